@@ -1,0 +1,18 @@
+"""Time as a thing that is handed in, so that a test can hold it still."""
+
+from datetime import datetime
+from typing import Protocol
+
+__all__ = ["Clock"]
+
+
+class Clock(Protocol):
+    """Tells the time; implementations live in `services.kit.clock`."""
+
+    def now(self) -> datetime:
+        """Give the wall-clock time, aware, in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Give seconds that never run backwards, for durations."""
+        ...

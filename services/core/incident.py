@@ -1,0 +1,72 @@
+"""The incident document: what happened, who tells, over which channels, in which words (art. 34 GDPR)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.core.channel import Channel, channel_mask
+
+__all__ = ["CONTENT_BLOCKS", "DataCategory", "Controller", "Incident", "Text"]
+
+# Art. 34(2) with 33(3)(b), (c), (d) GDPR: what every notice must say; `advice` is the authority's checklist.
+CONTENT_BLOCKS = ("nature", "consequences", "measures", "advice", "contact")
+
+Text = Mapping[str, str]  # language (BCP 47) -> words
+
+
+@dataclass(frozen=True, slots=True)
+class Controller:
+    """Who is responsible and signs the notice."""
+
+    name: str
+    address: tuple[str, ...]
+    phone: str
+    email: str
+    website: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DataCategory:
+    """A kind of data that was taken."""
+
+    code: str
+    label: Text
+    advice: Text | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One version of an incident."""
+
+    incident_id: str
+    version: int
+    title: str
+    aware_at: datetime
+    occurred_at: datetime | None
+    controller: Controller
+    languages: tuple[str, ...]  # the first is used where a person's own is not among them
+    channels: tuple[Channel, ...]  # allowed, preferred first
+    compromised: frozenset[Channel]
+    categories: tuple[DataCategory, ...]  # position = bit in core.facts
+    content: Mapping[str, Text]  # by block of CONTENT_BLOCKS
+
+    @property
+    def usable_channels(self) -> tuple[Channel, ...]:
+        """The channels that a notice may take, preferred first."""
+        return tuple(channel for channel in self.channels if channel not in self.compromised)
+
+    @property
+    def usable_mask(self) -> Channel:
+        """`usable_channels` as one set."""
+        return channel_mask(self.usable_channels)
+
+    def language_for(self, wanted: str) -> str:
+        """Give the incident's language nearest to the `wanted` tag: exact, then its primary subtag, else the first."""
+        primary = wanted.split("-", 1)[0].lower()
+        for language in self.languages:
+            if language.lower() == wanted.lower():
+                return language
+        for language in self.languages:
+            if language.split("-", 1)[0].lower() == primary:
+                return language
+        return self.languages[0]

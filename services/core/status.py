@@ -1,0 +1,59 @@
+"""States of members and of attempts, and which may follow which."""
+
+from collections.abc import Mapping
+from enum import Enum, IntEnum
+from types import MappingProxyType
+
+__all__ = ["TRANSITIONS", "AttemptState", "Disposition", "HoldReason", "can_become"]
+
+
+class Disposition(Enum):
+    """Where an accepted member stands in the ledger; each has exactly one."""
+
+    NOTIFIED = "notified"
+    MERGED = "merged"
+    SUPPRESSED = "suppressed"
+    HELD = "held"
+    IN_FLIGHT = "inFlight"
+    EXHAUSTED = "exhausted"
+
+
+class HoldReason(Enum):
+    """Why a member is held."""
+
+    UNRELEASED = "unreleased"
+    UNREACHABLE = "unreachable"
+    NOT_AT_ADDRESS = "not-at-address"
+
+
+class AttemptState(IntEnum):
+    """One attempt to hand one notice to one provider.
+
+    The numbers are stored and travel in blocks: they are never reused.
+    """
+
+    TAKEN = 0  # queued, nothing done yet
+    INTENT = 1  # written down that the hand-over is about to begin
+    ACCEPTED = 2  # the provider took it
+    REFUSED = 3  # the provider will never take it: the next channel is tried
+    UNKNOWN = 4  # the hand-over began and how it ended cannot be known
+
+
+TRANSITIONS: Mapping[AttemptState, frozenset[AttemptState]] = MappingProxyType(
+    {
+        AttemptState.TAKEN: frozenset({AttemptState.INTENT}),
+        # Back to TAKEN: what was surely not handed over (the connection was refused) waits for its turn again.
+        AttemptState.INTENT: frozenset(
+            {AttemptState.TAKEN, AttemptState.ACCEPTED, AttemptState.REFUSED, AttemptState.UNKNOWN}
+        ),
+        # A receipt may settle it later; the waiting time of HERAUT_UNKNOWN_AFTER refuses it.
+        AttemptState.UNKNOWN: frozenset({AttemptState.ACCEPTED, AttemptState.REFUSED}),
+        AttemptState.ACCEPTED: frozenset(),
+        AttemptState.REFUSED: frozenset(),
+    }
+)
+
+
+def can_become(state: AttemptState, following: AttemptState) -> bool:
+    """Tell whether an attempt in `state` may move to `following`."""
+    return following in TRANSITIONS[state]

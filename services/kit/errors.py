@@ -1,0 +1,38 @@
+"""The three kinds of failure: permanent, passing, and bugs (anything else, which ends the process)."""
+
+__all__ = ["ConfigError", "HerautError", "InvalidMessage", "LogPositionError", "LostOwnershipError", "RetryableError"]
+
+
+class HerautError(Exception):
+    """Whatever Heraut itself raises."""
+
+
+class ConfigError(HerautError):
+    """The environment says something that cannot be; one line a fault, all of them at once."""
+
+
+class InvalidMessage(HerautError):  # noqa: N818 - the field's own word for it
+    """A record that will never be understood: it goes to the dead letters, untouched.
+
+    `reason` is a short code for metrics and headers; it never repeats what the record held.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class RetryableError(HerautError):
+    """A passing fault: the same again after a while. `after` is the wait asked for, in seconds."""
+
+    def __init__(self, message: str, after: float | None = None) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class LostOwnershipError(HerautError):
+    """Another process owns the partition now, or the position moved under us: take over afresh."""
+
+
+class LogPositionError(HerautError):
+    """The log and the database disagree in a way that no take-over mends: the partition stops, a human looks."""
