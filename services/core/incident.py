@@ -6,7 +6,7 @@ from datetime import datetime
 
 from services.core.channel import Channel, channel_mask
 
-__all__ = ["CONTENT_BLOCKS", "DataCategory", "Controller", "Incident", "Text"]
+__all__ = ["CONTENT_BLOCKS", "Controller", "DataCategory", "Incident", "Text"]
 
 # Art. 34(2) with 33(3)(b), (c), (d) GDPR: what every notice must say; `advice` is the authority's checklist.
 CONTENT_BLOCKS = ("nature", "consequences", "measures", "advice", "contact")

@@ -1,6 +1,13 @@
 """The three kinds of failure: permanent, passing, and bugs (anything else, which ends the process)."""
 
-__all__ = ["ConfigError", "HerautError", "InvalidMessage", "LogPositionError", "LostOwnershipError", "RetryableError"]
+__all__ = [
+    "ConfigError",
+    "HerautError",
+    "InvalidMessage",
+    "LogPositionError",
+    "LostOwnershipError",
+    "RetryableError",
+]
 
 
 class HerautError(Exception):

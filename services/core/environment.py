@@ -1,0 +1,51 @@
+"""Every environment variable that Heraut reads, with its meaning. Any other `HERAUT_*` name is an error."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from services.core.rooms import ROOMS
+
+__all__ = ["ENVIRONMENT", "is_known"]
+
+ENVIRONMENT: Mapping[str, str] = MappingProxyType(
+    {
+        "HERAUT_LOG": "postgres (the embedded log) or kafka",
+        "HERAUT_KAFKA_BOOTSTRAP_SERVERS": "host:port of the brokers, comma-separated; needed with HERAUT_LOG=kafka",
+        "HERAUT_KAFKA_SECURITY_PROTOCOL": "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
+        "HERAUT_KAFKA_SASL_MECHANISM": "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
+        "HERAUT_KAFKA_SASL_USERNAME": "user at the brokers",
+        "HERAUT_KAFKA_SASL_PASSWORD": "its password",
+        "HERAUT_KAFKA_SSL_CAFILE": "certificates to trust",
+        "HERAUT_KAFKA_SSL_CERTFILE": "certificate of this client",
+        "HERAUT_KAFKA_SSL_KEYFILE": "key of this client",
+        "HERAUT_KAFKA_REPLICATION": "copies of each topic partition that `heraut topics` asks for",
+        "HERAUT_DATABASE_URL": "PostgreSQL, logged in as the owner; unset = the embedded server of the data directory",
+        **{f"HERAUT_DATABASE_URL_{room.upper()}": f"PostgreSQL, logged in as the role of {room}" for room in ROOMS},
+        "HERAUT_DATA_DIR": "where the embedded database, keys, token, print folder and logs live",
+        "HERAUT_HTTP_HOST": "address to listen at",
+        "HERAUT_HTTP_PORT": "port to listen at; 0 = any free one",
+        "HERAUT_PARTITIONS": "partitions of each topic; fixed once topics exist",
+        "HERAUT_KEYS_FILE": "the key ring (key-encryption keys and peppers)",
+        "HERAUT_AUTH_TOKEN": "the operator's bearer token",
+        "HERAUT_TOKEN": "the bearer token that the command line shows to the services",
+        "HERAUT_PRINT_DIR": "where print batches are put",
+        "HERAUT_LETTER_FORMAT": "pdf, or ndjson for print houses that compose themselves",
+        "HERAUT_SMTP_URL": "smtp://[user:password@]host:port, smtps:// for TLS from the start",
+        "HERAUT_PORTAL_URL": "base address of the portal's API",
+        "HERAUT_UNKNOWN_AFTER": "how long an unknown e-mail outcome waits before the letter: 72h, 30m, 90s",
+        "HERAUT_DRAIN_TIMEOUT": "how long a service may finish its work after SIGTERM, in seconds",
+        "HERAUT_LEASE": "how long a silent process keeps its partitions, in seconds",
+        "HERAUT_LOG_RETENTION": "how long blocks that everybody read are kept: 7d, 12h",
+        "HERAUT_LOG_LEVEL": "debug, info, warning or error",
+    }
+)
+
+_SECRETS = frozenset(
+    {"HERAUT_KAFKA_SASL_PASSWORD", "HERAUT_AUTH_TOKEN", "HERAUT_TOKEN", "HERAUT_SMTP_URL"}
+    | {name for name in ENVIRONMENT if name.startswith("HERAUT_DATABASE_URL")}
+)
+
+
+def is_known(name: str) -> bool:
+    """Tell whether Heraut reads this variable; a secret may also be given as `<name>_FILE`."""
+    return name in ENVIRONMENT or (name.endswith("_FILE") and name.removesuffix("_FILE") in _SECRETS)

@@ -1,0 +1,185 @@
+"""Settings from the environment into frozen dataclasses: strict, and every fault in one error."""
+
+import dataclasses
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from services.core.environment import is_known
+from services.kit.errors import ConfigError
+
+__all__ = ["ServiceConfig", "duration", "load", "one_of", "positive_int", "setting"]
+
+C = TypeVar("C")
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def setting(env: str, parse: Callable[[str], Any] = str, *, default: Any = dataclasses.MISSING) -> Any:
+    """Declare a field that is read from the variable `env`, or from the file named by `<env>_FILE`.
+
+    `parse` turns the text into the value and raises ValueError saying what it should be. Without a
+    `default` the variable is required.
+    """
+    return dataclasses.field(default=default, metadata={"env": env, "parse": parse}, kw_only=True)
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """Give a parser that takes only these words."""
+
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"must be one of {', '.join(words)}")
+        return text
+
+    return parse
+
+
+def positive_int(text: str) -> int:
+    """Parse a whole number above zero."""
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
+        raise ValueError("must be a whole number above 0")
+    return int(text)
+
+
+def port(text: str) -> int:
+    """Parse a TCP port; 0 means any free one."""
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65535:
+        raise ValueError("must be a port, 0 to 65535")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """Parse a number of seconds above zero, with or without a unit."""
+    return duration(text if re.search(r"[a-z]$", text) else f"{text}s").total_seconds()
+
+
+def duration(text: str) -> timedelta:
+    """Parse `72h`, `30m`, `90s`, `7d`, `250ms`."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)", text)
+    if not match:
+        raise ValueError("must be a duration such as 72h, 30m, 90s or 7d")
+    return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceConfig:
+    """What every service needs to know; a room's own Config adds to it."""
+
+    log: str = setting("HERAUT_LOG", one_of("postgres", "kafka"), default="postgres")
+    kafka_bootstrap_servers: str | None = setting("HERAUT_KAFKA_BOOTSTRAP_SERVERS", default=None)
+    kafka_security_protocol: str = setting(
+        "HERAUT_KAFKA_SECURITY_PROTOCOL",
+        one_of("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
+        default="PLAINTEXT",
+    )
+    kafka_sasl_mechanism: str | None = setting(
+        "HERAUT_KAFKA_SASL_MECHANISM", one_of("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"), default=None
+    )
+    kafka_sasl_username: str | None = setting("HERAUT_KAFKA_SASL_USERNAME", default=None)
+    kafka_sasl_password: str | None = setting("HERAUT_KAFKA_SASL_PASSWORD", default=None)
+    kafka_ssl_cafile: str | None = setting("HERAUT_KAFKA_SSL_CAFILE", default=None)
+    kafka_ssl_certfile: str | None = setting("HERAUT_KAFKA_SSL_CERTFILE", default=None)
+    kafka_ssl_keyfile: str | None = setting("HERAUT_KAFKA_SSL_KEYFILE", default=None)
+    # Three copies survive one broker's loss without a stop; a broker alone can hold only one.
+    kafka_replication: int = setting("HERAUT_KAFKA_REPLICATION", positive_int, default=1)
+    database_urls: Mapping[str, str] = dataclasses.field(default_factory=dict)  # by variable; filled by `load`
+    data_dir: Path = setting("HERAUT_DATA_DIR", Path, default=Path("var/heraut"))
+    http_host: str = setting("HERAUT_HTTP_HOST", default="0.0.0.0")  # noqa: S104 - a container's port
+    http_port: int = setting("HERAUT_HTTP_PORT", port, default=8080)
+    # Enough to keep two cores busy, few enough that a batch still fills its blocks.
+    partitions: int = setting("HERAUT_PARTITIONS", positive_int, default=8)
+    keys_file: Path | None = setting("HERAUT_KEYS_FILE", Path, default=None)
+    auth_token: str | None = setting("HERAUT_AUTH_TOKEN", default=None)
+    # Below Kubernetes' usual grace of 30 s, so that a drain ends by itself.
+    drain_timeout: float = setting("HERAUT_DRAIN_TIMEOUT", seconds, default=20.0)
+    # Long enough for a slow commit or a garbage pause, short enough that a dead process is replaced soon.
+    lease: float = setting("HERAUT_LEASE", seconds, default=10.0)
+    log_retention: timedelta = setting("HERAUT_LOG_RETENTION", duration, default=timedelta(days=7))
+    log_level: str = setting("HERAUT_LOG_LEVEL", one_of("debug", "info", "warning", "error"), default="info")
+
+    def faults(self) -> list[str]:
+        """Give what is wrong between settings; a room's Config may add to it."""
+        if self.log == "kafka" and not self.kafka_bootstrap_servers:
+            return ["HERAUT_KAFKA_BOOTSTRAP_SERVERS is needed with HERAUT_LOG=kafka"]
+        return []
+
+    @property
+    def listens_on_loopback(self) -> bool:
+        """Tell whether only this machine can reach the service."""
+        try:
+            return ipaddress.ip_address(self.http_host).is_loopback
+        except ValueError:
+            return self.http_host == "localhost"
+
+    @property
+    def key_ring_path(self) -> Path:
+        """Where the key ring is read from."""
+        return self.keys_file or self.data_dir / "keys.json"
+
+
+def load(cls: type[C], environ: Mapping[str, str]) -> C:
+    """Read a config class from the environment. Raises ConfigError naming every fault, no value repeated."""
+    values: dict[str, Any] = {}
+    faults = [f"{name} is not a setting of Heraut" for name in sorted(_unknown(environ))]
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        if "env" in field.metadata:
+            _read(field, environ, values, faults)
+    if "database_urls" in {f.name for f in dataclasses.fields(cls)}:  # type: ignore[arg-type]
+        values["database_urls"] = _database_urls(environ, faults)
+    if not faults:
+        config = cls(**values)
+        faults = config.faults() if isinstance(config, ServiceConfig) else []
+        if not faults:
+            return config
+    raise ConfigError("\n".join(faults))
+
+
+def _unknown(environ: Mapping[str, str]) -> list[str]:
+    return [name for name in environ if name.startswith("HERAUT_") and not is_known(name)]
+
+
+def _read(
+    field: "dataclasses.Field[Any]", environ: Mapping[str, str], values: dict[str, Any], faults: list[str]
+) -> None:
+    env = field.metadata["env"]
+    try:
+        text = _text(env, environ)
+        if text is not None:
+            values[field.name] = field.metadata["parse"](text)
+        elif field.default is dataclasses.MISSING:
+            faults.append(f"{env} is needed")
+    except (ValueError, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        faults.append(f"{env}: {reason}")
+
+
+def _text(env: str, environ: Mapping[str, str]) -> str | None:
+    """Give a variable's text, from itself or the file it names; empty counts as unset."""
+    file_env = f"{env}_FILE"
+    if environ.get(env):
+        if environ.get(file_env) and is_known(file_env):
+            raise ValueError(f"given twice, here and in {file_env}")
+        return environ[env]
+    if is_known(file_env) and environ.get(file_env):
+        return Path(environ[file_env]).read_text(encoding="utf-8").strip()
+    return None
+
+
+def _database_urls(environ: Mapping[str, str], faults: list[str]) -> dict[str, str]:
+    names = {n.removesuffix("_FILE") for n in environ if n.startswith("HERAUT_DATABASE_URL")}
+    urls = {}
+    for name in sorted(names & {n for n in names if is_known(n)}):
+        try:
+            text = _text(name, environ)
+        except (ValueError, OSError):
+            faults.append(f"{name}: cannot be read")
+            continue
+        if text and not re.match(r"postgres(ql)?://", text):
+            faults.append(f"{name}: must begin with postgresql://")
+        elif text:
+            urls[name] = text
+    return urls
