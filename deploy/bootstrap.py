@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""From a bare checkout to a running Heraut: sets up `.venv` from the lock files, then runs what was asked.
+
+    python3 deploy/bootstrap.py setup            .venv with `heraut` in it
+    python3 deploy/bootstrap.py demo [...]       setup, then `heraut demo [...]`
+    python3 deploy/bootstrap.py test [...]       setup with the tools of development, then all checks and tests
+
+Needs Python 3.11 or newer with venv or pip, and the package index that pip is set up for; standard library only.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+LOCKS = {"run": ROOT / "requirements.lock", "dev": ROOT / "requirements-dev.lock"}
+UV_LOCK = ROOT / "deploy" / "uv-requirements.lock"
+OLDEST = (3, 11)
+NEWER_PYTHONS = ("python3.14", "python3.13", "python3.12", "python3.11")
+
+
+def main() -> int:
+    """Do what the first argument says."""
+    command, *rest = sys.argv[1:] or ["help"]
+    if command not in {"setup", "demo", "test"}:
+        print(__doc__)
+        return 0 if command in {"help", "-h", "--help"} else 2
+    _use_a_new_enough_python()
+    started = time.monotonic()
+    set_up("dev" if command == "test" else "run")
+    if command == "setup":
+        print(f"ready in {time.monotonic() - started:.0f} s: {VENV / 'bin' / 'heraut'}")
+        return 0
+    if command == "demo":
+        os.execv(PYTHON, [str(PYTHON), "-m", "services.cli", "demo", *rest])  # noqa: S606 - the demo takes our place
+    return subprocess.call([PYTHON, ROOT / "deploy" / "checks.py", *rest], cwd=ROOT)
+
+
+def set_up(kind: str) -> None:
+    """Make `.venv` hold exactly what the lock file of this kind says, and Heraut itself, editable."""
+    stamp = VENV / f"heraut-{kind}.stamp"
+    wanted = _fingerprint(kind)
+    if PYTHON.exists() and stamp.exists() and stamp.read_text() == wanted:
+        return
+    _ensure_venv()
+    _ensure_uv()
+    uv = [PYTHON, "-m", "uv", "pip", "install", "--quiet", "--python", PYTHON]
+    _run([*uv, "--require-hashes", "-r", LOCKS[kind]], f"installing {LOCKS[kind].name}")
+    # hatchling comes from the lock as well, so nothing unlocked is fetched to build with.
+    _run([*uv, "--no-deps", "--no-build-isolation", "-e", ROOT], "installing heraut")
+    stamp.write_text(wanted)
+
+
+def _fingerprint(kind: str) -> str:
+    parts = [LOCKS[kind].read_bytes(), (ROOT / "pyproject.toml").read_bytes(), str(ROOT).encode()]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def _use_a_new_enough_python() -> None:
+    if sys.version_info >= OLDEST:
+        return
+    for name in NEWER_PYTHONS:
+        if path := shutil.which(name):
+            os.execv(path, [path, *sys.argv])  # noqa: S606 - the same script by a newer Python
+    sys.exit(f"Python {OLDEST[0]}.{OLDEST[1]} or newer is needed; this is {sys.version.split()[0]}")
+
+
+def _ensure_venv() -> None:
+    if PYTHON.exists() and _works([PYTHON, "-c", f"import sys; sys.exit(sys.version_info < {OLDEST})"]):
+        return
+    print(f"making {VENV.name}", flush=True)
+    # Debian's python3 has venv but may lack ensurepip; uv needs no pip inside.
+    if _works([sys.executable, "-m", "venv", "--clear", VENV]) and PYTHON.exists():
+        return
+    if _works([sys.executable, "-m", "venv", "--clear", "--without-pip", VENV]) and PYTHON.exists():
+        return
+    tools = ROOT / "var" / "bootstrap"
+    _run([sys.executable, "-m", "pip", "install", "-q", "--target", tools, "virtualenv"], "fetching virtualenv")
+    environ = os.environ | {"PYTHONPATH": str(tools)}
+    _run([sys.executable, "-m", "virtualenv", "--quiet", VENV], "making .venv by virtualenv", environ)
+
+
+def _ensure_uv() -> None:
+    """Put uv into `.venv`: by its own pip, else by the pip of the Python that runs this script."""
+    if _works([PYTHON, "-m", "uv", "--version"]):
+        return
+    install = ["install", "--quiet", "--require-hashes", "-r", UV_LOCK]
+    if _works([PYTHON, "-m", "pip", "--version"]):
+        _run([PYTHON, "-m", "pip", *install], "installing uv")
+    elif _works([sys.executable, "-m", "pip", "--version"]):
+        _run([sys.executable, "-m", "pip", "--python", PYTHON, *install], "installing uv")
+    else:
+        sys.exit("neither this Python nor a new virtual environment has pip: install python3-venv or python3-pip")
+
+
+def _works(command: "list[str | Path]") -> bool:
+    done = subprocess.run([str(part) for part in command], capture_output=True, check=False)
+    return done.returncode == 0
+
+
+def _run(command: "list[str | Path]", doing: str, environ: "dict[str, str] | None" = None) -> None:
+    print(doing, flush=True)
+    done = subprocess.run([str(part) for part in command], check=False, env=environ)
+    if done.returncode:
+        sys.exit(f"{doing}: failed with exit status {done.returncode}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
