@@ -1,0 +1,24 @@
+# The front door; each target is one command that works without make as well.
+.PHONY: help demo test check lock contracts dashboards
+PYTHON ?= python3
+
+help: ## say what there is
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+demo: ## set up, then run the main job on made-up people
+	$(PYTHON) deploy/bootstrap.py demo
+
+test: ## set up, then run every check and test
+	$(PYTHON) deploy/bootstrap.py test
+
+check: ## style, types and walls only
+	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports
+
+lock: ## write the lock files anew
+	deploy/lock.sh
+
+contracts: ## generate code from proto/
+	.venv/bin/python proto/generate.py
+
+dashboards: ## build the dashboards
+	.venv/bin/python deploy/grafana/dashboards.py

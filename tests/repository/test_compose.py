@@ -1,0 +1,38 @@
+"""Rule 2: every room runs in compose and is scraped, and no others are."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from services.core.rooms import ROOMS, STAGES
+
+ROOT = Path(__file__).parents[2]
+INFRASTRUCTURE = {"postgres", "kafka", "migrate", "topics", "standins"}
+
+
+def _load(path: str) -> Any:
+    return yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
+
+
+def test_compose_runs_every_stage_and_nothing_unknown() -> None:
+    """The stack for containers and the code name the same processes."""
+    assert set(STAGES) | INFRASTRUCTURE == set(_load("docker-compose.yml")["services"])
+
+
+def test_prometheus_scrapes_every_stage() -> None:
+    """A process that nobody scrapes fails unseen."""
+    jobs = {
+        job["job_name"]: {target.split(":")[0] for static in job["static_configs"] for target in static["targets"]}
+        for job in _load("deploy/prometheus/prometheus.yml")["scrape_configs"]
+    }
+
+    assert {room: {stage for stage, of in STAGES.items() if of == room} for room in ROOMS} == jobs
+
+
+def test_drain_ends_before_the_container_is_killed() -> None:
+    """Rule 8: a process is given longer to stop than it takes to drain."""
+    services = _load("docker-compose.yml")["services"]
+    grace = {int(services[stage]["stop_grace_period"].removesuffix("s")) for stage in STAGES}
+
+    assert {30} == grace

@@ -1,0 +1,40 @@
+"""Rule 1: every room has the same files, and what differs says why."""
+
+from pathlib import Path
+
+import pytest
+
+from services.core.rooms import ROOMS
+
+ROOT = Path(__file__).parents[2]
+
+FILES = frozenset(
+    {"README.md", "__init__.py", "__main__.py", "app.py", "handlers.py", "codec.py", "metrics.py", "config.py"}
+    | {"domain.py", "errors.py", "store.py", "queries.sql", "schema.sql", "migrations"}
+)
+# Files beyond the common ones, each with its reason, and common ones that a room does without.
+EXTRA = {
+    "intake": {
+        "api.py": "uploads come over HTTP",
+    },
+    "routing": {},
+    "deduplication": {},
+    "dispatch": {
+        "channels": "an adapter for each channel",
+    },
+    "tracking": {
+        "api.py": "the ledger is read over HTTP",
+    },
+}
+WITHOUT = {
+    # Routing decides from the block alone: it keeps no state beyond the stage's own tables.
+    "routing": {"store.py", "queries.sql", "schema.sql", "migrations"},
+}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_room_has_exactly_the_files_of_every_room(room: str) -> None:
+    """A reader who knows one room knows them all."""
+    found = {path.name for path in (ROOT / "services" / room).iterdir() if path.name != "__pycache__"}
+
+    assert (FILES | EXTRA[room].keys()) - WITHOUT.get(room, set()) == found
