@@ -1,0 +1,89 @@
+"""Settings are strict, and every fault is told at once."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from services.kit.config import ServiceConfig, duration, load, setting
+from services.kit.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demanding(ServiceConfig):
+    """A room that needs an address."""
+
+    portal: str = setting("HERAUT_PORTAL_URL")
+
+
+def test_nothing_set_is_a_working_default() -> None:
+    """One machine, first try: no variable is needed."""
+    config = load(ServiceConfig, {"PATH": "/bin"})
+
+    assert (config.log, config.partitions, config.database_urls) == ("postgres", 8, {})
+
+
+def test_every_fault_is_named_and_no_value_repeated() -> None:
+    """Whoever mends the configuration mends all of it in one go, and the log keeps no secret."""
+    environ = {
+        "HERAUT_PARTITONS": "8",
+        "HERAUT_PARTITIONS": "none",
+        "HERAUT_DATABASE_URL": "secret-word",
+        "HERAUT_LOG": "rabbit",
+    }
+
+    with pytest.raises(ConfigError) as caught:
+        load(Demanding, environ)
+
+    lines = str(caught.value).splitlines()
+    assert sorted(line.split()[0].rstrip(":") for line in lines) == [
+        "HERAUT_DATABASE_URL",
+        "HERAUT_LOG",
+        "HERAUT_PARTITIONS",
+        "HERAUT_PARTITONS",
+        "HERAUT_PORTAL_URL",
+    ]
+    assert "secret-word" not in str(caught.value)
+
+
+def test_kafka_needs_its_address() -> None:
+    """A log that cannot be reached is found out at the start."""
+    with pytest.raises(ConfigError, match="BOOTSTRAP_SERVERS is needed"):
+        load(ServiceConfig, {"HERAUT_LOG": "kafka"})
+
+
+def test_secrets_come_from_files(tmp_path: Path) -> None:
+    """A secret may lie in a file, its newline aside."""
+    secret = tmp_path / "token"
+    secret.write_text("s3cret\n")
+
+    assert load(ServiceConfig, {"HERAUT_AUTH_TOKEN_FILE": str(secret)}).auth_token == "s3cret"
+
+
+def test_a_secret_given_twice_is_a_fault(tmp_path: Path) -> None:
+    """Which of two would hold is not left to chance."""
+    secret = tmp_path / "token"
+    secret.write_text("a")
+
+    with pytest.raises(ConfigError, match="given twice"):
+        load(ServiceConfig, {"HERAUT_AUTH_TOKEN_FILE": str(secret), "HERAUT_AUTH_TOKEN": "b"})
+
+
+def test_only_secrets_come_from_files() -> None:
+    """`_FILE` behind any other setting is an unknown name."""
+    with pytest.raises(ConfigError, match="HERAUT_PARTITIONS_FILE is not a setting"):
+        load(ServiceConfig, {"HERAUT_PARTITIONS_FILE": "/x"})
+
+
+@pytest.mark.parametrize(("text", "expected"), [("72h", 259200), ("90s", 90), ("1.5m", 90), ("250ms", 0.25)])
+def test_durations_have_units(text: str, expected: float) -> None:
+    """How long is said with its unit."""
+    assert timedelta(seconds=expected) == duration(text)
+
+
+@pytest.mark.parametrize("text", ["72", "h", "-1s", "1w", "1h30m", ""])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    """A number without a unit could mean anything."""
+    with pytest.raises(ValueError, match="duration"):
+        duration(text)
