@@ -1,0 +1,172 @@
+"""Topics as data. Made by proto/generate.py from proto/topics/*.yaml; do not edit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicSpec:
+    """What is promised about one topic."""
+
+    name: str
+    message: str  # what a record's value holds
+    producers: tuple[str, ...]  # the stages that write it; each is a source with sequences of its own
+    consumers: tuple[str, ...]  # the stages (read = "stage") or rooms (read = "table") that read it
+    partitions: int | None  # None = HERAUT_PARTITIONS
+    read: str  # "stage" = each record once, by the partition's owner; "table" = whole, by everybody, into memory
+    log: str  # "both", or "kafka" where the embedded log does not have it
+    kafka: Mapping[str, str]  # topic configuration
+    dead_letters: Mapping[str, str] = field(default_factory=dict)  # the same of its dead-letter topics
+
+
+COHORT: Final = "heraut.cohort.v1"
+DELIVERIES_ATTEMPTED: Final = "heraut.deliveries.attempted.v1"
+DELIVERIES_REFUSED: Final = "heraut.deliveries.refused.v1"
+INCIDENTS_CHANGED: Final = "heraut.incidents.changed.v1"
+MEMBERS_ACCEPTED: Final = "heraut.members.accepted.v1"
+NOTICES_EXHAUSTED: Final = "heraut.notices.exhausted.v1"
+NOTICES_RELEASED: Final = "heraut.notices.released.v1"
+NOTICES_ROUTED_EMAIL: Final = "heraut.notices.routed.email.v1"
+NOTICES_ROUTED_LETTER: Final = "heraut.notices.routed.letter.v1"
+NOTICES_ROUTED_PORTAL: Final = "heraut.notices.routed.portal.v1"
+NOTICES_SUPERSEDED: Final = "heraut.notices.superseded.v1"
+TOTALS_CHANGED: Final = "heraut.totals.changed.v1"
+
+TOPICS: Final[tuple[TopicSpec, ...]] = (
+    TopicSpec(
+        name=COHORT,
+        message="CloudEvents 1.0, binary or structured mode, JSON data",
+        producers=("upstream",),
+        consumers=("intake",),
+        partitions=None,
+        read="stage",
+        log="kafka",
+        kafka={"cleanup.policy": "delete", "retention.ms": "86400000", "max.message.bytes": "1000000"},
+        dead_letters={"retention.ms": "259200000"},
+    ),
+    TopicSpec(
+        name=DELIVERIES_ATTEMPTED,
+        message="notification.v1.DeliveriesAttempted",
+        producers=("dispatch-letter", "dispatch-email", "dispatch-portal"),
+        consumers=("tracking",),
+        partitions=None,
+        read="stage",
+        log="both",
+        kafka={"cleanup.policy": "delete", "retention.ms": "604800000", "max.message.bytes": "1000000"},
+        dead_letters={},
+    ),
+    TopicSpec(
+        name=DELIVERIES_REFUSED,
+        message="notification.v1.DeliveriesRefused",
+        producers=("dispatch-letter", "dispatch-email", "dispatch-portal"),
+        consumers=("routing",),
+        partitions=None,
+        read="stage",
+        log="both",
+        kafka={"cleanup.policy": "delete", "retention.ms": "604800000", "max.message.bytes": "1000000"},
+        dead_letters={},
+    ),
+    TopicSpec(
+        name=INCIDENTS_CHANGED,
+        message="notification.v1.IncidentsChanged",
+        producers=("intake",),
+        consumers=("deduplication", "routing", "dispatch", "tracking"),
+        partitions=1,
+        read="table",
+        log="both",
+        kafka={"cleanup.policy": "delete", "retention.ms": "-1", "max.message.bytes": "1000000"},
+        dead_letters={},
+    ),
+    TopicSpec(
+        name=MEMBERS_ACCEPTED,
+        message="notification.v1.MembersAccepted",
+        producers=("intake",),
+        consumers=("deduplication",),
+        partitions=None,
+        read="stage",
+        log="both",
+        kafka={"cleanup.policy": "delete", "retention.ms": "604800000", "max.message.bytes": "1000000"},
+        dead_letters={},
+    ),
+    TopicSpec(
+        name=NOTICES_EXHAUSTED,
+        message="notification.v1.NoticesExhausted",
+        producers=("routing",),
+        consumers=("tracking",),
+        partitions=None,
+        read="stage",
+        log="both",
+        kafka={"cleanup.policy": "delete", "retention.ms": "604800000", "max.message.bytes": "1000000"},
+        dead_letters={},
+    ),
+    TopicSpec(
+        name=NOTICES_RELEASED,
+        message="notification.v1.NoticesReleased",
+        producers=("deduplication",),
+        consumers=("routing",),
+        partitions=None,
+        read="stage",
+        log="both",
+        kafka={"cleanup.policy": "delete", "retention.ms": "604800000", "max.message.bytes": "1000000"},
+        dead_letters={},
+    ),
+    TopicSpec(
+        name=NOTICES_ROUTED_EMAIL,
+        message="notification.v1.NoticesRouted",
+        producers=("routing",),
+        consumers=("dispatch-email",),
+        partitions=None,
+        read="stage",
+        log="both",
+        kafka={"cleanup.policy": "delete", "retention.ms": "604800000", "max.message.bytes": "1000000"},
+        dead_letters={},
+    ),
+    TopicSpec(
+        name=NOTICES_ROUTED_LETTER,
+        message="notification.v1.NoticesRouted",
+        producers=("routing",),
+        consumers=("dispatch-letter",),
+        partitions=None,
+        read="stage",
+        log="both",
+        kafka={"cleanup.policy": "delete", "retention.ms": "604800000", "max.message.bytes": "1000000"},
+        dead_letters={},
+    ),
+    TopicSpec(
+        name=NOTICES_ROUTED_PORTAL,
+        message="notification.v1.NoticesRouted",
+        producers=("routing",),
+        consumers=("dispatch-portal",),
+        partitions=None,
+        read="stage",
+        log="both",
+        kafka={"cleanup.policy": "delete", "retention.ms": "604800000", "max.message.bytes": "1000000"},
+        dead_letters={},
+    ),
+    TopicSpec(
+        name=NOTICES_SUPERSEDED,
+        message="notification.v1.NoticesSuperseded",
+        producers=("deduplication",),
+        consumers=("tracking",),
+        partitions=None,
+        read="stage",
+        log="both",
+        kafka={"cleanup.policy": "delete", "retention.ms": "604800000", "max.message.bytes": "1000000"},
+        dead_letters={},
+    ),
+    TopicSpec(
+        name=TOTALS_CHANGED,
+        message="notification.v1.TotalsChanged",
+        producers=("intake", "deduplication"),
+        consumers=("tracking",),
+        partitions=1,
+        read="stage",
+        log="both",
+        kafka={"cleanup.policy": "delete", "retention.ms": "604800000", "max.message.bytes": "1000000"},
+        dead_letters={},
+    ),
+)
+
+TOPIC: Final[Mapping[str, TopicSpec]] = MappingProxyType({spec.name: spec for spec in TOPICS})

@@ -1,0 +1,119 @@
+"""Which topics there are, who reads and writes them, and their dead letters: pure functions over the contracts."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from notification.topics import TOPIC, TOPICS, TopicSpec
+
+__all__ = [
+    "DLQ_SOURCE",
+    "MAX_BLOCK_BYTES",
+    "TopicSetting",
+    "dead_letter_topic",
+    "input_topics",
+    "is_dead_letter_topic",
+    "original_of",
+    "partitions_of",
+    "readers_of",
+    "retention_of",
+    "settings",
+    "sources_of",
+]
+
+# The source of replayed dead letters: an operator's, with sequences of its own, read by every stage.
+DLQ_SOURCE = "dlq"
+
+# A block with its headers and the batch around it must stay under the topics' max.message.bytes of 1,000,000.
+MAX_BLOCK_BYTES = 980_000
+
+# What a dead letter has on top of the record it holds: its headers, names and reasons of bounded length.
+_DEAD_LETTER_MARGIN = 48_576
+
+# Long enough that a fault found after a holiday can still be replayed.
+_DEAD_LETTER_RETENTION_MS = 30 * 86_400_000
+
+_SUFFIX = ".dlq"
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSetting:
+    """A topic as it has to exist: partitions and configuration."""
+
+    name: str
+    partitions: int
+    config: Mapping[str, str]
+
+
+def dead_letter_topic(topic: str, stage: str) -> str:
+    """Name the topic that holds what `stage` could not read of `topic`."""
+    return f"{topic}.{stage}{_SUFFIX}"
+
+
+def is_dead_letter_topic(topic: str) -> bool:
+    """Tell whether a topic holds dead letters."""
+    return topic.endswith(_SUFFIX)
+
+
+def original_of(topic: str) -> tuple[str, str]:
+    """Give the (topic, stage) that a dead-letter topic belongs to. Raises ValueError for any other topic."""
+    original, _, stage = topic.removesuffix(_SUFFIX).rpartition(".")
+    if not is_dead_letter_topic(topic) or original not in TOPIC:
+        raise ValueError(f"{topic} is not a dead-letter topic")
+    return original, stage
+
+
+def sources_of(topic: str) -> tuple[str, ...]:
+    """Give the sources whose blocks a reader of `topic` has to ask for, replayed dead letters included."""
+    if is_dead_letter_topic(topic):
+        return (original_of(topic)[1],)
+    producers = TOPIC[topic].producers
+    return (*producers, DLQ_SOURCE)
+
+
+def readers_of(topic: str) -> tuple[str, ...]:
+    """Give the stages that must have read a block of `topic` before it may be pruned."""
+    spec = TOPIC.get(topic)
+    return spec.consumers if spec is not None and spec.read == "stage" else ()
+
+
+def input_topics(stage: str, log: str) -> tuple[TopicSpec, ...]:
+    """Give the topics that `stage` consumes; `log` = `postgres` or `kafka`."""
+    return tuple(s for s in TOPICS if stage in readers_of(s.name) and _exists_on(s, log))
+
+
+def partitions_of(topic: str, installation: int) -> int:
+    """Give the number of partitions of a topic, its dead letters included, in an installation of so many."""
+    original = original_of(topic)[0] if is_dead_letter_topic(topic) else topic
+    return TOPIC[original].partitions or installation
+
+
+def retention_of(topic: str, default: timedelta) -> timedelta | None:
+    """Give how long the embedded log keeps a block that all have read; None = for ever."""
+    if is_dead_letter_topic(topic):
+        config: Mapping[str, str] = _dead_letter_config(TOPIC[original_of(topic)[0]])
+        return max(default, timedelta(milliseconds=int(config["retention.ms"])))
+    return None if TOPIC[topic].kafka.get("retention.ms") == "-1" else default
+
+
+def settings(installation: int, log: str) -> Iterator[TopicSetting]:
+    """Give every topic of an installation of so many partitions, dead-letter topics included."""
+    for spec in TOPICS:
+        if _exists_on(spec, log):
+            partitions = spec.partitions or installation
+            yield TopicSetting(spec.name, partitions, dict(spec.kafka))
+            for stage in readers_of(spec.name):
+                yield TopicSetting(dead_letter_topic(spec.name, stage), partitions, _dead_letter_config(spec))
+
+
+def _exists_on(spec: TopicSpec, log: str) -> bool:
+    return spec.log in {"both", log}
+
+
+def _dead_letter_config(spec: TopicSpec) -> dict[str, str]:
+    return {
+        "cleanup.policy": "delete",
+        "retention.ms": str(_DEAD_LETTER_RETENTION_MS),
+        "max.message.bytes": str(int(spec.kafka["max.message.bytes"]) + _DEAD_LETTER_MARGIN),
+        **spec.dead_letters,
+    }
