@@ -1,0 +1,180 @@
+"""What every process is made of, opened in one order and closed in the other; `app.py` of a room wires the rest."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg
+import uvloop
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from services.core.rooms import STAGES
+from services.kit import log as logs
+from services.kit.clock import SystemClock
+from services.kit.codec import decode_incidents
+from services.kit.config import ServiceConfig, load
+from services.kit.embedded import EmbeddedPostgres
+from services.kit.errors import ConfigError
+from services.kit.eventlog import EventLog
+from services.kit.eventlog.embedded import EmbeddedLog
+from services.kit.eventlog.kafka import KafkaLog
+from services.kit.globaltable import GlobalTable
+from services.kit.health import Health, serve_http, web_app
+from services.kit.metrics import StageMetrics, new_registry
+from services.kit.postgres import connect_pool
+from services.kit.run import Job, run_jobs, stop_on_signals
+from services.kit.stage import Handler, Stage, StagePolicy
+
+__all__ = ["Service", "main", "open_service"]
+
+C = TypeVar("C", bound=ServiceConfig)
+INCIDENTS_TOPIC = "heraut.incidents.changed.v1"
+# A stage or table that neither worked nor looked for so long is stuck, whatever it says.
+PROGRESS_WITHIN = 60.0
+
+
+@dataclass(slots=True)
+class Service:
+    """One process of one stage: its connections, its face, and the jobs it runs."""
+
+    config: ServiceConfig
+    stage_name: str
+    pool: "asyncpg.Pool[asyncpg.Record]"
+    registry: CollectorRegistry
+    metrics: StageMetrics
+    health: Health
+    clock: SystemClock
+    jobs: dict[str, Job] = field(default_factory=dict)
+    _logs: list[EventLog] = field(default_factory=list)
+
+    @property
+    def room(self) -> str:
+        """Give the room that this stage belongs to."""
+        return STAGES[self.stage_name]
+
+    def new_log(self, stage: str | None = None) -> EventLog:
+        """Open an event log of the kind that is configured; closed with the service."""
+        name = stage or self.stage_name
+        log: EventLog = (
+            KafkaLog.from_config(self.config, name) if self.config.log == "kafka" else EmbeddedLog(self.pool, name)
+        )
+        self._logs.append(log)
+        return log
+
+    def incidents(self) -> GlobalTable:
+        """Follow incidents and cohorts in memory, from now until the end."""
+        table = GlobalTable(self.new_log(), INCIDENTS_TOPIC, decode_incidents)
+        self.jobs["incidents"] = table.run
+        return table
+
+    def stage(self, topics: Sequence[str], handler: Handler[Any], *, foreign_topics: Sequence[str] = ()) -> Stage:
+        """Make the stage of this process and count it among the jobs."""
+        stage = Stage(
+            name=self.stage_name,
+            topics=topics,
+            foreign_topics=foreign_topics,
+            partitions=self.config.partitions,
+            pool=self.pool,
+            log=self.new_log(),
+            handler=handler,
+            policy=StagePolicy(lease=self.config.lease, drain_timeout=self.config.drain_timeout),
+            metrics=self.metrics,
+            relay=self.config.log == "kafka",
+        )
+        self.jobs["stage"] = stage.run
+        return stage
+
+    async def run(
+        self, stop: asyncio.Event, *, ready_file: Path | None = None, app: web.Application | None = None
+    ) -> None:
+        """Serve HTTP and run all jobs until `stop`; `ready_file` gets the bound address once the face is there."""
+        face = app or web_app(self.health, self.registry, token=self.config.auth_token)
+        async with serve_http(face, self.config.http_host, self.config.http_port) as url:
+            if ready_file:
+                _write_atomically(ready_file, url)
+            await run_jobs(self.jobs, stop=stop, health=self.health, drain_timeout=self.config.drain_timeout + 5)
+
+    async def close(self) -> None:
+        """Let go of the logs; the pool is closed by who opened it."""
+        for log in self._logs:
+            await log.close()
+
+
+async def database_url(config: ServiceConfig, room: str) -> str:
+    """Give the room's database: its own login, else the owner's, else the embedded server's."""
+    own = config.database_urls.get(f"HERAUT_DATABASE_URL_{room.upper()}")
+    owner = config.database_urls.get("HERAUT_DATABASE_URL")
+    return own or owner or await EmbeddedPostgres(config.data_dir).ensure_running()
+
+
+@asynccontextmanager
+async def open_service(config: ServiceConfig, stage_name: str) -> AsyncIterator[Service]:
+    """Open what a process needs; everything is closed again, whatever happens."""
+    clock = SystemClock()
+    registry = new_registry()
+    room = STAGES[stage_name]
+    pool = await connect_pool(await database_url(config, room), room)
+    service = Service(
+        config, stage_name, pool, registry, StageMetrics(room, registry), Health(stage_name, clock), clock
+    )
+    try:
+        yield service
+    finally:
+        await service.close()
+        await pool.close()
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def main(
+    room: str,
+    config_class: type[C],
+    run: Callable[[C, asyncio.Event, Path | None], Awaitable[None]],
+    argv: Sequence[str] | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> int:
+    """Be `python -m services.<room>`: read the configuration, run until SIGTERM. Gives the exit status.
+
+    0 = stopped as asked, 1 = a fault ended it (logged), 2 = the configuration is wrong.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m services.{room}")
+    parser.add_argument("--check-config", action="store_true", help="say whether the configuration is right, and end")
+    parser.add_argument("--ready-file", type=Path, help="where to write the address that is listened at")
+    arguments = parser.parse_args(argv)
+    try:
+        config = load(config_class, environ)
+    except ConfigError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - there is no log before there is a configuration
+        return 2
+    if arguments.check_config:
+        return 0
+    logs.configure(room, config.log_level)
+    return _run(room, run, config, arguments.ready_file)
+
+
+def _run(
+    room: str, run: Callable[[C, asyncio.Event, Path | None], Awaitable[None]], config: C, ready_file: Path | None
+) -> int:
+    async def process() -> None:
+        stop = asyncio.Event()
+        stop_on_signals(stop)
+        await run(config, stop, ready_file)
+
+    try:
+        uvloop.run(process())
+    except Exception:
+        logging.getLogger(room).exception("ended by a fault")
+        return 1
+    return 0
