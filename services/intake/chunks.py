@@ -1,0 +1,192 @@
+"""A chunk: the records that one transaction will take, checked and brought to columns. Pure."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import NamedTuple, Protocol
+
+from services.core.cohort import Cohort
+from services.core.incident import Incident
+from services.core.notices import FLAG_DECEASED
+from services.intake.errors import BrokenBodyError
+from services.intake.identity import Fingerprints, MemberIds, Pseudonyms, canonical
+from services.intake.lines import RawRecord, TooLong
+from services.intake.records import Reading, Record, Unreadable, contact_json
+from services.intake.validation import Fault, Validator
+
+__all__ = ["CHUNK_RECORDS", "Chunk", "ChunkBuilder", "Hashes", "Problem", "Reader", "Rejected"]
+
+# One transaction each. Smaller ones make everything dear (4k: a quarter more CPU a person); larger ones keep
+# more in memory and hold the cohort's totals for longer.
+CHUNK_RECORDS = 16_384
+
+
+class Problem(NamedTuple):
+    """One line of the answer's `problems`."""
+
+    line: int
+    member_ref: str | None
+    field: str | None
+    problem: str
+
+
+class Rejected(NamedTuple):
+    """A record that cannot be taken: all that is kept of it."""
+
+    record: bytes  # what it is counted once by: member id, or keyed hash of its line
+    line: int
+    member_ref: str | None
+    faults: tuple[Fault, ...]
+
+
+class Hashes(NamedTuple):
+    """The keyed hashes that a room was given."""
+
+    pseudonyms: Pseudonyms
+    pepper_version: int
+    fingerprints: Fingerprints
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Valid records as columns, one entry a member, and the rejected ones apart."""
+
+    refs: list[str] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    members: list[bytes] = field(default_factory=list)
+    contents: list[bytes] = field(default_factory=list)
+    pseudonyms: list[bytes] = field(default_factory=list)
+    exposed: list[int] = field(default_factory=list)
+    confirmed: list[int] = field(default_factory=list)
+    channels: list[int] = field(default_factory=list)
+    flags: list[int] = field(default_factory=list)
+    languages: list[str] = field(default_factory=list)
+    contacts: list[bytes] = field(default_factory=list)
+    rows: dict[bytes, int] = field(default_factory=dict)  # member -> its row
+    again: dict[int, list[int]] = field(default_factory=dict)  # row -> lines that said the same once more
+    rejected: dict[bytes, Rejected] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    accepted_lines: int = 0
+    rejected_lines: int = 0
+    last_line: int = 0
+
+    def __len__(self) -> int:
+        return self.accepted_lines + self.rejected_lines
+
+
+class Reader(Protocol):
+    """Reads lines of one format."""
+
+    def read(self, lines: Sequence[bytes], first: int = 0) -> list[Reading]:
+        """Give a reading for each line; raises BrokenBodyError with an index where one is not UTF-8."""
+        ...
+
+
+class ChunkBuilder:
+    """Takes records of one cohort, and gives them as chunks."""
+
+    def __init__(self, incident: Incident, cohort: Cohort, hashes: Hashes, today: date) -> None:
+        self.incident, self.cohort = incident, cohort
+        self._scope = f"{cohort.incident_id}/{cohort.cohort_id}"
+        self._validator = Validator(incident, today)
+        self._usable = int(incident.usable_mask)
+        self._ids = MemberIds(cohort.incident_id, cohort.cohort_id)
+        self._hashes = hashes
+        self.chunk = Chunk()
+
+    @property
+    def room(self) -> int:
+        """How many more records the chunk may hold."""
+        return CHUNK_RECORDS - len(self.chunk)
+
+    def give(self) -> Chunk:
+        """Give the chunk so far, and begin the next."""
+        chunk, self.chunk = self.chunk, Chunk()
+        return chunk
+
+    def add(self, records: Sequence[RawRecord], reader: Reader) -> None:
+        """Read and check lines. Raises BrokenBodyError at one that is not UTF-8, with those before it taken."""
+        readable: list[tuple[int, bytes]] = []
+        for line, raw in records:
+            if isinstance(raw, TooLong):
+                self._reject(line, raw.digest, None, (Fault(None, "line-too-long"),))
+            elif raw and not raw.isspace():
+                readable.append((line, raw))
+        try:
+            readings = reader.read([raw for _, raw in readable])
+        except BrokenBodyError as error:
+            good = error.line or 0
+            self.take(readable[:good], reader.read([raw for _, raw in readable[:good]]))
+            raise BrokenBodyError(error.reason, readable[good][0]) from None
+        self.take(readable, readings)
+
+    def take(self, lines: Iterable[tuple[int, bytes]], readings: Iterable[Reading]) -> None:
+        """Check records that were read already; `lines` gives the line number and the bytes of each."""
+        check = self._validator.check
+        faults: list[Fault] = []
+        for (line, raw), reading in zip(lines, readings, strict=True):
+            if isinstance(reading, Unreadable):
+                self._reject(line, raw, reading.member_ref, (Fault(reading.field, reading.problem),))
+                continue
+            checked = check(reading, faults)
+            identity = None if faults else canonical(reading)
+            if identity is None:
+                self._reject_faulty(line, raw, reading, faults or [Fault("familyName", "required")])
+                faults = []
+                continue
+            contact = contact_json(reading)
+            content = self._hashes.fingerprints.content(identity, contact, checked)
+            if not self._is_first(line, reading, content):
+                continue
+            chunk = self.chunk
+            chunk.contents.append(content)
+            chunk.contacts.append(contact)
+            chunk.pseudonyms.append(self._hashes.pseudonyms.of(identity))
+            chunk.exposed.append(checked.facts.exposed)
+            chunk.confirmed.append(checked.facts.confirmed)
+            chunk.channels.append(checked.channels)
+            chunk.flags.append(checked.flags)
+            chunk.languages.append(reading.language or "")
+            if not checked.channels & self._usable and not checked.flags & FLAG_DECEASED:
+                chunk.problems.append(Problem(line, chunk.refs[-1], None, "unreachable"))
+
+    def _is_first(self, line: int, record: Record, content: bytes) -> bool:
+        """Give a valid record its row, unless its member has one in this chunk."""
+        chunk, ref = self.chunk, str(record.member_ref)
+        member = self._ids.of(ref)
+        row = chunk.rows.setdefault(member, len(chunk.members))
+        chunk.last_line = line
+        if row == len(chunk.members):
+            chunk.members.append(member)
+            chunk.refs.append(ref)
+            chunk.lines.append(line)
+            chunk.accepted_lines += 1
+            return True
+        if chunk.contents[row] == content:
+            chunk.again.setdefault(row, []).append(line)
+            chunk.accepted_lines += 1
+        else:
+            chunk.rejected_lines += 1
+            chunk.problems.append(Problem(line, ref, "memberRef", "repeated-member-ref"))
+        return False
+
+    def _reject_faulty(self, line: int, raw: bytes, record: Record, faults: Sequence[Fault]) -> None:
+        ref = str(record.member_ref or "") or None
+        self._reject(line, raw, ref, tuple(faults), secret=ref in set(_identifying(record)))
+
+    def _reject(
+        self, line: int, raw: bytes, ref: str | None, faults: tuple[Fault, ...], *, secret: bool = False
+    ) -> None:
+        """Reject a record. With `secret` its memberRef names the person: it is hashed, and repeated nowhere."""
+        chunk = self.chunk
+        record = self._ids.of(ref) if ref else self._hashes.fingerprints.line(self._scope, raw)
+        shown = None if secret else ref
+        chunk.rejected.setdefault(record, Rejected(record, line, shown, faults))
+        chunk.problems += [Problem(line, shown, fault.field, fault.problem) for fault in faults]
+        chunk.rejected_lines += 1
+        chunk.last_line = line
+
+
+def _identifying(record: Record) -> Iterator[str]:
+    """Give the texts of a record that name a person by themselves; a source may use one as its memberRef."""
+    yield from (str(text) for text in (record.bsn, record.person_key, record.email) if text)

@@ -1,0 +1,48 @@
+"""What can be wrong with what intake is given."""
+
+from services.kit.errors import HerautError, InvalidMessage, RetryableError
+
+__all__ = [
+    "BadHeaderError",
+    "BrokenBodyError",
+    "ConflictError",
+    "InvalidEventError",
+    "NotFoundError",
+    "NotKnownYetError",
+]
+
+
+class BrokenBodyError(HerautError):
+    """The body of an upload cannot be read on from here; what was read before it stands.
+
+    `reason`: cut-off, encoding, gzip, unclosed-quote or utf-16. `line` is where it broke, or None.
+    """
+
+    def __init__(self, reason: str, line: int | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.line = line
+
+
+class BadHeaderError(HerautError):
+    """The first line of a CSV body does not name columns that can be used: no record was read."""
+
+    def __init__(self, problems: list[dict[str, str]]) -> None:
+        super().__init__("the header row cannot be used")
+        self.problems = problems
+
+
+class ConflictError(HerautError):
+    """What is asked goes against what stands: 409."""
+
+
+class NotFoundError(HerautError):
+    """The incident or cohort is not known: 404."""
+
+
+class InvalidEventError(InvalidMessage):
+    """An event from upstream that will never be understood; the reason is a short code."""
+
+
+class NotKnownYetError(RetryableError):
+    """An event names an incident or cohort that may still come."""

@@ -1,0 +1,126 @@
+"""Whose record it is, as keyed hashes. Pure.
+
+A person is known by one canonical text, of the strongest kind that the record has: `bsn:` nine digits,
+`key:` 64 hex digits, or `name:` normalised family name, date of birth, postcode and house number. Its
+HMAC-SHA256 under the pepper "match" (first 16 bytes) is the pseudonym: without the pepper, the 90 million
+possible BSNs cannot be tried.
+
+The family name is brought to letters only, so that ways of writing do not part a person from herself:
+compatibility decomposition (NFKD) with accents dropped, letters that do not decompose replaced (ø o, ß ss,
+æ ae, ł l), lower case, everything but letters dropped, and Dutch and neighbouring prefixes (van, de, der, ...)
+taken off its beginning as long as something is left. The record's own `prefix` is not looked at: some sources
+put it there, others before the name.
+"""
+
+import re
+import struct
+import unicodedata
+from hashlib import blake2b, sha256
+
+from services.core.ids import ID_BYTES
+from services.intake.records import Record
+from services.intake.validation import Checked
+
+__all__ = ["Fingerprints", "MemberIds", "Pseudonyms", "canonical", "normal_name"]
+
+_WORD = re.compile(r"[^\W\d_]+")
+_PREFIXES = frozenset(
+    "van de der den het t ten ter te op in n aan bij onder over uit voor".split()  # noqa: SIM905
+    + "la le les l du des d el al von zu zum zur".split()  # noqa: SIM905
+)
+_REPLACED = str.maketrans(
+    {"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "\u0131": "i"}  # dotless i
+)
+_NUMBERS = struct.Struct(">QQBB")
+
+
+def normal_name(family_name: str) -> str:
+    """Give the letters by which a family name is matched; empty where it has none."""
+    text = family_name.casefold()
+    if not text.isascii():
+        decomposed = unicodedata.normalize("NFKD", text)
+        text = "".join(c for c in decomposed if not unicodedata.combining(c)).casefold().translate(_REPLACED)
+    words = _WORD.findall(text)
+    first = 0
+    while first < len(words) - 1 and words[first] in _PREFIXES:
+        first += 1
+    return "".join(words[first:])
+
+
+def canonical(record: Record) -> str | None:
+    """Give the text that stands for the person of a checked record; None where the name has no letters."""
+    if record.bsn:
+        return f"bsn:{record.bsn}"
+    if record.person_key:
+        return f"key:{record.person_key}"
+    name = normal_name(record.family_name or "")
+    if not name:
+        return None
+    postcode = "".join((record.postcode or "").upper().split())
+    return f"name:{name}|{record.birth_date}|{postcode}|{str(record.house_number).upper()}"
+
+
+class Pseudonyms:
+    """Makes pseudonyms with one version of the pepper: HMAC-SHA256 with both key blocks hashed beforehand."""
+
+    def __init__(self, pepper: bytes) -> None:
+        # A copied state takes 0.6 us where hmac.digest takes 1.6; the test holds them together.
+        key = (sha256(pepper).digest() if len(pepper) > 64 else pepper).ljust(64, b"\0")
+        self._inner = sha256(bytes(byte ^ 0x36 for byte in key))
+        self._outer = sha256(bytes(byte ^ 0x5C for byte in key))
+
+    def of(self, identity: str) -> bytes:
+        """Give the pseudonym of a canonical identity."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(identity.encode())
+        outer.update(inner.digest())
+        return outer.digest()[:ID_BYTES]
+
+
+class MemberIds:
+    """Makes the ids of one cohort's members: those of `core.ids.member_id`, with the beginning hashed once."""
+
+    def __init__(self, incident_id: str, cohort_id: str) -> None:
+        self._begun = blake2b(digest_size=ID_BYTES, person=b"heraut-member")
+        for text in (incident_id, cohort_id):
+            self._begun.update(_sized(text.encode()))
+
+    def of(self, member_ref: str) -> bytes:
+        """Give the id of the member that the source calls `member_ref`."""
+        state = self._begun.copy()
+        state.update(_sized(member_ref.encode()))
+        return state.digest()
+
+
+class Fingerprints:
+    """Keyed hashes that tell the same content from another, under the pepper "line": useless without it."""
+
+    def __init__(self, pepper: bytes) -> None:
+        key = sha256(pepper).digest()
+        self._content = blake2b(digest_size=ID_BYTES, key=key, person=b"heraut-content")
+        self._line = blake2b(digest_size=ID_BYTES, key=key, person=b"heraut-line")
+        self._key = key
+
+    def content(self, identity: str, contact: bytes, checked: Checked) -> bytes:
+        """Give what a record's whole content comes down to: the same again gives the same."""
+        state = self._content.copy()
+        facts = checked.facts
+        state.update(_NUMBERS.pack(facts.exposed, facts.confirmed, checked.channels, checked.flags))
+        state.update(identity.encode())
+        state.update(contact)  # begins with a brace, which no identity holds
+        return state.digest()
+
+    def line(self, scope: str, raw: bytes) -> bytes:
+        """Give the id of a record without a readable memberRef: of its line, in its cohort."""
+        state = self._line.copy()
+        state.update(_sized(scope.encode()))
+        state.update(raw)
+        return state.digest()
+
+    def body(self) -> "blake2b":
+        """Give a hash to feed a whole body to."""
+        return blake2b(digest_size=32, key=self._key, person=b"heraut-body")
+
+
+def _sized(field: bytes) -> bytes:
+    return len(field).to_bytes(4, "big") + field
