@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 KIT = Path(__file__).parents[2] / "services" / "kit"
-NOUNS = re.compile(r"\b(letter|email|portal|cohort)s?\b", re.IGNORECASE)
+NOUNS = re.compile(r"(?<!dead[ -])\b(letter|email|portal|cohort)s?\b", re.IGNORECASE)
 # The wire boundary that every room shares, and the document's reader, speak of what the rooms speak of.
 SHARED_WORDS = {"codec.py", "document.py", "log.py"}
 

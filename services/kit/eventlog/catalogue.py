@@ -9,10 +9,14 @@ from notification.topics import TOPIC, TOPICS, TopicSpec
 __all__ = [
     "DLQ_SOURCE",
     "MAX_BLOCK_BYTES",
+    "UPSTREAM",
     "TopicSetting",
+    "config_of",
     "dead_letter_topic",
     "input_topics",
     "is_dead_letter_topic",
+    "is_foreign",
+    "max_message_bytes",
     "original_of",
     "partitions_of",
     "readers_of",
@@ -24,6 +28,9 @@ __all__ = [
 # The source of replayed dead letters: an operator's, with sequences of its own, read by every stage.
 DLQ_SOURCE = "dlq"
 
+# The producer of topics that are not ours.
+UPSTREAM = "upstream"
+
 # A block with its headers and the batch around it must stay under the topics' max.message.bytes of 1,000,000.
 MAX_BLOCK_BYTES = 980_000
 
@@ -32,6 +39,9 @@ _DEAD_LETTER_MARGIN = 48_576
 
 # Long enough that a fault found after a holiday can still be replayed.
 _DEAD_LETTER_RETENTION_MS = 30 * 86_400_000
+
+# A block's time is its writer's clock. A broker whose clock is behind it must not refuse the block for that.
+_ALWAYS = {"message.timestamp.after.max.ms": str(2**63 - 1)}
 
 _SUFFIX = ".dlq"
 
@@ -67,8 +77,16 @@ def sources_of(topic: str) -> tuple[str, ...]:
     """Give the sources whose blocks a reader of `topic` has to ask for, replayed dead letters included."""
     if is_dead_letter_topic(topic):
         return (original_of(topic)[1],)
-    producers = TOPIC[topic].producers
-    return (*producers, DLQ_SOURCE)
+    spec = TOPIC[topic]
+    if is_foreign(topic):
+        return ()
+    return (*spec.producers, DLQ_SOURCE) if spec.read == "stage" else spec.producers
+
+
+def is_foreign(topic: str) -> bool:
+    """Tell whether others write a topic: its records have no source and no sequence of ours."""
+    spec = TOPIC.get(topic)
+    return spec is not None and UPSTREAM in spec.producers
 
 
 def readers_of(topic: str) -> tuple[str, ...]:
@@ -90,30 +108,38 @@ def partitions_of(topic: str, installation: int) -> int:
 
 def retention_of(topic: str, default: timedelta) -> timedelta | None:
     """Give how long the embedded log keeps a block that all have read; None = for ever."""
+    kafka = int(config_of(topic)["retention.ms"])
     if is_dead_letter_topic(topic):
-        config: Mapping[str, str] = _dead_letter_config(TOPIC[original_of(topic)[0]])
-        return max(default, timedelta(milliseconds=int(config["retention.ms"])))
-    return None if TOPIC[topic].kafka.get("retention.ms") == "-1" else default
+        return timedelta(milliseconds=kafka)
+    return None if kafka == -1 else default
 
 
 def settings(installation: int, log: str) -> Iterator[TopicSetting]:
     """Give every topic of an installation of so many partitions, dead-letter topics included."""
     for spec in TOPICS:
         if _exists_on(spec, log):
-            partitions = spec.partitions or installation
-            yield TopicSetting(spec.name, partitions, dict(spec.kafka))
-            for stage in readers_of(spec.name):
-                yield TopicSetting(dead_letter_topic(spec.name, stage), partitions, _dead_letter_config(spec))
+            for name in (spec.name, *(dead_letter_topic(spec.name, stage) for stage in readers_of(spec.name))):
+                yield TopicSetting(name, partitions_of(name, installation), config_of(name))
 
 
-def _exists_on(spec: TopicSpec, log: str) -> bool:
-    return spec.log in {"both", log}
-
-
-def _dead_letter_config(spec: TopicSpec) -> dict[str, str]:
+def config_of(topic: str) -> dict[str, str]:
+    """Give the configuration that a topic should have on Kafka."""
+    if not is_dead_letter_topic(topic):
+        return {**TOPIC[topic].kafka, **_ALWAYS}
+    spec = TOPIC[original_of(topic)[0]]
     return {
         "cleanup.policy": "delete",
         "retention.ms": str(_DEAD_LETTER_RETENTION_MS),
         "max.message.bytes": str(int(spec.kafka["max.message.bytes"]) + _DEAD_LETTER_MARGIN),
         **spec.dead_letters,
+        **_ALWAYS,
     }
+
+
+def max_message_bytes(topic: str) -> int:
+    """Give how large a record batch of a topic may be."""
+    return int(config_of(topic)["max.message.bytes"])
+
+
+def _exists_on(spec: TopicSpec, log: str) -> bool:
+    return spec.log in {"both", log}

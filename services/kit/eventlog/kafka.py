@@ -1,0 +1,133 @@
+"""The event log on Kafka, through aiokafka: what one stage of one process reads and publishes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.structs import TopicPartition as KafkaPartition
+
+from services.kit.eventlog import Cursor, Record, Row, TopicPartition
+from services.kit.eventlog.kafka_client import Closing, KafkaFields, KafkaSettings, passing_faults, started
+from services.kit.eventlog.kafka_reader import KafkaReader, new_consumer, own
+from services.kit.eventlog.kafka_writer import KafkaWriter
+
+__all__ = ["KafkaLog", "KafkaSettings"]
+
+# Under load, what a fuller batch saves is worth this much latency.
+_FULLER_SECONDS = 0.05
+# Looking for a source's last record from the end: first so many records, then eight times as many, at most the last.
+# Usually it is among the first: a partition has one writer, or a few that take turns.
+_LOOK_BACK = (8, 64, 512, 4096)
+# A look that takes so long is stuck: a few thousand blocks are read in a second or two.
+_LOOK_BACK_SECONDS = 30.0
+
+
+class KafkaLog:
+    """The log as one stage reads and writes it.
+
+    Offsets that are right live in the stage's own table; the group's committed offsets are for lag exporters.
+    """
+
+    def __init__(self, settings: KafkaSettings, stage: str, *, fuller: float = _FULLER_SECONDS) -> None:
+        self._settings = settings
+        self._client_id = f"heraut-{stage}"
+        self._closing = Closing()
+        self._reader = KafkaReader(settings, stage, self._client_id, self._closing, fuller)
+        self._writer = KafkaWriter(settings, self._client_id, self._closing)
+        self._probe: AIOKafkaConsumer | None = None
+        self._probing = asyncio.Lock()
+
+    @classmethod
+    def from_config(cls, config: KafkaFields, stage: str) -> "KafkaLog":
+        """Make the log of a stage from a service's configuration."""
+        return cls(KafkaSettings.from_config(config), stage)
+
+    async def assign(self, cursors: Mapping[TopicPartition, Cursor]) -> None:
+        """Read these partitions, and no others, from these offsets.
+
+        Raises LogPositionError where an offset lies outside the log (another cluster, or records gone before
+        they were read), RetryableError where the brokers cannot be reached.
+        """
+        await self._reader.assign(cursors)
+
+    async def fetch(self, limit: int, wait: float) -> Sequence[Record]:
+        """Give up to `limit` records past those given before; waits up to `wait` seconds for the first."""
+        return await self._reader.fetch(limit, wait)
+
+    def pause(self, partitions: Sequence[TopicPartition]) -> None:
+        """Give no records of these partitions until resumed; connections are kept alive."""
+        self._reader.pause(partitions)
+
+    def resume(self, partitions: Sequence[TopicPartition]) -> None:
+        """Give records of these partitions again."""
+        self._reader.resume(partitions)
+
+    async def publish(self, source: str, at: TopicPartition, rows: Sequence[Row]) -> None:
+        """Write rows, in sequence order; returns when all in-sync replicas have them.
+
+        Raises RetryableError: then the same rows must be published again before any later ones.
+        """
+        if rows:
+            await self._writer.publish(source, at, rows)
+
+    async def last_sequence(self, source: str, at: TopicPartition) -> int | None:
+        """Give the highest sequence of `source` among the last few thousand records, None where it is not there."""
+        async with self._probing:
+            try:
+                with passing_faults(f"{at.topic}/{at.partition} cannot be looked at"):
+                    async with asyncio.timeout(_LOOK_BACK_SECONDS):
+                        return await _last_sequence(await self._connected_probe(), source, at)
+            except BaseException:
+                self._drop_probe()
+                raise
+
+    async def backlog(self) -> Mapping[TopicPartition, int]:
+        """Give how many records lie between the reading position and the end, by assigned partition."""
+        return await self._reader.backlog()
+
+    async def note_progress(self, cursors: Mapping[TopicPartition, Cursor]) -> None:
+        """Commit offsets of the group for those who watch the lag: seldom, in the background, harmless if it fails."""
+        self._reader.note_progress(cursors)
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        self._reader.close()
+        self._writer.close()
+        self._drop_probe()
+        await self._closing.wait()
+
+    async def _connected_probe(self) -> AIOKafkaConsumer:
+        if self._probe is None:
+            self._probe = await started(new_consumer(self._settings, None, self._client_id), self._closing)
+        return self._probe
+
+    def _drop_probe(self) -> None:
+        if self._probe is not None:
+            self._closing.add(self._probe)
+            self._probe = None
+
+
+async def _last_sequence(consumer: AIOKafkaConsumer, source: str, at: TopicPartition) -> int | None:
+    """Look ever further back from the end; a later record of a source has a higher sequence or is a repeat."""
+    where = KafkaPartition(at.topic, at.partition)
+    first = (await consumer.beginning_offsets([where]))[where]
+    end = (await consumer.end_offsets([where]))[where]
+    for records in _LOOK_BACK:
+        start = max(first, end - records)
+        found = [record.seq async for record in _between(consumer, where, start, end) if record.source == source]
+        if found:
+            return max(found)
+        if start == first:
+            return None
+    return None
+
+
+async def _between(consumer: AIOKafkaConsumer, where: KafkaPartition, start: int, end: int) -> AsyncIterator[Record]:
+    if start >= end:
+        return
+    consumer.assign([where])
+    consumer.seek(where, start)
+    while await consumer.position(where) < end:
+        for piece in (await consumer.getmany(where, timeout_ms=1000, max_records=64)).values():
+            for record in piece:
+                yield own(record)

@@ -1,0 +1,143 @@
+"""How to reach the brokers, and which of their faults pass."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.helpers import create_ssl_context
+
+from services.kit.errors import LogPositionError, RetryableError
+
+__all__ = ["Closing", "KafkaFields", "KafkaSettings", "passing_faults", "started"]
+
+log = logging.getLogger(__name__)
+
+# Above the longest hiccup of a healthy cluster (a leader election), below the lease times two.
+REQUEST_SECONDS = 10.0
+
+
+class KafkaFields(Protocol):
+    """The settings as `ServiceConfig` has them."""
+
+    kafka_bootstrap_servers: str | None
+    kafka_security_protocol: str
+    kafka_sasl_mechanism: str | None
+    kafka_sasl_username: str | None
+    kafka_sasl_password: str | None
+    kafka_ssl_cafile: str | None
+    kafka_ssl_certfile: str | None
+    kafka_ssl_keyfile: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KafkaSettings:
+    """Where the brokers are and who we are to them."""
+
+    bootstrap_servers: str
+    security_protocol: str = "PLAINTEXT"
+    sasl_mechanism: str | None = None
+    sasl_username: str | None = None
+    sasl_password: str | None = field(default=None, repr=False)
+    ssl_cafile: str | None = None
+    ssl_certfile: str | None = None
+    ssl_keyfile: str | None = None
+
+    @classmethod
+    def from_config(cls, config: KafkaFields) -> "KafkaSettings":
+        """Take the settings out of a service's configuration."""
+        return cls(
+            bootstrap_servers=config.kafka_bootstrap_servers or "",
+            security_protocol=config.kafka_security_protocol,
+            sasl_mechanism=config.kafka_sasl_mechanism,
+            sasl_username=config.kafka_sasl_username,
+            sasl_password=config.kafka_sasl_password,
+            ssl_cafile=config.kafka_ssl_cafile,
+            ssl_certfile=config.kafka_ssl_certfile,
+            ssl_keyfile=config.kafka_ssl_keyfile,
+        )
+
+    def client_options(self) -> dict[str, Any]:
+        """Give the options that every aiokafka client takes. Raises OSError for certificates that are not there."""
+        options: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap_servers.split(","),
+            "security_protocol": self.security_protocol,
+            "request_timeout_ms": int(REQUEST_SECONDS * 1000),
+        }
+        if self.security_protocol.endswith("SSL"):
+            options["ssl_context"] = create_ssl_context(
+                cafile=self.ssl_cafile, certfile=self.ssl_certfile, keyfile=self.ssl_keyfile
+            )
+        if self.security_protocol.startswith("SASL"):
+            options["sasl_mechanism"] = self.sasl_mechanism or "PLAIN"
+            options["sasl_plain_username"] = self.sasl_username
+            options["sasl_plain_password"] = self.sasl_password
+        return options
+
+
+@contextmanager
+def passing_faults(what: str) -> Iterator[None]:
+    """Turn the client's faults into RetryableError, and a position outside the log into LogPositionError."""
+    try:
+        yield
+    except OffsetOutOfRangeError as error:
+        raise LogPositionError(f"{what}: the position lies outside the log") from error
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise RetryableError(f"{what}: {type(error).__name__}") from error
+
+
+class _Client(Protocol):
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
+C = TypeVar("C", bound=_Client)
+
+
+class Closing:
+    """Closes clients in the background: a client of a broker that is gone takes its time."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def add(self, client: _Client) -> None:
+        """Begin to close a client; nobody uses it any more."""
+        self.spawn(client.stop)
+
+    def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do something in the background whose failure matters to nobody."""
+        task = asyncio.get_running_loop().create_task(_quietly(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def wait(self) -> None:
+        """Wait until all are closed; what takes too long is given up."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=REQUEST_SECONDS)
+            for task in late:
+                task.cancel()
+
+
+async def _quietly(work: Callable[[], Awaitable[None]]) -> None:
+    try:
+        # Twice a request: one under way, and one that follows it.
+        async with asyncio.timeout(2 * REQUEST_SECONDS):
+            await work()
+    except (KafkaError, OSError, TimeoutError) as error:
+        log.debug("a Kafka client did not close well: %s", type(error).__name__)
+
+
+async def started(client: C, closing: Closing) -> C:
+    """Start a client, within a bound. Raises RetryableError; the client is closed then."""
+    try:
+        with passing_faults("the brokers cannot be reached"):
+            async with asyncio.timeout(REQUEST_SECONDS):
+                await client.start()
+    except BaseException:
+        with suppress(Exception):
+            closing.add(client)
+        raise
+    return client

@@ -1,0 +1,96 @@
+"""Topics on Kafka: made with their configuration, checked, and waited for until each partition has its leader."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from services.kit.errors import ConfigError, RetryableError
+from services.kit.eventlog.catalogue import TopicSetting, settings
+from services.kit.eventlog.kafka_client import Closing, KafkaSettings, passing_faults, started
+
+__all__ = ["ensure_topics"]
+
+# Leaders are elected within a second; a cluster that is busy starting may take some.
+_LEADER_SECONDS = 30.0
+_POLL_SECONDS = 0.1
+
+
+async def ensure_topics(kafka: KafkaSettings, partitions: int, replication_factor: int) -> Sequence[str]:
+    """Make the topics that are missing, dead-letter topics included; gives their names.
+
+    Safe to repeat. Returns when every partition has a leader. An existing topic's configuration is left to its
+    operators. Raises ConfigError where an existing topic has another number of partitions, or where the brokers
+    refuse one; RetryableError where they cannot be reached.
+    """
+    wanted = {setting.name: setting for setting in settings(partitions, "kafka")}
+    closing = Closing()
+    admin = await started(_Admin(kafka), closing)
+    try:
+        with passing_faults("the topics cannot be made"):
+            existing = await _partitions(admin, wanted)
+            _check(wanted, existing)
+            missing = [setting for name, setting in wanted.items() if name not in existing]
+            if missing:
+                await _create(admin, missing, replication_factor)
+            await _wait_for_leaders(admin, wanted)
+    finally:
+        closing.add(admin)
+        await closing.wait()
+    return [setting.name for setting in missing]
+
+
+class _Admin(AIOKafkaAdminClient):  # type: ignore[misc] # the client has no types
+    """The admin client, with the verbs of the other clients."""
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        super().__init__(**kafka.client_options(), client_id="heraut-topics")
+
+    async def stop(self) -> None:
+        await self.close()
+
+
+async def _partitions(admin: _Admin, wanted: Mapping[str, TopicSetting]) -> dict[str, Sequence[Mapping[str, Any]]]:
+    """Give the partitions of those wanted topics that exist. All topics are listed: asking by name may make them."""
+    topics = await admin.describe_topics()
+    return {t["topic"]: t["partitions"] for t in topics if t["topic"] in wanted and not t["error_code"]}
+
+
+def _check(wanted: Mapping[str, TopicSetting], existing: Mapping[str, Sequence[object]]) -> None:
+    faults = [
+        f"{name} has {len(found)} partitions, HERAUT_PARTITIONS asks for {wanted[name].partitions}"
+        for name, found in sorted(existing.items())
+        if len(found) != wanted[name].partitions
+    ]
+    if faults:
+        raise ConfigError("\n".join(faults))
+
+
+async def _create(admin: _Admin, missing: Sequence[TopicSetting], replication_factor: int) -> None:
+    new = [NewTopic(s.name, s.partitions, replication_factor, topic_configs=dict(s.config)) for s in missing]
+    answer = await admin.create_topics(new)
+    faults = []
+    for name, code, *message in answer.topic_errors:
+        error = for_code(code)
+        if code and error is not TopicAlreadyExistsError:  # another `heraut topics` at the same time
+            if getattr(error, "retriable", False):
+                raise RetryableError(f"{name} cannot be made: {error.__name__}")
+            faults.append(f"{name} cannot be made: {message[0] if message and message[0] else error.__name__}")
+    if faults:
+        raise ConfigError("\n".join(faults))
+
+
+async def _wait_for_leaders(admin: _Admin, wanted: Mapping[str, TopicSetting]) -> None:
+    deadline = time.monotonic() + _LEADER_SECONDS
+    while True:
+        found = await _partitions(admin, wanted)
+        led = {name for name, partitions in found.items() if all(p["leader"] >= 0 for p in partitions)}
+        ready = {name for name in led if len(found[name]) == wanted[name].partitions}
+        if len(ready) == len(wanted):
+            return
+        if time.monotonic() > deadline:
+            raise RetryableError(f"no leader yet for {', '.join(sorted(wanted.keys() - ready))}")
+        await asyncio.sleep(_POLL_SECONDS)
