@@ -1,0 +1,73 @@
+"""The made-up incident: a laboratory was broken into; five kinds of data were taken."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+__all__ = ["CATEGORIES", "made_up_incident"]
+
+# code, label nl, label en, advice nl, advice en. A label is a phrase that stands nowhere else in the texts
+# below, so that the check can see in a letter itself what it told.
+CATEGORIES = (
+    ("address", "adresgegevens", "address details", None, None),
+    ("bsn", "burgerservicenummer (BSN)", "citizen service number (BSN)",
+     "Let op post over leningen of abonnementen die u niet hebt aangevraagd.",
+     "Watch for mail about loans or subscriptions that you did not ask for."),
+    ("contact", "contactgegevens", "contact details",
+     "Klik niet op links in berichten over dit datalek.", "Do not follow links in messages about this breach."),
+    ("test-result", "uitslag van onderzoek", "test result", None, None),
+    ("doctor", "naam van uw huisarts", "name of your general practitioner", None, None),
+)  # fmt: skip
+
+_CONTENT = {
+    "nature": (
+        "Bij een inbraak in de computers van ons laboratorium zijn gegevens gestolen, ook gegevens van u.",
+        "In a break-in at the computers of our laboratory data was stolen, yours among it.",
+    ),
+    "consequences": (
+        "Criminelen kunnen zich met deze gegevens voordoen als iemand anders, of u proberen op te lichten.",
+        "Criminals may use it to pretend to be somebody else, or try to deceive you.",
+    ),
+    "measures": (
+        "Wij hebben het lek gedicht en het datalek gemeld bij de Autoriteit Persoonsgegevens.",
+        "We closed the leak and reported the breach to the data protection authority.",
+    ),
+    "advice": (
+        "Wees de komende tijd voorzichtig met telefoontjes, berichten en brieven van onbekenden.",
+        "Be careful in the coming time with calls, messages and letters from people you do not know.",
+    ),
+    "contact": (
+        "Hebt u vragen? Bel onze functionaris voor gegevensbescherming op 0800 0001.",
+        "Do you have questions? Call our data protection officer at 0800 0001.",
+    ),
+}
+
+
+def made_up_incident(now: datetime) -> dict[str, Any]:
+    """Give an incident document (interfaces: `PUT /v1/incidents/{incidentId}`) of something that happened lately."""
+    return {
+        "title": "Datalek bij Laboratorium De Proef",
+        "awareAt": (now - timedelta(hours=20)).isoformat(timespec="seconds"),
+        "occurredAt": (now - timedelta(days=3)).isoformat(timespec="seconds"),
+        "controller": {
+            "name": "Stichting Laboratorium De Proef",
+            "address": ["Postbus 1", "1000 AA  AMSTERDAM"],
+            "phone": "0800 0001",
+            "email": "fg@deproef.example.org",
+            "website": "https://deproef.example.org/datalek",
+        },
+        "languages": ["nl", "en"],
+        "channels": ["portal", "email", "letter"],
+        "compromisedChannels": [],
+        "dataCategories": [_category(*category) for category in CATEGORIES],
+        "content": {block: {"nl": dutch, "en": english} for block, (dutch, english) in _CONTENT.items()},
+        "fourEyes": False,
+    }
+
+
+def _category(
+    code: str, dutch: str, english: str, dutch_advice: str | None, english_advice: str | None
+) -> dict[str, Any]:
+    category: dict[str, Any] = {"code": code, "label": {"nl": dutch, "en": english}}
+    if dutch_advice and english_advice:
+        category["advice"] = {"nl": dutch_advice, "en": english_advice}
+    return category

@@ -1,0 +1,204 @@
+"""People who do not exist: seeded, so that the same seed makes the same people, with numbers that pass the checks.
+
+Each person is made in a household of a postcode group of their own, so that (postcode, house number, name)
+names one person, while neighbours and relatives share parts of it: a mix-up between them would show.
+"""
+
+import hashlib
+import random
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from services.demo import names
+
+__all__ = ["CLOSED_PORTAL", "DEAD_MAILBOX", "Person", "bsns", "make_people"]
+
+# 2 letters of the postcode: none that is mistaken for another when written, and never SA, SD, SS.
+_LETTERS = "ABCDEGHJKLMNPRSTVWXZ"
+_PAIRS = tuple(a + b for a in _LETTERS for b in _LETTERS if a + b not in {"SA", "SD", "SS"})
+_DIGIT_GROUPS = 9000  # 1000 to 9999
+_POSTCODES = _DIGIT_GROUPS * len(_PAIRS)
+_HOUSES = 4  # households of one postcode here: enough neighbours to be mixed up with
+
+_BSN_SPACE = 99_999_989  # a prime below 10^8, so that every step size walks through all of them
+_NO_BSN = 0.03  # known by name, birth date and address
+_PERSON_KEY = 0.01  # known by a pseudonym made with a shared key
+_FOREIGN = 0.004
+_SECRET = 0.01
+_NOT_AT_ADDRESS = 0.005
+
+# 35 % portal, then 35 % e-mail (0.54 of the rest) and 30 % letter, in the incident's order of channels.
+_HAS_PORTAL = 0.355
+_HAS_EMAIL = 0.545
+_HAS_EMAIL_BESIDE_PORTAL = 0.7
+_REFUSED = 0.004  # portal accounts that are closed, mailboxes that are gone
+
+CLOSED_PORTAL = "closed-"  # the portal stand-in refuses these accounts
+DEAD_MAILBOX = "gone."  # the mail stand-in refuses these mailboxes
+
+_LANGUAGES = (*["nl"] * 90, *["en"] * 7, "nl-NL", "en-GB", "de")  # `de`: the incident has it not
+
+
+@dataclass(slots=True)
+class Person:
+    """One made-up person; empty text = has none. The fields are those of a member record."""
+
+    number: int
+    bsn: str
+    person_key: str
+    initials: str
+    given_name: str
+    prefix: str
+    family_name: str
+    birth_date: str
+    street: str
+    house_number: str
+    house_letter: str
+    house_number_addition: str
+    postcode: str
+    city: str
+    country: str
+    email: str
+    portal_id: str
+    language: str
+    secret_address: bool
+    not_at_address: bool
+
+    @property
+    def has_letter(self) -> bool:
+        """Tell whether a letter may be sent: there is an address, and the person lives there."""
+        return not self.not_at_address
+
+    @property
+    def can_be_told(self) -> bool:
+        """Tell whether some channel will take a notice to this person."""
+        portal = bool(self.portal_id) and not self.portal_id.startswith(CLOSED_PORTAL)
+        email = bool(self.email) and not self.email.startswith(DEAD_MAILBOX)
+        return portal or email or self.has_letter
+
+
+def bsns(rng: random.Random) -> Iterator[str]:
+    """Give different numbers of nine digits that pass the 11-proof, in no visible order, leading zeros included."""
+    value, step = rng.randrange(_BSN_SPACE), rng.randrange(10_000_000, _BSN_SPACE - 1)
+    while True:
+        value = (value + step) % _BSN_SPACE
+        head = f"{value:08d}"
+        check = sum(weight * int(digit) for weight, digit in zip(range(9, 1, -1), head, strict=True)) % 11
+        if check < 10 and value:
+            yield f"{head}{check}"
+
+
+def make_people(count: int, seed: int) -> list[Person]:
+    """Give `count` people, all different in BSN, e-mail address, portal account and (address, name)."""
+    rng = random.Random(seed)  # noqa: S311 - made-up people need no secrets
+    numbers = bsns(rng)
+    people: list[Person] = []
+    offset, step = rng.randrange(_POSTCODES), _coprime_step(rng)
+    group = 0
+    while len(people) < count:
+        postcode = _postcode((offset + group * step) % _POSTCODES)
+        people += _neighbours(rng, numbers, postcode, len(people))
+        group += 1
+    return people[:count]
+
+
+def _coprime_step(rng: random.Random) -> int:
+    """Give a step that visits every postcode before it comes to one again."""
+    while True:
+        step = rng.randrange(100_000, _POSTCODES)
+        if step % 2 and step % 3 and step % 5 and step % len(_PAIRS):
+            return step
+
+
+def _postcode(index: int) -> str:
+    digits, pair = divmod(index, len(_PAIRS))
+    return f"{1000 + digits}{_PAIRS[pair]}"
+
+
+def _neighbours(rng: random.Random, numbers: Iterator[str], postcode: str, first: int) -> list[Person]:
+    """Make the people of one postcode: some households of one to three, each at a house of its own."""
+    street, city = rng.choice(names.STREETS), rng.choice(names.TOWNS)
+    house = rng.randrange(1, 200)
+    taken: set[tuple[str, str]] = set()  # nobody here shares names with another, nor family name and birth date
+    people: list[Person] = []
+    for _ in range(_HOUSES):
+        house += 2
+        letter, addition = _house_suffix(rng)
+        family, prefix = rng.choice(names.FAMILY_NAMES), rng.choice(names.PREFIXES)
+        for _ in range(rng.choice((1, 1, 1, 2, 3))):
+            person = _person(rng, numbers, first + len(people), family=family, prefix=prefix, taken=taken)
+            person.street, person.city, person.postcode = street, city, postcode
+            person.house_number, person.house_letter, person.house_number_addition = str(house), letter, addition
+            if rng.random() < _FOREIGN and person.bsn:
+                _move_abroad(rng, person)
+            people.append(person)
+    return people
+
+
+def _house_suffix(rng: random.Random) -> tuple[str, str]:
+    """Give house letter and addition: most have neither."""
+    draw = rng.random()
+    if draw < 0.86:
+        return "", ""
+    if draw < 0.93:
+        return rng.choice("ABCD"), ""
+    return ("A" if draw > 0.98 else ""), rng.choice(("bis", "2", "III", "hs", "12", "L"))
+
+
+def _person(
+    rng: random.Random, numbers: Iterator[str], number: int, *, family: str, prefix: str, taken: set[tuple[str, str]]
+) -> Person:
+    if rng.random() < 0.08:  # a double name
+        family = f"{family}-{rng.choice(names.FAMILY_NAMES)}"
+    given, initials, birth_date = _given_names(rng, family, taken)
+    bsn = next(numbers)
+    kind = rng.random()
+    person_key = ""
+    if kind < _PERSON_KEY:
+        person_key, bsn = hashlib.sha256(f"shared key {bsn}".encode()).hexdigest(), ""
+    elif kind < _PERSON_KEY + _NO_BSN:
+        bsn = ""
+    portal, email = _addresses(rng, number, given, family)
+    return Person(
+        number, bsn, person_key, initials, given, prefix, family, birth_date, "", "", "", "", "", "", "NL",
+        email, portal, rng.choice(_LANGUAGES), rng.random() < _SECRET, rng.random() < _NOT_AT_ADDRESS,
+    )  # fmt: skip
+
+
+def _given_names(rng: random.Random, family: str, taken: set[tuple[str, str]]) -> tuple[str, str, str]:
+    """Give a given name, initials and a birth date that nobody of this name has here."""
+    while True:
+        given = rng.choice(names.GIVEN_NAMES)
+        initials = f"{given[0]}." + "".join(f"{rng.choice('ABCEGHJMPRTW')}." for _ in range(rng.choice((0, 1, 1, 2))))
+        born = f"{rng.randrange(1930, 2008)}-{rng.randrange(1, 13):02d}-{rng.randrange(1, 29):02d}"
+        if not {(family, initials), (family, given), (family, born)} & taken:
+            taken |= {(family, initials), (family, given), (family, born)}
+            return given, initials, born
+
+
+def _addresses(rng: random.Random, number: int, given: str, family: str) -> tuple[str, str]:
+    """Give portal account and e-mail address, either of which may be empty."""
+    portal = f"mp-{number:08d}" if rng.random() < _HAS_PORTAL else ""
+    if portal and rng.random() < _REFUSED:
+        portal = CLOSED_PORTAL + portal
+    if rng.random() >= (_HAS_EMAIL_BESIDE_PORTAL if portal else _HAS_EMAIL):
+        return portal, ""
+    tag = "+post" if rng.random() < 0.03 else ""
+    local = f"{_ascii(given)}.{_ascii(family)}{number}{tag}"
+    if rng.random() < _REFUSED:
+        local = DEAD_MAILBOX + local
+    return portal, f"{local}@{rng.choice(names.DOMAINS)}"
+
+
+def _ascii(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text.lower()).encode("ascii", "ignore").decode()
+    return "".join(letter for letter in plain if letter.isalnum()) or "x"
+
+
+def _move_abroad(rng: random.Random, person: Person) -> None:
+    place = rng.choice(names.FOREIGN_PLACES)
+    person.country, person.city, person.street = place.country, place.city, place.street
+    person.house_letter = person.house_number_addition = ""
+    digits = f"{person.number:08d}"[-len(place.postcode) :]
+    person.postcode = digits if digits[0] != "0" else f"1{digits[1:]}"

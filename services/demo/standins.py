@@ -1,0 +1,124 @@
+"""Stand-ins for the providers, to try Heraut out: a mail server and a portal that keep what they were given.
+
+    python -m services.demo.standins --records DIR [--host H] [--smtp-port N] [--portal-port N] [--ready-file F]
+
+They behave as the real ones would: the portal honours Idempotency-Key and does not know closed accounts,
+the mail server refuses mailboxes that are gone. Their records are what the check reads.
+"""
+
+import argparse
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+import uvloop
+from aiohttp import web
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from services.demo.people import CLOSED_PORTAL, DEAD_MAILBOX
+from services.demo.records import EMAIL_FILE, PORTAL_FILE, RecordFile, read_records
+from services.kit import log as logs
+from services.kit.health import serve_http
+from services.kit.run import stop_on_signals
+
+__all__ = ["MailHandler", "main", "portal_app"]
+
+
+class MailHandler:
+    """What the mail server does with a message (the handler of aiosmtpd)."""
+
+    def __init__(self, records: RecordFile) -> None:
+        self._records = records
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        """Refuse a mailbox that is gone, for good."""
+        if address.startswith(DEAD_MAILBOX):
+            return "550 5.1.1 no such mailbox"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+        """Record the message, then take it."""
+        content = envelope.content
+        text = content if isinstance(content, str) else (content or b"").decode("utf-8", "surrogateescape")
+        for recipient in envelope.rcpt_tos:
+            self._records.append({"at": _now(), "recipient": recipient, "message": text})
+        return "250 OK"
+
+
+def portal_app(records: RecordFile, seen: set[str]) -> web.Application:
+    """Build the portal: `POST /messages`; `seen` has the idempotency keys that were taken before."""
+
+    async def take(request: web.Request) -> web.Response:
+        key = request.headers.get("Idempotency-Key")
+        if not key:
+            return web.Response(status=400)
+        message = orjson.loads(await request.read())
+        if str(message.get("recipient", "")).startswith(CLOSED_PORTAL):
+            return web.Response(status=404)
+        if key in seen:
+            return web.Response(status=409)
+        seen.add(key)
+        records.append({"at": _now(), "key": key, **message})
+        return web.Response(status=201)
+
+    app = web.Application()
+    app.add_routes([web.post("/messages", take)])
+    return app
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+async def _serve(arguments: argparse.Namespace) -> None:
+    arguments.records.mkdir(parents=True, exist_ok=True)
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    mail, portal = (RecordFile(arguments.records / name) for name in (EMAIL_FILE, PORTAL_FILE))
+    seen = {record["key"] for record in read_records(arguments.records / PORTAL_FILE)}
+    handler = MailHandler(mail)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _smtp(handler), arguments.host, arguments.smtp_port)
+    async with server, serve_http(portal_app(portal, seen), arguments.host, arguments.portal_port) as portal_url:
+        host, port = server.sockets[0].getsockname()[:2]
+        _say({"smtp": f"smtp://{host}:{port}", "portal": portal_url}, arguments.ready_file)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(mail.sync_regularly(stop))
+            group.create_task(portal.sync_regularly(stop))
+    mail.close()
+    portal.close()
+
+
+def _smtp(handler: MailHandler) -> SMTP:
+    # A message's size is not theirs to judge; the host name would be looked up, which may take seconds.
+    return SMTP(handler, hostname="standins", enable_SMTPUTF8=True, data_size_limit=None, timeout=300)
+
+
+def _say(addresses: dict[str, str], ready_file: Path | None) -> None:
+    text = orjson.dumps(addresses).decode()
+    print(text, flush=True)  # noqa: T201 - a program of its own, asked where it listens
+    if ready_file:
+        temporary = ready_file.with_suffix(".new")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(ready_file)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run both stand-ins until SIGTERM."""
+    parser = argparse.ArgumentParser(prog="python -m services.demo.standins")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--smtp-port", type=int, default=0, help="0 = any free port")
+    parser.add_argument("--portal-port", type=int, default=0, help="0 = any free port")
+    parser.add_argument("--records", type=Path, required=True, help="folder of the record files")
+    parser.add_argument("--ready-file", type=Path, help="where to write the addresses listened at")
+    logs.configure("standins", "warning")
+    uvloop.run(_serve(parser.parse_args(argv)))
+
+
+if __name__ == "__main__":
+    main()
