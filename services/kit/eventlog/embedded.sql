@@ -91,3 +91,47 @@ delete from log.log as log using (
   limit $6
 ) as doomed
 where log.topic = $1 and log.partition = $2 and log.source = $3 and log.seq = doomed.seq;
+
+-- name: list_dead_letters
+-- The first dead letters of these topics.
+select log.topic, log.partition, log.source, log.seq, (extract(epoch from log.at) * 1000)::bigint as at,
+       log.headers, log.block
+from log.log as log
+where log.topic = any($1::text[])
+order by log.topic, log.partition, log.seq
+limit $2;
+
+-- name: dead_letter
+-- One dead letter; its topic has a single source.
+select log.topic, log.partition, log.source, log.seq, (extract(epoch from log.at) * 1000)::bigint as at,
+       log.headers, log.block
+from log.log as log
+where log.topic = $1 and log.partition = $2 and log.seq = $3;
+
+-- name: take_dead_letter
+-- The same, out of its topic.
+delete from log.log as log
+where log.topic = $1 and log.partition = $2 and log.seq = $3
+returning log.topic, log.partition, log.source, log.seq, (extract(epoch from log.at) * 1000)::bigint as at,
+          log.headers, log.block;
+
+-- name: purge_dead_letters
+-- Those of one partition up to and with one.
+delete from log.log as log
+where log.topic = $1 and log.partition = $2 and log.seq <= $3;
+
+-- name: replay_lock
+-- One replay to Kafka at a time: its blocks are published in order. The key is of no other lock.
+select pg_advisory_xact_lock(hashtext('heraut dlq replay'));
+
+-- name: replayed
+-- Blocks of the source `dlq` that Kafka has not acknowledged yet.
+select log.seq, (extract(epoch from log.at) * 1000)::bigint as at, log.headers, log.block
+from log.log as log
+where log.topic = $1 and log.partition = $2 and log.source = $3
+order by log.seq;
+
+-- name: forget_replayed
+-- They are acknowledged now.
+delete from log.log as log
+where log.topic = $1 and log.partition = $2 and log.source = $3 and log.seq <= $4;

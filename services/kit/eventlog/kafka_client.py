@@ -7,12 +7,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.helpers import create_ssl_context
 
 from services.kit.errors import LogPositionError, RetryableError
 
-__all__ = ["Closing", "KafkaFields", "KafkaSettings", "passing_faults", "started"]
+__all__ = ["Closing", "KafkaAdmin", "KafkaFields", "KafkaSettings", "new_admin", "passing_faults", "started"]
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +88,19 @@ def passing_faults(what: str) -> Iterator[None]:
         raise LogPositionError(f"{what}: the position lies outside the log") from error
     except (KafkaError, OSError, TimeoutError) as error:
         raise RetryableError(f"{what}: {type(error).__name__}") from error
+
+
+class KafkaAdmin(AIOKafkaAdminClient):  # type: ignore[misc] # the client has no types
+    """The admin client, with the verbs of the other clients."""
+
+    async def stop(self) -> None:
+        """Close it."""
+        await self.close()
+
+
+def new_admin(settings: KafkaSettings) -> KafkaAdmin:
+    """Make an admin client; not started yet."""
+    return KafkaAdmin(**settings.client_options(), client_id="heraut-admin")
 
 
 class _Client(Protocol):

@@ -16,7 +16,7 @@ from services.kit.eventlog.headers import Headers
 from services.kit.eventlog.kafka_client import Closing, KafkaSettings, passing_faults, started
 from services.kit.eventlog.pace import Pace
 
-__all__ = ["KafkaReader", "new_consumer", "own"]
+__all__ = ["KafkaReader", "between", "new_consumer", "own"]
 
 # Under load, what a fuller batch saves is worth this much latency.
 _FULLER_SECONDS = 0.05
@@ -30,6 +30,8 @@ _DRAIN = 64
 # A broker that answers does so every _LONG_POLL_MS; this much silence means a client that is stuck
 # (aiokafka #1154) or a broker that is gone, and the client says neither.
 _SILENCE_SECONDS = 5.0
+# Reading a few thousand blocks takes a second or two; a look that takes so long is stuck.
+_LOOK_SECONDS = 20.0
 # Committed offsets are for lag exporters, which look every half minute.
 _COMMIT_SECONDS = 5.0
 
@@ -251,6 +253,20 @@ def _origin(topic: str, headers: Headers) -> tuple[str, int, Headers]:
     if is_foreign(topic) or not source or not seq.isdigit():
         return "", 0, headers
     return source.decode(), int(seq), tuple(h for h in headers if h[0] not in {"source", "seq"})
+
+
+async def between(consumer: AIOKafkaConsumer, where: KafkaPartition, start: int, end: int) -> list[Record]:
+    """Give the records from `start` to before `end`, which lie in the log. Takes the consumer's assignment."""
+    records: list[Record] = []
+    if start >= end:
+        return records
+    consumer.assign([where])
+    consumer.seek(where, start)
+    async with asyncio.timeout(_LOOK_SECONDS):
+        while await consumer.position(where) < end:
+            for piece in (await consumer.getmany(where, timeout_ms=1000, max_records=_DRAIN)).values():
+                records.extend(own(record) for record in piece if record.offset < end)
+    return records
 
 
 async def _checked(consumer: AIOKafkaConsumer, cursors: Mapping[TopicPartition, Cursor]) -> dict[TopicPartition, int]:

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -43,29 +44,32 @@ class KafkaWriter:
 
     async def publish(self, source: str, at: TopicPartition, rows: Sequence[Row]) -> None:
         """Write rows in order; returns when every in-sync replica has them. Raises RetryableError."""
-        async with self._partition_locks[at]:
-            producer = await self._ready()
-            try:
-                with passing_faults(f"{at.topic}/{at.partition} cannot be written"):
-                    for batch in _batches(producer, source, at, rows):
-                        acknowledged = await producer.send_batch(batch, at.topic, partition=at.partition)
-                        await acknowledged
-            except BaseException:
-                self._discard(producer)
-                raise
+        async with self._partition_locks[at], self._writing(at) as producer:
+            for batch in _batches(producer, source, at, rows):
+                await (await producer.send_batch(batch, at.topic, partition=at.partition))
 
     async def send(
         self, at: TopicPartition, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]]
     ) -> None:
         """Write one record that is not ours, as it once came. Raises RetryableError."""
-        producer = await self._ready()
-        with passing_faults(f"{at.topic}/{at.partition} cannot be written"):
+        async with self._partition_locks[at], self._writing(at) as producer:
             await producer.send_and_wait(at.topic, value, key=key, partition=at.partition, headers=list(headers))
 
     def close(self) -> None:
         """Close the producer in the background."""
         if self._producer is not None:
             self._discard(self._producer)
+
+    @asynccontextmanager
+    async def _writing(self, at: TopicPartition) -> AsyncIterator[AIOKafkaProducer]:
+        """Lend the producer, and throw it away where that did not end well, cancellation included."""
+        producer = await self._ready()
+        try:
+            with passing_faults(f"{at.topic}/{at.partition} cannot be written"):
+                yield producer
+        except BaseException:
+            self._discard(producer)
+            raise
 
     async def _ready(self) -> AIOKafkaProducer:
         async with self._starting:

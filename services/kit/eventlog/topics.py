@@ -5,12 +5,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from services.kit.errors import ConfigError, RetryableError
 from services.kit.eventlog.catalogue import TopicSetting, settings
-from services.kit.eventlog.kafka_client import Closing, KafkaSettings, passing_faults, started
+from services.kit.eventlog.kafka_client import Closing, KafkaAdmin, KafkaSettings, new_admin, passing_faults, started
 
 __all__ = ["ensure_topics"]
 
@@ -28,7 +28,7 @@ async def ensure_topics(kafka: KafkaSettings, partitions: int, replication_facto
     """
     wanted = {setting.name: setting for setting in settings(partitions, "kafka")}
     closing = Closing()
-    admin = await started(_Admin(kafka), closing)
+    admin = await started(new_admin(kafka), closing)
     try:
         with passing_faults("the topics cannot be made"):
             existing = await _partitions(admin, wanted)
@@ -43,17 +43,7 @@ async def ensure_topics(kafka: KafkaSettings, partitions: int, replication_facto
     return [setting.name for setting in missing]
 
 
-class _Admin(AIOKafkaAdminClient):  # type: ignore[misc] # the client has no types
-    """The admin client, with the verbs of the other clients."""
-
-    def __init__(self, kafka: KafkaSettings) -> None:
-        super().__init__(**kafka.client_options(), client_id="heraut-topics")
-
-    async def stop(self) -> None:
-        await self.close()
-
-
-async def _partitions(admin: _Admin, wanted: Mapping[str, TopicSetting]) -> dict[str, Sequence[Mapping[str, Any]]]:
+async def _partitions(admin: KafkaAdmin, wanted: Mapping[str, TopicSetting]) -> dict[str, Sequence[Mapping[str, Any]]]:
     """Give the partitions of those wanted topics that exist. All topics are listed: asking by name may make them."""
     topics = await admin.describe_topics()
     return {t["topic"]: t["partitions"] for t in topics if t["topic"] in wanted and not t["error_code"]}
@@ -69,7 +59,7 @@ def _check(wanted: Mapping[str, TopicSetting], existing: Mapping[str, Sequence[o
         raise ConfigError("\n".join(faults))
 
 
-async def _create(admin: _Admin, missing: Sequence[TopicSetting], replication_factor: int) -> None:
+async def _create(admin: KafkaAdmin, missing: Sequence[TopicSetting], replication_factor: int) -> None:
     new = [NewTopic(s.name, s.partitions, replication_factor, topic_configs=dict(s.config)) for s in missing]
     answer = await admin.create_topics(new)
     faults = []
@@ -83,7 +73,7 @@ async def _create(admin: _Admin, missing: Sequence[TopicSetting], replication_fa
         raise ConfigError("\n".join(faults))
 
 
-async def _wait_for_leaders(admin: _Admin, wanted: Mapping[str, TopicSetting]) -> None:
+async def _wait_for_leaders(admin: KafkaAdmin, wanted: Mapping[str, TopicSetting]) -> None:
     deadline = time.monotonic() + _LEADER_SECONDS
     while True:
         found = await _partitions(admin, wanted)

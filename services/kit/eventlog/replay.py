@@ -1,0 +1,178 @@
+"""Looking at dead letters and sending them back to where they came from: what `heraut dlq` does, on both logs.
+
+A replayed block is a new block with the untouched payload, of the source `dlq`, which every stage reads. Natural
+keys below the log make a repeat harmless, so a replay may be repeated; on the embedded log it cannot even happen.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import RecordsToDelete
+from aiokafka.structs import TopicPartition as KafkaPartition
+
+from services.kit.eventlog import Output, Record, Row, TopicPartition
+from services.kit.eventlog.catalogue import DLQ_SOURCE, is_dead_letter_topic, is_foreign, settings
+from services.kit.eventlog.dead_letters import DeadLetter
+from services.kit.eventlog.headers import decode_headers
+from services.kit.eventlog.kafka_client import Closing, KafkaSettings, new_admin, passing_faults, started
+from services.kit.eventlog.kafka_reader import between, new_consumer
+from services.kit.eventlog.kafka_writer import KafkaWriter
+from services.kit.outbox import append
+from services.kit.postgres import Queries
+
+__all__ = ["DeadLetters", "EmbeddedDeadLetters", "KafkaDeadLetters"]
+
+Connection = asyncpg.Connection[asyncpg.Record]
+
+_QUERIES = Queries.load(Path(__file__).with_name("embedded.sql"))
+
+
+class DeadLetters(Protocol):
+    """The dead letters of an installation. Close it after use."""
+
+    async def entries(self, limit: int, topic: str | None = None) -> Sequence[DeadLetter]:
+        """Give the first entries, of one dead-letter topic or of all."""
+        ...
+
+    async def entry(self, at: TopicPartition, offset: int) -> DeadLetter | None:
+        """Give one entry, None where it is not there (any more)."""
+        ...
+
+    async def replay(self, at: TopicPartition, offset: int) -> bool:
+        """Send one entry back to its topic; False where it is not there. Raises InvalidMessage without an origin."""
+        ...
+
+    async def purge(self, at: TopicPartition, through: int) -> None:
+        """Delete the entries of a partition up to and with this one."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+class EmbeddedDeadLetters:
+    """Dead letters on the embedded log. A replay takes the entry out, in the transaction that sends it back."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def entries(self, limit: int, topic: str | None = None) -> Sequence[DeadLetter]:
+        """Give the first entries, of one dead-letter topic or of all."""
+        topics = [topic] if topic else _dead_letter_topics("postgres")
+        rows = await self._connection.fetch(_QUERIES["list_dead_letters"], topics, limit)
+        return [_dead_letter(row) for row in rows]
+
+    async def entry(self, at: TopicPartition, offset: int) -> DeadLetter | None:
+        """Give one entry, None where it is not there (any more)."""
+        row = await self._connection.fetchrow(_QUERIES["dead_letter"], at.topic, at.partition, offset)
+        return _dead_letter(row) if row else None
+
+    async def replay(self, at: TopicPartition, offset: int) -> bool:
+        """Send one entry back to its topic, once; False where it is not there (any more)."""
+        async with self._connection.transaction():
+            row = await self._connection.fetchrow(_QUERIES["take_dead_letter"], at.topic, at.partition, offset)
+            if row is not None:
+                await append(self._connection, DLQ_SOURCE, [_again(_dead_letter(row))])
+        return row is not None
+
+    async def purge(self, at: TopicPartition, through: int) -> None:
+        """Delete the entries of a partition up to and with this one."""
+        await self._connection.execute(_QUERIES["purge_dead_letters"], at.topic, at.partition, through)
+
+    async def close(self) -> None:
+        """Nothing to do: the connection stays the caller's."""
+
+
+class KafkaDeadLetters:
+    """Dead letters on Kafka. An entry stays in its topic after a replay: Kafka takes nothing out of the middle."""
+
+    def __init__(self, kafka: KafkaSettings, connection: Connection, partitions: int) -> None:
+        self._kafka = kafka
+        self._connection = connection
+        self._partitions = partitions
+        self._closing = Closing()
+        self._writer = KafkaWriter(kafka, "heraut-dlq", self._closing)
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def entries(self, limit: int, topic: str | None = None) -> Sequence[DeadLetter]:
+        """Give the first entries, of one dead-letter topic or of all."""
+        found: list[DeadLetter] = []
+        for setting in settings(self._partitions, "kafka"):
+            if setting.name == topic or (topic is None and is_dead_letter_topic(setting.name)):
+                for partition in range(setting.partitions):
+                    at = TopicPartition(setting.name, partition)
+                    found += await self._read(at, 0, limit - len(found))
+        return found
+
+    async def entry(self, at: TopicPartition, offset: int) -> DeadLetter | None:
+        """Give one entry, None where it is not there (any more)."""
+        found = await self._read(at, offset, 1)
+        return found[0] if found and found[0].record.offset == offset else None
+
+    async def replay(self, at: TopicPartition, offset: int) -> bool:
+        """Send one entry back to its topic; False where it is not there (any more)."""
+        letter = await self.entry(at, offset)
+        if letter is None:
+            return False
+        if is_foreign(letter.original.topic):
+            record = letter.record
+            await self._writer.send(letter.original, letter.original_key, record.value or b"", letter.original_headers)
+            return True
+        async with self._connection.transaction():
+            await append(self._connection, DLQ_SOURCE, [_again(letter)])
+        await self._publish(letter.original)
+        return True
+
+    async def purge(self, at: TopicPartition, through: int) -> None:
+        """Delete the entries of a partition up to and with this one."""
+        admin = await started(new_admin(self._kafka), self._closing)
+        try:
+            with passing_faults(f"{at.topic}/{at.partition} cannot be purged"):
+                await admin.delete_records({KafkaPartition(*at): RecordsToDelete(before_offset=through + 1)})
+        finally:
+            self._closing.add(admin)
+
+    async def close(self) -> None:
+        """Let go of all connections to Kafka."""
+        self._writer.close()
+        if self._consumer is not None:
+            self._closing.add(self._consumer)
+            self._consumer = None
+        await self._closing.wait()
+
+    async def _publish(self, at: TopicPartition) -> None:
+        """Publish what was appended, an earlier replay's leftovers first; what is acknowledged is forgotten."""
+        async with self._connection.transaction():
+            await self._connection.execute(_QUERIES["replay_lock"])
+            found = await self._connection.fetch(_QUERIES["replayed"], *at, DLQ_SOURCE)
+            rows = [Row(row["seq"], row["at"], row["block"], decode_headers(row["headers"])) for row in found]
+            if rows:
+                await self._writer.publish(DLQ_SOURCE, at, rows)
+                await self._connection.execute(_QUERIES["forget_replayed"], *at, DLQ_SOURCE, rows[-1].seq)
+
+    async def _read(self, at: TopicPartition, offset: int, limit: int) -> list[DeadLetter]:
+        where = KafkaPartition(*at)
+        with passing_faults(f"{at.topic}/{at.partition} cannot be read"):
+            if self._consumer is None:
+                self._consumer = await started(new_consumer(self._kafka, None, "heraut-dlq"), self._closing)
+            first = (await self._consumer.beginning_offsets([where]))[where]
+            end = (await self._consumer.end_offsets([where]))[where]
+            records = await between(self._consumer, where, max(first, offset), min(end, max(first, offset) + limit))
+        return [DeadLetter(record) for record in records]
+
+
+def _again(letter: DeadLetter) -> Output:
+    return Output(*letter.original, letter.record.value or b"")
+
+
+def _dead_letter_topics(log: str) -> list[str]:
+    return [setting.name for setting in settings(1, log) if is_dead_letter_topic(setting.name)]
+
+
+def _dead_letter(row: asyncpg.Record) -> DeadLetter:
+    topic, partition, source, seq, at, headers, block = row
+    return DeadLetter(Record(topic, partition, seq, source, seq, at, block, decode_headers(headers)))
