@@ -1,0 +1,72 @@
+"""How a person and an address are written: NEN 5825 for the Netherlands, the postal union's way abroad. Pure."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from services.dispatch.domain import Contact
+
+__all__ = ["address_lines", "full_name", "is_domestic", "postal", "surname"]
+
+# ISO 3166 -> name in English, capitals, as the postal union asks for (names: Unicode CLDR).
+_COUNTRIES: Mapping[str, str] = json.loads(Path(__file__).with_name("countries.json").read_text(encoding="utf-8"))
+# The Kingdom's other countries have their own posts: abroad, for an envelope.
+_HOME = "NL"
+
+
+def is_domestic(contact: Contact) -> bool:
+    """Tell whether the address is in the European Netherlands."""
+    return (contact.country or _HOME).upper() == _HOME
+
+
+def postal(contact: Contact) -> bool:
+    """Tell whether there is enough to write on an envelope."""
+    if is_domestic(contact):
+        return bool(contact.postcode and contact.house_number and contact.city and contact.street)
+    return bool(contact.street and contact.city and contact.country.upper() in _COUNTRIES)
+
+
+def full_name(contact: Contact) -> str:
+    """Give the name as on an envelope: initials (else the given name), prefix, family name."""
+    return " ".join(part for part in (contact.initials or contact.given_name, contact.prefix, contact.family_name) if part)
+
+
+def surname(contact: Contact) -> str:
+    """Give the family name with its prefix, beginning with a capital as Dutch wants where no name stands before it."""
+    name = " ".join(part for part in (contact.prefix, contact.family_name) if part)
+    return name[:1].upper() + name[1:]
+
+
+def address_lines(contact: Contact) -> tuple[str, ...]:
+    """Give the lines of the address block, the name first; at most six."""
+    lines = [full_name(contact)]
+    if contact.care_of:
+        lines.append(f"{'p/a' if is_domestic(contact) else 'c/o'} {contact.care_of}")
+    lines.append(f"{contact.street} {house(contact)}".strip())
+    if is_domestic(contact):
+        lines.append(_domestic_place(contact))
+    else:
+        lines += [f"{contact.postcode} {contact.city}".strip(), _COUNTRIES.get(contact.country.upper(), contact.country)]
+    return tuple(line for line in lines if line)
+
+
+def house(contact: Contact) -> str:
+    """Give house number, letter and addition in one word or two (NEN 5825): `103 c`, `35 III`, `9-2`, `555 B73c`."""
+    number, letter, addition = contact.house_number, contact.house_letter, contact.house_number_addition
+    if letter:
+        return f"{number} {letter}{addition}"
+    if not addition:
+        return number
+    if addition[0].isdigit():
+        return f"{number}-{addition}"
+    return f"{number} {addition}" if addition[0].isalpha() else f"{number}{addition}"
+
+
+def _domestic_place(contact: Contact) -> str:
+    code = compact(contact.postcode)
+    return f"{code[:4]} {code[4:]}  {contact.city.upper()}"
+
+
+def compact(postcode: str) -> str:
+    """Give a Dutch postcode as six signs: `2583XL`."""
+    return "".join(postcode.split()).upper()

@@ -1,0 +1,45 @@
+"""The KIX bar code of PostNL: what it holds and how it looks. Pure.
+
+Four-state bars as in Royal Mail's customer code, without its start, stop and check: four bars a sign.
+Rules and examples: PostNL, "Zo codeer je je partijenpost"; the table is zint's (`postal.c`, kix_code).
+"""
+
+import re
+
+from services.dispatch.address import compact, is_domestic
+from services.dispatch.domain import Contact
+
+__all__ = ["ASCENDER", "DESCENDER", "FULL", "TRACKER", "bars", "payload"]
+
+FULL, ASCENDER, DESCENDER, TRACKER = 0, 1, 2, 3
+
+_LONGEST = 18  # signs
+_SIGNS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_HALVES = ("0011", "0101", "0110", "1001", "1010", "1100")  # two of four bars, for either half
+# Words that stand for an addition have a short form of their own.
+_SHORT = {"HUIS": "HS"}
+_POSTCODE = re.compile(r"[1-9][0-9]{3}[A-Z]{2}")
+_NUMBER = re.compile(r"[0-9]{1,5}")
+
+
+def payload(contact: Contact) -> str:
+    """Give what the code holds: postcode, house number, and an addition after X: `1234AB5XHS`.
+
+    Empty where there is none to give: abroad, or an address without postcode and number.
+    """
+    code, number = compact(contact.postcode), contact.house_number
+    if not (is_domestic(contact) and _POSTCODE.fullmatch(code) and _NUMBER.fullmatch(number)):
+        return ""
+    addition = re.sub("[^0-9A-Z]", "", (contact.house_letter + contact.house_number_addition).upper())
+    text = code + number + (f"X{_SHORT.get(addition, addition)}" if addition else "")
+    return text[:_LONGEST]
+
+
+def bars(text: str) -> list[int]:
+    """Give the bars of a payload from left to right. Raises ValueError at a sign that has none."""
+    states = []
+    for sign in text:
+        above, below = divmod(_SIGNS.index(sign), 6)
+        for ascends, descends in zip(_HALVES[above], _HALVES[below], strict=True):
+            states.append((TRACKER, DESCENDER, ASCENDER, FULL)[2 * (ascends == "1") + (descends == "1")])
+    return states
