@@ -1,0 +1,247 @@
+"""Intake's routes. What they do is in `control` and `upload`; here requests become calls and errors answers."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+
+import orjson
+from aiohttp import ClientError, web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from services.intake.chunks import ChunkBuilder, Hashes
+from services.intake.cohorts import cohort_json, read_cohort
+from services.intake.control import Control
+from services.intake.errors import BadHeaderError, BrokenBodyError, ConflictError, NotFoundError
+from services.intake.store import Answer, Store
+from services.intake.upload import Format, Report, Tools, Upload
+from services.kit.document import InvalidDocument
+from services.kit.errors import RetryableError
+from services.kit.health import Problem, json_response
+
+__all__ = ["Api"]
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")  # an Idempotency-Key: what fits a header without questions
+_IDLE = 60.0  # seconds without a byte after which a sender is taken to be gone
+# Bodies read at once: each keeps two chunks in memory at most, some tens of megabytes.
+_UPLOADS = 8
+_INCIDENT = "/v1/incidents/{incident_id}"
+_COHORT = _INCIDENT + "/cohorts/{cohort_id}"
+_BROKEN = {
+    "cut-off": "the body ended early",
+    "encoding": "the body is not UTF-8",
+    "utf-16": "the body is UTF-16, or not text: UTF-8 is taken",
+    "gzip": "the body is not whole gzip",
+    "unclosed-quote": "a quote is opened and never closed",
+}
+
+_Route = Callable[[web.Request], Coroutine[Any, Any, web.StreamResponse]]
+
+
+class Api:
+    """The routes and what they need."""
+
+    def __init__(self, control: Control, store: Store, hashes: Hashes, tools: Tools) -> None:
+        self._control, self._store, self._hashes, self._tools = control, store, hashes, tools
+        self._turns = asyncio.Semaphore(_UPLOADS)
+
+    def routes(self) -> list[web.RouteDef]:
+        """Give the routes, to be mounted behind the bearer check."""
+        return [
+            web.put(_INCIDENT, _told(self.put_incident)),
+            web.get(_INCIDENT, _told(self.show_incident)),
+            web.put(_COHORT, _told(self.put_cohort)),
+            web.get(_COHORT, _told(self.show_cohort)),
+            web.post(_COHORT + "/members", _told(self.post_members)),
+            web.post(_COHORT + "/seal", _told(self.seal)),
+            web.post(_COHORT + "/release", _told(self.release)),
+        ]
+
+    async def put_incident(self, request: web.Request) -> web.StreamResponse:
+        """Take an incident document."""
+        incident_id = _incident_id(request)
+        put = await self._control.put_incident(incident_id, await _json(request))
+        body = {"incidentId": incident_id, "version": put.version, "changed": put.changed}
+        return json_response(body, 201 if put.created else 200)
+
+    async def show_incident(self, request: web.Request) -> web.StreamResponse:
+        """Give an incident and its cohorts."""
+        return json_response(await self._control.show_incident(_incident_id(request)))
+
+    async def put_cohort(self, request: web.Request) -> web.StreamResponse:
+        """Open a cohort, or change what is said of it."""
+        ids = _cohort_ids(request)
+        wanted, problems = read_cohort(await _json(request))
+        if problems:
+            raise Problem(400, "The cohort cannot be taken", problems=problems)
+        put = await self._control.put_cohort(*ids, wanted)
+        shown = await self._control.show_cohort(*ids)
+        return json_response({**shown, "changed": put.changed}, 201 if put.created else 200)
+
+    async def show_cohort(self, request: web.Request) -> web.StreamResponse:
+        """Give a cohort and what was counted of it."""
+        return json_response(await self._control.show_cohort(*_cohort_ids(request)))
+
+    async def seal(self, request: web.Request) -> web.StreamResponse:
+        """Close a cohort for new members."""
+        return json_response(cohort_json(await self._control.seal(*_cohort_ids(request))))
+
+    async def release(self, request: web.Request) -> web.StreamResponse:
+        """Let the notices of a whole cohort go."""
+        body = await _json(request)
+        given = sorted(body) if isinstance(body, dict) else []
+        problems = [
+            {"field": key[:64], "problem": "is not available: a cohort is released as a whole, with all"}
+            for key in given
+            if key != "all"
+        ]
+        if not isinstance(body, dict) or body.get("all") is not True:
+            problems.append({"field": "all", "problem": "must be true"})
+        if problems:
+            raise Problem(400, "The cohort cannot be released like this", problems=problems)
+        return json_response(cohort_json(await self._control.release(*_cohort_ids(request))))
+
+    async def post_members(self, request: web.Request) -> web.StreamResponse:
+        """Take members of a cohort: a body of any length, read as it comes."""
+        ids, body_format = _cohort_ids(request), _format(request)
+        key = request.headers.get("Idempotency-Key")
+        if key is not None and not _KEY.fullmatch(key):
+            raise Problem(400, "The Idempotency-Key must be 1 to 255 visible ASCII characters")
+        async with self._turns:
+            with self._tools.metrics.open_uploads.track_inprogress(), self._tools.metrics.upload_seconds.time():
+                if key is None:
+                    return _accepted(await self._upload(ids, body_format, _pieces(request)))
+                return await self._upload_once(ids, body_format, request, key)
+
+    async def _upload_once(
+        self, ids: tuple[str, str], body_format: Format, request: web.Request, key: str
+    ) -> web.StreamResponse:
+        """Take an upload whose answer is remembered by its key."""
+        named = self._hashes.fingerprints.line("/".join(ids), key.encode())
+        digest = self._hashes.fingerprints.body()
+        digest.update(repr(body_format).encode())
+
+        async def hashed() -> AsyncIterator[bytes]:
+            async for piece in _pieces(request):
+                digest.update(piece)
+                yield piece
+
+        answer = await self._find_answer(named)
+        if answer is None:
+            report = await self._upload(ids, body_format, hashed())
+            response = _accepted(report)
+            answer = Answer(digest.digest(), response.status, bytes(response.body))  # type: ignore[arg-type]
+            async with self._tools.pool.acquire() as db:
+                if await self._store.keep_answer(db, named, answer, self._tools.clock.now()):
+                    return response
+            answer = await self._find_answer(named)  # the same key came twice at the same time
+        else:
+            async for _ in hashed():
+                pass
+        if answer is None or answer.body != digest.digest():
+            raise Problem(409, "This Idempotency-Key was used with another body")
+        return web.Response(status=answer.status, body=answer.answer, content_type="application/json")
+
+    async def _find_answer(self, key: bytes) -> Answer | None:
+        async with self._tools.pool.acquire() as db:
+            return await self._store.find_answer(db, key)
+
+    async def _upload(self, ids: tuple[str, str], body_format: Format, body: AsyncIterator[bytes]) -> Report:
+        incident, cohort = await self._control.find(*ids)
+        builder = ChunkBuilder(incident, cohort, self._hashes, self._tools.clock.now().date())
+        upload = Upload(builder, body_format, self._tools)
+        try:
+            report = await upload.run(body)
+        except BrokenBodyError as error:
+            self._tools.metrics.broken_uploads.labels(error.reason).inc()
+            raise Problem(
+                400,
+                "The upload broke off",
+                f"{_BROKEN[error.reason]}; what was read before it is durable, send the same again",
+                reason=error.reason,
+                line=error.line,
+                lastDurableLine=upload.report.last_line,
+                **upload.report.as_json(),
+            ) from None
+        except BadHeaderError as error:
+            raise Problem(400, "The header row cannot be used", problems=error.problems) from None
+        if report.refused and not report.accepted:
+            raise Problem(409, "The cohort is sealed", "It takes corrections, and nobody new.", **report.as_json())
+        return report
+
+
+def _accepted(report: Report) -> web.Response:
+    return json_response(report.as_json(), 202)
+
+
+def _told(handler: _Route) -> _Route:
+    """Turn what the use cases raise into answers."""
+
+    async def route(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except NotFoundError as error:
+            raise Problem(404, f"The {error} is not known") from None
+        except ConflictError as error:
+            raise Problem(409, "That goes against what stands", str(error)) from None
+        except InvalidDocument as error:
+            raise Problem(400, "The incident document cannot be taken", problems=error.problems) from None
+        except RetryableError as error:
+            raise Problem(503, "Not now", str(error)) from None
+
+    return route
+
+
+def _incident_id(request: web.Request) -> str:
+    return _checked(incidentId=request.match_info["incident_id"])[0]
+
+
+def _cohort_ids(request: web.Request) -> tuple[str, str]:
+    incident_id, cohort_id = request.match_info["incident_id"], request.match_info["cohort_id"]
+    _checked(incidentId=incident_id, cohortId=cohort_id)
+    return incident_id, cohort_id
+
+
+def _checked(**ids: str) -> list[str]:
+    problems = [
+        {"field": name, "problem": "must be 1 to 64 letters, digits, dots, hyphens or underscores"}
+        for name, given in ids.items()
+        if not _ID.fullmatch(given)
+    ]
+    if problems:
+        raise Problem(400, "That cannot be an id", problems=problems)
+    return list(ids.values())
+
+
+async def _json(request: web.Request) -> Any:
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise Problem(415, "Only members may come compressed")
+    try:
+        return orjson.loads(await request.read())
+    except orjson.JSONDecodeError:
+        raise Problem(400, "The body is not JSON") from None
+
+
+def _format(request: web.Request) -> Format:
+    encoding = request.headers.get("Content-Encoding", "identity").lower()
+    kinds = {"text/csv": True, "application/x-ndjson": False}
+    if request.content_type not in kinds or encoding not in {"gzip", "identity"}:
+        raise Problem(415, "Members come as text/csv or application/x-ndjson, plain or with gzip")
+    charset = (request.charset or "utf-8").lower()
+    if charset not in {"utf-8", "utf8", "us-ascii"}:
+        raise Problem(415, "Members come as UTF-8")
+    return Format(csv=kinds[request.content_type], gzip=encoding == "gzip")
+
+
+async def _pieces(request: web.Request) -> AsyncIterator[bytes]:
+    """Give the body as it comes. Its end is proven: by its length, or its last chunk; else BrokenBodyError."""
+    try:
+        while True:
+            async with asyncio.timeout(_IDLE):
+                piece = await request.content.readany()
+            if not piece:
+                return
+            yield piece
+    except (TimeoutError, ConnectionError, ClientError, HttpProcessingError):
+        raise BrokenBodyError("cut-off") from None

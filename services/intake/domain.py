@@ -1,0 +1,143 @@
+"""What intake decides: next versions of incidents and cohorts, and what each record of a chunk comes to. Pure."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import orjson
+
+from services.core.ids import partition_of
+from services.core.notices import FLAG_RETRACTED
+from services.intake.chunks import Chunk
+from services.intake.errors import ConflictError
+
+__all__ = [
+    "BLOCK_MEMBERS",
+    "Block",
+    "Counts",
+    "Settled",
+    "Stored",
+    "blocks_of",
+    "check_growth",
+    "settle",
+]
+
+# Large enough that the fixed costs of a block vanish, small enough that a reader's batch is a few of them.
+BLOCK_MEMBERS = 512
+
+
+class Counts(NamedTuple):
+    """The totals of a cohort, in the order in which they are stored."""
+
+    received: int
+    rejected: int
+    accepted: int
+
+
+class Stored(NamedTuple):
+    """A member as it stands in the database."""
+
+    version: int
+    pseudonym: bytes
+    content: bytes
+    upload: int
+
+
+@dataclass(slots=True)
+class Settled:
+    """What the rows of a chunk come to; every row is in one list."""
+
+    new: list[int] = field(default_factory=list)
+    same: list[int] = field(default_factory=list)
+    corrected: list[int] = field(default_factory=list)
+    versions: list[int] = field(default_factory=list)  # of the corrected ones
+    retracted: list[tuple[int, int, bytes]] = field(default_factory=list)  # row, its version, pseudonym left
+    repeated: list[int] = field(default_factory=list)  # said otherwise earlier in the same upload
+    refused: list[int] = field(default_factory=list)  # new, but the cohort is sealed
+
+    def join(self, other: "Settled") -> None:
+        """Add what was settled later."""
+        for name in self.__slots__:
+            getattr(self, name).extend(getattr(other, name))
+
+    @property
+    def bearing(self) -> list[tuple[int, int]]:
+        """The rows that are told on, with their versions."""
+        return [*((row, 1) for row in self.new), *zip(self.corrected, self.versions, strict=True)]
+
+
+@dataclass(slots=True)
+class Block:
+    """Columns of members of one partition, as they travel."""
+
+    partition: int
+    members: list[bytes]
+    versions: list[int]
+    pseudonyms: list[bytes]
+    exposed: list[int]
+    confirmed: list[int]
+    channels: list[int]
+    flags: list[int]
+    languages: list[str]
+
+
+def settle(chunk: Chunk, rows: Sequence[int], stored: Mapping[bytes, Stored], upload: int) -> Settled:
+    """Tell new, same, corrected and repeated rows apart, from what the database has of their members."""
+    settled = Settled()
+    for row in rows:
+        before = stored.get(chunk.members[row])
+        if before is None:
+            settled.new.append(row)
+        elif before.content == chunk.contents[row]:
+            settled.same.append(row)
+        elif before.upload == upload:
+            settled.repeated.append(row)
+        else:
+            settled.corrected.append(row)
+            settled.versions.append(before.version + 1)
+            if before.pseudonym != chunk.pseudonyms[row]:
+                settled.retracted.append((row, before.version + 1, before.pseudonym))
+    return settled
+
+
+def blocks_of(chunk: Chunk, settled: Settled, partitions: int) -> list[Block]:
+    """Give the blocks that tell of new and corrected members, and of those that left a pseudonym."""
+    by_partition: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    pseudonyms = chunk.pseudonyms
+    for row, version in settled.bearing:
+        by_partition[partition_of(pseudonyms[row], partitions)].append((row, version))
+    blocks = [_retraction(chunk, *left, partitions) for left in settled.retracted]
+    for partition, entries in sorted(by_partition.items()):
+        blocks += [
+            _block(chunk, partition, entries[at : at + BLOCK_MEMBERS]) for at in range(0, len(entries), BLOCK_MEMBERS)
+        ]
+    return blocks
+
+
+def _block(chunk: Chunk, partition: int, entries: Sequence[tuple[int, int]]) -> Block:
+    rows = [row for row, _ in entries]
+    return Block(
+        partition,
+        members=[chunk.members[row] for row in rows],
+        versions=[version for _, version in entries],
+        pseudonyms=[chunk.pseudonyms[row] for row in rows],
+        exposed=[chunk.exposed[row] for row in rows],
+        confirmed=[chunk.confirmed[row] for row in rows],
+        channels=[chunk.channels[row] for row in rows],
+        flags=[chunk.flags[row] for row in rows],
+        languages=[chunk.languages[row] for row in rows],
+    )
+
+
+def _retraction(chunk: Chunk, row: int, version: int, pseudonym: bytes, partitions: int) -> Block:
+    """Tell the partition that a member was in that it is no longer this person's."""
+    block = _block(chunk, partition_of(pseudonym, partitions), [(row, version)])
+    return replace(block, pseudonyms=[pseudonym], channels=[0], flags=[FLAG_RETRACTED])
+
+
+def check_growth(before: bytes, after: Mapping[str, Any]) -> None:
+    """Check that an incident's data categories only grew. Raises ConflictError: each one's place is its meaning."""
+    codes = [category["code"] for category in orjson.loads(before)["dataCategories"]]
+    if [category["code"] for category in after["dataCategories"]][: len(codes)] != codes:
+        raise ConflictError("dataCategories may grow, but never lose or reorder a code")

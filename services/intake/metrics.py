@@ -1,0 +1,49 @@
+"""Every metric of intake that is its own; those that all stages have are in `kit.metrics`."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from services.intake.taking import Taken
+
+__all__ = ["IntakeMetrics"]
+
+# From a request of one record to a million records at some tens of microseconds each.
+_UPLOAD_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+# A chunk of 16,384 members takes some tenths of a second; past five the database is in trouble.
+_CHUNK_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+class IntakeMetrics:
+    """Counters with their children bound once; moved once a chunk or request, never once a person."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        members = Counter(
+            "intake_members_total",
+            "Records taken in, by what they came to: accepted (new), corrected, repeated (nothing new), rejected.",
+            ["outcome"],
+            registry=registry,
+        )
+        self._accepted = members.labels("accepted")
+        self._corrected = members.labels("corrected")
+        self._repeated = members.labels("repeated")
+        self._rejected = members.labels("rejected")
+        self.upload_seconds = Histogram(
+            "intake_upload_seconds",
+            "Time from an upload's first byte to its answer.",
+            buckets=_UPLOAD_BUCKETS,
+            registry=registry,
+        )
+        self.chunk_seconds = Histogram(
+            "intake_chunk_seconds", "Time of a chunk's transaction.", buckets=_CHUNK_BUCKETS, registry=registry
+        )
+        self.broken_uploads = Counter(
+            "intake_broken_uploads_total", "Uploads that could not be read to their end.", ["reason"], registry=registry
+        )
+        self.open_uploads = Gauge("intake_open_uploads", "Uploads being read now.", registry=registry)
+
+    def count(self, taken: Taken) -> None:
+        """Count a chunk, after its commit."""
+        settled = taken.settled
+        self._accepted.inc(len(settled.new))
+        self._corrected.inc(len(settled.corrected))
+        self._repeated.inc(taken.accepted_lines - len(settled.new) - len(settled.corrected))
+        self._rejected.inc(taken.rejected_lines)

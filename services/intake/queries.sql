@@ -1,0 +1,151 @@
+-- name: add_incident
+-- Make a place for an incident, so that there is a row to lock.
+insert into incidents (incident_id, version, document, changed_at)
+values ($1, 0, '', $2)
+on conflict (incident_id) do nothing;
+
+-- name: lock_incident
+-- The incident as it stands, for its next version.
+select version, document from incidents where incident_id = $1 for update;
+
+-- name: change_incident
+-- Give an incident its next version.
+with changed as (
+    update incidents set version = $2, document = $3, changed_at = $4 where incident_id = $1
+)
+insert into incident_versions (incident_id, version, document, changed_at) values ($1, $2, $3, $4);
+
+-- name: show_incident
+-- The incident as it stands.
+select version, document, changed_at from incidents where incident_id = $1 and version > 0;
+
+-- name: list_cohorts
+-- The cohorts of an incident.
+select cohort_id, number, version, source, declared, auto_release, sealed, released, changed_at
+from cohorts
+where incident_id = $1
+order by cohort_id;
+
+-- name: add_cohort
+-- Open a cohort; no row comes back where it is there already.
+insert into cohorts (incident_id, cohort_id, version, source, declared, auto_release, sealed, released, changed_at)
+values ($1, $2, 1, $3, $4, $5, false, false, $6)
+on conflict (incident_id, cohort_id) do nothing
+returning number;
+
+-- name: lock_cohort
+-- The cohort as it stands, for its next version.
+select number, version, source, declared, auto_release, sealed, released, changed_at
+from cohorts
+where incident_id = $1 and cohort_id = $2
+for update;
+
+-- name: show_cohort
+-- The cohort as it stands.
+select number, version, source, declared, auto_release, sealed, released, changed_at
+from cohorts
+where incident_id = $1 and cohort_id = $2;
+
+-- name: change_cohort
+-- Give a cohort its next version.
+update cohorts
+set version = $3, declared = $4, auto_release = $5, sealed = $6, released = $7, changed_at = $8
+where incident_id = $1 and cohort_id = $2;
+
+-- name: hold_cohort
+-- The cohort as it stands, kept from being sealed until this transaction ends.
+select number, version, source, declared, auto_release, sealed, released, changed_at
+from cohorts
+where incident_id = $1 and cohort_id = $2
+for share;
+
+-- name: count_cohort
+-- What intake counted of a cohort.
+select counts, sequence from totals where scope = $1 and source = 'intake';
+
+-- name: lock_members
+-- What is known of these members; the rows are locked in the order of their keys.
+select member, version, pseudonym, content, upload
+from members
+where member = any($1::bytea[])
+order by member
+for update;
+
+-- name: add_members
+-- New members, in the order of their keys; those that another upload added meanwhile do not come back.
+insert into members (upload, version, cohort, member, pseudonym, content)
+select $1, 1, $2, new.member, new.pseudonym, new.content
+from unnest($3::bytea[], $4::bytea[], $5::bytea[]) as new(member, pseudonym, content)
+order by new.member
+on conflict (member) do nothing
+returning member;
+
+-- name: correct_members
+-- Their next versions; the rows are locked already.
+update members
+set upload = $1, version = changed.version, pseudonym = changed.pseudonym, content = changed.content
+from unnest($2::bytea[], $3::int[], $4::bytea[], $5::bytea[]) as changed(member, version, pseudonym, content)
+where members.member = changed.member;
+
+-- name: touch_members
+-- Note that this upload said them too, so that it cannot say something else later.
+update members set upload = $1 where member = any($2::bytea[]) and upload <> $1;
+
+-- name: rejected_before
+-- Which of these records are counted as rejected.
+select record from rejections where record = any($1::bytea[]);
+
+-- name: lock_totals
+-- The cohort's totals; whoever has this row decides alone what is rejected and what is accepted.
+insert into totals (scope, source, sequence, counts, first_at)
+values ($1, 'intake', 0, '{0,0,0}', $2)
+on conflict (scope, source) do update set scope = excluded.scope
+returning sequence, counts, first_at;
+
+-- name: move_totals
+-- The cohort's totals after this chunk.
+update totals set sequence = $2, counts = $3::bigint[] where scope = $1 and source = 'intake';
+
+-- name: take_back_rejections
+-- Records that come back valid are rejected no more.
+delete from rejections where record = any($1::bytea[]) returning record;
+
+-- name: accepted_before
+-- Which of these records are accepted members: one that comes back invalid stays accepted.
+select member from members where member = any($1::bytea[]);
+
+-- name: add_rejections
+-- Records rejected for the first time come back.
+insert into rejections (record, cohort, line, member_ref, fields, problems, rejected_at)
+select new.record, $1, new.line, new.member_ref,
+       string_to_array(new.fields, ','), string_to_array(new.problems, ','), $2
+from unnest($3::bytea[], $4::bigint[], $5::text[], $6::text[], $7::text[])
+     as new(record, line, member_ref, fields, problems)
+order by new.record
+on conflict (record) do nothing
+returning record;
+
+-- name: find_answer
+-- The answer that was given to this key.
+select body, status, answer from answers where key = $1;
+
+-- name: keep_answer
+-- Remember an answer; no row comes back where another request was first.
+insert into answers (key, body, status, answer, answered_at)
+values ($1, $2, $3, $4, $5)
+on conflict (key) do nothing
+returning key;
+
+-- name: forget_answers
+-- Drop answers that nobody will ask for again.
+delete from answers
+where key in (select key from answers where answered_at < $1 order by answered_at limit $2);
+
+-- name: take_event
+-- Note an event; no row comes back where it was taken before.
+insert into events (event, taken_at) values ($1, $2) on conflict (event) do nothing returning event;
+
+-- name: forget_events
+-- Drop events older than the topic could still hold.
+delete from events
+where event in (select event from events where taken_at < $1 order by taken_at limit $2);

@@ -1,0 +1,223 @@
+"""Intake's rows: one method a named query, a batch in and a batch out."""
+
+import struct
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import asyncpg
+
+from services.core.cohort import Cohort
+from services.intake.chunks import Chunk, Rejected
+from services.intake.domain import Counts, Stored
+from services.intake.records import COLUMNS
+from services.kit.postgres import Queries
+
+__all__ = ["Answer", "CohortRow", "IncidentRow", "Store", "TotalsState"]
+
+Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+
+_COLUMNS = ("upload", "version", "cohort", "member", "pseudonym", "content")
+_HEADER, _TRAILER = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
+_ROW = struct.Struct(">hiqiiiii16si16si16s")  # a row of `members` in COPY's binary format, sizes before values
+_WHOLE_RECORD = "*"
+_KEPT_FIELDS = frozenset(COLUMNS) | {"identity"}  # any other name came from the source, and is not kept
+
+
+class IncidentRow(NamedTuple):
+    """An incident as it stands."""
+
+    version: int
+    document: bytes
+    changed_at: datetime
+
+
+class CohortRow(NamedTuple):
+    """A cohort as it stands, with the number that its members carry."""
+
+    number: int
+    cohort: Cohort
+    changed_at: datetime
+
+
+class TotalsState(NamedTuple):
+    """The totals of a cohort, locked."""
+
+    sequence: int
+    counts: Counts
+    first_at: datetime
+
+
+class Answer(NamedTuple):
+    """What was answered to an Idempotency-Key; `body` is the keyed hash of the request's."""
+
+    body: bytes
+    status: int
+    answer: bytes
+
+
+class Store:
+    """Reads and writes intake's own schema on the connection that it is given."""
+
+    def __init__(self) -> None:
+        self._queries = Queries.load(Path(__file__).with_name("queries.sql"))
+
+    async def lock_incident(self, db: Connection, incident_id: str, now: datetime) -> tuple[int, bytes]:
+        """Lock an incident, known or not; gives its version (0 = new) and document."""
+        await db.execute(self._queries["add_incident"], incident_id, now)
+        row = await db.fetchrow(self._queries["lock_incident"], incident_id)
+        assert row is not None  # noqa: S101 - just made, and rows are never deleted
+        return row["version"], row["document"]
+
+    async def change_incident(
+        self, db: Connection, incident_id: str, version: int, document: bytes, now: datetime
+    ) -> None:
+        """Give an incident its next version."""
+        await db.execute(self._queries["change_incident"], incident_id, version, document, now)
+
+    async def show_incident(self, db: Connection, incident_id: str) -> IncidentRow | None:
+        """Give an incident, if it is known."""
+        row = await db.fetchrow(self._queries["show_incident"], incident_id)
+        return IncidentRow(*row) if row else None
+
+    async def list_cohorts(self, db: Connection, incident_id: str) -> list[CohortRow]:
+        """Give the cohorts of an incident."""
+        rows = await db.fetch(self._queries["list_cohorts"], incident_id)
+        return [_cohort(incident_id, row["cohort_id"], row) for row in rows]
+
+    async def add_cohort(self, db: Connection, cohort: Cohort, now: datetime) -> bool:
+        """Open a cohort; tells whether it was not there yet. Raises ForeignKeyViolationError: no such incident."""
+        given = cohort.incident_id, cohort.cohort_id, cohort.source, cohort.declared, cohort.auto_release, now
+        return await db.fetchval(self._queries["add_cohort"], *given) is not None
+
+    async def lock_cohort(self, db: Connection, incident_id: str, cohort_id: str) -> CohortRow | None:
+        """Lock a cohort for its next version: no chunk is being taken while it is held."""
+        return await self._cohort("lock_cohort", db, incident_id, cohort_id)
+
+    async def hold_cohort(self, db: Connection, incident_id: str, cohort_id: str) -> CohortRow | None:
+        """Give a cohort and keep it from being changed until the transaction ends."""
+        return await self._cohort("hold_cohort", db, incident_id, cohort_id)
+
+    async def show_cohort(self, db: Connection, incident_id: str, cohort_id: str) -> CohortRow | None:
+        """Give a cohort, if it is known."""
+        return await self._cohort("show_cohort", db, incident_id, cohort_id)
+
+    async def change_cohort(self, db: Connection, c: Cohort, now: datetime) -> None:
+        """Write a cohort's next version."""
+        state = c.declared, c.auto_release, c.sealed, c.released
+        await db.execute(self._queries["change_cohort"], c.incident_id, c.cohort_id, c.version, *state, now)
+
+    async def count_cohort(self, db: Connection, scope: str) -> Counts:
+        """Give what was counted of a cohort so far."""
+        row = await db.fetchrow(self._queries["count_cohort"], scope)
+        return Counts(*row["counts"]) if row else Counts(0, 0, 0)
+
+    async def copy_members(self, db: Connection, chunk: Chunk, upload: int, number: int) -> None:
+        """Write all rows of a chunk as new members. Raises UniqueViolationError where one is known already."""
+        # In the order of their keys: two uploads of the same people wait for each other, and never in a ring.
+        rows = sorted(zip(chunk.members, chunk.pseudonyms, chunk.contents, strict=True))
+        pack = _ROW.pack
+        packed = [pack(6, 8, upload, 4, 1, 4, number, 16, m, 16, p, 16, c) for m, p, c in rows]
+        source = BytesIO(b"".join([_HEADER, *packed, _TRAILER]))
+        await db.copy_to_table("members", source=source, columns=_COLUMNS, format="binary")
+
+    async def lock_members(self, db: Connection, members: Sequence[bytes]) -> dict[bytes, Stored]:
+        """Lock the known ones among these members, and give them."""
+        rows = await db.fetch(self._queries["lock_members"], members)
+        return {row["member"]: Stored(row["version"], row["pseudonym"], row["content"], row["upload"]) for row in rows}
+
+    async def add_members(
+        self, db: Connection, chunk: Chunk, rows: Sequence[int], upload: int, number: int
+    ) -> set[bytes]:
+        """Write rows as new members; gives those that were, the others were added by somebody else meanwhile."""
+        columns = ([column[row] for row in rows] for column in (chunk.members, chunk.pseudonyms, chunk.contents))
+        added = await db.fetch(self._queries["add_members"], upload, number, *columns)
+        return {row["member"] for row in added}
+
+    async def correct_members(
+        self, db: Connection, chunk: Chunk, rows: Sequence[int], versions: Sequence[int], upload: int
+    ) -> None:
+        """Write the next versions of members that are locked."""
+        members, pseudonyms, contents = (
+            [column[row] for row in rows] for column in (chunk.members, chunk.pseudonyms, chunk.contents)
+        )
+        await db.execute(self._queries["correct_members"], upload, members, versions, pseudonyms, contents)
+
+    async def touch_members(self, db: Connection, members: Sequence[bytes], upload: int) -> None:
+        """Note that this upload said these members."""
+        await db.execute(self._queries["touch_members"], upload, members)
+
+    async def rejected_before(self, db: Connection, records: Sequence[bytes]) -> set[bytes]:
+        """Give those of the records that are counted as rejected."""
+        return {row["record"] for row in await db.fetch(self._queries["rejected_before"], records)}
+
+    async def lock_totals(self, db: Connection, scope: str, now: datetime) -> TotalsState:
+        """Lock a cohort's totals until the transaction ends, and give them."""
+        row = await db.fetchrow(self._queries["lock_totals"], scope, now)
+        assert row is not None  # noqa: S101 - the query inserts it where it is missing
+        return TotalsState(row["sequence"], Counts(*row["counts"]), row["first_at"])
+
+    async def move_totals(self, db: Connection, scope: str, sequence: int, counts: Counts) -> None:
+        """Write a cohort's totals."""
+        await db.execute(self._queries["move_totals"], scope, sequence, list(counts))
+
+    async def take_back_rejections(self, db: Connection, records: Sequence[bytes]) -> int:
+        """Forget that these records were rejected; gives how many were."""
+        return len(await db.fetch(self._queries["take_back_rejections"], records))
+
+    async def accepted_before(self, db: Connection, records: Collection[bytes]) -> set[bytes]:
+        """Give those of the records that are accepted members."""
+        return {row["member"] for row in await db.fetch(self._queries["accepted_before"], list(records))}
+
+    async def add_rejections(self, db: Connection, rejected: Sequence[Rejected], number: int, now: datetime) -> int:
+        """Count rejected records, each once whatever comes again; gives how many were not counted before."""
+        columns: list[list[Any]] = [
+            [r.record for r in rejected],
+            [r.line for r in rejected],
+            [r.member_ref for r in rejected],
+            [",".join(_kept(fault.field) for fault in r.faults) for r in rejected],
+            [",".join(fault.problem for fault in r.faults) for r in rejected],
+        ]
+        return len(await db.fetch(self._queries["add_rejections"], number, now, *columns))
+
+    async def find_answer(self, db: Connection, key: bytes) -> Answer | None:
+        """Give what was answered to a key."""
+        row = await db.fetchrow(self._queries["find_answer"], key)
+        return Answer(*row) if row else None
+
+    async def keep_answer(self, db: Connection, key: bytes, answer: Answer, now: datetime) -> bool:
+        """Remember an answer; tells whether nobody else was first."""
+        return await db.fetchval(self._queries["keep_answer"], key, *answer, now) is not None
+
+    async def take_event(self, db: Connection, event: bytes, now: datetime) -> bool:
+        """Note an event; tells whether it was not taken before."""
+        return await db.fetchval(self._queries["take_event"], event, now) is not None
+
+    async def forget(self, db: Connection, before: datetime, limit: int) -> None:
+        """Drop answers and events from before that time, up to `limit` of each."""
+        await db.execute(self._queries["forget_answers"], before, limit)
+        await db.execute(self._queries["forget_events"], before, limit)
+
+    async def _cohort(self, query: str, db: Connection, incident_id: str, cohort_id: str) -> CohortRow | None:
+        row = await db.fetchrow(self._queries[query], incident_id, cohort_id)
+        return _cohort(incident_id, cohort_id, row) if row else None
+
+
+def _cohort(incident_id: str, cohort_id: str, row: asyncpg.Record) -> CohortRow:
+    cohort = Cohort(
+        incident_id=incident_id,
+        cohort_id=cohort_id,
+        version=row["version"],
+        source=row["source"],
+        declared=row["declared"],
+        auto_release=row["auto_release"],
+        sealed=row["sealed"],
+        released=row["released"],
+    )
+    return CohortRow(row["number"], cohort, row["changed_at"])
+
+
+def _kept(name: str | None) -> str:
+    return name if name in _KEPT_FIELDS else _WHOLE_RECORD
