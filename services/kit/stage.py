@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 import asyncpg
 
@@ -10,7 +10,8 @@ from services.kit.eventlog import Output, Record
 
 __all__ = ["Fenced", "Handler", "StageHandle"]
 
-Connection = asyncpg.Connection[asyncpg.Record]
+# Quoted: asyncpg's classes are generic for the type checker only.
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 W = TypeVar("W")
 
 

@@ -1,0 +1,18 @@
+"""The real clock. Everything that waits or dates gets one handed in, so that a test can hold time still."""
+
+import time
+from datetime import UTC, datetime
+
+__all__ = ["SystemClock"]
+
+
+class SystemClock:
+    """Time as the machine tells it."""
+
+    def now(self) -> datetime:
+        """Give the wall-clock time, aware, in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Give seconds that never run backwards, for durations."""
+        return time.monotonic()
