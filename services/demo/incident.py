@@ -36,8 +36,8 @@ _CONTENT = {
         "Be careful in the coming time with calls, messages and letters from people you do not know.",
     ),
     "contact": (
-        "Hebt u vragen? Bel onze functionaris voor gegevensbescherming op 0800 0001.",
-        "Do you have questions? Call our data protection officer at 0800 0001.",
+        "Vraag naar onze functionaris voor gegevensbescherming, mevrouw De Wit.",
+        "Ask for our data protection officer, Ms De Wit.",
     ),
 }
 

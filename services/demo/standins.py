@@ -44,7 +44,7 @@ class MailHandler:
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Record the message, then take it."""
         content = envelope.content
-        text = content if isinstance(content, str) else (content or b"").decode("utf-8", "surrogateescape")
+        text = content if isinstance(content, str) else (content or b"").decode("utf-8", "replace")
         for recipient in envelope.rcpt_tos:
             self._records.append({"at": _now(), "recipient": recipient, "message": text})
         return "250 OK"

@@ -1,0 +1,77 @@
+"""Talks to the services over HTTP; what they answer with a problem becomes a Fault with all its lines."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import orjson
+
+from services.cli.console import Fault
+from services.cli.surroundings import Surroundings
+
+__all__ = ["Client", "Refused", "open_client"]
+
+
+class Refused(Fault):
+    """A service answered with a problem; `answer_status` is its HTTP status, `body` the problem (RFC 9457)."""
+
+    def __init__(self, status: int, body: Mapping[str, Any]) -> None:
+        super().__init__("\n".join(_lines(status, body)), 2 if status in {400, 404, 409, 413, 415} else 1)
+        self.answer_status = status
+        self.body = body
+
+
+class Client:
+    """Calls of the command line."""
+
+    def __init__(self, http: aiohttp.ClientSession, around: Surroundings) -> None:
+        self._http = http
+        self._around = around
+
+    async def call(self, method: str, service: str, *path: str, **options: Any) -> Any:
+        """Call `/v1/<path>` of a service and give its JSON. Raises Refused, or Fault where it is not there."""
+        base = self._around.address(service)
+        url = f"{base}/v1/{'/'.join(quote(part, safe='') for part in path)}"
+        try:
+            async with self._http.request(method, url, **options) as answer:
+                body = await answer.read()
+                if answer.status >= 400:
+                    raise Refused(answer.status, _problem(body))
+                return orjson.loads(body) if body else None
+        except aiohttp.ClientConnectionError as error:
+            raise Fault(f"{service} does not answer at {base}: is `heraut up` running? ({_reason(error)})") from None
+        except TimeoutError:
+            raise Fault(f"{service} at {base} did not answer in time") from None
+
+
+@asynccontextmanager
+async def open_client(around: Surroundings) -> AsyncIterator[Client]:
+    """Open a client with the operator's token."""
+    headers = {"Authorization": f"Bearer {around.token}"} if around.token else {}
+    # No limit on the whole of an upload; a service that is silent for a minute is stuck.
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
+    async with aiohttp.ClientSession(headers=headers, timeout=timeout) as http:
+        yield Client(http, around)
+
+
+def _problem(body: bytes) -> Mapping[str, Any]:
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _lines(status: int, body: Mapping[str, Any]) -> list[str]:
+    """Give a problem as lines: its title and detail, then each fault."""
+    if status == 401:
+        return ["the token is not accepted: set HERAUT_TOKEN, or --data to the directory of `heraut up`"]
+    head = ": ".join(str(body[key]) for key in ("title", "detail") if body.get(key)) or f"answered {status}"
+    problems = body.get("problems") or body.get("errors") or []
+    return [head, *(f"{p.get('field') or 'document'}: {p.get('problem')}" for p in problems if isinstance(p, dict))]
+
+
+def _reason(error: aiohttp.ClientConnectionError) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__

@@ -1,0 +1,168 @@
+"""`heraut cohort`: send a source's list, seal it, release its notices, see how far they are."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import click
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from services.cli.client import Client, Refused, open_client
+from services.cli.console import err, number, print_json, say, table
+from services.cli.ledger import cohort_row, show_cohorts
+from services.cli.surroundings import data_option, json_option, surroundings
+from services.cli.upload import CohortUpload
+
+__all__ = ["cohort"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+# A table longer than a screen helps nobody; --json has all that the service tells.
+_SHOWN_PROBLEMS = 20
+
+
+def _names(command: F) -> F:
+    command = click.option("--cohort", "cohort_id", required=True, metavar="ID", help="Its id in the incident.")(command)
+    return click.option("--incident", "incident_id", required=True, metavar="ID")(command)
+
+
+@click.group()
+def cohort() -> None:
+    """Send a cohort, seal it, release it."""
+
+
+@cohort.command()
+@click.argument("file", type=click.File("rb"))
+@_names
+@click.option("--source", metavar="S", help="Who sends it; needed for a new cohort unless the id says enough.")
+@click.option("--declared", type=click.IntRange(min=0), metavar="N", help="How many members the source says there are.")
+@click.option("--auto-release", is_flag=True, help="Let notices go out without a release by hand.")
+@data_option
+@json_option
+def submit(
+    file: IO[bytes], incident_id: str, cohort_id: str, source: str | None, declared: int | None, data: Path,
+    *, auto_release: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Send the records in FILE: CSV or NDJSON, either gzipped; `-` = standard input.
+
+    Done = the records are durable. Records that cannot be taken are listed; the same file again, or one
+    with those records put right, does no harm.
+    """
+    document = {"source": source, "declaredCount": declared, "autoRelease": auto_release or None}
+    given = {key: value for key, value in document.items() if value is not None}
+    answer = asyncio.run(_submit(data, (incident_id, cohort_id), given, file))
+    if as_json:
+        print_json(answer)
+    else:
+        _show_answer(answer)
+
+
+async def _submit(data: Path, names: tuple[str, str], document: Mapping[str, Any], file: IO[bytes]) -> Any:
+    incident_id, cohort_id = names
+    async with open_client(surroundings(data)) as client:
+        await _open_cohort(client, names, document)
+        upload = CohortUpload.look_into(file)
+        with _progress(file) as sent:
+            return await client.call(
+                "POST", "intake", "incidents", incident_id, "cohorts", cohort_id, "members",
+                headers=upload.headers, data=upload.body(sent),
+            )  # fmt: skip
+
+
+async def _open_cohort(client: Client, names: tuple[str, str], document: Mapping[str, Any]) -> None:
+    """Open the cohort, or say of an open one what is given; one opened by a source of its own stays that source's."""
+    incident_id, cohort_id = names
+    try:
+        await client.call(
+            "PUT", "intake", "incidents", incident_id, "cohorts", cohort_id, json={"source": cohort_id, **document}
+        )
+    except Refused as refused:
+        if refused.answer_status != 409 or document:
+            raise
+
+
+@contextlib.contextmanager
+def _progress(file: IO[bytes]) -> Iterator[Callable[[int], None]]:
+    """Show how much was sent, on a terminal."""
+    if not err.is_terminal:
+        yield lambda _: None
+        return
+    columns = (TextColumn("sending"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True) as progress:
+        task = progress.add_task("sending", total=_size(file))
+        yield lambda count: progress.advance(task, count)
+
+
+def _size(file: IO[bytes]) -> int | None:
+    try:
+        return os.fstat(file.fileno()).st_size or None
+    except OSError:
+        return None
+
+
+def _show_answer(answer: Mapping[str, Any]) -> None:
+    say(f"{number(answer['received'])} received, {number(answer['accepted'])} accepted, "
+        f"{number(answer['rejected'])} rejected")  # fmt: skip
+    problems = answer.get("problems") or []
+    if problems:
+        rows = [(str(p.get("line")), p.get("memberRef") or "", p.get("field") or "", p.get("problem"))
+                for p in problems[:_SHOWN_PROBLEMS]]  # fmt: skip
+        table("Problems", ("line", "memberRef", "field", "problem"), rows, left=4)
+    if len(problems) > _SHOWN_PROBLEMS or answer.get("problemsTruncated"):
+        more = max(answer["rejected"] - _SHOWN_PROBLEMS, 0)
+        say(f"and {number(more)} more; --json lists those that the answer holds")
+
+
+@cohort.command()
+@_names
+@data_option
+@json_option
+def seal(incident_id: str, cohort_id: str, data: Path, *, as_json: bool) -> None:
+    """Close a cohort: nothing more comes, and its count holds."""
+    _act(data, incident_id, cohort_id, "seal", {}, "sealed", as_json=as_json)
+
+
+@cohort.command()
+@_names
+@click.option("--all", "everything", is_flag=True, required=True, help="All its notices.")
+@data_option
+@json_option
+def release(incident_id: str, cohort_id: str, data: Path, *, everything: bool, as_json: bool) -> None:
+    """Let the notices of a cohort go out."""
+    _act(data, incident_id, cohort_id, "release", {"all": everything}, "released", as_json=as_json)
+
+
+def _act(
+    data: Path, incident_id: str, cohort_id: str, action: str, body: Mapping[str, Any], done: str, *, as_json: bool
+) -> None:
+    async def act() -> Any:
+        async with open_client(surroundings(data)) as client:
+            return await client.call(
+                "POST", "intake", "incidents", incident_id, "cohorts", cohort_id, action, json=body
+            )
+
+    answer = asyncio.run(act())
+    if as_json:
+        print_json(answer if answer is not None else {"cohortId": cohort_id, action: True})
+    else:
+        say(f"{incident_id}/{cohort_id} {done}")
+
+
+@cohort.command()
+@_names
+@data_option
+@json_option
+def status(incident_id: str, cohort_id: str, data: Path, *, as_json: bool) -> None:
+    """Show where the members of a cohort are."""
+
+    async def fetch() -> Any:
+        async with open_client(surroundings(data)) as client:
+            return await client.call("GET", "tracking", "incidents", incident_id, "ledger")
+
+    row = cohort_row(asyncio.run(fetch()), cohort_id)
+    if as_json:
+        print_json(row)
+    else:
+        show_cohorts(None, [row])

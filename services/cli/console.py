@@ -1,0 +1,73 @@
+"""What the command line shows: tables and progress on a terminal, plain lines elsewhere, JSON where asked."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+__all__ = ["Fault", "err", "number", "out", "print_json", "say", "table"]
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Fault(click.ClickException):
+    """Something that ends a command: each line of `message` is one fault. `status` is the exit status.
+
+    1 = it could not be done, or a check did not hold; 2 = bad usage, input or configuration.
+    """
+
+    exit_code: int  # type: ignore[misc] # click has it on the class; ours differ
+
+    def __init__(self, message: str, status: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = status
+
+    def show(self, file: Any = None) -> None:  # noqa: ARG002 - click's signature
+        """Print the faults, one line each."""
+        for line in self.message.splitlines():
+            err.print(f"[bold red]heraut:[/] {escape(line)}")
+
+
+def escape(text: str) -> str:
+    """Keep rich from reading brackets in a text as its markup."""
+    return text.replace("[", r"\[")
+
+
+def say(text: str) -> None:
+    """Tell the user what goes on, beside the result."""
+    err.print(escape(text))
+
+
+def number(value: float) -> str:
+    """Give a count as people read it: 20 000."""
+    return f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}") if out.is_terminal else f"{value:.0f}"
+
+
+def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, left: int = 1) -> None:
+    """Print rows: as a table on a terminal, else as tab-separated lines that other programs can read.
+
+    Numbers are aligned right, which the columns after the first `left` hold.
+    """
+    if not out.is_terminal:
+        for row in (columns, *rows):
+            print("\t".join(_plain(cell) for cell in row))  # noqa: T201 - plain output is meant for pipes
+        return
+    shown = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
+    for at, column in enumerate(columns):
+        shown.add_column(column, justify="left" if at < left else "right")
+    for row in rows:
+        shown.add_row(*(cell if isinstance(cell, str) else number(cell) if cell is not None else "-" for cell in row))
+    out.print(shown)
+
+
+def _plain(cell: Any) -> str:
+    return "" if cell is None else str(cell)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON: on one line, so that it is one line in a log as well."""
+    print(orjson.dumps(value).decode())  # noqa: T201 - standard output is the result

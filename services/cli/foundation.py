@@ -1,0 +1,146 @@
+"""What has to be there before the services are: data directory, keys, token, database, topics."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import secrets
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from services.cli.console import Fault
+from services.cli.surroundings import SERVICE_NAMES, TOKEN_FILE
+from services.core.rooms import ROOMS
+from services.kit.config import ServiceConfig
+from services.kit.embedded import EmbeddedPostgres
+from services.kit.eventlog.kafka_client import KafkaSettings
+from services.kit.eventlog.topics import ensure_topics
+from services.kit.keys import KeyRing
+from services.kit.migrate import MigrationReport, migrate
+
+__all__ = [
+    "apply_migrations",
+    "embedded_database",
+    "ensure_keys",
+    "ensure_token",
+    "locked",
+    "make_topics",
+    "service_environ",
+    "wait_for_ports",
+]
+
+_LOCK_FILE = "heraut.lock"
+
+
+@contextlib.contextmanager
+def locked(data: Path) -> Iterator[None]:
+    """Hold the data directory, made where there is none. Raises Fault where another `up` holds it.
+
+    The kernel lets go of the lock with the process, however that ends.
+    """
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        lock = os.open(data / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise Fault(f"cannot use {data} as the data directory: {error.strerror}", 2) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(lock, 32).decode() or "unknown"
+        raise Fault(f"another heraut (process {holder}) runs on {data}", 2) from None
+    try:
+        os.truncate(lock, 0)
+        os.pwrite(lock, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(lock)
+
+
+def ensure_keys(settings: ServiceConfig) -> None:
+    """Make the key ring of the data directory, unless one is there or another is configured."""
+    path = settings.key_ring_path
+    if path.exists():
+        return
+    if settings.keys_file:
+        raise Fault(f"HERAUT_KEYS_FILE: {path} does not exist", 2)
+    KeyRing.create(path)
+
+
+def ensure_token(settings: ServiceConfig) -> None:
+    """Make the operator's token of the data directory, unless one is there or configured."""
+    path = settings.data_dir / TOKEN_FILE
+    if settings.auth_token or path.exists():
+        return
+    temporary = path.with_suffix(".new")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_urlsafe(32))
+    temporary.replace(path)
+
+
+def service_environ(settings: ServiceConfig, environ: Mapping[str, str], database: str | None) -> dict[str, str]:
+    """Give the environment that services run in; `database` is the embedded one, if that is used."""
+    data = settings.data_dir.resolve()
+    made = {
+        "HERAUT_DATA_DIR": str(data),
+        "HERAUT_HTTP_HOST": settings.http_host,
+        "HERAUT_PRINT_DIR": environ.get("HERAUT_PRINT_DIR") or str(data / "print"),
+        "HERAUT_KEYS_FILE": str(settings.key_ring_path.resolve()),
+        "PYTHONUNBUFFERED": "1",
+    }
+    if not settings.auth_token:
+        made["HERAUT_AUTH_TOKEN_FILE"] = str(data / TOKEN_FILE)
+    if database:
+        made["HERAUT_DATABASE_URL"] = database
+    # The command line's own token is nothing that a service should know.
+    return {k: v for k, v in environ.items() if k not in {"HERAUT_TOKEN", "HERAUT_TOKEN_FILE"}} | made
+
+
+async def embedded_database(settings: ServiceConfig) -> tuple[EmbeddedPostgres, str] | None:
+    """Start or attach to the database of the data directory; None where one is configured."""
+    if settings.database_urls:
+        return None
+    server = EmbeddedPostgres(settings.data_dir)
+    return server, await server.ensure_running()
+
+
+async def apply_migrations(settings: ServiceConfig, embedded_url: str | None) -> MigrationReport | None:
+    """Bring the database up to date; None where only the rooms' own logins are configured, who may not."""
+    owner = settings.database_urls.get("HERAUT_DATABASE_URL") or embedded_url
+    if owner is None:
+        return None
+    urls = {room: settings.database_urls.get(f"HERAUT_DATABASE_URL_{room.upper()}") for room in ROOMS}
+    return await migrate(owner, room_urls={room: url for room, url in urls.items() if url})
+
+
+async def make_topics(settings: ServiceConfig) -> list[str]:
+    """Make the topics that are not there; gives their names. Nothing to do on the embedded log."""
+    if settings.log != "kafka":
+        return []
+    kafka = KafkaSettings.from_config(settings)
+    return list(await ensure_topics(kafka, settings.partitions, settings.kafka_replication))
+
+
+async def wait_for_ports(settings: ServiceConfig, patience: float) -> None:
+    """Wait until the ports are free: children of a killed supervisor may still be draining. Raises Fault."""
+    if not settings.http_port:
+        return
+    ports = range(settings.http_port, settings.http_port + len(SERVICE_NAMES))
+    until = time.monotonic() + patience
+    while taken := [port for port in ports if not _is_free(settings.http_host, port)]:
+        if time.monotonic() > until:
+            raise Fault(f"port {taken[0]} is taken: set HERAUT_HTTP_PORT to another, or to 0 for any free one", 2)
+        await asyncio.sleep(0.5)
+
+
+def _is_free(host: str, port: int) -> bool:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError:
+        return False
+    return True

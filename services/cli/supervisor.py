@@ -1,0 +1,167 @@
+"""One machine, all services: a child process each, started again when it dies, ended together."""
+
+import asyncio
+import contextlib
+import random
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import orjson
+
+from services.cli.console import Fault
+from services.cli.surroundings import SERVICE_NAMES, SERVICES_FILE
+from services.core.rooms import DISPATCH_STAGES
+from services.kit.children import start_child, stop_child
+from services.kit.retry import backoff
+
+__all__ = ["Child", "Supervisor", "argv_of"]
+
+# Half a second at first, so that a passing fault costs little; half a minute at most, so that one that was
+# mended is soon noticed. A child that lived for a minute counts as healthy again.
+_BACKOFF_BASE, _BACKOFF_CAP, _HEALTHY_AFTER = 0.5, 30.0, 60.0
+_LOOK_EVERY = 0.2  # for readiness: a person is waiting
+_WRONG_CONFIGURATION = 2  # the exit status of a service that will never start like this
+
+Say = Callable[[str], None]
+
+
+def argv_of(service: str) -> list[str]:
+    """Give the command of a service, the same as in a container."""
+    if service in DISPATCH_STAGES:
+        return [sys.executable, "-m", "services.dispatch", "--channel", service.removeprefix("dispatch-")]
+    return [sys.executable, "-m", f"services.{service}"]
+
+
+@dataclass(slots=True)
+class Child:
+    """One service: its process now, and how often it had to be started again."""
+
+    service: str
+    argv: Sequence[str]
+    environ: Mapping[str, str]
+    log: Path
+    ready_file: Path
+    port: int
+    say: Say
+    drain: float  # seconds that it may take to end
+    url: str | None = None
+    restarts: int = 0
+    ready: bool = False
+    process: asyncio.subprocess.Process | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Keep the service running until `stop`. Raises Fault where its configuration is wrong."""
+        failures = 0
+        while not stop.is_set():
+            started = time.monotonic()
+            status = await self._live(stop)
+            if stop.is_set():
+                return
+            if status == _WRONG_CONFIGURATION:
+                raise Fault(f"{self.service} cannot start:\n{self._last_words()}", 2)
+            failures = 1 if time.monotonic() - started > _HEALTHY_AFTER else failures + 1
+            self.restarts += 1
+            wait = backoff(failures, base=_BACKOFF_BASE, cap=_BACKOFF_CAP, random=random.random)
+            self.say(f"{self.service} ended with status {status}; again in {wait:.1f} s (see {self.log})")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), wait)
+
+    async def _live(self, stop: asyncio.Event) -> int | None:
+        """Start the process once and give its exit status, or None when `stop` ended it."""
+        self.ready = False
+        self.ready_file.unlink(missing_ok=True)
+        environ = {**self.environ, "HERAUT_HTTP_PORT": str(self.port)}
+        argv = [*self.argv, "--ready-file", str(self.ready_file)]
+        self.process = process = await start_child(argv, environ=environ, log=self.log)
+        ended, stopped = asyncio.ensure_future(process.wait()), asyncio.ensure_future(stop.wait())
+        try:
+            await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            return process.returncode
+        finally:
+            stopped.cancel()
+            await stop_child(process, self.drain)
+
+    async def look(self, http: aiohttp.ClientSession) -> None:
+        """Find out whether the service says that it is ready."""
+        if self.url is None and self.ready_file.exists():
+            self.url = self.ready_file.read_text(encoding="utf-8").strip()
+            # Kept for its next lives, so that what services.json says stays true.
+            self.port = int(self.url.rsplit(":", 1)[1])
+        if self.url is None:
+            return
+        try:
+            async with http.get(f"{self.url}/readyz") as answer:
+                self.ready = answer.status == 200
+        except (aiohttp.ClientError, TimeoutError):
+            self.ready = False
+
+    def _last_words(self) -> str:
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        # A fault of the configuration is a plain line; the log's own lines are JSON.
+        plain = [line for line in lines if not line.startswith("{")]
+        return "\n".join(plain[-8:]) or f"see {self.log}"
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Runs the children; to be told to stop by an event."""
+
+    data: Path
+    children: list[Child] = field(default_factory=list)
+
+    @classmethod
+    def of_services(cls, data: Path, environ: Mapping[str, str], *, port: int, drain: float, say: Say) -> "Supervisor":
+        """Make a supervisor of all services; each listens at the port after the one before, or any at 0."""
+        supervisor = cls(data)
+        for at, service in enumerate(SERVICE_NAMES):
+            supervisor.children.append(
+                Child(
+                    service=service,
+                    argv=argv_of(service),
+                    environ=environ,
+                    log=data / "logs" / f"{service}.log",
+                    ready_file=data / "run" / f"{service}.url",
+                    port=port + at if port else 0,
+                    say=say,
+                    drain=drain,
+                )
+            )
+        return supervisor
+
+    async def run(self, stop: asyncio.Event, when_ready: Callable[[dict[str, str]], None]) -> None:
+        """Run all until `stop`. `when_ready` gets the addresses once, after services.json was written."""
+        (self.data / SERVICES_FILE).unlink(missing_ok=True)
+        (self.data / "run").mkdir(exist_ok=True)
+        tasks = [asyncio.create_task(child.run(stop), name=child.service) for child in self.children]
+        watch = asyncio.create_task(self._watch(stop, when_ready), name="readiness")
+        try:
+            # A child's task ends when all are told to stop, or with a fault: then all have to.
+            await asyncio.wait({*tasks, watch}, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            stop.set()
+            results = await asyncio.gather(*tasks, watch, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    async def _watch(self, stop: asyncio.Event, when_ready: Callable[[dict[str, str]], None]) -> None:
+        """Wait until all are ready at once, and say so."""
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as http:
+            while self.waiting_for():
+                if stop.is_set():
+                    return
+                await asyncio.sleep(_LOOK_EVERY)
+                await asyncio.gather(*(child.look(http) for child in self.children))
+        addresses = {child.service: child.url or "" for child in self.children}
+        temporary = self.data / f".{SERVICES_FILE}"
+        temporary.write_bytes(orjson.dumps(addresses, option=orjson.OPT_INDENT_2))
+        temporary.replace(self.data / SERVICES_FILE)
+        when_ready(addresses)
+
+    def waiting_for(self) -> list[str]:
+        """Give the services that are not ready."""
+        return [child.service for child in self.children if not child.ready]

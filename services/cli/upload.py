@@ -1,0 +1,51 @@
+"""A cohort file on its way to intake: what it is, found by looking into it, and its bytes as they are sent."""
+
+import zlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import IO
+
+__all__ = ["CohortUpload"]
+
+# Large enough that a million people are some hundreds of reads, small enough that progress is seen.
+_CHUNK = 256 * 1024
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+@dataclass(slots=True)
+class CohortUpload:
+    """A file of member records: CSV or NDJSON, either gzipped."""
+
+    content_type: str
+    gzipped: bool
+    _head: bytes
+    _file: IO[bytes]
+
+    @classmethod
+    def look_into(cls, file: IO[bytes]) -> "CohortUpload":
+        """Read the beginning of a file to see what it holds; works on a pipe as well."""
+        head = file.read(_CHUNK)
+        gzipped = head.startswith(_GZIP_MAGIC)
+        begin = _inflated(head) if gzipped else head
+        is_json = begin.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in {b"{", b"["}
+        return cls("application/x-ndjson" if is_json else "text/csv", gzipped, head, file)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What to tell intake about the body."""
+        return {"Content-Type": self.content_type} | ({"Content-Encoding": "gzip"} if self.gzipped else {})
+
+    async def body(self, sent: Callable[[int], None]) -> AsyncIterator[bytes]:
+        """Give the file piece by piece; `sent` hears how many bytes went out."""
+        chunk = self._head
+        while chunk:
+            yield chunk
+            sent(len(chunk))
+            chunk = self._file.read(_CHUNK)
+
+
+def _inflated(head: bytes) -> bytes:
+    try:
+        return zlib.decompressobj(wbits=31).decompress(head, 1024)
+    except zlib.error:
+        return b""  # intake will say what is wrong with it

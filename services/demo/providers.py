@@ -1,0 +1,168 @@
+"""The providers' own records: what they were handed, by whom it is for. Nothing here looks into Heraut."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from email import message_from_string, policy
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+import pypdfium2
+
+from services.demo.people import Person
+from services.demo.reading import Told, address_block, read_notice
+from services.demo.records import EMAIL_FILE, PORTAL_FILE, read_records
+
+__all__ = ["AddressBook", "HandOver", "emails", "letters", "portal_messages"]
+
+_ADDRESS_LINES = 12  # from the top of a letter: the address stands among them
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """One notice that a provider took. `person` is None where nobody made up is found for it.
+
+    `notice` is what makes one notice differ from another: its id or reference. `fault` says what the
+    provider's record itself has wrong.
+    """
+
+    channel: str
+    at: int  # ms since 1970, by the provider's clock
+    person: int | None
+    notice: str
+    told: Told
+    fault: str | None = None
+
+
+class AddressBook:
+    """Finds made-up people by what a provider knows of them."""
+
+    def __init__(self, people: Iterable[Person]) -> None:
+        self.by_email: dict[str, int] = {}
+        self.by_portal: dict[str, int] = {}
+        self.by_address: dict[tuple[str, str, str], int] = {}
+        for person in people:
+            if person.email:
+                self.by_email[person.email.lower()] = person.number
+            if person.portal_id:
+                self.by_portal[person.portal_id] = person.number
+            self.by_address[address_block(person)] = person.number
+
+    def at_address(self, lines: Sequence[str]) -> int | None:
+        """Find the person whose name and address stand one under the other in these lines."""
+        for block in zip(lines, lines[1:], lines[2:], strict=False):
+            if (number := self.by_address.get(block)) is not None:
+                return number
+        return None
+
+
+def portal_messages(records: Path, book: AddressBook) -> Iterator[HandOver]:
+    """Give what the portal took."""
+    for record in read_records(records / PORTAL_FILE):
+        told = read_notice(f"{record['body']}\n")
+        fault = None if record["reference"] in told.references else "reference"
+        number = book.by_portal.get(record["recipient"])
+        yield HandOver("portal", record["at"], number, record["reference"], told, fault)
+
+
+def emails(records: Path, book: AddressBook) -> Iterator[HandOver]:
+    """Give what the mail server took."""
+    for record in read_records(records / EMAIL_FILE):
+        message = message_from_string(record["message"], policy=policy.default)
+        body = message.get_body(("plain",))
+        told = read_notice(f"{body.get_content()}\n" if body else "")
+        addressed = str(message["To"] or "").rpartition("<")[2].rstrip("> ")
+        recipient = record["recipient"].lower()
+        fault = None if addressed.lower() == recipient else "addressee"
+        yield HandOver(
+            "email", record["at"], book.by_email.get(recipient), str(message["X-Heraut-Notice"]), told, fault
+        )
+
+
+class _Letter(NamedTuple):
+    """A letter as it lies in a print file, not yet matched to a person."""
+
+    top: tuple[str, ...]
+    notice: str
+    told: Told
+    fault: str | None
+
+
+def letters(print_dir: Path, incident_id: str, book: AddressBook, workers: Executor) -> Iterator[HandOver]:
+    """Give the letters of all finished batches of an incident; a file without its `.done` does not count.
+
+    Reading PDF takes a millisecond a letter, so `workers` (processes) share the batches out.
+    """
+    done = sorted(print_dir.glob("*.done"))
+    for marker, batch in zip(done, workers.map(_read_batch, done, [incident_id] * len(done)), strict=True):
+        at = int(marker.stat().st_mtime * 1000)
+        for letter in batch:
+            yield HandOver("letter", at, book.at_address(letter.top), letter.notice, letter.told, letter.fault)
+
+
+def _read_batch(marker: Path, incident_id: str) -> list[_Letter]:
+    manifest = orjson.loads(marker.with_suffix(".manifest.json").read_bytes())
+    if manifest["incidentId"] != incident_id:
+        return []
+    pdf = marker.with_suffix(".pdf")
+    if not pdf.exists():
+        return _read_data(marker.with_suffix(".ndjson"), manifest)
+    content = pdf.read_bytes()
+    torn = hashlib.sha256(content).hexdigest() != manifest["sha256"]
+    return [_read_letter(text, entry, torn=torn) for text, entry in _pages(content, manifest)]
+
+
+def _pages(content: bytes, manifest: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Give the text of each letter's first page; address, greeting and data all stand there or on the next."""
+    document = pypdfium2.PdfDocument(content)
+    try:
+        for entry in manifest["letters"]:
+            first = entry["firstPage"] - 1
+            text = _text_of(document, first)
+            if entry["pages"] > 1 and not read_notice(text).facts.exposed:
+                text += "\n" + _text_of(document, first + 1)
+            yield text, entry
+    finally:
+        document.close()
+
+
+def _text_of(document: pypdfium2.PdfDocument, number: int) -> str:
+    page = document[number]
+    part = page.get_textpage()
+    try:
+        return str(part.get_text_bounded())
+    finally:
+        part.close()
+        page.close()
+
+
+def _read_letter(text: str, entry: dict[str, Any], *, torn: bool) -> _Letter:
+    told = read_notice(text)
+    top = tuple(" ".join(line.split()) for line in text.splitlines()[:_ADDRESS_LINES])
+    fault = "hash" if torn else None if entry["reference"] in told.references else "reference"
+    return _Letter(top, entry["noticeId"], told, fault)
+
+
+def _read_data(path: Path, manifest: dict[str, Any]) -> list[_Letter]:
+    """Read letters as data (HERAUT_LETTER_FORMAT=ndjson): each line has what the print house sets."""
+    torn = hashlib.sha256(path.read_bytes()).hexdigest() != manifest["sha256"]
+    with path.open("rb") as lines:
+        values = [orjson.loads(line) for line in lines]
+    return [
+        _read_letter("\n".join(_strings(value)) + "\n", entry, torn=torn)
+        for value, entry in zip(values, manifest["letters"], strict=True)
+    ]
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Give every text in a JSON value, in its order."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _strings(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _strings(inner)
