@@ -1,6 +1,7 @@
 """E-mail addresses: a quick pattern for the plain majority, `email-validator` for the rest. Pure.
 
-The library takes 22 us an address, the pattern 0.5; whatever the pattern takes, the library takes too.
+The library takes 22 us an address, the pattern 0.5; whatever the pattern takes, the library takes too, but
+for names reserved for tests and documents (`.test`, `.invalid`): whether a domain exists is not asked here.
 """
 
 import re
@@ -12,16 +13,15 @@ __all__ = ["normal_email"]
 # Dots between, never two; lower-case domain labels without hyphens at their edges, so that neither
 # punycode nor anything that has a second spelling gets through here. A top level of letters.
 _PLAIN = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+[a-z]{2,63}", re.ASCII)
-_MAX_LOCAL, _MAX_DOMAIN_LABEL, _MAX = 64, 63, 254  # RFC 5321, as the library counts
+_MAX_PART, _MAX = 63, 254  # RFC 5321: a domain's label, and the whole
 
 
 def normal_email(text: str) -> str | None:
     """Give the address in its one spelling, all ASCII; None where it is not one that mail can be sent to.
 
-    Names reserved for tests (`.test`, `.invalid`) are taken: whether a domain exists is not asked here.
     A local part that is not ASCII is refused: few mail servers take it.
     """
-    if len(text) <= _MAX_DOMAIN_LABEL:  # so no part can be too long
+    if len(text) <= _MAX_PART:  # so no part can be too long
         if _PLAIN.fullmatch(text):
             return text
         local, _, domain = text.rpartition("@")
@@ -31,8 +31,7 @@ def normal_email(text: str) -> str | None:
     if len(text) > _MAX:
         return None
     try:
-        address = validate_email(text, allow_smtputf8=False, check_deliverability=False, globally_deliverable=False)
+        address = validate_email(text, allow_smtputf8=False, check_deliverability=False, strict=True)
     except EmailNotValidError:
         return None
-    known = address.ascii_email
-    return known if known and "." in address.ascii_domain else None
+    return address.ascii_email

@@ -3,9 +3,8 @@
 import struct
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from io import BytesIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import asyncpg
 
@@ -13,14 +12,14 @@ from services.core.cohort import Cohort
 from services.intake.chunks import Chunk, Rejected
 from services.intake.domain import Counts, Stored
 from services.intake.records import COLUMNS
-from services.kit.postgres import Queries
+from services.kit.postgres import Queries, binary_copy
 
 __all__ = ["Answer", "CohortRow", "IncidentRow", "Store", "TotalsState"]
 
-Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+# Quoted: asyncpg's classes are generic for the type checker only.
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 _COLUMNS = ("upload", "version", "cohort", "member", "pseudonym", "content")
-_HEADER, _TRAILER = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 _ROW = struct.Struct(">hiqiiiii16si16si16s")  # a row of `members` in COPY's binary format, sizes before values
 _WHOLE_RECORD = "*"
 _KEPT_FIELDS = frozenset(COLUMNS) | {"identity"}  # any other name came from the source, and is not kept
@@ -120,8 +119,7 @@ class Store:
         rows = sorted(zip(chunk.members, chunk.pseudonyms, chunk.contents, strict=True))
         pack = _ROW.pack
         packed = [pack(6, 8, upload, 4, 1, 4, number, 16, m, 16, p, 16, c) for m, p, c in rows]
-        source = BytesIO(b"".join([_HEADER, *packed, _TRAILER]))
-        await db.copy_to_table("members", source=source, columns=_COLUMNS, format="binary")
+        await db.copy_to_table("members", source=binary_copy(packed), columns=_COLUMNS, format="binary")
 
     async def lock_members(self, db: Connection, members: Sequence[bytes]) -> dict[bytes, Stored]:
         """Lock the known ones among these members, and give them."""

@@ -80,9 +80,9 @@ class Validator:
     def check(self, record: Record, faults: list[Fault]) -> Checked:
         """Check `record` and bring it to its normal form; adds what is wrong to `faults`."""
         _check_texts(record, faults)
-        if not record.member_ref:
-            faults.append(Fault("memberRef", "required"))
         self._check_person(record, faults)
+        if not record.member_ref and Fault("memberRef", "too-long") not in faults:
+            faults.append(Fault("memberRef", "required"))
         _check_address(record, faults)
         if record.email:
             _check_email(record, faults)
@@ -94,7 +94,9 @@ class Validator:
         if bsn:
             if len(bsn) != 9 or not is_bsn(bsn):  # type: ignore[arg-type]  # texts only after _check_texts
                 _check_odd_bsn(record, faults)
-        elif not key and not (record.family_name and record.birth_date and record.postcode and record.house_number):
+        elif not (
+            key or faults or (record.family_name and record.birth_date and record.postcode and record.house_number)
+        ):
             faults.append(Fault("identity", "required"))
         if key and not _PERSON_KEY.fullmatch(key):
             _check_odd_key(record, faults)

@@ -1,0 +1,58 @@
+"""Things that intake's tests are about, with only what matters said."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from services.core.channel import Channel
+from services.core.cohort import Cohort
+from services.core.incident import Controller, DataCategory, Incident
+from services.intake.chunks import ChunkBuilder, Hashes
+from services.intake.identity import Fingerprints, Pseudonyms
+
+TODAY = date(2026, 3, 1)
+
+
+def an_incident(*, version: int = 1, channels: tuple[Channel, ...] = tuple(Channel)) -> Incident:
+    """Give an incident with the data categories name, bsn and medical."""
+    return Incident(
+        incident_id="lab",
+        version=version,
+        title="Laboratory",
+        aware_at=datetime(2026, 2, 1, tzinfo=UTC),
+        occurred_at=None,
+        controller=Controller("Lab", ("Street 1",), "010", "lab@example.nl"),
+        languages=("nl", "en"),
+        channels=channels,
+        compromised=frozenset(),
+        categories=tuple(DataCategory(code, {"nl": code}) for code in ("name", "bsn", "medical")),
+        content={},
+    )
+
+
+def a_cohort(**changed: Any) -> Cohort:
+    """Give an open cohort."""
+    stated = {
+        "incident_id": "lab", "cohort_id": "wave-1", "version": 1, "source": "lab", "declared": None,
+        "auto_release": False, "sealed": False, "released": False,
+    }  # fmt: skip
+    return Cohort(**(stated | changed))
+
+
+def some_hashes() -> Hashes:
+    """Give the keyed hashes, under made-up peppers."""
+    return Hashes(Pseudonyms(b"m" * 32), 1, Fingerprints(b"l" * 32))
+
+
+def a_builder() -> ChunkBuilder:
+    """Give a builder for one cohort."""
+    return ChunkBuilder(an_incident(), a_cohort(), some_hashes(), TODAY)
+
+
+def a_record(**changed: Any) -> dict[str, Any]:
+    """Give a valid member record as JSON, reachable over all channels."""
+    stated = {
+        "memberRef": "m-1", "bsn": "123456782", "initials": "J.", "prefix": "de", "familyName": "Vries",
+        "birthDate": "1970-03-05", "street": "Kerkstraat", "houseNumber": "12", "postcode": "1234AB",
+        "city": "Utrecht", "email": "j.devries@example.nl", "portalId": "p-1", "dataCategories": ["name", "bsn"],
+    }  # fmt: skip
+    return {name: value for name, value in (stated | changed).items() if value is not None}
