@@ -1,0 +1,56 @@
+-- The log that all rooms share: the log itself when embedded, outbox and journal with Kafka.
+
+create schema log;
+
+create table log.log (
+    topic     text        not null,
+    partition integer     not null,
+    source    text        not null,
+    seq       bigint      not null,
+    at        timestamptz not null default clock_timestamp(),
+    headers   bytea,
+    block     bytea       not null,
+    primary key (topic, partition, source, seq)
+);
+-- Blocks are packed already: trying to compress them costs CPU and gains little.
+alter table log.log alter column block set storage external;
+
+-- The last sequence given. Its row stays locked until the giver's commit, so sequences have no gaps and
+-- become visible in order.
+create table log.head (
+    source    text    not null,
+    topic     text    not null,
+    partition integer not null,
+    last_seq  bigint  not null,
+    primary key (source, topic, partition)
+) with (fillfactor = 50); -- updated at every commit: room for the new version on the same page
+
+-- How far each reader got, written lazily: what the slowest has not read is kept.
+create table log.reader (
+    stage     text    not null,
+    topic     text    not null,
+    partition integer not null,
+    source    text    not null,
+    taken     bigint  not null,
+    primary key (stage, topic, partition, source)
+);
+
+-- Sealed personal data and the wrapped keys that open it: the one place to erase.
+create schema vault;
+
+create table vault.keys (
+    key_id      uuid        primary key,
+    incident_id text        not null,
+    kek_version integer     not null,
+    wrapped     bytea       not null,
+    created_at  timestamptz not null default clock_timestamp()
+);
+
+create table vault.payloads (
+    member  bytea   not null,
+    version integer not null,
+    key_id  uuid    not null,
+    sealed  bytea   not null,
+    primary key (member, version)
+);
+alter table vault.payloads alter column sealed set storage external;

@@ -1,0 +1,109 @@
+"""PostgreSQL: pools, named queries from `.sql` files, binary COPY, and which faults pass by themselves."""
+
+import io
+import re
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import asyncpg
+import orjson
+
+__all__ = ["BINARY_COPY_HEADER", "BINARY_COPY_TRAILER", "Queries", "binary_copy", "connect_pool", "is_retryable"]
+
+# Longer than any statement of ours takes, shorter than a lease times two: a dead socket is noticed.
+_COMMAND_SECONDS = 30.0
+# Connections are renewed, so that one to a demoted primary does not live for ever.
+_IDLE_CONNECTION_SECONDS = 300.0
+
+_SECTION = re.compile(r"^-- name: ([a-z][a-z0-9_]*)\s*$", re.MULTILINE)
+
+# COPY's binary format (PostgreSQL documentation, COPY): signature, flags, length of the header's extension.
+BINARY_COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+BINARY_COPY_TRAILER = struct.pack("!h", -1)
+
+_PASSING = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.ReadOnlySQLTransactionError,  # a demoted primary: the next connection finds the new one
+    asyncpg.DiskFullError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InterfaceError,
+    ConnectionError,
+    TimeoutError,
+    OSError,
+)
+
+
+class Queries(Mapping[str, str]):
+    """Named queries: sections of a file that begin with `-- name: <name>`; comments may follow."""
+
+    def __init__(self, queries: Mapping[str, str]) -> None:
+        self._queries = dict(queries)
+
+    @classmethod
+    def load(cls, path: Path) -> "Queries":
+        """Read a file. Raises ValueError where a name comes twice or a section is empty."""
+        parts = _SECTION.split(path.read_text(encoding="utf-8"))[1:]
+        queries: dict[str, str] = {}
+        for name, text in zip(parts[::2], parts[1::2], strict=True):
+            if name in queries or not text.strip():
+                raise ValueError(f"{path.name}: the query {name} is empty or comes twice")
+            queries[name] = text.strip()
+        return cls(queries)
+
+    def __getitem__(self, name: str) -> str:
+        return self._queries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._queries)
+
+    def __len__(self) -> int:
+        return len(self._queries)
+
+
+async def connect_pool(url: str, room: str, *, min_size: int = 1, max_size: int = 8) -> "asyncpg.Pool[asyncpg.Record]":
+    """Open a pool that works as the role of `room` and in its schema.
+
+    A URL that logs in as another user (the owner) takes the role on; one that logs in as the role is it.
+    """
+    return await asyncpg.create_pool(
+        url,
+        min_size=min_size,
+        max_size=max_size,
+        command_timeout=_COMMAND_SECONDS,
+        max_inactive_connection_lifetime=_IDLE_CONNECTION_SECONDS,
+        # Sent with the start-up message, so they are what a reset of the session goes back to.
+        server_settings={"role": f"heraut_{room}", "search_path": room, "application_name": f"heraut-{room}"},
+        init=_prepare,
+    )
+
+
+async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    for kind in ("json", "jsonb"):
+        await connection.set_type_codec(kind, schema="pg_catalog", encoder=_dumps, decoder=orjson.loads)
+
+
+def _dumps(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+def is_retryable(error: BaseException) -> bool:
+    """Tell whether the same transaction may succeed when tried again from its beginning."""
+    return isinstance(error, _PASSING)
+
+
+def binary_copy(rows: Iterable[bytes]) -> io.BytesIO:
+    """Frame packed rows for `copy_to_table(..., format="binary")`.
+
+    Each row is packed by the caller with its own `struct.Struct`: number of fields (int16), then for each
+    its length (int32) and bytes, all big-endian.
+    """
+    return io.BytesIO(b"".join((BINARY_COPY_HEADER, *rows, BINARY_COPY_TRAILER)))

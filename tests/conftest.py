@@ -1,0 +1,74 @@
+"""Real parts for tests: a PostgreSQL of the session's own, a migrated database for each test."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from services.kit.embedded import EmbeddedPostgres
+from services.kit.migrate import migrate
+from services.kit.postgres import connect_pool
+
+pytest_plugins = ["tests.kafka_fixtures"]
+
+RoomPool = Callable[[str], Awaitable["asyncpg.Pool[asyncpg.Record]"]]
+_TEMPLATE = "heraut_template"
+_numbers = itertools.count(1)
+
+
+def _named(url: str, database: str) -> str:
+    return url.replace("/heraut?", f"/{database}?")
+
+
+async def _execute(url: str, *statements: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run the embedded PostgreSQL for the whole session; gives its owner's URL, with a migrated template in it."""
+    data: Path = tmp_path_factory.mktemp("data")
+    server = EmbeddedPostgres(data)
+
+    async def start() -> str:
+        url = await server.ensure_running()
+        # Killed processes lose nothing without fsync, only machines that lose power do; databases are made in no time.
+        await _execute(url, "alter system set fsync = off", "select pg_reload_conf()")
+        await _execute(url, f'create database "{_TEMPLATE}"')
+        await migrate(_named(url, _TEMPLATE))
+        return url
+
+    url = asyncio.run(start())
+    yield url
+    asyncio.run(server.destroy())
+
+
+@pytest.fixture
+async def database_url(postgres_server: str) -> AsyncIterator[str]:
+    """Give a fresh, migrated database of the test's own."""
+    name = f"test_{next(_numbers)}"
+    await _execute(postgres_server, f'create database "{name}" template "{_TEMPLATE}"')
+    yield _named(postgres_server, name)
+    await _execute(postgres_server, f'drop database "{name}" with (force)')
+
+
+@pytest.fixture
+async def room_pool(database_url: str) -> AsyncIterator[RoomPool]:
+    """Give a function that opens a pool as the role of a room; all are closed after the test."""
+    async with AsyncExitStack() as stack:
+
+        async def open_pool(room: str) -> "asyncpg.Pool[asyncpg.Record]":
+            pool = await connect_pool(database_url, room)
+            stack.push_async_callback(pool.close)
+            return pool
+
+        yield open_pool
