@@ -36,8 +36,8 @@ __all__ = [
 
 Key = tuple[bytes, int]  # (notice, number of the attempt): the natural key of an attempt
 
-# A print house handles a few hundred letters as one job; more makes a repeat after a crash long.
-LETTERS_A_BATCH = 500
+# A print house handles a few hundred letters as one job; typst needs about a megabyte a letter while it sets them.
+LETTERS_A_BATCH = 250
 # With waits that double from half a minute to an hour this is about seven hours: a full mailbox or a
 # provider's greylist is over by then, or the next channel is the better way.
 TEMPORARY_TRIES = 12
@@ -213,4 +213,6 @@ def settled(result: Result, tries: int, wait: float) -> Settled:
             return Settled(AttemptState.REFUSED, reason="put-off-too-often")
         return Settled(AttemptState.TAKEN, wait, tries + 1)
     state = state_after(result.ending)
-    return Settled(state, wait if state is AttemptState.INTENT else 0.0, tries, result.reason)
+    if state is AttemptState.INTENT:
+        return Settled(state, wait, tries + 1, result.reason)
+    return Settled(state, tries=tries, reason=result.reason)

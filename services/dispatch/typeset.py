@@ -26,6 +26,8 @@ __all__ = ["Extent", "Set", "Typesetter", "batch_data", "letter_date", "said_of"
 _FOLDER = Path(__file__).parent
 # Dutch winter time: never a day ahead of the calendar, and no time zone tables whose editions could differ.
 _HERE = timezone(timedelta(hours=1))
+_KEPT_LETTERS = 250  # layouts kept in memory at most, about a megabyte each: one full batch
+_NOTHING = '{"title": "", "sender": {"name": ""}, "letters": []}'
 
 
 class Extent(NamedTuple):
@@ -51,10 +53,12 @@ class Typesetter:
         )
         self._compiler = typst.Compiler(str(_FOLDER / "letters.typ"), root=str(_FOLDER), font_paths=fonts)
         self._wordings = Wordings(on_paper=True)
+        self._since_swept = 0
 
     def set(self, work: Work) -> Set:
         """Set a batch. Blocks for some milliseconds a letter and lets other threads run meanwhile."""
         data = orjson.dumps(batch_data(work, self._wordings)).decode()
+        self._sweep(len(work.contacts))
         pdf = self._compiler.compile(
             format="pdf",
             sys_inputs={"data": data},
@@ -65,6 +69,17 @@ class Typesetter:
             raise TypeError("typst gave several files for one document")
         found: list[tuple[int, int]] = json.loads(self._compiler.query("<extent>", field="value"))
         return Set(pdf, _extents(found))
+
+    def _sweep(self, coming: int) -> None:
+        """Make typst forget the layouts of earlier letters: it would keep those of its last ten documents.
+
+        Each compilation ages what it keeps by one, so eleven empty ones empty it.
+        """
+        self._since_swept += coming
+        if self._since_swept > _KEPT_LETTERS:
+            self._since_swept = coming
+            for _ in range(11):
+                self._compiler.compile(format="pdf", sys_inputs={"data": _NOTHING}, pdf_tags=False)
 
 
 def _extents(found: Sequence[tuple[int, int]]) -> list[Extent]:

@@ -1,0 +1,158 @@
+"""The portal: one POST a message. A provider that honours our key, so repeating is always safe."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+import orjson
+
+from services.core.channel import Channel
+from services.core.ids import format_reference
+from services.core.incident import Incident
+from services.core.notices import Notices
+from services.dispatch.domain import Contact, Ending, HandOver, Outage, Result, Work
+from services.dispatch.message import PlainTexts, one_line
+
+__all__ = ["Portal", "idempotency_key"]
+
+log = logging.getLogger(__name__)
+
+# Enough to hide a provider's latency of 100 ms at some hundreds a second, few enough to be polite.
+_AT_ONCE = 64
+# A message is small: a portal that has not answered by then is hanging.
+_TIMEOUT = 30.0
+
+_ACCEPTED = Result(Ending.ACCEPTED)
+_AGAIN = Result(Ending.REPEAT)
+_NOT_SENT = Result(Ending.NOT_SENT)
+_REFUSED = Result(Ending.REFUSED, "refused-by-provider")
+_NO_RECIPIENT = Result(Ending.REFUSED, "no-recipient")
+
+# 409 = it has this key already. 408 = it gave up waiting for us. Other 4xx will not change.
+_ACCEPTING = frozenset({200, 201, 409})
+_PASSING = frozenset({408, 429})
+
+
+def idempotency_key(notice: bytes, attempt: int) -> str:
+    """Give the key that the portal tells repeats by."""
+    return f"{notice.hex()}.{attempt}"
+
+
+class _Delivery:
+    """One round on its way: the rows that are left, and what became of the others."""
+
+    def __init__(self, work: Work, go: Callable[[], bool]) -> None:
+        self.work = work
+        self.rows: Iterator[int] = iter(range(len(work.contacts)))
+        self.results: list[Result] = [_NOT_SENT] * len(work.contacts)
+        self.outage: Outage | None = None
+        self._go = go
+
+    def next_row(self) -> int | None:
+        """Give the next row whose hand-over may begin."""
+        return None if self.outage or not self._go() else next(self.rows, None)
+
+
+class Portal:
+    """Hands messages over to a portal's API."""
+
+    channel = Channel.PORTAL
+    name = "portal"
+    rounds_at_once = 2  # one on the wire, one on its way from or to the database
+
+    def __init__(self, url: str, *, timeout: float = _TIMEOUT, at_once: int = _AT_ONCE) -> None:
+        self._url = f"{url.rstrip('/')}/messages"
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._at_once = at_once
+        self._texts = PlainTexts()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
+        """Send the messages, many at once."""
+        delivery = _Delivery(work, go)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(self._at_once, len(work.contacts))):
+                group.create_task(self._work_off(delivery))
+        return HandOver(delivery.results, delivery.outage)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session:
+            await self._session.close()
+
+    async def _work_off(self, delivery: _Delivery) -> None:
+        work = delivery.work
+        while (row := delivery.next_row()) is not None:
+            contact = work.contacts[row]
+            if not contact.portal_id:
+                delivery.results[row] = _NO_RECIPIENT
+                continue
+            body = self.body(work.incident, work.round.notices, row, contact)
+            key = idempotency_key(work.round.notices.ids[row], work.round.notices.attempts[row])
+            delivery.results[row], outage = await self._post(key, body)
+            delivery.outage = outage or delivery.outage
+
+    def body(self, incident: Incident, notices: Notices, row: int, contact: Contact) -> bytes:
+        """Give a message's bytes: from stored values alone, so that every try sends the same."""
+        wording = self._texts.wording(incident, notices, row)
+        return orjson.dumps(
+            {
+                "recipient": contact.portal_id,
+                "subject": one_line(wording.subject),
+                "body": self._texts.top(wording, notices, row, contact) + self._texts.tail(wording),
+                "reference": format_reference(notices.ids[row]),
+            }
+        )
+
+    async def _post(self, key: str, body: bytes) -> tuple[Result, Outage | None]:
+        try:
+            try:
+                return await self._ask(key, body)
+            except aiohttp.ServerDisconnectedError:
+                # A connection that was kept open and that the portal closed meanwhile: no sign of an outage.
+                return await self._ask(key, body)
+        except aiohttp.ClientConnectorError:
+            return _NOT_SENT, Outage()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            log.warning("the portal did not answer", extra={"error_class": type(error).__name__})
+            return _AGAIN, Outage()
+
+    async def _ask(self, key: str, body: bytes) -> tuple[Result, Outage | None]:
+        headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
+        async with self._open().post(self._url, data=body, headers=headers, allow_redirects=False) as response:
+            await response.read()  # so that the connection can be used again
+            return _judge(response.status, response.headers.get("Retry-After"))
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                timeout=self._timeout,
+                # Two rounds may be on the wire while one ends; cookies would tie people's messages together.
+                connector=aiohttp.TCPConnector(limit=self._at_once),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+
+def _judge(status: int, retry_after: str | None) -> tuple[Result, Outage | None]:
+    if status in _ACCEPTING:
+        return _ACCEPTED, None
+    if status in _PASSING or status >= 500 or status < 400:
+        log.warning("the portal puts us off", extra={"status": status})
+        return _AGAIN, Outage(seconds_of(retry_after))
+    return _REFUSED, None
+
+
+def seconds_of(retry_after: str | None) -> float | None:
+    """Read `Retry-After`: seconds, or a date (RFC 9110). None where it is absent or unreadable."""
+    if not retry_after:
+        return None
+    if retry_after.strip().isdigit():
+        return float(retry_after)
+    try:
+        return max(0.0, (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None
