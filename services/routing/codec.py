@@ -1,0 +1,52 @@
+"""Notices as they come in and as they go out."""
+
+from notification.topics import (
+    DELIVERIES_REFUSED,
+    NOTICES_EXHAUSTED,
+    NOTICES_RELEASED,
+    NOTICES_ROUTED_EMAIL,
+    NOTICES_ROUTED_LETTER,
+    NOTICES_ROUTED_PORTAL,
+)
+from notification.v1 import deduplication_pb2, dispatch_pb2, routing_pb2
+
+from services.core.channel import Channel
+from services.core.notices import Notices
+from services.kit.codec import notices_from_wire, notices_to_wire, parse
+from services.kit.errors import InvalidMessage
+from services.kit.eventlog import Output, Record
+from services.routing.errors import EmptyBlockError
+
+__all__ = ["TOPICS", "decode_notices", "encode_exhausted", "encode_routed"]
+
+TOPICS = (NOTICES_RELEASED, DELIVERIES_REFUSED)
+_ROUTED = {
+    Channel.LETTER: NOTICES_ROUTED_LETTER,
+    Channel.EMAIL: NOTICES_ROUTED_EMAIL,
+    Channel.PORTAL: NOTICES_ROUTED_PORTAL,
+}
+
+
+def decode_notices(record: Record) -> Notices:
+    """Read notices that were released, or refused. Raises InvalidMessage."""
+    if record.topic == NOTICES_RELEASED:
+        notices = notices_from_wire(parse(deduplication_pb2.NoticesReleased(), record.value).notices)
+    elif record.topic == DELIVERIES_REFUSED:
+        notices = notices_from_wire(parse(dispatch_pb2.DeliveriesRefused(), record.value).notices)
+    else:
+        raise InvalidMessage("unexpected-topic")
+    if not notices:
+        raise EmptyBlockError
+    return notices
+
+
+def encode_routed(channel: Channel, partition: int, notices: Notices) -> Output:
+    """Give the block that hands notices to the dispatch of `channel`."""
+    block = routing_pb2.NoticesRouted(notices=notices_to_wire(notices))
+    return Output(_ROUTED[channel], partition, block.SerializeToString())
+
+
+def encode_exhausted(partition: int, notices: Notices) -> Output:
+    """Give the block that says that no channel is left for these notices."""
+    block = routing_pb2.NoticesExhausted(notices=notices_to_wire(notices))
+    return Output(NOTICES_EXHAUSTED, partition, block.SerializeToString())

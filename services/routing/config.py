@@ -1,0 +1,12 @@
+"""What routing can be told: nothing beyond what every service is."""
+
+from dataclasses import dataclass
+
+from services.kit.config import ServiceConfig
+
+__all__ = ["Config"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config(ServiceConfig):
+    """Which channels there are, and in which order, is in the incident document, not here."""

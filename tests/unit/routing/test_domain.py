@@ -1,0 +1,156 @@
+"""Routing decides: every notice once, the first channel that is left, and never one that it must not take."""
+
+from copy import deepcopy
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.core.channel import Channel
+from services.core.incident import Controller, Incident
+from services.core.notices import FLAG_NOT_AT_ADDRESS, FLAG_SECRET_ADDRESS, Notices
+from services.routing.domain import BLOCK_NOTICES, choices_of, packed, route
+
+PORTAL, EMAIL, LETTER = Channel.PORTAL, Channel.EMAIL, Channel.LETTER
+ORDERS = st.permutations(list(Channel)).flatmap(lambda order: st.integers(1, 3).map(lambda n: tuple(order[:n])))
+COMPROMISED = st.sets(st.sampled_from(list(Channel))).map(frozenset)
+# What a notice's situation is made of: masks of channels, flags with bits that routing knows nothing of.
+SITUATIONS = st.tuples(st.integers(0, 7), st.integers(0, 7), st.integers(0, 15), st.integers(0, 3))
+
+
+def an_incident(
+    channels: tuple[Channel, ...] = (PORTAL, EMAIL, LETTER), compromised: frozenset[Channel] = frozenset()
+) -> Incident:
+    """Give an incident of which only the channels matter."""
+    return Incident(
+        incident_id="lab",
+        version=1,
+        title="",
+        aware_at=datetime(2025, 8, 6, tzinfo=UTC),
+        occurred_at=None,
+        controller=Controller("", (), "", ""),
+        languages=("nl",),
+        channels=channels,
+        compromised=compromised,
+        categories=(),
+        content={},
+    )
+
+
+def notices_of(situations: list[tuple[int, int, int, int]], incident_id: str = "lab", version: int = 1) -> Notices:
+    """Give a block of notices in these situations: channels, tried, flags, attempts; other values tell the row."""
+    rows = range(len(situations))
+    ids = [row.to_bytes(16, "big") for row in rows]
+    return Notices(
+        incident_id,
+        version,
+        ids=ids,
+        members=[b"m" + i[1:] for i in ids],
+        versions=[row + 1 for row in rows],
+        pseudonyms=[b"p" + i[1:] for i in ids],
+        revisions=[1 for _ in rows],
+        supersedes=[b"" for _ in rows],
+        exposed=list(rows),
+        confirmed=[0 for _ in rows],
+        told_exposed=[0 for _ in rows],
+        told_confirmed=[0 for _ in rows],
+        channels=[s[0] for s in situations],
+        flags=[s[2] for s in situations],
+        languages=["nl" for _ in rows],
+        cohorts=[f"c{row % 3}" for row in rows],
+        accepted_at=list(rows),
+        attempts=[s[3] for s in situations],
+        tried=[s[1] for s in situations],
+    )
+
+
+def rows_of(notices: Notices) -> list[tuple[object, ...]]:
+    """Give the notices one by one, without the number of the attempt."""
+    columns = [getattr(notices, name) for name in ("ids", "members", "versions", "pseudonyms", "exposed", "channels")]
+    return list(zip(*columns, notices.flags, notices.cohorts, notices.accepted_at, notices.tried, strict=True))
+
+
+@given(st.lists(SITUATIONS, max_size=40), ORDERS, COMPROMISED)
+def test_every_notice_comes_out_exactly_once(
+    situations: list[tuple[int, int, int, int]], order: tuple[Channel, ...], compromised: frozenset[Channel]
+) -> None:
+    """No notice is lost, doubled or mixed with another, whatever its situation."""
+    notices = notices_of(situations)
+
+    out = [row for _, part in route(notices, choices_of(an_incident(order, compromised))) for row in rows_of(part)]
+
+    assert sorted(rows_of(notices)) == sorted(out)
+
+
+@given(st.lists(SITUATIONS, min_size=1, max_size=40), ORDERS, COMPROMISED)
+def test_a_notice_takes_the_first_channel_that_it_may(
+    situations: list[tuple[int, int, int, int]], order: tuple[Channel, ...], compromised: frozenset[Channel]
+) -> None:
+    """The channel is the incident's first that is safe, that there is data for and that did not refuse."""
+    notices = notices_of(situations)
+
+    for channel, part in route(notices, choices_of(an_incident(order, compromised))):
+        for has, tried, flags in zip(part.channels, part.tried, part.flags, strict=True):
+            away = bool(flags & FLAG_NOT_AT_ADDRESS)
+            usable = [
+                one
+                for one in order
+                if one not in compromised and has & one and not tried & one and not (away and one is LETTER)
+            ]
+            assert (usable[0] if usable else None) is channel
+
+
+@given(st.lists(SITUATIONS, min_size=1, max_size=20), ORDERS)
+def test_only_a_notice_that_goes_out_gets_another_attempt(
+    situations: list[tuple[int, int, int, int]], order: tuple[Channel, ...]
+) -> None:
+    """The attempt is numbered from the one before; an exhausted notice keeps the number of its last."""
+    notices = notices_of(situations)
+    before = dict(zip(notices.ids, notices.attempts, strict=True))
+
+    for channel, part in route(notices, choices_of(an_incident(order))):
+        assert [before[i] + (channel is not None) for i in part.ids] == part.attempts
+
+
+@given(st.lists(SITUATIONS, max_size=20))
+def test_a_block_can_be_routed_again_with_the_same_result(situations: list[tuple[int, int, int, int]]) -> None:
+    """Deciding changes nothing of the block, so a transaction that is tried again numbers no attempt twice."""
+    notices = notices_of(situations)
+    kept = deepcopy(notices)
+    choices = choices_of(an_incident())
+    first = [(channel, list(packed([part]))) for channel, part in route(notices, choices)]
+
+    assert kept == notices
+    assert first == [(channel, list(packed([part]))) for channel, part in route(notices, choices)]
+
+
+@pytest.mark.parametrize(
+    ("has", "tried", "flags", "expected"),
+    [
+        (PORTAL | EMAIL | LETTER, 0, 0, PORTAL),
+        (PORTAL | EMAIL | LETTER, PORTAL, 0, EMAIL),  # refused once: the next one
+        (PORTAL | EMAIL | LETTER, PORTAL | EMAIL, FLAG_SECRET_ADDRESS, LETTER),  # a secret address gets its letter
+        (PORTAL | LETTER, PORTAL, FLAG_NOT_AT_ADDRESS, None),  # nobody there to open it
+        (LETTER, LETTER, 0, None),
+        (0, 0, 0, None),
+        (128 | LETTER, 0, 0, LETTER),  # a channel of a later version of Heraut is not a reason to fail
+    ],
+)
+def test_a_refusal_leads_to_the_next_channel(has: int, tried: int, flags: int, expected: Channel | None) -> None:
+    """The cascade goes down the incident's order and ends."""
+    notices = notices_of([(has, tried, flags, 1)])
+
+    assert [expected] == [channel for channel, _ in route(notices, choices_of(an_incident()))]
+
+
+@given(st.lists(st.tuples(st.integers(0, 1300), st.sampled_from(["lab", "shop"]), st.integers(1, 2)), max_size=5))
+def test_packing_keeps_every_notice_and_mixes_no_incident_versions(parts: list[tuple[int, str, int]]) -> None:
+    """Blocks are as full as they may be, and each is of one incident version."""
+    made = [notices_of([(4, 0, 0, 0)] * size, incident, version) for size, incident, version in parts]
+
+    blocks = list(packed(made))
+
+    wanted = [(part.incident_id, part.incident_version, row) for part in made for row in rows_of(part)]
+    assert sorted(wanted) == sorted((b.incident_id, b.incident_version, row) for b in blocks for row in rows_of(b))
+    assert all(0 < len(block) <= BLOCK_NOTICES for block in blocks)
