@@ -1,0 +1,8 @@
+"""`python -m services.deduplication`."""
+
+from services.deduplication.app import run
+from services.deduplication.config import Config
+from services.kit.service import main
+
+if __name__ == "__main__":
+    raise SystemExit(main("deduplication", Config, run))

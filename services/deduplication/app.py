@@ -1,0 +1,18 @@
+"""Wiring of deduplication."""
+
+import asyncio
+from pathlib import Path
+
+from services.deduplication.config import Config
+from services.deduplication.handlers import STAGE, TOPICS, DeduplicationHandler
+from services.deduplication.metrics import Metrics
+from services.kit.service import open_service
+
+__all__ = ["run"]
+
+
+async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = None) -> None:
+    """Be the deduplication service until `stop`."""
+    async with open_service(config, STAGE) as service:
+        service.stage(TOPICS, DeduplicationHandler(service.incidents(), Metrics(service.registry).count))
+        await service.run(stop, ready_file=ready_file)

@@ -1,0 +1,237 @@
+"""Deciding a whole batch: the rules of `domain` over columns. Pure.
+
+Nearly everybody is new and has one member: for them a decision is a look into a table of 128 entries. Whoever
+is known already, or comes more than once, is decided by `domain.decide`. Both come to the same.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import chain, repeat
+from typing import Any
+
+from services.core.notices import Notices
+from services.deduplication.domain import (
+    COUNTERS,
+    Claim,
+    Decision,
+    Group,
+    Member,
+    NoticeIds,
+    Outcome,
+    Superseded,
+    Terms,
+    decide,
+)
+
+__all__ = ["Block", "Effects", "decide_again", "decide_batch", "persons_of"]
+
+Row = tuple[Any, ...]
+
+
+@dataclass(slots=True)
+class Block:
+    """Members of one cohort and one partition, as intake accepted them; every column has one entry a member."""
+
+    incident_id: str
+    incident_version: int
+    cohort_id: str
+    cohort_version: int
+    accepted_at: int  # ms since 1970
+    partition: int
+    members: Sequence[bytes]
+    versions: Sequence[int]
+    persons: Sequence[bytes]
+    exposed: Sequence[int]
+    confirmed: Sequence[int]
+    channels: Sequence[int]
+    flags: Sequence[int]
+    languages: Sequence[str]
+
+    def member(self, row: int, cohort: int) -> Member:
+        """Give one row as a value."""
+        return Member(
+            self.members[row], self.versions[row], cohort, self.accepted_at, self.exposed[row], self.confirmed[row],
+            self.channels[row], self.flags[row], self.languages[row],
+        )  # fmt: skip
+
+
+@dataclass(slots=True)
+class Effects:
+    """What decisions about one incident's people come to: rows to write, notices to send, counts to move."""
+
+    terms: Terms
+    members: list[Row] = field(default_factory=list)  # (person, partition, *Member, *Standing): not known before
+    changed: list[Row] = field(default_factory=list)  # the same, of members that are known
+    claims: list[Row] = field(default_factory=list)  # (person, *Claim)
+    voided: list[tuple[bytes, int]] = field(default_factory=list)  # (person, revision)
+    notices: dict[int, Notices] = field(default_factory=dict)  # by partition
+    superseded: dict[int, list[Superseded]] = field(default_factory=dict)  # by partition
+    moves: dict[tuple[int, int], list[int]] = field(default_factory=dict)  # (partition, cohort) -> by COUNTERS
+    entered: list[int] = field(default_factory=lambda: [0] * len(COUNTERS))  # how many came to stand where
+
+    def add_first_sight(self, block: Block, cohort: int, rows: Sequence[int] | None) -> None:
+        """Take members (these rows of a block; None = all) of people of whom nothing else is known."""
+        columns = _picked(
+            rows, block.persons, block.members, block.versions, block.exposed, block.confirmed,
+            block.channels, block.flags, block.languages,
+        )  # fmt: skip
+        persons, members, versions, exposed, confirmed, channels, flags, languages = columns
+        table = _first_standings(self.terms.usable, released=cohort in self.terms.released)
+        standings = [table[flag << 3 | mask] for flag, mask in zip(flags, channels, strict=True)]
+        outcomes, waits, usable, merged_into = zip(*standings, strict=True)
+        self.members += zip(
+            persons, repeat(block.partition), members, versions, repeat(cohort), repeat(block.accepted_at), exposed,
+            confirmed, channels, flags, languages, outcomes, waits, usable, merged_into, strict=False,
+        )  # fmt: skip
+        for outcome in range(len(COUNTERS)):
+            self._move(block.partition, cohort, outcome, outcomes.count(outcome))
+        out = [row for row, outcome in enumerate(outcomes) if outcome == Outcome.RELEASED] if any(outcomes) else None
+        if out is None or out:
+            self._release_first(block, cohort, _picked(out, *columns))
+
+    def _release_first(self, block: Block, cohort: int, columns: Iterable[Sequence[Any]]) -> None:
+        persons, members, versions, exposed, confirmed, channels, flags, languages = columns
+        count = len(persons)
+        ids = self.terms.ids.first(persons)
+        self.claims += zip(
+            persons, repeat(1), ids, members, versions, exposed, confirmed, repeat(None), repeat(False), strict=False
+        )
+        notices = self._notices(block.partition)
+        notices.ids += ids
+        notices.members += members
+        notices.versions += versions
+        notices.pseudonyms += persons
+        notices.revisions += [1] * count
+        notices.supersedes += [b""] * count
+        notices.exposed += exposed
+        notices.confirmed += confirmed
+        notices.told_exposed += [0] * count
+        notices.told_confirmed += [0] * count
+        notices.channels += channels
+        notices.flags += flags
+        notices.languages += languages
+        notices.cohorts += [self.terms.cohorts[cohort]] * count
+        notices.accepted_at += [block.accepted_at] * count
+        notices.attempts += [0] * count
+        notices.tried += [0] * count
+
+    def add(self, before: Group, decision: Decision) -> None:
+        """Take a decision about one person, of whom `before` was known."""
+        group = decision.group
+        for member in (*decision.new, *decision.changed):
+            said, standing = group.members[member], group.standings[member]
+            known = before.standings.get(member)
+            (self.changed if known else self.members).append((group.person, group.partition, *said, *standing))
+            if known is None or known.outcome != standing.outcome:
+                if known:
+                    self._move(group.partition, said.cohort, known.outcome, -1)
+                self._move(group.partition, said.cohort, standing.outcome, 1)
+        self.claims += ((group.person, *claim) for claim in group.claims[len(before.claims) :])
+        self.voided += ((group.person, revision) for revision in decision.voided)
+        for claim, told, bearer in decision.released:
+            self._release(group, claim, told, bearer)
+        if decision.superseded:
+            self.superseded.setdefault(group.partition, []).extend(decision.superseded)
+
+    def _release(self, group: Group, claim: Claim, told: Claim | None, bearer: Member) -> None:
+        notices = self._notices(group.partition)
+        notices.ids.append(claim.notice)
+        notices.members.append(claim.bearer)
+        notices.versions.append(claim.version)
+        notices.pseudonyms.append(group.person)
+        notices.revisions.append(claim.revision)
+        notices.supersedes.append(told.notice if told else b"")
+        notices.exposed.append(claim.exposed)
+        notices.confirmed.append(claim.confirmed)
+        notices.told_exposed.append(told.exposed if told else 0)
+        notices.told_confirmed.append(told.confirmed if told else 0)
+        notices.channels.append(bearer.channels)
+        notices.flags.append(bearer.flags)
+        notices.languages.append(bearer.language)
+        notices.cohorts.append(self.terms.cohorts[bearer.cohort])
+        notices.accepted_at.append(bearer.accepted_at)
+        notices.attempts.append(0)
+        notices.tried.append(0)
+
+    def _notices(self, partition: int) -> Notices:
+        found = self.notices.get(partition)
+        if found is None:
+            found = self.notices[partition] = Notices(self.terms.incident_id, self.terms.version)
+        return found
+
+    def _move(self, partition: int, cohort: int, outcome: int, by: int) -> None:
+        if outcome < len(COUNTERS) and by:
+            self.moves.setdefault((partition, cohort), [0] * len(COUNTERS))[outcome] += by
+            self.entered[outcome] += max(by, 0)
+
+
+def persons_of(blocks: Iterable[Block]) -> list[bytes]:
+    """Give the persons of these blocks, each once, in the order of their keys."""
+    return sorted(set(chain.from_iterable(block.persons for block in blocks)))
+
+
+def decide_batch(blocks: Sequence[tuple[Block, int]], known: Mapping[bytes, Group], terms: Terms) -> Effects:
+    """Decide about everybody in these blocks of one incident (each with its cohort's number), in their order.
+
+    `known` holds whoever of them is known already.
+    """
+    effects = Effects(terms)
+    repeated = _repeated(blocks)
+    apart = repeated | known.keys()
+    arrivals: dict[bytes, tuple[int, list[list[Member]]]] = {}
+    for block, cohort in blocks:
+        rows: list[int] | None = None
+        if apart and not apart.isdisjoint(block.persons):
+            rows = [row for row, person in enumerate(block.persons) if person not in apart]
+            _gather(block, cohort, apart, arrivals)
+        if block.persons and (rows is None or rows):
+            effects.add_first_sight(block, cohort, rows)
+    for person, (partition, steps) in arrivals.items():
+        group = known.get(person) or Group(person, partition)
+        effects.add(group, decide(group, steps, terms))
+    return effects
+
+
+def decide_again(groups: Iterable[Group], terms: Terms) -> Effects:
+    """Decide about people of whom nothing new arrived, under the terms that hold now."""
+    effects = Effects(terms)
+    for group in groups:
+        effects.add(group, decide(group, [()], terms))
+    return effects
+
+
+def _repeated(blocks: Sequence[tuple[Block, int]]) -> set[bytes]:
+    """Give the persons that come more than once."""
+    everybody = list(chain.from_iterable(block.persons for block, _ in blocks))
+    if len(set(everybody)) == len(everybody):
+        return set()
+    return {person for person, times in Counter(everybody).items() if times > 1}
+
+
+def _gather(
+    block: Block, cohort: int, apart: set[bytes], arrivals: dict[bytes, tuple[int, list[list[Member]]]]
+) -> None:
+    """Add to `arrivals` what this block says of those who are decided apart."""
+    heard: dict[bytes, list[Member]] = {}
+    for row, person in enumerate(block.persons):
+        if person in apart:
+            heard.setdefault(person, []).append(block.member(row, cohort))
+    for person, members in heard.items():
+        arrivals.setdefault(person, (block.partition, []))[1].append(members)
+
+
+def _picked(rows: Sequence[int] | None, *columns: Sequence[Any]) -> Sequence[Sequence[Any]]:
+    return columns if rows is None else [[column[row] for row in rows] for column in columns]
+
+
+@lru_cache(maxsize=16)  # 8 masks of channels, released or not
+def _first_standings(usable: int, *, released: bool) -> list[Row]:
+    """Give how a person's only member stands, by flags << 3 | channels: what `decide` says of each."""
+    terms = Terms("", 0, 0, usable, {0: ""}, {0} if released else (), NoticeIds(""))
+    standings: list[Row] = []
+    for at in range(1 << 7):
+        member = Member(b"", 1, 0, 0, 1, 1, at & 7, at >> 3, "")
+        standings.append(decide(Group(b"", 0), [[member]], terms).group.standings[b""])
+    return standings

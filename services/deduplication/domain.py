@@ -1,0 +1,319 @@
+"""Who is told what, once: decides over all members of one person together. Pure.
+
+Everything follows from what is known of a person now (its members' highest versions, the notices that were
+released to it) and from the terms (channels that may be used, cohorts that are released); how it came about
+does not matter. The rules are listed in the room's README.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+from services.core.channel import Channel
+from services.core.ids import ID_BYTES
+from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_RETRACTED
+
+_REVISION_BYTES: Final = (4).to_bytes(4, "big")  # the length before the field, as in `core.ids`
+
+__all__ = [
+    "COUNTERS",
+    "Claim",
+    "Decision",
+    "Group",
+    "Member",
+    "NoticeIds",
+    "Outcome",
+    "Standing",
+    "Superseded",
+    "Terms",
+    "Waits",
+    "decide",
+]
+
+
+class Outcome(IntEnum):
+    """Where deduplication leaves a member. The numbers are stored; the first six are counted, in this order."""
+
+    RELEASED = 0  # bears a notice that went out
+    MERGED = 1  # another member bears the notice for this person and these facts
+    SUPPRESSED = 2  # the person is deceased
+    HELD_UNRELEASED = 3
+    HELD_UNREACHABLE = 4
+    HELD_NOT_AT_ADDRESS = 5
+    RETRACTED = 6  # not of this person any more: the row stays, so that an older version cannot bring it back
+
+
+COUNTERS: Final = tuple(outcome.name.lower() for outcome in Outcome if outcome is not Outcome.RETRACTED)
+
+
+class Waits(IntEnum):
+    """What a member's news waits for. The numbers are stored."""
+
+    NOTHING = 0
+    RELEASE = 1  # the release of a cohort that carries the news
+    CHANNEL = 2  # a channel by which the person can be written to
+
+
+class Member(NamedTuple):
+    """The highest version of a member that is known. Times are ms since 1970: when it was first heard of."""
+
+    member: bytes
+    version: int
+    cohort: int  # number, see `Terms.cohorts`
+    accepted_at: int
+    exposed: int
+    confirmed: int
+    channels: int
+    flags: int
+    language: str
+
+
+class Standing(NamedTuple):
+    """What was decided about a member; `usable` is the mask of channels it was decided with while it waits."""
+
+    outcome: int
+    waits: int = Waits.NOTHING
+    usable: int = 0
+    merged_into: bytes | None = None
+
+
+class Claim(NamedTuple):
+    """A notice that was released: one of (incident, person, revision). `exposed`, `confirmed`: all told so far."""
+
+    revision: int
+    notice: bytes
+    bearer: bytes
+    version: int
+    exposed: int
+    confirmed: int
+    supersedes: bytes | None = None
+    void: bool = False  # its bearer turned out to be somebody else: this person was not told by it
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What is known of one person in one incident."""
+
+    person: bytes
+    partition: int
+    members: Mapping[bytes, Member] = field(default_factory=dict)
+    standings: Mapping[bytes, Standing] = field(default_factory=dict)
+    claims: Sequence[Claim] = ()
+
+
+class NoticeIds:
+    """Makes the ids of one incident's notices: those of `core.ids.notice_id`, with the beginning hashed once."""
+
+    def __init__(self, incident_id: str) -> None:
+        self._begun = blake2b(digest_size=ID_BYTES, person=b"heraut-notice")
+        name = incident_id.encode()
+        self._begun.update(len(name).to_bytes(4, "big") + name + ID_BYTES.to_bytes(4, "big"))
+
+    def of(self, person: bytes, revision: int) -> bytes:
+        """Give the id of a person's notice."""
+        state = self._begun.copy()
+        state.update(person + _REVISION_BYTES + revision.to_bytes(4, "big"))
+        return state.digest()
+
+    def first(self, persons: Sequence[bytes]) -> list[bytes]:
+        """Give the ids of the first notices of many persons."""
+        copy, end = self._begun.copy, _REVISION_BYTES + (1).to_bytes(4, "big")
+        ids = []
+        for person in persons:
+            state = copy()
+            state.update(person + end)
+            ids.append(state.digest())
+        return ids
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a decision about an incident's people rests on, beside the people."""
+
+    incident_id: str
+    number: int  # what rows carry in place of the incident's id
+    version: int
+    usable: int  # mask of channels that a notice may take
+    cohorts: Mapping[int, str]  # ids by number, at least those of the members at hand
+    released: Collection[int]  # numbers of the cohorts whose notices may go out
+    ids: NoticeIds
+
+
+class Superseded(NamedTuple):
+    """A notice that stands for its bearer in the ledger no more."""
+
+    notice: bytes
+    cohort: int
+
+
+@dataclass(slots=True)
+class Decision:
+    """What becomes of one person: only what differs from what was known."""
+
+    group: Group  # as it is now
+    new: list[bytes] = field(default_factory=list)  # members that were not known
+    changed: list[bytes] = field(default_factory=list)  # known members that were corrected or stand elsewhere now
+    released: list[tuple[Claim, Claim | None, Member]] = field(default_factory=list)  # with the one before, the bearer
+    voided: list[int] = field(default_factory=list)  # revisions known before
+    superseded: list[Superseded] = field(default_factory=list)
+
+
+def decide(group: Group, arrivals: Iterable[Sequence[Member]], terms: Terms) -> Decision:
+    """Take what arrived for one person, block by block in the order of the log, and decide after each block.
+
+    Members of one block are decided together: a person who is twice in it is told everything at once. With
+    `[()]` nothing arrives and the person is decided again under these terms. Deciding after each block makes
+    the result the same however blocks were batched.
+    """
+    case = _Case(group, terms)
+    for block in arrivals:
+        for member in block:
+            case.hear(member)
+        case.settle()
+    return case.decision()
+
+
+class _Case:
+    """The state of one `decide`."""
+
+    def __init__(self, group: Group, terms: Terms) -> None:
+        self.before = group
+        self.terms = terms
+        self.members = dict(group.members)
+        self.standings: dict[bytes, Standing] = {}
+        self.claims = list(group.claims)
+        self.released: list[tuple[Claim, Claim | None, Member]] = []
+        self.superseded: list[Superseded] = []
+
+    def hear(self, member: Member) -> None:
+        """Take a member's version if it is higher than the one known."""
+        known = self.members.get(member.member)
+        if known is not None:
+            if member.version <= known.version:
+                return
+            member = member._replace(accepted_at=known.accepted_at)
+        self.members[member.member] = member
+        if member.flags & FLAG_RETRACTED:
+            self._void(member)
+
+    def _void(self, bearer: Member) -> None:
+        """Count the person as not told by what somebody else bore."""
+        latest = self._borne_by(bearer.member)
+        if latest:
+            self.superseded.append(Superseded(latest.notice, bearer.cohort))
+            self.claims = [c._replace(void=True) if c.bearer == bearer.member else c for c in self.claims]
+
+    def _borne_by(self, member: bytes) -> Claim | None:
+        return next((c for c in reversed(self.claims) if c.bearer == member and not c.void), None)
+
+    def settle(self) -> None:
+        """Decide where each member stands, and release what may go out."""
+        live = sorted((m for m in self.members.values() if not m.flags & FLAG_RETRACTED), key=_age)
+        deceased = any(m.flags & FLAG_DECEASED for m in live)
+        carriers = [] if deceased else self._carriers(live)
+        waits = self._release(live, carriers) if carriers else Waits.NOTHING
+        told = [claim for claim in self.claims if not claim.void]
+        bearers = {claim.bearer for claim in told}
+        front = self._front(carriers, bearers) if waits else None
+        self.standings = {m.member: Standing(Outcome.RETRACTED) for m in self.members.values()}
+        for m in live:
+            outcome, into = Outcome.SUPPRESSED, None
+            if m.member in bearers:
+                outcome = Outcome.RELEASED
+            elif not deceased:
+                outcome, into = _merged_or_held(m, front, told, self.terms.usable if waits == Waits.CHANNEL else None)
+            self.standings[m.member] = Standing(outcome, merged_into=into)
+        if waits:
+            for m in carriers:
+                self.standings[m.member] = self.standings[m.member]._replace(waits=waits, usable=self.terms.usable)
+
+    def _carriers(self, live: Sequence[Member]) -> list[Member]:
+        """Give the members that have news for the person."""
+        told = [claim for claim in self.claims if not claim.void]
+        # The latest that counts includes what the earlier ones told.
+        return [m for m in live if not _covers(told[-1], m)] if told else list(live)
+
+    def _release(self, live: Sequence[Member], carriers: Sequence[Member]) -> Waits:
+        """Release the news if it may go out and can be written; say what it waits for otherwise."""
+        usable = self.terms.usable
+        # Who brought the news knows the person best; whoever was told before can still be written to.
+        bearer = next((m for m in (*carriers, *live) if _reachable(m.channels, m.flags, usable)), None)
+        if bearer is None:
+            return Waits.CHANNEL
+        if not any(m.cohort in self.terms.released for m in carriers):
+            return Waits.RELEASE
+        before = next((c for c in reversed(self.claims) if not c.void), None)
+        borne = self._borne_by(bearer.member)
+        claim = self._claim(live, bearer, before)
+        self.claims.append(claim)
+        self.released.append((claim, before, bearer))
+        if borne:
+            self.superseded.append(Superseded(borne.notice, bearer.cohort))
+        return Waits.NOTHING
+
+    def _claim(self, live: Sequence[Member], bearer: Member, before: Claim | None) -> Claim:
+        exposed, confirmed = (before.exposed, before.confirmed) if before else (0, 0)
+        for m in live:
+            exposed |= m.exposed
+            confirmed |= m.confirmed
+        revision = max((c.revision for c in self.claims), default=0) + 1
+        notice = self.terms.ids.of(self.before.person, revision)
+        supersedes = before.notice if before else None
+        return Claim(revision, notice, bearer.member, bearer.version, exposed, confirmed, supersedes)
+
+    def _front(self, carriers: Sequence[Member], bearers: Collection[bytes]) -> Member | None:
+        """Give the member that is held for the news; None where all who bring it bear what was told before."""
+        free = [m for m in carriers if m.member not in bearers]
+        reachable = (m for m in free if _reachable(m.channels, m.flags, self.terms.usable))
+        return next(reachable, free[0] if free else None)
+
+    def decision(self) -> Decision:
+        """Give what differs now."""
+        group = self.before
+        now = Group(group.person, group.partition, self.members, self.standings, self.claims)
+        known = group.members
+        return Decision(
+            group=now,
+            new=[m for m in self.members if m not in known],
+            changed=[
+                m for m, before in known.items() if self.members[m] != before or self.standings[m] != group.standings[m]
+            ],
+            released=self.released,
+            voided=[now.revision for was, now in zip(group.claims, self.claims, strict=False) if now.void > was.void],
+            superseded=self.superseded,
+        )
+
+
+def _merged_or_held(
+    m: Member, front: Member | None, told: Sequence[Claim], usable: int | None
+) -> tuple[Outcome, bytes | None]:
+    """Say where a member stands that bears nothing; `usable` is None where the news waits for a release."""
+    covering = next((claim for claim in told if _covers(claim, m)), None)
+    if covering or not front:
+        return Outcome.MERGED, covering.bearer if covering else None
+    if m.member != front.member:
+        return Outcome.MERGED, front.member
+    return (Outcome.HELD_UNRELEASED if usable is None else _unreachable(front.channels, usable)), None
+
+
+def _age(member: Member) -> tuple[int, bytes]:
+    """Order members from the oldest; those of one moment by their id, so that the order is the same again."""
+    return member.accepted_at, member.member
+
+
+def _covers(claim: Claim, member: Member) -> bool:
+    """Tell whether somebody told this would learn nothing from the member's facts (`core.facts.Facts.covers`)."""
+    return not (member.exposed & ~claim.exposed or member.confirmed & ~claim.confirmed)
+
+
+def _reachable(channels: int, flags: int, usable: int) -> bool:
+    """Tell whether a member can be written to; a letter to somebody else's address is none."""
+    open_to = channels & usable
+    return bool(open_to & ~Channel.LETTER if flags & FLAG_NOT_AT_ADDRESS else open_to)
+
+
+def _unreachable(channels: int, usable: int) -> Outcome:
+    """Say why somebody who cannot be written to is held: the address is another's, or there is nothing."""
+    return Outcome.HELD_NOT_AT_ADDRESS if channels & usable else Outcome.HELD_UNREACHABLE

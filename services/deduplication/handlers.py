@@ -1,0 +1,190 @@
+"""Deduplication's part of its stage: read who is known, decide, write, give out what may go out."""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from typing import Any, Final, NamedTuple, Protocol
+
+from notification import topics
+
+from services.core.cohort import Cohort
+from services.core.incident import Incident
+from services.deduplication.batch import Block, Effects, decide_again, decide_batch, persons_of
+from services.deduplication.codec import Work, encode_released, encode_superseded, read_block
+from services.deduplication.domain import COUNTERS, NoticeIds, Terms
+from services.deduplication.store import Cohorts, Store
+from services.kit import totals
+from services.kit.codec import TotalsRow, encode_totals
+from services.kit.eventlog import Output, Record
+from services.kit.stage import Connection
+
+__all__ = ["STAGE", "TOPICS", "DeduplicationHandler", "Directory"]
+
+STAGE: Final = "deduplication"
+TOPICS: Final = (topics.MEMBERS_ACCEPTED,)
+# So many at once are decided again after a release: about a fifth of a second, far below a lease.
+PERSONS_A_TICK: Final = 5_000
+_ALL_MASKS: Final = range(8)
+
+
+class Directory(Protocol):
+    """What incidents and cohorts say now (the global table of incidents)."""
+
+    def get(self, key: tuple[str, ...]) -> Any | None:
+        """Give the newest entry that is known, None where there is none."""
+        ...
+
+    async def wait_for(self, key: tuple[str, ...], version: int = 1) -> Any:
+        """Give the entry once this version, or a later one, is known."""
+        ...
+
+
+class _Control(NamedTuple):
+    """What makes held people be looked at again when it changes."""
+
+    usable: int
+    released: frozenset[int]
+    partitions: frozenset[int]
+
+
+class DeduplicationHandler:
+    """The use case; see the room's README for the rules."""
+
+    def __init__(
+        self, directory: Directory, count: Callable[[Sequence[int]], None], store: Store | None = None
+    ) -> None:
+        self._directory = directory
+        self._count = count
+        self._store = store or Store()
+        # Incidents (by number) in which nobody waited for anything else when last looked at. Only a look that
+        # found nobody is remembered, so a transaction that is rolled back leaves it right.
+        self._settled: dict[int, _Control] = {}
+
+    def decode(self, record: Record) -> Work:
+        """Read one block. Raises InvalidMessage."""
+        return read_block(record)
+
+    async def ready(self, work: Sequence[Work]) -> None:
+        """Wait until the versions of incidents and cohorts that the blocks were accepted under are known here."""
+        wanted: dict[tuple[str, ...], int] = {}
+        for block in _blocks(work):
+            incident, cohort = ("incident", block.incident_id), ("cohort", block.incident_id, block.cohort_id)
+            wanted[incident] = max(block.incident_version, wanted.get(incident, 0))
+            wanted[cohort] = max(block.cohort_version, wanted.get(cohort, 0))
+        for key, version in wanted.items():
+            await self._directory.wait_for(key, version)
+
+    async def apply(self, connection: Connection, work: Sequence[Work]) -> Sequence[Output]:
+        """Decide about everybody in these blocks, write it, and give what may go out."""
+        numbers = await self._store.number(connection, {(b.incident_id, b.cohort_id) for b in _blocks(work)})
+        effects = []
+        for incident_id in sorted(numbers):
+            blocks = [block for block in _blocks(work) if block.incident_id == incident_id]
+            terms = self._terms(incident_id, numbers)
+            known = await self._store.read(connection, terms.number, persons_of(blocks))
+            cohorts = numbers[incident_id][1]
+            effects.append(decide_batch([(block, cohorts[block.cohort_id]) for block in blocks], known, terms))
+        return await self._finish(connection, effects, [one.totals for one in work if one.totals])
+
+    async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:
+        """Decide again about people whom a release or a change of channels may set free, some thousands at a time."""
+        left = PERSONS_A_TICK
+        effects = []
+        numbers = await self._store.cohorts(connection)
+        for incident_id in numbers:
+            terms = self._terms(incident_id, numbers)
+            persons = await self._affected(connection, terms, partitions, left)
+            if persons:
+                groups = await self._store.read(connection, terms.number, persons)
+                effects.append(decide_again(groups.values(), terms))
+                left -= len(persons)
+            if left <= 0:
+                break
+        return await self._finish(connection, effects, [])
+
+    async def _affected(
+        self, connection: Connection, terms: Terms, partitions: Sequence[int], limit: int
+    ) -> list[bytes]:
+        control = _Control(terms.usable, frozenset(terms.released), frozenset(partitions))
+        if self._settled.get(terms.number) == control:
+            return []
+        persons = await self._store.waiting_for_release(connection, terms.released, partitions, limit)
+        if not persons:
+            others = [mask for mask in _ALL_MASKS if mask != terms.usable]
+            persons = await self._store.decided_with_channels(connection, terms.cohorts, others, partitions, limit)
+        if not persons:
+            self._settled[terms.number] = control
+        return persons
+
+    def _terms(self, incident_id: str, numbers: Cohorts) -> Terms:
+        number, cohorts = numbers[incident_id]
+        incident: Incident | None = self._directory.get(("incident", incident_id))
+        return Terms(
+            incident_id=incident_id,
+            number=number,
+            version=incident.version if incident else 0,
+            # Not known yet (just started): nobody can be written to, so nothing goes out; a tick puts it right.
+            usable=int(incident.usable_mask) if incident else 0,
+            cohorts={cohort: cohort_id for cohort_id, cohort in cohorts.items()},
+            released={cohort for cohort_id, cohort in cohorts.items() if self._is_released(incident_id, cohort_id)},
+            ids=NoticeIds(incident_id),
+        )
+
+    def _is_released(self, incident_id: str, cohort_id: str) -> bool:
+        cohort: Cohort | None = self._directory.get(("cohort", incident_id, cohort_id))
+        return cohort is not None and cohort.is_released
+
+    async def _finish(
+        self, connection: Connection, effects: Sequence[Effects], intake: Sequence[TotalsRow]
+    ) -> list[Output]:
+        """Write rows, then counts, whose rows other partitions' owners share; give the blocks."""
+        for one in effects:
+            await self._store.write(connection, one)
+            self._count(one.entered)
+        moved = _moves(effects)
+        rows = _highest(intake)
+        for partition in sorted(moved):
+            rows += await totals.move(connection, moved[partition], str(partition), COUNTERS, stage=STAGE)
+        outputs = [output for one in effects for output in _outputs(one)]
+        if rows:
+            outputs.append(Output(topics.TOTALS_CHANGED, 0, encode_totals(rows)))
+        return outputs
+
+
+def _blocks(work: Iterable[Work]) -> list[Block]:
+    return [one.block for one in work]
+
+
+def _moves(effects: Iterable[Effects]) -> dict[int, dict[str, dict[str, int]]]:
+    """Give what changes in the counts: partition -> scope -> counter -> change."""
+    moved: dict[int, dict[str, dict[str, int]]] = {}
+    for one in effects:
+        for (partition, cohort), changes in sorted(one.moves.items()):
+            if any(changes):
+                scope = f"{one.terms.incident_id}/{one.terms.cohorts[cohort]}"
+                moved.setdefault(partition, {})[scope] = dict(zip(COUNTERS, changes, strict=True))
+    return moved
+
+
+def _highest(rows: Iterable[TotalsRow]) -> list[TotalsRow]:
+    """Give for each count the row with the highest sequence: what intake had taken when it wrote these blocks."""
+    highest: dict[tuple[str, str, str], TotalsRow] = {}
+    for row in rows:
+        kept = highest.get((row.stage, row.source, row.scope))
+        if kept is None or row.sequence > kept.sequence:
+            highest[row.stage, row.source, row.scope] = row
+    return list(highest.values())
+
+
+def _outputs(effects: Effects) -> Iterable[Output]:
+    terms = effects.terms
+    released = (
+        Output(topics.NOTICES_RELEASED, partition, block)
+        for partition, notices in sorted(effects.notices.items())
+        for block in encode_released(notices)
+    )
+    superseded = (
+        Output(topics.NOTICES_SUPERSEDED, partition, block)
+        for partition, rows in sorted(effects.superseded.items())
+        for block in encode_superseded(terms.incident_id, rows, terms.cohorts)
+    )
+    return chain(released, superseded)

@@ -1,0 +1,54 @@
+-- Who was told what, and who waits for what. No personal data: persons and members are keyed hashes.
+
+-- Rows carry numbers in place of names: ten million of them.
+create table incidents (
+    number      int generated always as identity primary key,
+    incident_id text not null unique
+);
+
+create table cohorts (
+    number    int generated always as identity primary key,
+    incident  int not null references incidents,
+    cohort_id text not null,
+    unique (incident, cohort_id)
+);
+
+-- The highest version of each member, where it stands, and what it waits for. Widest first: no padding.
+-- The key finds all members of a person by its beginning, so that a new person costs one entry in one index.
+create table members (
+    accepted_at bigint not null,   -- ms since 1970: when it was first heard of
+    exposed     bigint not null,
+    confirmed   bigint not null,
+    incident    int not null,
+    cohort      int not null,
+    version     int not null,
+    partition   smallint not null, -- of the log: whose owner may touch the row
+    channels    smallint not null,
+    flags       smallint not null,
+    outcome     smallint not null, -- domain.Outcome
+    waits       smallint not null, -- domain.Waits
+    usable      smallint not null, -- the incident's channels that it was decided with, while it waits
+    person      bytea not null,    -- the pseudonym that first named the person
+    member      bytea not null,
+    language    text not null,
+    merged_into bytea,             -- the member that bears the notice for this one
+    primary key (incident, person, member)
+);
+
+-- Whom a release or a change of channels may set free; empty when nobody waits.
+create index members_waiting on members (cohort, waits, usable, partition) where waits > 0;
+
+-- Notices that were released; a person is claimed by its row.
+create table notices (
+    exposed    bigint not null, -- everything told up to this revision
+    confirmed  bigint not null,
+    incident   int not null,
+    revision   int not null,
+    version    int not null,    -- the bearer's version, whose contact data is used
+    void       boolean not null default false, -- the bearer turned out to be somebody else
+    person     bytea not null,
+    notice     bytea not null,
+    bearer     bytea not null,
+    supersedes bytea,
+    primary key (incident, person, revision)
+);

@@ -1,0 +1,86 @@
+-- name: list_cohorts
+-- The numbers of the cohorts of some incidents.
+select incidents.incident_id, incidents.number as incident, cohorts.cohort_id, cohorts.number as cohort
+from incidents
+join cohorts on cohorts.incident = incidents.number
+where incidents.incident_id = any($1::text[]);
+
+-- name: list_all_cohorts
+-- The numbers of all cohorts.
+select incidents.incident_id, incidents.number as incident, cohorts.cohort_id, cohorts.number as cohort
+from incidents
+join cohorts on cohorts.incident = incidents.number
+order by incidents.number;
+
+-- name: add_incidents
+-- Give numbers to incidents that have none; in the order of their ids, as others may do the same.
+insert into incidents (incident_id)
+select new.incident_id
+from unnest($1::text[]) as new(incident_id)
+where not exists (select 1 from incidents where incidents.incident_id = new.incident_id)
+order by new.incident_id
+on conflict (incident_id) do nothing;
+
+-- name: add_cohorts
+-- Give numbers to cohorts that have none.
+insert into cohorts (incident, cohort_id)
+select incidents.number, new.cohort_id
+from unnest($1::text[], $2::text[]) as new(incident_id, cohort_id)
+join incidents on incidents.incident_id = new.incident_id
+where not exists (
+    select 1 from cohorts where cohorts.incident = incidents.number and cohorts.cohort_id = new.cohort_id
+)
+order by incidents.number, new.cohort_id
+on conflict (incident, cohort_id) do nothing;
+
+-- name: read_members
+-- All members of these persons, in the order of domain.Member and domain.Standing.
+select person, partition,
+       member, version, cohort, accepted_at, exposed, confirmed, channels, flags, language,
+       outcome, waits, usable, merged_into
+from members
+where incident = $1 and person = any($2::bytea[]);
+
+-- name: read_notices
+-- All notices of these persons, in the order of domain.Claim.
+select person, revision, notice, bearer, version, exposed, confirmed, supersedes, void
+from notices
+where incident = $1 and person = any($2::bytea[])
+order by person, revision;
+
+-- name: change_members
+-- Members that were corrected or stand elsewhere now.
+update members
+set version = changed.version, exposed = changed.exposed, confirmed = changed.confirmed,
+    channels = changed.channels, flags = changed.flags, language = changed.language,
+    outcome = changed.outcome, waits = changed.waits, usable = changed.usable, merged_into = changed.merged_into
+from unnest(
+    $2::bytea[], $3::bytea[], $4::int[], $5::bigint[], $6::bigint[], $7::smallint[], $8::smallint[], $9::text[],
+    $10::smallint[], $11::smallint[], $12::smallint[], $13::bytea[]
+) as changed(
+    person, member, version, exposed, confirmed, channels, flags, language, outcome, waits, usable, merged_into
+)
+where members.incident = $1 and members.person = changed.person and members.member = changed.member;
+
+-- name: void_notices
+-- Notices whose bearer turned out to be somebody else.
+update notices
+set void = true
+from unnest($2::bytea[], $3::int[]) as voided(person, revision)
+where notices.incident = $1 and notices.person = voided.person and notices.revision = voided.revision;
+
+-- name: waiting_for_release
+-- Persons whose news waits for one of these cohorts. Every mask of channels is named, so that all of the index's
+-- columns are used.
+select person
+from members
+where cohort = any($1::int[]) and waits = 1 and usable = any('{0,1,2,3,4,5,6,7}'::smallint[])
+  and partition = any($2::smallint[])
+limit $3;
+
+-- name: decided_with_channels
+-- Persons with news that was decided with one of these masks of channels.
+select person
+from members
+where cohort = any($1::int[]) and waits in (1, 2) and usable = any($2::smallint[]) and partition = any($3::smallint[])
+limit $4;

@@ -1,0 +1,149 @@
+"""The room's tables; one method for each query, a batch in and a batch out."""
+
+import struct
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import asyncpg
+
+from services.deduplication.batch import Effects, Row
+from services.deduplication.domain import Claim, Group, Member, Standing
+from services.kit.postgres import Queries, binary_copy
+
+__all__ = ["Cohorts", "Store"]
+
+# Quoted: asyncpg's classes are generic for the type checker only.
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+Cohorts = dict[str, tuple[int, dict[str, int]]]  # incident id -> its number, and the numbers of its cohorts by id
+
+_QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
+
+# Rows of binary COPY: the number of fields, then each with its length. The variable fields stand last.
+_MEMBER = struct.Struct("!h iq iq iq ii ii ii ih ih ih ih ih ih i16s i16s")
+_MEMBER_COLUMNS = (
+    "accepted_at", "exposed", "confirmed", "incident", "cohort", "version",
+    "partition", "channels", "flags", "outcome", "waits", "usable", "person", "member", "language", "merged_into",
+)  # fmt: skip
+_NOTICE = struct.Struct("!h iq iq ii ii ii i? i16s i16s i16s")
+_NOTICE_COLUMNS = (
+    "exposed", "confirmed", "incident", "revision", "version", "void", "person", "notice", "bearer", "supersedes",
+)  # fmt: skip
+_NULL = struct.pack("!i", -1)
+
+
+class Store:
+    """Reads and writes inside the stage's transaction."""
+
+    async def cohorts(self, connection: Connection, incident_ids: Collection[str] | None = None) -> Cohorts:
+        """Give the numbers of the cohorts of these incidents, or of all."""
+        if incident_ids is None:
+            rows = await connection.fetch(_QUERIES["list_all_cohorts"])
+        else:
+            rows = await connection.fetch(_QUERIES["list_cohorts"], list(incident_ids))
+        found: Cohorts = {}
+        for incident_id, incident, cohort_id, cohort in rows:
+            found.setdefault(incident_id, (incident, {}))[1][cohort_id] = cohort
+        return found
+
+    async def number(self, connection: Connection, wanted: Collection[tuple[str, str]]) -> Cohorts:
+        """Give the numbers of these (incident, cohort)s and of their incidents' other cohorts; new ones get one."""
+        incidents = {incident for incident, _ in wanted}
+        found = await self.cohorts(connection, incidents)
+        new = sorted(pair for pair in wanted if pair[1] not in found.get(pair[0], (0, {}))[1])
+        if not new:
+            return found
+        await connection.execute(_QUERIES["add_incidents"], sorted({incident for incident, _ in new}))
+        await connection.execute(_QUERIES["add_cohorts"], [pair[0] for pair in new], [pair[1] for pair in new])
+        return await self.cohorts(connection, incidents)
+
+    async def read(self, connection: Connection, incident: int, persons: Sequence[bytes]) -> dict[bytes, Group]:
+        """Give what is known of these persons (in the order of their keys); those not known are left out."""
+        rows = await connection.fetch(_QUERIES["read_members"], incident, persons)
+        groups: dict[bytes, tuple[Group, dict[bytes, Member], dict[bytes, Standing], list[Claim]]] = {}
+        for person, partition, *columns in rows:
+            if person not in groups:
+                members: dict[bytes, Member] = {}
+                standings: dict[bytes, Standing] = {}
+                claims: list[Claim] = []
+                groups[person] = Group(person, partition, members, standings, claims), members, standings, claims
+            member = Member._make(columns[:9])
+            groups[person][1][member.member] = member
+            groups[person][2][member.member] = Standing._make(columns[9:])
+        if groups:
+            for person, *columns in await connection.fetch(_QUERIES["read_notices"], incident, sorted(groups)):
+                groups[person][3].append(Claim._make(columns))
+        return {person: parts[0] for person, parts in groups.items()}
+
+    async def write(self, connection: Connection, effects: Effects) -> None:
+        """Write what was decided about one incident's people."""
+        incident = effects.terms.number
+        if effects.members:
+            await self._copy(connection, "members", _MEMBER_COLUMNS, _pack_members(incident, effects.members))
+        if effects.changed:
+            await connection.execute(_QUERIES["change_members"], incident, *_changed_columns(effects.changed))
+        if effects.claims:
+            await self._copy(connection, "notices", _NOTICE_COLUMNS, _pack_claims(incident, effects.claims))
+        if effects.voided:
+            persons, revisions = zip(*sorted(effects.voided), strict=True)
+            await connection.execute(_QUERIES["void_notices"], incident, persons, revisions)
+
+    async def _copy(self, connection: Connection, table: str, columns: Sequence[str], rows: Iterable[bytes]) -> None:
+        await connection.copy_to_table(table, source=binary_copy(rows), columns=columns, format="binary")
+
+    async def waiting_for_release(
+        self, connection: Connection, cohorts: Collection[int], partitions: Collection[int], limit: int
+    ) -> list[bytes]:
+        """Give up to `limit` persons whose news waits for the release of one of these cohorts."""
+        rows = await connection.fetch(_QUERIES["waiting_for_release"], list(cohorts), list(partitions), limit)
+        return sorted({row[0] for row in rows})
+
+    async def decided_with_channels(
+        self,
+        connection: Connection,
+        cohorts: Collection[int],
+        masks: Collection[int],
+        partitions: Collection[int],
+        limit: int,
+    ) -> list[bytes]:
+        """Give up to `limit` persons with news that was decided with one of these masks of channels."""
+        rows = await connection.fetch(
+            _QUERIES["decided_with_channels"], list(cohorts), list(masks), list(partitions), limit
+        )
+        return sorted({row[0] for row in rows})
+
+
+def _pack_members(incident: int, rows: Iterable[Row]) -> Iterator[bytes]:
+    pack = _MEMBER.pack
+    for (person, partition, member, version, cohort, accepted_at, exposed, confirmed, channels, flags, language,
+         outcome, waits, usable, merged_into) in rows:  # fmt: skip
+        yield pack(
+            16, 8, accepted_at, 8, exposed, 8, confirmed, 4, incident, 4, cohort, 4, version, 2, partition,
+            2, channels, 2, flags, 2, outcome, 2, waits, 2, usable, 16, person, 16, member,
+        ) + _text(language) + (_NULL if merged_into is None else _field(merged_into))  # fmt: skip
+
+
+def _pack_claims(incident: int, rows: Iterable[Row]) -> Iterator[bytes]:
+    pack = _NOTICE.pack
+    for person, revision, notice, bearer, version, exposed, confirmed, supersedes, void in rows:
+        yield pack(
+            10, 8, exposed, 8, confirmed, 4, incident, 4, revision, 4, version, 1, void,
+            16, person, 16, notice, 16, bearer,
+        ) + (_NULL if supersedes is None else _field(supersedes))  # fmt: skip
+
+
+def _field(value: bytes) -> bytes:
+    return len(value).to_bytes(4, "big") + value
+
+
+@lru_cache(maxsize=256)  # the languages of a country
+def _text(value: str) -> bytes:
+    return _field(value.encode())
+
+
+def _changed_columns(rows: Sequence[Row]) -> list[Sequence[Any]]:
+    """Give the columns of `change_members`, rows in the order of their keys."""
+    (person, _, member, version, _, _, exposed, confirmed, channels, flags, language, outcome, waits, usable,
+     merged_into) = zip(*sorted(rows, key=lambda row: (row[0], row[2])), strict=True)  # fmt: skip
+    return [person, member, version, exposed, confirmed, channels, flags, language, outcome, waits, usable, merged_into]
