@@ -1,0 +1,198 @@
+"""Kills Heraut at random while it works, then asks the outside what became of everybody.
+
+    python -m loadtests.chaos [--people 50000] [--kills 28] [--seed N] [--log postgres|kafka] [--dir DIR] [--keep]
+
+Two replicas of every service run as processes of their own. While sources upload overlapping cohorts, processes are
+ended by SIGKILL and started again, one is paused past its lease, PostgreSQL is killed once and the broker restarted
+once, all by a printed seed that gives the same schedule again. Then the providers' records are held against what was
+made up: nobody lost, nobody told twice but in listed unknown windows, nobody told somebody else's news; and the ledger
+must balance and say the same numbers. Exit status 0 = it held, 1 = it did not.
+"""
+
+import argparse
+import asyncio
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from loadtests.chaos.fleet import Fleet
+from loadtests.chaos.listed import drop_listed, listed_unknown
+from loadtests.chaos.plan import Fault, Kind, plan
+from loadtests.chaos.settled import settle
+from loadtests.chaos.sources import Acknowledgements, Sources
+from services.core.rooms import STAGES
+from services.demo.check import Verdict, check
+from services.demo.cohorts import Wave, make_waves
+from services.demo.expectation import Expectation
+from services.demo.incident import made_up_incident
+from services.demo.people import make_people
+from services.demo.providers import AddressBook, emails, letters, portal_messages
+
+INCIDENT = "chaos"
+WAVES = 3
+LEASE = 3.0
+PAUSE = 2.5 * LEASE  # long enough that another has taken over for sure
+UNKNOWN_AFTER = "5s"  # an e-mail whose fate is unknown gets its letter within the run
+SETTLE_SECONDS = 120.0  # without any progress
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run came to."""
+
+    seed: int
+    log: str
+    people: int
+    kills: int = 0
+    seconds: float = 0.0
+    tries: int = 0
+    listed: int = 0  # e-mails repeated as letters inside listed unknown windows
+    verdict: Verdict = field(default_factory=Verdict)
+    ledger: dict[str, Any] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)  # of the ledger
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether every promise was kept."""
+        return self.verdict.holds and not self.faults
+
+
+async def run(arguments: argparse.Namespace, folder: Path) -> Report:
+    """Do one run in a folder."""
+    people = make_people(arguments.people, arguments.seed)
+    (folder / "cohorts").mkdir(parents=True)
+    waves, expectation = make_waves(people, WAVES, arguments.seed, folder / "cohorts", supplements=False)
+    report = Report(arguments.seed, arguments.log, len(people))
+    settings = {"HERAUT_LEASE": f"{LEASE:.0f}s", "HERAUT_UNKNOWN_AFTER": UNKNOWN_AFTER}
+    fleet = Fleet(folder, arguments.log, settings)
+    try:
+        await fleet.start()
+        started = time.monotonic()
+        await _work(fleet, waves, arguments, report)
+        ledger = await settle(fleet, INCIDENT, expectation.received, SETTLE_SECONDS)
+        report.seconds = time.monotonic() - started
+        report.ledger = ledger.totals
+        report.faults = ledger.faults(expectation)
+        await _judge(fleet, expectation, report)
+    finally:
+        await fleet.stop()
+    return report
+
+
+async def _work(fleet: Fleet, waves: list[Wave], arguments: argparse.Namespace, report: Report) -> None:
+    """Send everything while the schedule of faults goes on."""
+    processes = sorted(fleet.processes)
+    faults = plan(
+        arguments.seed, arguments.kills, processes, every=arguments.every, pause=PAUSE,
+        with_broker=arguments.log == "kafka",
+    )  # fmt: skip
+    span = max((fault.at for fault in faults), default=0.0)
+    sources = Sources(fleet.urls("intake"), Acknowledgements(fleet.folder / "acknowledged.ndjson"), seconds=span * 0.6)
+    await sources.put(f"/v1/incidents/{INCIDENT}", made_up_incident(datetime.now(UTC)))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_break(fleet, faults, report))
+        for at, wave in enumerate(waves):
+            group.create_task(_send(sources, wave, delay=at * span * 0.15))
+    report.tries = sources.tries
+
+
+async def _send(sources: Sources, wave: Wave, delay: float) -> None:
+    await asyncio.sleep(delay)
+    cohort = f"/v1/incidents/{INCIDENT}/cohorts/{wave.cohort_id}"
+    await sources.put(cohort, {"source": wave.source, "declaredCount": wave.declared, "autoRelease": True})
+    await sources.send(INCIDENT, wave, wave.path, slowly=True)
+    if wave.corrections:
+        await sources.send(INCIDENT, wave, wave.corrections, slowly=False)
+    await sources.post(f"{cohort}/seal", {})
+
+
+async def _break(fleet: Fleet, faults: list[Fault], report: Report) -> None:
+    """Do what the schedule says, each fault beside the ones still going on."""
+    started = time.monotonic()
+    async with asyncio.TaskGroup() as group:
+        for fault in faults:
+            await asyncio.sleep(max(0.0, started + fault.at - time.monotonic()))
+            _say(f"{fault.at:7.1f} s  {fault.kind.value} {fault.target}")
+            group.create_task(_commit(fleet, fault))
+            report.kills += fault.kind is Kind.KILL
+
+
+async def _commit(fleet: Fleet, fault: Fault) -> None:
+    match fault.kind:
+        case Kind.KILL:
+            await fleet.processes[fault.target].kill()
+        case Kind.PAUSE:
+            await fleet.processes[fault.target].pause(fault.seconds)
+        case Kind.KILL_DATABASE:
+            await fleet.kill_database()
+        case Kind.RESTART_BROKER:
+            await fleet.restart_broker()
+
+
+async def _judge(fleet: Fleet, expectation: Expectation, report: Report) -> None:
+    """Hold the providers' records against what had to happen."""
+    book = AddressBook(expectation.people)
+    with ProcessPoolExecutor(1) as workers:
+        given = list(
+            chain(
+                portal_messages(fleet.records, book),
+                emails(fleet.records, book),
+                letters(fleet.print_dir, INCIDENT, book, workers),
+            )
+        )
+    kept, report.listed = drop_listed(given, await listed_unknown(fleet.database_url))
+    report.verdict = check(expectation, kept)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _show(report: Report, folder: Path) -> None:
+    verdict = report.verdict
+    figures = {
+        "seed": report.seed, "log": report.log, "people": report.people, "kills": report.kills,
+        "seconds": round(report.seconds, 1), "requests": report.tries, "handOvers": verdict.hand_overs,
+        "told": verdict.told, "lost": verdict.lost, "duplicates": verdict.duplicates, "mixUps": verdict.mix_ups,
+        "unexpected": verdict.unexpected, "untold": verdict.untold, "repeatsInListedWindows": report.listed,
+        "ledgerFaults": report.faults, "holds": report.holds,
+    }  # fmt: skip
+    _say(orjson.dumps(figures, option=orjson.OPT_INDENT_2).decode())
+    for example in verdict.examples:
+        _say(f"  {example}")
+    if not report.holds:
+        _say(f"kept for a look: {folder}")
+
+
+def main() -> int:
+    """Run once and say what came of it."""
+    parser = argparse.ArgumentParser(prog="python -m loadtests.chaos")
+    parser.add_argument("--people", type=int, default=30_000, help="different people; about 1.6 records each")
+    parser.add_argument("--kills", type=int, default=2 * 2 * len(STAGES))
+    parser.add_argument("--every", type=float, default=1.5, help="seconds between two kills, on average")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
+    parser.add_argument("--log", choices=["postgres", "kafka"], default="postgres")
+    parser.add_argument("--dir", type=Path, help="folder to work in; must not be there yet")
+    parser.add_argument("--keep", action="store_true", help="leave the folder, also when all held")
+    arguments = parser.parse_args()
+    folder = arguments.dir or Path(tempfile.mkdtemp(prefix="heraut-chaos-"))
+    _say(f"seed {arguments.seed}, {arguments.log}, {arguments.people} people, {arguments.kills} kills, in {folder}")
+    report = asyncio.run(run(arguments, folder))
+    _show(report, folder)
+    if report.holds and not arguments.keep:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0 if report.holds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,210 @@
+"""Two replicas of every service as processes of their own, with their database, broker and providers."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import orjson
+
+from deploy.kafka import broker
+from services.cli.supervisor import argv_of
+from services.core.rooms import STAGES
+from services.kit.children import start_child, stop_child
+from services.kit.embedded import EmbeddedPostgres
+from services.kit.eventlog.kafka_client import KafkaSettings
+from services.kit.eventlog.topics import ensure_topics
+from services.kit.keys import KeyRing
+from services.kit.migrate import migrate
+
+__all__ = ["REPLICAS", "Fleet"]
+
+REPLICAS = 2
+TOKEN = "chaos"  # noqa: S105 - of a fleet that lives for minutes on the loopback address
+PARTITIONS = 8
+# How long a process may take from its start to answering, on two cores shared by fourteen of them.
+_READY_SECONDS = 60.0
+_LOOK_EVERY = 0.1
+
+
+@dataclass(slots=True)
+class Replica:
+    """One process of the fleet: keeps its port over its lives."""
+
+    name: str
+    stage: str
+    environ: dict[str, str]
+    folder: Path
+    process: asyncio.subprocess.Process | None = None
+    lives: int = 0
+
+    @property
+    def ready_file(self) -> Path:
+        """Where it says at which address it listens."""
+        return self.folder / "run" / f"{self.name}.url"
+
+    @property
+    def url(self) -> str:
+        """Its address, known after its first start."""
+        return self.ready_file.read_text().strip()
+
+    async def start(self) -> None:
+        """Start it; a later life listens where the first one did."""
+        argv = [*argv_of(self.stage), "--ready-file", str(self.ready_file)]
+        self.process = await start_child(argv, environ=self.environ, log=self.folder / "logs" / f"{self.name}.log")
+        self.lives += 1
+        if self.lives == 1:
+            async with asyncio.timeout(_READY_SECONDS):
+                while not self.ready_file.exists():
+                    if self.process.returncode is not None:
+                        raise RuntimeError(f"{self.name} ended with {self.process.returncode}; see its log")
+                    await asyncio.sleep(_LOOK_EVERY)
+            self.environ["HERAUT_HTTP_PORT"] = self.url.rsplit(":", 1)[1]
+
+    async def kill(self) -> None:
+        """End it by SIGKILL, between any two instructions, and start it again."""
+        assert self.process
+        with suppress(ProcessLookupError):
+            self.process.kill()
+        await self.process.wait()
+        await self.start()
+
+    async def pause(self, seconds: float) -> None:
+        """Stop its time for a while: it wakes up believing that nothing has happened."""
+        assert self.process
+        process = self.process
+        with suppress(ProcessLookupError):
+            process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(seconds)
+        with suppress(ProcessLookupError):
+            process.send_signal(signal.SIGCONT)
+
+
+@dataclass(slots=True)
+class Fleet:
+    """Everything that runs, in one folder."""
+
+    folder: Path
+    log: str  # postgres or kafka
+    settings: Mapping[str, str] = field(default_factory=dict)  # further HERAUT_* of every process
+    replicas: int = REPLICAS
+    processes: dict[str, Replica] = field(default_factory=dict)
+    database_url: str = ""
+    _standins: asyncio.subprocess.Process | None = None
+    _broker_port: int = 0
+
+    @property
+    def print_dir(self) -> Path:
+        """Where the letters are."""
+        return self.folder / "print"
+
+    @property
+    def records(self) -> Path:
+        """Where the stand-ins for mail server and portal keep what they took."""
+        return self.folder / "providers"
+
+    @property
+    def postgres(self) -> EmbeddedPostgres:
+        """The fleet's database server."""
+        return EmbeddedPostgres(self.folder)
+
+    def urls(self, stage: str) -> list[str]:
+        """Give the addresses of a service's replicas."""
+        return [replica.url for replica in self.processes.values() if replica.stage == stage]
+
+    async def start(self) -> None:
+        """Start all, and wait until every process answers that it is ready."""
+        for name in ("run", "logs", "print", "providers"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o755)
+        KeyRing.create(self.folder / "keys.json")
+        self.database_url = await self.postgres.ensure_running()
+        await migrate(self.database_url)
+        environ = self._environ() | await self._start_standins() | await self._start_broker()
+        for stage in STAGES:
+            for number in range(1, self.replicas + 1):
+                name = f"{stage}-{number}"
+                self.processes[name] = Replica(name, stage, dict(environ), self.folder)
+        await asyncio.gather(*(replica.start() for replica in self.processes.values()))
+        await self._wait_until_ready()
+
+    async def stop(self) -> None:
+        """Ask all to end, end those that do not, and leave nothing running."""
+        running = [replica.process for replica in self.processes.values() if replica.process]
+        for process in running:
+            with suppress(ProcessLookupError):
+                process.send_signal(signal.SIGCONT)
+        await asyncio.gather(*(stop_child(process, 15.0) for process in running))
+        if self._standins:
+            await stop_child(self._standins, 5.0)
+        if self.log == "kafka":
+            await asyncio.to_thread(broker.stop, self.folder / "kafka")
+        await self.postgres.stop()
+
+    async def kill_database(self) -> None:
+        """Kill PostgreSQL, and start it again: it recovers from its log."""
+        if pid := self.postgres.server_pid:
+            os.kill(pid, signal.SIGKILL)
+        await self.postgres.ensure_running()
+
+    async def restart_broker(self) -> None:
+        """Stop the broker and start it again on the same port and data."""
+        folder = self.folder / "kafka"
+        await asyncio.to_thread(broker.stop, folder)
+        await asyncio.to_thread(broker.start, folder, self._broker_port)
+
+    def _environ(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("HERAUT_")}
+        return {
+            **inherited,
+            "HERAUT_LOG": self.log,
+            "HERAUT_DATABASE_URL": self.database_url,
+            "HERAUT_DATA_DIR": str(self.folder),
+            "HERAUT_HTTP_HOST": "127.0.0.1",
+            "HERAUT_HTTP_PORT": "0",
+            "HERAUT_PARTITIONS": str(PARTITIONS),
+            "HERAUT_AUTH_TOKEN": TOKEN,
+            "HERAUT_PRINT_DIR": str(self.print_dir),
+            "HERAUT_LETTER_FORMAT": "ndjson",
+            **self.settings,
+        }
+
+    async def _start_standins(self) -> dict[str, str]:
+        ready = self.folder / "run" / "standins.json"
+        argv = [sys.executable, "-m", "services.demo.standins", "--records", str(self.records)]
+        self._standins = await start_child(
+            [*argv, "--ready-file", str(ready)], environ=os.environ, log=self.folder / "logs" / "standins.log"
+        )
+        async with asyncio.timeout(_READY_SECONDS):
+            while not ready.exists():
+                await asyncio.sleep(_LOOK_EVERY)
+        addresses = orjson.loads(ready.read_bytes())
+        return {"HERAUT_SMTP_URL": addresses["smtp"], "HERAUT_PORTAL_URL": addresses["portal"]}
+
+    async def _start_broker(self) -> dict[str, str]:
+        if self.log != "kafka":
+            return {}
+        bootstrap = await asyncio.to_thread(broker.start, self.folder / "kafka")
+        self._broker_port = int(bootstrap.rsplit(":", 1)[1])
+        await ensure_topics(KafkaSettings(bootstrap_servers=bootstrap), PARTITIONS, 1)
+        return {"HERAUT_KAFKA_BOOTSTRAP_SERVERS": bootstrap}
+
+    async def _wait_until_ready(self) -> None:
+        async with asyncio.timeout(_READY_SECONDS), aiohttp.ClientSession() as http:
+            waiting = list(self.processes.values())
+            while waiting:
+                waiting = [replica for replica in waiting if not await _is_ready(http, replica.url)]
+                await asyncio.sleep(_LOOK_EVERY)
+
+
+async def _is_ready(http: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with http.get(f"{url}/readyz", timeout=aiohttp.ClientTimeout(total=2)) as answer:
+            return answer.status == 200
+    except (aiohttp.ClientError, TimeoutError):
+        return False

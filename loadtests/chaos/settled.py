@@ -1,0 +1,77 @@
+"""The ledger, asked over HTTP until nothing moves any more, and held against what was made up."""
+
+import asyncio
+import itertools
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import orjson
+
+from loadtests.chaos.fleet import TOKEN, Fleet
+from services.demo.expectation import Expectation
+
+__all__ = ["Ledger", "settle"]
+
+_LOOK_EVERY = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The last answer of the ledger."""
+
+    document: dict[str, Any]
+
+    @property
+    def totals(self) -> dict[str, Any]:
+        """The sums over all cohorts."""
+        totals: dict[str, Any] = self.document["totals"]
+        return totals
+
+    def is_settled(self, received: int) -> bool:
+        """Tell whether all records are in and nobody is on the way."""
+        wanted = {"received": received, "missing": 0, "inFlight": 0}
+        return wanted == {name: self.totals[name] for name in wanted}
+
+    def faults(self, expectation: Expectation) -> list[str]:
+        """Say where the ledger does not say what must have happened."""
+        wanted = {
+            "received": expectation.received,
+            "rejected": expectation.rejected,
+            "accepted": expectation.accepted,
+            "suppressed": expectation.suppressed,
+            "held": expectation.held,
+            "exhausted": expectation.exhausted,
+            "notified": expectation.notices,
+            "missing": 0,
+            "inFlight": 0,
+        }
+        found = [f"{name}: {self.totals[name]}, not {value}" for name, value in wanted.items()
+                 if self.totals[name] != value]  # fmt: skip
+        return found if self.document["balanced"] else [*found, "it does not balance"]
+
+
+async def settle(fleet: Fleet, incident_id: str, received: int, patience: float) -> Ledger:
+    """Wait until the ledger is settled, or has not moved for `patience` seconds; gives its last answer."""
+    ledger = Ledger({"totals": {"received": -1}, "balanced": False})
+    moved = time.monotonic()
+    urls = itertools.cycle(fleet.urls("tracking"))
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=10)) as http:
+        while time.monotonic() - moved < patience:
+            answer = await _ask(http, f"{next(urls)}/v1/incidents/{incident_id}/ledger")
+            if answer is not None and answer.document != ledger.document:
+                ledger, moved = answer, time.monotonic()
+            if ledger.totals["received"] >= 0 and ledger.is_settled(received) and ledger.document["balanced"]:
+                break
+            await asyncio.sleep(_LOOK_EVERY)
+    return ledger
+
+
+async def _ask(http: aiohttp.ClientSession, url: str) -> Ledger | None:
+    try:
+        async with http.get(url) as answer:
+            return Ledger(orjson.loads(await answer.read())) if answer.status == 200 else None
+    except (aiohttp.ClientError, TimeoutError):
+        return None

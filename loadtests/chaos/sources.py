@@ -1,0 +1,102 @@
+"""The sources: they send their cohorts, slowly, and send them again until somebody acknowledges them.
+
+Each keeps a ledger of its own of what was acknowledged, forced to disk before it counts.
+"""
+
+import asyncio
+import itertools
+import os
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+
+from loadtests.chaos.fleet import TOKEN
+from services.cli.upload import CohortUpload
+from services.demo.cohorts import Wave
+
+__all__ = ["Acknowledgements", "Sources"]
+
+_RETRY_AFTER = 0.3
+_HEADERS = {"Authorization": f"Bearer {TOKEN}"}
+
+
+class Acknowledgements:
+    """What intake said that it has: a line each, on disk before anybody relies on it."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+    def note(self, what: str, answer: dict[str, Any]) -> None:
+        """Write down an answer."""
+        kept = {key: answer.get(key) for key in ("received", "accepted", "rejected")}
+        os.write(self._file, orjson.dumps({"what": what, **kept}, option=orjson.OPT_APPEND_NEWLINE))
+        os.fsync(self._file)
+
+
+class Sources:
+    """Clients of intake's replicas: a request that fails goes to the next replica, until one answers."""
+
+    def __init__(self, urls: Sequence[str], acknowledged: Acknowledgements, *, seconds: float) -> None:
+        self._urls = itertools.cycle(urls)
+        self._acknowledged = acknowledged
+        self._seconds = seconds  # over which an upload is spread
+        self.tries = 0
+
+    async def put(self, path: str, document: dict[str, Any]) -> dict[str, Any]:
+        """PUT a document, again and again until it is taken."""
+        body = orjson.dumps(document)
+        return await self._until_taken("PUT", path, lambda: body, {"Content-Type": "application/json"})
+
+    async def post(self, path: str, document: dict[str, Any]) -> dict[str, Any]:
+        """POST a document, again and again until it is taken."""
+        body = orjson.dumps(document)
+        return await self._until_taken("POST", path, lambda: body, {"Content-Type": "application/json"})
+
+    async def send(self, incident_id: str, wave: Wave, file: Path, *, slowly: bool) -> None:
+        """Upload a cohort's file until it is acknowledged, and note that."""
+        path = f"/v1/incidents/{incident_id}/cohorts/{wave.cohort_id}/members"
+        seconds = self._seconds if slowly else 0.0
+        with file.open("rb") as opened:
+            headers = CohortUpload.look_into(opened).headers
+        headers["Idempotency-Key"] = file.name
+        answer = await self._until_taken("POST", path, lambda: _paced(file, seconds), headers)
+        self._acknowledged.note(file.name, answer)
+
+    async def _until_taken(self, method: str, path: str, body: Any, headers: dict[str, str]) -> dict[str, Any]:
+        # No limit on a request as a whole: an upload is slow on purpose; a silent server is given up on.
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=2, sock_read=30)
+        async with aiohttp.ClientSession(headers=_HEADERS, timeout=timeout) as http:
+            while True:
+                self.tries += 1
+                answer = await self._try(http, method, next(self._urls) + path, body(), headers)
+                if answer is not None:
+                    return answer
+                await asyncio.sleep(_RETRY_AFTER)
+
+    async def _try(
+        self, http: aiohttp.ClientSession, method: str, url: str, body: Any, headers: dict[str, str]
+    ) -> dict[str, Any] | None:
+        """Give the answer, or None where there was none, or one that says to come again."""
+        try:
+            async with http.request(method, url, data=body, headers=headers) as response:
+                text = await response.read()
+        except (aiohttp.ClientError, TimeoutError, ConnectionError):
+            return None
+        if response.status < 300:
+            answer: dict[str, Any] = orjson.loads(text or b"{}")
+            return answer
+        if response.status >= 500 or response.status == 429:
+            return None
+        raise RuntimeError(f"{method} {url}: {response.status} {text[:300]!r}")
+
+
+async def _paced(file: Path, seconds: float) -> AsyncIterator[bytes]:
+    """Give a file in a hundred pieces over so many seconds."""
+    content = file.read_bytes()
+    step = len(content) // 100 + 1
+    for at in range(0, len(content), step):
+        yield content[at : at + step]
+        await asyncio.sleep(seconds / 100)
