@@ -24,7 +24,7 @@ _SHOWN_PROBLEMS = 20
 
 
 def _names(command: F) -> F:
-    command = click.option("--cohort", "cohort_id", required=True, metavar="ID", help="Its id in the incident.")(command)
+    command = click.option("--cohort", "cohort_id", required=True, metavar="ID")(command)
     return click.option("--incident", "incident_id", required=True, metavar="ID")(command)
 
 
@@ -36,24 +36,25 @@ def cohort() -> None:
 @cohort.command()
 @click.argument("file", type=click.File("rb"))
 @_names
-@click.option("--source", metavar="S", help="Who sends it; needed for a new cohort unless the id says enough.")
+@click.option("--source", metavar="S", help="Who sends it; else the cohort's id, for a new one.")
 @click.option("--declared", type=click.IntRange(min=0), metavar="N", help="How many members the source says there are.")
 @click.option("--auto-release", is_flag=True, help="Let notices go out without a release by hand.")
 @data_option
 @json_option
-def submit(
-    file: IO[bytes], incident_id: str, cohort_id: str, source: str | None, declared: int | None, data: Path,
-    *, auto_release: bool, as_json: bool,
-) -> None:  # fmt: skip
+def submit(file: IO[bytes], incident_id: str, cohort_id: str, data: Path, **given: Any) -> None:
     """Send the records in FILE: CSV or NDJSON, either gzipped; `-` = standard input.
 
     Done = the records are durable. Records that cannot be taken are listed; the same file again, or one
     with those records put right, does no harm.
     """
-    document = {"source": source, "declaredCount": declared, "autoRelease": auto_release or None}
-    given = {key: value for key, value in document.items() if value is not None}
-    answer = asyncio.run(_submit(data, (incident_id, cohort_id), given, file))
-    if as_json:
+    said = {
+        "source": given["source"],
+        "declaredCount": given["declared"],
+        "autoRelease": given["auto_release"] or None,
+    }
+    document = {key: value for key, value in said.items() if value is not None}
+    answer = asyncio.run(_submit(data, (incident_id, cohort_id), document, file))
+    if given["as_json"]:
         print_json(answer)
     else:
         _show_answer(answer)
@@ -72,15 +73,17 @@ async def _submit(data: Path, names: tuple[str, str], document: Mapping[str, Any
 
 
 async def _open_cohort(client: Client, names: tuple[str, str], document: Mapping[str, Any]) -> None:
-    """Open the cohort, or say of an open one what is given; one opened by a source of its own stays that source's."""
-    incident_id, cohort_id = names
-    try:
-        await client.call(
-            "PUT", "intake", "incidents", incident_id, "cohorts", cohort_id, json={"source": cohort_id, **document}
-        )
-    except Refused as refused:
-        if refused.answer_status != 409 or document:
-            raise
+    """Open the cohort, or say of an open one what is given; its source stays unless another is named."""
+    path = ("incidents", names[0], "cohorts", names[1])
+    if "source" not in document:
+        try:
+            known = await client.call("GET", "intake", *path)
+        except Refused as refused:
+            if refused.answer_status != 404:
+                raise
+            known = {"source": names[1]}
+        document = {"source": known["source"], **document}
+    await client.call("PUT", "intake", *path, json=document)
 
 
 @contextlib.contextmanager
@@ -121,7 +124,8 @@ def _show_answer(answer: Mapping[str, Any]) -> None:
 @json_option
 def seal(incident_id: str, cohort_id: str, data: Path, *, as_json: bool) -> None:
     """Close a cohort: nothing more comes, and its count holds."""
-    _act(data, incident_id, cohort_id, "seal", {}, "sealed", as_json=as_json)
+    answer = asyncio.run(_post(data, incident_id, cohort_id, "seal", {}))
+    _show_done(answer, f"{incident_id}/{cohort_id} sealed", as_json=as_json)
 
 
 @cohort.command()
@@ -131,23 +135,20 @@ def seal(incident_id: str, cohort_id: str, data: Path, *, as_json: bool) -> None
 @json_option
 def release(incident_id: str, cohort_id: str, data: Path, *, everything: bool, as_json: bool) -> None:
     """Let the notices of a cohort go out."""
-    _act(data, incident_id, cohort_id, "release", {"all": everything}, "released", as_json=as_json)
+    answer = asyncio.run(_post(data, incident_id, cohort_id, "release", {"all": everything}))
+    _show_done(answer, f"{incident_id}/{cohort_id} released", as_json=as_json)
 
 
-def _act(
-    data: Path, incident_id: str, cohort_id: str, action: str, body: Mapping[str, Any], done: str, *, as_json: bool
-) -> None:
-    async def act() -> Any:
-        async with open_client(surroundings(data)) as client:
-            return await client.call(
-                "POST", "intake", "incidents", incident_id, "cohorts", cohort_id, action, json=body
-            )
+async def _post(data: Path, incident_id: str, cohort_id: str, action: str, body: Mapping[str, Any]) -> Any:
+    async with open_client(surroundings(data)) as client:
+        return await client.call("POST", "intake", "incidents", incident_id, "cohorts", cohort_id, action, json=body)
 
-    answer = asyncio.run(act())
+
+def _show_done(answer: Any, text: str, *, as_json: bool) -> None:
     if as_json:
-        print_json(answer if answer is not None else {"cohortId": cohort_id, action: True})
+        print_json(answer)
     else:
-        say(f"{incident_id}/{cohort_id} {done}")
+        say(text)
 
 
 @cohort.command()

@@ -1,6 +1,7 @@
 """`heraut ledger`: where every record is, and whether it all adds up."""
 
 import asyncio
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import click
 
-from services.cli.client import open_client
+from services.cli.client import Client, open_client
 from services.cli.console import Fault, print_json, say, table
 from services.cli.surroundings import data_option, json_option, surroundings
 
@@ -42,12 +43,14 @@ def ledger(incident_id: str | None, data: Path, *, as_json: bool) -> None:
 
 async def _fetch(data: Path, incident_id: str | None) -> list[dict[str, Any]]:
     async with open_client(surroundings(data)) as client:
-        if incident_id:
-            ids = [incident_id]
-        else:
-            answer = await client.call("GET", "intake", "incidents")
-            ids = [one["incidentId"] for one in answer["incidents"]]
+        ids = [incident_id] if incident_id else await _known_incidents(client)
         return [await client.call("GET", "tracking", "incidents", one, "ledger") for one in ids]
+
+
+async def _known_incidents(client: Client) -> list[str]:
+    """Give the incidents that tracking counts members of, as its metrics name them."""
+    metrics = await client.text("tracking", "/metrics")
+    return sorted(set(re.findall(r'^tracking_cohort_members\{[^}]*\bincident="([^"]+)"', metrics, re.MULTILINE)))
 
 
 def _balanced(ledgers: Sequence[Mapping[str, Any]]) -> bool:

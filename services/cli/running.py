@@ -69,9 +69,7 @@ async def _supervise(
     await make_topics(settings)
     environ = service_environ(settings, os.environ, database[1] if database else None)
     drain = settings.drain_timeout + _BEYOND_DRAIN
-    supervisor = Supervisor.of_services(
-        settings.data_dir, environ, port=settings.http_port, drain=drain, say=say
-    )
+    supervisor = Supervisor.of_services(settings.data_dir, environ, port=settings.http_port, drain=drain, say=say)
     watch = asyncio.create_task(_look_after(database[0], stop)) if database else None
     started = time.monotonic()
     say(f"starting {len(supervisor.children)} services; their logs are in {settings.data_dir / 'logs'}")

@@ -1,6 +1,7 @@
 """The check finds what goes wrong: each kind of error is made on purpose."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -23,9 +24,9 @@ def _expectation(revisions: int = 1) -> Expectation:
     return expectation
 
 
-def _hand_over(whose: Person, facts: Facts = BASE, notice: str = "", **changes: object) -> HandOver:
+def _hand_over(whose: Person, facts: Facts = BASE, notice: str = "", **changes: Any) -> HandOver:
     told = Told(facts, f"{whose.prefix} {whose.family_name}".strip(), frozenset())
-    values = {
+    values: dict[str, Any] = {
         "channel": "email",
         "at": 1,
         "person": whose.number,

@@ -1,0 +1,83 @@
+"""Heraut's HTTP interface, as an upstream system would use it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+
+from services.demo.errors import DemoError
+from services.demo.files import Form
+
+__all__ = ["Api", "open_api"]
+
+_CHUNK = 256 * 1024
+# Of intake, for what a restart of it breaks off: the supervisor has it back in seconds.
+_TRIES, _WAIT = 5, 3.0
+
+
+class Api:
+    """Calls for one incident."""
+
+    def __init__(self, http: aiohttp.ClientSession, addresses: Mapping[str, str], incident_id: str) -> None:
+        self._http = http
+        self._incident = f"{addresses['intake']}/v1/incidents/{incident_id}"
+        self._ledger = f"{addresses['tracking']}/v1/incidents/{incident_id}/ledger"
+
+    async def put_incident(self, document: Mapping[str, Any]) -> None:
+        """Put the incident."""
+        await self._call("PUT", self._incident, json=document)
+
+    async def put_cohort(self, cohort_id: str, document: Mapping[str, Any]) -> None:
+        """Open a cohort."""
+        await self._call("PUT", f"{self._incident}/cohorts/{cohort_id}", json=document)
+
+    async def seal(self, cohort_id: str) -> None:
+        """Seal a cohort."""
+        await self._call("POST", f"{self._incident}/cohorts/{cohort_id}/seal", json={})
+
+    async def upload(self, cohort_id: str, path: Path, form: Form, sent: Callable[[int], None]) -> Any:
+        """Stream a file; `sent` hears how many bytes went out. Begun anew where it breaks off, which does no harm."""
+        headers = {"Content-Type": form.content_type} | ({"Content-Encoding": "gzip"} if form.gzipped else {})
+        url = f"{self._incident}/cohorts/{cohort_id}/members"
+        for left in reversed(range(_TRIES)):
+            try:
+                return await self._call("POST", url, headers=headers, data=_pieces(path, sent))
+            except (aiohttp.ClientConnectionError, TimeoutError):
+                if not left:
+                    raise
+                await asyncio.sleep(_WAIT)
+        return None
+
+    async def ledger(self) -> dict[str, Any] | None:
+        """Give the ledger; None while tracking does not know the incident, or is not there."""
+        try:
+            async with self._http.get(self._ledger) as answer:
+                return orjson.loads(await answer.read()) if answer.status == 200 else None
+        except (aiohttp.ClientConnectionError, TimeoutError):
+            return None
+
+    async def _call(self, method: str, url: str, **options: Any) -> Any:
+        async with self._http.request(method, url, **options) as answer:
+            body = await answer.read()
+            if answer.status >= 400:
+                raise DemoError(f"{method} {url} answered {answer.status}: {body[:500].decode(errors='replace')}")
+            return orjson.loads(body) if body else None
+
+
+async def _pieces(path: Path, sent: Callable[[int], None]) -> AsyncIterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            yield chunk
+            sent(len(chunk))
+
+
+@asynccontextmanager
+async def open_api(addresses: Mapping[str, str], token: str, incident_id: str) -> AsyncIterator[Api]:
+    """Open connections with the operator's token."""
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=120)
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}, timeout=timeout) as http:
+        yield Api(http, addresses, incident_id)

@@ -1,0 +1,13 @@
+"""How a demo ends that cannot be finished."""
+
+from services.kit.errors import HerautError
+
+__all__ = ["DemoError"]
+
+
+class DemoError(HerautError):
+    """The demo cannot go on; each line of its text is one reason. `status` is the exit status."""
+
+    def __init__(self, message: str, status: int = 1) -> None:
+        super().__init__(message)
+        self.status = status
