@@ -1,0 +1,59 @@
+"""What processes cost: CPU seconds and resident memory, over a whole tree of them."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+import psutil
+
+__all__ = ["Cost", "cost_between", "costs_of", "pid_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """CPU seconds used so far, and bytes resident now."""
+
+    cpu: float
+    resident: int
+
+
+def costs_of(pids: Mapping[str, int]) -> dict[str, Cost]:
+    """Give the cost of each named process with all its children, those that have ended included."""
+    found = {}
+    for name, pid in pids.items():
+        with suppress(psutil.NoSuchProcess):
+            found[name] = _tree(psutil.Process(pid))
+    return found
+
+
+def _tree(process: psutil.Process) -> Cost:
+    cpu, resident = _one(process)
+    times = process.cpu_times()
+    cpu += times.children_user + times.children_system  # those that ended and were waited for
+    for child in process.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            child_cpu, child_resident = _one(child)
+            cpu, resident = cpu + child_cpu, resident + child_resident
+    return Cost(cpu, resident)
+
+
+def _one(process: psutil.Process) -> tuple[float, int]:
+    times = process.cpu_times()
+    memory = process.memory_info()
+    # Shared memory would be counted once for each of PostgreSQL's processes.
+    return times.user + times.system, memory.rss - getattr(memory, "shared", 0)
+
+
+def cost_between(before: Mapping[str, Cost], after: Mapping[str, Cost]) -> dict[str, Cost]:
+    """Give the CPU used between two looks, and the memory at the second."""
+    return {name: Cost(cost.cpu - before[name].cpu if name in before else cost.cpu, cost.resident)
+            for name, cost in after.items()}  # fmt: skip
+
+
+def pid_of(*words: str) -> int:
+    """Give the process whose command line has all these words. Raises StopIteration where there is none."""
+    return next(
+        process.pid
+        for process in psutil.process_iter(["cmdline"])
+        if all(any(word in part for part in process.info["cmdline"] or []) for word in words)
+    )

@@ -1,0 +1,222 @@
+"""How many people a second, and what a person costs: upload to hand-over, letters as data files.
+
+    python -m loadtests.throughput [--people 1000000] [--log postgres|kafka] [--uploads 4] [--seed 1] [--half] [--json]
+
+One process of each service. Everybody gets a letter as data, so that rendering is not what is measured. CPU counts all
+processes, PostgreSQL and the broker included; the driver's own is left out and told apart. With `--half` a second run
+follows at half the rate that the first one reached, for the time from acceptance to hand-over.
+"""
+
+import argparse
+import asyncio
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+import orjson
+
+from loadtests.chaos.fleet import TOKEN, Fleet
+from loadtests.processes import Cost, cost_between, costs_of, pid_of
+from services.demo.incident import made_up_incident
+from services.demo.people import Person, make_people
+
+INCIDENT = "load"
+_COLUMNS = (
+    *("memberRef", "bsn", "personKey", "initials", "familyName", "birthDate", "street", "houseNumber", "postcode"),
+    *("city", "country", "language", "dataCategories"),
+)
+_PATIENCE = 120.0  # seconds without any progress
+
+
+@dataclass(slots=True)
+class Result:
+    """What one run came to."""
+
+    people: int
+    seconds: float = 0.0
+    uploaded: float = 0.0  # seconds until the last acknowledgement
+    costs: dict[str, Cost] = field(default_factory=dict)
+    driver_cpu: float = 0.0
+    latency: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def rate(self) -> float:
+        """People a second, from the first upload to the last hand-over."""
+        return self.people / self.seconds
+
+    def as_json(self) -> dict[str, object]:
+        """Give the figures, CPU in microseconds a person, memory in MB."""
+        cpu = {name: round(cost.cpu / self.people * 1e6, 2) for name, cost in self.costs.items()}
+        return {
+            "people": self.people, "seconds": round(self.seconds, 1), "peoplePerSecond": round(self.rate),
+            "uploadSeconds": round(self.uploaded, 1), "cpuMicrosecondsPerPerson": round(sum(cpu.values()), 1),
+            "cpu": cpu, "driverCpu": round(self.driver_cpu / self.people * 1e6, 2),
+            "residentMegabytes": {name: round(cost.resident / 1e6) for name, cost in self.costs.items()},
+            **({"acceptedToHandedOverSeconds": self.latency} if self.latency else {}),
+        }  # fmt: skip
+
+
+def _write_cohorts(people: list[Person], uploads: int, folder: Path) -> list[Path]:
+    """Write one CSV for each upload, whole people only: an address and nothing faster."""
+    folder.mkdir(parents=True)
+    paths = [folder / f"cohort-{number}.csv" for number in range(uploads)]
+    for number, path in enumerate(paths):
+        lines = [",".join(_COLUMNS)]
+        lines += [
+            f"r{person.number},{person.bsn},{person.person_key},{person.initials},{person.family_name},"
+            f"{person.birth_date},{person.street},{person.house_number},{person.postcode},{person.city},"
+            f"{person.country},nl,name|address"
+            for person in people[number::uploads]
+        ]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return paths
+
+
+async def measure(fleet: Fleet, incident_id: str, paths: list[Path], people: int, rate: float | None) -> Result:
+    """Send the cohorts, at `rate` people a second or as fast as they are taken, and wait for the last hand-over."""
+    result = Result(people)
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    timeout = aiohttp.ClientTimeout(total=None, sock_read=120)
+    async with aiohttp.ClientSession(fleet.urls("intake")[0], headers=headers, timeout=timeout) as http:
+        await _put(http, f"/v1/incidents/{incident_id}", _incident())
+        for path in paths:
+            await _put(http, _cohort(incident_id, path), {"source": "load", "declaredCount": None, "autoRelease": True})
+        before, own = costs_of(_pids(fleet)), time.process_time()
+        started = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            for path in paths:
+                group.create_task(_upload(http, incident_id, path, people / rate if rate else 0.0))
+        result.uploaded = time.monotonic() - started
+        result.seconds = await _until_handed_over(fleet, incident_id, people) - started
+    result.costs = cost_between(before, costs_of(_pids(fleet)))
+    result.driver_cpu = time.process_time() - own
+    return result
+
+
+def _incident() -> dict[str, object]:
+    document = made_up_incident(datetime.now(UTC))
+    return document | {"channels": ["letter"]}
+
+
+def _cohort(incident_id: str, path: Path) -> str:
+    return f"/v1/incidents/{incident_id}/cohorts/{path.stem}"
+
+
+async def _put(http: aiohttp.ClientSession, path: str, document: dict[str, object]) -> None:
+    body = orjson.dumps({key: value for key, value in document.items() if value is not None})
+    async with http.put(path, data=body, headers={"Content-Type": "application/json"}) as answer:
+        assert answer.status < 300, await answer.text()
+
+
+async def _upload(http: aiohttp.ClientSession, incident_id: str, path: Path, seconds: float) -> None:
+    url = f"{_cohort(incident_id, path)}/members"
+    async with http.post(url, data=_paced(path.read_bytes(), seconds), headers={"Content-Type": "text/csv"}) as answer:
+        text = await answer.read()
+        assert answer.status == 202, text[:500]
+        assert orjson.loads(text)["rejected"] == 0, text[:500]
+
+
+async def _paced(content: bytes, seconds: float) -> AsyncIterator[bytes]:
+    """Give a body piece by piece, evenly over so many seconds; open loop: a late piece does not delay the next."""
+    started, step = time.monotonic(), 256 * 1024
+    for at in range(0, len(content), step):
+        if seconds:
+            await asyncio.sleep(started + seconds * at / len(content) - time.monotonic())
+        yield content[at : at + step]
+
+
+async def _until_handed_over(fleet: Fleet, incident_id: str, people: int) -> float:
+    """Wait until the print folder has everybody; gives when its last batch was finished (monotonic)."""
+    letters: dict[str, int] = {}
+    moved = time.monotonic()
+    while sum(letters.values()) < people:
+        fresh = [path for path in fleet.print_dir.glob("*.done") if path.name not in letters]
+        for path in fresh:
+            manifest = orjson.loads(path.with_suffix(".manifest.json").read_bytes())
+            letters[path.name] = len(manifest["letters"]) if manifest["incidentId"] == incident_id else 0
+        if fresh:
+            moved = time.monotonic()
+        assert time.monotonic() - moved < _PATIENCE, f"{sum(letters.values())} of {people} and no progress"
+        await asyncio.sleep(0.25)  # often enough for a figure of a run of many seconds
+    last = max(path.stat().st_mtime for path in fleet.print_dir.glob("*.done"))
+    return time.monotonic() - (time.time() - last)
+
+
+def _pids(fleet: Fleet) -> dict[str, int]:
+    pids = {name: replica.process.pid for name, replica in fleet.processes.items() if replica.process}
+    if postgres := fleet.postgres.server_pid:
+        pids["postgres"] = postgres
+    if fleet.log == "kafka":
+        pids["kafka"] = pid_of("kafka.Kafka", str(fleet.folder / "kafka"))
+    return pids
+
+
+async def _latency(fleet: Fleet) -> dict[str, float]:
+    """Read p50 and p99 of acceptance to hand-over from dispatch's histogram (the upper bound of the bucket)."""
+    async with aiohttp.ClientSession() as http, http.get(f"{fleet.urls('dispatch-letter')[0]}/metrics") as answer:
+        text = await answer.text()
+    pattern = r'dispatch_notice_seconds_bucket\{channel="letter",le="([^"]+)"\} ([0-9.e+]+)'
+    buckets = [(float(bound), float(count)) for bound, count in re.findall(pattern, text)]
+    total = buckets[-1][1]
+    return {f"p{q}": next(bound for bound, count in buckets if count >= total * q / 100) for q in (50, 99)}
+
+
+async def run(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
+    """Measure once at full speed, and with `--half` once at half of it, on a fleet of its own each."""
+    people = make_people(arguments.people, arguments.seed)
+    paths = _write_cohorts(people, arguments.uploads, folder / "cohorts")
+    del people
+    full = await _on_a_fleet(folder / "full", arguments, paths, None)
+    figures = {"log": arguments.log, "cores": os.cpu_count(), "full": full.as_json()}
+    if arguments.half:
+        half = await _on_a_fleet(folder / "half", arguments, paths, full.rate / 2)
+        figures["half"] = half.as_json()
+    return figures
+
+
+async def _on_a_fleet(folder: Path, arguments: argparse.Namespace, paths: list[Path], rate: float | None) -> Result:
+    fleet = Fleet(folder, arguments.log, replicas=1)
+    folder.mkdir()
+    try:
+        await fleet.start()
+        # The first blocks meet cold code, empty caches and a cold JVM; those of a small cohort warm all of them.
+        warm = folder / "warm.csv"
+        warm.write_bytes(b"".join(paths[0].open("rb").readlines()[:20_001]))
+        await measure(fleet, "warm", [warm], min(20_000, arguments.people // arguments.uploads), None)
+        result = await measure(fleet, INCIDENT, paths, arguments.people, rate)
+        result.latency = await _latency(fleet)
+    finally:
+        await fleet.stop()
+    return result
+
+
+def main() -> int:
+    """Measure, and print the figures."""
+    parser = argparse.ArgumentParser(prog="python -m loadtests.throughput")
+    parser.add_argument("--people", type=int, default=1_000_000)
+    parser.add_argument("--log", choices=["postgres", "kafka"], default="postgres")
+    parser.add_argument("--uploads", type=int, default=4)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--half", action="store_true")
+    parser.add_argument("--dir", type=Path)
+    arguments = parser.parse_args()
+    folder = arguments.dir or Path(tempfile.mkdtemp(prefix="heraut-load-"))
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o755)
+    figures = asyncio.run(run(arguments, folder))
+    print(orjson.dumps(figures, option=orjson.OPT_INDENT_2).decode())
+    if not arguments.dir:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
