@@ -27,11 +27,15 @@ __all__ = [
     "ensure_token",
     "locked",
     "make_topics",
+    "missing_providers",
     "service_environ",
     "wait_for_ports",
 ]
 
 _LOCK_FILE = "heraut.lock"
+# Nobody listens there (RFC 863's discard): with no provider named, what goes that way stays in flight until one
+# is. A default that might be somebody's real mail server would send what nobody meant to send yet.
+_NOBODY = {"HERAUT_SMTP_URL": "smtp://127.0.0.1:9", "HERAUT_PORTAL_URL": "http://127.0.0.1:9"}
 
 
 @contextlib.contextmanager
@@ -90,12 +94,18 @@ def service_environ(settings: ServiceConfig, environ: Mapping[str, str], databas
         "HERAUT_KEYS_FILE": str(settings.key_ring_path.resolve()),
         "PYTHONUNBUFFERED": "1",
     }
+    made |= {name: _NOBODY[name] for name in missing_providers(environ)}
     if not settings.auth_token:
         made["HERAUT_AUTH_TOKEN_FILE"] = str(data / TOKEN_FILE)
     if database:
         made["HERAUT_DATABASE_URL"] = database
     # The command line's own token is nothing that a service should know.
     return {k: v for k, v in environ.items() if k not in {"HERAUT_TOKEN", "HERAUT_TOKEN_FILE"}} | made
+
+
+def missing_providers(environ: Mapping[str, str]) -> list[str]:
+    """Give the settings of providers that are needed for their channel and not there."""
+    return [name for name in _NOBODY if not environ.get(name) and not environ.get(f"{name}_FILE")]
 
 
 async def embedded_database(settings: ServiceConfig) -> tuple[EmbeddedPostgres, str] | None:

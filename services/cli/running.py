@@ -17,6 +17,7 @@ from services.cli.foundation import (
     ensure_token,
     locked,
     make_topics,
+    missing_providers,
     service_environ,
     wait_for_ports,
 )
@@ -71,6 +72,8 @@ async def _supervise(
     drain = settings.drain_timeout + _BEYOND_DRAIN
     supervisor = Supervisor.of_services(settings.data_dir, environ, port=settings.http_port, drain=drain, say=say)
     watch = asyncio.create_task(_look_after(database[0], stop)) if database else None
+    for name in missing_providers(os.environ):
+        say(f"{name} is not set: what goes that way waits in flight")
     started = time.monotonic()
     say(f"starting {len(supervisor.children)} services; their logs are in {settings.data_dir / 'logs'}")
     try:

@@ -1,0 +1,37 @@
+"""What a cohort file is, is found in the file, whatever its name."""
+
+import gzip
+import io
+
+import pytest
+
+from services.cli.upload import CohortUpload
+
+CSV = b"memberRef,bsn\n1,111222333\n"
+NDJSON = b'\n {"memberRef": "1"}\n'
+
+
+@pytest.mark.parametrize(
+    ("content", "headers"),
+    [
+        (CSV, {"Content-Type": "text/csv"}),
+        (b"\xef\xbb\xbf" + CSV, {"Content-Type": "text/csv"}),
+        (NDJSON, {"Content-Type": "application/x-ndjson"}),
+        (gzip.compress(CSV), {"Content-Type": "text/csv", "Content-Encoding": "gzip"}),
+        (gzip.compress(NDJSON), {"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"}),
+        (b"", {"Content-Type": "text/csv"}),
+    ],
+)
+def test_a_file_is_known_by_its_content(content: bytes, headers: dict[str, str]) -> None:
+    """CSV or NDJSON, plain or gzipped."""
+    assert headers == CohortUpload.look_into(io.BytesIO(content)).headers
+
+
+async def test_a_file_is_sent_whole() -> None:
+    """What was read to look into it is sent as well, and every byte is counted."""
+    content = CSV * 40_000
+    counted: list[int] = []
+    upload = CohortUpload.look_into(io.BytesIO(content))
+    sent = b"".join([piece async for piece in upload.body(counted.append)])
+
+    assert (content, len(content)) == (sent, sum(counted))
