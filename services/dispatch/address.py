@@ -28,7 +28,9 @@ def postal(contact: Contact) -> bool:
 
 def full_name(contact: Contact) -> str:
     """Give the name as on an envelope: initials (else the given name), prefix, family name."""
-    return " ".join(part for part in (contact.initials or contact.given_name, contact.prefix, contact.family_name) if part)
+    return " ".join(
+        part for part in (contact.initials or contact.given_name, contact.prefix, contact.family_name) if part
+    )
 
 
 def surname(contact: Contact) -> str:
@@ -46,7 +48,10 @@ def address_lines(contact: Contact) -> tuple[str, ...]:
     if is_domestic(contact):
         lines.append(_domestic_place(contact))
     else:
-        lines += [f"{contact.postcode} {contact.city}".strip(), _COUNTRIES.get(contact.country.upper(), contact.country)]
+        lines += [
+            f"{contact.postcode} {contact.city}".strip(),
+            _COUNTRIES.get(contact.country.upper(), contact.country),
+        ]
     return tuple(line for line in lines if line)
 
 

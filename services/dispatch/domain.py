@@ -4,11 +4,11 @@ An *attempt* is one hand-over of one notice to one provider. A *round* is what o
 a print batch, or about half a second's worth of messages. States are those of `core.status`.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from services.core.channel import Channel
 from services.core.ids import batch_id
@@ -17,18 +17,21 @@ from services.core.notices import FLAG_SECRET_ADDRESS, Notices
 from services.core.status import AttemptState
 
 __all__ = [
-    "ALWAYS",
     "LETTERS_A_BATCH",
     "TEMPORARY_TRIES",
     "Contact",
     "Ending",
     "HandOver",
     "Key",
+    "OpenRows",
     "Outage",
     "Pace",
     "Result",
     "Round",
+    "Settled",
     "Work",
+    "by_partition",
+    "reopened",
     "rounds_of",
     "settled",
     "state_after",
@@ -41,7 +44,6 @@ LETTERS_A_BATCH = 250
 # With waits that double from half a minute to an hour this is about seven hours: a full mailbox or a
 # provider's greylist is over by then, or the next channel is the better way.
 TEMPORARY_TRIES = 12
-ALWAYS = "always"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -101,6 +103,25 @@ class HandOver:
 
 
 @dataclass(slots=True)
+class OpenRows:
+    """Attempts of one incident version as they are stored; every list has one entry an attempt.
+
+    `batches` and `since` are those of their intents, where there are any.
+    """
+
+    notices: Notices
+    tries: list[int]
+    batches: list[bytes | None]
+    since: list[datetime]
+    partitions: list[int]
+
+    def pick(self, rows: list[int]) -> "OpenRows":
+        """Give the attempts at these positions, in that order."""
+        columns = (self.tries, self.batches, self.since, self.partitions)
+        return OpenRows(self.notices.pick(rows), *([column[row] for row in rows] for column in columns))  # type: ignore[arg-type]
+
+
+@dataclass(slots=True)
 class Round:
     """Attempts of one partition and one incident version that one intent covers.
 
@@ -130,6 +151,12 @@ class Work:
     round: Round
     incident: Incident
     contacts: Sequence[Contact]
+
+    def pick(self, rows: list[int]) -> "Work":
+        """Give the rows at these positions, as the same batch."""
+        whole = self.round
+        part = replace(whole, notices=whole.notices.pick(rows), tries=[whole.tries[row] for row in rows])
+        return Work(part, self.incident, [self.contacts[row] for row in rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,20 +188,20 @@ class Pace:
             self.size = max(self.least, min(self.most, (self.size + wanted) // 2))
 
 
-def rounds_of(channel: Channel, partition: int, groups: Sequence[tuple[Notices, list[int]]], now: datetime) -> list[Round]:
-    """Cut what the queue gave (by incident version) into rounds.
+def rounds_of(channel: Channel, partition: int, queued: Sequence[OpenRows], now: datetime) -> list[Round]:
+    """Cut what the queue of a partition gave into rounds.
 
     Letters of secret addresses go in batches of their own: who handles those is kept small.
     """
-    found = []
-    for notices, tries in groups:
-        for rows in _separated(channel, notices):
-            picked = notices.pick(rows)
-            batch = batch_id(channel.label, list(zip(picked.ids, picked.attempts, strict=True)))
-            found.append(
-                Round(partition, picked, [tries[row] for row in rows], now, batch if channel is Channel.LETTER else None)
+    rounds = []
+    for group in queued:
+        for rows in _separated(channel, group.notices):
+            part = group.pick(rows)
+            made = Round(partition, part.notices, part.tries, now)
+            rounds.append(
+                replace(made, batch=batch_id(channel.label, made.keys)) if channel is Channel.LETTER else made
             )
-    return found
+    return rounds
 
 
 def _separated(channel: Channel, notices: Notices) -> list[list[int]]:
@@ -184,8 +211,37 @@ def _separated(channel: Channel, notices: Notices) -> list[list[int]]:
     for row, flags in enumerate(notices.flags):
         parts[bool(flags & FLAG_SECRET_ADDRESS)].append(row)
     return [
-        rows[at : at + LETTERS_A_BATCH] for rows in parts for at in range(0, len(rows), LETTERS_A_BATCH)
+        _sorted(notices, rows[at : at + LETTERS_A_BATCH])
+        for rows in parts
+        for at in range(0, len(rows), LETTERS_A_BATCH)
     ]
+
+
+def _sorted(notices: Notices, rows: list[int]) -> list[int]:
+    """Put rows in the order of their keys: whoever sets a batch again must set the same pages."""
+    return sorted(rows, key=lambda row: (notices.ids[row], notices.attempts[row]))
+
+
+def reopened(partition: int, begun: Sequence[OpenRows], mine: Collection[Key]) -> list[Round]:
+    """Give the rounds that somebody began and did not settle, as they were, less those that are `mine`."""
+    found: dict[tuple[bytes | None, datetime, int], list[int]] = {}
+    for at, group in enumerate(begun):
+        for row, key in enumerate(zip(group.notices.ids, group.notices.attempts, strict=True)):
+            if key not in mine:
+                found.setdefault((group.batches[row], group.since[row], at), []).append(row)
+    rounds = []
+    for (batch, since, at), rows in found.items():
+        part = begun[at].pick(_sorted(begun[at].notices, rows))
+        rounds.append(Round(partition, part.notices, part.tries, since, batch, repeated=True))
+    return rounds
+
+
+def by_partition(rows: OpenRows) -> dict[int, OpenRows]:
+    """Take attempts of several partitions apart."""
+    found: dict[int, list[int]] = {}
+    for row, partition in enumerate(rows.partitions):
+        found.setdefault(partition, []).append(row)
+    return {partition: rows.pick(at) for partition, at in found.items()}
 
 
 _STATES: Mapping[Ending, AttemptState] = {

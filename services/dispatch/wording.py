@@ -18,7 +18,7 @@ from services.core.incident import Incident, Text
 from services.dispatch.address import full_name, surname
 from services.dispatch.domain import Contact
 
-__all__ = ["Item", "ItemList", "Section", "Said", "Wording", "Wordings", "compose", "date_in", "greeting", "phrases"]
+__all__ = ["Item", "ItemList", "Said", "Section", "Wording", "Wordings", "compose", "date_in", "greeting", "phrases"]
 
 _FOLDER = Path(__file__).with_name("phrases")
 _BUILT_IN = frozenset(path.stem for path in _FOLDER.glob("*.json"))

@@ -67,8 +67,8 @@ class PrintFolder:
 
     def _hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
         can_be_sent = [postal(contact) for contact in work.contacts]
-        sent = HandOver([_ACCEPTED if sends else _NO_ADDRESS for sends in can_be_sent])
-        letters = _only(work, can_be_sent)
+        sent = HandOver([_ACCEPTED if can else _NO_ADDRESS for can in can_be_sent])
+        letters = work.pick([row for row, can in enumerate(can_be_sent) if can])
         try:
             if letters.contacts and not self._is_done(letters.round) and not self._write(letters, go):
                 return HandOver([_AGAIN] * len(work.contacts))
@@ -128,14 +128,6 @@ def _batch_id(batch: Round) -> str:
     if batch.batch is None:
         raise ValueError("a round of letters has a batch id")
     return batch.batch.hex()
-
-
-def _only(work: Work, wanted: Sequence[bool]) -> Work:
-    """Give the rows that are wanted, as the same batch."""
-    rows = [row for row, keep in enumerate(wanted) if keep]
-    whole = work.round
-    part = Round(whole.partition, whole.notices.pick(rows), [], whole.created_at, whole.batch, whole.repeated)
-    return Work(part, work.incident, [work.contacts[row] for row in rows])
 
 
 def _write_synced(path: Path, body: bytes) -> None:

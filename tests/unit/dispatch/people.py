@@ -8,7 +8,7 @@ from typing import Any
 from services.core.channel import Channel
 from services.core.incident import Incident
 from services.core.notices import Notices
-from services.dispatch.domain import Contact, Round, Work, rounds_of
+from services.dispatch.domain import Contact, OpenRows, Round, Work, rounds_of
 from services.kit.document import parse_incident
 
 CREATED = datetime(2026, 8, 20, 9, 30, tzinfo=UTC)
@@ -28,7 +28,10 @@ DOCUMENT: dict[str, Any] = {
     "channels": ["portal", "email", "letter"],
     "compromisedChannels": [],
     "dataCategories": [
-        {"code": "name", "label": {"nl": "uw naam, adres en geboortedatum", "en": "your name, address and date of birth"}},
+        {
+            "code": "name",
+            "label": {"nl": "uw naam, adres en geboortedatum", "en": "your name, address and date of birth"},
+        },
         {
             "code": "bsn",
             "label": {"nl": "uw burgerservicenummer (BSN)", "en": "your citizen service number (BSN)"},
@@ -142,13 +145,21 @@ def some_notices(count: int, incident: Incident | None = None, **columns: Sequen
         "attempts": [1] * count,
         "tried": [0] * count,
     }
-    return Notices(about.incident_id, about.version, **{name: list(column) for name, column in (values | columns).items()})
+    return Notices(
+        about.incident_id, about.version, **{name: list(column) for name, column in (values | columns).items()}
+    )
 
 
 def a_round(notices: Notices, channel: Channel = Channel.LETTER) -> Round:
     """Give the one round that these notices make."""
-    (found,) = rounds_of(channel, 0, [(notices, [0] * len(notices))], CREATED)
+    (found,) = rounds_of(channel, 0, [as_rows(notices)], CREATED)
     return found
+
+
+def as_rows(notices: Notices, partition: int = 0) -> OpenRows:
+    """Give notices as the queue gives them."""
+    count = len(notices)
+    return OpenRows(notices, [0] * count, [None] * count, [CREATED] * count, [partition] * count)
 
 
 def some_work(

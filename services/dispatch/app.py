@@ -1,0 +1,93 @@
+"""Wiring of dispatch: one process hands over on one channel."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from services.core.channel import Channel
+from services.dispatch.channels.email import Smtp
+from services.dispatch.channels.letter import PrintFolder
+from services.dispatch.channels.portal import Portal
+from services.dispatch.codec import TOPICS
+from services.dispatch.config import Config, EmailConfig, LetterConfig, PortalConfig
+from services.dispatch.handlers import DispatchHandler
+from services.dispatch.metrics import DispatchMetrics
+from services.dispatch.sender import Sender
+from services.dispatch.store import Store
+from services.dispatch.unsealing import VaultPayloads
+from services.kit.clock import SystemClock
+from services.kit.keys import KeyRing
+from services.kit.run import Job
+from services.kit.service import open_service
+from services.kit.vault import Vault
+
+__all__ = ["run"]
+
+# A round may hang for two minutes at a provider (`channels/email.py`), and the next one waits for it.
+_SENDER_WITHIN = 300.0
+
+
+async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file: Path | None = None) -> None:
+    """Be the dispatch service of `channel` until `stop`."""
+    async with AsyncExitStack() as stack:
+        service = await stack.enter_async_context(open_service(config, f"dispatch-{channel.label}"))
+        provider = _provider(config, service.clock)
+        stack.push_async_callback(provider.close)
+        store = Store(channel)
+        incidents = service.incidents()
+        metrics = DispatchMetrics(service.registry, channel, provider.name)
+        handler = DispatchHandler(
+            channel=channel,
+            provider=provider.name,
+            store=store,
+            incidents=incidents,
+            clock=service.clock,
+            metrics=metrics,
+            unknown_after=config.unknown_after,
+        )
+        stage = service.stage([TOPICS[channel]], handler)
+        vault = Vault(KeyRing.load(config.key_ring_path))
+        service.health.expect("sender", _SENDER_WITHIN)
+        sender = Sender(
+            stage=stage,
+            pool=service.pool,
+            store=store,
+            payloads=VaultPayloads(service.pool, vault, service.clock),
+            incidents=incidents,
+            provider=provider,
+            clock=service.clock,
+            metrics=metrics,
+            beat=lambda: service.health.beat("sender"),
+        )
+        service.jobs["sender"], service.jobs["stage"] = _in_order(sender.run, stage.run)
+        await service.run(stop, ready_file=ready_file)
+
+
+def _provider(config: Config, clock: SystemClock) -> PrintFolder | Smtp | Portal:
+    match config:
+        case LetterConfig():
+            folder = config.print_dir or config.data_dir / "print"
+            folder.mkdir(parents=True, exist_ok=True)
+            return PrintFolder(folder, config.letter_format)
+        case EmailConfig():
+            return Smtp(config.smtp_url, clock)
+        case PortalConfig():
+            return Portal(config.portal_url)
+        case _:
+            raise TypeError("a configuration without a channel")
+
+
+def _in_order(sender: Job, stage: Job) -> tuple[Job, Job]:
+    """Stop the stage only after the sender: the last outcomes still need its partitions."""
+    drained = asyncio.Event()
+
+    async def send(stop: asyncio.Event) -> None:
+        try:
+            await sender(stop)
+        finally:
+            drained.set()
+
+    async def keep(stop: asyncio.Event) -> None:  # noqa: ARG001 - it waits for the sender's end instead
+        await stage(drained)
+
+    return send, keep

@@ -1,0 +1,335 @@
+"""The sender: intent, hand-over, outcome. The one place where a provider is spoken to.
+
+Between the two transactions no database connection is held. A round that a crash cut off is found by whoever
+owns its partition next: a provider that knows our ids gets the same again; at a blind one it is `unknown`.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
+
+import asyncpg
+
+from services.core.channel import Channel
+from services.core.clock import Clock
+from services.core.status import AttemptState
+from services.dispatch.domain import (
+    LETTERS_A_BATCH,
+    Contact,
+    Ending,
+    HandOver,
+    Key,
+    Pace,
+    Result,
+    Round,
+    Settled,
+    Work,
+    reopened,
+    rounds_of,
+    settled,
+)
+from services.dispatch.handlers import Incidents, Outcomes
+from services.dispatch.metrics import DispatchMetrics
+from services.dispatch.store import Store
+from services.kit.errors import LostOwnershipError, RetryableError
+from services.kit.postgres import is_retryable
+from services.kit.retry import backoff
+from services.kit.stage import StageHandle
+
+__all__ = ["Payloads", "Provider", "Sender"]
+
+log = logging.getLogger(__name__)
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+_POLL = 0.1  # seconds between two looks at an empty queue: far below what a person notices
+_SETTLE_EVERY = 30.0  # seconds between looks for open intents that nobody here is busy with
+# How long an outcome is tried to be written: past some leases, somebody else has the partition and settles it.
+_OUTCOME_PATIENCE = 30.0
+_LONGEST_PAUSE = 3600.0  # a provider that asks for more is asked again after an hour
+
+_NO_PAYLOAD = Result(Ending.REFUSED, "no-payload")
+_NOT_SENT = Result(Ending.NOT_SENT)
+_REPEAT = Result(Ending.REPEAT)
+
+
+class Provider(Protocol):
+    """Whoever takes notices of one channel off our hands."""
+
+    channel: Channel
+    name: str
+    rounds_at_once: int
+
+    async def hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
+        """Hand a round over. Begins no hand-over once `go()` is false. Raises nothing that is to be expected."""
+        ...
+
+
+class Payloads(Protocol):
+    """Where the contact data of people is unsealed."""
+
+    async def contacts(self, batch: Round) -> Sequence[Contact | None]:
+        """Give one entry a row; None where the data is gone (erased) or does not open for this person."""
+        ...
+
+
+class Sender:
+    """Works off the queue of one channel, for the partitions that the stage owns."""
+
+    def __init__(
+        self,
+        *,
+        stage: StageHandle,
+        pool: Pool,
+        store: Store,
+        payloads: Payloads,
+        incidents: Incidents,
+        provider: Provider,
+        clock: Clock,
+        metrics: DispatchMetrics,
+        beat: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._stage = stage
+        self._pool = pool
+        self._store = store
+        self._payloads = payloads
+        self._incidents = incidents
+        self._provider = provider
+        self._outcomes = Outcomes(provider.channel, provider.name)
+        self._clock = clock
+        self._metrics = metrics
+        self._beat = beat
+        self._pace = Pace()
+        self._slots = asyncio.Semaphore(provider.rounds_at_once)
+        self._stop = asyncio.Event()
+        self._mine: set[Key] = set()  # attempts that this process is busy with
+        self._unsent: set[Key] = set()  # attempts whose intent may stand, and that surely were not handed over
+        self._settle_at: dict[int, float] = {}  # owned partition -> when to look for open intents
+        self._outages = 0
+        self._paused_until = 0.0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop`; then begin nothing more and write down how the rounds on their way end."""
+        self._stop = stop
+        async with asyncio.TaskGroup() as group:
+            while not stop.is_set():
+                self._beat()
+                if not await self._look(group):
+                    await _rest(stop)
+
+    def _go(self) -> bool:
+        """Tell whether a hand-over may begin: not when others may take us for dead."""
+        return self._stage.healthy() and not self._stop.is_set()
+
+    async def _look(self, group: asyncio.TaskGroup) -> bool:
+        """Begin what is due; tells whether there was anything."""
+        self._follow(self._stage.owned())
+        if not self._go() or self._clock.monotonic() < self._paused_until:
+            return False
+        try:
+            again = await self._settle_due(group)
+            return await self._claim_due(group) or again
+        except LostOwnershipError:
+            return False
+        except Exception as error:
+            if not is_retryable(error):
+                raise
+            log.warning("the queue cannot be read", extra={"error_class": type(error).__name__})
+            return False
+
+    def _follow(self, owned: frozenset[int]) -> None:
+        """Look for what others left open in the partitions that are new here."""
+        self._settle_at = {partition: self._settle_at.get(partition, 0.0) for partition in owned}
+
+    async def _settle_due(self, group: asyncio.TaskGroup) -> bool:
+        found = False
+        for partition, at in list(self._settle_at.items()):
+            if at <= self._clock.monotonic():
+                self._settle_at[partition] = self._clock.monotonic() + _SETTLE_EVERY
+                found = await self._settle(group, partition) or found
+        return found
+
+    async def _settle(self, group: asyncio.TaskGroup, partition: int) -> bool:
+        """Settle the open intents of a partition that nobody here is busy with."""
+        async with self._pool.acquire() as connection:
+            begun = await self._store.open_intents(connection, partition, self._clock.now())
+        rounds = reopened(partition, begun, self._mine)
+        for one in rounds:
+            self._mine.update(one.keys)
+            await self._slots.acquire()
+            if self._provider.channel is Channel.EMAIL:
+                group.create_task(self._carry(one, self._give_up(one)))
+            else:
+                self._metrics.repeated.inc(len(one))
+                group.create_task(self._carry(one))
+        return bool(rounds)
+
+    def _give_up(self, one: Round) -> list[Result]:
+        """Give the outcomes of a blind provider's round that was cut off: nobody can know."""
+        unknown = Result(Ending.UNKNOWN, "interrupted")
+        return [_NOT_SENT if key in self._unsent else unknown for key in one.keys]
+
+    async def _claim_due(self, group: asyncio.TaskGroup) -> bool:
+        async with self._pool.acquire() as connection:
+            due = await self._store.partitions_due(connection, self._settle_at, self._clock.now())
+        for partition in due:
+            await self._slots.acquire()  # room first: an intent covers what is sent at once
+            if not self._go() or self._clock.monotonic() < self._paused_until:
+                self._slots.release()
+                return False
+            await self._claim(group, partition)
+        return bool(due)
+
+    async def _claim(self, group: asyncio.TaskGroup, partition: int) -> None:
+        """Take a slot's worth of attempts from the queue, write their intent, and hand them over."""
+        rounds: list[Round] = []
+        try:
+            rounds = await self._intend(partition)
+        finally:
+            if not rounds:
+                self._slots.release()
+        for at, one in enumerate(rounds):
+            if at:
+                await self._slots.acquire()
+            group.create_task(self._carry(one))
+
+    async def _intend(self, partition: int) -> list[Round]:
+        channel = self._provider.channel
+        limit = LETTERS_A_BATCH if channel is Channel.LETTER else self._pace.size
+        now = self._clock.now()
+        rounds: list[Round] = []
+        try:
+            async with self._stage.fenced([partition]) as transaction:
+                queued = await self._store.queue(transaction.connection, partition, now, limit)
+                rounds = rounds_of(channel, partition, queued, now)
+                for one in rounds:
+                    self._mine.update(one.keys)
+                await self._store.intend(transaction.connection, rounds, now)
+        except BaseException:
+            # Whether it was committed may be unknown; that nothing was handed over is sure.
+            for one in rounds:
+                self._mine.difference_update(one.keys)
+                self._unsent.update(one.keys)
+            self._settle_at[partition] = 0.0
+            raise
+        return rounds
+
+    async def _carry(self, one: Round, results: Sequence[Result] | None = None) -> None:
+        """See a round through; its slot and its attempts are free again afterwards."""
+        try:
+            await self._record(one, results if results is not None else await self._hand_over(one))
+        finally:
+            self._mine.difference_update(one.keys)
+            self._slots.release()
+
+    async def _hand_over(self, one: Round) -> list[Result]:
+        try:
+            key = ("incident", one.notices.incident_id, str(one.notices.incident_version))
+            incident = await self._incidents.wait_for(key)
+            contacts = await self._payloads.contacts(one)
+        except Exception as error:
+            if not (isinstance(error, RetryableError) or is_retryable(error)):
+                raise
+            log.warning("a round cannot be made ready", extra={"error_class": type(error).__name__})
+            return [_REPEAT if one.repeated else _NOT_SENT] * len(one)
+        rows = [row for row, contact in enumerate(contacts) if contact is not None]
+        work = Work(one, incident, [contact or Contact() for contact in contacts]).pick(rows)
+        results = [_NO_PAYLOAD] * len(one)
+        for row, result in zip(rows, await self._hand_over_work(work), strict=True):
+            results[row] = result
+        return results
+
+    async def _hand_over_work(self, work: Work) -> Sequence[Result]:
+        if not work.contacts:
+            return []
+        begin = self._clock.monotonic()
+        handed = await self._provider.hand_over(work, self._go)
+        seconds = self._clock.monotonic() - begin
+        self._metrics.round_seconds.observe(seconds)
+        self._note(handed)
+        if handed.outage is None:
+            self._pace.took(len(work.contacts), seconds)
+        if work.round.repeated:
+            # It may have been taken the time before: it stays begun until it is answered.
+            return [_REPEAT if result.ending is Ending.NOT_SENT else result for result in handed.results]
+        return handed.results
+
+    def _note(self, handed: HandOver) -> None:
+        """Leave a provider alone for a while when it cannot take more; longer each time that nothing went through."""
+        if any(result.ending is Ending.ACCEPTED for result in handed.results):
+            self._outages = 0
+        if handed.outage is None:
+            self._metrics.paused.set(0)
+            return
+        pause = backoff(self._outages, base=0.5, cap=30.0, random=random.random)  # soon after it is back, never a storm
+        asked = handed.outage.after
+        self._outages += 1
+        self._paused_until = self._clock.monotonic() + (min(asked, _LONGEST_PAUSE) if asked is not None else pause)
+        self._metrics.paused.set(1)
+
+    async def _record(self, one: Round, results: Sequence[Result]) -> None:
+        """Write the outcome, as often as it takes: what it says is known to nobody else."""
+        ended = _settled(one, results)
+        give_up_at = self._clock.monotonic() + _OUTCOME_PATIENCE
+        attempt = 0
+        while True:
+            try:
+                done = await self._write(one, ended)
+                break
+            except Exception as error:
+                if not (isinstance(error, LostOwnershipError) or is_retryable(error)):
+                    raise
+                if self._clock.monotonic() > give_up_at:
+                    log.warning("an outcome could not be written", extra={"partition": one.partition})
+                    return
+            await asyncio.sleep(backoff(attempt, base=0.2, cap=5.0, random=random.random))
+            attempt += 1
+        self._count(one, results, done)
+        self._look_again(one, ended)
+
+    async def _write(self, one: Round, ended: Sequence[Settled]) -> list[int]:
+        """Settle a round's attempts; gives the rows that this settled, and not somebody else."""
+        now = self._clock.now()
+        async with self._stage.fenced([one.partition]) as transaction:
+            done = await self._store.settle(transaction.connection, one.keys, ended, now)
+            rows = [row for row, key in enumerate(one.keys) if key in done]
+            outcomes = [ended[row] for row in rows]
+            transaction.emit(self._outcomes.outputs(one.partition, one.notices.pick(rows), outcomes, now))
+        self._unsent.difference_update(one.keys)
+        return rows
+
+    def _count(self, one: Round, results: Sequence[Result], rows: Sequence[int]) -> None:
+        self._metrics.count(results[row].ending.value for row in rows)
+        accepted = [one.notices.accepted_at[row] for row in rows if results[row].ending is Ending.ACCEPTED]
+        self._metrics.handed_over(accepted, int(self._clock.now().timestamp() * 1000))
+
+    def _look_again(self, one: Round, ended: Sequence[Settled]) -> None:
+        """Come back for the attempts that stay begun when their wait is over."""
+        waits = [outcome.wait for outcome in ended if outcome.state is AttemptState.INTENT]
+        if waits and one.partition in self._settle_at:
+            at = self._clock.monotonic() + min(waits)
+            self._settle_at[one.partition] = min(at, self._settle_at[one.partition])
+
+
+def _settled(one: Round, results: Sequence[Result]) -> list[Settled]:
+    """Give what is stored. A round's waits share their jitter: a batch stays together."""
+    spread = random.random()  # noqa: S311 - to spread waits, not to hide anything
+    return [
+        settled(result, tries, _wait(result.ending, tries, spread))
+        for result, tries in zip(results, one.tries, strict=True)
+    ]
+
+
+def _wait(ending: Ending, tries: int, spread: float) -> float:
+    # A mailbox that puts us off wants minutes (greylisting); an answer that did not come can be asked for again soon.
+    base = 30.0 if ending is Ending.NOT_NOW else 1.0
+    return backoff(tries, base=base, cap=3600.0, random=lambda: spread)
+
+
+async def _rest(stop: asyncio.Event) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), _POLL)
+    except TimeoutError:
+        return
