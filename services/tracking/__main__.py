@@ -1,0 +1,8 @@
+"""`python -m services.tracking`."""
+
+from services.kit.service import main
+from services.tracking.app import run
+from services.tracking.config import Config
+
+if __name__ == "__main__":
+    raise SystemExit(main("tracking", Config, run))

@@ -1,0 +1,110 @@
+"""What tracking hears, as it comes in."""
+
+from dataclasses import dataclass, field
+
+from notification.topics import DELIVERIES_ATTEMPTED, NOTICES_EXHAUSTED, NOTICES_SUPERSEDED, TOTALS_CHANGED
+from notification.v1 import deduplication_pb2, dispatch_pb2, routing_pb2
+
+from services.core.channel import channel_named
+from services.core.ids import ID_BYTES
+from services.core.status import AttemptState
+from services.kit.codec import TotalsRow, column, decode_totals, looked_up, notices_from_wire, parse, split_ids
+from services.kit.errors import InvalidMessage
+from services.kit.eventlog import Record
+from services.tracking.domain import Outcomes, State, Superseded
+from services.tracking.errors import UnknownWordError
+
+__all__ = ["TOPICS", "Work", "decode"]
+
+TOPICS = (DELIVERIES_ATTEMPTED, NOTICES_EXHAUSTED, NOTICES_SUPERSEDED, TOTALS_CHANGED)
+_REFUSED = int(AttemptState.REFUSED)
+_STATES = {int(AttemptState.ACCEPTED): int(State.ACCEPTED), int(AttemptState.UNKNOWN): int(State.UNKNOWN)}
+_OUTCOMES = {
+    "accepted": int(AttemptState.ACCEPTED),
+    "refused": int(AttemptState.REFUSED),
+    "unknown": int(AttemptState.UNKNOWN),
+}
+
+
+@dataclass(slots=True)
+class Work:
+    """One block as it was understood, and how many events of which kind were in it."""
+
+    notices: Outcomes | Superseded | None = None
+    totals: list[TotalsRow] = field(default_factory=list)
+    kinds: dict[str, int] = field(default_factory=dict)
+
+
+def decode(record: Record) -> Work:
+    """Read one block. Raises InvalidMessage."""
+    if record.topic == DELIVERIES_ATTEMPTED:
+        return _attempted(record)
+    if record.topic == NOTICES_EXHAUSTED:
+        return _exhausted(record)
+    if record.topic == NOTICES_SUPERSEDED:
+        return _superseded(record)
+    if record.topic == TOTALS_CHANGED:
+        totals = decode_totals(record.value)
+        return Work(totals=totals, kinds={"totals": len(totals)})
+    raise InvalidMessage("unexpected-topic")
+
+
+def _attempted(record: Record) -> Work:
+    wire = parse(dispatch_pb2.DeliveriesAttempted(), record.value)
+    ids = split_ids(wire.ids, len(wire.ids) // ID_BYTES)
+    count = len(ids)
+    outcomes = column(wire.outcomes, count)
+    if not set(outcomes) <= set(_OUTCOMES.values()):
+        raise UnknownWordError("unknown-outcome")
+    block = Outcomes(
+        source=str(record.partition),
+        channel=_channel(wire.channel),
+        at=wire.at,
+        scopes=_scopes(wire.incident_id, looked_up(wire.cohort_ids, wire.cohorts, count)),
+        notices=ids,
+        members=split_ids(wire.members, count),
+        revisions=column(wire.revisions, count),
+        states=[_STATES.get(outcome, 0) for outcome in outcomes],
+        attempts=column(wire.attempts, count),
+    )
+    kinds = {kind: outcomes.count(number) for kind, number in _OUTCOMES.items()}
+    # A refusal decides nothing: routing sends the notice on, or says that it is exhausted.
+    return Work(block.without([row for row, o in enumerate(outcomes) if o == _REFUSED]), kinds=kinds)
+
+
+def _exhausted(record: Record) -> Work:
+    notices = notices_from_wire(parse(routing_pb2.NoticesExhausted(), record.value).notices)
+    count = len(notices)
+    block = Outcomes(
+        source=str(record.partition),
+        channel=0,
+        at=record.at,
+        scopes=_scopes(notices.incident_id, notices.cohorts),
+        notices=notices.ids,
+        members=notices.members,
+        revisions=notices.revisions,
+        states=[int(State.EXHAUSTED)] * count,
+        attempts=notices.attempts,
+    )
+    return Work(block, kinds={"exhausted": count})
+
+
+def _superseded(record: Record) -> Work:
+    wire = parse(deduplication_pb2.NoticesSuperseded(), record.value)
+    ids = split_ids(wire.ids, len(wire.ids) // ID_BYTES)
+    scopes = _scopes(wire.incident_id, looked_up(wire.cohort_ids, wire.cohorts, len(ids)))
+    return Work(Superseded(str(record.partition), record.at, scopes, ids), kinds={"superseded": len(ids)})
+
+
+def _scopes(incident_id: str, cohorts: list[str]) -> list[str]:
+    if not incident_id:
+        raise InvalidMessage("no-incident")
+    scopes = {cohort: f"{incident_id}/{cohort}" for cohort in set(cohorts)}
+    return [scopes[cohort] for cohort in cohorts]
+
+
+def _channel(name: str) -> int:
+    try:
+        return int(channel_named(name))
+    except KeyError:
+        raise UnknownWordError("unknown-channel") from None

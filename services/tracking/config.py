@@ -1,0 +1,12 @@
+"""What tracking can be told: nothing beyond what every service is."""
+
+from dataclasses import dataclass
+
+from services.kit.config import ServiceConfig
+
+__all__ = ["Config"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config(ServiceConfig):
+    """The token that opens the ledger is `HERAUT_AUTH_TOKEN`; where none is set, nobody sees it."""

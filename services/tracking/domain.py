@@ -1,0 +1,140 @@
+"""What state a notice is in: a pure function of the set of its events.
+
+A notice's row is the join of all that was heard of it (a semilattice), so neither order nor repeats matter. What
+the figures of all stages come to together is in `ledger.py`.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+__all__ = ["COUNTERS", "KINDS", "Deltas", "Finding", "Outcomes", "State", "Superseded", "all_differ", "better", "moved"]
+
+# What tracking counts itself, by scope ("incident/cohort") and partition, in the order of the stored rows.
+# notices_settled counts superseded notices too: all that were handed over or given up.
+COUNTERS = ("notified", "exhausted", "notices_settled")
+
+# The kinds of event that tracking hears.
+KINDS = ("accepted", "refused", "unknown", "exhausted", "superseded", "totals")
+
+Deltas = dict[str, dict[str, Counter[str]]]  # partition -> scope -> counter -> change
+
+
+class State(IntEnum):
+    """What is known of a notice; the higher holds. The numbers are stored: they are never reused.
+
+    A refusal is no state: it leaves the notice in flight, on its way to the next channel.
+    """
+
+    UNHEARD = 0  # only that it was superseded
+    UNKNOWN = 1  # a hand-over began and how it ended cannot be known: still in flight
+    EXHAUSTED = 2  # no channel is left
+    ACCEPTED = 3  # a provider took it
+
+
+class Finding(NamedTuple):
+    """What one event, or all so far, say of one notice."""
+
+    notice: bytes
+    scope: str
+    member: bytes | None  # the bearer; None while nothing but a supersession was heard
+    revision: int
+    state: int
+    attempt: int
+    at: int  # ms since 1970
+    channel: int  # 0 where there is none
+    counted: bool  # False: a later revision stands for the bearer, or the bearer is somebody else
+
+
+def better(one: Finding, other: Finding) -> Finding:
+    """Join two findings of the same notice: commutative, associative and idempotent.
+
+    The higher state holds; of equal ones the earlier attempt, then the earlier time. Counted only if both are.
+    """
+    best = min(one, other, key=_precedence)
+    return best._replace(counted=one.counted and other.counted)
+
+
+def _precedence(f: Finding) -> tuple[object, ...]:
+    return -f.state, f.attempt, f.at, f.channel, f.member or b"", f.revision, f.scope
+
+
+def _counts(finding: Finding) -> Iterator[str]:
+    if finding.state == State.ACCEPTED:
+        yield "notices_settled"
+        if finding.counted:
+            yield "notified"
+    elif finding.state == State.EXHAUSTED:
+        yield "notices_settled"
+        if finding.counted:
+            yield "exhausted"
+
+
+def moved(deltas: Deltas, source: str, before: Finding | None, after: Finding) -> None:
+    """Add to `deltas` what a notice's row counts for more, or less, than before."""
+    scopes = deltas.setdefault(source, {})
+    for finding, sign in ((before, -1), (after, +1)):
+        for counter in _counts(finding) if finding else ():
+            scopes.setdefault(finding.scope, Counter())[counter] += sign  # type: ignore[union-attr]
+
+
+@dataclass(slots=True)
+class Outcomes:
+    """One block of outcomes of hand-overs, or of notices given up: columns with one entry a notice."""
+
+    source: str  # the partition
+    channel: int
+    at: int
+    scopes: list[str] = field(default_factory=list)
+    notices: list[bytes] = field(default_factory=list)
+    members: list[bytes] = field(default_factory=list)
+    revisions: list[int] = field(default_factory=list)
+    states: list[int] = field(default_factory=list)
+    attempts: list[int] = field(default_factory=list)
+
+    def findings(self) -> Iterator[Finding]:
+        """Give them one by one."""
+        columns = (self.notices, self.scopes, self.members, self.revisions, self.states, self.attempts)
+        for notice, scope, member, revision, state, attempt in zip(*columns, strict=True):
+            yield Finding(notice, scope, member, revision, state, attempt, self.at, self.channel, counted=True)
+
+    def without(self, rows: Sequence[int]) -> "Outcomes":
+        """Give the block less these rows."""
+        if not rows:
+            return self
+        out = set(rows)
+        left = [row for row in range(len(self.notices)) if row not in out]
+        columns = (self.scopes, self.notices, self.members, self.revisions, self.states, self.attempts)
+        picked: list[Any] = [[column[row] for row in left] for column in columns]
+        return Outcomes(self.source, self.channel, self.at, *picked)
+
+    def add_to(self, deltas: Deltas) -> None:
+        """Count the block as rows that were not there before."""
+        scopes = deltas.setdefault(self.source, {})
+        for (scope, state), count in Counter(zip(self.scopes, self.states, strict=True)).items():
+            example = Finding(b"", scope, b"", 0, state, 0, 0, 0, counted=True)
+            for counter in _counts(example):
+                scopes.setdefault(scope, Counter())[counter] += count
+
+
+@dataclass(slots=True)
+class Superseded:
+    """One block of notices that no longer count for their bearer."""
+
+    source: str
+    at: int
+    scopes: list[str]
+    notices: list[bytes]
+
+    def findings(self) -> Iterator[Finding]:
+        """Give them one by one."""
+        for notice, scope in zip(self.notices, self.scopes, strict=True):
+            yield Finding(notice, scope, None, 0, State.UNHEARD, 0, self.at, 0, counted=False)
+
+
+def all_differ(blocks: Sequence[Outcomes | Superseded]) -> bool:
+    """Tell whether no notice comes twice, so that rows can be written without being joined first."""
+    notices = [notice for block in blocks for notice in block.notices]
+    return len(set(notices)) == len(notices)

@@ -1,0 +1,173 @@
+"""Tracking's part of its stage: one row a notice, counts beside it, and the ledger that is read from them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
+
+import asyncpg
+
+from services.core.incident import Incident
+from services.kit import totals
+from services.kit.codec import TotalsRow
+from services.kit.eventlog import Output, Record
+from services.kit.stage import Connection
+from services.tracking.codec import Work, decode
+from services.tracking.domain import COUNTERS, Deltas, Finding, Outcomes, Superseded, all_differ, better, moved
+from services.tracking.ledger import Heard, Ledger, hear, ledger_of
+from services.tracking.metrics import TrackingMetrics
+from services.tracking.store import Store
+
+__all__ = ["Ledgers", "TrackingHandler"]
+
+# Figures of a cohort that disagree for so long, and do not move, are not on the way any more: it is well over what
+# a block takes from a commit through Kafka to the next room.
+SETTLE_SECONDS = 2.0
+# Often enough that a reader hardly waits longer than needed.
+POLL_SECONDS = 0.2
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+
+class TrackingHandler:
+    """Hears how notices fare. What is written depends on the set of events alone, so replays change nothing."""
+
+    def __init__(self, store: Store, metrics: TrackingMetrics) -> None:
+        self._store = store
+        self._metrics = metrics
+
+    def decode(self, record: Record) -> Work:
+        """Read one block. Raises InvalidMessage."""
+        return decode(record)
+
+    async def ready(self, work: Sequence[Work]) -> None:
+        """Nothing to wait for: what is counted needs no document."""
+
+    async def apply(self, connection: Connection, work: Sequence[Work]) -> Sequence[Output]:
+        """Write the effects of these blocks; tracking sends nothing on."""
+        blocks = [w.notices for w in work if w.notices is not None and w.notices.notices]
+        if blocks:
+            await self._take(connection, blocks)
+        heard = _highest(row for w in work for row in w.totals)
+        if heard:
+            await self._store.keep_totals(connection, heard)
+        for w in work:
+            self._metrics.count(w.kinds)
+        return ()
+
+    async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:  # noqa: ARG002
+        """Nothing here waits for a time."""
+        return ()
+
+    async def _take(self, connection: Connection, blocks: Sequence[Outcomes | Superseded]) -> None:
+        numbers = await self._store.number_cohorts(connection, {scope for b in blocks for scope in b.scopes})
+        outcomes = [block for block in blocks if isinstance(block, Outcomes)]
+        deltas: Deltas = {}
+        rest: Sequence[Outcomes | Superseded] = blocks
+        if all_differ(blocks) and outcomes and await self._copy(connection, outcomes, numbers):
+            for block in outcomes:
+                block.add_to(deltas)
+            rest = [block for block in blocks if isinstance(block, Superseded)]
+        for block in rest:
+            await self._join(connection, block, numbers, deltas)
+        for source, scopes in sorted(deltas.items()):
+            moves = {scope: changes for scope, changes in scopes.items() if any(changes.values())}
+            await totals.move(connection, moves, source, COUNTERS)
+
+    async def _copy(self, connection: Connection, blocks: Sequence[Outcomes], numbers: Mapping[str, int]) -> bool:
+        """Write the usual case, rows that are all new, the fast way; tells whether it was one."""
+        try:
+            async with connection.transaction():  # a savepoint: a row that is there already costs the COPY alone
+                await self._store.copy_outcomes(connection, blocks, numbers)
+        except asyncpg.UniqueViolationError:
+            return False
+        return True
+
+    async def _join(
+        self, connection: Connection, block: Outcomes | Superseded, numbers: Mapping[str, int], deltas: Deltas
+    ) -> None:
+        """Join a block with what is known of its notices."""
+        new: dict[bytes, Finding] = {}
+        for finding in block.findings():
+            new[finding.notice] = better(new[finding.notice], finding) if finding.notice in new else finding
+        while new:  # once, unless a row that was not there to be locked is there now
+            known = await self._store.lock_notices(connection, new)
+            joined = [better(known[notice], new[notice]) for notice in known]
+            changed = [finding for finding in joined if finding != known[finding.notice]]
+            fresh = [finding for notice, finding in new.items() if notice not in known]
+            if changed:
+                await self._store.change_notices(connection, changed, numbers)
+            added = await self._store.add_notices(connection, fresh, numbers) if fresh else set()
+            for finding in (*changed, *(finding for finding in fresh if finding.notice in added)):
+                moved(deltas, block.source, known.get(finding.notice), finding)
+            new = {finding.notice: finding for finding in fresh if finding.notice not in added}
+
+
+def _highest(rows: Iterable[TotalsRow]) -> list[TotalsRow]:
+    highest: dict[tuple[str, str, str], TotalsRow] = {}
+    for row in rows:
+        key = row.scope, row.stage, row.source
+        if key not in highest or row.sequence > highest[key].sequence:
+            highest[key] = row
+    return list(highest.values())
+
+
+class Control(Protocol):
+    """Incidents and cohorts as they are known now (the global table of incidents)."""
+
+    def get(self, key: tuple[str, ...]) -> Any | None:
+        """Give an entry, None where there is none."""
+        ...
+
+    def items(self) -> Iterable[tuple[tuple[str, ...], Any]]:
+        """Give all entries."""
+        ...
+
+
+class Ledgers:
+    """The ledger of an incident, or of all: what every stage counted, put beside what was declared."""
+
+    def __init__(
+        self, pool: Pool, store: Store, control: Control, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        self._pool = pool
+        self._store = store
+        self._control = control
+        self._sleep = sleep
+
+    def incidents(self) -> list[Incident]:
+        """Give the incidents that are known, by id."""
+        found = [value for key, value in self._control.items() if key[0] == "incident" and len(key) == 2]
+        return sorted(found, key=lambda incident: str(incident.incident_id))
+
+    async def of(self, incident_id: str) -> Ledger | None:
+        """Give the ledger of an incident, None where it is not known."""
+        incident = self._control.get(("incident", incident_id))
+        return (await self._draw_up([incident], f"{incident_id}/"))[0] if incident else None
+
+    async def all(self) -> list[Ledger]:
+        """Give the ledgers of all incidents."""
+        return await self._draw_up(self.incidents(), "")
+
+    async def _draw_up(self, incidents: Sequence[Incident], prefix: str) -> list[Ledger]:
+        heard, broken = await self._settled(prefix)
+        cohorts = [value for key, value in self._control.items() if key[0] == "cohort"]
+        return [
+            ledger_of(i.incident_id, i.title, [c for c in cohorts if c.incident_id == i.incident_id], heard, broken)
+            for i in incidents
+        ]
+
+    async def _settled(self, prefix: str) -> tuple[dict[str, Heard], set[str]]:
+        """Give what was heard, and the scopes whose figures disagree although they no longer move."""
+        heard = await self._hear(prefix)
+        doubtful = {scope: figures for scope, figures in heard.items() if not figures.agrees}
+        for _ in range(round(SETTLE_SECONDS / POLL_SECONDS)):
+            if not doubtful:
+                break
+            await self._sleep(POLL_SECONDS)
+            heard = await self._hear(prefix)
+            doubtful = {scope: before for scope, before in doubtful.items() if heard[scope] == before}
+        return heard, set(doubtful)
+
+    async def _hear(self, prefix: str) -> dict[str, Heard]:
+        async with self._pool.acquire() as connection:
+            return hear(await self._store.read_totals(connection, prefix))

@@ -1,0 +1,110 @@
+"""Every metric of tracking that is its own; those that all stages have are in `kit.metrics`."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from services.tracking.domain import KINDS
+from services.tracking.ledger import CohortLine, Ledger
+
+__all__ = ["LedgerMetrics", "TrackingMetrics"]
+
+# More cohorts than a dashboard can show; those beyond are added up per incident, so that series stay few.
+_MAX_COHORTS = 200
+_OTHERS = "_others"  # no cohort can have this id
+_DISPOSITIONS = {
+    "notified": "notified",
+    "merged": "merged",
+    "suppressed": "suppressed",
+    "held": "held",
+    "inFlight": "in_flight",
+    "exhausted": "exhausted",
+    "rejected": "rejected",
+    "missing": "missing",
+}
+
+
+class TrackingMetrics:
+    """Counters with their children bound once; moved once a block, never once a notice."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        events = Counter(
+            "tracking_events_total",
+            "Events heard, by kind; a repeat counts again. accepted, refused, unknown: hand-overs; "
+            "exhausted, superseded: notices; totals: counts of other stages.",
+            ["kind"],
+            registry=registry,
+        )
+        self._kinds = {kind: events.labels(kind) for kind in KINDS}
+
+    def count(self, kinds: Mapping[str, int]) -> None:
+        """Count a block's events."""
+        for kind, events in kinds.items():
+            self._kinds[kind].inc(events)
+
+
+class LedgerMetrics(Collector):
+    """The ledger as gauges. Made anew at every scrape from the ledgers last seen: no series outlives its cohort."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._ledgers: Sequence[Ledger] = ()
+        self._now = 0
+        registry.register(self)
+
+    def show(self, ledgers: Sequence[Ledger], now: int) -> None:
+        """Show these from now on; `now` is ms since 1970."""
+        self._ledgers, self._now = ledgers, now
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        """Name the metrics."""
+        return self._families()
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Give the gauges."""
+        members, oldest, unbalanced = self._families()
+        for incident_id, cohort_id, figures in _bounded(self._ledgers):
+            for disposition, count in figures.items():
+                members.add_metric([incident_id, cohort_id, disposition], count)
+        for ledger in self._ledgers:
+            waiting = [c.first_at for c in ledger.cohorts if c.waiting > 0 and c.first_at is not None]
+            oldest.add_metric([ledger.incident_id], (self._now - min(waiting, default=self._now)) / 1000)
+            unbalanced.add_metric([ledger.incident_id], sum(not c.balanced for c in ledger.cohorts))
+        return members, oldest, unbalanced
+
+    @staticmethod
+    def _families() -> tuple[GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFamily]:
+        return (
+            GaugeMetricFamily(
+                "tracking_cohort_members",
+                f"Declared members by where they stand; beyond {_MAX_COHORTS} cohorts, cohort is {_OTHERS}.",
+                labels=["incident", "cohort", "disposition"],
+            ),
+            GaugeMetricFamily(
+                "tracking_oldest_uninformed_seconds",
+                "Age of the oldest cohort with somebody in flight or held, from when intake counted its first record: "
+                "an upper bound of how long anybody accepted has waited. 0 = nobody waits.",
+                labels=["incident"],
+            ),
+            GaugeMetricFamily(
+                "tracking_unbalanced_cohorts",
+                "Cohorts whose ledger does not balance although nothing is on the way: alert on any.",
+                labels=["incident"],
+            ),
+        )
+
+
+def _figures(line: CohortLine) -> dict[str, int]:
+    return {disposition: getattr(line.line, name) for disposition, name in _DISPOSITIONS.items()}
+
+
+def _bounded(ledgers: Sequence[Ledger]) -> Iterator[tuple[str, str, dict[str, int]]]:
+    left = _MAX_COHORTS
+    for ledger in ledgers:
+        for cohort in ledger.cohorts[:left]:
+            yield ledger.incident_id, cohort.cohort_id, _figures(cohort)
+        if others := ledger.cohorts[left:]:
+            summed = [_figures(cohort) for cohort in others]
+            yield ledger.incident_id, _OTHERS, {name: sum(f[name] for f in summed) for name in _DISPOSITIONS}
+        left = max(0, left - len(ledger.cohorts))

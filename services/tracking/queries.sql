@@ -1,0 +1,62 @@
+-- name: number_cohorts
+-- The numbers of these cohorts, as far as they have one.
+select scope, number from cohorts where scope = any($1::text[]);
+
+-- name: add_cohorts
+-- Give numbers to cohorts, in the order of their names; another process may have given some meanwhile.
+insert into cohorts (scope)
+select new.scope from unnest($1::text[]) as new(scope) order by new.scope
+on conflict (scope) do nothing;
+
+-- name: lock_notices
+-- What is known of these notices; the rows are locked in the order of their keys.
+select notices.notice, cohorts.scope, notices.member, notices.revision, notices.state, notices.attempt,
+       (extract(epoch from notices.at) * 1000)::bigint as at, notices.channel, notices.counted
+from notices
+join cohorts on cohorts.number = notices.cohort
+where notices.notice = any($1::bytea[])
+order by notices.notice
+for update of notices;
+
+-- name: add_notices
+-- New rows, in the order of their keys; those that are there already do not come back.
+insert into notices (at, cohort, revision, attempt, state, channel, counted, notice, member)
+select to_timestamp(new.at / 1000.0), new.cohort, new.revision, new.attempt, new.state, new.channel, new.counted,
+       new.notice, new.member
+from unnest($1::bytea[], $2::int[], $3::bytea[], $4::int[], $5::smallint[], $6::int[], $7::bigint[], $8::smallint[],
+            $9::boolean[])
+     as new(notice, cohort, member, revision, state, attempt, at, channel, counted)
+order by new.notice
+on conflict (notice) do nothing
+returning notice;
+
+-- name: change_notices
+-- What is known of them now; the rows are locked already.
+update notices
+set at = to_timestamp(new.at / 1000.0), cohort = new.cohort, revision = new.revision, attempt = new.attempt,
+    state = new.state, channel = new.channel, counted = new.counted, member = new.member
+from unnest($1::bytea[], $2::int[], $3::bytea[], $4::int[], $5::smallint[], $6::int[], $7::bigint[], $8::smallint[],
+            $9::boolean[])
+     as new(notice, cohort, member, revision, state, attempt, at, channel, counted)
+where notices.notice = new.notice;
+
+-- name: keep_totals
+-- Totals of other stages, in the order of their keys; of each source the highest sequence holds.
+insert into stage_totals (scope, stage, source, sequence, counts, first_at)
+select new.scope, new.stage, new.source, new.sequence, new.counts::jsonb, to_timestamp(new.first_at / 1000.0)
+from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[])
+     as new(scope, stage, source, sequence, counts, first_at)
+order by new.scope collate "C", new.stage collate "C", new.source collate "C"
+on conflict (scope, stage, source) do update
+set sequence = excluded.sequence, counts = excluded.counts, first_at = excluded.first_at
+where excluded.sequence > stage_totals.sequence;
+
+-- name: read_totals
+-- What every stage counted of the cohorts whose scope begins so; tracking's own counts are a list.
+select stage, scope, counts, (extract(epoch from first_at) * 1000)::bigint as first_at
+from stage_totals
+where starts_with(scope, $1)
+union all
+select 'tracking', scope, to_jsonb(counts), (extract(epoch from first_at) * 1000)::bigint
+from totals
+where starts_with(scope, $1);

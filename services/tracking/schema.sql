@@ -1,0 +1,33 @@
+-- The room's own tables as all migrations together make them; the stage's own are kit's. No personal data: notices
+-- and members are hashes.
+
+-- Cohorts that something was heard of: rows of notices carry 4 bytes, not two names.
+create table cohorts (
+    number int generated always as identity unique,
+    scope  text collate "C" primary key -- "incident/cohort"; byte order, so that an incident's are found by their prefix
+);
+
+-- One row a notice, written at its first outcome and joined with whatever is heard of it later.
+-- Widest first: no padding in ten million rows.
+create table notices (
+    at       timestamptz not null, -- of the event that decided the state
+    cohort   int not null,
+    revision int not null,
+    attempt  int not null,         -- the attempt that decided the state; 0 = none was made
+    state    smallint not null,    -- domain.State
+    channel  smallint not null,    -- core.channel; 0 = none
+    counted  boolean not null,     -- false: a later revision stands for the bearer
+    notice   bytea primary key,
+    member   bytea                 -- the bearer; null while only a supersession was heard
+);
+
+-- The highest totals heard of every other stage.
+create table stage_totals (
+    scope    text collate "C" not null,
+    stage    text not null,
+    source   text not null,
+    sequence bigint not null,
+    counts   jsonb not null,       -- counter -> count
+    first_at timestamptz not null, -- when the source counted its first
+    primary key (scope, stage, source)
+);

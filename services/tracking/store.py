@@ -1,0 +1,98 @@
+"""Tracking's rows: one method a named query, a batch in and a batch out."""
+
+import struct
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import asyncpg
+import orjson
+
+from services.kit.codec import TotalsRow
+from services.kit.postgres import Queries, binary_copy
+from services.tracking.domain import COUNTERS, Finding, Outcomes
+from services.tracking.ledger import Totals
+
+__all__ = ["Store"]
+
+# Quoted: asyncpg's classes are generic for the type checker only.
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+
+_COLUMNS = ("at", "cohort", "revision", "attempt", "state", "channel", "counted", "notice", "member")
+# All of a row of `notices` in COPY's binary format but its two ids, sizes before values.
+_HEAD = struct.Struct(">hiqiiiiiiihihib")
+_ID = struct.pack(">i", 16)
+_POSTGRES_EPOCH_MS = 946_684_800_000  # 2000-01-01, where PostgreSQL's timestamps count from
+
+
+class Store:
+    """Reads and writes tracking's own schema on the connection that it is given."""
+
+    def __init__(self) -> None:
+        self._queries = Queries.load(Path(__file__).with_name("queries.sql"))
+
+    async def number_cohorts(self, db: Connection, scopes: Collection[str]) -> dict[str, int]:
+        """Give each scope its number, a new one where it has none."""
+        numbers = await self._numbers(db, scopes)
+        if len(numbers) < len(scopes):
+            await db.execute(self._queries["add_cohorts"], [scope for scope in scopes if scope not in numbers])
+            numbers = await self._numbers(db, scopes)
+        return numbers
+
+    async def _numbers(self, db: Connection, scopes: Collection[str]) -> dict[str, int]:
+        return {row[0]: row[1] for row in await db.fetch(self._queries["number_cohorts"], list(scopes))}
+
+    async def copy_outcomes(self, db: Connection, blocks: Sequence[Outcomes], numbers: Mapping[str, int]) -> None:
+        """Write all notices of the blocks as new rows. Raises UniqueViolationError where one is there already."""
+        rows = [row for block in blocks for row in _packed(block, numbers)]
+        await db.copy_to_table("notices", source=binary_copy(rows), columns=_COLUMNS, format="binary")
+
+    async def lock_notices(self, db: Connection, notices: Collection[bytes]) -> dict[bytes, Finding]:
+        """Lock the known ones among these notices, and give what is known of them."""
+        rows = await db.fetch(self._queries["lock_notices"], list(notices))
+        return {row["notice"]: Finding(*row) for row in rows}
+
+    async def add_notices(self, db: Connection, findings: Sequence[Finding], numbers: Mapping[str, int]) -> set[bytes]:
+        """Write new rows; gives the notices that had none."""
+        added = await db.fetch(self._queries["add_notices"], *_columns(findings, numbers))
+        return {row["notice"] for row in added}
+
+    async def change_notices(self, db: Connection, findings: Sequence[Finding], numbers: Mapping[str, int]) -> None:
+        """Write what is known now of notices whose rows are locked."""
+        await db.execute(self._queries["change_notices"], *_columns(findings, numbers))
+
+    async def keep_totals(self, db: Connection, rows: Collection[TotalsRow]) -> None:
+        """Keep totals where they are higher than those known; one row a source and scope."""
+        values = [(r.scope, r.stage, r.source, r.sequence, orjson.dumps(r.counts).decode(), r.at) for r in rows]
+        await db.execute(self._queries["keep_totals"], *zip(*values, strict=True))
+
+    async def read_totals(self, db: Connection, prefix: str) -> list[Totals]:
+        """Give what every stage counted of scopes that begin with `prefix`, as of one moment."""
+        rows = await db.fetch(self._queries["read_totals"], prefix)
+        return [Totals(row["stage"], row["scope"], _named(row["counts"]), row["first_at"]) for row in rows]
+
+
+def _packed(block: Outcomes, numbers: Mapping[str, int]) -> list[bytes]:
+    """Pack a block's rows; rows that differ in their ids alone share all else."""
+    at = (block.at - _POSTGRES_EPOCH_MS) * 1000
+    heads: dict[tuple[str, int, int, int], bytes] = {}
+    rows = []
+    keys = zip(block.scopes, block.revisions, block.attempts, block.states, strict=True)
+    for key, notice, member in zip(keys, block.notices, block.members, strict=True):
+        head = heads.get(key)
+        if head is None:
+            scope, revision, attempt, state = key
+            fixed = (8, at, 4, numbers[scope], 4, revision, 4, attempt, 2, state, 2, block.channel, 1, True)
+            head = heads[key] = _HEAD.pack(len(_COLUMNS), *fixed) + _ID
+        rows.append(b"%b%b%b%b" % (head, notice, _ID, member))
+    return rows
+
+
+def _named(counts: Mapping[str, int] | list[int]) -> Mapping[str, int]:
+    # A row of our own that was written before a counter was added is shorter.
+    return dict(zip(COUNTERS, counts, strict=False)) if isinstance(counts, list) else counts
+
+
+def _columns(findings: Sequence[Finding], numbers: Mapping[str, int]) -> list[list[object]]:
+    rows = [f._replace(scope=numbers[f.scope]) for f in findings]  # type: ignore[arg-type]  # its number stands for it
+    return [list(column) for column in zip(*rows, strict=True)]
