@@ -1,5 +1,6 @@
 """Talks to the services over HTTP; what they answer with a problem becomes a Fault with all its lines."""
 
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -83,4 +84,5 @@ def _lines(status: int, body: Mapping[str, Any]) -> list[str]:
 
 
 def _reason(error: aiohttp.ClientConnectionError) -> str:
-    return error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+    number = error.errno if isinstance(error, OSError) else None
+    return os.strerror(number).lower() if number else type(error).__name__

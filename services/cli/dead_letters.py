@@ -12,7 +12,7 @@ import asyncpg
 import click
 
 from services.cli.console import Fault, print_json, say, table
-from services.cli.foundation import embedded_database
+from services.cli.foundation import database_for_now
 from services.cli.surroundings import data_option, json_option, read_settings
 from services.kit.eventlog import TopicPartition
 from services.kit.eventlog.dead_letters import DeadLetter, position_of
@@ -107,16 +107,15 @@ def _position(text: str) -> tuple[TopicPartition, int]:
 @asynccontextmanager
 async def _open(data: Path) -> AsyncIterator[DeadLetters]:
     settings = read_settings(data)
-    database = await embedded_database(settings)
-    url = database[1] if database else settings.database_urls.get("HERAUT_DATABASE_URL")
-    if url is None:
-        raise Fault("HERAUT_DATABASE_URL is needed: dead letters belong to no single room", 2)
-    connection = await asyncpg.connect(url)
-    letters: DeadLetters = EmbeddedDeadLetters(connection)
-    if settings.log == "kafka":
-        letters = KafkaDeadLetters(KafkaSettings.from_config(settings), connection, settings.partitions)
-    try:
-        yield letters
-    finally:
-        await letters.close()
-        await connection.close()
+    async with database_for_now(settings) as owner:
+        if owner is None:
+            raise Fault("HERAUT_DATABASE_URL is needed: dead letters belong to no single room", 2)
+        connection = await asyncpg.connect(owner)
+        letters: DeadLetters = EmbeddedDeadLetters(connection)
+        if settings.log == "kafka":
+            letters = KafkaDeadLetters(KafkaSettings.from_config(settings), connection, settings.partitions)
+        try:
+            yield letters
+        finally:
+            await letters.close()
+            await connection.close()

@@ -13,7 +13,7 @@ import asyncpg
 import click
 
 from services.cli.console import Fault, out, print_json
-from services.cli.foundation import embedded_database
+from services.cli.foundation import database_for_now
 from services.cli.surroundings import data_option, json_option, read_settings
 from services.core.rooms import ROOMS
 from services.kit.config import ServiceConfig
@@ -86,13 +86,12 @@ async def _finding(name: str, look: Callable[[ServiceConfig], Awaitable[str]], s
 
 
 async def _database(settings: ServiceConfig) -> str:
-    embedded = await embedded_database(settings)
-    owner = embedded[1] if embedded else settings.database_urls.get("HERAUT_DATABASE_URL")
     found = []
-    for room in ROOMS:
-        own = settings.database_urls.get(f"HERAUT_DATABASE_URL_{room.upper()}")
-        found.append(await _room_works(own or owner or "", room, logs_in=bool(own)))
-    return f"PostgreSQL {found[0]}{' (embedded)' if embedded else ''}, {len(found)} roles"
+    async with database_for_now(settings) as owner:
+        for room in ROOMS:
+            own = settings.database_urls.get(f"HERAUT_DATABASE_URL_{room.upper()}")
+            found.append(await _room_works(own or owner or "", room, logs_in=bool(own)))
+    return f"PostgreSQL {found[0]}{'' if settings.database_urls else ' (embedded)'}, {len(found)} roles"
 
 
 async def _room_works(url: str, room: str, *, logs_in: bool) -> str:

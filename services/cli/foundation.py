@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 from services.cli.console import Fault
@@ -22,6 +22,7 @@ from services.kit.migrate import MigrationReport, migrate
 
 __all__ = [
     "apply_migrations",
+    "database_for_now",
     "embedded_database",
     "ensure_keys",
     "ensure_token",
@@ -60,6 +61,15 @@ def locked(data: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+def is_held(data: Path) -> bool:
+    """Tell whether an `up` holds the data directory now."""
+    try:
+        with locked(data):
+            return False
+    except Fault:
+        return True
 
 
 def ensure_keys(settings: ServiceConfig) -> None:
@@ -116,11 +126,26 @@ async def embedded_database(settings: ServiceConfig) -> tuple[EmbeddedPostgres, 
     return server, await server.ensure_running()
 
 
-async def apply_migrations(settings: ServiceConfig, embedded_url: str | None) -> MigrationReport | None:
-    """Bring the database up to date; None where only the rooms' own logins are configured, who may not."""
-    owner = settings.database_urls.get("HERAUT_DATABASE_URL") or embedded_url
-    if owner is None:
-        return None
+@contextlib.asynccontextmanager
+async def database_for_now(settings: ServiceConfig) -> AsyncIterator[str | None]:
+    """Give the owner's URL of the database, None where only the rooms' own are configured.
+
+    The embedded one is left as it was found: running, or not.
+    """
+    if settings.database_urls:
+        yield settings.database_urls.get("HERAUT_DATABASE_URL")
+        return
+    server = EmbeddedPostgres(settings.data_dir)
+    was_running = server.server_pid is not None
+    try:
+        yield await server.ensure_running()
+    finally:
+        if not was_running and not is_held(settings.data_dir):
+            await server.stop()
+
+
+async def apply_migrations(settings: ServiceConfig, owner: str) -> MigrationReport:
+    """Bring the database at the owner's URL up to date, with a login for each room that one is configured for."""
     urls = {room: settings.database_urls.get(f"HERAUT_DATABASE_URL_{room.upper()}") for room in ROOMS}
     return await migrate(owner, room_urls={room: url for room, url in urls.items() if url})
 

@@ -12,6 +12,7 @@ import click
 from services.cli.console import Fault, print_json, say, table
 from services.cli.foundation import (
     apply_migrations,
+    database_for_now,
     embedded_database,
     ensure_keys,
     ensure_token,
@@ -66,7 +67,9 @@ async def _up(settings: ServiceConfig) -> None:
 async def _supervise(
     settings: ServiceConfig, database: tuple[EmbeddedPostgres, str] | None, stop: asyncio.Event
 ) -> None:
-    await apply_migrations(settings, database[1] if database else None)
+    # With the rooms' own logins alone there is nobody who may migrate: `heraut migrate` was run before, then.
+    if owner := database[1] if database else settings.database_urls.get("HERAUT_DATABASE_URL"):
+        await apply_migrations(settings, owner)
     await make_topics(settings)
     environ = service_environ(settings, os.environ, database[1] if database else None)
     drain = settings.drain_timeout + _BEYOND_DRAIN
@@ -126,11 +129,10 @@ def migrate_command(data: Path, *, as_json: bool) -> None:
 
 
 async def _migrate(settings: ServiceConfig) -> list[str]:
-    database = await embedded_database(settings)
-    report = await apply_migrations(settings, database[1] if database else None)
-    if report is None:
-        raise Fault("HERAUT_DATABASE_URL is needed: the rooms' own logins may not change the database", 2)
-    return list(report.applied)
+    async with database_for_now(settings) as owner:
+        if owner is None:
+            raise Fault("HERAUT_DATABASE_URL is needed: the rooms' own logins may not change the database", 2)
+        return list((await apply_migrations(settings, owner)).applied)
 
 
 @click.command()
