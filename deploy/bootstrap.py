@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -99,12 +100,12 @@ def _ensure_uv() -> None:
         sys.exit("neither this Python nor a new virtual environment has pip: install python3-venv or python3-pip")
 
 
-def _works(command: "list[str | Path]") -> bool:
+def _works(command: "Sequence[object]") -> bool:
     done = subprocess.run([str(part) for part in command], capture_output=True, check=False)
     return done.returncode == 0
 
 
-def _run(command: "list[str | Path]", doing: str, environ: "dict[str, str] | None" = None) -> None:
+def _run(command: "Sequence[object]", doing: str, environ: "dict[str, str] | None" = None) -> None:
     print(doing, flush=True)
     done = subprocess.run([str(part) for part in command], check=False, env=environ)
     if done.returncode:
