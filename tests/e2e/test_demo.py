@@ -1,0 +1,40 @@
+"""`heraut demo` does the main job in one go, on both logs."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.heraut_process import heraut_json
+
+# Everybody told once, and nobody else's news; the rest of the figures depend on the seed alone.
+HOLDS = {"lost": 0, "duplicates": 0, "mixUps": 0, "unexpected": 0, "untold": 0, "balanced": True}
+
+
+def _figures(result: dict[str, Any]) -> dict[str, Any]:
+    return {name: result[name] for name in HOLDS}
+
+
+@pytest.mark.timeout(600)
+def test_everybody_is_told_once_on_the_embedded_log(tmp_path: Path) -> None:
+    """Two thousand people in three waves, with supplements, and nothing installed but Python."""
+    result = heraut_json("demo", "--people", "2000", "--supplements", "--data", str(tmp_path))
+
+    assert _figures(result) == HOLDS
+    assert (2000, "postgres") == (result["people"], result["log"])
+    assert {"portal", "email", "letter"} == set(result["channels"])
+    assert result["members"] > result["people"] > result["notices"] - 200
+    assert sorted(Path(result["printDir"]).glob("*.done"))
+
+
+@pytest.mark.kafka
+@pytest.mark.timeout(900)
+def test_everybody_is_told_once_on_kafka(kafka_bootstrap: str) -> None:
+    """The same over a real Kafka, whose topics the demo makes and takes away."""
+    for seed in ("1", "2"):  # the second one finds the broker as the first one did
+        result = heraut_json(
+            "demo", "--people", "1000", "--log", "kafka", "--seed", seed, HERAUT_KAFKA_BOOTSTRAP_SERVERS=kafka_bootstrap
+        )
+
+        assert _figures(result) == HOLDS
+        assert (1000, "kafka") == (result["people"], result["log"])

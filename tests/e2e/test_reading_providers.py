@@ -1,0 +1,115 @@
+"""The check reads what dispatch's adapters really hand over: print files, messages and mail."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from hashlib import blake2b
+from pathlib import Path
+
+import pytest
+
+from services.core.facts import Facts
+from services.core.ids import batch_id, format_reference
+from services.core.incident import Incident
+from services.core.notices import Notices
+from services.demo.check import check
+from services.demo.expectation import Expectation
+from services.demo.incident import made_up_incident
+from services.demo.people import Person, make_people
+from services.demo.providers import AddressBook, emails, letters, portal_messages
+from services.demo.records import EMAIL_FILE, PORTAL_FILE, RecordFile
+from services.dispatch.channels.letter import PrintFolder
+from services.dispatch.domain import Contact, Round, Work
+from services.dispatch.message import Letterbox, PlainTexts
+from services.kit.document import parse_incident
+
+NOW = datetime(2026, 8, 20, 9, 30, tzinfo=UTC)
+FACTS = (Facts(0b00001, 0b00001), Facts(0b10011, 0), Facts(0b11111, 0b00111))
+
+
+def _expectation(count: int) -> Expectation:
+    expectation = Expectation(make_people(count, seed=4))
+    for person in expectation.people:
+        expectation.tell(person, FACTS[person.number % len(FACTS)])
+    return expectation
+
+
+def _work(expectation: Expectation, incident: Incident) -> Work:
+    notices = Notices(incident.incident_id, incident.version)
+    for person, facts in zip(expectation.people, expectation.facts, strict=True):
+        _add(notices, person, facts)
+    batch = batch_id("letter", [(one, 1) for one in notices.ids])
+    one = Round(0, notices, [0] * len(notices), NOW, batch)
+    return Work(one, incident, [_contact(person) for person in expectation.people])
+
+
+def _add(notices: Notices, person: Person, facts: Facts) -> None:
+    row = {
+        "ids": blake2b(str(person.number).encode(), digest_size=16).digest(), "members": b"", "versions": 1,
+        "pseudonyms": b"", "revisions": 1, "supersedes": b"", "exposed": facts.exposed, "confirmed": facts.confirmed,
+        "told_exposed": 0, "told_confirmed": 0, "channels": 7, "flags": 0, "languages": person.language,
+        "cohorts": "wave-1", "accepted_at": 0, "attempts": 1, "tried": 0,
+    }  # fmt: skip
+    for name, value in row.items():
+        getattr(notices, name).append(value)
+
+
+def _contact(person: Person) -> Contact:
+    return Contact(
+        person.initials, person.given_name, person.prefix, person.family_name, person.street, person.house_number,
+        person.house_letter, person.house_number_addition, person.postcode, person.city, person.country,
+        email=person.email or "x@example.org", portal_id=person.portal_id,
+    )  # fmt: skip
+
+
+def _incident() -> Incident:
+    return parse_incident("try", 1, made_up_incident(NOW))
+
+
+@pytest.mark.parametrize("letter_format", ["pdf", "ndjson"])
+async def test_letters_are_read_as_their_receivers_would(tmp_path: Path, letter_format: str) -> None:
+    """Everybody's letter is found in the print folder, with the right name, address, reference and facts."""
+    expectation = _expectation(60)
+    folder = PrintFolder(tmp_path, letter_format)
+    await folder.hand_over(_work(expectation, _incident()), lambda: True)
+    await folder.close()
+    with ThreadPoolExecutor(1) as workers:
+        found = letters(tmp_path, "try", AddressBook(expectation.people), workers)
+        verdict = check(expectation, list(found))
+
+    assert ([], 60, True) == (verdict.examples, verdict.told, verdict.holds)
+
+
+def test_mail_is_read_as_its_receivers_would(tmp_path: Path) -> None:
+    """Everybody's mail is found in the mail server's record."""
+    expectation = _expectation(60)
+    for person in expectation.people:
+        person.email = person.email or f"somebody{person.number}@example.org"
+    work = _work(expectation, _incident())
+    records, letterbox = RecordFile(tmp_path / EMAIL_FILE), Letterbox()
+    for row, contact in enumerate(work.contacts):
+        mail = letterbox.mail(work.incident, work.round.notices, row, contact, NOW)
+        assert mail
+        records.append({"at": 1, "recipient": mail.recipient, "message": mail.body.decode()})
+    verdict = check(expectation, list(emails(tmp_path, AddressBook(expectation.people))))
+
+    assert ([], 60, True) == (verdict.examples, verdict.told, verdict.holds)
+
+
+def test_portal_messages_are_read_as_their_receivers_would(tmp_path: Path) -> None:
+    """Everybody's message is found in the portal's record."""
+    expectation = _expectation(60)
+    for person in expectation.people:
+        person.portal_id = person.portal_id or f"mp-{person.number:08d}"
+    work = _work(expectation, _incident())
+    records, texts = RecordFile(tmp_path / PORTAL_FILE), PlainTexts()
+    for row, contact in enumerate(work.contacts):
+        notices = work.round.notices
+        wording = texts.wording(work.incident, notices, row)
+        body = texts.top(wording, notices, row, contact) + texts.tail(wording)
+        reference = format_reference(notices.ids[row])
+        records.append(
+            {"at": 1, "key": reference, "recipient": contact.portal_id, "reference": reference, "body": body}
+        )
+    verdict = check(expectation, list(portal_messages(tmp_path, AddressBook(expectation.people))))
+
+    assert ([], 60, True) == (verdict.examples, verdict.told, verdict.holds)

@@ -1,0 +1,79 @@
+"""`heraut up` and the commands beside it: the path of an operator, and of a machine that loses its power."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.demo.incident import made_up_incident
+from tests.e2e.heraut_process import heraut, heraut_json, kill_everything, running_up
+
+pytestmark = pytest.mark.timeout(600)
+
+PEOPLE = "memberRef,bsn,initials,familyName,street,houseNumber,postcode,city,dataCategories\n" + "".join(
+    f"r{at},{bsn},A.,Smit,Dorpsstraat,{at},1234AB,Fijnaart,address|bsn\n"
+    for at, bsn in enumerate(["111222333", "123456782", "999990342", "111222333", "111222334"], 1)
+)  # the fourth is the first again, the fifth no BSN
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Give a data directory, with the files that an operator has."""
+    document = made_up_incident(datetime.now(UTC)) | {"channels": ["letter"]}
+    (tmp_path / "lab.json").write_text(json.dumps(document), encoding="utf-8")
+    (tmp_path / "people.csv").write_text(PEOPLE, encoding="utf-8")
+    return tmp_path
+
+
+def _told(data: Path) -> int:
+    return sum(len(json.loads(file.read_bytes())["letters"]) for file in (data / "print").glob("*.manifest.json"))
+
+
+def _submit(data: Path) -> Any:
+    where = ["--data", str(data)]
+    assert heraut("incident", "put", str(data / "lab.json"), *where).returncode == 0
+    of = ["--incident", "lab", "--cohort", "wave-1", *where]
+    return heraut_json("cohort", "submit", str(data / "people.csv"), *of, "--source", "Lab B.V.", "--declared", "5")
+
+
+def _settled(data: Path) -> Any:
+    """Give the ledger once nothing is in flight."""
+    while True:
+        ledger = heraut_json("ledger", "--incident", "lab", "--data", str(data))
+        if ledger["totals"]["inFlight"] == 0 and ledger["totals"]["missing"] == 0 and ledger["totals"]["held"] == 0:
+            return ledger
+
+
+def test_an_operator_tells_a_cohort(data: Path) -> None:
+    """Submitted, sealed, held until released, told by letter; the ledger adds up."""
+    of = ["--incident", "lab", "--cohort", "wave-1", "--data", str(data)]
+    with running_up(data, {}):
+        answer = _submit(data)
+        assert heraut("cohort", "seal", *of).returncode == 0
+        assert heraut("cohort", "release", "--all", *of).returncode == 0
+        totals = _settled(data)["totals"]
+        services = json.loads((data / "services.json").read_bytes())
+        listed = heraut("ledger", "--data", str(data))
+        second = heraut("up", "--data", str(data))
+
+    assert (5, 4, 1) == tuple(answer[name] for name in ("received", "accepted", "rejected"))
+    assert {"bsn": "invalid-bsn"} == {one["field"]: one["problem"] for one in answer["problems"]}
+    assert (3, 1, 3) == (totals["notified"], totals["merged"], _told(data))
+    assert ["intake", "tracking", "deduplication", "routing"] == list(services)[:4]
+    assert (0, True) == (listed.returncode, "wave-1" in listed.stdout)
+    assert (2, True) == (second.returncode, "another heraut" in second.stderr)
+
+
+def test_what_was_acknowledged_survives_kill_9_of_everything(data: Path) -> None:
+    """Services, supervisor and database are killed after the acknowledgement; started again, it goes on to the end."""
+    of = ["--incident", "lab", "--cohort", "wave-1", "--data", str(data)]
+    with running_up(data, {}) as up:
+        _submit(data)
+        assert heraut("cohort", "release", "--all", *of).returncode == 0
+        kill_everything(up, data)
+    with running_up(data, {}):
+        ledger = _settled(data)
+
+    assert (True, 3, 3) == (ledger["balanced"], ledger["totals"]["notified"], _told(data))
