@@ -266,7 +266,7 @@ def settled(result: Result, tries: int, wait: float) -> Settled:
     """
     if result.ending is Ending.NOT_NOW:
         if tries + 1 >= TEMPORARY_TRIES:
-            return Settled(AttemptState.REFUSED, reason="put-off-too-often")
+            return Settled(AttemptState.REFUSED, tries=tries + 1, reason="put-off-too-often")
         return Settled(AttemptState.TAKEN, wait, tries + 1)
     state = state_after(result.ending)
     if state is AttemptState.INTENT:
