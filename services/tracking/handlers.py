@@ -64,8 +64,8 @@ class TrackingHandler:
         deltas: Deltas = {}
         rest: Sequence[Outcomes | Superseded] = blocks
         if all_differ(blocks) and outcomes and await self._copy(connection, outcomes, numbers):
-            for block in outcomes:
-                block.add_to(deltas)
+            for written in outcomes:
+                written.add_to(deltas)
             rest = [block for block in blocks if isinstance(block, Superseded)]
         for block in rest:
             await self._join(connection, block, numbers, deltas)

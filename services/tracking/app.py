@@ -1,0 +1,67 @@
+"""Wiring of tracking."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from services.kit.health import web_app
+from services.kit.postgres import is_retryable
+from services.kit.service import open_service
+from services.tracking.api import PUBLIC, Api, openapi
+from services.tracking.codec import TOPICS
+from services.tracking.config import Config
+from services.tracking.handlers import Ledgers, TrackingHandler
+from services.tracking.metrics import LedgerMetrics, TrackingMetrics
+from services.tracking.store import Store
+
+__all__ = ["run"]
+
+# A scrape comes every 15 seconds or so; figures a few seconds old cost it nothing.
+_GAUGES_EVERY = 5.0
+
+log = logging.getLogger(__name__)
+
+
+async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = None) -> None:
+    """Be the tracking service until `stop`."""
+    async with open_service(config, "tracking") as service:
+        store = Store()
+        ledgers = Ledgers(service.pool, store, service.incidents())
+        gauges = LedgerMetrics(service.registry)
+
+        async def refresh() -> None:
+            gauges.show(await ledgers.all(), round(service.clock.now().timestamp() * 1000))
+
+        service.stage(TOPICS, TrackingHandler(store, TrackingMetrics(service.registry)))
+        service.jobs["gauges"] = _repeat(refresh)
+        api = Api(ledgers, service.clock, config.auth_token)
+        app = web_app(
+            service.health,
+            service.registry,
+            token=config.auth_token,
+            openapi=openapi(),
+            routes=api.routes(),
+            public=PUBLIC,
+        )
+        await service.run(stop, ready_file=ready_file, app=app)
+
+
+def _repeat(step: Callable[[], Awaitable[None]]) -> Callable[[asyncio.Event], Awaitable[None]]:
+    """Make a job that takes a step every few seconds until it is told to stop."""
+
+    async def job(stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                await step()
+            except Exception as error:
+                if not is_retryable(error):
+                    raise
+                log.warning("the database does not answer", extra={"part": "gauges"})
+            try:
+                async with asyncio.timeout(_GAUGES_EVERY):
+                    await stop.wait()
+            except TimeoutError:
+                pass
+
+    return job
