@@ -33,21 +33,14 @@ class Client:
 
     async def call(self, method: str, service: str, *path: str, **options: Any) -> Any:
         """Call `/v1/<path>` of a service and give its JSON. Raises Refused, or Fault where it is not there."""
-        body = await self._request(method, service, f"/v1/{'/'.join(quote(part, safe='') for part in path)}", options)
-        return orjson.loads(body) if body else None
-
-    async def text(self, service: str, path: str) -> str:
-        """Give what a service answers at a path, as text."""
-        return (await self._request("GET", service, path, {})).decode()
-
-    async def _request(self, method: str, service: str, path: str, options: Mapping[str, Any]) -> bytes:
         base = self._around.address(service)
+        url = f"{base}/v1/{'/'.join(quote(part, safe='') for part in path)}"
         try:
-            async with self._http.request(method, base + path, **options) as answer:
+            async with self._http.request(method, url, **options) as answer:
                 body = await answer.read()
                 if answer.status >= 400:
                     raise Refused(answer.status, _problem(body))
-                return body
+                return orjson.loads(body) if body else None
         except aiohttp.ClientConnectionError as error:
             raise Fault(f"{service} does not answer at {base}: is `heraut up` running? ({_reason(error)})") from None
         except TimeoutError:

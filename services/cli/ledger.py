@@ -1,7 +1,6 @@
 """`heraut ledger`: where every record is, and whether it all adds up."""
 
 import asyncio
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -48,9 +47,8 @@ async def _fetch(data: Path, incident_id: str | None) -> list[dict[str, Any]]:
 
 
 async def _known_incidents(client: Client) -> list[str]:
-    """Give the incidents that tracking counts members of, as its metrics name them."""
-    metrics = await client.text("tracking", "/metrics")
-    return sorted(set(re.findall(r'^tracking_cohort_members\{[^}]*\bincident="([^"]+)"', metrics, re.MULTILINE)))
+    answer = await client.call("GET", "tracking", "incidents")
+    return [one["incidentId"] for one in answer["incidents"]]
 
 
 def _balanced(ledgers: Sequence[Mapping[str, Any]]) -> bool:

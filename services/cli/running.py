@@ -99,7 +99,7 @@ async def _look_after(server: EmbeddedPostgres, stop: asyncio.Event) -> None:
 def _show_ready(addresses: dict[str, str], seconds: float) -> None:
     table(f"Ready in {seconds:.1f} s", ("service", "address"), addresses.items(), left=2)
     sys.stdout.flush()
-    say(f"console: {addresses['tracking']}/   stop with Ctrl-C")
+    say(f"console: {addresses['tracking']}/ (password: the token in operator.token)   stop with Ctrl-C")
 
 
 @click.command()
