@@ -24,6 +24,7 @@ import aiohttp
 import orjson
 
 from loadtests.chaos.fleet import TOKEN, Fleet
+from loadtests.floor import floor
 from loadtests.processes import Cost, cost_between, costs_of, pid_of
 from services.demo.incident import made_up_incident
 from services.demo.people import Person, make_people
@@ -46,6 +47,7 @@ class Result:
     costs: dict[str, Cost] = field(default_factory=dict)
     driver_cpu: float = 0.0
     latency: dict[str, float] = field(default_factory=dict)
+    floor: dict[str, object] = field(default_factory=dict)
 
     @property
     def rate(self) -> float:
@@ -61,6 +63,7 @@ class Result:
             "cpu": cpu, "driverCpu": round(self.driver_cpu / self.people * 1e6, 2),
             "residentMegabytes": {name: round(cost.resident / 1e6) for name, cost in self.costs.items()},
             **({"acceptedToHandedOverSeconds": self.latency} if self.latency else {}),
+            **({"floor": self.floor} if self.floor else {}),
         }  # fmt: skip
 
 
@@ -193,6 +196,9 @@ async def _on_a_fleet(folder: Path, arguments: argparse.Namespace, paths: list[P
         await measure(fleet, "warm", [warm], min(20_000, arguments.people // arguments.uploads), None)
         result = await measure(fleet, INCIDENT, paths, arguments.people, rate)
         result.latency = await _latency(fleet)
+        if rate is None:
+            await fleet.stop_services()
+            result.floor = await floor(fleet, arguments.people)
     finally:
         await fleet.stop()
     return result

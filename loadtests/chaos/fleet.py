@@ -133,13 +133,17 @@ class Fleet:
         await asyncio.gather(*(replica.start() for replica in self.processes.values()))
         await self._wait_until_ready()
 
-    async def stop(self) -> None:
-        """Ask all to end, end those that do not, and leave nothing running."""
+    async def stop_services(self) -> None:
+        """Ask the services to end, and end those that do not."""
         running = [replica.process for replica in self.processes.values() if replica.process]
         for process in running:
             with suppress(ProcessLookupError):
                 process.send_signal(signal.SIGCONT)
         await asyncio.gather(*(stop_child(process, 15.0) for process in running))
+
+    async def stop(self) -> None:
+        """Stop everything and leave nothing running."""
+        await self.stop_services()
         if self._standins:
             await stop_child(self._standins, 5.0)
         if self.log == "kafka":
