@@ -1,0 +1,62 @@
+"""Members, terms and blocks for tests, with whatever does not matter filled in."""
+
+from collections.abc import Collection, Iterable, Sequence
+
+from services.core.channel import Channel
+from services.deduplication.batch import Block
+from services.deduplication.domain import Member, NoticeIds, Terms
+
+__all__ = ["ALL", "INCIDENT", "a_block", "a_member", "an_id", "terms"]
+
+INCIDENT = "lab-2025"
+ALL = int(Channel.PORTAL | Channel.EMAIL | Channel.LETTER)
+
+
+def an_id(name: str) -> bytes:
+    """Give 16 bytes that can be read in a failure."""
+    return name.encode().ljust(16, b".")
+
+
+def a_member(
+    name: str,
+    *,
+    version: int = 1,
+    cohort: int = 1,
+    at: int = 1000,
+    exposed: int = 1,
+    confirmed: int | None = None,
+    channels: int = Channel.LETTER,
+    flags: int = 0,
+) -> Member:
+    """Give a member; its facts are certain unless said otherwise."""
+    sure = exposed if confirmed is None else confirmed
+    return Member(an_id(name), version, cohort, at, exposed, sure, int(channels), flags, "nl")
+
+
+def terms(*, usable: int = ALL, released: Collection[int] = (1, 2, 3)) -> Terms:
+    """Give terms over the cohorts 1 to 3."""
+    return Terms(INCIDENT, 1, 7, int(usable), {1: "c1", 2: "c2", 3: "c3"}, set(released), NoticeIds(INCIDENT))
+
+
+def a_block(rows: Iterable[tuple[bytes, Member]], *, partition: int = 0) -> tuple[Block, int]:
+    """Give a block of (person, member)s of one cohort, and its cohort's number."""
+    pairs = list(rows)
+    members: Sequence[Member] = [member for _, member in pairs]
+    cohort = members[0].cohort
+    block = Block(
+        incident_id=INCIDENT,
+        incident_version=7,
+        cohort_id=f"c{cohort}",
+        cohort_version=1,
+        accepted_at=members[0].accepted_at,
+        partition=partition,
+        members=[m.member for m in members],
+        versions=[m.version for m in members],
+        persons=[person for person, _ in pairs],
+        exposed=[m.exposed for m in members],
+        confirmed=[m.confirmed for m in members],
+        channels=[m.channels for m in members],
+        flags=[m.flags for m in members],
+        languages=[m.language for m in members],
+    )
+    return block, cohort

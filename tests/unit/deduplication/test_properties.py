@@ -1,0 +1,221 @@
+"""What holds whatever happens to people, in whatever order."""
+
+import random
+from typing import NamedTuple
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_RETRACTED, FLAG_SECRET_ADDRESS
+from services.deduplication.batch import Block
+from services.deduplication.domain import COUNTERS, Group, Member, Outcome, Waits, decide
+from tests.unit.deduplication.builders import a_block, an_id, terms
+from tests.unit.deduplication.memory import Tables
+from tests.unit.deduplication.model import Model, facts_of
+
+FLAGS = st.sampled_from(
+    [0, 0, 0, 0, 0, FLAG_SECRET_ADDRESS, FLAG_NOT_AT_ADDRESS, FLAG_DECEASED, FLAG_RETRACTED, FLAG_RETRACTED]
+)
+COHORTS = {"a": 1, "b": 1, "c": 2, "d": 3}
+
+
+@st.composite
+def a_version(draw: st.DrawFn) -> Member:
+    """Give some version of one of a few members; the same (member, version) always says the same."""
+    name, version = draw(st.sampled_from("abcd")), draw(st.integers(1, 4))
+    chance = random.Random(f"{name}{version}{draw(st.integers(0, 0))}")  # noqa: S311 - made-up members
+    exposed = chance.randrange(1, 8)
+    flags = chance.choice((0, 0, 0, 0, 0, FLAG_NOT_AT_ADDRESS, FLAG_DECEASED, FLAG_RETRACTED, FLAG_RETRACTED))
+    return Member(
+        an_id(name), version, COHORTS[name], draw(st.integers(1, 3)), exposed, exposed & chance.randrange(8),
+        chance.randrange(8), flags, "nl",
+    )  # fmt: skip
+
+
+class Control(NamedTuple):
+    """A change of the terms."""
+
+    usable: int
+    released: frozenset[int]
+
+
+CONTROLS = st.builds(Control, st.integers(0, 7), st.frozensets(st.integers(1, 3)))
+
+
+@st.composite
+def free_versions(draw: st.DrawFn) -> Member:
+    """Give a version of a member with anything in it."""
+    name = draw(st.sampled_from("abcd"))
+    exposed = draw(st.integers(0, 7))
+    return Member(
+        an_id(name), draw(st.integers(1, 9)), COHORTS[name], draw(st.integers(1, 3)), exposed,
+        exposed & draw(st.integers(0, 7)), draw(st.integers(0, 7)), draw(FLAGS), "nl",
+    )  # fmt: skip
+
+
+EVENTS = st.lists(
+    st.one_of(st.lists(st.one_of(a_version(), free_versions()), min_size=1, max_size=3), CONTROLS),
+    min_size=3,
+    max_size=12,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(EVENTS)
+def test_one_person_is_treated_as_the_plain_rules_say(events: list[list[Member] | Control]) -> None:
+    """Any sequence of versions, repeats, releases and channels: places, notices and bearers are the model's."""
+    group, model = Group(an_id("p"), 0), Model()
+    control = Control(7, frozenset({1}))
+    for event in events:
+        blocks = [()] if isinstance(event, Control) else [event]
+        control = event if isinstance(event, Control) else control
+        decision = decide(group, blocks, terms(usable=control.usable, released=control.released))
+        group = decision.group
+        for member in () if isinstance(event, Control) else event:
+            model.hear(member)
+        places = model.look(control.usable, set(control.released))
+
+        assert places == {m: Outcome(s.outcome).name.lower() for m, s in group.standings.items()}
+        assert [(bearer, void) for bearer, _, void in model.notices] == [(c.bearer, c.void) for c in group.claims]
+        assert [facts for _, facts, _ in model.notices] == [
+            facts_of(Member(b"", 0, 0, 0, c.exposed, c.confirmed, 0, 0, "")) for c in group.claims
+        ]
+
+
+@settings(max_examples=100, deadline=None)
+@given(EVENTS)
+def test_nobody_is_told_the_same_again(events: list[list[Member] | Control]) -> None:
+    """Each notice says something that those before it, which count, did not; each that is replaced is called back."""
+    group = Group(an_id("p"), 0)
+    superseded: list[bytes] = []
+    control = Control(7, frozenset({1, 2}))
+    for event in events:
+        blocks = [()] if isinstance(event, Control) else [event]
+        control = event if isinstance(event, Control) else control
+        before = {c.revision: c for c in group.claims}
+        decision = decide(group, blocks, terms(usable=control.usable, released=control.released))
+        group = decision.group
+        for claim, told, _ in decision.released:
+            assert told is None or claim.exposed & ~told.exposed or claim.confirmed & ~told.confirmed
+            assert claim.revision not in before
+        superseded += [one.notice for one in decision.superseded]
+        standing = {c.bearer: c.notice for c in group.claims if not c.void}.values()
+
+        # Of one bearer the latest notice counts, each other one is called back once.
+        assert sorted(c.notice for c in group.claims if c.notice not in standing) == sorted(superseded)
+        assert list(range(1, len(group.claims) + 1)) == [c.revision for c in group.claims]
+
+
+@settings(max_examples=100, deadline=None)
+@given(EVENTS)
+def test_whoever_waits_is_marked_for_what_it_waits_for(events: list[list[Member] | Control]) -> None:
+    """A release finds everybody that it may set free, and finds nobody twice."""
+    group = Group(an_id("p"), 0)
+    control = Control(7, frozenset())
+    for event in events:
+        blocks = [()] if isinstance(event, Control) else [event]
+        control = event if isinstance(event, Control) else control
+        group = decide(group, blocks, terms(usable=control.usable, released=control.released)).group
+        for cohort in (1, 2, 3):
+            wider = terms(usable=control.usable, released=control.released | {cohort})
+            would = decide(group, [()], wider)
+            marked = any(
+                standing.waits == Waits.RELEASE and group.members[member].cohort == cohort
+                for member, standing in group.standings.items()
+            )
+
+            assert bool(would.released) == marked
+            assert cohort not in {
+                would.group.members[m].cohort for m, s in would.group.standings.items() if s.waits == Waits.RELEASE
+            }
+
+
+def _versions_of_people() -> st.SearchStrategy[list[tuple[bytes, Member]]]:
+    people = st.sampled_from([an_id("p"), an_id("q"), an_id("r")])
+    return st.lists(st.tuples(people, free_versions()), min_size=1, max_size=12)
+
+
+def _blocks(rows: list[tuple[bytes, Member]]) -> list[tuple[Block, int]]:
+    """Give blocks, each of one cohort and of neighbours in the log."""
+    blocks: list[list[tuple[bytes, Member]]] = []
+    for person, member in rows:
+        if blocks and blocks[-1][0][1].cohort == member.cohort and len(blocks[-1]) < 3:
+            blocks[-1].append((person, member._replace(accepted_at=blocks[-1][0][1].accepted_at)))
+        else:
+            blocks.append([(person, member)])
+    return [a_block(block) for block in blocks]
+
+
+@settings(max_examples=100, deadline=None)
+@given(_versions_of_people(), CONTROLS)
+def test_batching_does_not_matter(rows: list[tuple[bytes, Member]], control: Control) -> None:
+    """Blocks one by one, or all in one batch: the same rows, notices and counts."""
+    under = terms(usable=control.usable, released=control.released)
+    blocks = _blocks(rows)
+    single, whole = Tables(), Tables()
+    for block in blocks:
+        single.take([block], under)
+    whole.take(blocks, under)
+
+    assert single.groups == whole.groups
+    assert +single.counts == +whole.counts
+    assert sorted(single.superseded) == sorted(whole.superseded)
+    assert sorted(i for n in single.sent for i in n.ids) == sorted(i for n in whole.sent for i in n.ids)
+
+
+@settings(max_examples=100, deadline=None)
+@given(_versions_of_people(), st.lists(CONTROLS, min_size=1, max_size=4))
+def test_every_member_is_counted_once(rows: list[tuple[bytes, Member]], controls: list[Control]) -> None:
+    """For every cohort, after every step: accepted = released + merged + suppressed + held."""
+    tables = Tables()
+    for number, block in enumerate(_blocks(rows)):
+        control = controls[number % len(controls)]
+        under = terms(usable=control.usable, released=control.released)
+        tables.take([block], under)
+        _check_counts(tables)
+        tables.look_again(under)
+        _check_counts(tables)
+
+
+def _check_counts(tables: Tables) -> None:
+    expected = {(cohort, name): 0 for cohort in (1, 2, 3) for name in COUNTERS}
+    for group in tables.groups.values():
+        for member, standing in group.standings.items():
+            if standing.outcome != Outcome.RETRACTED:
+                expected[group.members[member].cohort, COUNTERS[standing.outcome]] += 1
+    found = dict.fromkeys(expected, 0)
+    for (_, cohort, name), count in tables.counts.items():
+        found[cohort, name] += count
+
+    assert expected == found
+
+
+@settings(max_examples=80, deadline=None)
+@given(_versions_of_people(), CONTROLS)
+def test_replay_changes_nothing(rows: list[tuple[bytes, Member]], control: Control) -> None:
+    """The same blocks again, in any batch, leave every row, notice and count as it is."""
+    under = terms(usable=control.usable, released=control.released)
+    blocks = _blocks(rows)
+    tables = Tables()
+    tables.take(blocks, under)
+    again = tables.take(blocks, under)
+
+    assert ([], [], [], [], {}, {}) == (
+        again.members, again.changed, again.claims, again.voided, again.notices, again.superseded,
+    )  # fmt: skip
+    assert not any(any(moves) for moves in again.moves.values())
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(a_version(), min_size=1, max_size=10), st.randoms(use_true_random=False))
+def test_order_does_not_matter_while_nothing_is_released(versions: list[Member], chance: random.Random) -> None:
+    """Held people end up the same in whatever order their versions came, repeats included."""
+    versions = [member._replace(accepted_at=COHORTS[member.member[:1].decode()]) for member in versions]
+    shuffled = [*versions, *chance.sample(versions, len(versions) // 2)]
+    chance.shuffle(shuffled)
+    closed = terms(released=())
+    straight = decide(Group(an_id("p"), 0), [[m] for m in versions], closed).group
+    mixed = decide(Group(an_id("p"), 0), [[m] for m in shuffled], closed).group
+
+    assert straight == mixed
+    assert decide(straight, [()], terms()).group == decide(mixed, [()], terms()).group
