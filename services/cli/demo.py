@@ -182,6 +182,6 @@ def _lines(result: Result) -> Iterator[tuple[str, str, bool | None]]:
 def _places(result: Result) -> Iterator[tuple[str, str]]:
     yield "letters", str(result.print_dir)
     if result.wish.keep:
-        yield "console", result.console
+        yield "console", f"{result.console} (password: the token in {result.data / 'operator.token'})"
         yield "metrics", result.metrics
         yield "to stop", "; ".join(result.how_to_stop)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from services.cli.client import Client, open_client
-from services.cli.console import Fault, print_json, say, table
+from services.cli.console import Fault, out, print_json, say, table
 from services.cli.surroundings import data_option, json_option, surroundings
 
 __all__ = ["cohort_row", "ledger", "show_cohorts", "show_ledger"]
@@ -20,6 +20,8 @@ _TERMS = {
     "accepted": "accepted", "notified": "notified", "merged": "merged", "suppressed": "suppressed",
     "held": "held", "in flight": "inFlight", "exhausted": "exhausted",
 }  # fmt: skip
+
+_COLUMN_WIDTH = 14  # ten digits with their spaces, or a cohort's name
 
 
 @click.command()
@@ -62,16 +64,22 @@ def show_ledger(one: Mapping[str, Any]) -> None:
 
 
 def show_cohorts(title: str | None, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print cohorts of a ledger as a table."""
-    columns = ("cohort", "source", *_TERMS, "balanced")
-    table(title, columns, [_cells(row) for row in rows], left=2)
+    """Print cohorts of a ledger: a column each on a terminal where they fit side by side, else a line each."""
+    lines = [_cells(row) for row in rows]
+    names = ("cohort", "source", *_TERMS, "balanced")
+    if out.is_terminal and len(rows) * _COLUMN_WIDTH + 12 <= out.width:
+        # The equations read downwards; sources are too long to stand above figures.
+        turned = [list(row) for row in zip(names, *lines, strict=True) if row[0] != "source"]
+        table(title, turned[0], turned[1:])
+    else:
+        table(title, names, lines, left=2)
 
 
 def _cells(row: Mapping[str, Any]) -> list[Any]:
-    mark = "[green]yes[/]" if row.get("balanced") else "[bold red]NO[/]"
-    plain = "yes" if row.get("balanced") else "no"
-    figures = [row.get(key) for key in _TERMS.values()]
-    return [row["cohortId"], row.get("source") or "", *figures, mark if sys.stdout.isatty() else plain]
+    balanced = "yes" if row.get("balanced") else "NO"
+    if out.is_terminal:
+        balanced = f"[green]{balanced}[/]" if row.get("balanced") else f"[bold red]{balanced}[/]"
+    return [row["cohortId"], row.get("source") or "", *(row.get(key) for key in _TERMS.values()), balanced]
 
 
 def cohort_row(one: Mapping[str, Any], cohort_id: str) -> dict[str, Any]:

@@ -67,6 +67,7 @@ class Result:
     expectation: Expectation
     verdict: Verdict
     seconds: float
+    data: Path
     print_dir: Path
     console: str
     metrics: str
@@ -129,7 +130,7 @@ async def run_demo(wish: DemoWish, progress: Progress, environ: Mapping[str, str
         seconds = max(verdict.last_at / 1000 - started, 0.001) if verdict.last_at else 0.0
         tracking = stack.addresses["tracking"]
         return Result(
-            wish, ledger, expectation, verdict, seconds, stack.print_dir,
+            wish, ledger, expectation, verdict, seconds, stack.data, stack.print_dir,
             f"{tracking}/", f"{tracking}/metrics", stack.how_to_stop,
         )  # fmt: skip
 
