@@ -110,6 +110,10 @@ class EventLog(Protocol):
         """Give how many records lie between the reading position and the end, by assigned partition."""
         ...
 
+    async def note_progress(self, cursors: Mapping[TopicPartition, Cursor]) -> None:
+        """Say how far the stage has committed, for retention and for those who watch the lag; about once a second."""
+        ...
+
     async def close(self) -> None:
         """Let go of connections; what was not committed is read again by whoever comes next."""
         ...
