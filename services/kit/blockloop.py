@@ -19,7 +19,7 @@ from services.kit.metrics import StageMetrics
 from services.kit.ownership import take_epochs
 from services.kit.postgres import Queries, is_retryable
 from services.kit.relay import Relay
-from services.kit.retry import backoff
+from services.kit.retry import backoff, pause_until
 from services.kit.stageport import Handler, StagePolicy
 from services.kit.steps import Steps
 from services.kit.takeover import (
@@ -32,7 +32,7 @@ from services.kit.takeover import (
 )
 from services.kit.territory import Territory, Transaction
 
-__all__ = ["BlockLoop", "is_passing", "pause_until"]
+__all__ = ["BlockLoop", "is_passing"]
 
 T = TypeVar("T")
 
@@ -341,12 +341,3 @@ def _place(stage: str, record: Record) -> dict[str, str | int]:
 
 def _is_foreign_dead_letter(topic: str) -> bool:
     return is_dead_letter_topic(topic) and is_foreign(original_of(topic)[0])
-
-
-async def pause_until(event: asyncio.Event, seconds: float) -> None:
-    """Wait for an event, at most so long."""
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return

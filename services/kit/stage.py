@@ -14,13 +14,13 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
-from services.kit.blockloop import BlockLoop, is_passing, pause_until
+from services.kit.blockloop import BlockLoop, is_passing
 from services.kit.errors import LostOwnershipError, RetryableError
 from services.kit.eventlog import EventLog
 from services.kit.metrics import StageMetrics
 from services.kit.ownership import Holding, Leases
 from services.kit.relay import Relay
-from services.kit.retry import backoff
+from services.kit.retry import backoff, pause_until
 from services.kit.stageport import Connection, Fenced, Handler, StageHandle, StagePolicy
 from services.kit.steps import Steps, Unwatched
 from services.kit.territory import Territory
