@@ -1,0 +1,176 @@
+"""Deduplication on a real database, without the stage around it: a directory by hand, blocks as intake writes them."""
+
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import asyncpg
+from notification.v1 import deduplication_pb2, intake_pb2
+
+from services.core.channel import Channel
+from services.core.cohort import Cohort
+from services.core.incident import Controller, DataCategory, Incident
+from services.core.notices import Notices
+from services.deduplication.domain import COUNTERS
+from services.deduplication.handlers import DeduplicationHandler
+from services.kit.codec import TotalsRow, decode_totals, notices_from_wire, totals_to_wire
+from services.kit.eventlog import Output, Record
+from services.kit.stage import Connection
+
+__all__ = ["INCIDENT", "Person", "Scene", "people"]
+
+INCIDENT = "lab-2025"
+Row = tuple[bytes, bytes, int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One row of a block."""
+
+    member: bytes
+    person: bytes
+    version: int = 1
+    exposed: int = 1
+    channels: int = int(Channel.LETTER)
+    flags: int = 0
+
+
+def people(count: int, seed: int = 1) -> list[Person]:
+    """Give so many different people, one member each, in no visible order."""
+    chance = random.Random(seed)  # noqa: S311 - made-up people
+    return [Person(chance.randbytes(16), chance.randbytes(16)) for _ in range(count)]
+
+
+class Directory:
+    """What incidents and cohorts say, set by the test."""
+
+    def __init__(self) -> None:
+        self.entries: dict[tuple[str, ...], Any] = {}
+        self.waited: list[tuple[tuple[str, ...], int]] = []
+
+    def get(self, key: tuple[str, ...]) -> Any | None:
+        """Give what was set."""
+        return self.entries.get(key)
+
+    async def wait_for(self, key: tuple[str, ...], version: int = 1) -> Any:
+        """Note what was asked for."""
+        self.waited.append((key, version))
+        return self.entries[key]
+
+
+@dataclass(slots=True)
+class Sent:
+    """What a transaction gave out, read back."""
+
+    notices: list[tuple[int, Notices]] = field(default_factory=list)  # with the partition
+    superseded: list[bytes] = field(default_factory=list)
+    totals: list[TotalsRow] = field(default_factory=list)
+
+    @property
+    def ids(self) -> list[bytes]:
+        """Give the ids of the notices."""
+        return [one for _, notices in self.notices for one in notices.ids]
+
+
+class Scene:
+    """A handler, its directory, and a database."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self.pool = pool
+        self.directory = Directory()
+        self.entered: Counter[str] = Counter()
+        self.handler = self.new_handler()
+        self.incident(channels=(Channel.PORTAL, Channel.EMAIL, Channel.LETTER))
+
+    def new_handler(self) -> DeduplicationHandler:
+        """Give a handler that remembers nothing, as after a restart."""
+        return DeduplicationHandler(self.directory, self._count)
+
+    def _count(self, entered: Sequence[int]) -> None:
+        self.entered.update(dict(zip(COUNTERS, entered, strict=True)))
+
+    def incident(self, *, version: int = 1, channels: Collection[Channel]) -> None:
+        """Say over which channels the incident's notices may go."""
+        text = {"en": "words"}
+        incident = Incident(
+            INCIDENT, version, "A leak", datetime(2025, 7, 6, tzinfo=UTC), None,
+            Controller("The controller", (), "", ""), ("en",), tuple(channels), frozenset(),
+            (DataCategory("name", text), DataCategory("results", text)), {},
+        )  # fmt: skip
+        self.directory.entries["incident", INCIDENT] = incident
+        self.directory.entries["incident", INCIDENT, str(version)] = incident
+
+    def cohort(self, cohort_id: str, *, released: bool, version: int = 1) -> None:
+        """Say where a cohort stands."""
+        self.directory.entries["cohort", INCIDENT, cohort_id] = Cohort(
+            INCIDENT, cohort_id, version, "source", None, auto_release=False, sealed=False, released=released
+        )
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Lend a connection."""
+        async with self.pool.acquire() as proxy:
+            yield cast("Connection", proxy)
+
+    async def take(self, *records: Record) -> Sent:
+        """Apply blocks in one transaction."""
+        work = [self.handler.decode(record) for record in records]
+        await self.handler.ready(work)
+        async with self.connection() as connection, connection.transaction():
+            return read_back(await self.handler.apply(connection, work))
+
+    async def tick(self, partitions: Sequence[int] = range(8)) -> Sent:
+        """Do one tick in a transaction."""
+        async with self.connection() as connection, connection.transaction():
+            return read_back(await self.handler.tick(connection, list(partitions)))
+
+    async def outcomes(self) -> dict[bytes, str]:
+        """Give where each member stands."""
+        rows = await self.pool.fetch("select member, outcome from members")
+        names = (*COUNTERS, "retracted")
+        return {row["member"]: names[row["outcome"]] for row in rows}
+
+    async def counts(self) -> dict[str, int]:
+        """Give the sums of the totals."""
+        rows = await self.pool.fetch("select counts from totals")
+        sums = [sum(row["counts"][at] for row in rows) for at in range(len(COUNTERS))]
+        return {name: count for name, count in zip(COUNTERS, sums, strict=True) if count}
+
+    async def explain(self, query: str, *arguments: object) -> str:
+        """Give the plan of a query."""
+        return "\n".join(row[0] for row in await self.pool.fetch(f"explain {query}", *arguments))
+
+
+def block(
+    cohort_id: str, rows: Sequence[Person], *, partition: int = 0, at: int = 1000, totals: TotalsRow | None = None
+) -> Record:
+    """Give a block as intake writes it."""
+    wire = intake_pb2.MembersAccepted(
+        incident_id=INCIDENT, incident_version=1, cohort_id=cohort_id, cohort_version=1, accepted_at=at,
+        members=b"".join(one.member for one in rows), versions=[one.version for one in rows],
+        pseudonyms=b"".join(one.person for one in rows), pepper_version=1,
+        exposed=[one.exposed for one in rows], confirmed=[one.exposed for one in rows],
+        channels=bytes(one.channels for one in rows), flags=bytes(one.flags for one in rows),
+        language_names=["nl"], languages=[0] * len(rows), totals=totals_to_wire(totals) if totals else None,
+    )  # fmt: skip
+    return Record("heraut.members.accepted.v1", partition, 0, "intake", 1, 0, wire.SerializeToString())
+
+
+def read_back(outputs: Sequence[Output]) -> Sent:
+    """Read outgoing blocks."""
+    sent = Sent()
+    for output in outputs:
+        if output.topic == "heraut.notices.released.v1":
+            wire = deduplication_pb2.NoticesReleased.FromString(output.value)
+            sent.notices.append((output.partition, notices_from_wire(wire.notices)))
+        elif output.topic == "heraut.notices.superseded.v1":
+            ids = deduplication_pb2.NoticesSuperseded.FromString(output.value).ids
+            sent.superseded += [ids[at : at + 16] for at in range(0, len(ids), 16)]
+        else:
+            assert (output.topic, output.partition) == ("heraut.totals.changed.v1", 0)
+            sent.totals += decode_totals(output.value)
+    return sent
