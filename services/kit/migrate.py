@@ -4,8 +4,11 @@ Safe to repeat and to run from several places at once. Migrations are `NNNN_{pre
 applied is never changed.
 """
 
+import base64
 import hashlib
+import hmac
 import re
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,8 +25,12 @@ _SERVICES = Path(__file__).parent.parent
 _KIT = Path(__file__).parent
 # Any number, as long as no other program on the same database uses it: "heraut" in letters of a keypad.
 _ADVISORY_LOCK = 437288
+# How long another migration of the same database is waited for.
+_PATIENCE = 300.0
 # A migration waits this long for a lock and then gives up, rather than queueing everybody else behind it.
 _LOCK_TIMEOUT = "4s"
+# What runs before the code does holds up the deployment; what runs after it may take its time (an index).
+_STATEMENT_TIMEOUT = {"pre": "60s", "post": "30min"}
 _NAME = re.compile(r"(\d{4})_(pre|post)_[a-z0-9_]+\.sql")
 
 
@@ -46,6 +53,12 @@ class _Migration:
     text: str
 
     @property
+    def side(self) -> str:
+        """Give `pre` or `post`: whether it runs before or after the code of its release."""
+        match = _NAME.fullmatch(self.name.split("/")[1])
+        return match[2] if match else "pre"
+
+    @property
     def checksum(self) -> str:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
@@ -55,9 +68,10 @@ async def migrate(admin_url: str, *, room_urls: Mapping[str, str] | None = None)
 
     `room_urls` maps a room to the URL that it logs in with; its role gets that password. Raises MigrationError.
     """
-    connection = await asyncpg.connect(admin_url, server_settings={"lock_timeout": _LOCK_TIMEOUT})
+    connection = await asyncpg.connect(admin_url, server_settings={"application_name": "heraut-migrate"})
     try:
-        await connection.execute("select pg_advisory_lock($1)", _ADVISORY_LOCK, timeout=120)
+        await _wait_for_turn(connection)
+        await connection.execute("select set_config('lock_timeout', $1, false)", _LOCK_TIMEOUT)
         async with connection.transaction():
             await _make_roles(connection, room_urls or {})
         report = await _apply_all(connection)
@@ -66,6 +80,14 @@ async def migrate(admin_url: str, *, room_urls: Mapping[str, str] | None = None)
         return report
     finally:
         await connection.close()
+
+
+async def _wait_for_turn(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Wait until no other migration runs; the lock is held until the connection ends."""
+    try:
+        await connection.execute("select pg_advisory_lock($1)", _ADVISORY_LOCK, timeout=_PATIENCE)
+    except TimeoutError:
+        raise MigrationError(f"another migration of this database has been running for {_PATIENCE:.0f} s") from None
 
 
 async def _apply_all(connection: "asyncpg.Connection[asyncpg.Record]") -> MigrationReport:
@@ -94,6 +116,7 @@ async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", migration: _M
             if migration.schema in ROOMS:
                 await connection.execute(f'create schema if not exists "{migration.schema}"')
             await connection.execute(f'set local search_path to "{migration.schema}"')
+            await connection.execute(f"set local statement_timeout to '{_STATEMENT_TIMEOUT[migration.side]}'")
             await connection.execute(migration.text)
             await connection.execute("set local search_path to public")
             await connection.execute(
@@ -102,7 +125,8 @@ async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", migration: _M
                 migration.checksum,
             )
     except asyncpg.PostgresError as error:
-        raise MigrationError(f"{migration.name}: {error}") from error
+        # Without the error's DETAIL, which repeats values of rows.
+        raise MigrationError(f"{migration.name}: {error.args[0] if error.args else type(error).__name__}") from None
 
 
 def _migrations() -> list[_Migration]:
@@ -127,25 +151,57 @@ def _sorted(folder: Path) -> Sequence[Path]:
 
 
 async def _make_roles(connection: "asyncpg.Connection[asyncpg.Record]", room_urls: Mapping[str, str]) -> None:
+    """Make a role for each room. It can log in where a URL says so; elsewhere the owner takes it on."""
     for room in ROOMS:
         role = f"heraut_{room}"
-        if not await connection.fetchval("select 1 from pg_roles where rolname = $1", role):
-            await connection.execute(f'create role "{role}" login')
-        await connection.execute(f'alter role "{role}" set search_path to "{room}"')
-        # The owner takes the role on where a room has no login of its own.
-        await connection.execute(f'grant "{role}" to current_user')
+        if not await _exists(connection, role):
+            await connection.execute(f"create role {_quoted(role)} nologin")
+        await connection.execute(f"alter role {_quoted(role)} set search_path to {_quoted(room)}")
+        await connection.execute(f"grant {_quoted(role)} to current_user")
         if url := room_urls.get(room):
-            await _set_password(connection, role, url)
+            await _make_login(connection, role, url)
 
 
-async def _set_password(connection: "asyncpg.Connection[asyncpg.Record]", role: str, url: str) -> None:
+async def _make_login(connection: "asyncpg.Connection[asyncpg.Record]", role: str, url: str) -> None:
+    """Let a room log in as its URL says: as its own role, or as a user who is given that role."""
     parts = urlsplit(url)
-    if unquote(parts.username or "") != role:
-        raise MigrationError(f"HERAUT_DATABASE_URL_{role.removeprefix('heraut_').upper()} must log in as {role}")
-    if parts.password:
-        # ALTER ROLE takes no parameters: the server quotes the word itself.
-        quoted = await connection.fetchval("select quote_literal($1::text)", unquote(parts.password))
-        await connection.execute(f'alter role "{role}" password {quoted}')
+    login, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if not login:
+        raise MigrationError(f"HERAUT_DATABASE_URL_{role.removeprefix('heraut_').upper()} names no user")
+    if login == await connection.fetchval("select current_user::text"):
+        return  # the owner: his role and password are not ours to change
+    if not await _exists(connection, login):
+        await connection.execute(f"create role {_quoted(login)} login")
+    if login != role:
+        await connection.execute(f"grant {_quoted(role)} to {_quoted(login)}")
+    await connection.execute(f"alter role {_quoted(login)} login")
+    if password:
+        await connection.execute(f"alter role {_quoted(login)} password '{_verifier(password)}'")
+
+
+async def _exists(connection: "asyncpg.Connection[asyncpg.Record]", role: str) -> bool:
+    return await connection.fetchval("select 1 from pg_roles where rolname = $1", role) is not None
+
+
+def _quoted(name: str) -> str:
+    """Quote an identifier: ALTER ROLE takes no parameters."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _verifier(password: str) -> str:
+    """Give what PostgreSQL stores of a password (RFC 5803), so that the password itself never is in a statement.
+
+    Statements may be logged, and stand in pg_stat_activity. Raises MigrationError for passwords beyond ASCII:
+    what those are brought to before hashing is a standard of its own (SASLprep).
+    """
+    if not password.isascii() or not password.isprintable():
+        raise MigrationError("a password of a room's database URL must be of printable ASCII")
+    salt, rounds = secrets.token_bytes(16), 4096  # PostgreSQL's own numbers
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, rounds)
+    stored_key = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server_key = hmac.digest(salted, b"Server Key", "sha256")
+    texts = [base64.b64encode(part).decode() for part in (salt, stored_key, server_key)]
+    return f"SCRAM-SHA-256${rounds}:{texts[0]}${texts[1]}:{texts[2]}"
 
 
 async def _grant(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
@@ -154,12 +210,13 @@ async def _grant(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         role = f'"heraut_{room}"'
         await connection.execute(
             f"""
+            revoke all on all tables in schema log, vault from {role};
+            revoke all on schema log, vault from {role};
             grant usage on schema "{room}", log to {role};
             grant select, insert, update, delete on all tables in schema "{room}" to {role};
             grant usage, select on all sequences in schema "{room}" to {role};
             grant select, insert, delete on log.log to {role};
             grant select, insert, update on log.head, log.reader to {role};
-            revoke all on all tables in schema vault from {role};
             """
         )
     await connection.execute(
