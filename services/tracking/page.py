@@ -126,7 +126,7 @@ def _cell(term: _Term, line: Line) -> str:
         return '<span class="none">0</span>'
     notes = []
     if term.name == "missing" and value < 0:
-        notes = ["more than declared"]
+        notes = ["surplus"]
     if term.name == "held":
         notes = [f"{_number(getattr(line, name))} {reason}" for name, reason in _REASONS if getattr(line, name)]
     return _number(value) + "".join(f'<span class="note">{note}</span>' for note in notes)

@@ -1,0 +1,230 @@
+"""Tracking on a real PostgreSQL: rows and counts depend on what was heard, not on when or how often."""
+
+import itertools
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import asyncpg
+import pytest
+from notification import topics
+from notification.v1 import common_pb2, deduplication_pb2, dispatch_pb2, routing_pb2
+from prometheus_client import CollectorRegistry
+
+from services.kit.codec import TotalsRow, encode_totals
+from services.kit.errors import InvalidMessage
+from services.kit.eventlog import Record
+from services.tracking.domain import Finding, State
+from services.tracking.handlers import TrackingHandler
+from services.tracking.metrics import TrackingMetrics
+from services.tracking.store import Store
+
+RoomPool = Callable[[str], Awaitable["asyncpg.Pool[asyncpg.Record]"]]
+ACCEPTED, REFUSED, UNKNOWN = 2, 3, 4
+_offsets = itertools.count()
+
+
+def notice(number: int) -> bytes:
+    """Give a notice's id."""
+    return number.to_bytes(16, "big")
+
+
+def a_record(topic: str, value: bytes, partition: int = 0) -> Record:
+    """Give a record as the log gives it."""
+    offset = next(_offsets)
+    return Record(topic, partition, offset, "somebody", offset, 1_767_258_000_000, value)
+
+
+def attempted(
+    outcomes: Mapping[int, int], *, attempt: int = 1, channel: str = "letter", cohort: str = "c", partition: int = 0
+) -> Record:
+    """Give a block of outcomes of hand-overs, by number of the notice."""
+    block = dispatch_pb2.DeliveriesAttempted(
+        incident_id="lab",
+        channel=channel,
+        provider="print",
+        ids=b"".join(map(notice, outcomes)),
+        members=b"".join(map(notice, outcomes)),
+        revisions=[1] * len(outcomes),
+        attempts=[attempt] * len(outcomes),
+        outcomes=bytes(outcomes.values()),
+        cohort_ids=[cohort],
+        cohorts=[0] * len(outcomes),
+        at=1_767_258_120_000 + attempt,
+    )
+    return a_record(topics.DELIVERIES_ATTEMPTED, block.SerializeToString(), partition)
+
+
+def exhausted(numbers: Sequence[int], *, attempt: int = 3) -> Record:
+    """Give a block of notices that no channel is left for."""
+    count = len(numbers)
+    ids = b"".join(map(notice, numbers))
+    notices = common_pb2.Notices(
+        incident_id="lab", incident_version=1, ids=ids, members=ids, pseudonyms=ids, versions=[1] * count,
+        revisions=[1] * count, exposed=[1] * count, confirmed=[1] * count, channels=bytes(count), flags=bytes(count),
+        language_names=["nl"], languages=[0] * count, cohort_ids=["c"], cohorts=[0] * count,
+        accepted_at=[0] * count, attempts=[attempt] * count, tried=bytes(count),
+    )  # fmt: skip
+    return a_record(topics.NOTICES_EXHAUSTED, routing_pb2.NoticesExhausted(notices=notices).SerializeToString())
+
+
+def superseded(numbers: Sequence[int]) -> Record:
+    """Give a block of notices that no longer count."""
+    block = deduplication_pb2.NoticesSuperseded(
+        incident_id="lab", ids=b"".join(map(notice, numbers)), cohort_ids=["c"], cohorts=[0] * len(numbers)
+    )
+    return a_record(topics.NOTICES_SUPERSEDED, block.SerializeToString())
+
+
+def totals_changed(*rows: TotalsRow) -> Record:
+    """Give a block of other stages' totals."""
+    return a_record(topics.TOTALS_CHANGED, encode_totals(rows))
+
+
+class Room:
+    """Tracking's handler on a database, without the stage around it."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self.pool = pool
+        self.registry = CollectorRegistry()
+        self.handler = TrackingHandler(Store(), TrackingMetrics(self.registry))
+
+    async def hear(self, *records: Record) -> None:
+        """Take records in one transaction, as the stage does."""
+        work = [self.handler.decode(record) for record in records]
+        async with self.pool.acquire() as connection, connection.transaction():
+            assert not await self.handler.apply(connection, work)  # type: ignore[arg-type]  # the pool's proxy
+
+    async def rows(self) -> list[Finding]:
+        """Give all rows, by notice."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            ids = [row["notice"] for row in await connection.fetch("select notice from notices order by notice")]
+            return list((await Store().lock_notices(connection, ids)).values())
+
+    async def counts(self) -> dict[tuple[str, str], list[int]]:
+        """Give tracking's own totals, by scope and source."""
+        rows = await self.pool.fetch("select scope, source, counts from totals")
+        return {(row["scope"], row["source"]): row["counts"] for row in rows if any(row["counts"])}
+
+
+@pytest.fixture
+async def room(room_pool: RoomPool) -> Room:
+    """Give tracking on a fresh database."""
+    return Room(await room_pool("tracking"))
+
+
+async def test_first_outcomes_become_rows_and_counts(room: Room) -> None:
+    """Each notice has one row; refused ones have none, for they are on their way to the next channel."""
+    await room.hear(
+        attempted({1: ACCEPTED, 2: ACCEPTED, 3: REFUSED, 4: UNKNOWN}),
+        attempted({5: ACCEPTED}, cohort="d", partition=6, channel="email", attempt=2),
+        exhausted([6]),
+    )
+
+    scope = "lab/c"
+    at, later = 1_767_258_120_001, 1_767_258_120_002
+    assert [
+        Finding(notice(1), scope, notice(1), 1, State.ACCEPTED, 1, at, 4, counted=True),
+        Finding(notice(2), scope, notice(2), 1, State.ACCEPTED, 1, at, 4, counted=True),
+        Finding(notice(4), scope, notice(4), 1, State.UNKNOWN, 1, at, 4, counted=True),
+        Finding(notice(5), "lab/d", notice(5), 1, State.ACCEPTED, 2, later, 2, counted=True),
+        Finding(notice(6), scope, notice(6), 1, State.EXHAUSTED, 3, 1_767_258_000_000, 0, counted=True),
+    ] == await room.rows()
+    assert {("lab/c", "0"): [2, 1, 3], ("lab/d", "6"): [1, 0, 1]} == await room.counts()
+
+
+async def test_a_replay_changes_nothing(room: Room) -> None:
+    """The same events in other blocks, as after a database was set back, leave rows and counts as they are."""
+    heard = [attempted(dict.fromkeys(range(50), ACCEPTED)), exhausted([60, 61]), superseded([3, 60, 99])]
+    await room.hear(*heard)
+    before = await room.rows(), await room.counts()
+
+    await room.hear(*reversed(heard))
+    await room.hear(attempted(dict.fromkeys(range(40, 60), ACCEPTED)))
+    await room.hear(attempted(dict.fromkeys(range(50), ACCEPTED)))
+
+    rows, counts = await room.rows(), await room.counts()
+    assert before[0] == [row for row in rows if row.notice not in map(notice, range(50, 60))]
+    assert {("lab/c", "0"): [59, 1, 62]} == counts
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_any_order_gives_the_same_rows_and_counts(room: Room, seed: int) -> None:
+    """Late, early, repeated, one by one or all at once: rows and counts come out the same."""
+    events = [
+        attempted({1: ACCEPTED, 2: UNKNOWN, 3: REFUSED}),
+        attempted({2: REFUSED}, attempt=1),
+        attempted({2: ACCEPTED, 3: ACCEPTED}, attempt=2),
+        attempted({1: ACCEPTED}, attempt=2, channel="email"),
+        exhausted([4, 3]),
+        superseded([1, 4, 5]),
+        attempted({5: ACCEPTED}),
+    ]
+    chance = random.Random(seed)  # noqa: S311 - shuffles a test
+    mixed = chance.sample([*events, *chance.choices(events, k=3)], k=len(events) + 3)
+    while mixed:
+        size = chance.randint(1, 4)
+        await room.hear(*mixed[:size])
+        mixed = mixed[size:]
+
+    found = [(row.notice[-1], row.state, row.attempt, row.channel, row.counted) for row in await room.rows()]
+    assert [
+        (1, 3, 1, 4, False),
+        (2, 3, 2, 4, True),
+        (3, 3, 2, 4, True),
+        (4, 2, 3, 0, False),
+        (5, 3, 1, 4, False),
+    ] == found
+    assert {("lab/c", "0"): [2, 0, 5]} == await room.counts()
+
+
+async def test_a_rolled_back_transaction_leaves_nothing_behind(room: Room) -> None:
+    """What was taken in a transaction that did not commit is taken anew."""
+    work = [room.handler.decode(attempted({1: ACCEPTED}))]
+    async with room.pool.acquire() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        await room.handler.apply(connection, work)  # type: ignore[arg-type]  # the pool's proxy
+        await transaction.rollback()
+
+    await room.hear(attempted({1: ACCEPTED}))
+
+    assert {("lab/c", "0"): [1, 0, 1]} == await room.counts()
+
+
+async def test_the_highest_totals_of_a_source_hold(room: Room) -> None:
+    """A total that comes late or again never takes a newer one's place, in one block or over several."""
+
+    def row(sequence: int, released: int, source: str = "0") -> TotalsRow:
+        return TotalsRow("deduplication", source, "lab/c", sequence, {"released": released}, 1_767_258_000_000)
+
+    await room.hear(totals_changed(row(2, 20), row(3, 30)), totals_changed(row(1, 10), row(1, 5, "1")))
+    await room.hear(totals_changed(row(2, 20)), totals_changed(row(1, 5, "1")))
+
+    async with room.pool.acquire() as connection:
+        found = await Store().read_totals(connection, "lab/")
+    assert [("0", 30), ("1", 5)] == [(source, t.counts["released"]) for source, t in zip("01", found, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (attempted({1: 9}), "unknown-outcome"),
+        (attempted({1: ACCEPTED}, channel="pigeon"), "unknown-channel"),
+        (a_record(topics.DELIVERIES_ATTEMPTED, b"\xff"), "undecodable"),
+        (a_record(topics.MEMBERS_ACCEPTED, b""), "unexpected-topic"),
+        (a_record(topics.NOTICES_SUPERSEDED, b""), "no-incident"),
+    ],
+)
+async def test_a_block_that_cannot_be_understood_is_a_dead_letter(room: Room, record: Record, reason: str) -> None:
+    """What cannot be counted for certain is not counted."""
+    with pytest.raises(InvalidMessage, match=reason):
+        room.handler.decode(record)
+
+
+async def test_events_are_counted_by_kind(room: Room) -> None:
+    """The metric tells accepted from refused, unknown, exhausted, superseded and totals."""
+    await room.hear(attempted({1: ACCEPTED, 2: REFUSED, 3: REFUSED}), exhausted([4]), superseded([1, 5]))
+
+    kinds = ("accepted", "refused", "unknown", "exhausted", "superseded", "totals")
+    found = [room.registry.get_sample_value("tracking_events_total", {"kind": kind}) for kind in kinds]
+    assert [1, 2, 0, 1, 2, 0] == found

@@ -1,0 +1,116 @@
+"""A notice's row and the counts are functions of the set of events: order, repeats and batches change nothing."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.tracking.domain import Deltas, Finding, Outcomes, State, Superseded, all_differ, better, moved
+
+NOTICES = [bytes([n]) * 16 for n in range(3)]
+# What never differs between events of one notice: its bearer, so its cohort, and its revision.
+BEARERS = {notice: (f"lab/c{n % 2}", b"m" + notice[1:], n + 1) for n, notice in enumerate(NOTICES)}
+
+
+@st.composite
+def findings(draw: st.DrawFn) -> Finding:
+    """Draw what an event says of a notice."""
+    notice = draw(st.sampled_from(NOTICES))
+    scope, member, revision = BEARERS[notice]
+    at = draw(st.integers(0, 3))
+    if draw(st.booleans()):
+        return next(iter(Superseded("0", at, [scope], [notice]).findings()))
+    state = draw(st.sampled_from([State.UNKNOWN, State.EXHAUSTED, State.ACCEPTED]))
+    attempt, channel = draw(st.integers(1, 3)), draw(st.sampled_from([0, 1, 2, 4]))
+    return Finding(notice, scope, member, revision, state, attempt, at, channel, counted=True)
+
+
+def _heard(events: Sequence[Finding]) -> tuple[dict[bytes, Finding], dict[str, Counter[str]]]:
+    """Hear events one by one, as rows and counts are kept."""
+    rows: dict[bytes, Finding] = {}
+    deltas: Deltas = {}
+    for event in events:
+        before = rows.get(event.notice)
+        after = better(before, event) if before else event
+        moved(deltas, "0", before, after)
+        rows[event.notice] = after
+    return rows, {scope: +counts for scope, counts in deltas.get("0", {}).items() if +counts}
+
+
+@given(findings(), findings(), findings())
+def test_joining_knows_no_order(a: Finding, b: Finding, c: Finding) -> None:
+    """Joining is commutative, associative and idempotent."""
+    b, c = b._replace(notice=a.notice), c._replace(notice=a.notice)
+
+    assert better(a, b) == better(b, a)
+    assert better(better(a, b), c) == better(a, better(b, c))
+    assert better(a, a) == a
+
+
+@given(st.data())
+def test_any_order_and_any_repeat_give_the_same_rows_and_counts(data: st.DataObject) -> None:
+    """Whatever the log does with order and repeats, the same events come to the same."""
+    events = data.draw(st.lists(findings(), max_size=8))
+    again = data.draw(st.lists(st.sampled_from(events), max_size=6)) if events else []
+    shuffled = data.draw(st.permutations([*events, *again]))
+
+    assert _heard(events) == _heard(shuffled)
+
+
+@given(st.lists(findings(), max_size=10))
+def test_a_notice_is_counted_by_its_final_state_and_once(events: list[Finding]) -> None:
+    """Counts are what a recount of the rows would give."""
+    rows, counts = _heard(events)
+
+    recounted: dict[str, Counter[str]] = {}
+    for row in rows.values():
+        mine = recounted.setdefault(row.scope, Counter())
+        mine["notices_settled"] += row.state >= State.EXHAUSTED
+        mine["notified"] += row.state == State.ACCEPTED and row.counted
+        mine["exhausted"] += row.state == State.EXHAUSTED and row.counted
+    assert {scope: +counter for scope, counter in recounted.items() if +counter} == counts
+
+
+@given(st.lists(findings(), min_size=1, max_size=6))
+def test_accepted_wins_and_superseded_never_counts(events: list[Finding]) -> None:
+    """Accepted holds over everything, exhausted over unknown; one supersession is enough."""
+    for notice, row in _heard(events)[0].items():
+        mine = [event for event in events if event.notice == notice]
+        assert max(event.state for event in mine) == row.state
+        assert all(event.counted for event in mine) == row.counted
+
+
+def test_a_block_of_new_rows_counts_like_its_findings() -> None:
+    """The fast way of counting a block gives what the slow way gives."""
+    states = [State.ACCEPTED, State.UNKNOWN, State.EXHAUSTED, State.ACCEPTED]
+    ids = [bytes([n]) * 16 for n in range(4)]
+    block = Outcomes("5", 4, 9, ["a/b", "a/b", "a/c", "a/c"], ids, ids, [1] * 4, [*states], [1] * 4)
+    slowly: Deltas = {}
+    fast: Deltas = {}
+    for finding in block.findings():
+        moved(slowly, "5", None, finding)
+    block.add_to(fast)
+
+    assert slowly == fast
+
+
+def test_a_refused_row_leaves_its_block_and_no_other() -> None:
+    """Columns stay together when rows are left out."""
+    ids = [bytes([n]) * 16 for n in range(3)]
+    block = Outcomes("5", 4, 9, ["a/b", "a/c", "a/d"], ids, ids[::-1], [1, 2, 3], [3, 1, 3], [4, 5, 6])
+
+    left = block.without([1])
+
+    assert [(ids[0], "a/b", ids[2], 1, 3, 4), (ids[2], "a/d", ids[0], 3, 3, 6)] == [f[:6] for f in left.findings()]
+    assert block.without([]) is block
+
+
+def test_blocks_that_share_a_notice_are_not_written_blindly() -> None:
+    """A notice that comes twice in a batch, in whatever blocks, is noticed."""
+    one = Outcomes("0", 4, 0, ["a/b"], [NOTICES[0]], [NOTICES[0]], [1], [3], [1])
+    other = Superseded("0", 0, ["a/b"], [NOTICES[0]])
+
+    assert all_differ([one])
+    assert not all_differ([one, one])
+    assert not all_differ([one, other])

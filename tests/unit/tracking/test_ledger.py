@@ -1,0 +1,142 @@
+"""The ledger's equations hold, whatever was heard first; what cannot be true is said to be so."""
+
+from dataclasses import fields, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.core.cohort import Cohort
+from services.tracking.ledger import CohortLine, Heard, Ledger, Line, Totals, hear, ledger_of
+
+COUNT = st.integers(0, 50)
+# Any figures, as when totals of different stages and partitions were read at different times.
+ANY = st.fixed_dictionaries({f.name: COUNT for f in fields(Heard)}).map(lambda figures: Heard(**figures))
+
+
+@st.composite
+def truthful(draw: st.DrawFn) -> Heard:
+    """Draw figures that can all be true at once."""
+    notified, exhausted, flying, unseen, rejected = (draw(COUNT) for _ in range(5))
+    others = [draw(COUNT) for _ in range(5)]
+    released = notified + exhausted + flying
+    accepted = released + sum(others) + unseen
+    return Heard(accepted + rejected, rejected, accepted, released, *others, notified, exhausted)
+
+
+def a_cohort(cohort_id: str = "c", declared: int | None = None) -> Cohort:
+    """Give a cohort of incident `lab`."""
+    return Cohort("lab", cohort_id, 1, "urn:source", declared, auto_release=True, sealed=False, released=False)
+
+
+def holds(line: Line) -> bool:
+    """Tell whether the three equations hold and nothing but `missing` is negative."""
+    ends = line.notified + line.merged + line.suppressed + line.held + line.in_flight + line.exhausted
+    reasons = line.held_unreleased + line.held_unreachable + line.held_not_at_address
+    figures = [getattr(line, name) for name in line.__slots__ if name != "missing"]
+    return (
+        line.declared == line.missing + line.received
+        and line.received == line.rejected + line.accepted
+        and line.accepted == ends
+        and line.held == reasons
+        and min(figures) >= 0
+    )
+
+
+@given(truthful(), st.one_of(st.none(), COUNT))
+def test_true_figures_are_shown_as_they_are_and_balance(heard: Heard, declared: int | None) -> None:
+    """Nothing is lifted where nothing needs to be."""
+    ledger = ledger_of("lab", "", [a_cohort(declared=declared)], {"lab/c": heard})
+
+    assert heard.agrees
+    assert heard == heard.lifted()
+    assert holds(ledger.totals)
+
+
+@given(ANY)
+def test_the_equations_hold_at_every_moment(heard: Heard) -> None:
+    """Whatever stage was heard first, a later one's figures imply the earlier one's, and the line balances."""
+    heard = replace(heard, received=heard.rejected + heard.accepted)
+
+    lifted = heard.lifted()
+
+    assert lifted.agrees
+    assert holds(ledger_of("lab", "", [a_cohort(declared=7)], {"lab/c": heard}).totals)
+    assert (heard.notified, heard.exhausted, heard.rejected) == (lifted.notified, lifted.exhausted, lifted.rejected)
+
+
+@given(truthful(), st.integers(1, 50))
+def test_a_release_heard_late_is_taken_from_who_waits_and_invents_nobody(heard: Heard, late: int) -> None:
+    """Who was notified before their release was heard of was unseen, held or merged: never one member more."""
+    behind = min(late, heard.released)
+    early = replace(heard, released=heard.released - behind, held_unreleased=heard.held_unreleased + behind)
+
+    assert heard.accepted == early.lifted().accepted
+
+
+@given(truthful(), st.integers(1, 5), st.sampled_from(["notified", "exhausted", "merged", "held_unreleased"]))
+def test_one_too_many_is_found_once_nothing_is_on_the_way(heard: Heard, more: int, name: str) -> None:
+    """A count that moved twice for one member cannot be true when all else has come to its end."""
+    still = replace(heard, released=heard.notified + heard.exhausted)
+    still = replace(still, accepted=still.seen, received=still.seen + still.rejected)
+
+    assert not replace(still, **{name: getattr(still, name) + more}).agrees
+
+
+def test_broken_figures_are_shown_as_they_are() -> None:
+    """Where figures disagree for good, the line says so and shows the negative term."""
+    heard = Heard(received=2, accepted=2, released=2, notified=3)
+
+    ledger = ledger_of("lab", "", [a_cohort()], {"lab/c": heard}, {"lab/c"})
+
+    assert not ledger.balanced
+    assert -1 == ledger.cohorts[0].line.in_flight
+
+
+def test_missing_is_negative_where_more_came_than_declared() -> None:
+    """A surplus is shown as what it is, and balances."""
+    ledger = ledger_of("lab", "", [a_cohort(declared=1)], {"lab/c": Heard(received=3, accepted=3)})
+
+    assert -2 == ledger.cohorts[0].line.missing
+    assert ledger.balanced
+
+
+def test_a_cohort_that_nothing_came_of_is_missing_whole() -> None:
+    """A declared cohort stands in the ledger before its first record."""
+    ledger = ledger_of("lab", "", [a_cohort(declared=9)], {})
+
+    assert Line(declared=9, missing=9) == ledger.totals
+
+
+def test_a_cohort_whose_opening_was_not_heard_of_yet_is_counted() -> None:
+    """Nobody is left out because control was late; another incident's cohorts stay out."""
+    heard = {"lab/x": Heard(received=1, accepted=1), "lab2/y": Heard(received=5, accepted=5)}
+
+    ledger = ledger_of("lab", "", [], heard)
+
+    assert [CohortLine("x", None, Line(1, 1, accepted=1, in_flight=1), balanced=True, first_at=None)] == [
+        *ledger.cohorts
+    ]
+
+
+def test_sources_of_a_stage_are_added_up() -> None:
+    """A stage's partitions together are the stage; counters that this version does not know are left alone."""
+    rows = [
+        Totals("intake", "lab/c", {"received": 5, "rejected": 1, "accepted": 4}, 70),
+        Totals("deduplication", "lab/c", {"released": 1, "merged": 1, "later": 8}, 80),
+        Totals("deduplication", "lab/c", {"released": 2}, 81),
+        Totals("tracking", "lab/c", {"notified": 1, "exhausted": 1, "notices_settled": 2}, 90),
+        Totals("tracking", "lab/c", {"notified": 1}, 91),
+        Totals("somebody", "lab/c", {"received": 1000}, 1),
+    ]
+
+    expected = Heard(received=5, rejected=1, accepted=4, released=3, merged=1, notified=2, exhausted=1, first_at=70)
+    assert {"lab/c": expected} == hear(rows)
+
+
+@pytest.mark.parametrize(("balanced", "expected"), [((True, True), True), ((True, False), False), ((), True)])
+def test_a_ledger_balances_when_all_its_cohorts_do(balanced: tuple[bool, ...], expected: bool) -> None:  # noqa: FBT001
+    """One cohort that does not balance is enough."""
+    lines = tuple(CohortLine("c", "", Line(), one, None) for one in balanced)
+
+    assert expected == Ledger("lab", "", lines).balanced
