@@ -25,7 +25,7 @@ from services.kit.document import normal_form, parse_incident
 from services.kit.eventlog import Output
 from services.kit.outbox import append
 
-__all__ = ["Control", "Put", "add_cohort", "change_cohort"]
+__all__ = ["Control", "Put", "add_cohort", "change_cohort", "find"]
 
 SOURCE = "intake"
 
@@ -99,14 +99,7 @@ class Control:
     async def find(self, incident_id: str, cohort_id: str) -> tuple[Incident, Cohort]:
         """Give an incident and one of its cohorts, as they stand. Raises NotFoundError."""
         async with self._pool.acquire() as db:
-            incident = await self._store.show_incident(db, incident_id)
-            cohort = await self._store.show_cohort(db, incident_id, cohort_id)
-        if incident is None:
-            raise NotFoundError("incident")
-        if cohort is None:
-            raise NotFoundError("cohort")
-        document = orjson.loads(incident.document)
-        return parse_incident(incident_id, incident.version, document), cohort.cohort
+            return await find(db, self._store, incident_id, cohort_id)
 
     async def _cohort_json(self, db: Connection, row: CohortRow) -> dict[str, Any]:
         cohort = row.cohort
@@ -119,6 +112,18 @@ class Control:
             cohort, outputs = await change_cohort(db, self._store, incident_id, cohort_id, change, now=now)
             await append(db, SOURCE, outputs)
         return cohort
+
+
+async def find(db: Connection, store: Store, incident_id: str, cohort_id: str) -> tuple[Incident, Cohort]:
+    """Give an incident and one of its cohorts, as they stand. Raises NotFoundError."""
+    incident = await store.show_incident(db, incident_id)
+    if incident is None:
+        raise NotFoundError("incident")
+    cohort = await store.show_cohort(db, incident_id, cohort_id)
+    if cohort is None:
+        raise NotFoundError("cohort")
+    document = orjson.loads(incident.document)
+    return parse_incident(incident_id, incident.version, document), cohort.cohort
 
 
 async def add_cohort(

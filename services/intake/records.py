@@ -5,9 +5,9 @@ Reading only names the fields; what they say is checked in `validation`.
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import orjson
@@ -99,6 +99,14 @@ class Unreadable(NamedTuple):
 Reading = Record | Unreadable
 
 
+class _Rows(Protocol):
+    """What `csv.reader` gives."""
+
+    @property
+    def line_num(self) -> int: ...
+    def __iter__(self) -> Iterator[list[str]]: ...
+
+
 class CsvReader:
     """Reads the lines of a CSV body (RFC 4180, strict) whose first line names the columns."""
 
@@ -128,17 +136,24 @@ class CsvReader:
             try:
                 self._read_rows(rows, readings)
             except csv.Error:
-                readings.append(Unreadable("csv-syntax", None, self._ref_before_fault(texts[len(readings)])))
+                self._fill(rows, readings, texts)
         return readings
 
-    def _read_rows(self, rows: Iterable[list[str]], readings: list[Reading]) -> None:
+    def _read_rows(self, rows: _Rows, readings: list[Reading]) -> None:
         width, pick = self._width, self._pick
         for row in rows:
+            if rows.line_num != len(readings) + 1:
+                raise csv.Error("a quote was left open")  # so it ran into the next line: neither is a record
             if len(row) == width:
                 row.append("")
                 readings.append(Record(*pick(row)))
             else:
                 readings.append(Unreadable("column-count", None, self._ref_of(row)))
+
+    def _fill(self, rows: _Rows, readings: list[Reading], texts: Sequence[str]) -> None:
+        """Give a reading to each line that was used up by one that is no CSV."""
+        while len(readings) < rows.line_num:
+            readings.append(Unreadable("csv-syntax", None, self._ref_before_fault(texts[len(readings)])))
 
     def _ref_of(self, row: Sequence[str]) -> str | None:
         """Give the memberRef of a row with too few or too many cells: only the first cell is surely in its place."""

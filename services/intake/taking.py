@@ -8,7 +8,6 @@ of one cohort write their members side by side and pass that point one after the
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
 
 import asyncpg
 from notification.topics import MEMBERS_ACCEPTED, TOTALS_CHANGED
@@ -19,23 +18,11 @@ from services.intake.domain import Counts, Settled, blocks_of, settle
 from services.intake.store import CohortRow, Connection, Store, TotalsState
 from services.kit.codec import TotalsRow, encode_totals
 from services.kit.eventlog import Output
-from services.kit.vault import SealRequest
+from services.kit.vault import SealRequest, Vault
 
-__all__ = ["Part", "Sealer", "Taken", "Taker"]
+__all__ = ["Part", "Taken", "Taker"]
 
 STAGE = SOURCE = "intake"
-
-
-class Sealer(Protocol):
-    """The vault, as far as intake may see it: in, never out."""
-
-    def seal(self, incident_id: str, rows: Sequence[SealRequest]) -> object:
-        """Seal contact data under a fresh key."""
-        ...
-
-    async def store(self, connection: Connection, sealed: object) -> None:
-        """Write what was sealed."""
-        ...
 
 
 @dataclass(slots=True)
@@ -70,8 +57,8 @@ class Taken:
 class Taker:
     """Takes chunks inside a transaction that somebody else opens and ends."""
 
-    def __init__(self, store: Store, sealer: Sealer, hashes: Hashes, partitions: int) -> None:
-        self._store, self._sealer, self._hashes, self._partitions = store, sealer, hashes, partitions
+    def __init__(self, store: Store, vault: Vault, hashes: Hashes, partitions: int) -> None:
+        self._store, self._vault, self._hashes, self._partitions = store, vault, hashes, partitions
 
     async def take(self, db: Connection, parts: Sequence[Part], now: datetime) -> list[Taken]:
         """Write the effects of these chunks; the blocks to send are in what is given back."""
@@ -127,7 +114,7 @@ class Taker:
             for row, version in settled.bearing
         ]
         if requests:
-            await self._sealer.store(db, self._sealer.seal(part.incident_id, requests))
+            await self._vault.store(db, self._vault.seal(part.incident_id, requests))
 
     async def _count(self, db: Connection, part: Part, held: CohortRow, settled: Settled, now: datetime) -> Taken:
         taken = _answered(part.chunk, settled)

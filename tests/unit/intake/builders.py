@@ -31,7 +31,7 @@ def an_incident(*, version: int = 1, channels: tuple[Channel, ...] = tuple(Chann
 
 def a_cohort(**changed: Any) -> Cohort:
     """Give an open cohort."""
-    stated = {
+    stated: dict[str, Any] = {
         "incident_id": "lab", "cohort_id": "wave-1", "version": 1, "source": "lab", "declared": None,
         "auto_release": False, "sealed": False, "released": False,
     }  # fmt: skip
@@ -50,7 +50,7 @@ def a_builder() -> ChunkBuilder:
 
 def a_record(**changed: Any) -> dict[str, Any]:
     """Give a valid member record as JSON, reachable over all channels."""
-    stated = {
+    stated: dict[str, Any] = {
         "memberRef": "m-1", "bsn": "123456782", "initials": "J.", "prefix": "de", "familyName": "Vries",
         "birthDate": "1970-03-05", "street": "Kerkstraat", "houseNumber": "12", "postcode": "1234AB",
         "city": "Utrecht", "email": "j.devries@example.nl", "portalId": "p-1", "dataCategories": ["name", "bsn"],

@@ -1,0 +1,172 @@
+"""What `/openapi.json` says. Data."""
+
+from typing import Any
+
+from services.intake.records import COLUMNS
+
+__all__ = ["OPENAPI"]
+
+
+def _ref(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/{name}"}
+
+
+def _answer(description: str, schema: str | None = None, kind: str = "application/json") -> dict[str, Any]:
+    content = {"content": {kind: {"schema": _ref(f"schemas/{schema}")}}} if schema else {}
+    return {"description": description, **content}
+
+
+def _faults(*statuses: int) -> dict[str, Any]:
+    words = {
+        400: "The request is at fault; all of its faults at once",
+        401: "Who asks?",
+        404: "The incident or cohort is not known",
+        409: "It goes against what stands",
+        415: "The body is of another kind",
+        503: "Not now",
+    }
+    return {str(s): _answer(words[s], "Problem", "application/problem+json") for s in (*statuses, 401)}
+
+
+def _json_body(schema: str) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": _ref(f"schemas/{schema}")}}}
+
+
+_INCIDENT = [_ref("parameters/incidentId")]
+_COHORT = [*_INCIDENT, _ref("parameters/cohortId")]
+_PATH_ID = {
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"},
+}
+_TEXT, _COUNT, _YES_NO = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
+_MAYBE_TEXT = {"type": ["string", "null"]}
+
+_PATHS: dict[str, Any] = {
+    "/v1/incidents/{incidentId}": {
+        "parameters": _INCIDENT,
+        "put": {
+            "summary": "Make an incident known, or change it: the same document again changes nothing",
+            "requestBody": _json_body("IncidentDocument"),
+            "responses": {"200": _answer("It stands"), "201": _answer("It is new"), **_faults(400, 409)},
+        },
+        "get": {
+            "summary": "An incident and its cohorts",
+            "responses": {"200": _answer("As it stands"), **_faults(404)},
+        },
+    },
+    "/v1/incidents/{incidentId}/cohorts/{cohortId}": {
+        "parameters": _COHORT,
+        "put": {
+            "summary": "Open a cohort, or change what its source says of it",
+            "requestBody": _json_body("CohortRequest"),
+            "responses": {
+                "200": _answer("It stands", "Cohort"),
+                "201": _answer("It is open", "Cohort"),
+                **_faults(400, 404, 409),
+            },
+        },
+        "get": {
+            "summary": "A cohort and what was counted of it",
+            "responses": {"200": _answer("As it stands", "Cohort"), **_faults(404)},
+        },
+    },
+    "/v1/incidents/{incidentId}/cohorts/{cohortId}/members": {
+        "parameters": _COHORT,
+        "post": {
+            "summary": "Take members; answered once they are durable",
+            "parameters": [
+                {"in": "header", "name": "Idempotency-Key", "schema": {"type": "string", "maxLength": 255}},
+                {"in": "header", "name": "Content-Encoding", "schema": {"enum": ["gzip", "identity"]}},
+            ],
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "text/csv": {"schema": {"type": "string"}},
+                    "application/x-ndjson": {"schema": _ref("schemas/Member")},
+                },
+            },
+            "responses": {"202": _answer("Taken", "UploadReport"), **_faults(400, 404, 409, 415, 503)},
+        },
+    },
+    "/v1/incidents/{incidentId}/cohorts/{cohortId}/seal": {
+        "parameters": _COHORT,
+        "post": {
+            "summary": "Close a cohort for new members; corrections are still taken",
+            "responses": {"200": _answer("It is sealed", "Cohort"), **_faults(404)},
+        },
+    },
+    "/v1/incidents/{incidentId}/cohorts/{cohortId}/release": {
+        "parameters": _COHORT,
+        "post": {
+            "summary": "Let the notices of a cohort go",
+            "requestBody": _json_body("Release"),
+            "responses": {"200": _answer("It is released", "Cohort"), **_faults(400, 404)},
+        },
+    },
+}
+
+_SCHEMAS: dict[str, Any] = {
+    "IncidentDocument": {
+        "type": "object",
+        "required": ["title", "awareAt", "controller", "languages", "channels", "dataCategories", "content"],
+    },
+    "CohortRequest": {
+        "type": "object",
+        "required": ["source"],
+        "additionalProperties": False,
+        "properties": {"source": _TEXT, "declaredCount": {"type": "integer", "minimum": 0}, "autoRelease": _YES_NO},
+    },
+    "Cohort": {
+        "type": "object",
+        "properties": {
+            **dict.fromkeys(("incidentId", "cohortId", "source", "changedAt"), _TEXT),
+            **dict.fromkeys(("version", "received", "rejected", "accepted"), _COUNT),
+            **dict.fromkeys(("autoRelease", "sealed", "released"), _YES_NO),
+            "declared": {"type": ["integer", "null"]},
+        },
+    },
+    "Release": {
+        "type": "object",
+        "required": ["all"],
+        "additionalProperties": False,
+        "properties": {"all": {"const": True}},
+    },
+    "Member": {
+        "type": "object",
+        "required": ["memberRef", "dataCategories"],
+        "additionalProperties": False,
+        "properties": {name: {} for name in COLUMNS},
+    },
+    "UploadReport": {
+        "type": "object",
+        "properties": {
+            **dict.fromkeys(("received", "accepted", "rejected"), _COUNT),
+            "problemsTruncated": _YES_NO,
+            "problems": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {"line": _COUNT, "memberRef": _MAYBE_TEXT, "field": _MAYBE_TEXT, "problem": _TEXT},
+                },
+            },
+        },
+    },
+    "Problem": {
+        "type": "object",
+        "required": ["status", "title"],
+        "properties": {"status": _COUNT, "title": _TEXT, "detail": _TEXT},
+    },
+}
+
+OPENAPI: dict[str, Any] = {
+    "openapi": "3.1.0",
+    "info": {"title": "Heraut intake", "version": "1.0.0"},
+    "security": [{"bearer": []}],
+    "paths": _PATHS,
+    "components": {
+        "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+        "parameters": {name: {"name": name, **_PATH_ID} for name in ("incidentId", "cohortId")},
+        "schemas": _SCHEMAS,
+    },
+}
