@@ -129,6 +129,10 @@ class Relay:
                 extra={"stage": self._stage, "topic": at.topic, "partition": at.partition, "seq": rows[0].seq},
             )  # fmt: skip
             return 0
+        except Exception as error:
+            log.exception("not publishable", extra={"stage": self._stage, "topic": at.topic, "partition": at.partition})
+            self.holes[at.partition] = f"publishing to {at.topic} raised {type(error).__name__}"
+            return 0
         acknowledged[at] = rows[-1].seq
         return len(rows)
 

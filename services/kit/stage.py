@@ -68,7 +68,7 @@ class Stage:
         self._handler = handler
         self._policy = policy
         self._metrics = metrics
-        steps = steps or Unwatched()
+        self._steps = steps = steps or Unwatched()
         self._territory = Territory(pool, name, metrics, steps)
         self._leases = Leases(pool, name, partitions, policy.lease)
         self._relay = Relay(pool, log, name, steps, mark_every=policy.mark_every) if relay else None
@@ -106,7 +106,7 @@ class Stage:
         Raises LostOwnershipError, with nothing written, where one of them is not ours any more.
         """
         try:
-            async with self._territory.transaction(partitions, "fenced") as fenced:
+            async with self._territory.transaction(partitions, "job") as fenced:
                 yield fenced
         except LostOwnershipError:
             self._territory.forget(partitions)  # if the lease is still ours, it is taken over afresh
@@ -161,6 +161,7 @@ class Stage:
                 if not opened:
                     await self._leases.open()
                     opened = True
+                await self._steps.reached("leases: refreshing")
                 before = dict(self._territory.epochs)
                 asked = time.monotonic()
                 holding = await self._leases.refresh(acquire=not stop.is_set())
