@@ -46,7 +46,7 @@ class Health:
         _, within = self._beats[part]
         self._beats[part] = (self._clock.monotonic(), within)
 
-    def set_ready(self, part: str, ready: bool) -> None:  # noqa: FBT001 - it is the value being set
+    def set_ready(self, part: str, *, ready: bool) -> None:
         """Say whether `part` can do its work now."""
         self._ready[part] = ready
 
@@ -116,7 +116,8 @@ def web_app(
 async def serve_http(app: web.Application, host: str, port: int) -> AsyncIterator[str]:
     """Listen while the context lasts; gives the base URL, with the real port where 0 was asked for."""
     # Two seconds for open answers at the end: a scrape or a last upload chunk, not a whole upload.
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+    # Bodies come as they were sent: who reads a compressed one bounds and proves it himself.
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, auto_decompress=False)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, reuse_address=True)

@@ -30,6 +30,7 @@ from services.kit.globaltable import GlobalTable
 from services.kit.health import Health, serve_http, web_app
 from services.kit.metrics import StageMetrics, new_registry
 from services.kit.postgres import connect_pool
+from services.kit.retry import pause_until
 from services.kit.run import Job, run_jobs, stop_on_signals
 from services.kit.stage import Handler, Stage, StagePolicy
 
@@ -39,6 +40,7 @@ C = TypeVar("C", bound=ServiceConfig)
 INCIDENTS_TOPIC = "heraut.incidents.changed.v1"
 # A stage or table that neither worked nor looked for so long is stuck, whatever it says.
 PROGRESS_WITHIN = 60.0
+_WATCH_SECONDS = 0.5
 
 
 @dataclass(slots=True)
@@ -72,8 +74,20 @@ class Service:
     def incidents(self) -> GlobalTable:
         """Follow incidents and cohorts in memory, from now until the end."""
         table = GlobalTable(self.new_log(), INCIDENTS_TOPIC, decode_incidents)
-        self.jobs["incidents"] = table.run
+        self.health.set_ready("incidents", ready=False)
+
+        async def follow(stop: asyncio.Event) -> None:
+            async with asyncio.TaskGroup() as group:
+                loaded = group.create_task(self._ready_when(table.loaded))
+                await table.run(stop)
+                loaded.cancel()
+
+        self.jobs["incidents"] = follow
         return table
+
+    async def _ready_when(self, loaded: asyncio.Event) -> None:
+        await loaded.wait()
+        self.health.set_ready("incidents", ready=True)
 
     def stage(self, topics: Sequence[str], handler: Handler[Any], *, foreign_topics: Sequence[str] = ()) -> Stage:
         """Make the stage of this process and count it among the jobs."""
@@ -90,7 +104,23 @@ class Service:
             relay=self.config.log == "kafka",
         )
         self.jobs["stage"] = stage.run
+        self.jobs["health"] = self._watch(stage)
         return stage
+
+    def _watch(self, stage: Stage) -> Job:
+        """Let the process be alive and ready as long as its stage hears from log and database."""
+        self.health.expect("stage", PROGRESS_WITHIN)
+        self.health.set_ready("stage", ready=False)
+
+        async def watch(stop: asyncio.Event) -> None:
+            while not stop.is_set():
+                healthy = stage.healthy()
+                self.health.set_ready("stage", ready=healthy)
+                if healthy:
+                    self.health.beat("stage")
+                await pause_until(stop, _WATCH_SECONDS)
+
+        return watch
 
     async def run(
         self, stop: asyncio.Event, *, ready_file: Path | None = None, app: web.Application | None = None

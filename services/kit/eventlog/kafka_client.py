@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -13,7 +13,7 @@ from aiokafka.helpers import create_ssl_context
 
 from services.kit.errors import LogPositionError, RetryableError
 
-__all__ = ["Closing", "KafkaAdmin", "KafkaFields", "KafkaSettings", "new_admin", "passing_faults", "started"]
+__all__ = ["Closing", "KafkaAdmin", "KafkaFields", "KafkaSettings", "new_admin", "passing_faults", "quietly", "started"]
 
 log = logging.getLogger(__name__)
 
@@ -22,16 +22,31 @@ REQUEST_SECONDS = 10.0
 
 
 class KafkaFields(Protocol):
-    """The settings as `ServiceConfig` has them."""
+    """The settings as `ServiceConfig` has them, to be read only."""
 
-    kafka_bootstrap_servers: str | None
-    kafka_security_protocol: str
-    kafka_sasl_mechanism: str | None
-    kafka_sasl_username: str | None
-    kafka_sasl_password: str | None
-    kafka_ssl_cafile: str | None
-    kafka_ssl_certfile: str | None
-    kafka_ssl_keyfile: str | None
+    @property
+    def kafka_bootstrap_servers(self) -> str | None: ...  # noqa: D102 - see core.environment
+
+    @property
+    def kafka_security_protocol(self) -> str: ...  # noqa: D102 - see core.environment
+
+    @property
+    def kafka_sasl_mechanism(self) -> str | None: ...  # noqa: D102 - see core.environment
+
+    @property
+    def kafka_sasl_username(self) -> str | None: ...  # noqa: D102 - see core.environment
+
+    @property
+    def kafka_sasl_password(self) -> str | None: ...  # noqa: D102 - see core.environment
+
+    @property
+    def kafka_ssl_cafile(self) -> str | None: ...  # noqa: D102 - see core.environment
+
+    @property
+    def kafka_ssl_certfile(self) -> str | None: ...  # noqa: D102 - see core.environment
+
+    @property
+    def kafka_ssl_keyfile(self) -> str | None: ...  # noqa: D102 - see core.environment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,11 +134,7 @@ class Closing:
 
     def add(self, client: _Client) -> None:
         """Begin to close a client; nobody uses it any more."""
-        self.spawn(client.stop)
-
-    def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do something in the background whose failure matters to nobody."""
-        task = asyncio.get_running_loop().create_task(_quietly(work))
+        task = asyncio.get_running_loop().create_task(quietly(client.stop()))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -135,13 +146,14 @@ class Closing:
                 task.cancel()
 
 
-async def _quietly(work: Callable[[], Awaitable[None]]) -> None:
+async def quietly(work: Awaitable[None]) -> None:
+    """Do something whose failure matters to nobody, within a bound."""
     try:
         # Twice a request: one under way, and one that follows it.
         async with asyncio.timeout(2 * REQUEST_SECONDS):
-            await work()
+            await work
     except (KafkaError, OSError, TimeoutError) as error:
-        log.debug("a Kafka client did not close well: %s", type(error).__name__)
+        log.debug("Kafka was left alone after %s", type(error).__name__)
 
 
 async def started(client: C, closing: Closing) -> C:
