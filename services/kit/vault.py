@@ -9,7 +9,8 @@ Intake's role may insert, dispatch's may read; destroying the wrapped key erases
 import secrets
 import struct
 import uuid
-from collections.abc import Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -17,8 +18,9 @@ import asyncpg
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from services.core.ids import ID_BYTES
 from services.kit.errors import HerautError
-from services.kit.keys import KEY_BYTES, KeyRing
+from services.kit.keys import KEY_BYTES, KeyRing, KeyRingError
 from services.kit.postgres import binary_copy
 
 __all__ = ["MISSING", "Missing", "OpenRequest", "SealRequest", "Sealed", "TamperedError", "Vault"]
@@ -28,6 +30,7 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolC
 _SCHEMA = b"heraut-vault-1"  # what the associated data consists of; a change of it gets another number
 _NONCE_BYTES = 12
 _PER_KEY = 2**20  # far below the 2^32 messages that AES-GCM allows a key
+_KEYS_REMEMBERED = 1024  # opened data keys: those of some sixteen million people, 200 bytes each
 
 
 class SealRequest(NamedTuple):
@@ -37,6 +40,9 @@ class SealRequest(NamedTuple):
     version: int
     pseudonym: bytes
     plaintext: bytes
+
+    def __repr__(self) -> str:
+        return f"SealRequest({self.member.hex()}, {self.version})"  # a traceback is no place for what is sealed
 
 
 class OpenRequest(NamedTuple):
@@ -82,10 +88,14 @@ class Vault:
 
     def __init__(self, keys: KeyRing) -> None:
         self._keys = keys
-        self._ciphers: dict[uuid.UUID, AESGCM | Missing] = {}
+        self._ciphers: OrderedDict[uuid.UUID, AESGCM] = OrderedDict()
 
     def seal(self, incident_id: str, rows: Sequence[SealRequest]) -> Sealed:
-        """Seal payloads under a fresh data key. Raises ValueError for more than a key should serve."""
+        """Seal payloads under a fresh data key.
+
+        Raises ValueError for more than a key should serve, and for ids that are not of 16 bytes: in the associated
+        data they lie side by side, and only a fixed length keeps one from being read as part of the other.
+        """
         if len(rows) > _PER_KEY:
             raise ValueError(f"{len(rows)} payloads under one key")
         key_id = uuid.UUID(bytes=secrets.token_bytes(16))
@@ -121,59 +131,59 @@ class Vault:
         Raises TamperedError where one does not open for its identity, KeyRingError where the ring lacks the key.
         """
         rows = await connection.fetch(
-            """select payload.member, payload.version, payload.key_id, payload.sealed
-               from vault.payloads as payload
-               join unnest($1::bytea[], $2::int[]) as wanted(member, version) using (member, version)""",
+            """select key.key_id, key.kek_version, key.wrapped, payload.sealed
+               from unnest($1::bytea[], $2::int[]) with ordinality as wanted(member, version, place)
+               left join vault.payloads as payload using (member, version)
+               left join vault.keys as key on key.key_id = payload.key_id
+               order by wanted.place""",
             [request.member for request in wanted],
             [request.version for request in wanted],
         )
-        found = {(member, version): (key_id, sealed) for member, version, key_id, sealed in rows}
-        await self._load_ciphers(connection, {key_id for key_id, _ in found.values()})
-        return [self._open(request, found) for request in wanted]
+        return [
+            MISSING
+            if key_id is None
+            else self._open(request, key_id, self._cipher(key_id, kek_version, wrapped), sealed)
+            for request, (key_id, kek_version, wrapped, sealed) in zip(wanted, rows, strict=True)
+        ]
 
     def forget(self) -> None:
-        """Forget opened data keys, so that destroyed ones are noticed."""
+        """Forget opened data keys. Those whose row was destroyed are not used any more in any case."""
         self._ciphers.clear()
 
-    async def _load_ciphers(self, connection: Connection, key_ids: set[uuid.UUID]) -> None:
-        if len(self._ciphers) > 4096:  # a few MB; a chunk of 16,384 people has one key
-            self.forget()
-        unknown = [key_id for key_id in key_ids if key_id not in self._ciphers]
-        if not unknown:
-            return
-        rows = await connection.fetch(
-            "select key_id, kek_version, wrapped from vault.keys where key_id = any($1::uuid[])", unknown
-        )
-        opened = {key_id: self._keys.unwrap(version, wrapped, key_id.bytes) for key_id, version, wrapped in rows}
-        for key_id in unknown:
-            self._ciphers[key_id] = AESGCM(opened[key_id]) if key_id in opened else MISSING
+    def _cipher(self, key_id: uuid.UUID, kek_version: int, wrapped: bytes) -> AESGCM:
+        """Give a data key, opened; its row is there, so it was not destroyed."""
+        cipher = self._ciphers.get(key_id)
+        if cipher is None:
+            try:
+                cipher = AESGCM(self._keys.unwrap(kek_version, wrapped, key_id.bytes))
+            except InvalidTag:
+                raise KeyRingError("a data key does not open: is this the key ring that it was made with?") from None
+            self._ciphers[key_id] = cipher
+            if len(self._ciphers) > _KEYS_REMEMBERED:
+                self._ciphers.popitem(last=False)
+        return cipher
 
-    def _open(
-        self, request: OpenRequest, found: Mapping[tuple[bytes, int], tuple[uuid.UUID, bytes]]
-    ) -> bytes | Missing:
-        row = found.get((request.member, request.version))
-        if row is None:
-            return MISSING
-        key_id, sealed = row
-        cipher = self._ciphers[key_id]
-        if isinstance(cipher, Missing):
-            return MISSING
+    @staticmethod
+    def _open(request: OpenRequest, key_id: uuid.UUID, cipher: AESGCM, sealed: bytes) -> bytes:
         identity = _identity(request.member, request.version, request.pseudonym)
         context = _context(request.incident_id, key_id.bytes)
         try:
             return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context + identity)
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # ValueError: too short to hold a nonce
             raise TamperedError(request.member) from None
 
 
 def _seal_rows(cipher: AESGCM, key_id: bytes, context: bytes, rows: Sequence[SealRequest]) -> list[bytes]:
     """Seal and pack for COPY in one pass: the hot loop of the vault."""
-    encrypt = cipher.encrypt
+    encrypt, pack = cipher.encrypt, _ROW.pack
     packed = []
     for number, (member, version, pseudonym, plaintext) in enumerate(rows):
+        if len(member) != ID_BYTES or len(pseudonym) != ID_BYTES:
+            raise ValueError(f"member and pseudonym have {ID_BYTES} bytes")
         nonce = number.to_bytes(_NONCE_BYTES, "big")  # a counter cannot repeat under a key that is used once
-        sealed = encrypt(nonce, plaintext, context + _identity(member, version, pseudonym))
-        head = _ROW.pack(4, len(member), member, 4, version, 16, key_id, len(sealed) + _NONCE_BYTES)
+        # As `_identity` does, without a call a row.
+        sealed = encrypt(nonce, plaintext, context + member + version.to_bytes(4, "big") + pseudonym)
+        head = pack(4, ID_BYTES, member, 4, version, 16, key_id, len(sealed) + _NONCE_BYTES)
         packed.append(head + nonce + sealed)
     return packed
 
