@@ -17,7 +17,6 @@ from services.dispatch.store import Store
 from services.dispatch.unsealing import VaultPayloads
 from services.kit.clock import SystemClock
 from services.kit.keys import KeyRing
-from services.kit.run import Job
 from services.kit.service import open_service
 from services.kit.vault import Vault
 
@@ -59,7 +58,7 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
             metrics=metrics,
             beat=lambda: service.health.beat("sender"),
         )
-        service.jobs["sender"], service.jobs["stage"] = _in_order(sender.run, stage.run)
+        service.jobs["sender"] = sender.run
         await service.run(stop, ready_file=ready_file)
 
 
@@ -75,19 +74,3 @@ def _provider(config: Config, clock: SystemClock) -> PrintFolder | Smtp | Portal
             return Portal(config.portal_url)
         case _:
             raise TypeError("a configuration without a channel")
-
-
-def _in_order(sender: Job, stage: Job) -> tuple[Job, Job]:
-    """Stop the stage only after the sender: the last outcomes still need its partitions."""
-    drained = asyncio.Event()
-
-    async def send(stop: asyncio.Event) -> None:
-        try:
-            await sender(stop)
-        finally:
-            drained.set()
-
-    async def keep(stop: asyncio.Event) -> None:  # noqa: ARG001 - it waits for the sender's end instead
-        await stage(drained)
-
-    return send, keep

@@ -7,7 +7,8 @@ owns its partition next: a provider that knows our ids gets the same again; at a
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import Protocol, TypeAlias
 
 import asyncpg
@@ -45,7 +46,7 @@ log = logging.getLogger(__name__)
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 _POLL = 0.1  # seconds between two looks at an empty queue: far below what a person notices
-_SETTLE_EVERY = 30.0  # seconds between looks for open intents that nobody here is busy with
+_SETTLE_EVERY = 2.0  # seconds between looks for open intents that nobody here is busy with: one index probe a partition
 # How long an outcome is tried to be written: past some leases, somebody else has the partition and settles it.
 _OUTCOME_PATIENCE = 30.0
 _LONGEST_PAUSE = 3600.0  # a provider that asks for more is asked again after an hour
@@ -106,6 +107,7 @@ class Sender:
         self._stop = asyncio.Event()
         self._mine: set[Key] = set()  # attempts that this process is busy with
         self._unsent: set[Key] = set()  # attempts whose intent may stand, and that surely were not handed over
+        self._epochs: dict[int, int] = {}  # of the partitions that are owned
         self._settle_at: dict[int, float] = {}  # owned partition -> when to look for open intents
         self._outages = 0
         self._paused_until = 0.0
@@ -123,10 +125,13 @@ class Sender:
         """Tell whether a hand-over may begin: not when others may take us for dead."""
         return self._stage.healthy() and not self._stop.is_set()
 
+    def _may_begin(self) -> bool:
+        return self._go() and self._clock.monotonic() >= self._paused_until
+
     async def _look(self, group: asyncio.TaskGroup) -> bool:
         """Begin what is due; tells whether there was anything."""
-        self._follow(self._stage.owned())
-        if not self._go() or self._clock.monotonic() < self._paused_until:
+        self._follow(self._stage.epochs())
+        if not self._may_begin():
             return False
         try:
             again = await self._settle_due(group)
@@ -139,61 +144,56 @@ class Sender:
             log.warning("the queue cannot be read", extra={"error_class": type(error).__name__})
             return False
 
-    def _follow(self, owned: frozenset[int]) -> None:
-        """Look for what others left open in the partitions that are new here."""
-        self._settle_at = {partition: self._settle_at.get(partition, 0.0) for partition in owned}
+    def _follow(self, epochs: Mapping[int, int]) -> None:
+        """Look for what others left open in the partitions that were taken over since."""
+        self._settle_at = {
+            partition: self._settle_at[partition] if self._epochs.get(partition) == epoch else 0.0
+            for partition, epoch in epochs.items()
+        }
+        self._epochs = dict(epochs)
 
     async def _settle_due(self, group: asyncio.TaskGroup) -> bool:
         found = False
         for partition, at in list(self._settle_at.items()):
             if at <= self._clock.monotonic():
                 self._settle_at[partition] = self._clock.monotonic() + _SETTLE_EVERY
-                found = await self._settle(group, partition) or found
+                found = await self._begin(group, partition, self._reopen) or found
         return found
-
-    async def _settle(self, group: asyncio.TaskGroup, partition: int) -> bool:
-        """Settle the open intents of a partition that nobody here is busy with."""
-        async with self._pool.acquire() as connection:
-            begun = await self._store.open_intents(connection, partition, self._clock.now())
-        rounds = reopened(partition, begun, self._mine)
-        for one in rounds:
-            self._mine.update(one.keys)
-            await self._slots.acquire()
-            if self._provider.channel is Channel.EMAIL:
-                group.create_task(self._carry(one, self._give_up(one)))
-            else:
-                self._metrics.repeated.inc(len(one))
-                group.create_task(self._carry(one))
-        return bool(rounds)
-
-    def _give_up(self, one: Round) -> list[Result]:
-        """Give the outcomes of a blind provider's round that was cut off: nobody can know."""
-        unknown = Result(Ending.UNKNOWN, "interrupted")
-        return [_NOT_SENT if key in self._unsent else unknown for key in one.keys]
 
     async def _claim_due(self, group: asyncio.TaskGroup) -> bool:
         async with self._pool.acquire() as connection:
-            due = await self._store.partitions_due(connection, self._settle_at, self._clock.now())
+            due = await self._store.partitions_due(connection, self._epochs, self._clock.now())
+        found = False
         for partition in due:
-            await self._slots.acquire()  # room first: an intent covers what is sent at once
-            if not self._go() or self._clock.monotonic() < self._paused_until:
-                self._slots.release()
-                return False
-            await self._claim(group, partition)
-        return bool(due)
+            found = await self._begin(group, partition, self._intend) or found
+        return found
 
-    async def _claim(self, group: asyncio.TaskGroup, partition: int) -> None:
-        """Take a slot's worth of attempts from the queue, write their intent, and hand them over."""
-        rounds: list[Round] = []
-        try:
-            rounds = await self._intend(partition)
-        finally:
-            if not rounds:
-                self._slots.release()
-        for at, one in enumerate(rounds):
-            if at:
-                await self._slots.acquire()
-            group.create_task(self._carry(one))
+    async def _begin(
+        self, group: asyncio.TaskGroup, partition: int, find: Callable[[int], Awaitable[list[Round]]]
+    ) -> bool:
+        """Find rounds and set out with them, once there is room; tells whether there were any.
+
+        The partition is held from before the search until the last outcome is written: given away in between, an
+        e-mail's outcome would be known here and `unknown` there.
+        """
+        async with AsyncExitStack() as stack:
+            await self._slots.acquire()  # room first: an intent covers what is sent at once
+            stack.callback(self._slots.release)
+            if not self._may_begin():
+                return False
+            stack.enter_context(self._stage.hold([partition]))
+            rounds = await find(partition)
+            for one in rounds:
+                self._mine.update(one.keys)
+            if rounds:
+                group.create_task(self._carry(rounds, stack.pop_all()))
+            return bool(rounds)
+
+    async def _reopen(self, partition: int) -> list[Round]:
+        """Give the open intents of a partition that nobody here is busy with."""
+        async with self._pool.acquire() as connection:
+            begun = await self._store.open_intents(connection, partition, self._clock.now())
+        return reopened(partition, begun, self._mine)
 
     async def _intend(self, partition: int) -> list[Round]:
         channel = self._provider.channel
@@ -204,25 +204,32 @@ class Sender:
             async with self._stage.fenced([partition]) as transaction:
                 queued = await self._store.queue(transaction.connection, partition, now, limit)
                 rounds = rounds_of(channel, partition, queued, now)
-                for one in rounds:
-                    self._mine.update(one.keys)
                 await self._store.intend(transaction.connection, rounds, now)
         except BaseException:
             # Whether it was committed may be unknown; that nothing was handed over is sure.
             for one in rounds:
-                self._mine.difference_update(one.keys)
                 self._unsent.update(one.keys)
             self._settle_at[partition] = 0.0
             raise
         return rounds
 
-    async def _carry(self, one: Round, results: Sequence[Result] | None = None) -> None:
-        """See a round through; its slot and its attempts are free again afterwards."""
-        try:
-            await self._record(one, results if results is not None else await self._hand_over(one))
-        finally:
-            self._mine.difference_update(one.keys)
-            self._slots.release()
+    async def _carry(self, rounds: Sequence[Round], hold: AsyncExitStack) -> None:
+        """See rounds through, one after the other; their slot and their attempts are free again afterwards."""
+        async with hold:
+            for one in rounds:
+                try:
+                    await self._record(one, await self._results(one))
+                finally:
+                    self._mine.difference_update(one.keys)
+
+    async def _results(self, one: Round) -> Sequence[Result]:
+        """Hand a round over; one that a blind provider was given before is not, for nobody can know how it ended."""
+        if one.repeated and self._provider.channel is Channel.EMAIL:
+            unknown = Result(Ending.UNKNOWN, "interrupted")
+            return [_NOT_SENT if key in self._unsent else unknown for key in one.keys]
+        if one.repeated:
+            self._metrics.repeated.inc(len(one))
+        return await self._hand_over(one)
 
     async def _hand_over(self, one: Round) -> list[Result]:
         try:

@@ -1,0 +1,329 @@
+"""A workbench for dispatch: real PostgreSQL and vault, a stage that owns what the test says, real servers."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+import asyncpg
+import orjson
+from aiohttp import web
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from notification.v1 import dispatch_pb2
+from prometheus_client import CollectorRegistry
+
+from services.core.channel import Channel
+from services.core.incident import Incident
+from services.core.notices import Notices
+from services.core.status import AttemptState
+from services.dispatch.domain import HandOver, Work
+from services.dispatch.metrics import DispatchMetrics
+from services.dispatch.sender import Provider, Sender
+from services.dispatch.store import Store
+from services.dispatch.unsealing import VaultPayloads
+from services.kit.clock import SystemClock
+from services.kit.errors import LostOwnershipError
+from services.kit.eventlog import Output
+from services.kit.keys import KeyRing
+from services.kit.outbox import append
+from services.kit.vault import SealRequest, Vault
+from tests.unit.dispatch.people import an_incident
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+
+class Transaction:
+    """A transaction as the stage gives it."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self.outputs: list[Output] = []
+
+    def emit(self, outputs: Sequence[Output]) -> None:
+        """Add blocks."""
+        self.outputs.extend(outputs)
+
+
+class OwnedStage:
+    """Stands in for the running stage: real transactions, and ownership as the test says."""
+
+    def __init__(self, pool: Pool, channel: Channel, partitions: Collection[int] = (0,)) -> None:
+        self.pool = pool
+        self.name = f"dispatch-{channel.label}"
+        self.owned_epochs = dict.fromkeys(partitions, 1)
+        self.is_healthy = True
+        self.refuse: Callable[[], bool] = lambda: False
+
+    def owned(self) -> frozenset[int]:
+        """Give what is owned."""
+        return frozenset(self.owned_epochs)
+
+    def epochs(self) -> Mapping[int, int]:
+        """Give the epochs."""
+        return self.owned_epochs
+
+    def healthy(self) -> bool:
+        """Tell what the test says."""
+        return self.is_healthy
+
+    @contextmanager
+    def hold(self, partitions: Collection[int]) -> Iterator[None]:
+        """Hold nothing: no one else is here."""
+        if not self.owned() >= set(partitions):
+            raise LostOwnershipError("not ours")
+        yield
+
+    @asynccontextmanager
+    async def fenced(self, partitions: Collection[int]) -> AsyncIterator[Transaction]:
+        """Open a real transaction."""
+        if self.refuse() or not self.owned() >= set(partitions):
+            raise LostOwnershipError("not ours")
+        async with self.pool.acquire() as connection, connection.transaction():
+            transaction = Transaction(connection)
+            yield transaction
+            await append(connection, self.name, transaction.outputs)
+
+
+class Incidents:
+    """The incidents that the test knows."""
+
+    def __init__(self, *incidents: Incident) -> None:
+        self.known: dict[tuple[str, ...], Incident] = {
+            ("incident", one.incident_id, str(one.version)): one for one in incidents
+        }
+
+    async def wait_for(self, key: tuple[str, ...], version: int = 1) -> Incident:  # noqa: ARG002 - the port's signature
+        """Give the incident."""
+        return self.known[key]
+
+
+class CutOff:
+    """A provider in front of which the process dies: before it takes a round, or after, with its answer unread."""
+
+    def __init__(self, inner: Provider, *, after: bool) -> None:
+        self.inner = inner
+        self.channel = inner.channel
+        self.name = inner.name
+        self.rounds_at_once = inner.rounds_at_once
+        self.reached = asyncio.Event()
+        self._after = after
+
+    async def hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
+        """Hand over or not, and never come back."""
+        if self._after:
+            await self.inner.hand_over(work, go)
+        self.reached.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+@dataclass
+class Bench:
+    """One channel's table, vault and stage."""
+
+    channel: Channel
+    pool: Pool
+    intake: Pool
+    vault: Vault
+    stage: OwnedStage
+    clock: SystemClock = field(default_factory=SystemClock)
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    incident: Incident = field(default_factory=an_incident)
+
+    def __post_init__(self) -> None:
+        self.store = Store(self.channel)
+        self.metrics = DispatchMetrics(self.registry, self.channel, "test")
+
+    async def seal(self, notices: Notices, payloads: Sequence[dict[str, Any]]) -> None:
+        """Put people's data into the vault, as intake does."""
+        rows = zip(notices.members, notices.versions, notices.pseudonyms, payloads, strict=True)
+        sealed = self.vault.seal(
+            notices.incident_id, [SealRequest(m, v, p, orjson.dumps(payload)) for m, v, p, payload in rows]
+        )
+        async with self.intake.acquire() as connection, connection.transaction():
+            await self.vault.store(connection, sealed)
+
+    async def take(self, notices: Notices, partition: int = 0) -> None:
+        """Queue attempts, as the handler does."""
+        now = datetime.now(UTC)
+        async with self.pool.acquire() as connection, connection.transaction():
+            await self.store.take(connection, [(partition, notices)], now, now)
+
+    def sender(self, provider: Provider) -> Sender:
+        """Give a sender of a process of its own."""
+        return Sender(
+            stage=self.stage,
+            pool=self.pool,
+            store=self.store,
+            payloads=VaultPayloads(self.pool, self.vault, self.clock),
+            incidents=Incidents(self.incident),
+            provider=provider,
+            clock=self.clock,
+            metrics=self.metrics,
+        )
+
+    async def send(self, provider: Provider, *, until: Callable[[], Any] | None = None) -> None:
+        """Let a sender work until nothing is open, or until the test says."""
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as group, asyncio.timeout(30):
+            group.create_task(self.sender(provider).run(stop))
+            while not (await until() if until else await self.nothing_open()):  # noqa: ASYNC110 - a table has no event
+                await asyncio.sleep(0.01)
+            stop.set()
+
+    async def die_in(self, provider: Provider, *, after: bool) -> None:
+        """Let a sender work until it hands a round over, and kill it there."""
+        cut = CutOff(provider, after=after)
+        task = asyncio.create_task(self.sender(cut).run(asyncio.Event()))
+        await asyncio.wait_for(cut.reached.wait(), 30)
+        task.cancel()
+        await asyncio.wait([task])
+
+    async def nothing_open(self) -> bool:
+        """Tell whether every attempt is settled or unknown."""
+        states = await self.states()
+        return bool(states) and not {AttemptState.TAKEN, AttemptState.INTENT} & states.keys()
+
+    async def states(self) -> dict[AttemptState, int]:
+        """Give the number of attempts in each state."""
+        rows = await self.pool.fetch("select state, count(*) from attempts where channel = $1 group by 1", self.channel)
+        return {AttemptState(row["state"]): row["count"] for row in rows}
+
+    async def attempted(self) -> dict[AttemptState, list[bytes]]:
+        """Give what the log says of the attempts: outcome -> notices."""
+        found: defaultdict[AttemptState, list[bytes]] = defaultdict(list)
+        for value in await self._blocks("heraut.deliveries.attempted.v1"):
+            block = dispatch_pb2.DeliveriesAttempted.FromString(value)
+            for at, outcome in enumerate(block.outcomes):
+                found[AttemptState(outcome)].append(block.ids[at * 16 : at * 16 + 16])
+        return {outcome: sorted(ids) for outcome, ids in found.items()}
+
+    async def refused(self) -> list[tuple[str, bytes, bytes]]:
+        """Give what went back to routing: reason, ids, masks of channels tried."""
+        blocks = [
+            dispatch_pb2.DeliveriesRefused.FromString(value)
+            for value in await self._blocks("heraut.deliveries.refused.v1")
+        ]
+        return [(block.reason, block.notices.ids, block.notices.tried) for block in blocks]
+
+    async def _blocks(self, topic: str) -> list[bytes]:
+        rows = await self.pool.fetch("select block from log.log where topic = $1 order by seq", topic)
+        return [row["block"] for row in rows]
+
+    def count(self, outcome: str) -> float:
+        """Give the counter of an outcome."""
+        labels = {"channel": self.channel.label, "provider": "test", "outcome": outcome}
+        return self.registry.get_sample_value("dispatch_attempts_total", labels) or 0.0
+
+
+def make_bench(channel: Channel, pool: Pool, intake: Pool, folder: Path) -> Bench:
+    """Put a workbench together."""
+    vault = Vault(KeyRing.create(folder / "keys.json"))
+    return Bench(channel, pool, intake, vault, OwnedStage(pool, channel))
+
+
+def a_payload(**changes: str) -> dict[str, Any]:
+    """Give somebody's data as intake seals it."""
+    return {
+        "initials": "J.",
+        "familyName": "Berg",
+        "street": "Dorpsstraat",
+        "houseNumber": "1",
+        "postcode": "1234AB",
+        "city": "Ons Dorp",
+        "email": "p@mail.example",
+        "portalId": "p",
+    } | changes
+
+
+class MailServer:
+    """A real SMTP server that keeps what it takes, and misbehaves as told."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, bytes]] = []
+        self.recipients: dict[str, str] = {}  # address -> what is answered at RCPT
+        self.after_data = ""  # "close" or "hang" once the data is here; else an answer such as "451 later"
+        self.reached = asyncio.Event()
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        """Take the recipient, or answer as told."""
+        if answer := self.recipients.get(address):
+            return answer
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+        """Take the message, or misbehave."""
+        self.reached.set()
+        if self.after_data[:1].isdigit():
+            return self.after_data
+        content = envelope.content
+        self.taken.append((envelope.rcpt_tos[0], content if isinstance(content, bytes) else b""))
+        if self.after_data == "close":
+            cast("asyncio.Transport", server.transport).abort()
+        if self.after_data == "hang":
+            await asyncio.sleep(5)
+        return "250 OK"
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator["MailServer"]:
+        """Listen while the context lasts; the same port when served again."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: SMTP(self, hostname="test", loop=loop), "127.0.0.1", self.port)
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            yield self
+        finally:
+            server.close()
+
+
+class PortalServer:
+    """A real portal that honours Idempotency-Key, and misbehaves as told."""
+
+    def __init__(self) -> None:
+        self.taken: dict[str, bytes] = {}
+        self.requests: list[tuple[str, bytes]] = []
+        self.answers: list[Any] = []  # what to do with the next requests: (status, headers), "close" or "hang"
+        self.refused: set[str] = set()
+        self.reached = asyncio.Event()
+        self.url = ""
+
+    async def take(self, request: web.Request) -> web.StreamResponse:
+        """Take a message, or misbehave."""
+        key, body = request.headers["Idempotency-Key"], await request.read()
+        self.requests.append((key, body))
+        self.reached.set()
+        if orjson.loads(body)["recipient"] in self.refused:
+            return web.Response(status=404)
+        answer = self.answers.pop(0) if self.answers else None
+        if isinstance(answer, tuple):
+            return web.Response(status=answer[0], headers=answer[1])
+        known = key in self.taken
+        self.taken.setdefault(key, body)
+        if answer == "close" and request.transport:
+            request.transport.close()
+        if answer == "hang":
+            await asyncio.sleep(5)
+        return web.Response(status=409 if known else 201)
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator["PortalServer"]:
+        """Listen while the context lasts."""
+        app = web.Application()
+        app.add_routes([web.post("/messages", self.take)])
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        try:
+            yield self
+        finally:
+            await runner.cleanup()

@@ -1,0 +1,44 @@
+"""Fixtures of dispatch's integration tests."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from services.core.channel import Channel
+from tests.conftest import RoomPool
+from tests.integration.dispatch.bench import Bench, MailServer, PortalServer, make_bench
+
+MakeBench = Callable[[Channel], "Bench"]
+
+
+@pytest.fixture
+async def letters(room_pool: RoomPool, tmp_path: Path) -> Bench:
+    """Give a workbench for letters."""
+    return make_bench(Channel.LETTER, await room_pool("dispatch"), await room_pool("intake"), tmp_path)
+
+
+@pytest.fixture
+async def mails(room_pool: RoomPool, tmp_path: Path) -> Bench:
+    """Give a workbench for e-mails."""
+    return make_bench(Channel.EMAIL, await room_pool("dispatch"), await room_pool("intake"), tmp_path)
+
+
+@pytest.fixture
+async def messages(room_pool: RoomPool, tmp_path: Path) -> Bench:
+    """Give a workbench for portal messages."""
+    return make_bench(Channel.PORTAL, await room_pool("dispatch"), await room_pool("intake"), tmp_path)
+
+
+@pytest.fixture
+async def mail_server() -> AsyncIterator[MailServer]:
+    """Give a real SMTP server."""
+    async with MailServer().serve() as server:
+        yield server
+
+
+@pytest.fixture
+async def portal_server() -> AsyncIterator[PortalServer]:
+    """Give a real portal."""
+    async with PortalServer().serve() as server:
+        yield server

@@ -1,0 +1,122 @@
+"""Letters end to end: table, vault, print folder, and what crashes leave."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from services.core.channel import Channel
+from services.core.notices import FLAG_SECRET_ADDRESS
+from services.core.status import AttemptState
+from services.dispatch.channels.letter import PrintFolder
+from tests.integration.dispatch.bench import Bench, a_payload
+from tests.unit.dispatch.people import some_notices
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Give a print folder."""
+    path = tmp_path / "print"
+    path.mkdir()
+    return path
+
+
+async def _queue(bench: Bench, count: int, flags: Sequence[int] = ()) -> list[bytes]:
+    notices = some_notices(count, flags=flags or [0] * count)
+    await bench.seal(notices, [a_payload(houseNumber=str(at + 1)) for at in range(count)])
+    await bench.take(notices)
+    return sorted(notices.ids)
+
+
+def _printed(folder: Path) -> list[str]:
+    """Give the notices of all finished batches, each as often as it is there."""
+    finished = [path.with_suffix(".manifest.json") for path in folder.glob("*.done")]
+    return sorted(letter["noticeId"] for path in finished for letter in json.loads(path.read_bytes())["letters"])
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+async def test_everybody_gets_one_letter(letters: Bench, folder: Path) -> None:
+    """Each queued attempt is one letter of one finished batch, and one accepted outcome."""
+    ids = await _queue(letters, 12)
+    await letters.send(PrintFolder(folder))
+
+    assert [notice.hex() for notice in ids] == _printed(folder)
+    assert {AttemptState.ACCEPTED: ids} == await letters.attempted()
+
+
+async def test_secret_addresses_have_batches_of_their_own(letters: Bench, folder: Path) -> None:
+    """Who handles secret addresses can be kept small."""
+    await _queue(letters, 4, flags=[0, FLAG_SECRET_ADDRESS, 0, FLAG_SECRET_ADDRESS])
+    await letters.send(PrintFolder(folder, "ndjson"))
+    sizes = [len(body.splitlines()) for name, body in _files(folder).items() if name.endswith(".ndjson")]
+
+    assert [2, 2] == sizes
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("letter_format", ["pdf", "ndjson"])
+async def test_a_crash_between_intent_and_outcome_ends_with_the_same_batch(
+    letters: Bench, folder: Path, letter_format: str, *, after: bool
+) -> None:
+    """Whoever owns the partition next sets the same batch, from its stored members and date, to the byte."""
+    ids = await _queue(letters, 5)
+    await letters.die_in(PrintFolder(folder, letter_format), after=after)
+    before = _files(folder)
+    await letters.send(PrintFolder(folder, letter_format))
+
+    assert [notice.hex() for notice in ids] == _printed(folder)
+    assert 3 == len(_files(folder))
+    assert before.items() <= _files(folder).items()
+    assert {AttemptState.ACCEPTED: ids} == await letters.attempted()
+
+
+@pytest.mark.parametrize("lost", [(".done",), (".done", ".manifest.json"), (".done", ".manifest.json", ".pdf")])
+async def test_a_crash_while_the_files_get_their_names_ends_with_the_same_files(
+    letters: Bench, folder: Path, lost: tuple[str, ...]
+) -> None:
+    """However far the batch had come, it is finished as if nothing had happened, and nothing is written twice."""
+    await _queue(letters, 3)
+    await letters.die_in(PrintFolder(folder), after=True)
+    whole = _files(folder)
+    for name in whole:
+        if name.endswith(lost):
+            os.unlink(folder / name)  # noqa: PTH108 - the crash, not work of an event loop
+    await letters.send(PrintFolder(folder))
+
+    assert whole == _files(folder)
+
+
+async def test_a_folder_that_is_away_costs_nothing_but_time(letters: Bench, folder: Path) -> None:
+    """While the folder cannot be written to the batch stays open, and goes on when it can."""
+    ids = await _queue(letters, 3)
+    away = folder.with_name("away")
+    os.rename(folder, away)  # noqa: PTH104 - the fault, not work of an event loop
+
+    async def tried() -> bool:
+        return letters.count("repeat") >= 3.0
+
+    printer = PrintFolder(folder)
+    await letters.send(printer, until=tried)
+    waiting = await letters.states()
+    os.rename(away, folder)  # noqa: PTH104
+    await letters.send(printer)
+
+    assert {AttemptState.INTENT: 3} == waiting
+    assert [notice.hex() for notice in ids] == _printed(folder)
+
+
+async def test_whoever_has_no_address_goes_back_to_routing(letters: Bench, folder: Path) -> None:
+    """A letter that would not arrive is not sent; its person is tried on the next channel."""
+    notices = some_notices(2)
+    await letters.seal(notices, [a_payload(city=""), a_payload()])
+    await letters.take(notices)
+    await letters.send(PrintFolder(folder, "ndjson"))
+    ((reason, ids, tried),) = await letters.refused()
+
+    assert ("no-address", notices.ids[0], bytes([Channel.LETTER])) == (reason, ids, tried)
+    assert [notices.ids[1].hex()] == _printed(folder)
