@@ -48,7 +48,7 @@ class Api:
                 return await self._call("POST", url, headers=headers, data=_pieces(path, sent))
             except (aiohttp.ClientConnectionError, TimeoutError):
                 if not left:
-                    raise
+                    raise DemoError(f"intake did not take {path.name}, {_TRIES} times") from None
                 await asyncio.sleep(_WAIT)
         return None
 

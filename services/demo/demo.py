@@ -165,11 +165,14 @@ async def _send_all(api: Api, waves: list[Wave], progress: Progress) -> None:
         progress.sent[wave.cohort_id] = 0
         document = {"source": wave.source, "declaredCount": wave.declared, "autoRelease": True}
         await api.put_cohort(wave.cohort_id, document)
-    async with asyncio.TaskGroup() as group:
-        for wave in waves:
-            halfway = asyncio.Event()
-            group.create_task(_send(api, wave, progress, halfway))
-            await halfway.wait()
+    try:
+        async with asyncio.TaskGroup() as group:
+            for wave in waves:
+                halfway = asyncio.Event()
+                group.create_task(_send(api, wave, progress, halfway))
+                await halfway.wait()
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None  # the first fault is the one to tell
 
 
 async def _send(api: Api, wave: Wave, progress: Progress, halfway: asyncio.Event) -> None:
