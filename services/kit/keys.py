@@ -21,7 +21,8 @@ from services.kit.errors import HerautError
 __all__ = ["PURPOSES", "KeyRing", "KeyRingError"]
 
 KEY_BYTES = 32  # AES-256, and a full block for HMAC-SHA256
-_NONCE_BYTES = 12
+_NONCE_BYTES = 12  # random: a key may wrap 2^32 data keys so, at one a chunk (NIST SP 800-38D, 8.3)
+_FORMAT = 1
 # One pepper for each purpose, so that pseudonyms made for one cannot be matched with those of another.
 PURPOSES = ("match", "lookup", "line")
 
@@ -46,6 +47,8 @@ class KeyRing:
             raise KeyRingError(f"there is no key ring at {path}") from None
         except (OSError, ValueError):
             raise KeyRingError(f"the key ring at {path} cannot be read") from None
+        if not isinstance(document, dict) or document.get("version") != _FORMAT:
+            raise KeyRingError(f"the key ring at {path} is not of format {_FORMAT}, the one known here")
         try:
             keks = _versions(document["kek"])
             peppers = {purpose: _versions(document["peppers"][purpose]) for purpose in PURPOSES}
@@ -57,7 +60,7 @@ class KeyRing:
     def create(cls, path: Path) -> "KeyRing":
         """Make a ring with one fresh key of each kind. Raises FileExistsError rather than lose another ring."""
         document = {
-            "version": 1,
+            "version": _FORMAT,
             "kek": {"1": _fresh()},
             "peppers": {purpose: {"1": _fresh()} for purpose in PURPOSES},
         }
@@ -70,6 +73,7 @@ class KeyRing:
             os.link(temporary, path)  # unlike a rename, never over another ring
         finally:
             temporary.unlink()
+        _sync_directory(path.parent)
         return cls.load(path)
 
     def pepper(self, purpose: str) -> tuple[int, bytes]:
@@ -91,6 +95,15 @@ class KeyRing:
 
     def __repr__(self) -> str:
         return "KeyRing()"
+
+
+def _sync_directory(folder: Path) -> None:
+    """Make the name last as well: keys lost with a power cut are lost with all that they sealed."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _versions(document: Mapping[str, str]) -> dict[int, bytes]:

@@ -16,6 +16,10 @@ _COMMAND_SECONDS = 30.0
 # Connections are renewed, so that one to a demoted primary does not live for ever.
 _IDLE_CONNECTION_SECONDS = 300.0
 
+# The server notices within a minute that a client's machine is gone, and lets go of the locks it held. (No
+# meaning on a Unix socket, where the kernel tells at once.)
+_KEEPALIVES = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3"}
+
 _SECTION = re.compile(r"^-- name: ([a-z][a-z0-9_]*)\s*$", re.MULTILINE)
 
 # COPY's binary format (PostgreSQL documentation, COPY): signature, flags, length of the header's extension.
@@ -31,14 +35,13 @@ _PASSING = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,  # connections, memory or disk: somebody may make room
     asyncpg.ReadOnlySQLTransactionError,  # a demoted primary: the next connection finds the new one
-    asyncpg.DiskFullError,
     asyncpg.IdleInTransactionSessionTimeoutError,
-    asyncpg.InterfaceError,
-    ConnectionError,
+    asyncpg.InvalidCachedStatementError,  # a migration ran meanwhile; the next try prepares its statements anew
+    asyncpg.OutdatedSchemaCacheError,
     TimeoutError,
-    OSError,
+    OSError,  # the socket's own faults: refused, reset, no such file while the server restarts
 )
 
 
@@ -81,7 +84,12 @@ async def connect_pool(url: str, room: str, *, min_size: int = 1, max_size: int 
         command_timeout=_COMMAND_SECONDS,
         max_inactive_connection_lifetime=_IDLE_CONNECTION_SECONDS,
         # Sent with the start-up message, so they are what a reset of the session goes back to.
-        server_settings={"role": f"heraut_{room}", "search_path": room, "application_name": f"heraut-{room}"},
+        server_settings={
+            "role": f"heraut_{room}",
+            "search_path": room,
+            "application_name": f"heraut-{room}",
+            **_KEEPALIVES,
+        },
         init=_prepare,
     )
 
@@ -97,6 +105,9 @@ def _dumps(value: object) -> str:
 
 def is_retryable(error: BaseException) -> bool:
     """Tell whether the same transaction may succeed when tried again from its beginning."""
+    if isinstance(error, asyncpg.InterfaceError):
+        # One class for a connection that was lost and for calls that are wrong: a bug is not tried again.
+        return "connection is closed" in str(error)
     return isinstance(error, _PASSING)
 
 
