@@ -4,21 +4,30 @@ from collections import Counter
 from collections.abc import Sequence
 
 import asyncpg
+from notification.topics import DELIVERIES_ATTEMPTED
+from notification.v1.dispatch_pb2 import DeliveriesAttempted
 
-from services.core.ids import format_reference
+from services.core.ids import ID_BYTES, format_reference
+from services.core.status import AttemptState
 from services.demo.providers import HandOver
 
 __all__ = ["drop_listed", "listed_unknown"]
 
 
 async def listed_unknown(database_url: str) -> set[str]:
-    """Give the notices with an attempt that was, or is, of unknown outcome: by id and by reference."""
+    """Give the notices with an attempt that was once reported to be of unknown outcome: by id and by reference."""
     connection = await asyncpg.connect(database_url)
     try:
-        rows = await connection.fetch("select notice from dispatch.attempts where unknown_at is not null")
+        rows = await connection.fetch("select block from log.log where topic = $1", DELIVERIES_ATTEMPTED)
     finally:
         await connection.close()
-    return {name for (notice,) in rows for name in (notice.hex(), format_reference(notice))}
+    listed: set[bytes] = set()
+    for (block,) in rows:
+        attempted = DeliveriesAttempted.FromString(block)
+        ids = [attempted.ids[at : at + ID_BYTES] for at in range(0, len(attempted.ids), ID_BYTES)]
+        unknown = zip(ids, attempted.outcomes, strict=True)
+        listed |= {notice for notice, outcome in unknown if outcome == AttemptState.UNKNOWN}
+    return {name for notice in listed for name in (notice.hex(), format_reference(notice))}
 
 
 def drop_listed(given: Sequence[HandOver], listed: set[str]) -> tuple[list[HandOver], int]:
