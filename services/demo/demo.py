@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
@@ -31,6 +31,8 @@ _SETTLED_FOR = 10.0
 _POLL = 0.5
 # The next wave begins when so much of the one before was sent: they overlap, as they did in the case.
 _NEXT_WAVE_AT = 0.5
+# A batch of some hundreds of letters is read in half a second; a process is there in two.
+_BATCHES_WORTH_PROCESSES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,8 +263,7 @@ def _what_stands_still(progress: Progress) -> str:
 
 def _check(stack: Stack, incident_id: str, expectation: Expectation) -> Verdict:
     book = AddressBook(expectation.people)
-    # Started afresh, not forked: this process has threads.
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as workers:
+    with _readers(stack.print_dir) as workers:
         return check(
             expectation,
             chain(
@@ -271,3 +272,11 @@ def _check(stack: Stack, incident_id: str, expectation: Expectation) -> Verdict:
                 letters(stack.print_dir, incident_id, book, workers),
             ),
         )
+
+
+def _readers(print_dir: Path) -> Executor:
+    """Give whom to read print files with: processes, where reading takes longer than starting them."""
+    if sum(1 for _ in print_dir.glob("*.done")) < _BATCHES_WORTH_PROCESSES:
+        return ThreadPoolExecutor(1)  # one: the PDF library may be used by one thread at a time
+    # Started afresh, not forked: this process has threads.
+    return ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn"))
