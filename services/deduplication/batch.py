@@ -1,7 +1,8 @@
 """Deciding a whole batch: the rules of `domain` over columns. Pure.
 
-Nearly everybody is new and has one member: for them a decision is a look into a table of 128 entries. Whoever
-is known already, or comes more than once, is decided by `domain.decide`. Both come to the same.
+Nearly everybody is new and has one member: for them a decision is a look into a table of 128 entries. Most of the
+others were told already what a further member says. Whoever remains is decided by `domain.decide`. All three come
+to the same.
 """
 
 from collections import Counter
@@ -22,7 +23,9 @@ from services.deduplication.domain import (
     Outcome,
     Superseded,
     Terms,
+    Waits,
     decide,
+    told_already,
 )
 
 __all__ = ["Block", "Effects", "decide_again", "decide_batch", "persons_of"]
@@ -62,10 +65,10 @@ class Effects:
     """What decisions about one incident's people come to: rows to write, notices to send, counts to move."""
 
     terms: Terms
-    members: list[Row] = field(default_factory=list)  # (person, partition, *Member, *Standing): not known before
-    changed: list[Row] = field(default_factory=list)  # the same, of members that are known
-    claims: list[Row] = field(default_factory=list)  # (person, *Claim)
-    voided: list[tuple[bytes, int]] = field(default_factory=list)  # (person, revision)
+    members: list[Row] = field(default_factory=list)  # to be written: (person, partition, *Member, *Standing)
+    rewritten: list[bytes] = field(default_factory=list)  # persons whose rows go; all of theirs are in `members`
+    claims: list[Row] = field(default_factory=list)  # to be written: (person, *Claim)
+    voided: list[tuple[bytes, bytes]] = field(default_factory=list)  # (person, notice)
     notices: dict[int, Notices] = field(default_factory=dict)  # by partition
     superseded: dict[int, list[Superseded]] = field(default_factory=dict)  # by partition
     moves: dict[tuple[int, int], list[int]] = field(default_factory=dict)  # (partition, cohort) -> by COUNTERS
@@ -117,19 +120,29 @@ class Effects:
         notices.attempts += [0] * count
         notices.tried += [0] * count
 
+    def add_told(self, group: Group, member: Member, claim: Claim) -> None:
+        """Take a member whose person was told already what it says."""
+        merged = (Outcome.MERGED, Waits.NOTHING, 0, claim.bearer)
+        self.members.append((group.person, group.partition, *member, *merged))
+        self._move(group.partition, member.cohort, Outcome.MERGED, 1)
+
     def add(self, before: Group, decision: Decision) -> None:
         """Take a decision about one person, of whom `before` was known."""
         group = decision.group
-        for member in (*decision.new, *decision.changed):
+        if decision.changed:
+            self.rewritten.append(group.person)
+        for member in group.members if decision.changed else decision.new:
             said, standing = group.members[member], group.standings[member]
+            self.members.append((group.person, group.partition, *said, *standing))
+        for member in (*decision.new, *decision.changed):
+            cohort, outcome = group.members[member].cohort, group.standings[member].outcome
             known = before.standings.get(member)
-            (self.changed if known else self.members).append((group.person, group.partition, *said, *standing))
-            if known is None or known.outcome != standing.outcome:
+            if known is None or known.outcome != outcome:
+                self._move(group.partition, cohort, outcome, 1)
                 if known:
-                    self._move(group.partition, said.cohort, known.outcome, -1)
-                self._move(group.partition, said.cohort, standing.outcome, 1)
+                    self._move(group.partition, cohort, known.outcome, -1)
         self.claims += ((group.person, *claim) for claim in group.claims[len(before.claims) :])
-        self.voided += ((group.person, revision) for revision in decision.voided)
+        self.voided += ((group.person, notice) for notice in decision.voided)
         for claim, told, bearer in decision.released:
             self._release(group, claim, told, bearer)
         if decision.superseded:
@@ -189,8 +202,12 @@ def decide_batch(blocks: Sequence[tuple[Block, int]], known: Mapping[bytes, Grou
         if block.persons and (rows is None or rows):
             effects.add_first_sight(block, cohort, rows)
     for person, (partition, steps) in arrivals.items():
-        group = known.get(person) or Group(person, partition)
-        effects.add(group, decide(group, steps, terms))
+        group = known.get(person) or Group.unknown(person, partition)
+        alone = steps[0][0] if len(steps) == 1 and len(steps[0]) == 1 else None
+        if alone and (claim := told_already(group, alone)):
+            effects.add_told(group, alone, claim)
+        else:
+            effects.add(group, decide(group, steps, terms))
     return effects
 
 
@@ -233,5 +250,5 @@ def _first_standings(usable: int, *, released: bool) -> list[Row]:
     standings: list[Row] = []
     for at in range(1 << 7):
         member = Member(b"", 1, 0, 0, 1, 1, at & 7, at >> 3, "")
-        standings.append(decide(Group(b"", 0), [[member]], terms).group.standings[b""])
+        standings.append(decide(Group.unknown(b"", 0), [[member]], terms).group.standings[b""])
     return standings

@@ -6,7 +6,7 @@ does not matter. The rules are listed in the room's README.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import blake2b
 from typing import Final, NamedTuple
@@ -16,6 +16,8 @@ from services.core.ids import ID_BYTES
 from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_RETRACTED
 
 _REVISION_BYTES: Final = (4).to_bytes(4, "big")  # the length before the field, as in `core.ids`
+
+_TAKES_A_DECISION: Final = FLAG_DECEASED | FLAG_RETRACTED
 
 __all__ = [
     "COUNTERS",
@@ -30,6 +32,7 @@ __all__ = [
     "Terms",
     "Waits",
     "decide",
+    "told_already",
 ]
 
 
@@ -79,6 +82,11 @@ class Standing(NamedTuple):
     merged_into: bytes | None = None
 
 
+_RELEASED: Final = Standing(Outcome.RELEASED)
+_SUPPRESSED: Final = Standing(Outcome.SUPPRESSED)
+_RETRACTED: Final = Standing(Outcome.RETRACTED)
+
+
 class Claim(NamedTuple):
     """A notice that was released: one of (incident, person, revision). `exposed`, `confirmed`: all told so far."""
 
@@ -92,15 +100,19 @@ class Claim(NamedTuple):
     void: bool = False  # its bearer turned out to be somebody else: this person was not told by it
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """What is known of one person in one incident."""
+class Group(NamedTuple):
+    """What is known of one person in one incident; members and standings by the member's id."""
 
     person: bytes
     partition: int
-    members: Mapping[bytes, Member] = field(default_factory=dict)
-    standings: Mapping[bytes, Standing] = field(default_factory=dict)
-    claims: Sequence[Claim] = ()
+    members: dict[bytes, Member]
+    standings: dict[bytes, Standing]
+    claims: list[Claim]  # by revision
+
+    @classmethod
+    def unknown(cls, person: bytes, partition: int) -> "Group":
+        """Give a person of whom nothing is known."""
+        return cls(person, partition, {}, {}, [])
 
 
 class NoticeIds:
@@ -148,16 +160,15 @@ class Superseded(NamedTuple):
     cohort: int
 
 
-@dataclass(slots=True)
-class Decision:
-    """What becomes of one person: only what differs from what was known."""
+class Decision(NamedTuple):
+    """What becomes of one person."""
 
     group: Group  # as it is now
-    new: list[bytes] = field(default_factory=list)  # members that were not known
-    changed: list[bytes] = field(default_factory=list)  # known members that were corrected or stand elsewhere now
-    released: list[tuple[Claim, Claim | None, Member]] = field(default_factory=list)  # with the one before, the bearer
-    voided: list[int] = field(default_factory=list)  # revisions known before
-    superseded: list[Superseded] = field(default_factory=list)
+    new: Sequence[bytes]  # members that were not known
+    changed: Sequence[bytes]  # known members that were corrected or stand elsewhere now
+    released: Sequence[tuple[Claim, Claim | None, Member]]  # with the notice before it, if any, and the bearer
+    voided: Sequence[bytes]  # notices known before
+    superseded: Sequence[Superseded]
 
 
 def decide(group: Group, arrivals: Iterable[Sequence[Member]], terms: Terms) -> Decision:
@@ -173,6 +184,19 @@ def decide(group: Group, arrivals: Iterable[Sequence[Member]], terms: Terms) -> 
             case.hear(member)
         case.settle()
     return case.decision()
+
+
+def told_already(group: Group, member: Member) -> Claim | None:
+    """Give the notice that a member of a known person is merged into, where that is all there is to decide.
+
+    None where it takes a decision: news, a correction, somebody deceased or retracted, or news that waits.
+    """
+    if member.member in group.members or member.flags & _TAKES_A_DECISION:
+        return None
+    for known in group.members.values():
+        if known.flags & _TAKES_A_DECISION or group.standings[known.member].waits:
+            return None
+    return next((claim for claim in group.claims if not claim.void and _covers(claim, member)), None)
 
 
 class _Case:
@@ -217,14 +241,16 @@ class _Case:
         told = [claim for claim in self.claims if not claim.void]
         bearers = {claim.bearer for claim in told}
         front = self._front(carriers, bearers) if waits else None
-        self.standings = {m.member: Standing(Outcome.RETRACTED) for m in self.members.values()}
+        self.standings = {}
+        if len(live) < len(self.members):
+            self.standings.update(dict.fromkeys(self.members, _RETRACTED))
         for m in live:
-            outcome, into = Outcome.SUPPRESSED, None
             if m.member in bearers:
-                outcome = Outcome.RELEASED
-            elif not deceased:
-                outcome, into = _merged_or_held(m, front, told, self.terms.usable if waits == Waits.CHANNEL else None)
-            self.standings[m.member] = Standing(outcome, merged_into=into)
+                self.standings[m.member] = _RELEASED
+            elif deceased:
+                self.standings[m.member] = _SUPPRESSED
+            else:
+                self.standings[m.member] = _merged_or_held(m, front, told, waits, self.terms.usable)
         if waits:
             for m in carriers:
                 self.standings[m.member] = self.standings[m.member]._replace(waits=waits, usable=self.terms.usable)
@@ -271,31 +297,25 @@ class _Case:
 
     def decision(self) -> Decision:
         """Give what differs now."""
-        group = self.before
-        now = Group(group.person, group.partition, self.members, self.standings, self.claims)
-        known = group.members
+        known, stood = self.before.members, self.before.standings
         return Decision(
-            group=now,
+            group=self.before._replace(members=self.members, standings=self.standings, claims=self.claims),
             new=[m for m in self.members if m not in known],
-            changed=[
-                m for m, before in known.items() if self.members[m] != before or self.standings[m] != group.standings[m]
-            ],
+            changed=[m for m in known if self.members[m] != known[m] or self.standings[m] != stood[m]],
             released=self.released,
-            voided=[now.revision for was, now in zip(group.claims, self.claims, strict=False) if now.void > was.void],
+            voided=[c.notice for was, c in zip(self.before.claims, self.claims, strict=False) if c.void > was.void],
             superseded=self.superseded,
         )
 
 
-def _merged_or_held(
-    m: Member, front: Member | None, told: Sequence[Claim], usable: int | None
-) -> tuple[Outcome, bytes | None]:
-    """Say where a member stands that bears nothing; `usable` is None where the news waits for a release."""
+def _merged_or_held(m: Member, front: Member | None, told: Sequence[Claim], waits: Waits, usable: int) -> Standing:
+    """Say where a member stands that bears nothing."""
     covering = next((claim for claim in told if _covers(claim, m)), None)
     if covering or not front:
-        return Outcome.MERGED, covering.bearer if covering else None
+        return Standing(Outcome.MERGED, merged_into=covering.bearer if covering else None)
     if m.member != front.member:
-        return Outcome.MERGED, front.member
-    return (Outcome.HELD_UNRELEASED if usable is None else _unreachable(front.channels, usable)), None
+        return Standing(Outcome.MERGED, merged_into=front.member)
+    return Standing(Outcome.HELD_UNRELEASED if waits == Waits.RELEASE else _unreachable(front.channels, usable))
 
 
 def _age(member: Member) -> tuple[int, bytes]:

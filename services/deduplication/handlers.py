@@ -75,6 +75,7 @@ class DeduplicationHandler:
 
     async def apply(self, connection: Connection, work: Sequence[Work]) -> Sequence[Output]:
         """Decide about everybody in these blocks, write it, and give what may go out."""
+        await self._store.begin(connection)
         numbers = await self._store.number(connection, {(b.incident_id, b.cohort_id) for b in _blocks(work)})
         effects = []
         for incident_id in sorted(numbers):
@@ -87,6 +88,7 @@ class DeduplicationHandler:
 
     async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:
         """Decide again about people whom a release or a change of channels may set free, some thousands at a time."""
+        await self._store.begin(connection)
         left = PERSONS_A_TICK
         effects = []
         numbers = await self._store.cohorts(connection)

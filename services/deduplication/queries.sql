@@ -1,3 +1,8 @@
+-- name: plan_once
+-- In this transaction, plan for arrays of any length: keys are looked up one by one in an index, however many they
+-- are and whatever the statistics say of tables that grow from nothing to millions of rows.
+set local plan_cache_mode = force_generic_plan;
+
 -- name: list_cohorts
 -- The numbers of the cohorts of some incidents.
 select incidents.incident_id, incidents.number as incident, cohorts.cohort_id, cohorts.number as cohort
@@ -48,26 +53,14 @@ from notices
 where incident = $1 and person = any($2::bytea[])
 order by person, revision;
 
--- name: change_members
--- Members that were corrected or stand elsewhere now.
-update members
-set version = changed.version, exposed = changed.exposed, confirmed = changed.confirmed,
-    channels = changed.channels, flags = changed.flags, language = changed.language,
-    outcome = changed.outcome, waits = changed.waits, usable = changed.usable, merged_into = changed.merged_into
-from unnest(
-    $2::bytea[], $3::bytea[], $4::int[], $5::bigint[], $6::bigint[], $7::smallint[], $8::smallint[], $9::text[],
-    $10::smallint[], $11::smallint[], $12::smallint[], $13::bytea[]
-) as changed(
-    person, member, version, exposed, confirmed, channels, flags, language, outcome, waits, usable, merged_into
-)
-where members.incident = $1 and members.person = changed.person and members.member = changed.member;
+-- name: take_out_members
+-- Rows that are written anew by COPY in the same transaction. An update would write them anew as well, and its join
+-- can be planned as a scan of the whole incident.
+delete from members where incident = $1 and person = any($2::bytea[]);
 
 -- name: void_notices
 -- Notices whose bearer turned out to be somebody else.
-update notices
-set void = true
-from unnest($2::bytea[], $3::int[]) as voided(person, revision)
-where notices.incident = $1 and notices.person = voided.person and notices.revision = voided.revision;
+update notices set void = true where incident = $1 and person = any($2::bytea[]) and notice = any($3::bytea[]);
 
 -- name: waiting_for_release
 -- Persons whose news waits for one of these cohorts. Every mask of channels is named, so that all of the index's

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import asyncpg
 
@@ -36,6 +36,10 @@ _NULL = struct.pack("!i", -1)
 class Store:
     """Reads and writes inside the stage's transaction."""
 
+    async def begin(self, connection: Connection) -> None:
+        """Settle how this transaction's statements are planned."""
+        await connection.execute(_QUERIES["plan_once"])
+
     async def cohorts(self, connection: Connection, incident_ids: Collection[str] | None = None) -> Cohorts:
         """Give the numbers of the cohorts of these incidents, or of all."""
         if incident_ids is None:
@@ -60,34 +64,31 @@ class Store:
 
     async def read(self, connection: Connection, incident: int, persons: Sequence[bytes]) -> dict[bytes, Group]:
         """Give what is known of these persons (in the order of their keys); those not known are left out."""
-        rows = await connection.fetch(_QUERIES["read_members"], incident, persons)
-        groups: dict[bytes, tuple[Group, dict[bytes, Member], dict[bytes, Standing], list[Claim]]] = {}
-        for person, partition, *columns in rows:
-            if person not in groups:
-                members: dict[bytes, Member] = {}
-                standings: dict[bytes, Standing] = {}
-                claims: list[Claim] = []
-                groups[person] = Group(person, partition, members, standings, claims), members, standings, claims
-            member = Member._make(columns[:9])
-            groups[person][1][member.member] = member
-            groups[person][2][member.member] = Standing._make(columns[9:])
+        groups: dict[bytes, Group] = {}
+        for row in await connection.fetch(_QUERIES["read_members"], incident, persons):
+            group = groups.get(row[0])
+            if group is None:
+                group = groups[row[0]] = Group.unknown(row[0], row[1])
+            member = Member._make(row[2:11])
+            group.members[member.member] = member
+            group.standings[member.member] = Standing._make(row[11:])
         if groups:
-            for person, *columns in await connection.fetch(_QUERIES["read_notices"], incident, sorted(groups)):
-                groups[person][3].append(Claim._make(columns))
-        return {person: parts[0] for person, parts in groups.items()}
+            for row in await connection.fetch(_QUERIES["read_notices"], incident, list(groups)):
+                groups[row[0]].claims.append(Claim._make(row[1:]))
+        return groups
 
     async def write(self, connection: Connection, effects: Effects) -> None:
         """Write what was decided about one incident's people."""
         incident = effects.terms.number
+        if effects.rewritten:
+            await connection.execute(_QUERIES["take_out_members"], incident, sorted(effects.rewritten))
         if effects.members:
             await self._copy(connection, "members", _MEMBER_COLUMNS, _pack_members(incident, effects.members))
-        if effects.changed:
-            await connection.execute(_QUERIES["change_members"], incident, *_changed_columns(effects.changed))
         if effects.claims:
             await self._copy(connection, "notices", _NOTICE_COLUMNS, _pack_claims(incident, effects.claims))
         if effects.voided:
-            persons, revisions = zip(*sorted(effects.voided), strict=True)
-            await connection.execute(_QUERIES["void_notices"], incident, persons, revisions)
+            persons, notices = zip(*sorted(effects.voided), strict=True)
+            await connection.execute(_QUERIES["void_notices"], incident, persons, notices)
 
     async def _copy(self, connection: Connection, table: str, columns: Sequence[str], rows: Iterable[bytes]) -> None:
         await connection.copy_to_table(table, source=binary_copy(rows), columns=columns, format="binary")
@@ -140,10 +141,3 @@ def _field(value: bytes) -> bytes:
 @lru_cache(maxsize=256)  # the languages of a country
 def _text(value: str) -> bytes:
     return _field(value.encode())
-
-
-def _changed_columns(rows: Sequence[Row]) -> list[Sequence[Any]]:
-    """Give the columns of `change_members`, rows in the order of their keys."""
-    (person, _, member, version, _, _, exposed, confirmed, channels, flags, language, outcome, waits, usable,
-     merged_into) = zip(*sorted(rows, key=lambda row: (row[0], row[2])), strict=True)  # fmt: skip
-    return [person, member, version, exposed, confirmed, channels, flags, language, outcome, waits, usable, merged_into]

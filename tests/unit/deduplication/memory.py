@@ -1,7 +1,7 @@
 """The room's tables in memory: what `Effects` say is written, and read back as groups."""
 
 from collections import Counter
-from collections.abc import Iterable
+from typing import Any
 
 from services.core.notices import Notices
 from services.deduplication.batch import Block, Effects, decide_again, decide_batch
@@ -30,34 +30,25 @@ class Tables:
         return self._write(decide_again(list(self.groups.values()), terms))
 
     def _write(self, effects: Effects) -> Effects:
+        for person in effects.rewritten:
+            self.groups[person] = self.groups[person]._replace(members={}, standings={})
         for row in effects.members:
-            self._put(row, known=False)
-        for row in effects.changed:
-            self._put(row, known=True)
+            self._put(row)
         for person, *columns in effects.claims:
-            self._claims(person).append(Claim._make(columns))
-        for person, revision in effects.voided:
-            claims = self._claims(person)
-            claims[:] = [c._replace(void=True) if c.revision == revision else c for c in claims]
+            self.groups[person].claims.append(Claim._make(columns))
+        for person, notice in effects.voided:
+            claims = self.groups[person].claims
+            claims[:] = [c._replace(void=True) if c.notice == notice else c for c in claims]
         for (partition, cohort), moves in effects.moves.items():
             self.counts.update({(partition, cohort, name): by for name, by in zip(COUNTERS, moves, strict=True)})
         self.sent += effects.notices.values()
         self.superseded += [one.notice for rows in effects.superseded.values() for one in rows]
         return effects
 
-    def _put(self, row: Iterable[object], *, known: bool) -> None:
+    def _put(self, row: tuple[Any, ...]) -> None:
         person, partition, *columns = row
-        assert isinstance(person, bytes)
-        assert isinstance(partition, int)
-        group = self.groups.setdefault(person, Group(person, partition, {}, {}, []))
-        member, standing = Member._make(columns[:9]), Standing._make(columns[9:])
-        assert known == (member.member in group.members)
-        assert isinstance(group.members, dict)
-        assert isinstance(group.standings, dict)
+        group = self.groups.setdefault(person, Group.unknown(person, partition))
+        member = Member._make(columns[:9])
+        assert member.member not in group.members  # the key is unique
         group.members[member.member] = member
-        group.standings[member.member] = standing
-
-    def _claims(self, person: bytes) -> list[Claim]:
-        claims = self.groups[person].claims
-        assert isinstance(claims, list)
-        return claims
+        group.standings[member.member] = Standing._make(columns[9:])

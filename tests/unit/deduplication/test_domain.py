@@ -17,7 +17,7 @@ class Life:
     """One person, to whom things happen one after the other."""
 
     def __init__(self) -> None:
-        self.group = Group(PERSON, 0)
+        self.group = Group.unknown(PERSON, 0)
 
     def hears(self, *members: Member, under: Terms = EVERYBODY) -> Decision:
         """Take members in one block."""
@@ -305,7 +305,7 @@ def test_retracted_bearer_leaves_the_news_to_the_next() -> None:
 
     assert [(2, an_id("b"), 1)] == _released(decision)
     assert (None, None) == (decision.released[0][0].supersedes, decision.released[0][1])
-    assert ([1], [notice_id(INCIDENT, PERSON, 1)]) == (decision.voided, [one.notice for one in decision.superseded])
+    assert (1, [notice_id(INCIDENT, PERSON, 1)]) == (len(decision.voided), [one.notice for one in decision.superseded])
     assert {"a": Outcome.RETRACTED, "b": Outcome.RELEASED} == life.outcomes
 
 

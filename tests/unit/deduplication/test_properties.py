@@ -64,7 +64,7 @@ EVENTS = st.lists(
 @given(EVENTS)
 def test_one_person_is_treated_as_the_plain_rules_say(events: list[list[Member] | Control]) -> None:
     """Any sequence of versions, repeats, releases and channels: places, notices and bearers are the model's."""
-    group, model = Group(an_id("p"), 0), Model()
+    group, model = Group.unknown(an_id("p"), 0), Model()
     control = Control(7, frozenset({1}))
     for event in events:
         blocks = [()] if isinstance(event, Control) else [event]
@@ -86,7 +86,7 @@ def test_one_person_is_treated_as_the_plain_rules_say(events: list[list[Member] 
 @given(EVENTS)
 def test_nobody_is_told_the_same_again(events: list[list[Member] | Control]) -> None:
     """Each notice says something that those before it, which count, did not; each that is replaced is called back."""
-    group = Group(an_id("p"), 0)
+    group = Group.unknown(an_id("p"), 0)
     superseded: list[bytes] = []
     control = Control(7, frozenset({1, 2}))
     for event in events:
@@ -110,7 +110,7 @@ def test_nobody_is_told_the_same_again(events: list[list[Member] | Control]) -> 
 @given(EVENTS)
 def test_whoever_waits_is_marked_for_what_it_waits_for(events: list[list[Member] | Control]) -> None:
     """A release finds everybody that it may set free, and finds nobody twice."""
-    group = Group(an_id("p"), 0)
+    group = Group.unknown(an_id("p"), 0)
     control = Control(7, frozenset())
     for event in events:
         blocks = [()] if isinstance(event, Control) else [event]
@@ -201,7 +201,7 @@ def test_replay_changes_nothing(rows: list[tuple[bytes, Member]], control: Contr
     again = tables.take(blocks, under)
 
     assert ([], [], [], [], {}, {}) == (
-        again.members, again.changed, again.claims, again.voided, again.notices, again.superseded,
+        again.members, again.rewritten, again.claims, again.voided, again.notices, again.superseded,
     )  # fmt: skip
     assert not any(any(moves) for moves in again.moves.values())
 
@@ -214,8 +214,22 @@ def test_order_does_not_matter_while_nothing_is_released(versions: list[Member],
     shuffled = [*versions, *chance.sample(versions, len(versions) // 2)]
     chance.shuffle(shuffled)
     closed = terms(released=())
-    straight = decide(Group(an_id("p"), 0), [[m] for m in versions], closed).group
-    mixed = decide(Group(an_id("p"), 0), [[m] for m in shuffled], closed).group
+    straight = decide(Group.unknown(an_id("p"), 0), [[m] for m in versions], closed).group
+    mixed = decide(Group.unknown(an_id("p"), 0), [[m] for m in shuffled], closed).group
 
     assert straight == mixed
     assert decide(straight, [()], terms()).group == decide(mixed, [()], terms()).group
+
+
+@settings(max_examples=150, deadline=None)
+@given(_versions_of_people(), st.lists(CONTROLS, min_size=1, max_size=4))
+def test_short_cuts_come_to_what_the_rules_say(rows: list[tuple[bytes, Member]], controls: list[Control]) -> None:
+    """New people over columns and members that were told already end up where `decide` puts them."""
+    tables, groups = Tables(), dict[bytes, Group]()
+    for number, (person, member) in enumerate(rows):
+        control = controls[number % len(controls)]
+        under = terms(usable=control.usable, released=control.released)
+        tables.take([a_block([(person, member)])], under)
+        groups[person] = decide(groups.get(person, Group.unknown(person, 0)), [[member]], under).group
+
+        assert groups == tables.groups
