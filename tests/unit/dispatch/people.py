@@ -127,7 +127,7 @@ def some_notices(count: int, incident: Incident | None = None, **columns: Sequen
     """Give notices about name, number and result, the last only possible; `columns` replaces whole columns."""
     about = incident or an_incident()
     values: dict[str, Sequence[Any]] = {
-        "ids": [an_id(("notice", at)) for at in range(count)],
+        "ids": sorted(an_id(("notice", at)) for at in range(count)),  # as rounds of letters have them
         "members": [an_id(("member", at)) for at in range(count)],
         "versions": [1] * count,
         "pseudonyms": [an_id(("person", at)) for at in range(count)],

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from services.core.ids import format_reference
 from services.dispatch.message import Letterbox, mailbox, message_id
-from tests.unit.dispatch.people import a_contact, an_id, an_incident, some_notices
+from tests.unit.dispatch.people import a_contact, an_incident, some_notices
 
 NOW = datetime(2026, 8, 20, 9, 30, tzinfo=UTC)
 
@@ -26,7 +26,7 @@ def _message(**contact: str) -> EmailMessage:
 def test_headers_say_which_notice_it_is_and_that_a_machine_wrote_it() -> None:
     """A mail can be traced to its notice and attempt, and no out-of-office answers it."""
     message = _message()
-    notice = an_id(("notice", 0)).hex()
+    notice = some_notices(1).ids[0].hex()
 
     assert notice == message["X-Heraut-Notice"]
     assert f"<{notice}.1@bevolkingsonderzoek.example>" == message["Message-ID"]
@@ -48,7 +48,7 @@ def test_body_is_plain_text_with_the_reference_and_no_attachment() -> None:
 
     assert "text/plain" == message.get_content_type()
     assert not message.is_multipart()
-    assert f"Kenmerk: {format_reference(an_id(('notice', 0)))}" in text
+    assert f"Kenmerk: {format_reference(some_notices(1).ids[0])}" in text
     assert "Geachte heer of mevrouw Van den Çelik-Jánošík," in text
     assert "- de uitslag van uw uitstrijkje" in text
     assert all(len(line) <= 78 for line in bytes(message).splitlines())
