@@ -37,12 +37,10 @@ async def _execute(url: str, *statements: str) -> None:
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run the embedded PostgreSQL for the whole session; gives its owner's URL, with a migrated template in it."""
     data: Path = tmp_path_factory.mktemp("data")
-    server = EmbeddedPostgres(data)
+    server = EmbeddedPostgres(data, durable=False)
 
     async def start() -> str:
         url = await server.ensure_running()
-        # Killed processes lose nothing without fsync, only machines that lose power do; databases are made in no time.
-        await _execute(url, "alter system set fsync = off", "select pg_reload_conf()")
         await _execute(url, f'create database "{_TEMPLATE}"')
         await migrate(_named(url, _TEMPLATE))
         return url
