@@ -145,7 +145,8 @@ class BlockLoop:
             await self._steps.reached("take-over: begun")
             territory.epochs.update(await take_epochs(self._pool, self._stage, self._holder, fresh))
             await self._steps.reached("take-over: epochs committed")
-        ours = sorted(wanted & territory.epochs.keys())
+        epochs = {p: territory.epochs[p] for p in sorted(wanted & territory.epochs.keys())}
+        ours = list(epochs)
         places = input_places(self._topics, ours, self._partitions)
         standing = await read_standing(self._pool, self._stage, places, ours)
         if self._relay:
@@ -157,8 +158,10 @@ class BlockLoop:
         wrong |= await assign_those_that_fit(self._log, sound)
         self.heard_log = time.monotonic()
         if self._relay:
-            self._relay.begin({p: territory.epochs[p] for p in ours if p not in wrong}, standing.published)
+            self._relay.begin({p: epoch for p, epoch in epochs.items() if p not in wrong}, standing.published)
             await self._relay.publish_once()
+        if not epochs.items() <= territory.epochs.items():
+            raise _Interrupted  # lost while we read
         territory.begin(ours, {at: cursor for at, cursor in sound.items() if at.partition not in wrong})
         for partition, reason in wrong.items():
             self._stop_partition(partition, reason)

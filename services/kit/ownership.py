@@ -18,7 +18,7 @@ import asyncpg
 from services.kit.errors import LostOwnershipError
 from services.kit.postgres import Queries
 
-__all__ = ["Lease", "Leases", "Shares", "fair_share", "fence", "shares", "take_epochs"]
+__all__ = ["Holding", "Lease", "Leases", "LostEpochsError", "Shares", "fair_share", "fence", "shares", "take_epochs"]
 
 # Quoted: asyncpg's classes are generic for the type checker only.
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
@@ -62,6 +62,14 @@ def shares(leases: Sequence[Lease], holder: str, replicas: int) -> Shares:
     mine = sorted(lease.partition for lease in leases if lease.live and lease.holder == holder)
     free = sorted(lease.partition for lease in leases if not lease.live)
     return Shares(acquire=tuple(free[: max(0, share - len(mine))]), release=tuple(mine[share:]))
+
+
+class LostEpochsError(LostOwnershipError):
+    """Partitions have a newer owner. `epochs` is what we thought they had."""
+
+    def __init__(self, stage: str, epochs: Mapping[int, int]) -> None:
+        super().__init__(f"{stage}: partitions {sorted(epochs)} have a newer owner")
+        self.epochs = epochs
 
 
 def new_holder() -> str:
@@ -128,13 +136,12 @@ class Leases:
 async def fence(connection: Connection, stage: str, epochs: Mapping[int, int]) -> None:
     """Prove, as the first statement of a transaction, that these partitions are ours until it ends.
 
-    Raises LostOwnershipError where an epoch has moved.
+    Raises LostEpochsError where one has moved.
     """
     rows = await connection.fetch(_QUERIES["fence"], stage, list(epochs))
     found = _epochs(rows)
     if found != epochs:
-        lost = [partition for partition, epoch in epochs.items() if found.get(partition) != epoch]
-        raise LostOwnershipError(f"{stage}: partitions {lost} have a newer owner")
+        raise LostEpochsError(stage, {p: epoch for p, epoch in epochs.items() if found.get(p) != epoch})
 
 
 async def take_epochs(pool: Pool, stage: str, holder: str, partitions: Sequence[int]) -> dict[int, int]:

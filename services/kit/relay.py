@@ -17,7 +17,7 @@ import asyncpg
 from services.kit.errors import RetryableError
 from services.kit.eventlog import EventLog, Row, TopicPartition
 from services.kit.eventlog.headers import decode_headers
-from services.kit.ownership import fence
+from services.kit.ownership import LostEpochsError, fence
 from services.kit.postgres import Queries
 from services.kit.steps import Steps
 
@@ -60,14 +60,10 @@ class Relay:
         self._marked = dict(published)
         self.holes = {}
 
-    def forget_all(self) -> None:
-        """Relay nothing until the next `begin`."""
-        self._epochs = {}
-
     async def publish_once(self) -> int:
         """Publish the next rows of every place; gives how many were acknowledged.
 
-        A place that fails stays where it is, and `failures` counts up. Raises LostOwnershipError where a
+        A place that fails stays where it is, and `failures` counts up. Raises LostEpochsError where a
         partition has a newer owner: what was published then is a repeat at worst.
         """
         async with self._publishing:
@@ -148,7 +144,11 @@ class Relay:
         touched = {at.partition: epochs[at.partition] for at, _ in news}
         marks = [at.topic for at, _ in news], [at.partition for at, _ in news], [seq for _, seq in news]
         async with self._pool.acquire() as connection, connection.transaction():
-            await fence(connection, self._stage, touched)
+            try:
+                await fence(connection, self._stage, touched)
+            except LostEpochsError as error:
+                self._drop(error.epochs)
+                raise
             # A mark that a crash of the server forgets costs a repeat, so nobody waits for its flush.
             await connection.execute("set local synchronous_commit = off")
             await connection.execute(_QUERIES["mark_published"], self._stage, *marks)
@@ -156,3 +156,9 @@ class Relay:
         self._marked.update(news)
         self._marked_at = time.monotonic()
         await self._steps.reached("relay: marked")
+
+    def _drop(self, epochs: Mapping[int, int]) -> None:
+        """Relay no more what has a newer owner, unless it was begun anew meanwhile."""
+        for partition, epoch in epochs.items():
+            if self._epochs.get(partition) == epoch:
+                del self._epochs[partition]

@@ -18,7 +18,7 @@ from services.kit.blockloop import BlockLoop, is_passing
 from services.kit.errors import LostOwnershipError, RetryableError
 from services.kit.eventlog import EventLog
 from services.kit.metrics import StageMetrics
-from services.kit.ownership import Holding, Leases
+from services.kit.ownership import Holding, Leases, LostEpochsError
 from services.kit.relay import Relay
 from services.kit.retry import backoff, pause_until
 from services.kit.stageport import Connection, Fenced, Handler, StageHandle, StagePolicy
@@ -108,8 +108,8 @@ class Stage:
         try:
             async with self._territory.transaction(partitions, "job") as fenced:
                 yield fenced
-        except LostOwnershipError:
-            self._territory.forget(partitions)  # if the lease is still ours, it is taken over afresh
+        except LostEpochsError as error:
+            self._territory.disown(error.epochs)  # where the lease is still ours, it is taken over afresh
             raise
         self._heard_database = time.monotonic()
 
@@ -242,10 +242,9 @@ class Stage:
             self._territory.committed.clear()
             try:
                 published = await relay.publish_once()
-            except LostOwnershipError as error:
-                log.warning("taking over afresh: %s", error, extra={"stage": self._name})
-                self._territory.forget_all()
-                relay.forget_all()
+            except LostEpochsError as error:
+                log.warning("%s", error, extra={"stage": self._name})
+                self._territory.disown(error.epochs)
                 published = 0
             except Exception as error:
                 if not is_passing(error):

@@ -98,6 +98,10 @@ class Territory:
         self._show()
         self.changed.set()
 
+    def disown(self, epochs: Mapping[int, int]) -> None:
+        """Forget partitions that were found to have a newer owner, unless they were taken over anew meanwhile."""
+        self.forget([partition for partition, epoch in epochs.items() if self.epochs.get(partition) == epoch])
+
     def forget_all(self) -> None:
         """Forget everything: the whole take-over comes next."""
         self.forget([*self.epochs])

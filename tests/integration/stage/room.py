@@ -1,8 +1,8 @@
-"""A made-up room: one effect row and one outgoing block for every block that it takes."""
+"""A made-up room: one effect row and one outgoing block for every block that it takes, and ways to break it."""
 
 import asyncio
 import contextlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,25 +10,38 @@ from typing import TypeAlias
 
 import asyncpg
 
+from services.kit.batches import Read, plan_batch
 from services.kit.errors import InvalidMessage
-from services.kit.eventlog import EventLog, Output, Record
+from services.kit.eventlog import Cursor, Output, Record, TopicPartition
 from services.kit.eventlog.embedded import EmbeddedLog
 from services.kit.metrics import StageMetrics, new_registry
 from services.kit.outbox import append
 from services.kit.stage import Connection, Stage, StagePolicy
 from services.kit.steps import Steps
+from services.kit.testing import MemoryLog, MemoryTopics
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 # Any room of the middle would do: this one reads one topic of all partitions and writes another.
 STAGE, SOURCE = "routing", "deduplication"
 INPUT, OUTPUT = "heraut.notices.released.v1", "heraut.notices.routed.portal.v1"
+DEAD_LETTERS = f"{INPUT}.{STAGE}.dlq"
 PARTITIONS = 4
 # Short, so that a dead owner is replaced within a test's patience.
 POLICY = StagePolicy(
-    lease=1.0, drain_timeout=5.0, tick_every=0.05, fetch_wait=0.1, relay_every=0.01, mark_every=0.0,
+    lease=0.6, drain_timeout=5.0, tick_every=0.05, fetch_wait=0.1, relay_every=0.01, mark_every=0.0,
     backoff_base=0.01, backoff_cap=0.1,
 )  # fmt: skip
+
+
+def partition_of(block: bytes) -> int:
+    """Give the partition that a block is written to: `b"17@3"` goes to 3."""
+    return int(block.rpartition(b"@")[2])
+
+
+def numbered(first: int, end: int) -> list[bytes]:
+    """Name blocks, spread over the partitions."""
+    return [f"{number}@{number % PARTITIONS}".encode() for number in range(first, end)]
 
 
 @dataclass
@@ -37,8 +50,7 @@ class Copying:
 
     poison: Collection[bytes] = ()
     unreadable: Collection[bytes] = ()
-    ticks: list[Output] = field(default_factory=list)  # what the next ticks give, one each
-    applied: Counter[bytes] = field(default_factory=Counter)
+    due: list[Output] = field(default_factory=list)  # what ticks give, one each
 
     def decode(self, record: Record) -> bytes:
         """Read a block."""
@@ -51,93 +63,176 @@ class Copying:
         """Be ready."""
 
     async def apply(self, connection: Connection, work: Sequence[bytes]) -> Sequence[Output]:
-        """Write an effect for each block, and send it on to the partition that its name ends with."""
-        await connection.executemany("insert into effect (block) values ($1)", [(block,) for block in work])
+        """Write an effect for each block, and send it on."""
+        await connection.execute("insert into effect (block) select unnest($1::bytea[])", list(work))
         if any(block in self.poison for block in work):
             raise ZeroDivisionError
-        self.applied.update(work)
         return [Output(OUTPUT, partition_of(block), block) for block in work]
 
-    async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:
+    async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:  # noqa: ARG002
         """Give what is due on these partitions."""
-        due = [output for output in self.ticks if output.partition in partitions][:1]
+        due = [output for output in self.due if output.partition in partitions][:1]
         for output in due:
-            self.ticks.remove(output)
+            self.due.remove(output)
         return due
 
 
-def partition_of(block: bytes) -> int:
-    """Give the partition that a block is written to: `b"17@3"` goes to 3."""
-    return int(block.rpartition(b"@")[2])
+class Killed(BaseException):
+    """The process is gone, at once and without a word."""
 
 
-def numbered(count: int) -> list[bytes]:
-    """Name blocks, spread over the partitions."""
-    return [f"{number}@{number % PARTITIONS}".encode() for number in range(count)]
+@dataclass
+class Breaking:
+    """Raises something the `nth` time that a step is reached."""
+
+    step: str
+    error: BaseException
+    nth: int = 1
+    seen: Counter[str] = field(default_factory=Counter)
+
+    async def reached(self, step: str) -> None:
+        """Break at the step, once."""
+        self.seen[step] += 1
+        if step == self.step and self.seen[step] == self.nth:
+            raise self.error
+
+
+@dataclass
+class Pausing:
+    """Freezes the whole process when a step is reached: nothing of it goes on, its leases included."""
+
+    step: str
+    frozen: asyncio.Event = field(default_factory=asyncio.Event)
+    thaw: asyncio.Event = field(default_factory=asyncio.Event)
+    spent: bool = False
+
+    async def reached(self, step: str) -> None:
+        """Freeze at the step, and from then on at every step."""
+        if step == self.step and not self.spent:
+            self.spent = True
+            self.frozen.set()
+        if self.frozen.is_set():
+            await self.thaw.wait()
 
 
 @dataclass
 class World:
     """The database around the room, and what a test may ask of it."""
 
-    pool: Pool  # the room's
+    pool: Pool  # a bystander's, as the room's role
     upstream: Pool  # of whoever writes what the room reads
     new_pool: Callable[[str], Awaitable[Pool]]
+    topics: MemoryTopics | None = None  # the log, where it is not the database
 
     async def feed(self, blocks: Sequence[bytes]) -> None:
-        """Write blocks to the input topic, in one transaction."""
+        """Write blocks to the input topic."""
         async with self.upstream.acquire() as connection, connection.transaction():
             await append(connection, SOURCE, [Output(INPUT, partition_of(block), block) for block in blocks])
+        if self.topics:
+            for block in blocks:
+                at = TopicPartition(INPUT, partition_of(block))
+                self.topics.write(at, block, source=SOURCE, seq=len(self.topics.records[at]) + 1)
 
     async def effects(self) -> Counter[bytes]:
         """Give how often each block had its effect."""
         return Counter(row[0] for row in await self.pool.fetch("select block from effect"))
 
-    async def written(self, topic: str = OUTPUT) -> Counter[bytes]:
-        """Give how often each block stands in a topic's log table."""
-        return Counter(row[0] for row in await self.pool.fetch("select block from log.log where topic = $1", topic))
+    async def taken_by_next_room(self, topic: str = OUTPUT) -> Counter[bytes]:
+        """Give what a reader of a topic takes who begins at its beginning, and who stops at a gap."""
+        reads = [Read(record) for record in await self._records(topic)]
+        places = {read.record.topic_partition for read in reads}
+        plan = plan_batch(reads, {at: Cursor() for at in places}, offsets=True)
+        assert plan.gaps == {}
+        return Counter(read.record.value or b"" for read in plan.taken)
 
-    async def until(self, expected: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
-        """Wait until something holds."""
-        async with asyncio.timeout(seconds):
-            while not await expected():
-                await asyncio.sleep(0.01)
+    async def published_up_to_heads(self) -> bool:
+        """Tell whether every sequence given is noted as published."""
+        rows = await self.pool.fetch(
+            """select 1 from log.head as head left join relay
+               on relay.stage = head.source and relay.topic = head.topic and relay.partition = head.partition
+               where head.source = $1 and head.last_seq is distinct from relay.published""",
+            STAGE,
+        )
+        return not rows
 
-    def stage(
-        self,
-        room: Copying,
-        *,
-        log: EventLog | None = None,
-        pool: "Pool | None" = None,
-        steps: Steps | None = None,
-        policy: StagePolicy = POLICY,
-    ) -> Stage:
-        """Make a replica of the stage; a log outside the database makes it relay."""
+    async def all_through(self, blocks: Sequence[bytes]) -> None:
+        """Wait until all blocks have come out."""
+        expected = set(blocks)
+
+        async def through() -> bool:
+            return expected <= (await self.taken_by_next_room()).keys()
+
+        await until(through)
+
+    async def replica(
+        self, room: Copying | None = None, *, steps: Steps | None = None, policy: StagePolicy = POLICY
+    ) -> "Replica":
+        """Make a replica of the stage, with connections of its own; a log outside the database makes it relay."""
+        pool = await self.new_pool(STAGE)
         metrics = StageMetrics(STAGE, new_registry())
-        return Stage(
-            name=STAGE, topics=[INPUT], partitions=PARTITIONS, pool=pool or self.pool,
-            log=log or EmbeddedLog(pool or self.pool, STAGE), handler=room, policy=policy, metrics=metrics,
-            relay=log is not None, steps=steps,
+        log = MemoryLog(self.topics) if self.topics else EmbeddedLog(pool, STAGE)
+        stage = Stage(
+            name=STAGE, topics=[INPUT], partitions=PARTITIONS, pool=pool, log=log, handler=room or Copying(),
+            policy=policy, metrics=metrics, relay=self.topics is not None, steps=steps,
         )  # fmt: skip
+        return Replica(stage, pool, log, metrics)
+
+    async def _records(self, topic: str) -> list[Record]:
+        if self.topics:
+            return [
+                record for at, records in sorted(self.topics.records.items()) if at.topic == topic for record in records
+            ]
+        rows = await self.pool.fetch(
+            "select partition, source, seq, block from log.log where topic = $1 order by partition, seq", topic
+        )
+        counts: defaultdict[int, int] = defaultdict(int)
+        records = []
+        for partition, source, seq, block in rows:
+            records.append(Record(topic, partition, counts[partition], source, seq, 0, block))
+            counts[partition] += 1
+        return records
+
+
+@dataclass
+class Replica:
+    """One process of the stage."""
+
+    stage: Stage
+    pool: Pool
+    log: MemoryLog | EmbeddedLog
+    metrics: StageMetrics
+
+    @property
+    def memory(self) -> MemoryLog:
+        """Give the log, where it is in memory and can be made to fail."""
+        assert isinstance(self.log, MemoryLog)
+        return self.log
 
     @asynccontextmanager
-    async def running(self, stage: Stage) -> AsyncIterator[None]:
-        """Run a stage as long as the context lasts, then stop it as SIGTERM would."""
+    async def running(self) -> AsyncIterator[Stage]:
+        """Run it as long as the context lasts, then stop it as SIGTERM would."""
         stop = asyncio.Event()
-        task = asyncio.create_task(stage.run(stop))
+        task = asyncio.create_task(self.stage.run(stop))
         try:
-            yield
+            yield self.stage
         finally:
             stop.set()
             await task
 
-    @asynccontextmanager
-    async def running_until_killed(self, stage: Stage) -> AsyncIterator["asyncio.Task[None]"]:
-        """Run a stage as long as the context lasts or it dies, then let it die if it has not."""
-        task = asyncio.create_task(stage.run(asyncio.Event()))
-        try:
-            yield task
-        finally:
+    async def run_until_killed(self, within: float = 10.0) -> None:
+        """Run it until something kills it; its connections die with it."""
+        task = asyncio.create_task(self.stage.run(asyncio.Event()))
+        await asyncio.wait({task}, timeout=within)
+        if not task.done():
             task.cancel()
-            with contextlib.suppress(BaseException):
-                await task
+        with contextlib.suppress(BaseExceptionGroup, asyncio.CancelledError):
+            await task
+        self.pool.terminate()
+        assert not task.cancelled(), "nothing killed it"
+
+
+async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(seconds):
+        while not await holds():  # noqa: ASYNC110 - what is waited for lies in the database
+            await asyncio.sleep(0.01)
