@@ -130,7 +130,7 @@ async def _break(fleet: Fleet, faults: list[Fault], report: Report) -> None:
 async def _commit(fleet: Fleet, fault: Fault) -> None:
     match fault.kind:
         case Kind.KILL:
-            await fleet.processes[fault.target].kill()
+            fleet.processes[fault.target].kill()
         case Kind.PAUSE:
             await fleet.processes[fault.target].pause(fault.seconds)
         case Kind.KILL_DATABASE:

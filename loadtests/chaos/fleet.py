@@ -30,6 +30,7 @@ PARTITIONS = 8
 # How long a process may take from its start to answering, on two cores shared by fourteen of them.
 _READY_SECONDS = 60.0
 _LOOK_EVERY = 0.1
+_RESTART_AFTER = 0.3
 
 
 @dataclass(slots=True)
@@ -66,13 +67,19 @@ class Replica:
                     await asyncio.sleep(_LOOK_EVERY)
             self.environ["HERAUT_HTTP_PORT"] = self.url.rsplit(":", 1)[1]
 
-    async def kill(self) -> None:
-        """End it by SIGKILL, between any two instructions, and start it again."""
+    async def keep_running(self) -> None:
+        """Start it again whenever it has ended, as a supervisor would."""
+        while True:
+            assert self.process
+            await self.process.wait()
+            await asyncio.sleep(_RESTART_AFTER)
+            await self.start()
+
+    def kill(self) -> None:
+        """End it by SIGKILL, between any two instructions."""
         assert self.process
         with suppress(ProcessLookupError):
             self.process.kill()
-        await self.process.wait()
-        await self.start()
 
     async def pause(self, seconds: float) -> None:
         """Stop its time for a while: it wakes up believing that nothing has happened."""
@@ -97,6 +104,7 @@ class Fleet:
     database_url: str = ""
     _standins: asyncio.subprocess.Process | None = None
     _broker_port: int = 0
+    _keepers: list["asyncio.Task[None]"] = field(default_factory=list)
 
     @property
     def print_dir(self) -> Path:
@@ -131,10 +139,14 @@ class Fleet:
                 name = f"{stage}-{number}"
                 self.processes[name] = Replica(name, stage, dict(environ), self.folder)
         await asyncio.gather(*(replica.start() for replica in self.processes.values()))
+        self._keepers = [asyncio.create_task(replica.keep_running()) for replica in self.processes.values()]
         await self._wait_until_ready()
 
     async def stop_services(self) -> None:
         """Ask the services to end, and end those that do not."""
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
         running = [replica.process for replica in self.processes.values() if replica.process]
         for process in running:
             with suppress(ProcessLookupError):

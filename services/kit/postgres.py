@@ -40,6 +40,7 @@ _PASSING = (
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InvalidCachedStatementError,  # a migration ran meanwhile; the next try prepares its statements anew
     asyncpg.OutdatedSchemaCacheError,
+    asyncpg.InternalClientError,  # what asyncpg makes of a server that dies in the middle of an answer
     TimeoutError,
     OSError,  # the socket's own faults: refused, reset, no such file while the server restarts
 )

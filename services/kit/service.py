@@ -2,9 +2,12 @@
 
 import argparse
 import asyncio
+import itertools
 import logging
 import os
+import random
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,7 +20,6 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from services.core.rooms import STAGES
-from services.kit import log as logs
 from services.kit.clock import SystemClock
 from services.kit.codec import decode_incidents
 from services.kit.config import ServiceConfig, load
@@ -28,13 +30,16 @@ from services.kit.eventlog.embedded import EmbeddedLog
 from services.kit.eventlog.kafka import KafkaLog
 from services.kit.globaltable import GlobalTable
 from services.kit.health import Health, serve_http, web_app
+from services.kit.log import configure
 from services.kit.metrics import StageMetrics, new_registry
-from services.kit.postgres import connect_pool
-from services.kit.retry import pause_until
+from services.kit.postgres import connect_pool, is_retryable
+from services.kit.retry import backoff, pause_until
 from services.kit.run import Job, run_jobs, stop_on_signals
 from services.kit.stage import Handler, Stage, StagePolicy
 
 __all__ = ["Service", "main", "open_service"]
+
+log = logging.getLogger(__name__)
 
 C = TypeVar("C", bound=ServiceConfig)
 INCIDENTS_TOPIC = "heraut.incidents.changed.v1"
@@ -151,7 +156,7 @@ async def open_service(config: ServiceConfig, stage_name: str) -> AsyncIterator[
     clock = SystemClock()
     registry = new_registry()
     room = STAGES[stage_name]
-    pool = await connect_pool(await database_url(config, room), room)
+    pool = await _connect_when_it_is_there(await database_url(config, room), room)
     service = Service(
         config, stage_name, pool, registry, StageMetrics(room, registry), Health(stage_name, clock), clock
     )
@@ -160,6 +165,20 @@ async def open_service(config: ServiceConfig, stage_name: str) -> AsyncIterator[
     finally:
         await service.close()
         await pool.close()
+
+
+async def _connect_when_it_is_there(url: str, room: str) -> "asyncpg.Pool[asyncpg.Record]":
+    """Connect; a database that is just starting is waited for, so that services may start in any order."""
+    deadline = time.monotonic() + PROGRESS_WITHIN
+    for attempt in itertools.count():
+        try:
+            return await connect_pool(url, room)
+        except Exception as error:
+            if not is_retryable(error) or time.monotonic() > deadline:
+                raise
+            log.warning("the database is not there yet", extra={"error_class": type(error).__name__})
+        await asyncio.sleep(backoff(attempt, base=0.1, cap=2.0, random=random.random))
+    raise AssertionError
 
 
 def _write_atomically(path: Path, text: str) -> None:
@@ -190,7 +209,7 @@ def main(
         return 2
     if arguments.check_config:
         return 0
-    logs.configure(room, config.log_level)
+    configure(room, config.log_level)
     return _run(room, run, config, arguments.ready_file)
 
 
