@@ -1,5 +1,6 @@
 """Deduplication's part of its stage: read who is known, decide, write, give out what may go out."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any, Final, NamedTuple, Protocol
@@ -24,10 +25,13 @@ TOPICS: Final = (topics.MEMBERS_ACCEPTED,)
 # So many at once are decided again after a release: about a fifth of a second, far below a lease.
 PERSONS_A_TICK: Final = 5_000
 _ALL_MASKS: Final = range(8)
+_LOAD_SECONDS: Final = 10.0  # then the stage comes again, and says so
 
 
 class Directory(Protocol):
     """What incidents and cohorts say now (the global table of incidents)."""
+
+    loaded: asyncio.Event  # what stood in the log when we began is known
 
     def get(self, key: tuple[str, ...]) -> Any | None:
         """Give the newest entry that is known, None where there is none."""
@@ -72,6 +76,10 @@ class DeduplicationHandler:
             wanted[cohort] = max(block.cohort_version, wanted.get(cohort, 0))
         for key, version in wanted.items():
             await self._directory.wait_for(key, version)
+        # People of these blocks are members of other cohorts too, and an old version may name a channel that is
+        # compromised now.
+        async with asyncio.timeout(_LOAD_SECONDS):
+            await self._directory.loaded.wait()
 
     async def apply(self, connection: Connection, work: Sequence[Work]) -> Sequence[Output]:
         """Decide about everybody in these blocks, write it, and give what may go out."""
@@ -88,12 +96,16 @@ class DeduplicationHandler:
 
     async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:
         """Decide again about people whom a release or a change of channels may set free, some thousands at a time."""
+        if not self._directory.loaded.is_set():
+            return ()
         await self._store.begin(connection)
         left = PERSONS_A_TICK
         effects = []
         numbers = await self._store.cohorts(connection)
         for incident_id in numbers:
             terms = self._terms(incident_id, numbers)
+            if not terms.version:
+                continue
             persons = await self._affected(connection, terms, partitions, left)
             if persons:
                 groups = await self._store.read(connection, terms.number, persons)
@@ -123,8 +135,7 @@ class DeduplicationHandler:
         return Terms(
             incident_id=incident_id,
             number=number,
-            version=incident.version if incident else 0,
-            # Not known yet (just started): nobody can be written to, so nothing goes out; a tick puts it right.
+            version=incident.version if incident else 0,  # not known: what `ready` and `tick` keep away
             usable=int(incident.usable_mask) if incident else 0,
             cohorts={cohort: cohort_id for cohort_id, cohort in cohorts.items()},
             released={cohort for cohort_id, cohort in cohorts.items() if self._is_released(incident_id, cohort_id)},

@@ -18,7 +18,9 @@ EXTRA = {
         "api.py": "uploads come over HTTP",
     },
     "routing": {},
-    "deduplication": {},
+    "deduplication": {
+        "batch.py": "nearly everybody is new: decided over columns, not one by one",
+    },
     "dispatch": {
         "channels": "an adapter for each channel",
     },

@@ -1,5 +1,6 @@
 """Deduplication on a real database, without the stage around it: a directory by hand, blocks as intake writes them."""
 
+import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Sequence
@@ -51,6 +52,8 @@ class Directory:
     def __init__(self) -> None:
         self.entries: dict[tuple[str, ...], Any] = {}
         self.waited: list[tuple[tuple[str, ...], int]] = []
+        self.loaded = asyncio.Event()
+        self.loaded.set()
 
     def get(self, key: tuple[str, ...]) -> Any | None:
         """Give what was set."""

@@ -99,6 +99,17 @@ async def test_tick_touches_its_own_partitions_alone(scene: Scene) -> None:
     assert {notice_id(INCIDENT, one.person, 1) for one in rows[:10]} == set((await scene.tick([1, 2, 3])).ids)
 
 
+async def test_tick_waits_until_control_is_known(scene: Scene) -> None:
+    """What an old version says of channels and releases frees nobody while the newer ones are being read."""
+    await scene.take(block("closed", people(3)))
+    scene.cohort("closed", released=True, version=2)
+    scene.directory.loaded.clear()
+    early = await scene.tick()
+    scene.directory.loaded.set()
+
+    assert (0, 3) == (len(early.ids), len((await scene.tick()).ids))
+
+
 async def test_rolled_back_tick_is_done_again(scene: Scene) -> None:
     """What a lost transaction had found is found by the next one."""
     rows = people(10)
