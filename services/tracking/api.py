@@ -1,7 +1,6 @@
 """Tracking's routes: the ledger as JSON, and as a page."""
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
@@ -74,12 +73,14 @@ class Api:
 
     async def list_incidents(self, _: web.Request) -> web.StreamResponse:
         """Give the incidents that are known."""
+        self._expect_loaded()
         incidents = self._ledgers.incidents()
         return json_response({"incidents": [{"incidentId": i.incident_id, "title": i.title} for i in incidents]})
 
     @_while_database_answers
     async def show_ledger(self, request: web.Request) -> web.StreamResponse:
         """Give the ledger of an incident."""
+        self._expect_loaded()
         ledger = await self._ledgers.of(request.match_info["incident_id"])
         if ledger is None:
             raise Problem(404, "No such incident")
@@ -101,13 +102,17 @@ class Api:
             headers={"Content-Security-Policy": self._policy, "Referrer-Policy": "no-referrer"},
         )
 
+    def _expect_loaded(self) -> None:
+        if not self._ledgers.known():
+            raise Problem(503, "Incidents are still being read", "Ask again in a moment.")
+
     def _may_see(self, header: str) -> bool:
         scheme, _, given = header.partition(" ")
         secret = given.encode()
         if scheme.lower() == "basic":
             try:
                 secret = base64.b64decode(given, validate=True).partition(b":")[2]
-            except binascii.Error:
+            except ValueError:
                 return False
         elif scheme.lower() != "bearer":
             return False

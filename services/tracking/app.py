@@ -7,6 +7,7 @@ from pathlib import Path
 
 from services.kit.health import web_app
 from services.kit.postgres import is_retryable
+from services.kit.retry import pause_until
 from services.kit.service import open_service
 from services.tracking.api import PUBLIC, Api, openapi
 from services.tracking.codec import TOPICS
@@ -58,10 +59,6 @@ def _repeat(step: Callable[[], Awaitable[None]]) -> Callable[[asyncio.Event], Aw
                 if not is_retryable(error):
                     raise
                 log.warning("the database does not answer", extra={"part": "gauges"})
-            try:
-                async with asyncio.timeout(_GAUGES_EVERY):
-                    await stop.wait()
-            except TimeoutError:
-                pass
+            await pause_until(stop, _GAUGES_EVERY)
 
     return job

@@ -114,6 +114,8 @@ def _highest(rows: Iterable[TotalsRow]) -> list[TotalsRow]:
 class Control(Protocol):
     """Incidents and cohorts as they are known now (the global table of incidents)."""
 
+    loaded: asyncio.Event  # all that was said before this process began is known
+
     def get(self, key: tuple[str, ...]) -> Any | None:
         """Give an entry, None where there is none."""
         ...
@@ -133,6 +135,10 @@ class Ledgers:
         self._store = store
         self._control = control
         self._sleep = sleep
+
+    def known(self) -> bool:
+        """Tell whether an incident that is not known here is one that is not known at all."""
+        return self._control.loaded.is_set()
 
     def incidents(self) -> list[Incident]:
         """Give the incidents that are known, by id."""

@@ -18,10 +18,19 @@ ANY = st.fixed_dictionaries({f.name: COUNT for f in fields(Heard)}).map(lambda f
 def truthful(draw: st.DrawFn) -> Heard:
     """Draw figures that can all be true at once."""
     notified, exhausted, flying, unseen, rejected = (draw(COUNT) for _ in range(5))
-    others = [draw(COUNT) for _ in range(5)]
+    names = ("merged", "suppressed", "held_unreleased", "held_unreachable", "held_not_at_address")
+    others = {name: draw(COUNT) for name in names}
     released = notified + exhausted + flying
-    accepted = released + sum(others) + unseen
-    return Heard(accepted + rejected, rejected, accepted, released, *others, notified, exhausted)
+    accepted = released + sum(others.values()) + unseen
+    return Heard(
+        received=accepted + rejected,
+        rejected=rejected,
+        accepted=accepted,
+        released=released,
+        notified=notified,
+        exhausted=exhausted,
+        **others,
+    )
 
 
 def a_cohort(cohort_id: str = "c", declared: int | None = None) -> Cohort:

@@ -1,0 +1,99 @@
+"""The routing service whole, on the embedded log: wired, it routes what is released and stops when asked."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import orjson
+from notification import topics
+from notification.v1 import deduplication_pb2, dispatch_pb2, routing_pb2
+
+from services.core.channel import Channel
+from services.core.notices import Notices
+from services.kit.codec import encode_incident, notices_from_wire, notices_to_wire
+from services.kit.config import load
+from services.kit.eventlog import Cursor, EventLog, Output, TopicPartition
+from services.kit.eventlog.embedded import EmbeddedLog
+from services.kit.outbox import append
+from services.routing.app import run
+from services.routing.config import Config
+
+RoomPool = Callable[[str], Awaitable["asyncpg.Pool[asyncpg.Record]"]]
+PORTAL, EMAIL, LETTER = Channel.PORTAL, Channel.EMAIL, Channel.LETTER
+PARTITION = 3
+DOCUMENT = {
+    "title": "A breach",
+    "awareAt": "2025-08-06T00:00:00+02:00",
+    "controller": {"name": "Lab", "address": ["Street 1"], "phone": "1", "email": "a@example.org"},
+    "languages": ["nl"],
+    "channels": ["portal", "email", "letter"],
+    "compromisedChannels": ["portal"],
+    "dataCategories": [{"code": "name", "label": {"nl": "Naam"}}],
+    "content": {b: {"nl": "x"} for b in ("nature", "consequences", "measures", "advice", "contact")},
+}
+
+
+def notices_of(*situations: tuple[int, int, int]) -> Notices:
+    """Give notices by the channels there is data for, those that refused, and the number of attempts."""
+    count = len(situations)
+    ids = [bytes([n]) * 16 for n in range(count)]
+    return Notices(
+        "lab", 1, ids, ids, [1] * count, ids, [1] * count, [b""] * count, [1] * count, [1] * count, [0] * count,
+        [0] * count, [s[0] for s in situations], [0] * count, ["nl"] * count, ["c"] * count, [5] * count,
+        [s[2] for s in situations], [s[1] for s in situations],
+    )  # fmt: skip
+
+
+@asynccontextmanager
+async def routing(database_url: str, folder: Path) -> AsyncIterator[None]:
+    """Run the service while the context lasts; it must end by itself once it is asked to stop."""
+    environ = {
+        "HERAUT_DATABASE_URL": database_url,
+        "HERAUT_DATA_DIR": str(folder),
+        "HERAUT_HTTP_HOST": "127.0.0.1",
+        "HERAUT_HTTP_PORT": "0",
+    }
+    stop = asyncio.Event()
+    task = asyncio.create_task(run(load(Config, environ), stop, folder / "ready"))
+    try:
+        yield
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, 30)
+
+
+async def _write(pool: "asyncpg.Pool[asyncpg.Record]", source: str, topic: str, partition: int, value: bytes) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        await append(connection, source, [Output(topic, partition, value)])
+
+
+async def _next(log: EventLog) -> Notices:
+    records = await log.fetch(1, 30)
+    return notices_from_wire(routing_pb2.NoticesRouted.FromString(records[0].value or b"").notices)
+
+
+async def test_what_is_released_or_refused_goes_on_in_its_partition(
+    database_url: str, room_pool: RoomPool, tmp_path: Path
+) -> None:
+    """A block waits for its incident version, then its notices go to the next channel, or are exhausted."""
+    pool = await room_pool("deduplication")
+    intake = await room_pool("intake")
+    released = deduplication_pb2.NoticesReleased(notices=notices_to_wire(notices_of((PORTAL | EMAIL, 0, 0), (1, 0, 0))))
+    refused = dispatch_pb2.DeliveriesRefused(notices=notices_to_wire(notices_of((EMAIL | LETTER, EMAIL, 1))))
+    logs = {topic: EmbeddedLog(pool, "test") for topic in topics.TOPIC}
+    for topic, log in logs.items():
+        await log.assign({TopicPartition(topic, PARTITION): Cursor()})
+
+    async with routing(database_url, tmp_path):
+        await _write(pool, "deduplication", topics.NOTICES_RELEASED, PARTITION, released.SerializeToString())
+        await _write(intake, "intake", topics.INCIDENTS_CHANGED, 0, encode_incident("lab", 1, orjson.dumps(DOCUMENT)))
+        by_email = await _next(logs[topics.NOTICES_ROUTED_EMAIL])
+        nowhere = await _next(logs[topics.NOTICES_EXHAUSTED])
+        await _write(pool, "dispatch-email", topics.DELIVERIES_REFUSED, PARTITION, refused.SerializeToString())
+        by_letter = await _next(logs[topics.NOTICES_ROUTED_LETTER])
+
+    assert ([bytes(16)], [1]) == (by_email.ids, by_email.attempts)
+    assert ([b"\1" * 16], [0]) == (nowhere.ids, nowhere.attempts)
+    assert ([bytes(16)], [2], [EMAIL]) == (by_letter.ids, by_letter.attempts, by_letter.tried)

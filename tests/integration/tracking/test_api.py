@@ -1,0 +1,281 @@
+"""The ledger over HTTP, read from a real PostgreSQL: right, guarded, and patient with what is on the way."""
+
+import asyncio
+from base64 import b64encode
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from prometheus_client import CollectorRegistry
+
+from services.core.cohort import Cohort
+from services.core.incident import Controller, Incident
+from services.kit import totals
+from services.kit.codec import TotalsRow
+from services.kit.health import Health, web_app
+from services.kit.testing import FakeClock
+from services.tracking.api import PUBLIC, Api, openapi
+from services.tracking.domain import COUNTERS
+from services.tracking.handlers import Ledgers
+from services.tracking.store import Store
+
+RoomPool = Callable[[str], Awaitable["asyncpg.Pool[asyncpg.Record]"]]
+BEARER = {"Authorization": "Bearer the-token"}
+LEDGER = "/v1/incidents/lab/ledger"
+
+
+def an_incident(incident_id: str) -> Incident:
+    """Give an incident of which only the names matter."""
+    at = datetime(2025, 8, 6, tzinfo=UTC)
+    controller = Controller("", (), "", "")
+    return Incident(incident_id, 1, f"Breach {incident_id}", at, None, controller, ("nl",), (), frozenset(), (), {})
+
+
+def a_cohort(cohort_id: str, declared: int | None) -> Cohort:
+    """Give a cohort of incident `lab`."""
+    return Cohort("lab", cohort_id, 1, f"urn:{cohort_id}", declared, auto_release=True, sealed=True, released=False)
+
+
+class Control:
+    """Incidents and cohorts as the global table would give them."""
+
+    def __init__(self) -> None:
+        self.loaded = asyncio.Event()
+        self.loaded.set()
+        self.entries: dict[tuple[str, ...], Any] = {
+            ("incident", "lab", "1"): an_incident("lab"),
+            ("incident", "lab"): an_incident("lab"),
+            ("incident", "acme"): an_incident("acme"),
+            ("cohort", "lab", "a"): a_cohort("a", 12),
+            ("cohort", "lab", "b"): a_cohort("b", None),
+        }
+
+    def get(self, key: tuple[str, ...]) -> Any | None:
+        """Give an entry."""
+        return self.entries.get(key)
+
+    def items(self) -> Iterable[tuple[tuple[str, ...], Any]]:
+        """Give all entries."""
+        return list(self.entries.items())
+
+
+class Away:
+    """A pool whose database is not there."""
+
+    def acquire(self) -> None:
+        """Fail as a pool does that cannot connect."""
+        raise ConnectionRefusedError
+
+
+class Tracking:
+    """Tracking's HTTP face on a database; `meanwhile` is done while the ledger waits for figures to settle."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self.pool = pool
+        self.control = Control()
+        self.waited = 0.0
+        self.meanwhile: list[Callable[[], Awaitable[None]]] = []
+        clock = FakeClock()
+        self.ledgers = Ledgers(pool, Store(), self.control, self._sleep)
+        api = Api(self.ledgers, clock, "the-token")
+        app = web_app(
+            Health("tracking", clock),
+            CollectorRegistry(),
+            token="the-token",
+            openapi=openapi(),
+            routes=api.routes(),
+            public=PUBLIC,
+        )
+        self.client = TestClient(TestServer(app))
+
+    async def _sleep(self, seconds: float) -> None:
+        self.waited += seconds
+        if self.meanwhile:
+            await self.meanwhile.pop(0)()
+
+    async def heard(self, stage: str, scope: str, sequence: int, counts: Mapping[str, int], source: str = "0") -> None:
+        """Have another stage's totals heard of."""
+        row = TotalsRow(stage, source, scope, sequence, counts, 1_767_258_000_000)
+        async with self.pool.acquire() as connection:
+            await Store().keep_totals(connection, [row])
+
+    async def counted(self, scope: str, counts: Mapping[str, int], source: str = "0") -> None:
+        """Have tracking count."""
+        async with self.pool.acquire() as connection:
+            await totals.move(connection, {scope: counts}, source, COUNTERS)
+
+    async def ledger(self) -> Any:
+        """Ask for the ledger of `lab`."""
+        answer = await self.client.get(LEDGER, headers=BEARER)
+        assert 200 == answer.status
+        return await answer.json()
+
+
+@pytest.fixture
+async def tracking(room_pool: RoomPool) -> AsyncIterator[Tracking]:
+    """Give tracking's face on a fresh database."""
+    face = Tracking(await room_pool("tracking"))
+    async with face.client:
+        yield face
+
+
+async def _hear_of_cohort_a(tracking: Tracking) -> None:
+    await tracking.heard("intake", "lab/a", 1, {"received": 10, "rejected": 1, "accepted": 9}, "intake")
+    await tracking.heard("deduplication", "lab/a", 1, {"released": 3, "merged": 1, "held_unreachable": 2}, "0")
+    await tracking.heard("deduplication", "lab/a", 1, {"suppressed": 1, "held_not_at_address": 1}, "1")
+    await tracking.counted("lab/a", {"notified": 1}, "0")
+    await tracking.counted("lab/a", {"exhausted": 1}, "1")
+
+
+async def test_the_ledger_says_where_everybody_stands(tracking: Tracking) -> None:
+    """Every figure comes from its own stage, and the answer has the names that outsiders rely on."""
+    await _hear_of_cohort_a(tracking)
+
+    found = await tracking.ledger()
+
+    line = {
+        "declared": 12, "received": 10, "missing": 2, "rejected": 1, "accepted": 9, "notified": 1, "merged": 1,
+        "suppressed": 1, "held": 3, "heldReasons": {"unreleased": 0, "unreachable": 2, "notAtAddress": 1},
+        "inFlight": 2, "exhausted": 1,
+    }  # fmt: skip
+    nothing = {name: 0 for name in line if name != "heldReasons"}
+    nothing |= {"heldReasons": {"unreleased": 0, "unreachable": 0, "notAtAddress": 0}}  # type: ignore[dict-item]
+    assert {
+        "incidentId": "lab",
+        "title": "Breach lab",
+        "balanced": True,
+        "cohorts": [
+            {"cohortId": "a", "source": "urn:a", **line, "surplus": False, "balanced": True},
+            {"cohortId": "b", "source": "urn:b", **nothing, "surplus": False, "balanced": True},
+        ],
+        "totals": line,
+    } == found
+    assert 0 == tracking.waited
+
+
+async def test_an_outcome_heard_before_its_release_is_on_the_way(tracking: Tracking) -> None:
+    """A message that comes within the time keeps the ledger balanced."""
+    await tracking.heard("intake", "lab/a", 1, {"received": 2, "accepted": 2}, "intake")
+    await tracking.heard("deduplication", "lab/a", 1, {"released": 1, "held_unreleased": 1})
+    await tracking.counted("lab/a", {"notified": 2})
+
+    async def late() -> None:
+        await tracking.heard("deduplication", "lab/a", 2, {"released": 2})
+
+    tracking.meanwhile = [late]
+    found = await tracking.ledger()
+
+    assert (True, 2, 0) == (found["balanced"], found["totals"]["notified"], found["totals"]["held"])
+    assert tracking.waited < 1
+
+
+async def test_figures_that_still_move_are_not_called_out_of_balance(tracking: Tracking) -> None:
+    """While totals are on their way, the line is lifted to what later stages imply."""
+    await tracking.heard("intake", "lab/a", 1, {"received": 5, "accepted": 5}, "intake")
+    await tracking.heard("deduplication", "lab/a", 1, {"released": 1})
+    await tracking.counted("lab/a", {"notified": 4})
+
+    async def move() -> None:
+        await tracking.heard("deduplication", "lab/a", 2, {"released": 2})
+
+    tracking.meanwhile = [move]
+    found = await tracking.ledger()
+
+    assert (True, 4, 1) == (found["balanced"], found["totals"]["notified"], found["totals"]["inFlight"])
+
+
+async def test_figures_that_disagree_for_good_are_reported(tracking: Tracking) -> None:
+    """One notice too many is shown after two seconds in which nothing moved."""
+    await tracking.heard("intake", "lab/a", 1, {"received": 2, "accepted": 2}, "intake")
+    await tracking.heard("deduplication", "lab/a", 1, {"released": 2})
+    await tracking.counted("lab/a", {"notified": 3})
+
+    found = await tracking.ledger()
+
+    assert (False, False, True) == (found["balanced"], *(cohort["balanced"] for cohort in found["cohorts"]))
+    assert -1 == found["totals"]["inFlight"]
+    assert pytest.approx(2.0) == tracking.waited
+
+
+async def test_an_unknown_incident_is_not_found(tracking: Tracking) -> None:
+    """A ledger of nothing is not an empty ledger."""
+    answer = await tracking.client.get("/v1/incidents/nowhere/ledger", headers=BEARER)
+
+    assert (404, "application/problem+json") == (answer.status, answer.content_type)
+
+
+async def test_nobody_is_told_that_an_incident_is_unknown_while_incidents_are_read(tracking: Tracking) -> None:
+    """Just after its start the service does not know yet, and says so."""
+    tracking.control.loaded.clear()
+
+    assert [503, 503] == [(await tracking.client.get(p, headers=BEARER)).status for p in ("/v1/incidents", LEDGER)]
+
+
+async def test_incidents_are_listed(tracking: Tracking) -> None:
+    """Each once, by id, whatever the number of its versions."""
+    answer = await tracking.client.get("/v1/incidents", headers=BEARER)
+
+    expected = [{"incidentId": name, "title": f"Breach {name}"} for name in ("acme", "lab")]
+    assert {"incidents": expected} == await answer.json()
+
+
+def _basic(text: str) -> str:
+    return "Basic " + b64encode(text.encode()).decode()
+
+
+async def test_only_who_has_the_token_sees_figures(tracking: Tracking) -> None:
+    """Routes take the bearer token, the page also HTTP Basic with the token as the password."""
+    expected = {
+        (LEDGER, ""): 401,
+        (LEDGER, "Bearer wrong"): 401,
+        (LEDGER, "Bearer the-token"): 200,
+        (LEDGER, _basic("anybody:the-token")): 401,
+        ("/", ""): 401,
+        ("/", _basic("anybody:the-token")): 200,
+        ("/", _basic("anybody:wrong")): 401,
+        ("/", _basic("the-token")): 401,
+        ("/", "Basic not-base-64!"): 401,
+        ("/", "Basic \u00e9"): 401,
+        ("/", "Bearer the-token"): 200,
+        ("/", "Digest the-token"): 401,
+    }
+
+    found = {}
+    for path, header in expected:
+        answer = await tracking.client.get(path, headers={"Authorization": header} if header else {})
+        found[path, header] = answer.status
+    assert expected == found
+
+
+async def test_the_page_is_asked_for_with_basic_and_allows_its_own_style_alone(tracking: Tracking) -> None:
+    """A browser is told how to log in, and gets a page that may load nothing."""
+    await _hear_of_cohort_a(tracking)
+    refused = await tracking.client.get("/")
+    page = await tracking.client.get("/", headers=BEARER)
+
+    assert refused.headers["WWW-Authenticate"].startswith("Basic ")
+    policy = page.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "no-store" == page.headers["Cache-Control"]
+    text = await page.text()
+    assert "Breach lab" in text
+    assert "Breach acme" in text
+
+
+async def test_a_database_that_does_not_answer_is_a_passing_fault(tracking: Tracking) -> None:
+    """Whoever asks is told to come again."""
+    tracking.ledgers._pool = Away()  # type: ignore[assignment]
+
+    assert [503, 503] == [(await tracking.client.get(path, headers=BEARER)).status for path in (LEDGER, "/")]
+
+
+async def test_what_is_described_is_what_there_is(tracking: Tracking) -> None:
+    """Every described path answers, and every route is described."""
+    answer = await tracking.client.get("/openapi.json")
+    described = set((await answer.json())["paths"])
+
+    routes = {r.resource.canonical.replace("incident_id", "incidentId") for r in tracking.client.app.router.routes()}  # type: ignore[union-attr]
+    assert described == routes

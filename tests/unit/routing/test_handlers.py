@@ -1,0 +1,131 @@
+"""Routing's handler: waits for incident versions, keeps partitions apart, counts, and decides the same again."""
+
+from datetime import UTC, datetime
+from typing import cast
+
+import pytest
+from notification import topics
+from notification.v1 import dispatch_pb2, routing_pb2
+from prometheus_client import CollectorRegistry
+
+from services.core.channel import Channel
+from services.core.incident import Controller, Incident
+from services.core.notices import Notices
+from services.kit.codec import notices_from_wire, notices_to_wire
+from services.kit.errors import InvalidMessage
+from services.kit.eventlog import Output, Record
+from services.kit.stage import Connection
+from services.routing.handlers import RoutingHandler
+from services.routing.metrics import RoutingMetrics
+
+UNUSED = cast("Connection", None)  # routing writes nothing
+
+
+def an_incident(version: int, *channels: Channel) -> Incident:
+    """Give an incident version of which only the channels matter."""
+    at = datetime(2025, 8, 6, tzinfo=UTC)
+    return Incident("lab", version, "", at, None, Controller("", (), "", ""), ("nl",), channels, frozenset(), (), {})
+
+
+class Incidents:
+    """Incident versions that become known when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[tuple[str, ...], int]] = []
+        self.known: dict[tuple[str, ...], Incident] = {
+            ("incident", "lab", "1"): an_incident(1, Channel.EMAIL, Channel.LETTER),
+            ("incident", "lab", "2"): an_incident(2, Channel.LETTER),
+        }
+
+    async def wait_for(self, key: tuple[str, ...], version: int = 1) -> Incident:
+        """Give a version."""
+        self.asked.append((key, version))
+        return self.known[key]
+
+
+def a_record(partition: int, version: int, *channels: int, topic: str = topics.DELIVERIES_REFUSED) -> Record:
+    """Give a block of notices that can be written to over these channels."""
+    count = len(channels)
+    ids = [bytes([partition, version, n]) + bytes(13) for n in range(count)]
+    notices = Notices(
+        "lab", version, ids, ids, [1] * count, ids, [1] * count, [b""] * count, [1] * count, [1] * count, [0] * count,
+        [0] * count, [*channels], [0] * count, ["nl"] * count, ["c"] * count, [5] * count, [0] * count, [0] * count,
+    )  # fmt: skip
+    value = dispatch_pb2.DeliveriesRefused(notices=notices_to_wire(notices)).SerializeToString()
+    return Record(topic, partition, 0, "dispatch-email", 1, 0, value)
+
+
+def seen(outputs: list[Output]) -> list[tuple[str, int, int, list[bytes]]]:
+    """Give where notices went: topic, partition, incident version, ids."""
+    blocks = [notices_from_wire(routing_pb2.NoticesRouted.FromString(o.value).notices) for o in outputs]
+    rows = [
+        (o.topic, o.partition, b.incident_version, [i[:3] for i in b.ids]) for o, b in zip(outputs, blocks, strict=True)
+    ]
+    return sorted(rows)
+
+
+async def test_blocks_are_packed_by_partition_channel_and_version() -> None:
+    """What goes the same way shares a block; nothing changes partition or incident version."""
+    registry = CollectorRegistry()
+    handler = RoutingHandler(Incidents(), RoutingMetrics(registry))
+    work = [
+        handler.decode(r) for r in (a_record(0, 1, 2, 4), a_record(0, 1, 2), a_record(0, 2, 2, 4), a_record(5, 1, 2))
+    ]
+    await handler.ready(work)
+
+    outputs = list(await handler.apply(UNUSED, work))
+
+    assert [
+        (topics.NOTICES_EXHAUSTED, 0, 2, [b"\0\2\0"]),
+        (topics.NOTICES_ROUTED_EMAIL, 0, 1, [b"\0\1\0", b"\0\1\0"]),
+        (topics.NOTICES_ROUTED_EMAIL, 5, 1, [b"\5\1\0"]),
+        (topics.NOTICES_ROUTED_LETTER, 0, 1, [b"\0\1\1"]),
+        (topics.NOTICES_ROUTED_LETTER, 0, 2, [b"\0\2\1"]),
+    ] == seen(outputs)
+    counted = [registry.get_sample_value("routing_notices_total", {"channel": c}) for c in ("email", "letter", "none")]
+    assert [3, 2, 1] == counted
+
+
+async def test_the_same_blocks_give_the_same_outputs() -> None:
+    """A replay, or a transaction that is tried again, decides what was decided before."""
+    handler = RoutingHandler(Incidents(), RoutingMetrics(CollectorRegistry()))
+    work = [handler.decode(a_record(0, 1, 2, 4, 6)), handler.decode(a_record(0, 1, 4))]
+    await handler.ready(work)
+
+    assert await handler.apply(UNUSED, work) == await handler.apply(UNUSED, work)
+
+
+async def test_an_incident_version_is_waited_for_once() -> None:
+    """A version never changes, so what follows from it is worked out once; each is asked for by its own key."""
+    incidents = Incidents()
+    handler = RoutingHandler(incidents, RoutingMetrics(CollectorRegistry()))
+    work = [handler.decode(a_record(0, 1, 2)), handler.decode(a_record(1, 2, 2)), handler.decode(a_record(2, 1, 2))]
+
+    await handler.ready(work)
+    await handler.ready(work)
+
+    assert [(("incident", "lab", "1"), 1), (("incident", "lab", "2"), 1)] == incidents.asked
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (a_record(0, 1), "empty-block"),
+        (a_record(0, 1, 2, topic=topics.MEMBERS_ACCEPTED), "unexpected-topic"),
+        (Record(topics.NOTICES_RELEASED, 0, 0, "deduplication", 1, 0, b"\xff"), "undecodable"),
+        (Record(topics.NOTICES_RELEASED, 0, 0, "deduplication", 1, 0, None), "tombstone"),
+    ],
+)
+def test_a_block_that_cannot_be_understood_is_a_dead_letter(record: Record, reason: str) -> None:
+    """What cannot be read is routed nowhere."""
+    handler = RoutingHandler(Incidents(), RoutingMetrics(CollectorRegistry()))
+
+    with pytest.raises(InvalidMessage, match=reason):
+        handler.decode(record)
+
+
+async def test_a_tick_does_nothing() -> None:
+    """Nothing in routing waits for a time."""
+    handler = RoutingHandler(Incidents(), RoutingMetrics(CollectorRegistry()))
+
+    assert () == await handler.tick(UNUSED, [0, 1])

@@ -1,0 +1,114 @@
+"""The page says what the ledger says, holds no script and nothing from elsewhere, and trusts no name."""
+
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+from services.tracking.ledger import CohortLine, Ledger, Line
+from services.tracking.page import render
+
+AT = datetime(2025, 9, 1, 12, 0, tzinfo=UTC)
+LINE = Line(
+    declared=12_000, received=11_000, missing=1_000, rejected=7, accepted=10_993, notified=9_000, merged=1_500,
+    suppressed=13, held=470, in_flight=10, exhausted=0, held_unreleased=400, held_unreachable=70,
+)  # fmt: skip
+VOID = {"meta", "rect", "link", "img", "br"}
+
+
+class Outline(HTMLParser):
+    """Notes a page's tags, their attributes and its text; fails where tags do not close in order."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.attributes: list[tuple[str, str, str | None]] = []
+        self.tags: list[str] = []
+        self.text: list[str] = []
+        self._open: list[str] = []
+        self.feed(page)
+        assert not self._open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a tag that opens."""
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a tag that closes at once."""
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        """Check that it closes the last one opened."""
+        assert tag == self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        """Note a text."""
+        self.text.append(data)
+
+
+def a_ledger(*lines: CohortLine, title: str = "A breach", incident_id: str = "lab") -> Ledger:
+    """Give a ledger of these cohorts."""
+    return Ledger(incident_id, title, lines)
+
+
+def a_line(
+    cohort_id: str = "c", *, line: Line = LINE, source: str | None = "Hospital", balanced: bool = True
+) -> CohortLine:
+    """Give a cohort's line."""
+    return CohortLine(cohort_id, source, line, balanced, None)
+
+
+def test_every_figure_of_a_cohort_is_on_the_page() -> None:
+    """What the ledger counts is shown, with its reasons, and whether it balances in a word and not by colour alone."""
+    text = Outline(render([a_ledger(a_line())], AT, refresh=True)).text
+
+    for shown in ("12,000", "1,000", "11,000", "7", "10,993", "9,000", "1,500", "13", "470", "10", "0"):
+        assert shown in text
+    assert {"400 not released", "70 unreachable", "✓ yes", "Hospital", "A breach"} <= set(text)
+
+
+def test_a_name_is_never_markup() -> None:
+    """A title or a source that is written like HTML is shown as it is written."""
+    page = render([a_ledger(a_line(source='"><script>x'), title="<b>& co")], AT, refresh=True)
+
+    outline = Outline(page)
+    assert {'"><script>x', "<b>& co"} <= set(outline.text)
+    assert not {"b", "script"} & set(outline.tags)
+
+
+def test_the_page_fetches_nothing_and_carries_no_style_of_its_own_elements() -> None:
+    """No script, image, link to a file or inline style: the content policy allows none."""
+    outline = Outline(render([a_ledger(a_line())], AT, refresh=True))
+
+    assert not {"script", "img", "link", "iframe", "object"} & set(outline.tags)
+    assert [] == [name for _, name, _ in outline.attributes if name in {"style", "src"} or name.startswith("on")]
+    assert {"?refresh=off"} == {value for tag, name, value in outline.attributes if name == "href"}
+
+
+def test_the_page_can_stand_still() -> None:
+    """Who reads slowly can stop the page from renewing itself (WCAG 2.2.1)."""
+    assert "http-equiv" in render([], AT, refresh=True)
+    assert "http-equiv" not in render([], AT, refresh=False)
+
+
+def test_a_cohort_that_does_not_balance_says_so_and_the_sum_too() -> None:
+    """A cohort that is out of balance is not drowned by those that are in it."""
+    page = render([a_ledger(a_line(), a_line("d", balanced=False))], AT, refresh=True)
+
+    assert (1, 2) == (page.count("✓ yes"), page.count("✗ no"))
+
+
+def test_surplus_and_negative_figures_are_readable() -> None:
+    """More than declared is named as such, with a proper minus sign."""
+    text = Outline(render([a_ledger(a_line(line=Line(declared=1, received=3, missing=-2)))], AT, refresh=True)).text
+
+    assert {"surplus", "\N{MINUS SIGN}2"} <= set(text)
+
+
+def test_told_is_not_a_hundred_percent_while_one_is_left() -> None:
+    """Shares are rounded down, and nobody told is not shown as somebody."""
+    nearly = Line(accepted=10_000, notified=9_999, in_flight=1)
+
+    assert "99%" in Outline(render([a_ledger(a_line(line=nearly))], AT, refresh=True)).text
+    assert "0%" in Outline(render([a_ledger(a_line(line=Line(accepted=1, in_flight=1)))], AT, refresh=True)).text
