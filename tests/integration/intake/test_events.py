@@ -1,0 +1,152 @@
+"""Events from upstream, from the record to the rows and blocks."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import pytest
+
+from services.core.notices import FLAG_RETRACTED
+from services.intake.app import hashes_of
+from services.intake.errors import NotKnownYetError
+from services.intake.handlers import EventHandler, Means
+from services.intake.metrics import IntakeMetrics
+from services.intake.store import Store
+from services.intake.taking import Taker
+from services.kit import outbox
+from services.kit.eventlog import Output, Record
+from services.kit.metrics import new_registry
+from services.kit.testing import FakeClock
+from services.kit.vault import Vault
+from tests.integration.intake.conftest import PARTITIONS, Intake
+from tests.unit.intake.builders import a_record
+
+IDS = {"incidentId": "lab", "cohortId": "wave-1"}
+NEW = {"incidentId": "lab", "cohortId": "wave-9"}
+
+
+class Upstream:
+    """Sends events to intake's handler as its stage would: ready, then apply in a transaction."""
+
+    def __init__(self, intake: Intake) -> None:
+        self.clock, store, hashes = FakeClock(), Store(), hashes_of(intake.keys)
+        taker = Taker(store, Vault(intake.keys), hashes, PARTITIONS)
+        means = Means(store, taker, hashes, IntakeMetrics(new_registry()))
+        self.handler, self._pool, self._offset = EventHandler(intake.pool, means, self.clock), intake.pool, 0
+
+    def event(self, kind: str, data: Any, ident: str | None = None) -> Record:
+        """Make an event."""
+        self._offset += 1
+        given = {
+            "ce_specversion": "1.0",
+            "ce_id": ident or str(self._offset),
+            "ce_source": "urn:nld:kvknr:12345678:systeem:lab",
+            "ce_type": f"eu.breachnotice.{kind}.v1",
+        }
+        headers = tuple((name, text.encode()) for name, text in given.items())
+        return Record("heraut.cohort.v1", 0, self._offset, "", 0, 0, orjson.dumps(data), headers)
+
+    def members(self, *members: Any, ids: dict[str, str] = IDS, ident: str | None = None) -> Record:
+        """Make an event of members."""
+        return self.event("members-affected", {**ids, "members": members}, ident)
+
+    async def send(self, *records: Record) -> list[str]:
+        """Have a batch of events taken; gives the reasons of its dead letters."""
+        work = [self.handler.decode(record) for record in records]
+        await self.handler.ready(work)
+        async with self._pool.acquire() as connection, connection.transaction():
+            outputs = await self.handler.apply(connection, work)
+            await outbox.append(connection, "intake", [o for o in outputs if not o.headers])
+        return _reasons(outputs)
+
+
+def _reasons(outputs: Sequence[Output]) -> list[str]:
+    return [dict(output.headers)["reason"].decode() for output in outputs if output.headers]
+
+
+async def test_events_open_fill_and_seal_a_cohort(intake: Intake) -> None:
+    """A cohort comes to the same over Kafka as over HTTP; what opens it may come after its members."""
+    upstream = Upstream(intake)
+    reasons = await upstream.send(
+        upstream.members(a_record(), ids=NEW),
+        upstream.event("cohort-opened", {**NEW, "source": "lab", "declaredCount": 1}),
+        upstream.event("cohort-sealed", NEW),
+    )
+    _, shown = await intake.get("/v1/incidents/lab/cohorts/wave-9")
+
+    assert [] == reasons
+    assert (1, 1, 1, True) == tuple(shown[name] for name in ("declared", "received", "accepted", "sealed"))
+
+
+async def test_bad_member_is_rejected_alone(intake: Intake) -> None:
+    """A member that cannot be taken hurts none of its neighbours."""
+    upstream = Upstream(intake)
+    await upstream.send(upstream.members(a_record(), a_record(memberRef="m-2", bsn="1"), {"shoeSize": 43}, 7))
+
+    assert (4, 3, 1) == await intake.counts()
+
+
+async def test_event_that_comes_again_is_ignored(intake: Intake) -> None:
+    """The same source and id is taken once, whatever it holds the second time."""
+    upstream = Upstream(intake)
+    await upstream.send(upstream.members(a_record(), ident="e1"))
+    await upstream.send(upstream.members(a_record(city="Breda"), a_record(memberRef="m-2"), ident="e1"))
+
+    assert (1, 0, 1) == await intake.counts()
+
+
+async def test_later_event_corrects_a_member(intake: Intake) -> None:
+    """Two events of one batch are two uploads: the later one corrects, also to another person."""
+    upstream = Upstream(intake)
+    await upstream.send(upstream.members(a_record()), upstream.members(a_record(bsn="111222333")))
+    flags = sorted((list(block.versions), block.flags[0]) for block in await intake.accepted())
+
+    assert [([1], 0), ([2], 0), ([2], FLAG_RETRACTED)] == flags
+    assert (1, 0, 1) == await intake.counts()
+
+
+async def test_unknown_cohort_is_waited_for_and_then_set_aside(intake: Intake) -> None:
+    """Members of an unknown cohort wait a minute, and go to the dead letters then; a replay finds it known."""
+    upstream = Upstream(intake)
+    event = upstream.members(a_record(), ids=NEW)
+    with pytest.raises(NotKnownYetError):
+        await upstream.send(event)
+    upstream.clock.advance(61)
+
+    assert ["unknown-cohort"] == await upstream.send(event)
+    await intake.put("/v1/incidents/lab/cohorts/wave-9", {"source": "lab"})
+    assert [] == await upstream.send(event)
+    assert (1, 0, 1) == await intake.counts("/v1/incidents/lab/cohorts/wave-9")
+
+
+async def test_event_goes_on_once_its_cohort_is_known(intake: Intake) -> None:
+    """A wait ends as soon as the cohort is there."""
+    upstream = Upstream(intake)
+    sending = asyncio.create_task(upstream.send(upstream.members(a_record(), ids=NEW)))
+    await intake.put("/v1/incidents/lab/cohorts/wave-9", {"source": "lab"})
+
+    assert [] == await sending
+
+
+async def test_what_goes_against_the_cohort_is_set_aside(intake: Intake) -> None:
+    """Another source, and new members of a sealed cohort, go to the dead letters; the rest goes on."""
+    upstream = Upstream(intake)
+    await intake.post("/v1/incidents/lab/cohorts/wave-1/seal")
+
+    assert ["conflict", "cohort-sealed"] == await upstream.send(
+        upstream.event("cohort-opened", {**IDS, "source": "somebody else"}),
+        upstream.members(a_record()),
+    )
+
+
+async def test_old_answers_and_events_are_forgotten(intake: Intake) -> None:
+    """What nobody will repeat any more is not kept."""
+    upstream = Upstream(intake)
+    await upstream.send(upstream.members(a_record()))
+    await intake.upload("memberRef,dataCategories\n", Idempotency_Key="k")
+    upstream.clock.advance(8 * 86_400)
+    async with intake.pool.acquire() as connection, connection.transaction():
+        await upstream.handler.tick(connection, [0])
+
+    assert 0 == await intake.pool.fetchval("select (select count(*) from events) + (select count(*) from answers)")
