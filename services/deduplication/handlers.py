@@ -25,6 +25,8 @@ TOPICS: Final = (topics.MEMBERS_ACCEPTED,)
 # So many at once are decided again after a release: about a fifth of a second, far below a lease.
 PERSONS_A_TICK: Final = 5_000
 _ALL_MASKS: Final = range(8)
+# About a minute: partitions that went and came back between two ticks bring rows that another process decided.
+_TICKS_TO_TRUST: Final = 60
 _LOAD_SECONDS: Final = 10.0  # then the stage comes again, and says so
 
 
@@ -62,6 +64,7 @@ class DeduplicationHandler:
         # Incidents (by number) in which nobody waited for anything else when last looked at. Only a look that
         # found nobody is remembered, so a transaction that is rolled back leaves it right.
         self._settled: dict[int, _Control] = {}
+        self._ticks = 0
 
     def decode(self, record: Record) -> Work:
         """Read one block. Raises InvalidMessage."""
@@ -98,6 +101,9 @@ class DeduplicationHandler:
         """Decide again about people whom a release or a change of channels may set free, some thousands at a time."""
         if not self._directory.loaded.is_set():
             return ()
+        self._ticks += 1
+        if self._ticks % _TICKS_TO_TRUST == 0:
+            self._settled.clear()
         await self._store.begin(connection)
         left = PERSONS_A_TICK
         effects = []
