@@ -47,7 +47,7 @@ async def tracking(database_url: str, folder: Path) -> AsyncIterator[str]:
     task = asyncio.create_task(run(load(Config, environ), stop, ready))
     try:
         async with asyncio.timeout(PATIENCE):
-            while not ready.exists():
+            while not ready.exists():  # noqa: ASYNC110 - a file has no event
                 await asyncio.sleep(0.05)
         yield ready.read_text(encoding="utf-8")
     finally:
