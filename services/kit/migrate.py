@@ -23,7 +23,7 @@ __all__ = ["MigrationError", "MigrationReport", "migrate"]
 
 _SERVICES = Path(__file__).parent.parent
 _KIT = Path(__file__).parent
-# Any number, as long as no other program on the same database uses it: "heraut" in letters of a keypad.
+# Any number, as long as no other program on the same database uses it: "heraut" on a keypad.
 _ADVISORY_LOCK = 437288
 # How long another migration of the same database is waited for.
 _PATIENCE = 300.0

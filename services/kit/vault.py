@@ -2,7 +2,7 @@
 
 A payload is sealed with AES-256-GCM under a data key that serves one chunk of people and is stored wrapped by a
 key-encryption key. Its associated data is whom it is for: member, version, pseudonym, incident, key. It opens with
-exactly that and nothing else, so a mix-up of rows is a failure to open and never somebody else's letter.
+exactly that and nothing else, so a mix-up of rows is a failure to open and never somebody else's news.
 Intake's role may insert, dispatch's may read; destroying the wrapped key erases the chunk.
 """
 

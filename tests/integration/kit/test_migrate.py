@@ -1,0 +1,171 @@
+"""A database is brought to where the code is: safely again, by several at once, on somebody's own server."""
+
+import asyncio
+import secrets
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import asyncpg
+import pytest
+
+from services.core.rooms import ROOMS
+from services.kit import migrate as migrations
+from services.kit.migrate import MigrationError, migrate
+from services.kit.postgres import connect_pool
+
+PASSWORD = "p@ss/ 'quoted'"  # every character that a URL or a statement might trip over
+
+
+@pytest.fixture
+async def empty_url(postgres_server: str) -> AsyncIterator[str]:
+    """Give an empty database of the test's own."""
+    name = f"empty_{secrets.token_hex(4)}"
+    await _execute(postgres_server, f'create database "{name}"')
+    yield postgres_server.replace("/heraut?", f"/{name}?")
+    await _execute(postgres_server, f'drop database "{name}" with (force)')
+
+
+async def _execute(url: str, statement: str) -> object:
+    connection = await asyncpg.connect(url)
+    try:
+        return await connection.fetchval(statement)
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def _asking_for_passwords(server_url: str) -> AsyncIterator[None]:
+    """Let the server ask everybody but its owner for a password, for a while."""
+    path = Path(str(await _execute(server_url, "show hba_file")))
+    before = _exchange(path, "local all heraut trust\nlocal all all scram-sha-256\n")
+    await _execute(server_url, "select pg_reload_conf()")
+    try:
+        yield
+    finally:
+        _exchange(path, before)
+        await _execute(server_url, "select pg_reload_conf()")
+
+
+def _exchange(path: Path, text: str) -> str:
+    """Write a file; gives what was in it."""
+    before = path.read_text()
+    path.write_text(text)
+    return before
+
+
+def _with_login(url: str, login: str, password: str) -> str:
+    return url.replace("//heraut@", f"//{quote(login, safe='')}:{quote(password, safe='')}@")
+
+
+async def test_every_room_gets_its_stage_tables_once(empty_url: str) -> None:
+    """The first run makes everything, the next one finds it."""
+    first = await migrate(empty_url, room_urls={})
+    again = await migrate(empty_url, room_urls={})
+
+    assert "kit/0001_pre_log_and_vault.sql" == first.applied[0]
+    assert {f"{room}/0000_pre_stage.sql" for room in ROOMS} < set(first.applied)
+    assert ([], len(first.applied)) == (again.applied, again.present)
+
+
+async def test_two_at_once_make_one_database(empty_url: str) -> None:
+    """Containers that start together may all migrate: one does, the others wait and find it done."""
+    reports = await asyncio.gather(*(migrate(empty_url, room_urls={}) for _ in range(3)))
+
+    assert 1 == sum(bool(report.applied) for report in reports)
+
+
+async def test_a_migration_waits_for_its_turn_longer_than_for_a_lock(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time-out that protects live tables does not cut short the wait for another migration."""
+    monkeypatch.setattr(migrations, "_LOCK_TIMEOUT", "1ms")
+    holder = await asyncpg.connect(empty_url)
+    await holder.execute("select pg_advisory_lock($1)", migrations._ADVISORY_LOCK)
+    waiting = asyncio.create_task(migrate(empty_url, room_urls={}))
+    while not await holder.fetchval("select count(*) from pg_locks where locktype = 'advisory' and not granted"):
+        assert not waiting.done()
+    await holder.close()
+
+    assert (await waiting).applied
+
+
+async def test_a_changed_migration_is_refused(empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was applied is history: a file that differs from it is an error that names it."""
+    monkeypatch.setattr(migrations, "_KIT", shutil.copytree(migrations._KIT, tmp_path / "kit"))
+    await migrate(empty_url, room_urls={})
+    with (tmp_path / "kit" / "migrations" / "0001_pre_log_and_vault.sql").open("a") as file:
+        file.write("-- an afterthought\n")
+
+    with pytest.raises(MigrationError, match=r"kit/0001_pre_log_and_vault\.sql was changed"):
+        await migrate(empty_url, room_urls={})
+
+
+async def test_a_failing_migration_leaves_nothing_and_tells_no_row(
+    empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a migration is none, and the error names the file without the values of rows."""
+    monkeypatch.setattr(migrations, "_KIT", shutil.copytree(migrations._KIT, tmp_path / "kit"))
+    (tmp_path / "kit" / "migrations" / "0002_pre_broken.sql").write_text(
+        "create table public.half (name text primary key);"
+        "insert into public.half values ('Jansen'); insert into public.half values ('Jansen');"
+    )
+
+    with pytest.raises(MigrationError, match=r"kit/0002_pre_broken\.sql") as caught:
+        await migrate(empty_url, room_urls={})
+
+    assert "Jansen" not in str(caught.value)
+    assert await _execute(empty_url, "select to_regclass('public.half')") is None
+
+
+async def test_rooms_log_in_with_their_own_passwords(postgres_server: str, empty_url: str) -> None:
+    """On a server that asks for passwords each room logs in as its URL says, and with no other password."""
+    own = _with_login(empty_url, "heraut_intake", PASSWORD)
+    given = _with_login(empty_url, 'dispatch "login"', PASSWORD)
+    await migrate(empty_url, room_urls={"intake": own, "dispatch": given})
+    await migrate(empty_url, room_urls={"intake": own, "dispatch": given})
+    async with _asking_for_passwords(postgres_server):
+        for room, url in (("intake", own), ("dispatch", given)):
+            pool = await connect_pool(url, room)
+            assert f"heraut_{room}" == await pool.fetchval("select current_user::text")
+            await pool.close()
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            await connect_pool(_with_login(empty_url, "heraut_intake", "another"), "intake")
+
+
+async def test_a_room_without_a_url_cannot_log_in(empty_url: str) -> None:
+    """Only the owner takes such a role on."""
+    await migrate(empty_url, room_urls={})
+
+    with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError, match="not permitted to log in"):
+        await asyncpg.connect(empty_url.replace("//heraut@", "//heraut_routing@"))
+
+
+async def test_an_owner_without_superpowers_is_enough(postgres_server: str, empty_url: str) -> None:
+    """A database and the right to make roles are all that an operator has to give."""
+    database = empty_url.partition("@/")[2].partition("?")[0]
+    await _execute(postgres_server, f"create role owner_{database} login createrole")
+    await _execute(postgres_server, f'alter database "{database}" owner to owner_{database}')
+    for room in ROOMS:  # made by another owner before: here, by the tests that ran first
+        await _execute(postgres_server, f"do $$ begin create role heraut_{room}; exception when others then end $$")
+        await _execute(postgres_server, f"grant heraut_{room} to owner_{database} with admin option")
+    url = empty_url.replace("//heraut@", f"//owner_{database}@")
+    try:
+        assert (await migrate(url, room_urls={})).applied
+        pool = await connect_pool(url, "tracking")
+        assert "heraut_tracking" == await pool.fetchval("select current_user::text")
+        await pool.close()
+    finally:
+        await _execute(postgres_server, f'alter database "{database}" owner to heraut')
+        await _execute(empty_url, f"drop owned by owner_{database}")
+
+
+@pytest.mark.parametrize("password", ["pässword", "line\nbreak"])
+async def test_a_password_that_cannot_be_hashed_here_is_refused(empty_url: str, password: str) -> None:
+    """It is said before anything is done, and not repeated."""
+    with pytest.raises(MigrationError, match="printable ASCII") as caught:
+        await migrate(empty_url, room_urls={"intake": _with_login(empty_url, "heraut_intake", password)})
+
+    assert password not in str(caught.value)
