@@ -37,7 +37,7 @@ def _row() -> st.SearchStrategy[tuple[object, ...]]:
 def test_notices_come_back_the_same(rows: list[tuple[object, ...]]) -> None:
     """No column is lost, shifted or mixed with another on the way between rooms."""
     columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(17)]
-    sent = Notices("lab", 3, *columns)  # type: ignore[arg-type]  # drawn column by column
+    sent = Notices("lab", 3, *columns)
 
     wire = common_pb2.Notices.FromString(notices_to_wire(sent).SerializeToString())
 
@@ -55,7 +55,7 @@ def test_a_column_of_another_length_is_invalid(column: str) -> None:
     }.items():  # fmt: skip
         getattr(sent, name).append(value)
     wire = notices_to_wire(sent)
-    wire.ClearField(column)  # type: ignore[arg-type]  # the names are the parameters above
+    wire.ClearField(column)
 
     with pytest.raises(InvalidMessage, match="column-length"):
         notices_from_wire(wire)
