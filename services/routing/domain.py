@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import chain
+from typing import Any
 
 from services.core.channel import Channel
 from services.core.incident import Incident
@@ -60,6 +60,13 @@ def packed(parts: Iterable[Notices]) -> Iterator[Notices]:
     for part in parts:
         together.setdefault((part.incident_id, part.incident_version), []).append(part)
     for (incident_id, version), same in together.items():
-        joined = [list(chain.from_iterable(getattr(part, name) for part in same)) for name in COLUMNS]
+        joined = [_joined([getattr(part, name) for part in same]) for name in COLUMNS]
         for start in range(0, sum(map(len, same)), BLOCK_NOTICES):
             yield Notices(incident_id, version, *(column[start : start + BLOCK_NOTICES] for column in joined))
+
+
+def _joined(columns: Iterable[list[Any]]) -> list[Any]:
+    joined: list[Any] = []
+    for column in columns:
+        joined += column  # copies the whole column at once
+    return joined
