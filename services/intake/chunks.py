@@ -122,9 +122,10 @@ class ChunkBuilder:
 
     def take(self, lines: Iterable[tuple[int, bytes]], readings: Iterable[Reading]) -> None:
         """Check records that were read already; `lines` gives the line number and the bytes of each."""
-        check = self._validator.check
+        check, hashes, chunk = self._validator.check, self._hashes, self.chunk
         faults: list[Fault] = []
         for (line, raw), reading in zip(lines, readings, strict=True):
+            chunk.last_line = line
             if isinstance(reading, Unreadable):
                 self._reject(line, raw, reading.member_ref, (Fault(reading.field, reading.problem),))
                 continue
@@ -135,28 +136,28 @@ class ChunkBuilder:
                 faults = []
                 continue
             contact = contact_json(reading)
-            content = self._hashes.fingerprints.content(identity, contact, checked)
-            if not self._is_first(line, reading, content):
+            content = hashes.fingerprints.content(identity, contact, checked)
+            if not self._is_first(line, str(reading.member_ref), content):
                 continue
-            chunk = self.chunk
+            exposed, confirmed, channels, flags = checked
             chunk.contents.append(content)
             chunk.contacts.append(contact)
-            chunk.pseudonyms.append(self._hashes.pseudonyms.of(identity))
-            chunk.exposed.append(checked.facts.exposed)
-            chunk.confirmed.append(checked.facts.confirmed)
-            chunk.channels.append(checked.channels)
-            chunk.flags.append(checked.flags)
+            chunk.pseudonyms.append(hashes.pseudonyms.of(identity))
+            chunk.exposed.append(exposed)
+            chunk.confirmed.append(confirmed)
+            chunk.channels.append(channels)
+            chunk.flags.append(flags)
             chunk.languages.append(reading.language or "")
-            if not checked.channels & self._usable and not checked.flags & FLAG_DECEASED:
+            if not channels & self._usable and not flags & FLAG_DECEASED:
                 chunk.problems.append(Problem(line, chunk.refs[-1], None, "unreachable"))
 
-    def _is_first(self, line: int, record: Record, content: bytes) -> bool:
+    def _is_first(self, line: int, ref: str, content: bytes) -> bool:
         """Give a valid record its row, unless its member has one in this chunk."""
-        chunk, ref = self.chunk, str(record.member_ref)
+        chunk = self.chunk
         member = self._ids.of(ref)
-        row = chunk.rows.setdefault(member, len(chunk.members))
-        chunk.last_line = line
-        if row == len(chunk.members):
+        new = len(chunk.members)
+        row = chunk.rows.setdefault(member, new)
+        if row == new:
             chunk.members.append(member)
             chunk.refs.append(ref)
             chunk.lines.append(line)

@@ -47,17 +47,17 @@ def normal_name(family_name: str) -> str:
     return "".join(words[first:])
 
 
-def canonical(record: Record) -> str | None:
-    """Give the text that stands for the person of a checked record; None where the name has no letters."""
+def canonical(record: Record) -> bytes | None:
+    """Give the text, as UTF-8, that stands for the person of a checked record; None where the name has no letters."""
     if record.bsn:
-        return f"bsn:{record.bsn}"
+        return f"bsn:{record.bsn}".encode()
     if record.person_key:
-        return f"key:{record.person_key}"
+        return f"key:{record.person_key}".encode()
     name = normal_name(record.family_name or "")
     if not name:
         return None
     postcode = "".join((record.postcode or "").upper().split())
-    return f"name:{name}|{record.birth_date}|{postcode}|{str(record.house_number).upper()}"
+    return f"name:{name}|{record.birth_date}|{postcode}|{str(record.house_number).upper()}".encode()
 
 
 class Pseudonyms:
@@ -69,10 +69,10 @@ class Pseudonyms:
         self._inner = sha256(bytes(byte ^ 0x36 for byte in key))
         self._outer = sha256(bytes(byte ^ 0x5C for byte in key))
 
-    def of(self, identity: str) -> bytes:
+    def of(self, identity: bytes) -> bytes:
         """Give the pseudonym of a canonical identity."""
         inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(identity.encode())
+        inner.update(identity)
         outer.update(inner.digest())
         return outer.digest()[:ID_BYTES]
 
@@ -87,8 +87,8 @@ class MemberIds:
 
     def of(self, member_ref: str) -> bytes:
         """Give the id of the member that the source calls `member_ref`."""
-        state = self._begun.copy()
-        state.update(_sized(member_ref.encode()))
+        state, field = self._begun.copy(), member_ref.encode()
+        state.update(len(field).to_bytes(4, "big") + field)
         return state.digest()
 
 
@@ -101,13 +101,12 @@ class Fingerprints:
         self._line = blake2b(digest_size=ID_BYTES, key=key, person=b"heraut-line")
         self._key = key
 
-    def content(self, identity: str, contact: bytes, checked: Checked) -> bytes:
+    def content(self, identity: bytes, contact: bytes, checked: Checked) -> bytes:
         """Give what a record's whole content comes down to: the same again gives the same."""
         state = self._content.copy()
-        facts = checked.facts
-        state.update(_NUMBERS.pack(facts.exposed, facts.confirmed, checked.channels, checked.flags))
-        state.update(identity.encode())
-        state.update(contact)  # begins with a brace, which no identity holds
+        state.update(
+            _NUMBERS.pack(*checked) + identity + contact
+        )  # the contact begins with a brace: no identity has one
         return state.digest()
 
     def line(self, scope: str, raw: bytes) -> bytes:

@@ -10,7 +10,6 @@ from datetime import date
 from typing import NamedTuple
 
 from services.core.channel import Channel
-from services.core.facts import Facts
 from services.core.incident import Incident
 from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_SECRET_ADDRESS
 from services.intake.countries import COUNTRIES
@@ -27,6 +26,8 @@ _TEXTS = tuple(f for f in Record.__struct_fields__ if f not in
 _NAMES = dict(zip(Record.__struct_fields__, Record.__struct_encode_fields__, strict=True))
 
 _POSTCODE = re.compile(r"([1-9][0-9]{3}) ?([A-Za-z]{2})", re.ASCII)
+_PLAIN_POSTCODE = re.compile(r"[1-9][0-9]{3}[A-Z]{2}", re.ASCII).fullmatch
+_PLAIN_NUMBER = re.compile(r"[1-9][0-9]{0,4}", re.ASCII).fullmatch
 _HOUSE_NUMBER = re.compile(r"0*([1-9][0-9]{0,4})", re.ASCII)
 _PERSON_KEY = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*", re.ASCII)  # as in the incident document
@@ -34,7 +35,7 @@ _MAX_LANGUAGE = 35  # characters: what RFC 5646 asks software to have room for a
 _PORTAL, _EMAIL, _LETTER = int(Channel.PORTAL), int(Channel.EMAIL), int(Channel.LETTER)
 _BOOLEANS: dict[object, bool] = {None: False, "": False, "false": False, "true": True, False: False, True: True}
 _CERTAINTIES = {"": True, "confirmed": True, "possible": False}
-_REMEMBERED = 4_096  # different lists of categories, languages: a bound against a source that makes each one new
+_REMEMBERED = 4_096  # different things said: a bound against a source that makes each one new
 
 # The weighted sum of the 11-test, looked up three digits at a time: a third of the price of nine products.
 _WEIGHTS = ((9, 8, 7), (6, 5, 4), (3, 2, -1))
@@ -51,12 +52,9 @@ class Fault(NamedTuple):
     problem: str
 
 
-class Checked(NamedTuple):
-    """What a valid record comes down to, beside its own normalised fields."""
-
-    facts: Facts
-    channels: int
-    flags: int
+# What a valid record comes down to, beside its own normalised fields: exposed and confirmed facts, channels,
+# flags. A plain tuple: a class of its own would cost as much as three checks.
+Checked = tuple[int, int, int, int]
 
 
 def is_bsn(digits: str) -> bool:
@@ -74,8 +72,8 @@ class Validator:
     def __init__(self, incident: Incident, today: date) -> None:
         self._bits = {category.code: 1 << bit for bit, category in enumerate(incident.categories)}
         self._today = today
-        self._masks: dict[object, int] = {}
-        self._languages = {"": _DEFAULT_LANGUAGE}
+        # Most records say one of a few things about language, facts and flags.
+        self._said: dict[object, tuple[str, int, int, int]] = {}
 
     def check(self, record: Record, faults: list[Fault]) -> Checked:
         """Check `record` and bring it to its normal form; adds what is wrong to `faults`."""
@@ -86,8 +84,12 @@ class Validator:
         _check_address(record, faults)
         if record.email:
             _check_email(record, faults)
-        record.language = self._language(record.language or "", faults)
-        return Checked(self._facts(record, faults), _channels(record), _flags(record, faults))
+        words = (
+            record.language, record.data_categories, record.certainty,
+            record.deceased, record.secret_address, record.not_at_address,
+        )  # fmt: skip
+        record.language, exposed, confirmed, flags = self._said.get(words) or self._read_words(words, record, faults)
+        return exposed, confirmed, _channels(record), flags
 
     def _check_person(self, record: Record, faults: list[Fault]) -> None:
         bsn, key = record.bsn, record.person_key
@@ -114,25 +116,17 @@ class Validator:
         elif born > self._today:
             faults.append(Fault("birthDate", "date-in-future"))
 
-    def _language(self, tag: str, faults: list[Fault]) -> str:
-        known = self._languages.get(tag)
-        if known is None:
-            known = tag if len(tag) <= _MAX_LANGUAGE and _LANGUAGE.fullmatch(tag) else ""
-            if not known:
-                faults.append(Fault("language", "invalid-language"))
-            elif len(self._languages) < _REMEMBERED:
-                self._languages[tag] = known
-        return known
-
-    def _facts(self, record: Record, faults: list[Fault]) -> Facts:
-        given = record.data_categories
-        exposed = self._masks.get(given)
-        if exposed is None:
-            exposed = self._mask(given, faults)
-        confirmed = _CERTAINTIES.get((record.certainty or "").strip())
-        if confirmed is None:
+    def _read_words(self, words: object, record: Record, faults: list[Fault]) -> tuple[str, int, int, int]:
+        """Read the fields whose values are few, and remember what they come to."""
+        before = len(faults)
+        exposed = self._mask(record.data_categories, faults)
+        certain = _CERTAINTIES.get((record.certainty or "").strip())
+        if certain is None:
             faults.append(Fault("certainty", "invalid-certainty"))
-        return Facts(exposed, exposed if confirmed else 0)
+        said = _language(record.language or "", faults), exposed, exposed if certain else 0, _flags(record, faults)
+        if len(faults) == before and len(self._said) < _REMEMBERED:
+            self._said[words] = said
+        return said
 
     def _mask(self, given: tuple[str, ...] | str | None, faults: list[Fault]) -> int:
         codes = given.split("|") if isinstance(given, str) else given or ()
@@ -141,14 +135,16 @@ class Validator:
             faults.append(Fault("dataCategories", "required"))
         elif None in bits:
             faults.append(Fault("dataCategories", "unknown-category"))
-        else:
-            mask = 0
-            for bit in bits:
-                mask |= bit or 0
-            if len(self._masks) < _REMEMBERED:
-                self._masks[given] = mask
-            return mask
-        return 0
+        mask = 0
+        for bit in bits:
+            mask |= bit or 0
+        return mask
+
+
+def _language(tag: str, faults: list[Fault]) -> str:
+    if tag and not (len(tag) <= _MAX_LANGUAGE and _LANGUAGE.fullmatch(tag)):
+        faults.append(Fault("language", "invalid-language"))
+    return tag or _DEFAULT_LANGUAGE
 
 
 def _check_texts(record: Record, faults: list[Fault]) -> None:
@@ -232,14 +228,14 @@ def _check_address(record: Record, faults: list[Fault]) -> None:
             return
     if country != _DEFAULT_COUNTRY:  # elsewhere postcodes and house numbers are free text
         return
-    if record.postcode:
+    if record.postcode and not _PLAIN_POSTCODE(record.postcode):
         found = _POSTCODE.fullmatch(record.postcode)
         if found:
             record.postcode = found[1] + found[2].upper()
         else:
             faults.append(Fault("postcode", "invalid-postcode"))
-    if record.house_number:
-        number = _HOUSE_NUMBER.fullmatch(record.house_number)  # type: ignore[arg-type]  # a text by now
+    if record.house_number and not _PLAIN_NUMBER(record.house_number):  # type: ignore[arg-type]  # a text by now
+        number = _HOUSE_NUMBER.fullmatch(record.house_number)  # type: ignore[arg-type]
         if number:
             record.house_number = number[1]
         else:
@@ -271,8 +267,6 @@ def _channels(record: Record) -> int:
 
 def _flags(record: Record, faults: list[Fault]) -> int:
     given = record.deceased, record.secret_address, record.not_at_address
-    if given in _NO_FLAGS:  # nearly everybody
-        return 0
     mask = 0
     for (field, flag), said in zip(_FLAG_FIELDS, given, strict=True):
         known = _BOOLEANS.get(said.strip().lower() if isinstance(said, str) else said)
@@ -288,4 +282,3 @@ _FLAG_FIELDS = (
     ("secretAddress", FLAG_SECRET_ADDRESS),
     ("notAtAddress", FLAG_NOT_AT_ADDRESS),
 )
-_NO_FLAGS = frozenset({(False, False, False), ("", "", ""), ("false", "false", "false")})

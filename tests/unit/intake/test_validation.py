@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from stdnum.nl import bsn
 
 from services.core.channel import Channel
-from services.core.facts import Facts
 from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_SECRET_ADDRESS
 from services.intake.records import Record, read_object
 from services.intake.validation import Checked, Fault, Validator, is_bsn
@@ -127,13 +126,13 @@ def test_numbers_and_nulls_of_json_are_texts() -> None:
 
 def test_facts_follow_categories_and_certainty() -> None:
     """Bits are the incident's categories; only what is certain is confirmed."""
-    assert Facts(0b011, 0b011) == check()[1].facts
-    assert Facts(0b100, 0) == check(dataCategories=["medical"], certainty="possible")[1].facts
+    assert (0b011, 0b011) == check()[1][:2]
+    assert (0b100, 0) == check(dataCategories=["medical"], certainty="possible")[1][:2]
 
 
 def test_categories_may_come_as_one_text() -> None:
     """CSV has them in one cell, with bars between."""
-    assert Facts(0b110, 0b110) == check(dataCategories="bsn | medical|")[1].facts
+    assert (0b110, 0b110) == check(dataCategories="bsn | medical|")[1][:2]
 
 
 @pytest.mark.parametrize(
@@ -151,15 +150,15 @@ def test_categories_may_come_as_one_text() -> None:
 )
 def test_channels_are_those_with_data(changed: dict[str, Any], expected: Channel) -> None:
     """A channel counts where there is all that it takes to use it."""
-    assert int(expected) == check(**changed)[1].channels
+    assert int(expected) == check(**changed)[1][2]
 
 
 def test_flags_are_read_from_json_and_csv() -> None:
     """True is true in either format, whatever the case."""
-    both = check(deceased=True, secretAddress="TRUE", notAtAddress="false")[1]
+    both = check(deceased=True, secretAddress="TRUE", notAtAddress="false")[1][3]
 
-    assert FLAG_DECEASED | FLAG_SECRET_ADDRESS == both.flags
-    assert FLAG_NOT_AT_ADDRESS == check(notAtAddress=True, deceased=None)[1].flags
+    assert FLAG_DECEASED | FLAG_SECRET_ADDRESS == both
+    assert FLAG_NOT_AT_ADDRESS == check(notAtAddress=True, deceased=None)[1][3]
 
 
 def test_problems_never_repeat_a_value() -> None:
