@@ -45,8 +45,8 @@ _COLLISIONS = 5
 
 
 def is_passing(error: Exception) -> bool:
-    """Tell whether a fault passes by itself. A value that the driver cannot encode does not, whatever its class."""
-    return isinstance(error, RetryableError) or (is_retryable(error) and not isinstance(error, ValueError))
+    """Tell whether a fault passes by itself."""
+    return isinstance(error, RetryableError) or is_retryable(error)
 
 
 @runtime_checkable
@@ -165,8 +165,9 @@ class BlockLoop:
         territory.begin(ours, {at: cursor for at, cursor in sound.items() if at.partition not in wrong})
         for partition, reason in wrong.items():
             self._stop_partition(partition, reason)
-        if fresh:
-            log.info("took over", extra={"stage": self._stage, "count": len(fresh), "holder": self._holder})
+        if fresh and epochs:
+            count = len(epochs.keys() & set(fresh))
+            log.info("took over", extra={"stage": self._stage, "count": count, "holder": self._holder})
         await self._steps.reached("take-over: done")
 
     async def _work(self) -> None:

@@ -187,6 +187,9 @@ class Stage:
             log.warning("partitions were lost", extra={"stage": self._name, "count": len(lost)})
             territory.forget(lost)
         territory.want(frozenset(holding.epochs) - holding.surplus)
+        if territory.wanted - territory.epochs.keys():
+            # A take-over is under way, or it failed because the lease had run out just then: then it begins again.
+            territory.changed.set()
 
     async def _give_away(self, surplus: Collection[int]) -> None:
         """Give away what is beyond our share, once nothing of it is under way, or it has been for too long."""

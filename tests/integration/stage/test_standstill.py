@@ -1,0 +1,253 @@
+"""What makes a partition stand still, and that nothing else does."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+
+from services.kit.errors import InvalidMessage
+from services.kit.eventlog import Output, Record, TopicPartition
+from services.kit.eventlog.dead_letters import DlqLimit
+from services.kit.metrics import StageMetrics, new_registry
+from services.kit.postgres import connect_pool
+from services.kit.stage import Connection, Stage
+from services.kit.testing import MemoryLog, MemoryTopics
+from tests.integration.stage.room import (
+    DEAD_LETTERS,
+    INPUT,
+    OUTPUT,
+    POLICY,
+    SOURCE,
+    STAGE,
+    Copying,
+    Replica,
+    World,
+    numbered,
+    until,
+)  # fmt: skip
+
+
+def _stopped(replica: Replica) -> int:
+    return int(replica.metrics.stopped_partitions._value.get())
+
+
+async def _stops(replica: Replica, count: int) -> bool:
+    return _stopped(replica) == count
+
+
+def _but(blocks: list[bytes], partition: int) -> list[bytes]:
+    return [block for block in blocks if not block.endswith(b"@%d" % partition)]
+
+
+async def test_a_block_that_our_code_cannot_digest_stops_its_partition_alone(world: World) -> None:
+    """What came before it is done, what comes after it waits, other partitions go on; no replica dies of it."""
+    blocks = numbered(0, 40)
+    replica = await world.replica(Copying(poison=[b"18@2"]))
+    async with replica.running() as stage:
+        await world.feed(blocks)
+        before = [block for block in blocks[:18] if block.endswith(b"@2")]
+        await world.all_through([*_but(blocks, 2), *before])
+        await world.feed(numbered(40, 60))
+        await world.all_through(_but(numbered(40, 60), 2))
+
+        assert 1 == _stopped(replica)
+        assert 2 in stage.owned()  # its ticks and jobs go on
+        assert Counter([*_but(blocks + numbered(40, 60), 2), *before]) == await world.effects()
+
+    async with (await world.replica()).running():  # mended
+        await world.all_through(numbered(0, 60))
+
+    assert Counter(numbered(0, 60)) == await world.effects()
+
+
+async def test_a_value_that_the_driver_refuses_is_no_passing_fault(embedded_world: World) -> None:
+    """Such a block would be tried for ever if it were."""
+
+    class Wrong(Copying):
+        async def apply(self, connection: Connection, work: Sequence[bytes]) -> Sequence[Output]:
+            """Pass a number for a text."""
+            await connection.execute("select $1::text", len(work))
+            return []
+
+    replica = await embedded_world.replica(Wrong())
+    async with replica.running():
+        await embedded_world.feed([b"0@0"])
+        await until(lambda: _stops(replica, 1))
+
+
+async def test_an_unreadable_block_becomes_a_dead_letter_once(world: World) -> None:
+    """It leaves untouched, through the same transaction; its neighbours go on."""
+    blocks = numbered(0, 200)
+    bad = [b"18@2", b"21@1"]
+    replica = await world.replica(Copying(unreadable=bad))
+    async with replica.running():
+        await world.feed(blocks)
+        await world.all_through([block for block in blocks if block not in bad])
+
+        assert Counter(bad) == await world.taken_by_next_room(DEAD_LETTERS)
+        assert 2 == replica.metrics.dead_letters("unreadable")._value.get()
+        assert 0 == _stopped(replica)
+
+
+async def test_too_many_dead_letters_stop_the_partition_instead(embedded_world: World) -> None:
+    """A bad deploy does not drain a topic."""
+    bad = [f"{number}@2".encode() for number in range(40)]
+    policy = POLICY.__class__(lease=POLICY.lease, dlq_limit=DlqLimit(max_consecutive=20))
+    replica = await embedded_world.replica(Copying(unreadable=bad), policy=policy)
+    async with replica.running():
+        await embedded_world.feed(bad)
+        await until(lambda: _stops(replica, 1))
+
+        assert 20 >= (await embedded_world.taken_by_next_room(DEAD_LETTERS)).total()
+
+
+async def test_a_tombstone_becomes_a_dead_letter(kafka_world: World) -> None:
+    """A record without a value is nobody's block."""
+    assert kafka_world.topics
+    kafka_world.topics.write(TopicPartition(INPUT, 1), None, source=SOURCE, seq=1)
+    kafka_world.topics.write(TopicPartition(INPUT, 1), b"stray@1")
+    async with (await kafka_world.replica()).running():
+        await until(lambda: _dead(kafka_world, 2))
+
+    assert Counter([b"", b"stray@1"]) == await kafka_world.taken_by_next_room(DEAD_LETTERS)
+
+
+async def _dead(world: World, count: int) -> bool:
+    return (await world.taken_by_next_room(DEAD_LETTERS)).total() == count
+
+
+async def test_a_gap_stops_its_partition(world: World) -> None:
+    """A log that lost something is noticed: nothing is skipped."""
+    blocks = numbered(0, 40)
+    await world.feed(blocks)
+    if world.topics:
+        del world.topics.records[TopicPartition(INPUT, 3)][4]
+    replica = await world.replica()
+    if not world.topics:
+        await _as_owner(world, f"delete from log.log where topic = '{INPUT}' and partition = 3 and seq = 5")
+    async with replica.running():
+        await world.all_through(_but(blocks, 3))
+        await until(lambda: _stops(replica, 1))
+
+    before = [block for block in blocks if block.endswith(b"@3")][:4]
+    expected = [*_but(blocks, 3), *before]
+    assert Counter(expected) == await world.effects()
+
+
+async def _as_owner(world: World, statement: str) -> None:
+    async with world.pool.acquire() as connection, connection.transaction():
+        await connection.execute("set local role none")
+        await connection.execute(statement)
+
+
+async def test_a_position_outside_the_log_stops_its_partition(kafka_world: World) -> None:
+    """Another cluster, or records gone before they were read: a human looks, the other partitions go on."""
+    blocks = numbered(0, 40)
+    await kafka_world.feed(blocks)
+    await kafka_world.pool.execute(
+        "insert into input (stage, topic, partition, next_offset, taken) values ($1, $2, 1, 99, '{}')", STAGE, INPUT
+    )
+    replica = await kafka_world.replica()
+    async with replica.running() as stage:
+        await kafka_world.all_through(_but(blocks, 1))
+
+        assert 1 == _stopped(replica)
+        assert frozenset({0, 2, 3}) == stage.owned()
+
+
+async def test_a_database_that_was_set_back_stops_its_partition(kafka_world: World) -> None:
+    """Our own later sequences in the log would make readers drop what we are about to write."""
+    assert kafka_world.topics
+    kafka_world.topics.write(TopicPartition(OUTPUT, 1), b"from a later time", source=STAGE, seq=1)
+    blocks = numbered(0, 40)
+    await kafka_world.feed(blocks)
+    replica = await kafka_world.replica()
+    async with replica.running():
+        await until(lambda: _effects(kafka_world, len(_but(blocks, 1))))
+
+        assert 1 == _stopped(replica)
+    assert Counter(_but(blocks, 1)) == await kafka_world.effects()
+
+
+async def test_an_embedded_log_that_was_set_back_stops_its_partition(embedded_world: World) -> None:
+    """More taken than was ever written: one of the two comes from a backup."""
+    await embedded_world.pool.execute(
+        """insert into input (stage, topic, partition, next_offset, taken)
+           values ($1, $2, 1, 9, '{"deduplication": 9}')""",
+        STAGE,
+        INPUT,
+    )
+    blocks = numbered(0, 40)
+    await embedded_world.feed(blocks[:20])
+    replica = await embedded_world.replica()
+    async with replica.running():
+        await embedded_world.all_through(_but(blocks[:20], 1))
+
+        assert 1 == _stopped(replica)
+
+
+async def test_a_row_that_is_missing_before_it_was_published_stops_the_relay(kafka_world: World) -> None:
+    """Published with a hole, it would stop every reader; it stops here instead."""
+    async with kafka_world.pool.acquire() as connection, connection.transaction():
+        await connection.execute("insert into log.head values ($1, $2, 1, 5)", STAGE, OUTPUT)
+        await connection.execute("insert into log.log values ($2, 1, $1, 5, default, null, 'late')", STAGE, OUTPUT)
+    replica = await kafka_world.replica()
+    async with replica.running():
+        await until(lambda: _stops(replica, 1))
+
+    assert Counter() == await kafka_world.taken_by_next_room()
+
+
+async def _effects(world: World, count: int) -> bool:
+    return (await world.effects()).total() == count
+
+
+async def test_a_foreign_record_is_set_aside_past_the_database(stage_database: str) -> None:
+    """What others wrote may show people in the open: it goes from log to log, and the database never holds it."""
+
+    class Upstream(Copying):
+        def decode(self, record: Record) -> bytes:
+            """Understand nothing."""
+            raise InvalidMessage("unreadable") from ValueError(record.offset)
+
+    topics = MemoryTopics()
+    topic = "heraut.cohort.v1"
+    topics.write(TopicPartition(topic, 0), b"in the open")
+    pool = await connect_pool(stage_database, "intake")
+    await pool.execute("delete from owner; delete from replica; delete from input; delete from relay")
+    stage = Stage(
+        name="intake", topics=[], foreign_topics=[topic], partitions=1, pool=pool, log=MemoryLog(topics),
+        handler=Upstream(), policy=POLICY, metrics=StageMetrics("intake", new_registry()), relay=True,
+    )  # fmt: skip
+    dead = TopicPartition(f"{topic}.intake.dlq", 0)
+    try:
+        async with Replica(stage, pool, MemoryLog(topics), StageMetrics("intake", new_registry())).running():
+
+            async def forwarded() -> bool:
+                return bool(topics.records[dead]) and await pool.fetchval("select next_offset from input") == 1
+
+            await until(forwarded)
+
+        assert [b"in the open"] == [record.value for record in topics.records[dead]]
+        assert 0 == await pool.fetchval("select count(*) from log.log")
+    finally:
+        await pool.close()
+
+
+@pytest.mark.parametrize("partition", [0, 3])
+async def test_a_tick_that_fails_stops_its_partition_alone(embedded_world: World, partition: int) -> None:
+    """Time goes on for the others."""
+
+    class Stuck(Copying):
+        async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:
+            """Fail where the partition is among them."""
+            if partition in partitions:
+                raise ZeroDivisionError
+            return await super().tick(connection, partitions)
+
+    replica = await embedded_world.replica(Stuck())
+    async with replica.running() as stage:
+        await until(lambda: _stops(replica, 1))
+
+        assert partition not in stage.owned()
+        assert 3 == len(stage.owned())
