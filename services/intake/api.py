@@ -9,8 +9,8 @@ import orjson
 from aiohttp import ClientError, web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from services.intake.changes import cohort_json, read_cohort
 from services.intake.chunks import ChunkBuilder, Hashes
-from services.intake.cohorts import cohort_json, read_cohort
 from services.intake.control import Control
 from services.intake.errors import BadHeaderError, BrokenBodyError, ConflictError, NotFoundError
 from services.intake.store import Answer, Store

@@ -1,42 +1,24 @@
 """A chunk: the records that one transaction will take, checked and brought to columns. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple, Protocol
 
 from services.core.cohort import Cohort
 from services.core.incident import Incident
 from services.core.notices import FLAG_DECEASED
+from services.intake.domain import Chunk, Fault, Problem, Rejected
 from services.intake.errors import BrokenBodyError
 from services.intake.identity import Fingerprints, MemberIds, Pseudonyms, canonical
 from services.intake.lines import RawRecord, TooLong
 from services.intake.records import Reading, Record, Unreadable, contact_json
-from services.intake.validation import Fault, Validator
+from services.intake.validation import Validator
 
-__all__ = ["CHUNK_RECORDS", "Chunk", "ChunkBuilder", "Hashes", "Problem", "Reader", "Rejected"]
+__all__ = ["CHUNK_RECORDS", "ChunkBuilder", "Hashes", "Reader"]
 
 # One transaction each. Smaller ones make everything dear (4k: a quarter more CPU a person); larger ones keep
 # more in memory and hold the cohort's totals for longer.
 CHUNK_RECORDS = 16_384
-
-
-class Problem(NamedTuple):
-    """One line of the answer's `problems`."""
-
-    line: int
-    member_ref: str | None
-    field: str | None
-    problem: str
-
-
-class Rejected(NamedTuple):
-    """A record that cannot be taken: all that is kept of it."""
-
-    record: bytes  # what it is counted once by: member id, or keyed hash of its line
-    line: int
-    member_ref: str | None
-    faults: tuple[Fault, ...]
 
 
 class Hashes(NamedTuple):
@@ -45,33 +27,6 @@ class Hashes(NamedTuple):
     pseudonyms: Pseudonyms
     pepper_version: int
     fingerprints: Fingerprints
-
-
-@dataclass(slots=True)
-class Chunk:
-    """Valid records as columns, one entry a member, and the rejected ones apart."""
-
-    refs: list[str] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
-    members: list[bytes] = field(default_factory=list)
-    contents: list[bytes] = field(default_factory=list)
-    pseudonyms: list[bytes] = field(default_factory=list)
-    exposed: list[int] = field(default_factory=list)
-    confirmed: list[int] = field(default_factory=list)
-    channels: list[int] = field(default_factory=list)
-    flags: list[int] = field(default_factory=list)
-    languages: list[str] = field(default_factory=list)
-    contacts: list[bytes] = field(default_factory=list)
-    rows: dict[bytes, int] = field(default_factory=dict)  # member -> its row
-    again: dict[int, list[int]] = field(default_factory=dict)  # row -> lines that said the same once more
-    rejected: dict[bytes, Rejected] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-    accepted_lines: int = 0
-    rejected_lines: int = 0
-    last_line: int = 0
-
-    def __len__(self) -> int:
-        return self.accepted_lines + self.rejected_lines
 
 
 class Reader(Protocol):

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from services.intake.cohorts import CohortRequest, read_cohort
+from services.intake.changes import CohortRequest, read_cohort
 from services.intake.errors import InvalidEventError
 from services.kit.eventlog import Record
 

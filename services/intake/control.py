@@ -16,8 +16,7 @@ from notification.topics import INCIDENTS_CHANGED
 from services.core.clock import Clock
 from services.core.cohort import Cohort
 from services.core.incident import Incident
-from services.intake.cohorts import CohortRequest, changed_cohort, cohort_json
-from services.intake.domain import check_growth
+from services.intake.changes import CohortRequest, changed_cohort, check_growth, cohort_json
 from services.intake.errors import NotFoundError
 from services.intake.store import CohortRow, Connection, Store
 from services.kit.codec import encode_cohort, encode_incident

@@ -1,30 +1,81 @@
-"""What intake decides: next versions of incidents and cohorts, and what each record of a chunk comes to. Pure."""
+"""What each record of a chunk comes to, and the blocks that tell of it. Pure."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
-
-import orjson
+from typing import NamedTuple
 
 from services.core.ids import partition_of
 from services.core.notices import FLAG_RETRACTED
-from services.intake.chunks import Chunk
-from services.intake.errors import ConflictError
 
 __all__ = [
     "BLOCK_MEMBERS",
     "Block",
+    "Chunk",
     "Counts",
+    "Fault",
+    "Problem",
+    "Rejected",
     "Settled",
     "Stored",
     "blocks_of",
-    "check_growth",
     "settle",
 ]
 
 # Large enough that the fixed costs of a block vanish, small enough that a reader's batch is a few of them.
 BLOCK_MEMBERS = 512
+
+
+class Fault(NamedTuple):
+    """What is wrong with a record; `field` is None where it is the record as a whole."""
+
+    field: str | None
+    problem: str
+
+
+class Problem(NamedTuple):
+    """One line of the answer's `problems`."""
+
+    line: int
+    member_ref: str | None
+    field: str | None
+    problem: str
+
+
+class Rejected(NamedTuple):
+    """A record that cannot be taken: all that is kept of it."""
+
+    record: bytes  # what it is counted once by: member id, or keyed hash of its line
+    line: int
+    member_ref: str | None
+    faults: tuple[Fault, ...]
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Valid records as columns, one entry a member, and the rejected ones apart."""
+
+    refs: list[str] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    members: list[bytes] = field(default_factory=list)
+    contents: list[bytes] = field(default_factory=list)
+    pseudonyms: list[bytes] = field(default_factory=list)
+    exposed: list[int] = field(default_factory=list)
+    confirmed: list[int] = field(default_factory=list)
+    channels: list[int] = field(default_factory=list)
+    flags: list[int] = field(default_factory=list)
+    languages: list[str] = field(default_factory=list)
+    contacts: list[bytes] = field(default_factory=list)
+    rows: dict[bytes, int] = field(default_factory=dict)  # member -> its row
+    again: dict[int, list[int]] = field(default_factory=dict)  # row -> lines that said the same once more
+    rejected: dict[bytes, Rejected] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    accepted_lines: int = 0
+    rejected_lines: int = 0
+    last_line: int = 0
+
+    def __len__(self) -> int:
+        return self.accepted_lines + self.rejected_lines
 
 
 class Counts(NamedTuple):
@@ -134,10 +185,3 @@ def _retraction(chunk: Chunk, row: int, version: int, pseudonym: bytes, partitio
     """Tell the partition that a member was in that it is no longer this person's."""
     block = _block(chunk, partition_of(pseudonym, partitions), [(row, version)])
     return replace(block, pseudonyms=[pseudonym], channels=[0], flags=[FLAG_RETRACTED])
-
-
-def check_growth(before: bytes, after: Mapping[str, Any]) -> None:
-    """Check that an incident's data categories only grew. Raises ConflictError: each one's place is its meaning."""
-    codes = [category["code"] for category in orjson.loads(before)["dataCategories"]]
-    if [category["code"] for category in after["dataCategories"]][: len(codes)] != codes:
-        raise ConflictError("dataCategories may grow, but never lose or reorder a code")

@@ -1,0 +1,73 @@
+-- Incidents and cohorts as they stand, members and rejected records as they are counted. No personal data:
+-- members are keyed hashes; of a rejected record only where it stood and why.
+
+create table incidents (
+    incident_id text primary key,
+    version     int not null,
+    document    bytea not null, -- JSON in its normal form
+    changed_at  timestamptz not null
+);
+
+-- Every version, for evidence of what was decided with what.
+create table incident_versions (
+    incident_id text not null,
+    version     int not null,
+    document    bytea not null,
+    changed_at  timestamptz not null,
+    primary key (incident_id, version)
+);
+
+create table cohorts (
+    incident_id  text not null references incidents,
+    cohort_id    text not null,
+    number       int generated always as identity unique, -- what rows of members carry: 4 bytes, not two names
+    version      int not null,
+    source       text not null,
+    declared     bigint,  -- null = the source did not say
+    auto_release boolean not null,
+    sealed       boolean not null,
+    released     boolean not null,
+    changed_at   timestamptz not null,
+    primary key (incident_id, cohort_id)
+);
+
+-- Widest first: no padding in ten million rows.
+create table members (
+    upload    bigint not null, -- the upload (a random number) that said this last: within one, other content is a mistake, not a correction
+    version   int not null,
+    cohort    int not null,
+    member    bytea primary key,
+    pseudonym bytea not null,
+    content   bytea not null   -- keyed hash of the whole record: same or corrected
+);
+
+create table rejections (
+    record      bytea primary key, -- member id, or keyed hash of the line where no memberRef can be read
+    cohort      int not null,
+    line        bigint not null,
+    member_ref  text,              -- null where it cannot be read, or would name the person
+    fields      text[] not null,   -- '*' = the record as a whole
+    problems    text[] not null,
+    rejected_at timestamptz not null
+);
+
+create index rejections_by_cohort on rejections (cohort, line);
+
+-- Answers by Idempotency-Key, so that the same key gives the same answer.
+create table answers (
+    key         bytea primary key, -- keyed hash of path and key: what clients put in keys is theirs
+    body        bytea not null,    -- keyed hash of the body
+    status      int not null,
+    answer      bytea not null,    -- JSON
+    answered_at timestamptz not null
+);
+
+create index answers_by_age on answers (answered_at);
+
+-- CloudEvents that were taken: source and id, hashed together.
+create table events (
+    event    bytea primary key,
+    taken_at timestamptz not null
+);
+
+create index events_by_age on events (taken_at);

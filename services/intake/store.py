@@ -9,8 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 import asyncpg
 
 from services.core.cohort import Cohort
-from services.intake.chunks import Chunk, Rejected
-from services.intake.domain import Counts, Stored
+from services.intake.domain import Chunk, Counts, Rejected, Stored
 from services.intake.records import COLUMNS
 from services.kit.postgres import Queries, binary_copy
 

@@ -12,9 +12,9 @@ from datetime import datetime
 import asyncpg
 from notification.topics import MEMBERS_ACCEPTED, TOTALS_CHANGED
 
-from services.intake.chunks import Chunk, Hashes, Problem
+from services.intake.chunks import Hashes
 from services.intake.codec import BlockHeader, encode_members
-from services.intake.domain import Counts, Settled, blocks_of, settle
+from services.intake.domain import Chunk, Counts, Problem, Settled, blocks_of, settle
 from services.intake.store import CohortRow, Connection, Store, TotalsState
 from services.kit.codec import TotalsRow, encode_totals
 from services.kit.eventlog import Output

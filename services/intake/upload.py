@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import asyncpg
 
 from services.core.clock import Clock
-from services.intake.chunks import Chunk, ChunkBuilder, Problem, Reader
+from services.intake.chunks import ChunkBuilder, Reader
+from services.intake.domain import Chunk, Problem
 from services.intake.errors import BadHeaderError, BrokenBodyError
 from services.intake.inflate import Gunzip
 from services.intake.lines import RawRecord, RecordSplitter, TooLong

@@ -7,16 +7,16 @@ repeat a value. This runs once a person: the quick path of each check costs some
 import re
 import unicodedata
 from datetime import date
-from typing import NamedTuple
 
 from services.core.channel import Channel
 from services.core.incident import Incident
 from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_SECRET_ADDRESS
 from services.intake.countries import COUNTRIES
+from services.intake.domain import Fault
 from services.intake.email import normal_email
 from services.intake.records import MAX_REF, Record
 
-__all__ = ["Checked", "Fault", "Validator", "is_bsn"]
+__all__ = ["Checked", "Validator", "is_bsn"]
 
 _DEFAULT_COUNTRY, _DEFAULT_LANGUAGE = "NL", "nl"
 _MAX_TEXT = 200  # characters: longer than any name or street in the registers, short enough for an address window
@@ -43,13 +43,6 @@ _HIGH, _MIDDLE, _LOW = (
     {f"{n:03}": sum(w * int(d) for w, d in zip(weights, f"{n:03}", strict=True)) for n in range(1000)}
     for weights in _WEIGHTS
 )
-
-
-class Fault(NamedTuple):
-    """What is wrong with a record; `field` is None where it is the record as a whole."""
-
-    field: str | None
-    problem: str
 
 
 # What a valid record comes down to, beside its own normalised fields: exposed and confirmed facts, channels,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.core.ids import member_id
-from services.intake.chunks import Chunk, Problem
+from services.intake.domain import Chunk, Problem
 from services.intake.errors import BrokenBodyError
 from services.intake.lines import RawRecord, TooLong
 from services.intake.records import NdjsonReader

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.intake.changes import CohortRequest
 from services.intake.cloudevents import (
     EVENT_LIMIT,
     CohortOpened,
@@ -16,7 +17,6 @@ from services.intake.cloudevents import (
     MembersAffected,
     read_event,
 )
-from services.intake.cohorts import CohortRequest
 from services.intake.errors import InvalidEventError
 from services.kit.eventlog import Record
 

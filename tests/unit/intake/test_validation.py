@@ -12,8 +12,9 @@ from stdnum.nl import bsn
 
 from services.core.channel import Channel
 from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_SECRET_ADDRESS
+from services.intake.domain import Fault
 from services.intake.records import Record, read_object
-from services.intake.validation import Checked, Fault, Validator, is_bsn
+from services.intake.validation import Checked, Validator, is_bsn
 from tests.unit.intake.builders import TODAY, a_record, an_incident
 
 

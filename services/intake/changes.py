@@ -1,13 +1,15 @@
-"""Cohorts: what a source may say of one, and what may change. Pure."""
+"""What may be said of a cohort, and what may change of cohorts and incidents. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import orjson
+
 from services.core.cohort import Cohort
 from services.intake.errors import ConflictError
 
-__all__ = ["CohortRequest", "changed_cohort", "cohort_json", "read_cohort"]
+__all__ = ["CohortRequest", "changed_cohort", "check_growth", "cohort_json", "read_cohort"]
 
 MAX_SOURCE = 200  # characters
 MAX_DECLARED = 10**10  # more than there are people: a slip, not a count
@@ -67,3 +69,10 @@ def changed_cohort(before: Cohort, source: str, declared: int | None, *, auto_re
     auto = before.auto_release if auto_release is None else auto_release
     changed = replace(before, declared=declared, auto_release=auto, version=before.version + 1)
     return None if replace(changed, version=before.version) == before else changed
+
+
+def check_growth(before: bytes, after: Mapping[str, Any]) -> None:
+    """Check that an incident's data categories only grew. Raises ConflictError: each one's place is its meaning."""
+    codes = [category["code"] for category in orjson.loads(before)["dataCategories"]]
+    if [category["code"] for category in after["dataCategories"]][: len(codes)] != codes:
+        raise ConflictError("dataCategories may grow, but never lose or reorder a code")
