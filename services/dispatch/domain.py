@@ -39,8 +39,8 @@ __all__ = [
 
 Key = tuple[bytes, int]  # (notice, number of the attempt): the natural key of an attempt
 
-# A print house handles a few hundred letters as one job; typst needs about a megabyte a letter while it sets them.
-LETTERS_A_BATCH = 250
+# A print house handles a few hundred letters as one job; more makes a repeat after a crash long.
+LETTERS_A_BATCH = 500
 # With waits that double from half a minute to an hour this is about seven hours: a full mailbox or a
 # provider's greylist is over by then, or the next channel is the better way.
 TEMPORARY_TRIES = 12

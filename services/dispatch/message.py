@@ -61,7 +61,7 @@ class PlainTexts:
         lines = [f"{words['label_reference']}: {format_reference(notices.ids[row])}"]
         if earlier:
             lines.append(f"{words['label_earlier']}: {earlier}")
-        return "\n".join([*lines, "", greeting(words, contact), "", wording.opening_naming(earlier), "", ""])
+        return "\n".join([*lines, "", greeting(words, contact), "", wording.opening, "", ""])
 
     def tail(self, wording: Wording) -> str:
         """Give what everybody with these facts reads after that."""

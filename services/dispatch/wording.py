@@ -68,7 +68,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """A notice but for name, reference and date. `opening` may name the earlier reference as `{earlier}`."""
+    """A notice but for what is one person's own: salutation, references, date."""
 
     language: str
     subject: str
@@ -77,10 +77,6 @@ class Wording:
     closing: str
     sender: str
     phrases: Phrases
-
-    def opening_naming(self, earlier: str) -> str:
-        """Give the opening with the reference of the notice before put in."""
-        return self.opening.replace("{earlier}", earlier)
 
 
 @cache

@@ -21,7 +21,7 @@ from services.core.ids import format_reference
 from services.dispatch.address import postal
 from services.dispatch.domain import Ending, HandOver, Outage, Result, Round, Work
 from services.dispatch.kix import payload
-from services.dispatch.typeset import Extent, Typesetter, batch_data
+from services.dispatch.typeset import Extent, Typesetter, batch_of, sender_of, words_of
 from services.dispatch.wording import Wordings
 
 __all__ = ["PrintFolder", "manifest"]
@@ -186,13 +186,13 @@ def manifest(letters: Work, extents: Sequence[Extent], sha256: str) -> dict[str,
 
 def as_lines(letters: Work, wordings: Wordings) -> bytes:
     """Give the letters as data, one JSON object a line, for print houses that compose themselves."""
-    data = batch_data(letters, wordings)
+    batch = batch_of(letters, wordings)
     notices = letters.round.notices
-    sender = orjson.Fragment(orjson.dumps(data["sender"]))
+    sender = orjson.Fragment(orjson.dumps(sender_of(letters.incident)))
     # The words that many letters share are turned into JSON once.
-    shared = [orjson.Fragment(orjson.dumps(words)) for words in data["wordings"]]
+    shared = [orjson.Fragment(orjson.dumps(words_of(wording))) for wording in batch.wordings.values()]
     lines = []
-    for row, letter in enumerate(data["letters"]):
+    for row, letter in enumerate(batch.letters):
         own = {
             "noticeId": notices.ids[row].hex(),
             "attempt": notices.attempts[row],
@@ -203,9 +203,8 @@ def as_lines(letters: Work, wordings: Wordings) -> bytes:
             "address": letter["address"],
             "kix": payload(letters.contacts[row]),
             "greeting": letter["greeting"],
-            "opening": letter["opening"],
             "sender": sender,
-            "wording": shared[letter["wording"]],
+            "wording": shared[letter["form"]],
         }
         lines.append(orjson.dumps(own, option=orjson.OPT_APPEND_NEWLINE))
     return b"".join(lines)

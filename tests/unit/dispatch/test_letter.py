@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from services.core.ids import format_reference
+from services.core.incident import CONTENT_BLOCKS
 from services.dispatch.channels.letter import PrintFolder
 from services.dispatch.domain import Ending, Result, Work
 from services.dispatch.typeset import Typesetter
-from tests.unit.dispatch.people import a_contact, some_work
+from tests.unit.dispatch.people import a_contact, an_incident, some_work
 
 ACCEPTED = Result(Ending.ACCEPTED)
 HOSTILE = [
@@ -85,6 +86,17 @@ def test_each_letter_begins_on_a_new_sheet(typesetter: Typesetter) -> None:
 
     assert [1, *nexts[:-1]] == [extent.first_page for extent in extents]
     assert all(extent.pages % 2 == 0 for extent in extents)
+
+
+@pytest.mark.parametrize(("paragraphs", "pages"), [(1, 2), (6, 4)])
+def test_the_last_sheet_of_a_letter_is_filled(typesetter: Typesetter, paragraphs: int, pages: int) -> None:
+    """A letter of one or three pages gets a blank one, so that no two people share a sheet."""
+    words = {"nl": "\n\n".join(["Wat er gebeurde, en wat wij doen. " * paragraphs] * paragraphs)}
+    incident = an_incident(languages=["nl"], content=dict.fromkeys(CONTENT_BLOCKS, words))
+    letters = typesetter.set(some_work(2, incident=incident))
+
+    assert [(1, pages), (1 + pages, pages)] == letters.extents
+    assert f"/Count {2 * pages}".encode() in letters.pdf
 
 
 @pytest.mark.parametrize("name", HOSTILE)

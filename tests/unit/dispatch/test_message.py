@@ -84,6 +84,15 @@ def test_no_name_adds_a_header_or_ends_the_message(name: str, initials: str) -> 
     assert mail.body.rstrip().endswith(b"Bevolkingsonderzoek Voorbeeld")
 
 
+def test_a_supplement_names_the_notice_before() -> None:
+    """Whoever gets a second mail sees which one it adds to."""
+    notices = some_notices(1, supersedes=[b"x" * 16])
+    mail = Letterbox().mail(an_incident(), notices, 0, a_contact(), NOW)
+    assert mail is not None
+
+    assert f"Aanvulling op: {format_reference(b'x' * 16)}".encode() in mail.body
+
+
 def test_a_long_or_hostile_title_stays_one_header() -> None:
     """A title from the incident document cannot begin a header of its own."""
     incident = replace(an_incident(), title="Uw gegevens\r\nBcc: x@y " + "ü" * 200)

@@ -55,7 +55,7 @@ def test_every_block_that_the_law_asks_for_is_there(language: str) -> None:
 
 
 def test_a_supplement_says_what_is_new_and_which_notice_it_adds_to() -> None:
-    """A second letter names the first and marks what was not known then."""
+    """A second letter says that it adds to the first, and marks what was not known then."""
     wording = compose(an_incident(), Said("en", 0b1111, 0b0110, 0b0111, 0b0010, supplement=True), on_paper=True)
     marks = {label: mark for items in _lists(wording).values() for label, mark in items}
 
@@ -65,7 +65,7 @@ def test_a_supplement_says_what_is_new_and_which_notice_it_adds_to() -> None:
         "the result of your smear test": "possible before, now certain",
         "your e-mail address": "new",
     } == marks
-    assert "with reference AAAA-BBBB" in wording.opening_naming("AAAA-BBBB")
+    assert "This message is a supplement" in wording.opening
 
 
 def test_what_is_only_possible_is_not_said_to_be_certain() -> None:
