@@ -26,7 +26,7 @@ import orjson
 from loadtests.chaos.fleet import TOKEN, Fleet
 from loadtests.floor import floor
 from loadtests.processes import Cost, cost_between, costs_of, pid_of
-from services.demo.incident import made_up_incident
+from services.demo.incident import CATEGORIES, made_up_incident
 from services.demo.people import Person, make_people
 
 INCIDENT = "load"
@@ -34,6 +34,7 @@ _COLUMNS = (
     *("memberRef", "bsn", "personKey", "initials", "familyName", "birthDate", "street", "houseNumber", "postcode"),
     *("city", "country", "language", "dataCategories"),
 )
+_TAKEN = f"{CATEGORIES[0][0]}|{CATEGORIES[1][0]}"
 _PATIENCE = 120.0  # seconds without any progress
 
 
@@ -76,7 +77,7 @@ def _write_cohorts(people: list[Person], uploads: int, folder: Path) -> list[Pat
         lines += [
             f"r{person.number},{person.bsn},{person.person_key},{person.initials},{person.family_name},"
             f"{person.birth_date},{person.street},{person.house_number},{person.postcode},{person.city},"
-            f"{person.country},nl,name|address"
+            f"{person.country},nl,{_TAKEN}"
             for person in people[number::uploads]
         ]
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
