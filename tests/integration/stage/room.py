@@ -12,7 +12,7 @@ import asyncpg
 
 from services.kit.batches import Read, plan_batch
 from services.kit.errors import InvalidMessage
-from services.kit.eventlog import Cursor, Output, Record, TopicPartition
+from services.kit.eventlog import Cursor, EventLog, Output, Record, TopicPartition
 from services.kit.eventlog.embedded import EmbeddedLog
 from services.kit.metrics import StageMetrics, new_registry
 from services.kit.outbox import append
@@ -117,12 +117,22 @@ class Pausing:
 
 @dataclass
 class World:
-    """The database around the room, and what a test may ask of it."""
+    """The database around the room, and what a test may ask of it. The log is the database's own."""
 
     pool: Pool  # a bystander's, as the room's role
     upstream: Pool  # of whoever writes what the room reads
     new_pool: Callable[[str], Awaitable[Pool]]
-    topics: MemoryTopics | None = None  # the log, where it is not the database
+
+    topics: MemoryTopics | None = None  # the log, where it is one in memory
+
+    @property
+    def relays(self) -> bool:
+        """Tell whether the log is outside the database."""
+        return self.topics is not None
+
+    def new_log(self, pool: Pool, stage: str) -> EventLog:
+        """Open the log as a process of a stage would."""
+        return MemoryLog(self.topics) if self.topics else EmbeddedLog(pool, stage)
 
     async def feed(self, blocks: Sequence[bytes]) -> None:
         """Write blocks to the input topic."""
@@ -139,7 +149,7 @@ class World:
 
     async def taken_by_next_room(self, topic: str = OUTPUT) -> Counter[bytes]:
         """Give what a reader of a topic takes who begins at its beginning, and who stops at a gap."""
-        reads = [Read(record) for record in await self._records(topic)]
+        reads = [Read(record) for record in await self.records(topic)]
         places = {read.record.topic_partition for read in reads}
         plan = plan_batch(reads, {at: Cursor() for at in places}, offsets=True)
         assert plan.gaps == {}
@@ -164,24 +174,32 @@ class World:
 
         await until(through)
 
+    async def assert_once(self, blocks: Sequence[bytes]) -> None:
+        """Wait until all blocks have come out, and see that each had its effect once and is taken once."""
+        await self.all_through(blocks)
+        assert Counter(blocks) == await self.effects()
+        assert Counter(blocks) == await self.taken_by_next_room()
+        if self.relays:
+            await until(self.published_up_to_heads)
+
     async def replica(
         self, room: Copying | None = None, *, steps: Steps | None = None, policy: StagePolicy = POLICY
     ) -> "Replica":
-        """Make a replica of the stage, with connections of its own; a log outside the database makes it relay."""
+        """Make a replica of the stage, with connections of its own."""
         pool = await self.new_pool(STAGE)
         metrics = StageMetrics(STAGE, new_registry())
-        log = MemoryLog(self.topics) if self.topics else EmbeddedLog(pool, STAGE)
+        log = self.new_log(pool, STAGE)
         stage = Stage(
             name=STAGE, topics=[INPUT], partitions=PARTITIONS, pool=pool, log=log, handler=room or Copying(),
-            policy=policy, metrics=metrics, relay=self.topics is not None, steps=steps,
+            policy=policy, metrics=metrics, relay=self.relays, steps=steps,
         )  # fmt: skip
         return Replica(stage, pool, log, metrics)
 
-    async def _records(self, topic: str) -> list[Record]:
+    async def records(self, topic: str) -> list[Record]:
+        """Give all records of a topic, by partition in their order."""
         if self.topics:
-            return [
-                record for at, records in sorted(self.topics.records.items()) if at.topic == topic for record in records
-            ]
+            places = [at for at in sorted(self.topics.records) if at.topic == topic]
+            return [record for at in places for record in self.topics.records[at]]
         rows = await self.pool.fetch(
             "select partition, source, seq, block from log.log where topic = $1 order by partition, seq", topic
         )
@@ -199,7 +217,7 @@ class Replica:
 
     stage: Stage
     pool: Pool
-    log: MemoryLog | EmbeddedLog
+    log: EventLog
     metrics: StageMetrics
 
     @property

@@ -1,7 +1,6 @@
 """Killed, cut off or frozen between every two of its steps, the room gives every block its effect once."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 
 import asyncpg
@@ -22,11 +21,7 @@ FIRST, REST = numbered(0, 60), numbered(60, 100)
 
 
 async def _assert_once(world: World) -> None:
-    await world.all_through([*FIRST, *REST])
-    assert Counter([*FIRST, *REST]) == await world.effects()
-    assert Counter([*FIRST, *REST]) == await world.taken_by_next_room()
-    if world.topics:
-        await until(world.published_up_to_heads)
+    await world.assert_once([*FIRST, *REST])
 
 
 def _not_reached(world: World, step: str) -> bool:
