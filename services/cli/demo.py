@@ -5,7 +5,7 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -121,8 +121,7 @@ class _View:
         grid = Table.grid(padding=(0, 2))
         for cohort, size in progress.to_send.items():
             self._bar(grid, f"{cohort} sent", progress.sent.get(cohort, 0), size, "")
-        received, expected = totals.get("received", 0), progress.expected
-        done = totals.get("accepted", 0) - totals.get("inFlight", 0) + totals.get("rejected", 0)
+        received, expected, done = totals.get("received", 0), progress.expected, _settled(totals)
         self._bar(grid, "received", received, expected, f"{number(received)} of {number(expected)}")
         self._bar(grid, "settled", done, expected, f"{number(done)} of {number(expected)}")
         return grid
@@ -137,11 +136,16 @@ class _View:
     def _figures(self) -> str:
         totals = self._progress.totals
         seconds = time.monotonic() - (self._progress.began or time.monotonic())
-        rate = totals["received"] / seconds if seconds > 1 else 0
+        rate = _settled(totals) / seconds if seconds > 1 else 0
         return (
             f"{number(totals['notified'])} notified, {number(totals['merged'])} merged, "
-            f"{number(totals['inFlight'])} in flight, {number(rate)} records a second"
+            f"{number(totals['inFlight'])} in flight, {number(rate)} settled a second"
         )
+
+
+def _settled(totals: Mapping[str, int]) -> int:
+    """Give how many records are through: told, or known why not."""
+    return totals.get("accepted", 0) - totals.get("inFlight", 0) + totals.get("rejected", 0)
 
 
 def _show(result: Result) -> None:
