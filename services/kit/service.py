@@ -77,7 +77,7 @@ class Service:
         return log
 
     def incidents(self) -> GlobalTable:
-        """Follow incidents and cohorts in memory, from now until the end."""
+        """Follow what changes slowly (incidents) in memory, from now until the end."""
         table = GlobalTable(self.new_log(), INCIDENTS_TOPIC, decode_incidents)
         self.health.set_ready("incidents", ready=False)
 

@@ -16,6 +16,20 @@ FILES = frozenset(
 EXTRA = {
     "intake": {
         "api.py": "uploads come over HTTP",
+        "openapi.py": "what its routes promise",
+        "changes.py": "what may change of incidents and cohorts: decisions apart from those over records",
+        "control.py": "the use case of operators: incidents, cohorts, seals, releases",
+        "upload.py": "the use case of sources: a body read as it comes",
+        "taking.py": "the transaction that both uploads and events end in",
+        "cloudevents.py": "the other way in: events from upstream systems",
+        "inflate.py": "bytes to bytes: gzip, bounded",
+        "lines.py": "bytes to lines",
+        "records.py": "lines to named fields",
+        "validation.py": "fields to a record that can be taken, or its faults",
+        "chunks.py": "records to columns",
+        "identity.py": "whose record it is",
+        "email.py": "which addresses can be written to",
+        "countries.py": "data",
     },
     "routing": {},
     "deduplication": {
@@ -23,9 +37,26 @@ EXTRA = {
     },
     "dispatch": {
         "channels": "an adapter for each channel",
+        "sender.py": "intent, hand-over, outcome: the job beside the stage",
+        "unsealing.py": "contact data out of the vault",
+        "wording.py": "what a notice says",
+        "phrases": "its fixed phrases by language",
+        "message.py": "a notice as text and as e-mail",
+        "typeset.py": "letters as PDF",
+        "form.typ": "the part of a letter that many share",
+        "letterhead.typ": "what both halves of a letter share",
+        "letters.typ": "a batch of letters",
+        "fonts": "the letters' type, with its licence",
+        "address.py": "how an address is written",
+        "countries.json": "data",
+        "kix.py": "PostNL's bar code",
     },
     "tracking": {
         "api.py": "the ledger is read over HTTP",
+        "openapi.json": "what its routes promise",
+        "ledger.py": "the equations, apart from the states of notices",
+        "page.py": "the ledger for people",
+        "page.css": "how it looks",
     },
 }
 WITHOUT = {
