@@ -92,7 +92,7 @@ def test_each_letter_begins_on_a_new_sheet(typesetter: Typesetter) -> None:
 def test_the_last_sheet_of_a_letter_is_filled(typesetter: Typesetter, paragraphs: int, pages: int) -> None:
     """A letter of one or three pages gets a blank one, so that no two people share a sheet."""
     words = {"nl": "\n\n".join(["Wat er gebeurde, en wat wij doen. " * paragraphs] * paragraphs)}
-    incident = an_incident(languages=["nl"], content=dict.fromkeys(CONTENT_BLOCKS, words))
+    incident = an_incident(version=paragraphs, languages=["nl"], content=dict.fromkeys(CONTENT_BLOCKS, words))
     letters = typesetter.set(some_work(2, incident=incident))
 
     assert [(1, pages), (1 + pages, pages)] == letters.extents
