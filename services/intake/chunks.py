@@ -1,6 +1,6 @@
 """A chunk: the records that one transaction will take, checked and brought to columns. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import NamedTuple, Protocol
 
@@ -12,7 +12,7 @@ from services.intake.errors import BrokenBodyError
 from services.intake.identity import Fingerprints, MemberIds, Pseudonyms, canonical
 from services.intake.lines import RawRecord, TooLong
 from services.intake.records import Reading, Record, Unreadable, contact_json
-from services.intake.validation import Validator
+from services.intake.validation import PERSON_KEY_DIGITS, Validator, bsn_digits, is_bsn
 
 __all__ = ["CHUNK_RECORDS", "ChunkBuilder", "Hashes", "Reader"]
 
@@ -64,7 +64,7 @@ class ChunkBuilder:
         readable: list[tuple[int, bytes]] = []
         for line, raw in records:
             if isinstance(raw, TooLong):
-                self._reject(line, raw.digest, None, (Fault(None, "line-too-long"),))
+                self._reject(line, raw.digest, None, None, (Fault(None, "line-too-long"),))
             elif raw and not raw.isspace():
                 readable.append((line, raw))
         try:
@@ -82,7 +82,9 @@ class ChunkBuilder:
         for (line, raw), reading in zip(lines, readings, strict=True):
             chunk.last_line = line
             if isinstance(reading, Unreadable):
-                self._reject(line, raw, reading.member_ref, (Fault(reading.field, reading.problem),))
+                ref = reading.member_ref
+                shown = None if ref is None or _may_name_somebody(ref) else ref
+                self._reject(line, raw, ref, shown, (Fault(reading.field, reading.problem),))
                 continue
             checked = check(reading, faults)
             identity = None if faults else canonical(reading)
@@ -92,7 +94,7 @@ class ChunkBuilder:
                 continue
             contact = contact_json(reading)
             content = hashes.fingerprints.content(identity, contact, checked)
-            if not self._is_first(line, str(reading.member_ref), content):
+            if not self._is_first(line, reading, content):
                 continue
             exposed, confirmed, channels, flags = checked
             chunk.contents.append(content)
@@ -106,15 +108,16 @@ class ChunkBuilder:
             if not channels & self._usable and not flags & FLAG_DECEASED:
                 chunk.problems.append(Problem(line, chunk.refs[-1], None, "unreachable"))
 
-    def _is_first(self, line: int, ref: str, content: bytes) -> bool:
+    def _is_first(self, line: int, record: Record, content: bytes) -> bool:
         """Give a valid record its row, unless its member has one in this chunk."""
         chunk = self.chunk
+        ref = str(record.member_ref)
         member = self._ids.of(ref)
         new = len(chunk.members)
         row = chunk.rows.setdefault(member, new)
         if row == new:
             chunk.members.append(member)
-            chunk.refs.append(ref)
+            chunk.refs.append(_shown(ref, record))
             chunk.lines.append(line)
             chunk.accepted_lines += 1
             return True
@@ -123,26 +126,30 @@ class ChunkBuilder:
             chunk.accepted_lines += 1
         else:
             chunk.rejected_lines += 1
-            chunk.problems.append(Problem(line, ref, "memberRef", "repeated-member-ref"))
+            chunk.problems.append(Problem(line, chunk.refs[row], "memberRef", "repeated-member-ref"))
         return False
 
     def _reject_faulty(self, line: int, raw: bytes, record: Record, faults: Sequence[Fault]) -> None:
         ref = str(record.member_ref or "") or None
-        self._reject(line, raw, ref, tuple(faults), secret=ref in set(_identifying(record)))
+        self._reject(line, raw, ref, _shown(ref, record) if ref else None, tuple(faults))
 
-    def _reject(
-        self, line: int, raw: bytes, ref: str | None, faults: tuple[Fault, ...], *, secret: bool = False
-    ) -> None:
-        """Reject a record. With `secret` its memberRef names the person: it is hashed, and repeated nowhere."""
+    def _reject(self, line: int, raw: bytes, ref: str | None, shown: str | None, faults: tuple[Fault, ...]) -> None:
+        """Reject a record; `shown` is its memberRef as far as it may be repeated."""
         chunk = self.chunk
         record = self._ids.of(ref) if ref else self._hashes.fingerprints.line(self._scope, raw)
-        shown = None if secret else ref
         chunk.rejected.setdefault(record, Rejected(record, line, shown, faults))
         chunk.problems += [Problem(line, shown, fault.field, fault.problem) for fault in faults]
         chunk.rejected_lines += 1
         chunk.last_line = line
 
 
-def _identifying(record: Record) -> Iterator[str]:
-    """Give the texts of a record that name a person by themselves; a source may use one as its memberRef."""
-    yield from (str(text) for text in (record.bsn, record.person_key, record.email) if text)
+def _shown(ref: str, record: Record) -> str | None:
+    """Give a memberRef, but not where it names the person by itself: then it is hashed, and repeated nowhere."""
+    if "@" in ref or ref in (record.bsn, record.person_key):
+        return None
+    return None if record.bsn and ref[0].isdigit() and bsn_digits(ref) == record.bsn else ref
+
+
+def _may_name_somebody(ref: str) -> bool:
+    """Tell whether a memberRef has the shape of a BSN, person key or e-mail address; its record cannot be asked."""
+    return "@" in ref or len(ref) == PERSON_KEY_DIGITS or is_bsn(bsn_digits(ref))

@@ -55,7 +55,7 @@ class Rejected(NamedTuple):
 class Chunk:
     """Valid records as columns, one entry a member, and the rejected ones apart."""
 
-    refs: list[str] = field(default_factory=list)
+    refs: list[str | None] = field(default_factory=list)  # as they may be repeated: None where one names the person
     lines: list[int] = field(default_factory=list)
     members: list[bytes] = field(default_factory=list)
     contents: list[bytes] = field(default_factory=list)

@@ -16,10 +16,13 @@ __all__ = ["LINE_LIMIT", "RawRecord", "RecordSplitter", "TooLong"]
 LINE_LIMIT = 65_536  # bytes, without the line end; the interface's 64 KB
 
 _QUOTE, _NEWLINE, _RETURN = b'"', b"\n", b"\r"
-_COMMA_OR_NEWLINE = re.compile(rb"[,\n]")
+_COMMA_OR_NEWLINE, _ONLY_NEWLINE = re.compile(rb"[,\n]"), re.compile(rb"\n")
 # A quoted field, closed, with whatever stands after it; or a field that does not begin with a quote.
 _FIELD = rb'(?:"(?:[^"]++|"")*+"[^,]*+|[^",][^,]*+|)'
 _CLOSED_FROM_START = re.compile(_FIELD + rb"(?:," + _FIELD + rb")*+\Z")
+# The same of a record that is read past, where nobody knows yet where its line ends.
+_WHOLE_FIELDS = re.compile(rb'(?:(?:"(?:[^"]++|"")*+"[^,\n]*+|[^",\n][^,\n]*+|),)*+')
+_WITHIN_QUOTES = re.compile(rb'(?:[^"]++|"")*+')
 _CLOSED_FROM_QUOTED = re.compile(rb'(?:[^"]++|"")*+"[^,]*+(?:,' + _FIELD + rb")*+\Z")
 
 
@@ -163,7 +166,7 @@ class _Skipping:
     def __init__(self, *, quoted: bool) -> None:
         # Without quotes to follow, a field that begins with one is like any other.
         self._state = self._START if quoted else self._PLAIN
-        self._marks = _COMMA_OR_NEWLINE if quoted else re.compile(rb"\n")
+        self._marks = _COMMA_OR_NEWLINE if quoted else _ONLY_NEWLINE
         self._hash = blake2b(digest_size=16)
         self.lines = 1
 
@@ -183,23 +186,29 @@ class _Skipping:
         return end
 
     def _find(self, data: bytes) -> int:
-        at = 0
-        while at < len(data):
-            is_quote = data[at : at + 1] == _QUOTE
-            if self._state == self._QUOTED:
-                at = data.find(_QUOTE, at) + 1
-                if at == 0:
-                    return -1
-                self._state = self._AFTER_QUOTE
-            elif self._state == self._PLAIN or not is_quote:
+        at, end = 0, len(data)
+        while at < end:
+            if self._state == self._START:
+                # Field by field this would be the dearest loop of all, and whoever sends a bomb knows that.
+                at = _WHOLE_FIELDS.match(data, at).end()  # type: ignore[union-attr]  # it matches nothing as well
+                self._state = self._QUOTED if data[at : at + 1] == _QUOTE else self._state_after(data, at)
+                at += self._state == self._QUOTED
+            elif self._state == self._QUOTED:
+                at = _WITHIN_QUOTES.match(data, at).end()  # type: ignore[union-attr]
+                self._state, at = (self._AFTER_QUOTE, at + 1) if at < end else (self._QUOTED, at)
+            elif self._state == self._AFTER_QUOTE and data[at : at + 1] == _QUOTE:  # it doubles the one before it
+                self._state, at = self._QUOTED, at + 1
+            else:
                 mark = self._marks.search(data, at)
                 self._state = self._START if mark else self._PLAIN
                 if mark is None or mark[0] == _NEWLINE:
                     return mark.start() if mark else -1
                 at = mark.end()
-            else:  # a quote that opens a field, or that doubles the one before it
-                self._state, at = self._QUOTED, at + 1
         return -1
+
+    def _state_after(self, data: bytes, at: int) -> int:
+        """Give the state within the field that begins at `at`, where no quote opens it."""
+        return self._PLAIN if at < len(data) else self._START
 
 
 def _without_return(raw: bytes) -> bytes | TooLong:

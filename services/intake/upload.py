@@ -118,6 +118,8 @@ class Upload:
         async for data in body:
             for piece in self._gunzip.feed(data) if self._gunzip else (data,):
                 await self._take(self._splitter.feed(piece))
+                # Other requests get their turn, also while nothing comes of what is unpacked: a bomb has many pieces.
+                await asyncio.sleep(0)
             if self._tools.clock.monotonic() - self._committed_at > _COMMIT_EVERY:
                 await self._commit()
         if self._gunzip:

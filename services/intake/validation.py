@@ -16,7 +16,7 @@ from services.intake.domain import Fault
 from services.intake.email import normal_email
 from services.intake.records import MAX_REF, Record
 
-__all__ = ["Checked", "Validator", "is_bsn"]
+__all__ = ["PERSON_KEY_DIGITS", "Checked", "Validator", "bsn_digits", "is_bsn"]
 
 _DEFAULT_COUNTRY, _DEFAULT_LANGUAGE = "NL", "nl"
 _MAX_TEXT = 200  # characters: longer than any name or street in the registers, short enough for an address window
@@ -29,6 +29,7 @@ _POSTCODE = re.compile(r"([1-9][0-9]{3}) ?([A-Za-z]{2})", re.ASCII)
 _PLAIN_POSTCODE = re.compile(r"[1-9][0-9]{3}[A-Z]{2}", re.ASCII).fullmatch
 _PLAIN_NUMBER = re.compile(r"[1-9][0-9]{0,4}", re.ASCII).fullmatch
 _HOUSE_NUMBER = re.compile(r"0*([1-9][0-9]{0,4})", re.ASCII)
+PERSON_KEY_DIGITS = 64
 _PERSON_KEY = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*", re.ASCII)  # as in the incident document
 _MAX_LANGUAGE = 35  # characters: what RFC 5646 asks software to have room for at least
@@ -196,11 +197,16 @@ def _is_control(letter: str) -> bool:
 
 def _check_odd_bsn(record: Record, faults: list[Fault]) -> None:
     """Take a BSN written with separators or without its leading zeros."""
-    digits = str(record.bsn).translate(_SEPARATORS).zfill(9)
+    digits = bsn_digits(str(record.bsn))
     if len(digits) == 9 and is_bsn(digits):
         record.bsn = digits
     else:
         faults.append(Fault("bsn", "invalid-bsn"))
+
+
+def bsn_digits(text: str) -> str:
+    """Give what is written as a BSN without separators and with its leading zeros; it may be none all the same."""
+    return text.translate(_SEPARATORS).zfill(9)
 
 
 _SEPARATORS = {ord(separator): None for separator in " -."}
