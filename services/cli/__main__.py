@@ -1,24 +1,50 @@
 """`heraut`: the command line."""
 
+import os
 import sys
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
 
-import asyncpg
 import click
 
-from services.cli.cohort import cohort
 from services.cli.console import Fault
-from services.cli.dead_letters import dlq
-from services.cli.demo import demo
-from services.cli.doctor import doctor
-from services.cli.incident import incident
-from services.cli.ledger import ledger
-from services.cli.running import migrate_command, serve, topics, up
 from services.kit.errors import ConfigError, HerautError
 
-__all__ = ["main"]
+__all__ = ["heraut", "main"]
+
+# Each command is read in when it is used: a look at the ledger need not wait for Kafka's client.
+_COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "cohort": ("services.cli.cohort", "cohort"),
+        "demo": ("services.cli.demo", "demo"),
+        "dlq": ("services.cli.dead_letters", "dlq"),
+        "doctor": ("services.cli.doctor", "doctor"),
+        "incident": ("services.cli.incident", "incident"),
+        "ledger": ("services.cli.ledger", "ledger"),
+        "migrate": ("services.cli.running", "migrate_command"),
+        "serve": ("services.cli.running", "serve"),
+        "topics": ("services.cli.running", "topics"),
+        "up": ("services.cli.running", "up"),
+    }
+)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(click.Group):
+    """The commands of `_COMMANDS`."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        module, attribute = _COMMANDS[name]
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="heraut")
 def heraut() -> None:
     """Tell everyone hit by a data breach what was taken from them: once, fast, provably.
@@ -28,20 +54,21 @@ def heraut() -> None:
     """
 
 
-for command in (demo, up, serve, migrate_command, topics, incident, cohort, ledger, dlq, doctor):
-    heraut.add_command(command)
-
-
 def main() -> None:
     """Run the command line; what goes wrong is told in lines, not in tracebacks."""
     try:
         heraut(prog_name="heraut")
     except HerautError as error:
         _end(str(error), getattr(error, "status", 2 if isinstance(error, ConfigError) else 1))
-    except asyncpg.PostgresError as error:
-        _end(f"the database refused: {str(error).splitlines()[0]}", 1)
     except OSError as error:
-        _end(error.strerror or type(error).__name__, 1)
+        what = "cannot connect: " if isinstance(error, ConnectionError) else ""
+        where = f" ({error.filename})" if error.filename else ""
+        _end(f"{what}{os.strerror(error.errno or 0).lower()}{where}", 1)
+    except Exception as error:
+        # asyncpg is not read in for every command; what the server refused is no bug of ours to trace back.
+        if not type(error).__module__.startswith("asyncpg."):
+            raise
+        _end(f"the database refused: {str(error).splitlines()[0]}", 1)
 
 
 def _end(message: str, status: int) -> None:
