@@ -67,15 +67,16 @@ class KafkaWorld(World):
             self.written[partition] = first + len(own) - 1
 
     async def records(self, topic: str) -> list[Record]:
-        """Read a topic from its beginning; what cannot be read just now is not there yet."""
+        """Read a topic from its beginning to its end, as often as it takes."""
         log = self._log_of("tracking")
-        records: list[Record] = []
-        with suppress(RetryableError):
-            await log.assign({TopicPartition(topic, partition): Cursor() for partition in range(PARTITIONS)})
-            while any((await log.backlog()).values()):
-                records += await log.fetch(1000, 0.2)
-            await log.assign({})
-        return sorted(records, key=lambda record: (record.partition, record.offset))
+        while True:
+            records: list[Record] = []
+            with suppress(RetryableError):
+                await log.assign({TopicPartition(topic, partition): Cursor() for partition in range(PARTITIONS)})
+                while any((await log.backlog()).values()):
+                    records += await log.fetch(1000, 0.2)
+                return sorted(records, key=lambda record: (record.partition, record.offset))
+            await asyncio.sleep(0.2)
 
     def _log_of(self, stage: str) -> KafkaLog:
         for log in self.opened:
