@@ -1,0 +1,197 @@
+"""What happens is seen: a real Prometheus scrapes every service, and no panel of the dashboard stays empty."""
+
+import asyncio
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from deploy.prometheus import local
+from services.core.rooms import STAGES
+from services.demo.stack import open_stack
+from services.kit.embedded import EmbeddedPostgres
+from tests.e2e.made_up_load import Load, make_load, stack_wish, tell
+
+pytestmark = pytest.mark.timeout(600)
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+PIPELINE = DEPLOY / "grafana" / "dashboards" / "pipeline.json"
+# What is promised of each room, beside what every stage has.
+PROMISED = {
+    "intake": {"intake_members_total"},
+    "deduplication": {"deduplication_members_total"},
+    "routing": {"routing_notices_total"},
+    "dispatch": {"dispatch_attempts_total", "dispatch_notice_seconds"},
+    "tracking": {"tracking_events_total", "tracking_cohort_members", "tracking_oldest_uninformed_seconds"},
+}
+OF_EVERY_STAGE = ("batch_seconds", "oldest_unprocessed_seconds", "dead_letters_total")
+# How long a panel may stay empty once all are told: some scrapes of a second each, on a busy machine.
+SEEN_WITHIN = 60.0
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was there to be seen while people were told."""
+
+    services: set[str]
+    up: set[str] = field(default_factory=set)
+    metrics: dict[str, str] = field(default_factory=dict)  # by service, as scraped
+    empty: set[str] = field(default_factory=set)  # queries that never gave a number
+    nameless: set[str] = field(default_factory=set)  # queries whose lines lack what their legend shows
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
+    """Tell 1,500 people while a Prometheus looks on."""
+    data = tmp_path_factory.mktemp("seen")
+    load = make_load(data / "cohorts", people=1500)
+    try:
+        yield asyncio.run(_look_on(data, load))
+    except local.PrometheusUnavailable as error:
+        _not_here(f"no Prometheus: {error}")
+    finally:
+        asyncio.run(EmbeddedPostgres(data).destroy())
+
+
+def _not_here(why: str) -> None:
+    """Skip what cannot be had; in CI everything can."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(why)
+    pytest.skip(why)
+
+
+async def _look_on(data: Path, load: Load) -> Seen:
+    async with open_stack(stack_wish(data), load.incident_id) as stack:
+        seen = Seen(set(stack.addresses))
+        with local.prometheus(stack.addresses, data) as prometheus:
+            async with aiohttp.ClientSession() as http:
+                await _until_all_are_up(http, prometheus, stack.addresses)
+                telling = asyncio.create_task(tell(stack, load))
+                await _until_all_panels_show(http, prometheus, telling, seen)
+                await telling
+                seen.up = await _up(http, prometheus, stack.addresses)
+                for service, url in stack.addresses.items():
+                    seen.metrics[service] = await _text(http, f"{url}/metrics")
+    return seen
+
+
+async def _until_all_panels_show(
+    http: aiohttp.ClientSession, prometheus: str, telling: "asyncio.Task[dict[str, Any]]", seen: Seen
+) -> None:
+    """Ask every query of the dashboard until each has given a number, or it is too late for that."""
+    legends = dict(_queries())
+    seen.empty = set(legends)
+    loop = asyncio.get_running_loop()
+    deadline = math.inf
+    while seen.empty and loop.time() < deadline:
+        if telling.done() and deadline == math.inf:
+            telling.result()  # raises what went wrong
+            deadline = loop.time() + SEEN_WITHIN
+        for query in sorted(seen.empty):
+            lines = await _lines(http, prometheus, query)
+            if lines:
+                seen.empty.discard(query)
+                wanted = set(re.findall(r"\{\{(\w+)\}\}", legends[query]))
+                seen.nameless |= {query for line in lines if not wanted <= line.keys()}
+        await asyncio.sleep(0.3)  # another process sets no event of ours
+
+
+def _queries() -> Iterator[tuple[str, str]]:
+    """Give every query of the dashboard with its legend."""
+    for panel in json.loads(PIPELINE.read_text(encoding="utf-8"))["panels"]:
+        for target in panel["targets"]:
+            yield target["expr"], target["legendFormat"]
+
+
+async def _lines(http: aiohttp.ClientSession, prometheus: str, query: str) -> list[dict[str, str]]:
+    """Give the labels of each line that has a number now."""
+    async with http.get(f"{prometheus}/api/v1/query", params={"query": query}) as answer:
+        document = await answer.json()
+        assert answer.status == 200, f"{query}: {document['error']}"
+    return [one["metric"] for one in document["data"]["result"] if not math.isnan(float(one["value"][1]))]
+
+
+async def _up(http: aiohttp.ClientSession, prometheus: str, addresses: dict[str, str]) -> set[str]:
+    """Give the services whose last scrape went well."""
+    async with http.get(f"{prometheus}/api/v1/targets", params={"state": "active"}) as answer:
+        targets = (await answer.json())["data"]["activeTargets"]
+    up = {target["scrapeUrl"].removesuffix("/metrics") for target in targets if target["health"] == "up"}
+    return {service for service, url in addresses.items() if url in up}
+
+
+async def _until_all_are_up(http: aiohttp.ClientSession, prometheus: str, addresses: dict[str, str]) -> None:
+    """Wait for the first scrape of each: Prometheus is ready some seconds before it looks at anything."""
+    async with asyncio.timeout(SEEN_WITHIN):
+        while await _up(http, prometheus, addresses) != set(addresses):  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.2)
+
+
+async def _text(http: aiohttp.ClientSession, url: str) -> str:
+    async with http.get(url) as answer:
+        return await answer.text()
+
+
+def test_every_service_is_scraped(seen: Seen) -> None:
+    """No process runs unseen."""
+    assert set(STAGES) == seen.services
+    assert set(STAGES) == seen.up
+
+
+def test_every_promised_metric_is_at_its_process(seen: Seen) -> None:
+    """Who watches Heraut finds each metric where the interface says that it is."""
+    missing = {}
+    for service, room in STAGES.items():
+        counted = set(re.findall(r"^# TYPE (\w+) ", seen.metrics[service], re.MULTILINE))
+        promised = PROMISED[room] | {f"{room}_{name}" for name in OF_EVERY_STAGE}
+        missing[service] = promised - counted
+
+    assert {service: set[str]() for service in STAGES} == missing
+
+
+def test_every_panel_shows_the_load(seen: Seen) -> None:
+    """Every query of the dashboard gives numbers while people are told, with the names that its legend shows."""
+    assert (set(), set()) == (seen.empty, seen.nameless)
+
+
+def test_every_process_counts_for_its_own_room(seen: Seen) -> None:
+    """A process counts for its own room only, so that nothing is added up twice."""
+    foreign = {
+        name
+        for service, room in STAGES.items()
+        for name in re.findall(r"^# TYPE (\w+) ", seen.metrics[service], re.MULTILINE)
+        if name.split("_")[0] not in {room, "process", "python"}
+    }
+
+    assert set() == foreign
+
+
+@pytest.mark.parametrize("service", STAGES)
+def test_prometheus_own_tool_finds_nothing_to_say(seen: Seen, service: str) -> None:
+    """Names, units and help texts of all metrics are as Prometheus wants them."""
+    assert (0, "") == _promtool("check", "metrics", standard_input=seen.metrics[service])
+
+
+def test_the_configuration_for_containers_is_valid() -> None:
+    """Prometheus would start with it."""
+    status, said = _promtool("check", "config", str(DEPLOY / "prometheus" / "prometheus.yml"))
+
+    assert (0, True) == (status, "SUCCESS" in said)
+
+
+def _promtool(*arguments: str, standard_input: str = "") -> tuple[int, str]:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        _not_here("promtool is missing; it comes with Prometheus")
+    done = subprocess.run(  # noqa: S603 - found on the path
+        [str(promtool), *arguments], input=standard_input, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout + done.stderr

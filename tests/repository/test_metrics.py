@@ -1,0 +1,65 @@
+"""Rule 4: what a dashboard shows is what the code counts."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from services.core.channel import Channel
+from services.core.rooms import ROOMS
+from services.deduplication.metrics import Metrics as DeduplicationMetrics
+from services.dispatch.metrics import DispatchMetrics
+from services.intake.metrics import IntakeMetrics
+from services.kit.metrics import StageMetrics, new_registry
+from services.routing.metrics import RoutingMetrics
+from services.tracking.metrics import LedgerMetrics, TrackingMetrics
+
+ROOT = Path(__file__).parents[2]
+DASHBOARDS = sorted((ROOT / "deploy" / "grafana" / "dashboards").glob("*.json"))
+# What a family of this type is called in queries.
+_ENDINGS = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
+# A name that no bracket follows and that stands in no `by (...)`, `{...}` or `[...]`.
+_ASIDE = re.compile(r"(?:\b(?:by|without|on|ignoring)\s*\([^)]*\))|\{[^}]*\}|\[[^\]]*\]")
+_NAME = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b(?!\s*\()")
+
+
+def _registry() -> CollectorRegistry:
+    """Give one registry with everything that any process counts."""
+    registry = new_registry()
+    for room in ROOMS:
+        StageMetrics(room, registry)
+    for room_metrics in (IntakeMetrics, DeduplicationMetrics, RoutingMetrics, TrackingMetrics, LedgerMetrics):
+        room_metrics(registry)
+    DispatchMetrics(registry, Channel.LETTER, "print")
+    return registry
+
+
+def _names(registry: CollectorRegistry) -> Iterator[str]:
+    for family in registry.collect():
+        for ending in _ENDINGS.get(family.type, ("",)):
+            yield family.name + ending
+
+
+def _queries(dashboard: Path) -> Iterator[str]:
+    for panel in json.loads(dashboard.read_text(encoding="utf-8"))["panels"]:
+        for target in panel["targets"]:
+            yield target["expr"]
+
+
+@pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda path: path.stem)
+def test_every_metric_of_a_dashboard_is_counted_by_some_process(dashboard: Path) -> None:
+    """No panel stays empty because a metric was renamed."""
+    asked = {name for query in _queries(dashboard) for name in _NAME.findall(_ASIDE.sub("", query))}
+
+    assert len(asked) > len(ROOMS)
+    assert set() == asked - set(_names(_registry()))
+
+
+def test_every_metric_begins_with_its_room() -> None:
+    """A name says which room counts it; the rest is about the process itself."""
+    foreign = {name for name in _names(_registry()) if name.split("_")[0] not in {*ROOMS, "process", "python"}}
+
+    assert set() == foreign
