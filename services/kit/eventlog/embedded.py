@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeAlias
 
 import asyncpg
 from notification.topics import TOPICS
@@ -28,9 +29,10 @@ from services.kit.postgres import Queries, is_retryable
 
 __all__ = ["EmbeddedLog", "prune", "prune_published"]
 
-Connection = asyncpg.Connection[asyncpg.Record]
-Pool = asyncpg.Pool[asyncpg.Record]
-PoolConnection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+# Quoted: asyncpg's classes are generic for the type checker only.
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+PoolConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 SourcePosition = tuple[TopicPartition, str]
 
 _QUERIES = Queries.load(Path(__file__).with_name("embedded.sql"))

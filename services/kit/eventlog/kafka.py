@@ -8,6 +8,7 @@ from aiokafka.structs import TopicPartition as KafkaPartition
 
 from services.kit.eventlog import Cursor, Output, Record, Row, TopicPartition
 from services.kit.eventlog.kafka_client import Closing, KafkaFields, KafkaSettings, passing_faults, started
+from services.kit.eventlog.kafka_progress import KafkaProgress
 from services.kit.eventlog.kafka_reader import KafkaReader, between, new_consumer
 from services.kit.eventlog.kafka_writer import KafkaWriter
 
@@ -30,8 +31,9 @@ class KafkaLog:
         self._settings = settings
         self._client_id = f"heraut-{stage}"
         self._closing = Closing()
-        self._reader = KafkaReader(settings, stage, self._client_id, self._closing, fuller)
+        self._reader = KafkaReader(settings, self._client_id, self._closing, fuller)
         self._writer = KafkaWriter(settings, self._client_id, self._closing)
+        self._progress = KafkaProgress(settings, stage)
         self._probe: AIOKafkaConsumer | None = None
         self._probing = asyncio.Lock()
 
@@ -93,18 +95,19 @@ class KafkaLog:
 
     async def note_progress(self, cursors: Mapping[TopicPartition, Cursor]) -> None:
         """Commit offsets of the group for those who watch the lag: seldom, in the background, harmless if it fails."""
-        self._reader.note_progress(cursors)
+        self._progress.note(cursors)
 
     async def close(self) -> None:
         """Let go of all connections."""
         self._reader.close()
         self._writer.close()
         self._drop_probe()
+        await self._progress.close()
         await self._closing.wait()
 
     async def _connected_probe(self) -> AIOKafkaConsumer:
         if self._probe is None:
-            self._probe = await started(new_consumer(self._settings, None, self._client_id), self._closing)
+            self._probe = await started(new_consumer(self._settings, self._client_id), self._closing)
         return self._probe
 
     def _drop_probe(self) -> None:

@@ -7,8 +7,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError, ProducerClosed
 from aiokafka.helpers import create_ssl_context
 
 from services.kit.errors import LogPositionError, RetryableError
@@ -134,7 +135,7 @@ class Closing:
 
     def add(self, client: _Client) -> None:
         """Begin to close a client; nobody uses it any more."""
-        task = asyncio.get_running_loop().create_task(quietly(client.stop()))
+        task = asyncio.get_running_loop().create_task(quietly(_stop(client)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -146,13 +147,45 @@ class Closing:
                 task.cancel()
 
 
+async def _stop(client: _Client) -> None:
+    """Stop a client and close its connections, whatever it was in the middle of."""
+    connections = getattr(client, "client", None) or client._client  # type: ignore[attr-defined] # noqa: SLF001
+    try:
+        if isinstance(client, AIOKafkaProducer):
+            _abandon(client)
+        await client.stop()
+    finally:
+        await connections.close()
+
+
+def _abandon(producer: AIOKafkaProducer) -> None:
+    """Fail what a producer still holds: it would try to deliver it, for ever if the broker does not come back.
+
+    Nobody waits for it but publishers of other partitions, who begin afresh. aiokafka has no public way.
+    """
+    batches, sender = producer._message_accumulator, producer._sender  # noqa: SLF001
+    queued = [batch for queue in batches._batches.values() for batch in queue]  # noqa: SLF001
+    for batch in [*queued, *batches._pending_batches]:  # noqa: SLF001
+        batch.future.add_done_callback(_retrieve)
+    batches.fail_all(ProducerClosed())
+    if sender.sender_task is not None:
+        # It would look for a transaction to fail, and there is none.
+        sender.sender_task.remove_done_callback(sender._fail_all)  # noqa: SLF001
+
+
+def _retrieve(future: "asyncio.Future[object]") -> None:
+    """Take note of an exception, so that asyncio does not report it as missed."""
+    if not future.cancelled():
+        future.exception()
+
+
 async def quietly(work: Awaitable[None]) -> None:
     """Do something whose failure matters to nobody, within a bound."""
     try:
         # Twice a request: one under way, and one that follows it.
         async with asyncio.timeout(2 * REQUEST_SECONDS):
             await work
-    except (KafkaError, OSError, TimeoutError) as error:
+    except Exception as error:  # noqa: BLE001 - a client that failed once fails in any way when it is closed
         log.debug("Kafka was left alone after %s", type(error).__name__)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.structs import ConsumerRecord, OffsetAndMetadata
+from aiokafka.structs import ConsumerRecord
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from services.kit.errors import LogPositionError, RetryableError
@@ -32,16 +32,14 @@ _DRAIN = 64
 _SILENCE_SECONDS = 5.0
 # Reading a few thousand blocks takes a second or two; a look that takes so long is stuck.
 _LOOK_SECONDS = 20.0
-# Committed offsets are for lag exporters, which look every half minute.
-_COMMIT_SECONDS = 5.0
 
 
-def new_consumer(settings: KafkaSettings, group: str | None, client_id: str) -> AIOKafkaConsumer:
+def new_consumer(settings: KafkaSettings, client_id: str) -> AIOKafkaConsumer:
     """Make a consumer that reads only what it is told to, from where it is told to."""
     return AIOKafkaConsumer(
         **settings.client_options(),
         client_id=client_id,
-        group_id=group,
+        group_id=None,  # no rebalance: the stage's own table says who owns what
         enable_auto_commit=False,
         auto_offset_reset="none",
         isolation_level="read_committed",  # upstream systems may write in transactions
@@ -53,20 +51,17 @@ def new_consumer(settings: KafkaSettings, group: str | None, client_id: str) -> 
 class KafkaReader:
     """The reading half of the log: one consumer, made again from our own positions whenever it fails us."""
 
-    def __init__(self, settings: KafkaSettings, stage: str, client_id: str, closing: Closing, fuller: float) -> None:
+    def __init__(self, settings: KafkaSettings, client_id: str, closing: Closing, fuller: float) -> None:
         self._settings = settings
-        self._stage = stage
         self._client_id = client_id
         self._closing = closing
         self._consumer: AIOKafkaConsumer | None = None
         self._using = asyncio.Lock()  # assign and recreation exclude each other
         self._positions: dict[TopicPartition, int] = {}
-        self._heard: dict[TopicPartition, float] = {}  # monotonic: since when silence counts
+        self._heard: dict[TopicPartition, float] = {}  # monotonic: silence counts from here
         self._paused: set[TopicPartition] = set()
         self._assignment = 0
         self._pace = Pace(idle=0.0, fuller=fuller)  # an idle wait is the broker's long poll
-        self._fetched_at = time.monotonic()
-        self._committed_at = 0.0
         self._changed = asyncio.Event()
 
     async def assign(self, cursors: Mapping[TopicPartition, Cursor]) -> None:
@@ -90,17 +85,16 @@ class KafkaReader:
             return ()
         async with self._using:
             consumer = await self._connected()
-        self._note_absence()
         began = time.monotonic()
         with self._faults(consumer, "the log cannot be read"):
             records = await self._drain(consumer, limit, wait)
         if assignment != self._assignment:
             self._unread(consumer, records)
             return ()
-        self._fetched_at = time.monotonic()
+        now = time.monotonic()
         for record in records:
             self._positions[record.topic_partition] = record.offset + 1
-            self._heard[record.topic_partition] = self._fetched_at
+            self._heard[record.topic_partition] = now
         self._pace.looked(began, len(records), limit)
         if not records:
             self._check_silence(consumer)
@@ -136,16 +130,6 @@ class KafkaReader:
                     for at, position in self._positions.items()
                 }
 
-    def note_progress(self, cursors: Mapping[TopicPartition, Cursor]) -> None:
-        """Commit offsets for those who watch the lag: seldom, in the background, and no harm if it fails."""
-        consumer = self._consumer
-        offsets = {_theirs(at): c.next_offset for at, c in cursors.items() if at in self._positions and c.next_offset}
-        if consumer is None or not offsets or time.monotonic() - self._committed_at < _COMMIT_SECONDS:
-            return
-        self._committed_at = time.monotonic()
-        metadata = {at: OffsetAndMetadata(offset, "") for at, offset in offsets.items()}
-        self._closing.spawn(lambda: consumer.commit(metadata))
-
     def close(self) -> None:
         """Close the consumer in the background."""
         self._assignment += 1
@@ -170,7 +154,7 @@ class KafkaReader:
     async def _connected(self) -> AIOKafkaConsumer:
         """Give the consumer; a new one stands where the old one stood."""
         if self._consumer is None:
-            fresh = new_consumer(self._settings, self._stage, self._client_id)
+            fresh = new_consumer(self._settings, self._client_id)
             consumer = await started(fresh, self._closing)
             if self._positions:
                 self._seek(consumer, self._positions)
@@ -213,14 +197,12 @@ class KafkaReader:
     def _nothing_to_read(self) -> bool:
         return len(self._paused) == len(self._positions)
 
-    def _note_absence(self) -> None:
-        """Start the silence afresh where we did not ask for a while: the client fetches no more than it can hold."""
-        now = time.monotonic()
-        if now - self._fetched_at > 1.0:  # well above a long poll, well below the silence
-            self._heard = dict.fromkeys(self._heard, now)
-
     def _check_silence(self, consumer: AIOKafkaConsumer) -> None:
-        """Raise RetryableError, and begin afresh, where the broker has not answered for long."""
+        """Raise RetryableError, and begin afresh, where the broker has not answered for long.
+
+        Called when a fetch gave nothing: then the client holds nothing back and asks for every partition
+        again and again, whether or not we fetch.
+        """
         now = time.monotonic()
         for at in self._positions.keys() - self._paused:
             answered_ms = consumer.last_poll_timestamp(_theirs(at)) or 0

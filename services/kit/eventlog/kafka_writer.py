@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from services.kit.errors import RetryableError
 from services.kit.eventlog import Row, TopicPartition
 from services.kit.eventlog.catalogue import max_message_bytes
 from services.kit.eventlog.kafka_client import Closing, KafkaSettings, passing_faults, started
@@ -19,6 +20,8 @@ __all__ = ["KafkaWriter", "own_headers"]
 _BATCH_BYTES = 980_000
 # A batch's and a record's own frame, generously: what a record of that value adds beyond value and headers.
 _FRAME_BYTES = 200
+# aiokafka tries an idempotent batch again for ever and says nothing. This bound leaves room for an election.
+_BATCH_SECONDS = 10.0
 
 
 def own_headers(source: str, row: Row) -> list[tuple[str, bytes]]:
@@ -46,14 +49,16 @@ class KafkaWriter:
         """Write rows in order; returns when every in-sync replica has them. Raises RetryableError."""
         async with self._partition_locks[at], self._writing(at) as producer:
             for batch in _batches(producer, source, at, rows):
-                await (await producer.send_batch(batch, at.topic, partition=at.partition))
+                async with asyncio.timeout(_BATCH_SECONDS):
+                    await (await producer.send_batch(batch, at.topic, partition=at.partition))
 
     async def send(
         self, at: TopicPartition, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]]
     ) -> None:
         """Write one record that is not ours, as it once came. Raises RetryableError."""
         async with self._partition_locks[at], self._writing(at) as producer:
-            await producer.send_and_wait(at.topic, value, key=key, partition=at.partition, headers=list(headers))
+            async with asyncio.timeout(_BATCH_SECONDS):
+                await producer.send_and_wait(at.topic, value, key=key, partition=at.partition, headers=list(headers))
 
     def close(self) -> None:
         """Close the producer in the background."""
@@ -66,6 +71,7 @@ class KafkaWriter:
         producer = await self._ready()
         try:
             with passing_faults(f"{at.topic}/{at.partition} cannot be written"):
+                await _check_partition(producer, at)
                 yield producer
         except BaseException:
             self._discard(producer)
@@ -91,6 +97,12 @@ class KafkaWriter:
         self._closing.add(producer)
         if self._producer is producer:
             self._producer = None
+
+
+async def _check_partition(producer: AIOKafkaProducer, at: TopicPartition) -> None:
+    """Raise RetryableError for a partition that is not known (yet): the client would fail an assertion."""
+    if at.partition not in await producer.partitions_for(at.topic):
+        raise RetryableError(f"{at.topic}/{at.partition} is not there")
 
 
 def _batches(

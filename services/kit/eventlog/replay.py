@@ -6,7 +6,7 @@ keys below the log make a repeat harmless, so a replay may be repeated; on the e
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer
@@ -25,7 +25,7 @@ from services.kit.postgres import Queries
 
 __all__ = ["DeadLetters", "EmbeddedDeadLetters", "KafkaDeadLetters"]
 
-Connection = asyncpg.Connection[asyncpg.Record]
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 _QUERIES = Queries.load(Path(__file__).with_name("embedded.sql"))
 
@@ -158,7 +158,7 @@ class KafkaDeadLetters:
         where = KafkaPartition(*at)
         with passing_faults(f"{at.topic}/{at.partition} cannot be read"):
             if self._consumer is None:
-                self._consumer = await started(new_consumer(self._kafka, None, "heraut-dlq"), self._closing)
+                self._consumer = await started(new_consumer(self._kafka, "heraut-dlq"), self._closing)
             first = (await self._consumer.beginning_offsets([where]))[where]
             end = (await self._consumer.end_offsets([where]))[where]
             records = await between(self._consumer, where, max(first, offset), min(end, max(first, offset) + limit))

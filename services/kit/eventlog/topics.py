@@ -31,16 +31,15 @@ async def ensure_topics(kafka: KafkaSettings, partitions: int, replication_facto
     admin = await started(new_admin(kafka), closing)
     try:
         with passing_faults("the topics cannot be made"):
-            existing = await _partitions(admin, wanted)
-            _check(wanted, existing)
-            missing = [setting for name, setting in wanted.items() if name not in existing]
-            if missing:
-                await _create(admin, missing, replication_factor)
+            _check(wanted, await _partitions(admin, wanted))
+            # All are asked for: only the controller knows for certain which ones there are.
+            made = await _create(admin, list(wanted.values()), replication_factor)
             await _wait_for_leaders(admin, wanted)
+            _check(wanted, await _partitions(admin, wanted))
     finally:
         closing.add(admin)
         await closing.wait()
-    return [setting.name for setting in missing]
+    return made
 
 
 async def _partitions(admin: KafkaAdmin, wanted: Mapping[str, TopicSetting]) -> dict[str, Sequence[Mapping[str, Any]]]:
@@ -59,18 +58,22 @@ def _check(wanted: Mapping[str, TopicSetting], existing: Mapping[str, Sequence[o
         raise ConfigError("\n".join(faults))
 
 
-async def _create(admin: KafkaAdmin, missing: Sequence[TopicSetting], replication_factor: int) -> None:
-    new = [NewTopic(s.name, s.partitions, replication_factor, topic_configs=dict(s.config)) for s in missing]
+async def _create(admin: KafkaAdmin, topics: Sequence[TopicSetting], replication_factor: int) -> Sequence[str]:
+    """Ask for topics; gives those that were not there."""
+    new = [NewTopic(t.name, t.partitions, replication_factor, topic_configs=dict(t.config)) for t in topics]
     answer = await admin.create_topics(new)
-    faults = []
+    made, faults = [], []
     for name, code, *message in answer.topic_errors:
         error = for_code(code)
-        if code and error is not TopicAlreadyExistsError:  # another `heraut topics` at the same time
-            if getattr(error, "retriable", False):
-                raise RetryableError(f"{name} cannot be made: {error.__name__}")
+        if not code:
+            made.append(name)
+        elif getattr(error, "retriable", False):
+            raise RetryableError(f"{name} cannot be made: {error.__name__}")
+        elif error is not TopicAlreadyExistsError:
             faults.append(f"{name} cannot be made: {message[0] if message and message[0] else error.__name__}")
     if faults:
         raise ConfigError("\n".join(faults))
+    return made
 
 
 async def _wait_for_leaders(admin: KafkaAdmin, wanted: Mapping[str, TopicSetting]) -> None:
@@ -78,9 +81,8 @@ async def _wait_for_leaders(admin: KafkaAdmin, wanted: Mapping[str, TopicSetting
     while True:
         found = await _partitions(admin, wanted)
         led = {name for name, partitions in found.items() if all(p["leader"] >= 0 for p in partitions)}
-        ready = {name for name in led if len(found[name]) == wanted[name].partitions}
-        if len(ready) == len(wanted):
+        if led == wanted.keys():
             return
         if time.monotonic() > deadline:
-            raise RetryableError(f"no leader yet for {', '.join(sorted(wanted.keys() - ready))}")
+            raise RetryableError(f"no leader yet for {', '.join(sorted(wanted.keys() - led))}")
         await asyncio.sleep(_POLL_SECONDS)
