@@ -1,5 +1,6 @@
 """`heraut`: the command line."""
 
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -56,6 +57,8 @@ def heraut() -> None:
 
 def main() -> None:
     """Run the command line; what goes wrong is told in lines, not in tracebacks."""
+    # Libraries' own warnings would stand between the lines; a service that runs here sets up its log itself.
+    logging.getLogger().addHandler(logging.NullHandler())
     try:
         heraut(prog_name="heraut")
     except HerautError as error:
