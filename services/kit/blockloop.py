@@ -110,15 +110,17 @@ class BlockLoop:
             except _Interrupted:
                 continue
             except LostOwnershipError as error:
+                after = 0.0
                 log.warning("taking over afresh: %s", error, extra={"stage": self._stage})
                 self._territory.forget_all()
             except Exception as error:
                 if not is_passing(error):
                     raise
                 log.warning("a passing fault", extra={"stage": self._stage, "attempt": self._failures}, exc_info=True)
+                after = error.after or 0.0 if isinstance(error, RetryableError) else 0.0
                 if not isinstance(error, RetryableError):
                     self._territory.forget_all()
-            await self._pause(stop)
+            await self._pause(stop, at_least=after)
 
     def oldest(self) -> int | None:
         """Give the time of the oldest block that waits here, in ms since 1970; None where none does."""
@@ -126,12 +128,12 @@ class BlockLoop:
         waiting += [still.at for still in self._territory.stopped.values() if still.at]
         return min(waiting, default=None)
 
-    async def _pause(self, stop: asyncio.Event) -> None:
-        """Wait before beginning again, longer each time."""
+    async def _pause(self, stop: asyncio.Event, *, at_least: float) -> None:
+        """Wait before beginning again, longer each time, and as long as was asked for."""
         policy = self._policy
         seconds = backoff(self._failures, base=policy.backoff_base, cap=policy.backoff_cap, random=random.random)
         self._failures += 1
-        await pause_until(stop, seconds)
+        await pause_until(stop, max(seconds, at_least))
 
     async def _settle(self) -> None:
         """Take over what is wanted and not ours yet, and read on from what the database says of all of it."""
@@ -141,6 +143,7 @@ class BlockLoop:
         wanted = territory.wanted
         territory.begun &= wanted
         fresh = sorted(wanted - territory.epochs.keys())
+        began = time.monotonic()
         if fresh:
             await self._steps.reached("take-over: begun")
             territory.epochs.update(await take_epochs(self._pool, self._stage, self._holder, fresh))
@@ -167,7 +170,11 @@ class BlockLoop:
             self._stop_partition(partition, reason)
         if fresh and epochs:
             count = len(epochs.keys() & set(fresh))
-            log.info("took over", extra={"stage": self._stage, "count": count, "holder": self._holder})
+            seconds = round(time.monotonic() - began, 3)
+            log.info(
+                "took over",
+                extra={"stage": self._stage, "count": count, "holder": self._holder, "seconds": seconds},
+            )
         await self._steps.reached("take-over: done")
 
     async def _work(self) -> None:

@@ -114,8 +114,9 @@ where stage = $1 and holder = $2 and partition = any($3::int[]) and lease_until 
 returning partition, epoch;
 
 -- name: end_blockers
--- End the sessions that a waiting one waits for.
-select pg_terminate_backend(blocker) from unnest(pg_blocking_pids($1::int)) as blocker;
+-- End the sessions of this room that a waiting one waits for. A migration that holds the table is left alone.
+select pg_terminate_backend(pid) from pg_stat_activity
+where pid = any(pg_blocking_pids($1::int)) and application_name = current_setting('application_name');
 
 -- name: open_input
 -- Make the positions that are missing: a stage's first start, or a topic that it did not read before.

@@ -99,17 +99,18 @@ class Breaking:
 
 @dataclass
 class Pausing:
-    """Freezes the whole process when a step is reached: nothing of it goes on, its leases included."""
+    """Freezes the whole process the `nth` time that a step is reached: nothing of it goes on, its leases included."""
 
     step: str
+    nth: int = 1
     frozen: asyncio.Event = field(default_factory=asyncio.Event)
     thaw: asyncio.Event = field(default_factory=asyncio.Event)
-    spent: bool = False
+    seen: int = 0
 
     async def reached(self, step: str) -> None:
-        """Freeze at the step, and from then on at every step."""
-        if step == self.step and not self.spent:
-            self.spent = True
+        """Freeze at the step, and from then on at every step until thawed."""
+        self.seen += step == self.step
+        if step == self.step and self.seen == self.nth:
             self.frozen.set()
         if self.frozen.is_set():
             await self.thaw.wait()
