@@ -3,14 +3,14 @@
 import asyncio
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from services.demo.api import Api, open_api
 from services.demo.check import Verdict, check
@@ -22,7 +22,7 @@ from services.demo.people import make_people
 from services.demo.providers import AddressBook, emails, letters, portal_messages
 from services.demo.stack import Stack, StackWish, open_stack
 
-__all__ = ["DemoWish", "Progress", "Result", "run_demo"]
+__all__ = ["STALLED_AFTER", "DemoWish", "LedgerSource", "Progress", "Result", "Watch", "run_demo"]
 
 # interfaces: `heraut demo`. A single slow batch of letters takes seconds, a take-over of a lease some more.
 STALLED_AFTER = 120.0
@@ -147,7 +147,7 @@ async def _tell(
     wish: DemoWish, api: Api, waves: list[Wave], expectation: Expectation, progress: Progress
 ) -> dict[str, Any]:
     """Send everything and wait until all is told; gives the ledger."""
-    watch = _Watch(api, progress)
+    watch = Watch(api, progress)
     progress.phase, progress.began = "sending and telling", time.monotonic()
     await api.put_incident(made_up_incident(datetime.now(UTC)))
     first, last = (waves[:-1], waves[-1:]) if wish.supplements else (waves, [])
@@ -192,21 +192,30 @@ async def _send(api: Api, wave: Wave, progress: Progress, halfway: asyncio.Event
     await api.seal(wave.cohort_id)
 
 
-class _Watch:
+class LedgerSource(Protocol):
+    """Where the ledger is read from."""
+
+    async def ledger(self) -> dict[str, Any] | None:
+        """Give the ledger, None where it cannot be had now."""
+        ...
+
+
+class Watch:
     """Looks at the ledger and notices when it stands still."""
 
-    def __init__(self, api: Api, progress: Progress) -> None:
-        self._api = api
-        self._progress = progress
+    def __init__(
+        self, api: LedgerSource, progress: Progress, clock: Callable[[], float] = time.monotonic, poll: float = _POLL
+    ) -> None:
+        self._api, self._progress, self._clock, self._poll = api, progress, clock, poll
         self._seen: object = None
-        self._changed_at = time.monotonic()
+        self._changed_at = clock()
 
     async def alongside(self, work: Any) -> None:
         """Await `work` while looking on."""
         task = asyncio.ensure_future(work)
         try:
             while not task.done():
-                await asyncio.wait({task}, timeout=_POLL)
+                await asyncio.wait({task}, timeout=self._poll)
                 await self._look()
             await task
         finally:
@@ -221,17 +230,17 @@ class _Watch:
         while True:
             ledger = await self._look()
             if ledger is not None and _is_settled(ledger["totals"]):
-                quiet = time.monotonic() - self._changed_at
+                quiet = self._clock() - self._changed_at
                 if expectation is None or _as_expected(ledger["totals"], expectation) or quiet > _SETTLED_FOR:
                     return ledger
-            await asyncio.sleep(_POLL)
+            await asyncio.sleep(self._poll)
 
     async def _look(self) -> dict[str, Any] | None:
         ledger = await self._api.ledger()
         if ledger is not None:
             self._progress.totals = ledger["totals"]
         seen = (self._progress.totals, dict(self._progress.sent))
-        now = time.monotonic()
+        now = self._clock()
         if seen != self._seen:
             self._seen, self._changed_at = seen, now
         elif now - self._changed_at > STALLED_AFTER:
