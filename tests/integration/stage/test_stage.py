@@ -4,7 +4,9 @@ import asyncio
 from collections import Counter
 
 from services.kit.eventlog import Output, TopicPartition
+from services.kit.metrics import StageMetrics, new_registry
 from services.kit.outbox import append
+from services.kit.stage import Stage
 from tests.integration.stage.room import OUTPUT, PARTITIONS, POLICY, STAGE, Copying, World, numbered, until
 
 
@@ -45,6 +47,23 @@ async def test_blocks_that_others_write_as_this_stage_come_out_too(world: World)
         await world.all_through(blocks)
 
     assert Counter(blocks) == await world.taken_by_next_room()
+
+
+async def test_a_stage_that_reads_nothing_ticks_and_publishes(world: World) -> None:
+    """A room that is fed over HTTP alone owns partitions all the same: for its ticks, and for what it wrote."""
+    pool, due = await world.new_pool(STAGE), b"tick@1"
+    stage = Stage(
+        name=STAGE, topics=[], partitions=PARTITIONS, pool=pool, log=world.new_log(pool, STAGE),
+        handler=Copying(due=[Output(OUTPUT, 1, due)]), policy=POLICY, relay=world.relays,
+        metrics=StageMetrics(STAGE, new_registry()),
+    )  # fmt: skip
+    stop = asyncio.Event()
+    task = asyncio.create_task(stage.run(stop))
+    await world.all_through([due])
+    stop.set()
+    await task
+
+    assert {due: 1} == await world.taken_by_next_room()
 
 
 async def test_stopping_leaves_nothing_for_the_next_owner_to_wait_for(world: World) -> None:
