@@ -1,0 +1,123 @@
+"""How fast the real channels are: letters as PDF, e-mails over SMTP, messages to a portal.
+
+    python -m loadtests.channels [--people 3000] [--dir DIR]
+
+Everybody has one way to be reached, a third each, and the whole pipeline is in front. The stand-ins for mail server
+and portal run in a process of their own; their CPU is told apart.
+"""
+
+import argparse
+import asyncio
+import re
+import shutil
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+import orjson
+
+from loadtests.chaos.fleet import TOKEN, Fleet
+from loadtests.processes import cost_between, costs_of, pid_of
+from services.demo.incident import CATEGORIES, made_up_incident
+from services.demo.people import Person, make_people
+
+INCIDENT = "channels"
+CHANNELS = ("letter", "email", "portal")
+_PATIENCE = 120.0
+
+
+def _records(people: list[Person], channel: str) -> bytes:
+    """Give NDJSON in which everybody can be reached by one channel alone."""
+    lines = []
+    for person in people:
+        record = {"memberRef": f"{channel}-{person.number}", "dataCategories": [CATEGORIES[0][0]]}
+        record |= {"familyName": person.family_name, "initials": person.initials, "birthDate": person.birth_date}
+        record |= {"bsn": person.bsn} if person.bsn else {"personKey": person.person_key}
+        if channel == "letter":
+            record |= {"street": person.street, "houseNumber": person.house_number}
+            record |= {"postcode": person.postcode, "city": person.city, "country": person.country}
+        elif channel == "email":
+            record["email"] = f"person{person.number}@example.org"
+        else:
+            record["portalId"] = f"portal-{person.number}"
+        lines.append(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+    return b"".join(lines)
+
+
+async def run(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
+    """Measure one channel after the other on one fleet."""
+    people = make_people(arguments.people, 1)
+    share = len(people) // len(CHANNELS)
+    fleet = Fleet(folder, "postgres", {"HERAUT_LETTER_FORMAT": "pdf"}, replicas=1)
+    figures: dict[str, object] = {"people": share}
+    try:
+        await fleet.start()
+        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}) as http:
+            url = f"{fleet.urls('intake')[0]}/v1/incidents/{INCIDENT}"
+            await _send(http, "PUT", url, orjson.dumps(made_up_incident(datetime.now(UTC))), "application/json")
+            for number, channel in enumerate(CHANNELS):
+                group = people[number * share : (number + 1) * share]
+                figures[channel] = await _measure(fleet, http, url, channel, group)
+    finally:
+        await fleet.stop()
+    return figures
+
+
+async def _measure(
+    fleet: Fleet, http: aiohttp.ClientSession, url: str, channel: str, people: list[Person]
+) -> dict[str, float]:
+    process = fleet.processes[f"dispatch-{channel}-1"].process
+    assert process
+    pids = {"dispatch": process.pid, "standins": pid_of("services.demo.standins", str(fleet.records))}
+    cohort = f"{url}/cohorts/{channel}"
+    await _send(http, "PUT", cohort, orjson.dumps({"source": "load", "autoRelease": True}), "application/json")
+    before, started = costs_of(pids), time.monotonic()
+    await _send(http, "POST", f"{cohort}/members", _records(people, channel), "application/x-ndjson")
+    seconds = await _until_accepted(fleet, http, channel, len(people)) - started
+    cost = cost_between(before, costs_of(pids))
+    return {
+        "perSecond": round(len(people) / seconds, 1),
+        "cpuMicroseconds": round(cost["dispatch"].cpu / len(people) * 1e6),
+        "standInCpuMicroseconds": round(cost["standins"].cpu / len(people) * 1e6),
+    }
+
+
+async def _until_accepted(fleet: Fleet, http: aiohttp.ClientSession, channel: str, wanted: int) -> float:
+    """Wait until dispatch counted so many accepted hand-overs."""
+    pattern = re.compile(rf'dispatch_attempts_total\{{channel="{channel}",outcome="accepted"[^}}]*\}} ([0-9.e+]+)')
+    moved, seen = time.monotonic(), 0.0
+    while True:
+        async with http.get(f"{fleet.urls(f'dispatch-{channel}')[0]}/metrics") as answer:
+            counted = sum(float(value) for value in pattern.findall(await answer.text()))
+        if counted >= wanted:
+            return time.monotonic()
+        if counted > seen:
+            moved, seen = time.monotonic(), counted
+        assert time.monotonic() - moved < _PATIENCE, f"{channel}: {counted} of {wanted} and no progress"
+        await asyncio.sleep(0.1)
+
+
+async def _send(http: aiohttp.ClientSession, method: str, url: str, body: bytes, kind: str) -> None:
+    async with http.request(method, url, data=body, headers={"Content-Type": kind}) as answer:
+        text = await answer.text()
+        assert answer.status < 300, text[:500]
+
+
+def main() -> int:
+    """Measure, and print the figures."""
+    parser = argparse.ArgumentParser(prog="python -m loadtests.channels")
+    parser.add_argument("--people", type=int, default=9000)
+    parser.add_argument("--dir", type=Path)
+    arguments = parser.parse_args()
+    folder = arguments.dir or Path(tempfile.mkdtemp(prefix="heraut-channels-"))
+    print(orjson.dumps(asyncio.run(run(arguments, folder)), option=orjson.OPT_INDENT_2).decode())
+    if not arguments.dir:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
