@@ -20,7 +20,7 @@ PARTITIONS = 8
 def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Give the address of a broker of this test run; skips where none can be had, which CI does not accept."""
     directory = tmp_path_factory.mktemp("kafka")
-    yield started_broker(directory)
+    yield started_broker(directory, outlives_us=False)
     broker.stop(directory)
 
 
@@ -38,10 +38,10 @@ async def kafka(kafka_bootstrap: str) -> AsyncIterator[KafkaSettings]:
         await admin.stop()
 
 
-def started_broker(directory: Path) -> str:
+def started_broker(directory: Path, *, outlives_us: bool = True) -> str:
     """Start a broker on a directory, or skip with the reason; the caller stops it."""
     try:
-        return broker.start(directory)
+        return broker.start(directory, outlives_us=outlives_us)
     except broker.BrokerUnavailable as error:
         if os.environ.get("CI") == "true":
             pytest.fail(f"no Kafka broker in CI: {error.reason}")

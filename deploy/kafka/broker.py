@@ -10,6 +10,7 @@ jars come from Maven Central once. Brokers in different directories run side by 
 import argparse
 import base64
 import contextlib
+import ctypes
 import fcntl
 import hashlib
 import json
@@ -36,6 +37,9 @@ _POM = Path(__file__).with_name("pom.xml")
 _START_SECONDS = 90.0
 # Flushing and closing logs; SIGKILL after that, which KRaft survives.
 _STOP_SECONDS = 20.0
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 _PROPERTIES = """\
 process.roles=broker,controller
@@ -66,10 +70,11 @@ class BrokerUnavailable(Exception):  # noqa: N818 - it says what is, not that so
         self.reason = reason
 
 
-def start(directory: Path = DEFAULT_DIR, port: int = 0) -> str:
+def start(directory: Path = DEFAULT_DIR, port: int = 0, *, outlives_us: bool = True) -> str:
     """Start a broker, or find the one that runs on this directory; gives its bootstrap address.
 
-    `port` 0 takes free ones, or those of the last start here. Raises BrokerUnavailable.
+    `port` 0 takes free ones, or those of the last start here. Unless it `outlives_us` it gets SIGTERM when the
+    thread that calls this ends, however it ends (Linux; elsewhere it stays). Raises BrokerUnavailable.
     """
     directory = directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
@@ -81,7 +86,7 @@ def start(directory: Path = DEFAULT_DIR, port: int = 0) -> str:
         properties = directory / "server.properties"
         if not properties.exists():
             _format(directory, properties, java, libs, port)
-        return _run(directory, properties, java, libs)
+        return _run(directory, properties, java, libs, outlives_us=outlives_us)
 
 
 def status(directory: Path = DEFAULT_DIR) -> str | None:
@@ -228,15 +233,21 @@ def _format(directory: Path, properties: Path, java: str, libs: Path, port: int)
     draft.rename(properties)
 
 
-def _run(directory: Path, properties: Path, java: str, libs: Path) -> str:
+def _run(directory: Path, properties: Path, java: str, libs: Path, *, outlives_us: bool) -> str:
     """Start the process, detached from this one, and wait until it knows itself as a broker."""
     port = _port_of(properties)
     # A heap of 1 GB is what a laptop can spare and more than our topics need.
     command = [java, "-Xmx1g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
     command += ["-cp", f"{libs}/*", "kafka.Kafka", str(properties)]
     with (directory / "broker.log").open("ab") as log:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=directory, start_new_session=True
+        process = subprocess.Popen(  # noqa: PLW1509 - one system call after the fork, of a library loaded before
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=directory,
+            start_new_session=True,
+            preexec_fn=None if outlives_us else _end_with_parent,
         )
     bootstrap = f"127.0.0.1:{port}"
     (directory / "broker.json").write_text(json.dumps({"pid": process.pid, "bootstrap": bootstrap}))
@@ -251,6 +262,12 @@ def _run(directory: Path, properties: Path, java: str, libs: Path) -> str:
         time.sleep(0.1)
     stop(directory, kill=True)
     raise BrokerUnavailable(f"the broker did not answer within {_START_SECONDS:.0f} s; see {directory}/broker.log")
+
+
+def _end_with_parent() -> None:
+    """Ask the kernel for a SIGTERM when the parent ends."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _answers(port: int) -> bool:

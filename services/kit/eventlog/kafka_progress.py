@@ -21,6 +21,7 @@ __all__ = ["KafkaProgress"]
 
 # Lag exporters look every half minute.
 _COMMIT_SECONDS = 15.0
+_LOOKUP_SECONDS = 0.5
 
 
 class KafkaProgress:
@@ -42,7 +43,7 @@ class KafkaProgress:
             self._committing = asyncio.get_running_loop().create_task(quietly(self.commit(offsets)))
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Commit these offsets now. Raises KafkaError."""
+        """Commit these offsets now. Raises KafkaError. The caller bounds it in time."""
         topics = defaultdict(list)
         for at, offset in offsets.items():
             topics[at.topic].append((at.partition, offset, ""))
@@ -53,8 +54,7 @@ class KafkaProgress:
         client = AIOKafkaClient(**self._settings.client_options(), client_id=f"heraut-{self._group}")
         try:
             await client.bootstrap()
-            coordinator = await client.coordinator_lookup(CoordinationType.GROUP, self._group)
-            _check(await client.send(coordinator, request))
+            _check(await client.send(await _coordinator(client, self._group), request))
         finally:
             await client.close()
 
@@ -64,6 +64,17 @@ class KafkaProgress:
             self._committing.cancel()
             with suppress(asyncio.CancelledError):
                 await self._committing
+
+
+async def _coordinator(client: AIOKafkaClient, group: str) -> int:
+    """Give the node that keeps a group's offsets; the first group of a cluster waits until there is one."""
+    while True:
+        try:
+            return int(await client.coordinator_lookup(CoordinationType.GROUP, group))
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            await asyncio.sleep(_LOOKUP_SECONDS)
 
 
 def _check(answer: object) -> None:

@@ -1,0 +1,56 @@
+"""When the log is looked at again."""
+
+from services.kit.eventlog.pace import Pace
+
+
+class _Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def _pace() -> tuple[Pace, _Clock]:
+    clock = _Clock()
+    return Pace(idle=0.05, fuller=0.2, monotonic=clock), clock
+
+
+def test_the_first_look_is_at_once() -> None:
+    """Nobody waits before anything is known."""
+    pace, _ = _pace()
+
+    assert pace.remaining() == 0
+
+
+def test_a_full_answer_is_followed_at_once() -> None:
+    """A backlog is worked off without a pause."""
+    pace, clock = _pace()
+    pace.looked(clock.now, 64, 64)
+
+    assert pace.remaining() == 0
+
+
+def test_a_part_filled_answer_gives_the_next_one_time_to_fill() -> None:
+    """Under load the next look is a while after this one began, so work in between costs no extra wait."""
+    pace, clock = _pace()
+    pace.looked(clock.now, 3, 64)
+    clock.now += 0.15
+
+    assert round(pace.remaining(), 6) == 0.05
+
+
+def test_an_empty_answer_is_followed_after_the_idle_wait() -> None:
+    """A quiet log is looked at seldom."""
+    pace, clock = _pace()
+    pace.looked(clock.now, 0, 64)
+
+    assert round(pace.remaining(), 6) == 0.05
+
+
+def test_a_change_makes_it_look_at_once() -> None:
+    """A resume or a new assignment does not wait."""
+    pace, clock = _pace()
+    pace.looked(clock.now, 0, 64)
+    pace.reset()
+
+    assert pace.remaining() == 0
