@@ -115,6 +115,19 @@ class Pausing:
         if self.frozen.is_set():
             await self.thaw.wait()
 
+    def wake(self) -> None:
+        """Let the process go on."""
+        self.frozen.clear()
+        self.thaw.set()
+
+    @asynccontextmanager
+    async def thawed_at_last(self) -> AsyncIterator[None]:
+        """Let it go on at the end, whatever happened, so that it can be stopped."""
+        try:
+            yield
+        finally:
+            self.wake()
+
 
 @dataclass
 class World:

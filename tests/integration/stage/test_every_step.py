@@ -86,15 +86,14 @@ async def test_frozen_while_another_takes_over(world: World, step: str, nth: int
     pausing = Pausing(step, nth)
     zombie = await world.replica(steps=pausing)
 
-    async with zombie.running():
+    async with zombie.running(), pausing.thawed_at_last():
         await asyncio.wait_for(pausing.frozen.wait(), 10)
         heir = await world.replica()
         async with heir.running() as stage:
             await until(lambda: _owns_all(stage.owned()))
             await world.feed(REST[:20])
             await world.all_through([*FIRST, *REST[:20]])
-            pausing.frozen.clear()
-            pausing.thaw.set()
+            pausing.wake()
             await world.feed(REST[20:])
             await _assert_once(world)
 
