@@ -240,14 +240,14 @@ def _run(directory: Path, properties: Path, java: str, libs: Path, *, outlives_u
     command = [java, "-Xmx1g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
     command += ["-cp", f"{libs}/*", "kafka.Kafka", str(properties)]
     with (directory / "broker.log").open("ab") as log:
-        process = subprocess.Popen(  # noqa: PLW1509 - one system call after the fork, of a library loaded before
+        process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             cwd=directory,
             start_new_session=True,
-            preexec_fn=None if outlives_us else _end_with_parent,
+            preexec_fn=None if outlives_us else _end_with_parent,  # noqa: PLW1509 - one system call, loaded before
         )
     bootstrap = f"127.0.0.1:{port}"
     (directory / "broker.json").write_text(json.dumps({"pid": process.pid, "bootstrap": bootstrap}))

@@ -101,17 +101,16 @@ class KafkaDeadLetters:
     async def entries(self, limit: int, topic: str | None = None) -> Sequence[DeadLetter]:
         """Give the first entries, of one dead-letter topic or of all."""
         found: list[DeadLetter] = []
-        for setting in settings(self._partitions, "kafka"):
-            if setting.name == topic or (topic is None and is_dead_letter_topic(setting.name)):
-                for partition in range(setting.partitions):
-                    at = TopicPartition(setting.name, partition)
-                    found += await self._read(at, 0, limit - len(found))
+        for at, (first, end) in (await self._extents(topic)).items():
+            if first < end and len(found) < limit:
+                found += await self._read(at, first, min(end, first + limit - len(found)))
         return found
 
     async def entry(self, at: TopicPartition, offset: int) -> DeadLetter | None:
         """Give one entry, None where it is not there (any more)."""
-        found = await self._read(at, offset, 1)
-        return found[0] if found and found[0].record.offset == offset else None
+        first, end = (await self._extents(at.topic)).get(at, (0, 0))
+        found = await self._read(at, offset, offset + 1) if first <= offset < end else []
+        return found[0] if found else None
 
     async def replay(self, at: TopicPartition, offset: int) -> bool:
         """Send one entry back to its topic; False where it is not there (any more)."""
@@ -154,15 +153,28 @@ class KafkaDeadLetters:
                 await self._writer.publish(DLQ_SOURCE, at, rows)
                 await self._connection.execute(_QUERIES["forget_replayed"], *at, DLQ_SOURCE, rows[-1].seq)
 
-    async def _read(self, at: TopicPartition, offset: int, limit: int) -> list[DeadLetter]:
-        where = KafkaPartition(*at)
+    async def _extents(self, topic: str | None) -> dict[TopicPartition, tuple[int, int]]:
+        """Give first and end offset of every partition of one dead-letter topic or of all."""
+        wanted = [
+            KafkaPartition(setting.name, partition)
+            for setting in settings(self._partitions, "kafka")
+            if is_dead_letter_topic(setting.name) and topic in {None, setting.name}
+            for partition in range(setting.partitions)
+        ]
+        with passing_faults("the dead letters cannot be read"):
+            consumer = await self._connected()
+            first, end = await consumer.beginning_offsets(wanted), await consumer.end_offsets(wanted)
+        return {TopicPartition(*where): (first[where], end[where]) for where in wanted}
+
+    async def _read(self, at: TopicPartition, start: int, end: int) -> list[DeadLetter]:
         with passing_faults(f"{at.topic}/{at.partition} cannot be read"):
-            if self._consumer is None:
-                self._consumer = await started(new_consumer(self._kafka, "heraut-dlq"), self._closing)
-            first = (await self._consumer.beginning_offsets([where]))[where]
-            end = (await self._consumer.end_offsets([where]))[where]
-            records = await between(self._consumer, where, max(first, offset), min(end, max(first, offset) + limit))
+            records = await between(await self._connected(), KafkaPartition(*at), start, end)
         return [DeadLetter(record) for record in records]
+
+    async def _connected(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            self._consumer = await started(new_consumer(self._kafka, "heraut-dlq"), self._closing)
+        return self._consumer
 
 
 def _again(letter: DeadLetter) -> Output:
