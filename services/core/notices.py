@@ -2,12 +2,20 @@
 
 from dataclasses import dataclass, field, fields
 
-__all__ = ["FLAG_DECEASED", "FLAG_NOT_AT_ADDRESS", "FLAG_RETRACTED", "FLAG_SECRET_ADDRESS", "Notices"]
+__all__ = [
+    "FLAG_DECEASED",
+    "FLAG_MAYBE_TOLD",
+    "FLAG_NOT_AT_ADDRESS",
+    "FLAG_RETRACTED",
+    "FLAG_SECRET_ADDRESS",
+    "Notices",
+]
 
 FLAG_DECEASED = 1
 FLAG_SECRET_ADDRESS = 2
 FLAG_NOT_AT_ADDRESS = 4
 FLAG_RETRACTED = 8  # this member (id, version) no longer belongs to this pseudonym
+FLAG_MAYBE_TOLD = 16  # an e-mail of this notice went out, or did not: nobody can know
 
 
 @dataclass(slots=True)

@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from enum import Enum, IntEnum
 from types import MappingProxyType
 
-__all__ = ["TRANSITIONS", "AttemptState", "Disposition", "HoldReason", "can_become"]
+__all__ = ["TRANSITIONS", "UNKNOWN_FOR_TOO_LONG", "AttemptState", "Disposition", "HoldReason", "can_become"]
+
+
+# Why dispatch gives back a notice whose e-mail ended unknown and about which nobody heard in time.
+UNKNOWN_FOR_TOO_LONG = "unknown-for-too-long"
 
 
 class Disposition(Enum):

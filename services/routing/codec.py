@@ -11,7 +11,8 @@ from notification.topics import (
 from notification.v1 import deduplication_pb2, dispatch_pb2, routing_pb2
 
 from services.core.channel import Channel
-from services.core.notices import Notices
+from services.core.notices import FLAG_MAYBE_TOLD, Notices
+from services.core.status import UNKNOWN_FOR_TOO_LONG
 from services.kit.codec import notices_from_wire, notices_to_wire, parse
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog import Output, Record
@@ -32,7 +33,10 @@ def decode_notices(record: Record) -> Notices:
     if record.topic == NOTICES_RELEASED:
         notices = notices_from_wire(parse(deduplication_pb2.NoticesReleased(), record.value).notices)
     elif record.topic == DELIVERIES_REFUSED:
-        notices = notices_from_wire(parse(dispatch_pb2.DeliveriesRefused(), record.value).notices)
+        refused = parse(dispatch_pb2.DeliveriesRefused(), record.value)
+        notices = notices_from_wire(refused.notices)
+        if refused.reason == UNKNOWN_FOR_TOO_LONG:
+            notices.flags = [flags | FLAG_MAYBE_TOLD for flags in notices.flags]
     else:
         raise InvalidMessage("unexpected-topic")
     if not notices:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.core.channel import Channel
 from services.core.incident import Controller, Incident
-from services.core.notices import FLAG_NOT_AT_ADDRESS, FLAG_SECRET_ADDRESS, Notices
+from services.core.notices import FLAG_MAYBE_TOLD, FLAG_NOT_AT_ADDRESS, FLAG_SECRET_ADDRESS, Notices
 from services.routing.domain import BLOCK_NOTICES, choices_of, packed, route
 
 PORTAL, EMAIL, LETTER = Channel.PORTAL, Channel.EMAIL, Channel.LETTER
@@ -154,3 +154,30 @@ def test_packing_keeps_every_notice_and_mixes_no_incident_versions(parts: list[t
     wanted = [(part.incident_id, part.incident_version, row) for part in made for row in rows_of(part)]
     assert sorted(wanted) == sorted((b.incident_id, b.incident_version, row) for b in blocks for row in rows_of(b))
     assert all(0 < len(block) <= BLOCK_NOTICES for block in blocks)
+
+
+@pytest.mark.parametrize(
+    ("channels", "flags", "attempts", "expected"),
+    [
+        (EMAIL | LETTER, FLAG_MAYBE_TOLD, 1, LETTER),  # another way is left: it is taken
+        (EMAIL, FLAG_MAYBE_TOLD, 1, EMAIL),  # none is: told twice is better than never
+        (EMAIL | LETTER, FLAG_MAYBE_TOLD | FLAG_NOT_AT_ADDRESS, 1, EMAIL),
+        (EMAIL, FLAG_MAYBE_TOLD, 4, None),  # a mail server that never answers is not asked for ever
+        (EMAIL, 0, 1, None),  # a refusal is an answer
+    ],
+)
+def test_an_email_that_ended_unknown_is_repeated_where_nothing_else_is_left(
+    channels: int, flags: int, attempts: int, expected: Channel | None
+) -> None:
+    """Whoever can be reached by e-mail alone is not given up on because an answer was lost."""
+    notices = notices_of([(channels, int(EMAIL), flags, attempts)])
+
+    assert [expected] == [way for way, _ in route(notices, choices_of(an_incident()))]
+
+
+def test_an_email_is_not_repeated_over_a_compromised_channel() -> None:
+    """What the incident forbids stays forbidden."""
+    notices = notices_of([(int(EMAIL), int(EMAIL), FLAG_MAYBE_TOLD, 1)])
+    incident = an_incident(compromised=frozenset({EMAIL}))
+
+    assert [None] == [way for way, _ in route(notices, choices_of(incident))]
