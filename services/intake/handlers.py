@@ -91,18 +91,21 @@ class EventHandler:
         return ()
 
     async def _waiting(self, work: Sequence[Event]) -> bool:
-        """Tell whether an event's incident or cohort is not known, and its minute is not over."""
+        """Tell whether an event's incident or cohort is not known, and its minute is not over.
+
+        All such events are looked for each time: their minutes run side by side, not one after the other.
+        """
         opening = {_scope(e) for e in work if isinstance(e.data, CohortOpened)}
         now = self._clock.monotonic()
+        waiting = False
         async with self._pool.acquire() as db:
             for event in work:
-                seen = self._first_seen.get((event.record.partition, event.record.offset))
-                overdue = seen is not None and now - seen >= _PATIENCE
-                if overdue or await self._is_known(db, event, opening):
-                    continue
-                self._first_seen.setdefault((event.record.partition, event.record.offset), now)
-                return True
-        return False
+                place = event.record.partition, event.record.offset
+                overdue = now - self._first_seen.get(place, now) >= _PATIENCE
+                if not overdue and not await self._is_known(db, event, opening):
+                    self._first_seen.setdefault(place, now)
+                    waiting = True
+        return waiting
 
     async def _is_known(self, db: Connection, event: Event, opening: set[tuple[str, str]]) -> bool:
         if isinstance(event.data, CohortOpened):

@@ -10,6 +10,7 @@ from typing import Any
 
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog import Cursor, Record, TopicPartition
+from services.kit.eventlog.catalogue import is_foreign
 from services.kit.eventlog.dead_letters import DlqLimit, DlqTally
 
 __all__ = ["Move", "Plan", "Read", "over_limit", "plan_batch"]
@@ -76,9 +77,14 @@ def plan_batch(reads: Iterable[Read], cursors: Mapping[TopicPartition, Cursor], 
 def over_limit(
     reads: Sequence[Read], tallies: Mapping[int, DlqTally], limit: DlqLimit
 ) -> tuple[dict[int, DlqTally], dict[int, str]]:
-    """Count what was understood, by partition; gives the new tallies, and why some partitions must stop."""
+    """Count what was understood, by partition; gives the new tallies, and why some partitions must stop.
+
+    What others write says nothing about us: all their rubbish is set aside, and whoever writes well goes on.
+    """
     outcomes: dict[int, list[bool]] = {}
     for read in reads:
+        if is_foreign(read.record.topic):
+            continue
         outcomes.setdefault(read.record.partition, []).append(read.invalid is None)
     after = {partition: tallies.get(partition, DlqTally()).after(seen) for partition, seen in outcomes.items()}
     return after, {

@@ -1,6 +1,7 @@
 """Reading Kafka from positions of our own: assign and seek, no group rebalance, no reset of a lost position."""
 
 import asyncio
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ _DRAIN = 64
 _SILENCE_SECONDS = 5.0
 # Reading a few thousand blocks takes a second or two; a look that takes so long is stuck.
 _LOOK_SECONDS = 20.0
+_SOURCE, _SEQUENCE = re.compile(rb"[a-z-]{1,64}"), re.compile(rb"[0-9]{1,18}")  # a stage's name; below 2**63
 
 
 def new_consumer(settings: KafkaSettings, client_id: str) -> AIOKafkaConsumer:
@@ -225,14 +227,16 @@ class KafkaReader:
 def own(record: ConsumerRecord) -> Record:
     """Give a record as the port has it. Without a source and a sequence of ours it is foreign: "" and 0."""
     at = TopicPartition(record.topic, record.partition)
-    source, seq, headers = _origin(at.topic, tuple(record.headers))
+    # A header without a value is allowed, and means nothing that an empty one does not.
+    source, seq, headers = _origin(at.topic, tuple((name, value or b"") for name, value in record.headers))
     return Record(*at, record.offset, source, seq, record.timestamp, record.value, headers, record.key)
 
 
 def _origin(topic: str, headers: Headers) -> tuple[str, int, Headers]:
     named = dict(headers)
     source, seq = named.get("source", b""), named.get("seq", b"")
-    if is_foreign(topic) or not source or not seq.isdigit():
+    # Whatever is not written as we write it is not ours: it is set aside, and must not end the process.
+    if is_foreign(topic) or not _SOURCE.fullmatch(source) or not _SEQUENCE.fullmatch(seq):
         return "", 0, headers
     return source.decode(), int(seq), tuple(h for h in headers if h[0] not in {"source", "seq"})
 

@@ -150,3 +150,16 @@ async def test_old_answers_and_events_are_forgotten(intake: Intake) -> None:
         await upstream.handler.tick(connection, [0])
 
     assert 0 == await intake.pool.fetchval("select (select count(*) from events) + (select count(*) from answers)")
+
+
+async def test_unknown_cohorts_are_waited_for_together(intake: Intake) -> None:
+    """Many events that nobody opens a cohort for wait one minute side by side, and hold nobody up for hours."""
+    upstream = Upstream(intake)
+    events = [upstream.members(a_record(), ids={"incidentId": "lab", "cohortId": f"ghost-{at}"}) for at in range(30)]
+    good = upstream.members(a_record())
+    with pytest.raises(NotKnownYetError):
+        await upstream.send(*events, good)
+    upstream.clock.advance(61)
+
+    assert ["unknown-cohort"] * 30 == await upstream.send(*events, good)
+    assert (1, 0, 1) == await intake.counts()

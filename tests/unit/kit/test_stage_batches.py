@@ -126,3 +126,11 @@ def test_too_many_unreadable_blocks_stop_a_partition() -> None:
     tallies, stopped = over_limit(bad, {3: DlqTally(in_a_row=1, set_aside=1)}, DlqLimit(max_consecutive=3))
 
     assert (4, [3]) == (tallies[3].in_a_row, list(stopped))
+
+
+def test_rubbish_of_others_stops_nobody() -> None:
+    """However much of an upstream topic cannot be read, it is set aside, and its partition goes on."""
+    record = Record("heraut.cohort.v1", 3, 0, "", 0, 0, b"x")
+    bad = [Read(record, invalid=InvalidMessage("not-a-cloudevent"))] * 500
+
+    assert ({}, {}) == over_limit(bad, {}, DlqLimit())
