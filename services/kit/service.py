@@ -33,6 +33,7 @@ from services.kit.health import Health, serve_http, web_app
 from services.kit.log import configure
 from services.kit.metrics import StageMetrics, new_registry
 from services.kit.postgres import connect_pool, is_retryable
+from services.kit.retention import Retention
 from services.kit.retry import backoff, pause_until
 from services.kit.run import Job, run_jobs, stop_on_signals
 from services.kit.stage import Handler, Stage, StagePolicy
@@ -110,6 +111,9 @@ class Service:
         )
         self.jobs["stage"] = stage.run
         self.jobs["health"] = self._watch(stage)
+        relayed = self.config.log == "kafka"
+        retention = Retention(self.pool, self.stage_name, stage.owned, self.config.log_retention, relayed=relayed)
+        self.jobs["retention"] = retention.run
         return stage
 
     def _watch(self, stage: Stage) -> Job:
