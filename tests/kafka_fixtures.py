@@ -31,7 +31,7 @@ async def kafka(kafka_bootstrap: str) -> AsyncIterator[KafkaSettings]:
     admin = new_admin(kafka_settings)
     await admin.start()
     try:
-        await _delete_topics(admin)
+        await delete_topics(admin)
         await ensure_topics(kafka_settings, PARTITIONS, 1)
         yield kafka_settings
     finally:
@@ -48,7 +48,7 @@ def started_broker(directory: Path, *, outlives_us: bool = True) -> str:
         pytest.skip(f"no Kafka broker: {error.reason}")
 
 
-async def _delete_topics(admin: KafkaAdmin) -> None:
+async def delete_topics(admin: KafkaAdmin) -> None:
     """Delete what an earlier test left, and wait until the broker has noticed."""
     names = {setting.name for setting in settings(PARTITIONS, "kafka")}
     await admin.delete_topics(sorted(names))
