@@ -114,16 +114,16 @@ class KafkaDeadLetters:
 
     async def replay(self, at: TopicPartition, offset: int) -> bool:
         """Send one entry back to its topic; False where it is not there (any more)."""
-        letter = await self.entry(at, offset)
-        if letter is None:
+        entry = await self.entry(at, offset)
+        if entry is None:
             return False
-        if is_foreign(letter.original.topic):
-            record = letter.record
-            await self._writer.send(letter.original, letter.original_key, record.value or b"", letter.original_headers)
+        if is_foreign(entry.original.topic):
+            record = entry.record
+            await self._writer.send(entry.original, entry.original_key, record.value or b"", entry.original_headers)
             return True
         async with self._connection.transaction():
-            await append(self._connection, DLQ_SOURCE, [_again(letter)])
-        await self._publish(letter.original)
+            await append(self._connection, DLQ_SOURCE, [_again(entry)])
+        await self._publish(entry.original)
         return True
 
     async def purge(self, at: TopicPartition, through: int) -> None:
@@ -177,8 +177,8 @@ class KafkaDeadLetters:
         return self._consumer
 
 
-def _again(letter: DeadLetter) -> Output:
-    return Output(*letter.original, letter.record.value or b"")
+def _again(entry: DeadLetter) -> Output:
+    return Output(*entry.original, entry.record.value or b"")
 
 
 def _dead_letter_topics(log: str) -> list[str]:
