@@ -54,7 +54,7 @@ class KafkaProgress:
         client = AIOKafkaClient(**self._settings.client_options(), client_id=f"heraut-{self._group}")
         try:
             await client.bootstrap()
-            _check(await client.send(await _coordinator(client, self._group), request))
+            await _send(client, self._group, request)
         finally:
             await client.close()
 
@@ -66,19 +66,17 @@ class KafkaProgress:
                 await self._committing
 
 
-async def _coordinator(client: AIOKafkaClient, group: str) -> int:
-    """Give the node that keeps a group's offsets; the first group of a cluster waits until there is one."""
+async def _send(client: AIOKafkaClient, group: str, request: OffsetCommitRequest) -> None:
+    """Send to the node that keeps a group's offsets; the first group of a cluster waits until there is one."""
     while True:
         try:
-            return int(await client.coordinator_lookup(CoordinationType.GROUP, group))
+            coordinator = await client.coordinator_lookup(CoordinationType.GROUP, group)
+            answer = await client.send(coordinator, request)
+            for code in {code for _, partitions in answer.topics for _, code in partitions if code}:
+                raise for_code(code)
         except KafkaError as error:
             if not error.retriable:
                 raise
             await asyncio.sleep(_LOOKUP_SECONDS)
-
-
-def _check(answer: object) -> None:
-    for _, partitions in answer.topics:  # type: ignore[attr-defined] # the client has no types
-        for _, code in partitions:
-            if code:
-                raise KafkaError(for_code(code).__name__)
+        else:
+            return
