@@ -108,7 +108,8 @@ def is_retryable(error: BaseException) -> bool:
     """Tell whether the same transaction may succeed when tried again from its beginning."""
     if isinstance(error, asyncpg.InterfaceError):
         # One class for a connection that was lost and for calls that are wrong: a bug is not tried again.
-        return "connection is closed" in str(error)
+        # What a pool takes back because its session ended says so at every later call.
+        return any(words in str(error) for words in ("connection is closed", "has been released back to the pool"))
     return isinstance(error, _PASSING)
 
 

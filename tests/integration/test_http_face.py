@@ -91,9 +91,12 @@ async def test_problems_have_their_own_kind(client: aiohttp.ClientSession) -> No
     """Errors are RFC 9457 problems, those of the framework too, and carry the API's headers."""
     headers = {"Authorization": "Bearer t0ken"}
     async with client.get("/v1/wrong", headers=headers) as taken:
-        assert (
-            await taken.json()
-        ) == {"status": 409, "title": "Taken", "detail": "The cohort has another source.", "field": "source"}
+        assert (await taken.json()) == {
+            "status": 409,
+            "title": "Taken",
+            "detail": "The cohort has another source.",
+            "field": "source",
+        }
         assert taken.headers["API-Version"] == "1.0.0"
     async with client.get("/v1/nowhere", headers=headers) as nowhere:
         assert (nowhere.status, nowhere.content_type) == (404, "application/problem+json")
