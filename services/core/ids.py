@@ -26,6 +26,13 @@ _REFERENCE_LETTERS = 15
 # Weighted sum modulo the largest prime below 32: catches a single wrong letter (but 0 against Z) and
 # two neighbours swapped, the two commonest slips of reading aloud.
 _CHECK_PRIME = 31
+# Ten bits of a reference at a time: their two letters, and what these add to the sum, at each of the seven places.
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+_SHIFTS = range(_REFERENCE_BITS - 10, 0, -10)
+_A, _B, _C, _D, _E, _F, _G = (
+    [place * first + (place + 1) * second for first in range(32) for second in range(32)]
+    for place in range(1, _REFERENCE_LETTERS, 2)
+)
 
 
 def _hash(purpose: bytes, *fields: bytes) -> bytes:
@@ -62,9 +69,13 @@ def format_reference(notice: bytes) -> str:
     It is the notice id's first 75 bits, so the id is found from it by a range of the primary key.
     """
     number = int.from_bytes(notice, "big") >> (8 * ID_BYTES - _REFERENCE_BITS)
-    values = [(number >> shift) & 31 for shift in range(_REFERENCE_BITS - 5, -1, -5)]
-    text = "".join(_ALPHABET[value] for value in [*values, _check(values)])
-    return "-".join(text[at : at + 4] for at in range(0, len(text), 4))
+    last = number & 31
+    # In pairs, from tables: every letter of a wave has its reference on it.
+    a, b, c, d, e, f, g = [number >> shift & 1023 for shift in _SHIFTS]
+    check = (_A[a] + _B[b] + _C[c] + _D[d] + _E[e] + _F[f] + _G[g] + _REFERENCE_LETTERS * last) % _CHECK_PRIME
+    pairs, letters = _PAIRS, _ALPHABET
+    end = letters[last] + letters[check]
+    return f"{pairs[a]}{pairs[b]}-{pairs[c]}{pairs[d]}-{pairs[e]}{pairs[f]}-{pairs[g]}{end}"
 
 
 def parse_reference(text: str) -> bytes:

@@ -151,14 +151,19 @@ def _read_letter(text: str, entry: dict[str, Any], *, torn: bool) -> _Letter:
 
 
 def _read_data(path: Path, manifest: dict[str, Any]) -> list[_Letter]:
-    """Read letters as data (HERAUT_LETTER_FORMAT=ndjson): each line has what the print house sets."""
-    torn = hashlib.sha256(path.read_bytes()).hexdigest() != manifest["sha256"]
-    with path.open("rb") as lines:
-        values = [orjson.loads(line) for line in lines]
+    """Read letters as data (HERAUT_LETTER_FORMAT=ndjson): a letter's own line, then the one of the words it shares."""
+    content = path.read_bytes()
+    torn = hashlib.sha256(content).hexdigest() != manifest["sha256"]
+    values = [orjson.loads(line) for line in content.splitlines()]
+    shared = {value["wordingId"]: "\n".join(_strings(value)) for value in values if "wording" in value}
     return [
-        _read_letter("\n".join(_strings(value)) + "\n", entry, torn=torn)
-        for value, entry in zip(values, manifest["letters"], strict=True)
+        _read_letter(_composed(values[entry["firstPage"] - 1], shared), entry, torn=torn)
+        for entry in manifest["letters"]
     ]
+
+
+def _composed(letter: dict[str, Any], shared: dict[int, str]) -> str:
+    return "\n".join(_strings(letter)) + "\n" + shared[letter["wordingId"]] + "\n"
 
 
 def _strings(value: Any) -> Iterator[str]:

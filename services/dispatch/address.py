@@ -28,31 +28,30 @@ def postal(contact: Contact) -> bool:
 
 def full_name(contact: Contact) -> str:
     """Give the name as on an envelope: initials (else the given name), prefix, family name."""
-    return " ".join(
-        part for part in (contact.initials or contact.given_name, contact.prefix, contact.family_name) if part
-    )
+    return " ".join(filter(None, (contact.initials or contact.given_name, contact.prefix, contact.family_name)))
 
 
 def surname(contact: Contact) -> str:
     """Give the family name with its prefix, beginning with a capital as Dutch wants where no name stands before it."""
-    name = " ".join(part for part in (contact.prefix, contact.family_name) if part)
+    name = f"{contact.prefix} {contact.family_name}" if contact.prefix else contact.family_name
     return name[:1].upper() + name[1:]
 
 
 def address_lines(contact: Contact) -> tuple[str, ...]:
     """Give the lines of the address block, the name first; at most six."""
+    at_home = is_domestic(contact)
     lines = [full_name(contact)]
     if contact.care_of:
-        lines.append(f"{'p/a' if is_domestic(contact) else 'c/o'} {contact.care_of}")
+        lines.append(f"{'p/a' if at_home else 'c/o'} {contact.care_of}")
     lines.append(f"{contact.street} {house(contact)}".strip())
-    if is_domestic(contact):
+    if at_home:
         lines.append(_domestic_place(contact))
     else:
         lines += [
             f"{contact.postcode} {contact.city}".strip(),
             _COUNTRIES.get(contact.country.upper(), contact.country),
         ]
-    return tuple(line for line in lines if line)
+    return tuple(filter(None, lines))
 
 
 def house(contact: Contact) -> str:

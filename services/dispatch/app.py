@@ -43,6 +43,7 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
             clock=service.clock,
             metrics=metrics,
             unknown_after=config.unknown_after,
+            batch_size=provider.batch_size,
         )
         stage = service.stage([TOPICS[channel]], handler)
         vault = Vault(KeyRing.load(config.key_ring_path))

@@ -1,6 +1,7 @@
 """Attempts as they come in, outcomes as they go out, and the sealed contact data once it is opened."""
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 
 import orjson
 from notification.topics import (
@@ -10,7 +11,7 @@ from notification.topics import (
     NOTICES_ROUTED_LETTER,
     NOTICES_ROUTED_PORTAL,
 )
-from notification.v1 import dispatch_pb2, routing_pb2
+from notification.v1 import common_pb2, dispatch_pb2, routing_pb2
 
 from services.core.channel import Channel
 from services.core.notices import Notices
@@ -20,7 +21,15 @@ from services.dispatch.errors import UnnumberedAttemptError
 from services.kit.codec import indexed, notices_from_wire, notices_to_wire, parse
 from services.kit.eventlog import Output
 
-__all__ = ["TOPICS", "decode_routed", "encode_attempted", "encode_refused", "read_contact"]
+__all__ = [
+    "TOPICS",
+    "decode_block",
+    "decode_routed",
+    "encode_attempted",
+    "encode_block",
+    "encode_refused",
+    "read_contact",
+]
 
 TOPICS: Mapping[Channel, str] = {
     Channel.LETTER: NOTICES_ROUTED_LETTER,
@@ -28,31 +37,36 @@ TOPICS: Mapping[Channel, str] = {
     Channel.PORTAL: NOTICES_ROUTED_PORTAL,
 }
 
-# The vault's payload: the member record's own names (camelCase) -> ours. What is not here, dispatch has no use for.
-_FIELDS = {
-    "initials": "initials",
-    "givenName": "given_name",
-    "prefix": "prefix",
-    "familyName": "family_name",
-    "street": "street",
-    "houseNumber": "house_number",
-    "houseLetter": "house_letter",
-    "houseNumberAddition": "house_number_addition",
-    "postcode": "postcode",
-    "city": "city",
-    "country": "country",
-    "careOf": "care_of",
-    "email": "email",
-    "portalId": "portal_id",
-}
+# The vault's payload: the member record's own names, in the order of Contact's. What is not here, dispatch has no
+# use for.
+_FIELDS = (
+    *("initials", "givenName", "prefix", "familyName", "street", "houseNumber", "houseLetter"),
+    *("houseNumberAddition", "postcode", "city", "country", "careOf", "email", "portalId"),
+)
+_EMPTY = dict(zip(_FIELDS, Contact(), strict=True))
+_in_order = itemgetter(*_FIELDS)
 
 
-def decode_routed(value: bytes | None) -> Notices:
-    """Read a block of `heraut.notices.routed.<channel>.v1`. Raises InvalidMessage."""
-    notices = notices_from_wire(parse(routing_pb2.NoticesRouted(), value).notices)
+def decode_routed(value: bytes | None) -> tuple[Notices, bytes]:
+    """Read a block of `heraut.notices.routed.<channel>.v1`; gives the notices, also as `encode_block` packs them.
+
+    Raises InvalidMessage.
+    """
+    wire = parse(routing_pb2.NoticesRouted(), value).notices
+    notices = notices_from_wire(wire)
     if not notices or not all(notices.attempts):
         raise UnnumberedAttemptError
-    return notices
+    return notices, wire.SerializeToString()
+
+
+def encode_block(notices: Notices) -> bytes:
+    """Pack notices as a batch stores them."""
+    return notices_to_wire(notices).SerializeToString()
+
+
+def decode_block(block: bytes) -> Notices:
+    """Unpack the notices of a stored batch."""
+    return notices_from_wire(parse(common_pb2.Notices(), block))
 
 
 def encode_attempted(
@@ -84,5 +98,9 @@ def encode_refused(notices: Notices, reason: str, partition: int) -> Output:
 
 def read_contact(payload: bytes) -> Contact:
     """Read the contact data of one member, as intake sealed it."""
-    fields = orjson.loads(payload)
-    return Contact(**{ours: str(fields[theirs]) for theirs, ours in _FIELDS.items() if fields.get(theirs)})
+    found = _in_order(_EMPTY | orjson.loads(payload))
+    try:
+        "".join(found)  # the quickest way to see that all is text, as intake seals it
+    except TypeError:
+        found = [str(value) if value else empty for value, empty in zip(found, Contact(), strict=True)]
+    return Contact._make(found)

@@ -6,27 +6,27 @@ Handing over is not done here but by `sender.py`, outside the stage's transactio
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from services.core.channel import Channel
 from services.core.clock import Clock
 from services.core.incident import Incident
 from services.core.notices import Notices
-from services.core.status import AttemptState
-from services.dispatch.codec import decode_routed, encode_attempted, encode_refused
-from services.dispatch.domain import Key, OpenRows, Settled, by_partition
+from services.core.status import UNKNOWN_FOR_TOO_LONG, AttemptState
+from services.dispatch.codec import decode_routed, encode_attempted, encode_block, encode_refused
+from services.dispatch.domain import LETTERS_AS_DATA, Batch, Round, Settled, Taken, by_partition, cut, gathered
 from services.dispatch.metrics import DispatchMetrics
 from services.kit.eventlog import Output, Record
 from services.kit.stage import Connection
 
-__all__ = ["BLOCK_NOTICES", "DispatchHandler", "Incidents", "Outcomes", "Routed"]
+__all__ = ["BLOCK_NOTICES", "DispatchHandler", "Incidents", "Outcomes"]
 
-# As large as the blocks that come in: the costs of a block vanish, and one dead letter holds few people.
-BLOCK_NOTICES = 512
+# One block a round, the largest ones included: the costs of a block vanish.
+BLOCK_NOTICES = LETTERS_AS_DATA
 # A letter waits this long for company in its batch.
 _LETTER_LINGER = timedelta(seconds=1)
-# Unknown attempts given up in one transaction: some tens of milliseconds.
-_OVERDUE_AT_ONCE = 1000
+# Batches of unknown attempts given up in one transaction, about a thousand people: some tens of milliseconds.
+_OVERDUE_AT_ONCE = 64
 
 
 class Incidents(Protocol):
@@ -40,26 +40,19 @@ class Incidents(Protocol):
 class Attempts(Protocol):
     """What the handler needs of the store."""
 
-    async def take(self, db: Connection, blocks: Sequence[tuple[int, Notices]], now: datetime, due: datetime) -> None:
+    async def take(self, db: Connection, batches: Sequence[Taken], now: datetime, due: datetime) -> None:
         """Queue attempts; those that are there already stay as they are."""
         ...
 
     async def overdue_unknowns(
         self, db: Connection, partitions: Sequence[int], since: datetime, limit: int
-    ) -> list[OpenRows]:
-        """Give attempts that have been unknown since `since` or longer."""
+    ) -> list[Batch]:
+        """Give batches that have been unknown since `since` or longer."""
         ...
 
-    async def settle(self, db: Connection, keys: Sequence[Key], ended: Sequence[Settled], now: datetime) -> set[Key]:
-        """Write down how attempts ended; gives those that this settled."""
+    async def settle(self, db: Connection, one: Round, ended: Sequence[Settled], now: datetime) -> list[int]:
+        """Write down how attempts ended; gives the rows that this settled."""
         ...
-
-
-class Routed(NamedTuple):
-    """One block, and where it belongs."""
-
-    partition: int
-    notices: Notices
 
 
 class DispatchHandler:
@@ -75,7 +68,10 @@ class DispatchHandler:
         clock: Clock,
         metrics: DispatchMetrics,
         unknown_after: timedelta,
+        batch_size: int,
     ) -> None:
+        self._channel = channel
+        self._batch_size = batch_size
         self._outcomes = Outcomes(channel, provider)
         self._store = store
         self._incidents = incidents
@@ -84,20 +80,29 @@ class DispatchHandler:
         self._unknown_after = unknown_after
         self._linger = _LETTER_LINGER if channel is Channel.LETTER else timedelta()
 
-    def decode(self, record: Record) -> Routed:
+    def decode(self, record: Record) -> Taken:
         """Read one block. Raises InvalidMessage."""
-        return Routed(record.partition, decode_routed(record.value))
+        return Taken(record.partition, *decode_routed(record.value))
 
-    async def ready(self, work: Sequence[Routed]) -> None:
+    async def ready(self, work: Sequence[Taken]) -> None:
         """Wait until the incident versions of these notices are known here."""
-        for incident_id, version in sorted({(n.incident_id, n.incident_version) for _, n in work}):
+        for incident_id, version in sorted({(n.incident_id, n.incident_version) for _, n, _ in work}):
             await self._incidents.wait_for(("incident", incident_id, str(version)))
 
-    async def apply(self, connection: Connection, work: Sequence[Routed]) -> Sequence[Output]:
+    async def apply(self, connection: Connection, work: Sequence[Taken]) -> Sequence[Output]:
         """Queue the attempts. What a replay brings again changes nothing."""
         now = self._clock.now()
-        await self._store.take(connection, work, now, now + self._linger)
+        batches = [batch for block in work for batch in self._batches(block)]
+        await self._store.take(connection, batches, now, now + self._linger)
         return ()
+
+    def _batches(self, block: Taken) -> list[Taken]:
+        """Cut a block into batches; nearly always it is one, and then stored as it came."""
+        parts = cut(self._channel, block.notices, self._batch_size)
+        if len(parts) == 1:
+            return [block]
+        cuts = [block.notices.pick(rows) for rows in parts if rows]
+        return [Taken(block.partition, notices, encode_block(notices)) for notices in cuts]
 
     async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:
         """Refuse what stayed unknown for HERAUT_UNKNOWN_AFTER, so that routing tries the next channel."""
@@ -105,13 +110,12 @@ class DispatchHandler:
         since = now - self._unknown_after
         found = await self._store.overdue_unknowns(connection, partitions, since, _OVERDUE_AT_ONCE)
         outputs: list[Output] = []
-        for rows in found:
-            refused = [Settled(AttemptState.REFUSED, reason="unknown-for-too-long")] * len(rows.notices)
-            keys = list(zip(rows.notices.ids, rows.notices.attempts, strict=True))
-            await self._store.settle(connection, keys, refused, now)
-            for partition, part in by_partition(rows).items():
-                outputs += self._outcomes.outputs(partition, part.notices, refused[: len(part.notices)], now)
-            self._metrics.count(["refused"] * len(keys))
+        for partition, batches in by_partition(found).items():
+            for one in gathered(partition, batches, now):
+                refused = [Settled(AttemptState.REFUSED, reason=UNKNOWN_FOR_TOO_LONG)] * len(one)
+                await self._store.settle(connection, one, refused, now)
+                outputs += self._outcomes.outputs(partition, one.notices, refused, now)
+                self._metrics.count({"refused": len(one)})
         return outputs
 
 
@@ -142,7 +146,7 @@ class Outcomes:
         self, partition: int, notices: Notices, rows: list[int], ended: Sequence[Settled], now: datetime
     ) -> Output:
         return encode_attempted(
-            notices.pick(rows),
+            notices if len(rows) == len(notices) else notices.pick(rows),
             [ended[row].state for row in rows],
             channel=self._channel,
             provider=self._provider,

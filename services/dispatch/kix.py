@@ -19,6 +19,7 @@ _HALVES = ("0011", "0101", "0110", "1001", "1010", "1100")  # two of four bars, 
 # Words that stand for an addition have a short form of their own.
 _SHORT = {"HUIS": "HS"}
 _POSTCODE = re.compile(r"[1-9][0-9]{3}[A-Z]{2}")
+_NO_SIGN = re.compile(r"[^0-9A-Z]")
 _NUMBER = re.compile(r"[0-9]{1,5}")
 
 
@@ -30,7 +31,9 @@ def payload(contact: Contact) -> str:
     code, number = compact(contact.postcode), contact.house_number
     if not (is_domestic(contact) and _POSTCODE.fullmatch(code) and _NUMBER.fullmatch(number)):
         return ""
-    addition = re.sub("[^0-9A-Z]", "", (contact.house_letter + contact.house_number_addition).upper())
+    if not contact.house_letter and not contact.house_number_addition:
+        return code + number
+    addition = _NO_SIGN.sub("", (contact.house_letter + contact.house_number_addition).upper())
     text = code + number + (f"X{_SHORT.get(addition, addition)}" if addition else "")
     return text[:_LONGEST]
 

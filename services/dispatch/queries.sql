@@ -1,85 +1,92 @@
+-- name: next_numbers
+-- Numbers for new batches.
+select nextval('batch_numbers') from generate_series(1, $1::int);
+
 -- name: add_attempts
--- Take attempts that may be there already: what a replay brings changes nothing.
-insert into attempts (
-    notice, accepted_at, exposed, confirmed, told_exposed, told_confirmed, at, due, incident_version, member_version,
-    revision, partition, attempt, channel, channels, tried, flags, state, tries, member, pseudonym, supersedes,
-    incident_id, cohort_id, language
-)
-select
-    row.notice, row.accepted_at, row.exposed, row.confirmed, row.told_exposed, row.told_confirmed, $20::timestamptz, $21::timestamptz,
-    row.incident_version, row.member_version, row.revision, row.partition, row.attempt, $22::smallint, row.channels, row.tried,
-    row.flags, 0, 0, row.member, row.pseudonym, row.supersedes, row.incident_id, row.cohort_id, row.language
-from unnest(
-    $1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::int[], $8::int[], $9::int[],
-    $10::int[], $11::smallint[], $12::smallint[], $13::smallint[], $14::smallint[], $15::bytea[], $16::bytea[],
-    $17::bytea[], $18::text[], $19::text[], $23::text[]
-) as row (
-    notice, accepted_at, exposed, confirmed, told_exposed, told_confirmed, incident_version, member_version, revision,
-    partition, attempt, channels, tried, flags, member, pseudonym, supersedes, incident_id, cohort_id, language
-)
+-- Take attempts that may be there already; gives those that are new.
+insert into attempts (batch, attempt, notice)
+select row.batch, row.attempt, row.notice
+from unnest($1::bigint[], $2::smallint[], $3::bytea[]) as row(batch, attempt, notice)
 order by row.notice, row.attempt
-on conflict (notice, attempt) do nothing;
+on conflict (notice, attempt) do nothing
+returning batch, attempt, notice;
 
 -- name: partitions_due
--- Which of these partitions have an attempt whose turn has come.
+-- Which of these partitions have a batch whose turn has come.
 select wanted.partition
 from unnest($2::int[]) as wanted(partition)
 where exists (
-    select from attempts
-    where channel = $1 and attempts.partition = wanted.partition and state = 0 and due <= $3
+    select from batches
+    where channel = $1 and batches.partition = wanted.partition and state = 0 and due <= $3
 );
 
 -- name: queue
--- The attempts whose turn it is, longest waiting first.
-select
-    notice, accepted_at, exposed, confirmed, told_exposed, told_confirmed, at, incident_version, member_version,
-    revision, attempt, channels, tried, flags, tries, member, pseudonym, supersedes, incident_id, cohort_id, language,
-    batch, partition
-from attempts
-where channel = $1 and partition = $2 and state = 0 and due <= $3
-order by due
-limit $4;
+-- The batches whose turn it is, longest waiting first: the first one, and more as long as they fit in the limit.
+-- At most so many that single attempts which were put off do not make a look expensive.
+select batch, partition, tries, at, job, block
+from (
+    select *, sum(count) over (order by due, batch) as so_far, row_number() over (order by due, batch) as place
+    from (
+        select * from batches
+        where channel = $1 and partition = $2 and state = 0 and due <= $3
+        order by due, batch
+        limit 256
+    ) as waiting
+) as counted
+where so_far <= $4 or place = 1
+order by due, batch;
 
 -- name: open_intents
--- The attempts of a partition whose hand-over was begun and not settled, and whose turn it is to be begun again.
-select
-    notice, accepted_at, exposed, confirmed, told_exposed, told_confirmed, at, incident_version, member_version,
-    revision, attempt, channels, tried, flags, tries, member, pseudonym, supersedes, incident_id, cohort_id, language,
-    batch, partition
-from attempts
+-- The batches of a partition whose hand-over was begun and not settled, and whose turn it is to be begun again.
+select batch, partition, tries, at, job, block
+from batches
 where channel = $1 and partition = $2 and state = 1 and due <= $3
-order by due;
+order by due, batch;
 
 -- name: overdue_unknowns
--- The attempts whose outcome stayed unknown for too long, a bounded number.
-select
-    notice, accepted_at, exposed, confirmed, told_exposed, told_confirmed, at, incident_version, member_version,
-    revision, attempt, channels, tried, flags, tries, member, pseudonym, supersedes, incident_id, cohort_id, language,
-    batch, partition
-from attempts
+-- The batches whose outcome stayed unknown for too long, a bounded number.
+select batch, partition, tries, at, job, block
+from batches
 where channel = $1 and partition = any($2::int[]) and state = 4 and due <= $3
-order by partition, due
+order by partition, due, batch
 limit $4;
 
 -- name: intend
 -- Write down that the hand-over of these is about to begin.
-update attempts
-set state = 1, at = $4::timestamptz, due = $4::timestamptz, batch = wanted.batch
-from unnest($1::bytea[], $2::smallint[], $3::bytea[]) as wanted(notice, attempt, batch)
-where attempts.notice = wanted.notice and attempts.attempt = wanted.attempt and attempts.state = 0;
+update batches
+set state = 1, at = $3::timestamptz, due = $3::timestamptz, job = wanted.job
+from unnest($1::bigint[], $2::bytea[]) as wanted(batch, job)
+where batches.batch = wanted.batch and batches.state = 0;
+
+-- name: lock_batches
+-- Where batches stand, before their outcomes are written.
+select batch, state, count, at, job, channel, partition from batches
+where batch = any($1::bigint[])
+order by batch
+for update;
 
 -- name: settle
--- Write down how hand-overs ended; gives those that this settled. What an owner before us called unknown may still
--- turn out accepted or refused, and nothing else.
-update attempts
+-- Write down how hand-overs ended, where all of a batch ended alike.
+update batches
 set state = ended.state,
     tries = ended.tries,
     due = ended.due,
-    at = case when ended.state = 1 then attempts.at else $6::timestamptz end,
-    batch = case when ended.state = 0 then null else attempts.batch end
-from unnest($1::bytea[], $2::smallint[], $3::smallint[], $4::smallint[], $5::timestamptz[])
-    as ended(notice, attempt, state, tries, due)
-where attempts.notice = ended.notice
-  and attempts.attempt = ended.attempt
-  and (attempts.state = 1 or (attempts.state = 4 and ended.state in (2, 3)))
-returning attempts.notice, attempts.attempt;
+    at = case when ended.state = 1 then batches.at else $5::timestamptz end,
+    job = case when ended.state = 0 then null else batches.job end
+from unnest($1::bigint[], $2::smallint[], $3::smallint[], $4::timestamptz[]) as ended(batch, state, tries, due)
+where batches.batch = ended.batch;
+
+-- name: shrink
+-- Keep in a batch what is left of it.
+update batches set count = $2, block = $3 where batch = $1;
+
+-- name: split_off
+-- Make a batch of attempts that leave another one.
+insert into batches (batch, at, due, partition, count, channel, state, tries, job, block)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+
+-- name: move_attempts
+-- Put attempts into another batch.
+update attempts set batch = $1
+from unnest($2::bytea[], $3::smallint[]) as moved(notice, attempt)
+where attempts.notice = moved.notice and attempts.attempt = moved.attempt;

@@ -7,6 +7,7 @@ owns its partition next: a provider that knows our ids gets the same again; at a
 import asyncio
 import logging
 import random
+from collections import Counter as Tally
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Protocol, TypeAlias
@@ -17,11 +18,9 @@ from services.core.channel import Channel
 from services.core.clock import Clock
 from services.core.status import AttemptState
 from services.dispatch.domain import (
-    LETTERS_A_BATCH,
     Contact,
     Ending,
     HandOver,
-    Key,
     Pace,
     Result,
     Round,
@@ -62,6 +61,7 @@ class Provider(Protocol):
     channel: Channel
     name: str
     rounds_at_once: int
+    batch_size: int  # a round of letters has no more; other batches have no more, and what a round has is paced
 
     async def hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
         """Hand a round over. Begins no hand-over once `go()` is false. Raises nothing that is to be expected."""
@@ -105,8 +105,8 @@ class Sender:
         self._pace = Pace()
         self._slots = asyncio.Semaphore(provider.rounds_at_once)
         self._stop = asyncio.Event()
-        self._mine: set[Key] = set()  # attempts that this process is busy with
-        self._unsent: set[Key] = set()  # attempts whose intent may stand, and that surely were not handed over
+        self._mine: set[int] = set()  # batches that this process is busy with
+        self._unsent: set[int] = set()  # batches whose intent may stand, and that surely were not handed over
         self._epochs: dict[int, int] = {}  # of the partitions that are owned
         self._settle_at: dict[int, float] = {}  # owned partition -> when to look for open intents
         self._outages = 0
@@ -184,7 +184,7 @@ class Sender:
             stack.enter_context(self._stage.hold([partition]))
             rounds = await find(partition)
             for one in rounds:
-                self._mine.update(one.keys)
+                self._mine.update(one.numbers)
             if rounds:
                 group.create_task(self._carry(rounds, stack.pop_all()))
             return bool(rounds)
@@ -196,19 +196,19 @@ class Sender:
         return reopened(partition, begun, self._mine)
 
     async def _intend(self, partition: int) -> list[Round]:
-        channel = self._provider.channel
-        limit = LETTERS_A_BATCH if channel is Channel.LETTER else self._pace.size
+        channel, size = self._provider.channel, self._provider.batch_size
+        limit = size if channel is Channel.LETTER else self._pace.size
         now = self._clock.now()
         rounds: list[Round] = []
         try:
             async with self._stage.fenced([partition]) as transaction:
                 queued = await self._store.queue(transaction.connection, partition, now, limit)
-                rounds = rounds_of(channel, partition, queued, now)
+                rounds = rounds_of(channel, partition, queued, now, size)
                 await self._store.intend(transaction.connection, rounds, now)
         except BaseException:
             # Whether it was committed may be unknown; that nothing was handed over is sure.
             for one in rounds:
-                self._unsent.update(one.keys)
+                self._unsent.update(one.numbers)
             self._settle_at[partition] = 0.0
             raise
         return rounds
@@ -220,18 +220,18 @@ class Sender:
                 try:
                     await self._record(one, await self._results(one))
                 finally:
-                    self._mine.difference_update(one.keys)
+                    self._mine.difference_update(one.numbers)
 
     async def _results(self, one: Round) -> Sequence[Result]:
         """Hand a round over; one that a blind provider was given before is not, for nobody can know how it ended."""
         if one.repeated and self._provider.channel is Channel.EMAIL:
             unknown = Result(Ending.UNKNOWN, "interrupted")
-            return [_NOT_SENT if key in self._unsent else unknown for key in one.keys]
+            return [_NOT_SENT if number in self._unsent else unknown for number, rows in one.rows() for _ in rows]
         if one.repeated:
             self._metrics.repeated.inc(len(one))
         return await self._hand_over(one)
 
-    async def _hand_over(self, one: Round) -> list[Result]:
+    async def _hand_over(self, one: Round) -> Sequence[Result]:
         try:
             key = ("incident", one.notices.incident_id, str(one.notices.incident_version))
             incident = await self._incidents.wait_for(key)
@@ -241,6 +241,9 @@ class Sender:
                 raise
             log.warning("a round cannot be made ready", extra={"error_class": type(error).__name__})
             return [_REPEAT if one.repeated else _NOT_SENT] * len(one)
+        present = [contact for contact in contacts if contact is not None]
+        if len(present) == len(one):
+            return await self._hand_over_work(Work(one, incident, present))
         rows = [row for row, contact in enumerate(contacts) if contact is not None]
         work = Work(one, incident, [contact or Contact() for contact in contacts]).pick(rows)
         results = [_NO_PAYLOAD] * len(one)
@@ -300,21 +303,24 @@ class Sender:
         """Settle a round's attempts; gives the rows that this settled, and not somebody else."""
         now = self._clock.now()
         async with self._stage.fenced([one.partition]) as transaction:
-            done = await self._store.settle(transaction.connection, one.keys, ended, now)
-            rows = [row for row, key in enumerate(one.keys) if key in done]
-            outcomes = [ended[row] for row in rows]
-            transaction.emit(self._outcomes.outputs(one.partition, one.notices.pick(rows), outcomes, now))
-        self._unsent.difference_update(one.keys)
-        return rows
+            done = await self._store.settle(transaction.connection, one, ended, now)
+            if len(done) == len(one):
+                outputs = self._outcomes.outputs(one.partition, one.notices, ended, now)
+            else:
+                settled_here = [ended[row] for row in done]
+                outputs = self._outcomes.outputs(one.partition, one.notices.pick(done), settled_here, now)
+            transaction.emit(outputs)
+        self._unsent.difference_update(one.numbers)
+        return done
 
     def _count(self, one: Round, results: Sequence[Result], rows: Sequence[int]) -> None:
-        self._metrics.count(results[row].ending.value for row in rows)
+        self._metrics.count(_tally(results, rows))
         accepted = [one.notices.accepted_at[row] for row in rows if results[row].ending is Ending.ACCEPTED]
         self._metrics.handed_over(accepted, int(self._clock.now().timestamp() * 1000))
 
     def _look_again(self, one: Round, ended: Sequence[Settled]) -> None:
         """Come back for the attempts that stay begun when their wait is over."""
-        waits = [outcome.wait for outcome in ended if outcome.state is AttemptState.INTENT]
+        waits = [outcome.wait for outcome in set(ended) if outcome.state is AttemptState.INTENT]
         if waits and one.partition in self._settle_at:
             at = self._clock.monotonic() + min(waits)
             self._settle_at[one.partition] = min(at, self._settle_at[one.partition])
@@ -323,10 +329,23 @@ class Sender:
 def _settled(one: Round, results: Sequence[Result]) -> list[Settled]:
     """Give what is stored. A round's waits share their jitter: a batch stays together."""
     spread = random.random()  # noqa: S311 - to spread waits, not to hide anything
-    return [
-        settled(result, tries, _wait(result.ending, tries, spread))
-        for result, tries in zip(results, one.tries, strict=True)
-    ]
+    known: dict[tuple[int, int], Settled] = {}  # thousands of rows share a handful of results, the very same ones
+    ended = []
+    for result, tries in zip(results, one.tries, strict=True):
+        found = known.get((id(result), tries))
+        if found is None:
+            found = known[id(result), tries] = settled(result, tries, _wait(result.ending, tries, spread))
+        ended.append(found)
+    return ended
+
+
+def _tally(results: Sequence[Result], rows: Sequence[int]) -> dict[str, int]:
+    """Count these rows' outcomes by their names."""
+    kinds = {id(result): result.ending.value for result in results}
+    tally: Tally[str] = Tally()
+    for kind, number in Tally(id(results[row]) for row in rows).items():
+        tally[kinds[kind]] += number
+    return tally
 
 
 def _wait(ending: Ending, tries: int, spread: float) -> float:

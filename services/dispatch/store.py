@@ -1,136 +1,169 @@
-"""Dispatch's table of attempts: one method a named query, a batch in and a batch out."""
+"""Dispatch's tables: one method a named query, a batch in and a batch out."""
 
+import struct
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import asyncpg
 
 from services.core.channel import Channel
+from services.core.ids import ID_BYTES
 from services.core.notices import Notices
-from services.dispatch.domain import Key, OpenRows, Round, Settled
-from services.kit.postgres import Queries
+from services.core.status import AttemptState
+from services.dispatch.codec import decode_block, encode_block
+from services.dispatch.domain import Batch, Fate, Key, Round, Settled, Taken, part_ways, staying
+from services.kit.postgres import Queries, binary_copy
 
 __all__ = ["Store"]
 
 # Quoted: asyncpg's classes are generic for the type checker only.
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
-# Columns of `attempts` that are columns of Notices, under their names there.
-_NOTICES = {
-    "ids": "notice",
-    "members": "member",
-    "versions": "member_version",
-    "pseudonyms": "pseudonym",
-    "revisions": "revision",
-    "supersedes": "supersedes",
-    "exposed": "exposed",
-    "confirmed": "confirmed",
-    "told_exposed": "told_exposed",
-    "told_confirmed": "told_confirmed",
-    "channels": "channels",
-    "flags": "flags",
-    "languages": "language",
-    "cohorts": "cohort_id",
-    "accepted_at": "accepted_at",
-    "attempts": "attempt",
-    "tried": "tried",
-}
-_COPIED = (*_NOTICES.values(), "incident_id", "incident_version", "partition", "channel", "state", "tries", "at", "due")
+# A row of `attempts` in COPY's binary format, sizes before values: notice, attempt, batch.
+_ATTEMPT = struct.Struct(f">hi{ID_BYTES}sihiq")
+_BATCHES = ("batch", "at", "due", "partition", "count", "channel", "state", "tries", "block")
 
 
 class Store:
-    """Reads and writes the attempts of one channel, on the connection that it is given."""
+    """Reads and writes the batches of one channel, on the connection that it is given."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = int(channel)
         self._queries = Queries.load(Path(__file__).with_name("queries.sql"))
 
-    async def take(self, db: Connection, blocks: Sequence[tuple[int, Notices]], now: datetime, due: datetime) -> None:
-        """Queue the attempts of (partition, notices). One that is there already stays as it is."""
+    async def take(self, db: Connection, batches: Sequence[Taken], now: datetime, due: datetime) -> None:
+        """Queue attempts, batch by batch. One that is there already stays as it is, and where it is."""
+        numbered = list(zip(await self._numbers(db, len(batches)), batches, strict=True))
+        # In the order of their keys rows find their places in the index next to each other.
+        rows = sorted(row for number, batch in numbered for row in _packed(number, batch.notices))
         try:
             async with db.transaction():  # a savepoint: COPY knows no `on conflict`, and nearly never needs it
-                records = [row for partition, notices in blocks for row in self._rows(partition, notices, now, due)]
-                await db.copy_records_to_table("attempts", records=records, columns=list(_COPIED))
+                columns = ("notice", "attempt", "batch")
+                await db.copy_to_table("attempts", source=binary_copy(rows), columns=columns, format="binary")
         except asyncpg.UniqueViolationError:
-            for partition, notices in blocks:
-                await self._add(db, partition, notices, now, due)
+            numbered = await self._only_new(db, numbered)
+        records = [
+            (number, now, due, batch.partition, len(batch.notices), self._channel, 0, 0, batch.block)
+            for number, batch in numbered
+        ]
+        await db.copy_records_to_table("batches", records=records, columns=list(_BATCHES))
 
-    def _rows(self, partition: int, notices: Notices, now: datetime, due: datetime) -> Iterable[tuple[Any, ...]]:
-        own = (notices.incident_id, notices.incident_version, partition, self._channel, 0, 0, now, due)
-        columns = [getattr(notices, name) for name in _NOTICES]
-        return (row + own for row in zip(*columns, strict=True))
+    async def _numbers(self, db: Connection, count: int) -> list[int]:
+        return [row[0] for row in await db.fetch(self._queries["next_numbers"], count)]
 
-    async def _add(self, db: Connection, partition: int, notices: Notices, now: datetime, due: datetime) -> None:
-        n, count = notices, len(notices)
-        await db.execute(
-            self._queries["add_attempts"],
-            n.ids, n.accepted_at, n.exposed, n.confirmed, n.told_exposed, n.told_confirmed,
-            [n.incident_version] * count, n.versions, n.revisions, [partition] * count, n.attempts, n.channels,
-            n.tried, n.flags, n.members, n.pseudonyms, n.supersedes, [n.incident_id] * count, n.cohorts,
-            now, due, self._channel, n.languages,
-        )  # fmt: skip
+    async def _only_new(self, db: Connection, numbered: Iterable[tuple[int, Taken]]) -> list[tuple[int, Taken]]:
+        """Take attempts some of which are there already; gives the batches with what was new."""
+        keys = [
+            (number, attempt, notice)
+            for number, batch in numbered
+            for notice, attempt in zip(batch.notices.ids, batch.notices.attempts, strict=True)
+        ]
+        added = await db.fetch(self._queries["add_attempts"], *map(list, zip(*keys, strict=True)))
+        fresh: defaultdict[int, set[Key]] = defaultdict(set)
+        for batch, attempt, notice in added:
+            fresh[batch].add((notice, attempt))
+        found = ((number, _less(batch, fresh[number])) for number, batch in numbered)
+        return [(number, batch) for number, batch in found if batch.notices]
 
     async def partitions_due(self, db: Connection, partitions: Collection[int], now: datetime) -> list[int]:
-        """Give those of the partitions that have an attempt whose turn has come."""
+        """Give those of the partitions that have a batch whose turn has come."""
         rows = await db.fetch(self._queries["partitions_due"], self._channel, list(partitions), now)
         return [row["partition"] for row in rows]
 
-    async def queue(self, db: Connection, partition: int, now: datetime, limit: int) -> list[OpenRows]:
-        """Give attempts whose turn it is, the longest waiting first, by incident version."""
-        return _grouped(await db.fetch(self._queries["queue"], self._channel, partition, now, limit))
+    async def queue(self, db: Connection, partition: int, now: datetime, limit: int) -> list[Batch]:
+        """Give batches whose turn it is, the longest waiting first: one, or more with `limit` attempts at most."""
+        return _batches(await db.fetch(self._queries["queue"], self._channel, partition, now, limit))
 
-    async def open_intents(self, db: Connection, partition: int, now: datetime) -> list[OpenRows]:
-        """Give what was begun, is not settled and need not wait any longer, by incident version."""
-        return _grouped(await db.fetch(self._queries["open_intents"], self._channel, partition, now))
+    async def open_intents(self, db: Connection, partition: int, now: datetime) -> list[Batch]:
+        """Give what was begun, is not settled and need not wait any longer."""
+        return _batches(await db.fetch(self._queries["open_intents"], self._channel, partition, now))
 
     async def overdue_unknowns(
         self, db: Connection, partitions: Sequence[int], since: datetime, limit: int
-    ) -> list[OpenRows]:
-        """Give attempts that have been unknown since `since` or longer, by incident version."""
+    ) -> list[Batch]:
+        """Give `limit` batches at most that have been unknown since `since` or longer."""
         rows = await db.fetch(self._queries["overdue_unknowns"], self._channel, list(partitions), since, limit)
-        return _grouped(rows)
+        return _batches(rows)
 
     async def intend(self, db: Connection, rounds: Sequence[Round], now: datetime) -> None:
         """Write down that the hand-over of these rounds is about to begin."""
-        keys = [(key, one.batch) for one in rounds for key in one.keys]
+        begun = [(number, one.batch) for one in rounds for number in one.numbers]
+        await db.execute(self._queries["intend"], [number for number, _ in begun], [job for _, job in begun], now)
+
+    async def settle(self, db: Connection, one: Round, ended: Sequence[Settled], now: datetime) -> list[int]:
+        """Write down how a round's hand-overs ended; gives the rows that this settled, and not somebody else."""
+        stored = {row["batch"]: row for row in await db.fetch(self._queries["lock_batches"], one.numbers)}
+        done: list[int] = []
+        alike: list[tuple[int, Fate]] = []
+        for number, rows in one.rows():
+            row = stored.get(number)
+            if row is None or row["count"] != len(rows):
+                continue  # somebody split it meanwhile, who then also sees to what is left of it
+            fates = part_ways(AttemptState(row["state"]), ended[rows.start : rows.stop])
+            done += [rows.start + at for fate, ats in fates.items() if fate for at in ats]
+            stays = staying(fates)
+            if len(fates) > 1:
+                await self._split(db, row, one.notices.pick(list(rows)), fates, now)
+            if stays:
+                alike.append((number, stays))
+        if alike:
+            await self._move(db, alike, now)
+        return sorted(done)
+
+    async def _move(self, db: Connection, alike: Sequence[tuple[int, Fate]], now: datetime) -> None:
         await db.execute(
-            self._queries["intend"],
-            [notice for (notice, _), _ in keys],
-            [attempt for (_, attempt), _ in keys],
-            [batch for _, batch in keys],
-            now,
-        )
-
-    async def settle(self, db: Connection, keys: Sequence[Key], ended: Sequence[Settled], now: datetime) -> set[Key]:
-        """Write down how hand-overs ended; gives the attempts that this settled, and not somebody else."""
-        rows = await db.fetch(
             self._queries["settle"],
-            [notice for notice, _ in keys],
-            [attempt for _, attempt in keys],
-            [int(one.state) for one in ended],
-            [one.tries for one in ended],
-            [now + timedelta(seconds=one.wait) for one in ended],
+            [number for number, _ in alike],
+            [int(fate.state) for _, fate in alike],
+            [fate.tries for _, fate in alike],
+            [now + timedelta(seconds=fate.wait) for _, fate in alike],
             now,
         )
-        return {(row["notice"], row["attempt"]) for row in rows}
+
+    async def _split(
+        self, db: Connection, row: asyncpg.Record, notices: Notices, fates: dict[Fate | None, list[int]], now: datetime
+    ) -> None:
+        """Give each fate but the one that stays a batch of its own."""
+        stays = staying(fates)
+        leaving = [(fate, notices.pick(ats)) for fate, ats in fates.items() if fate and fate != stays]
+        for number, (fate, part) in zip(await self._numbers(db, len(leaving)), leaving, strict=True):
+            begun = fate.state is AttemptState.INTENT
+            await db.execute(
+                self._queries["split_off"], number, row["at"] if begun else now, now + timedelta(seconds=fate.wait),
+                row["partition"], len(part), row["channel"], int(fate.state), fate.tries,
+                None if fate.state is AttemptState.TAKEN else row["job"], encode_block(part),
+            )  # fmt: skip
+            await db.execute(self._queries["move_attempts"], number, part.ids, part.attempts)
+        left = notices.pick(fates[stays])
+        await db.execute(self._queries["shrink"], row["batch"], len(left), encode_block(left))
 
 
-def _grouped(rows: Sequence[asyncpg.Record]) -> list[OpenRows]:
-    """Turn rows into columns, those of an incident version together, in the order they came in."""
-    groups: dict[tuple[str, int], list[asyncpg.Record]] = {}
-    for row in rows:
-        groups.setdefault((row["incident_id"], row["incident_version"]), []).append(row)
-    return [_columns(incident_id, version, group) for (incident_id, version), group in groups.items()]
+def _packed(number: int, notices: Notices) -> list[bytes]:
+    pack = _ATTEMPT.pack
+    return [
+        pack(3, ID_BYTES, notice, 2, attempt, 8, number)
+        for notice, attempt in zip(notices.ids, notices.attempts, strict=True)
+    ]
 
 
-def _columns(incident_id: str, version: int, rows: Sequence[asyncpg.Record]) -> OpenRows:
-    notices = Notices(incident_id, version, **{ours: [row[name] for row in rows] for ours, name in _NOTICES.items()})
-    return OpenRows(
-        notices,
-        tries=[row["tries"] for row in rows],
-        batches=[row["batch"] for row in rows],
-        since=[row["at"] for row in rows],
-        partitions=[row["partition"] for row in rows],
-    )
+def _less(batch: Taken, fresh: set[Key]) -> Taken:
+    """Give a batch with what is `fresh` alone, each once."""
+    rows = []
+    for row, key in enumerate(zip(batch.notices.ids, batch.notices.attempts, strict=True)):
+        if key in fresh:
+            fresh.remove(key)
+            rows.append(row)
+    if len(rows) == len(batch.notices):
+        return batch
+    notices = batch.notices.pick(rows)
+    return Taken(batch.partition, notices, encode_block(notices))
+
+
+def _batches(rows: Iterable[asyncpg.Record]) -> list[Batch]:
+    return [
+        Batch(row["batch"], row["partition"], decode_block(row["block"]), row["tries"], row["at"], row["job"])
+        for row in rows
+    ]

@@ -15,7 +15,7 @@ from aiosmtplib.protocol import PERIOD_REGEX
 
 from services.core.channel import Channel
 from services.core.clock import Clock
-from services.dispatch.domain import Ending, HandOver, Outage, Result, Work
+from services.dispatch.domain import MESSAGES_A_BATCH, Ending, HandOver, Outage, Result, Work
 from services.dispatch.message import Letterbox, Mail
 
 __all__ = ["Smtp", "SmtpAddress", "smtp_address"]
@@ -90,6 +90,7 @@ class Smtp:
     channel = Channel.EMAIL
     name = "smtp"
     rounds_at_once = 2  # one on the wire, one on its way from or to the database
+    batch_size = MESSAGES_A_BATCH
 
     def __init__(
         self,

@@ -19,9 +19,19 @@ import orjson
 from services.core.channel import Channel
 from services.core.ids import format_reference
 from services.dispatch.address import postal
-from services.dispatch.domain import Ending, HandOver, Outage, Result, Round, Work
+from services.dispatch.channels.lines import Mark, as_lines
+from services.dispatch.domain import (
+    LETTERS_AS_DATA,
+    LETTERS_AS_PDF,
+    Ending,
+    HandOver,
+    Outage,
+    Result,
+    Round,
+    Work,
+)
 from services.dispatch.kix import payload
-from services.dispatch.typeset import Extent, Typesetter, batch_of, sender_of, words_of
+from services.dispatch.typeset import Extent, Typesetter
 from services.dispatch.wording import Wordings
 
 __all__ = ["PrintFolder", "manifest"]
@@ -40,35 +50,41 @@ class Content(NamedTuple):
     suffix: str
     body: bytes
     extents: list[Extent]
+    marks: Sequence[Mark]
 
 
 class PrintFolder:
-    """Hands batches over as files. Its work is done in one thread, so the event loop goes on meanwhile."""
+    """Hands batches over as files. Its work is done in threads, so the event loop goes on meanwhile."""
 
     channel = Channel.LETTER
     name = "print"
-    rounds_at_once = 2  # one being set, one on its way from or to the database
 
     def __init__(self, folder: Path, letter_format: str = "pdf") -> None:
+        as_data = letter_format == "ndjson"
+        # A typesetter is used by one thread. Of letters as data one batch is put together while another one waits
+        # for the disk. In either case one round more comes from the database, or goes to it.
+        threads = 2 if as_data else 1
+        self.rounds_at_once = threads + (2 if as_data else 1)
+        self.batch_size = LETTERS_AS_DATA if as_data else LETTERS_AS_PDF
         self._folder = folder
-        self._typesetter = Typesetter() if letter_format == "pdf" else None
+        self._typesetter = None if as_data else Typesetter()
         self._wordings = Wordings(on_paper=True)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="letters")
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="letters")
 
     async def hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
         """Write one batch. A folder that cannot be written to is an outage; the batch stays open."""
         if not go():
             return HandOver([_NOT_BEGUN] * len(work.contacts))
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._hand_over, work, go)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._hand_over, work, go)
 
     async def close(self) -> None:
-        """End the thread after the batch in hand."""
-        self._thread.shutdown(wait=False)
+        """End the threads after the batches in hand."""
+        self._threads.shutdown(wait=False)
 
     def _hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
         can_be_sent = [postal(contact) for contact in work.contacts]
         sent = HandOver([_ACCEPTED if can else _NO_ADDRESS for can in can_be_sent])
-        letters = work.pick([row for row, can in enumerate(can_be_sent) if can])
+        letters = work if all(can_be_sent) else work.pick([row for row, can in enumerate(can_be_sent) if can])
         try:
             if letters.contacts and not self._is_done(letters.round) and not self._write(letters, go):
                 return HandOver([_AGAIN] * len(work.contacts))
@@ -84,7 +100,7 @@ class PrintFolder:
         """Set the batch and put its files in place; gives False where the hand-over may not begin any more."""
         content = self._content(letters)
         name = _batch_id(letters.round)
-        about = orjson.dumps(manifest(letters, content.extents, hashlib.sha256(content.body).hexdigest()))
+        about = orjson.dumps(manifest(letters, content, hashlib.sha256(content.body).hexdigest()))
         files = (
             (f"{name}{content.suffix}", content.body),
             (f"{name}.manifest.json", about),
@@ -95,11 +111,16 @@ class PrintFolder:
         return self._place(files, go)
 
     def _content(self, letters: Work) -> Content:
+        notices = letters.round.notices
+        marks = [
+            (notice.hex(), format_reference(notice), payload(contact))
+            for notice, contact in zip(notices.ids, letters.contacts, strict=True)
+        ]
         if self._typesetter:
             pdf, extents = self._typesetter.set(letters)
-            return Content(".pdf", pdf, extents)
-        lines = as_lines(letters, self._wordings)
-        return Content(".ndjson", lines, [Extent(at, 1) for at in range(1, len(letters.contacts) + 1)])
+            return Content(".pdf", pdf, extents, marks)
+        body, first = as_lines(letters, marks, self._wordings)
+        return Content(".ndjson", body, [Extent(first + row, 1) for row in range(len(marks))], marks)
 
     def _place(self, files: Sequence[tuple[str, bytes]], go: Callable[[], bool]) -> bool:
         hidden: list[Path] = []
@@ -158,12 +179,13 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def manifest(letters: Work, extents: Sequence[Extent], sha256: str) -> dict[str, Any]:
+def manifest(letters: Work, content: Content, sha256: str) -> dict[str, Any]:
     """Give the manifest of a batch; `sha256` is that of its main file.
 
     In a batch of letters as data, `firstPage` is the letter's line, counted from 1.
     """
     notices = letters.round.notices
+    rows = zip(notices.attempts, notices.revisions, content.marks, content.extents, strict=True)
     return {
         "batchId": _batch_id(letters.round),
         "incidentId": notices.incident_id,
@@ -171,40 +193,14 @@ def manifest(letters: Work, extents: Sequence[Extent], sha256: str) -> dict[str,
         "sha256": sha256,
         "letters": [
             {
-                "noticeId": notices.ids[row].hex(),
-                "attempt": notices.attempts[row],
-                "reference": format_reference(notices.ids[row]),
-                "revision": notices.revisions[row],
-                "firstPage": extents[row].first_page,
-                "pages": extents[row].pages,
-                "kix": payload(contact),
+                "noticeId": notice,
+                "attempt": attempt,
+                "reference": reference,
+                "revision": revision,
+                "firstPage": first_page,
+                "pages": pages,
+                "kix": kix,
             }
-            for row, contact in enumerate(letters.contacts)
+            for attempt, revision, (notice, reference, kix), (first_page, pages) in rows
         ],
     }
-
-
-def as_lines(letters: Work, wordings: Wordings) -> bytes:
-    """Give the letters as data, one JSON object a line, for print houses that compose themselves."""
-    batch = batch_of(letters, wordings)
-    notices = letters.round.notices
-    sender = orjson.Fragment(orjson.dumps(sender_of(letters.incident)))
-    # The words that many letters share are turned into JSON once.
-    shared = [orjson.Fragment(orjson.dumps(words_of(wording))) for wording in batch.wordings.values()]
-    lines = []
-    for row, letter in enumerate(batch.letters):
-        own = {
-            "noticeId": notices.ids[row].hex(),
-            "attempt": notices.attempts[row],
-            "reference": letter["reference"],
-            "supplementTo": letter["earlier"],
-            "revision": notices.revisions[row],
-            "date": letter["date"],
-            "address": letter["address"],
-            "kix": payload(letters.contacts[row]),
-            "greeting": letter["greeting"],
-            "sender": sender,
-            "wording": shared[letter["form"]],
-        }
-        lines.append(orjson.dumps(own, option=orjson.OPT_APPEND_NEWLINE))
-    return b"".join(lines)

@@ -13,7 +13,7 @@ from services.core.channel import Channel
 from services.core.ids import format_reference
 from services.core.incident import Incident
 from services.core.notices import Notices
-from services.dispatch.domain import Contact, Ending, HandOver, Outage, Result, Work
+from services.dispatch.domain import MESSAGES_A_BATCH, Contact, Ending, HandOver, Outage, Result, Work
 from services.dispatch.message import PlainTexts, one_line
 
 __all__ = ["Portal", "idempotency_key"]
@@ -62,6 +62,7 @@ class Portal:
     channel = Channel.PORTAL
     name = "portal"
     rounds_at_once = 2  # one on the wire, one on its way from or to the database
+    batch_size = MESSAGES_A_BATCH
 
     def __init__(self, url: str, *, timeout: float = _TIMEOUT, at_once: int = _AT_ONCE) -> None:
         self._url = f"{url.rstrip('/')}/messages"

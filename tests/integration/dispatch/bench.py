@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
@@ -17,10 +17,13 @@ from notification.v1 import dispatch_pb2
 from prometheus_client import CollectorRegistry
 
 from services.core.channel import Channel
+from services.core.clock import Clock
 from services.core.incident import Incident
 from services.core.notices import Notices
 from services.core.status import AttemptState
-from services.dispatch.domain import HandOver, Work
+from services.dispatch.codec import encode_block
+from services.dispatch.domain import LETTERS_AS_PDF, MESSAGES_A_BATCH, HandOver, Taken, Work
+from services.dispatch.handlers import DispatchHandler
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.sender import Provider, Sender
 from services.dispatch.store import Store
@@ -109,6 +112,7 @@ class CutOff:
         self.channel = inner.channel
         self.name = inner.name
         self.rounds_at_once = inner.rounds_at_once
+        self.batch_size = inner.batch_size
         self.reached = asyncio.Event()
         self._after = after
 
@@ -150,8 +154,22 @@ class Bench:
     async def take(self, notices: Notices, partition: int = 0) -> None:
         """Queue attempts, as the handler does."""
         now = datetime.now(UTC)
+        batches = self.handler()._batches(Taken(partition, notices, encode_block(notices)))
         async with self.pool.acquire() as connection, connection.transaction():
-            await self.store.take(connection, [(partition, notices)], now, now)
+            await self.store.take(connection, batches, now, now)
+
+    def handler(self, clock: Clock | None = None) -> DispatchHandler:
+        """Give the handler of a process of its own."""
+        return DispatchHandler(
+            channel=self.channel,
+            provider="test",
+            store=self.store,
+            incidents=Incidents(self.incident),
+            clock=clock or self.clock,
+            metrics=self.metrics,
+            unknown_after=timedelta(hours=72),
+            batch_size=LETTERS_AS_PDF if self.channel is Channel.LETTER else MESSAGES_A_BATCH,
+        )
 
     def sender(self, provider: Provider) -> Sender:
         """Give a sender of a process of its own."""
@@ -190,7 +208,10 @@ class Bench:
 
     async def states(self) -> dict[AttemptState, int]:
         """Give the number of attempts in each state."""
-        rows = await self.pool.fetch("select state, count(*) from attempts where channel = $1 group by 1", self.channel)
+        rows = await self.pool.fetch(
+            "select state, count(*) from attempts join batches using (batch) where channel = $1 group by 1",
+            self.channel,
+        )
         return {AttemptState(row["state"]): row["count"] for row in rows}
 
     async def attempted(self) -> dict[AttemptState, list[bytes]]:

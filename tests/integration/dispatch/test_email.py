@@ -7,7 +7,7 @@ from services.core.channel import Channel
 from services.core.status import AttemptState
 from services.dispatch.channels.email import Smtp, SmtpAddress
 from services.dispatch.handlers import DispatchHandler
-from tests.integration.dispatch.bench import Bench, Incidents, MailServer, a_payload
+from tests.integration.dispatch.bench import Bench, MailServer, a_payload
 from tests.unit.dispatch.people import some_notices
 
 
@@ -68,7 +68,7 @@ async def test_what_is_put_off_before_its_data_waits_in_the_queue(mails: Bench, 
         )
 
     await mails.send(_smtp(mails, mail_server), until=one_each)
-    row = await mails.pool.fetchrow("select tries, due - at as wait from attempts where state = 0")
+    row = await mails.pool.fetchrow("select tries, due - at as wait from batches where state = 0")
 
     assert row is not None
     assert 1 == row["tries"]
@@ -132,15 +132,7 @@ async def test_unknown_goes_to_the_next_channel_when_its_time_is_up(mails: Bench
     ids = await _queue(mails, 2)
     await mails.die_in(_smtp(mails, mail_server), after=True)
     await mails.send(_smtp(mails, mail_server))
-    handler = DispatchHandler(
-        channel=Channel.EMAIL,
-        provider="smtp",
-        store=mails.store,
-        incidents=Incidents(mails.incident),
-        clock=_At(datetime.now(UTC) + timedelta(hours=71)),
-        metrics=mails.metrics,
-        unknown_after=timedelta(hours=72),
-    )
+    handler = mails.handler(_At(datetime.now(UTC) + timedelta(hours=71)))
     await _tick(mails, handler)
     before = await mails.refused()
     handler._clock = _At(datetime.now(UTC) + timedelta(hours=73))

@@ -51,11 +51,12 @@ async def test_everybody_gets_one_letter(letters: Bench, folder: Path) -> None:
 
 async def test_secret_addresses_have_batches_of_their_own(letters: Bench, folder: Path) -> None:
     """Who handles secret addresses can be kept small."""
-    await _queue(letters, 4, flags=[0, FLAG_SECRET_ADDRESS, 0, FLAG_SECRET_ADDRESS])
+    ids = await _queue(letters, 4, flags=[0, FLAG_SECRET_ADDRESS, 0, FLAG_SECRET_ADDRESS])
     await letters.send(PrintFolder(folder, "ndjson"))
-    sizes = [len(body.splitlines()) for name, body in _files(folder).items() if name.endswith(".ndjson")]
+    about = [json.loads(body) for name, body in _files(folder).items() if name.endswith(".manifest.json")]
+    found = sorted(sorted(letter["noticeId"] for letter in one["letters"]) for one in about)
 
-    assert [2, 2] == sizes
+    assert sorted([[ids[0].hex(), ids[2].hex()], [ids[1].hex(), ids[3].hex()]]) == found
 
 
 @pytest.mark.parametrize("after", [False, True])

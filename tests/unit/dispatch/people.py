@@ -8,7 +8,7 @@ from typing import Any
 from services.core.channel import Channel
 from services.core.incident import Incident
 from services.core.notices import Notices
-from services.dispatch.domain import Contact, OpenRows, Round, Work, rounds_of
+from services.dispatch.domain import Batch, Contact, Round, Work, rounds_of
 from services.kit.document import parse_incident
 
 CREATED = datetime(2026, 8, 20, 9, 30, tzinfo=UTC)
@@ -152,14 +152,13 @@ def some_notices(count: int, incident: Incident | None = None, **columns: Sequen
 
 def a_round(notices: Notices, channel: Channel = Channel.LETTER) -> Round:
     """Give the one round that these notices make."""
-    (found,) = rounds_of(channel, 0, [as_rows(notices)], CREATED)
+    (found,) = rounds_of(channel, 0, [a_batch(notices)], CREATED)
     return found
 
 
-def as_rows(notices: Notices, partition: int = 0) -> OpenRows:
-    """Give notices as the queue gives them."""
-    count = len(notices)
-    return OpenRows(notices, [0] * count, [None] * count, [CREATED] * count, [partition] * count)
+def a_batch(notices: Notices, number: int = 1, partition: int = 0, job: bytes | None = None) -> Batch:
+    """Give notices as a batch that nothing happened to yet."""
+    return Batch(number, partition, notices, 0, CREATED, job)
 
 
 def some_work(

@@ -6,7 +6,14 @@ from notification.v1 import dispatch_pb2, routing_pb2
 
 from services.core.channel import Channel
 from services.core.status import AttemptState
-from services.dispatch.codec import decode_routed, encode_attempted, encode_refused, read_contact
+from services.dispatch.codec import (
+    decode_block,
+    decode_routed,
+    encode_attempted,
+    encode_block,
+    encode_refused,
+    read_contact,
+)
 from services.dispatch.domain import Contact
 from services.kit.codec import notices_to_wire
 from services.kit.errors import InvalidMessage
@@ -17,7 +24,11 @@ def test_a_routed_block_is_read_as_it_was_written() -> None:
     """Nothing of a notice is lost on its way."""
     notices = some_notices(3, supersedes=[b"", b"s" * 16, b""], tried=[0, 1, 3])
 
-    assert notices == decode_routed(routing_pb2.NoticesRouted(notices=notices_to_wire(notices)).SerializeToString())
+    read, block = decode_routed(routing_pb2.NoticesRouted(notices=notices_to_wire(notices)).SerializeToString())
+
+    assert notices == read
+    assert notices == decode_block(block)
+    assert notices == decode_block(encode_block(notices))
 
 
 @pytest.mark.parametrize("value", [b"", b"\xff", None])

@@ -1,5 +1,8 @@
 """Rounds, endings and pace."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -7,17 +10,36 @@ from services.core.channel import Channel
 from services.core.notices import FLAG_SECRET_ADDRESS
 from services.core.status import AttemptState, can_become
 from services.dispatch.domain import (
-    LETTERS_A_BATCH,
+    MESSAGES_A_BATCH,
     TEMPORARY_TRIES,
+    Batch,
     Ending,
+    Fate,
     Pace,
     Result,
+    Settled,
     by_partition,
+    cut,
+    gathered,
+    part_ways,
     reopened,
     rounds_of,
     settled,
+    staying,
 )
-from tests.unit.dispatch.people import CREATED, as_rows, some_notices
+from tests.unit.dispatch.people import CREATED, a_batch, some_notices
+
+
+def _some_batches(counts: Sequence[int], flags: Sequence[int] = ()) -> list[Batch]:
+    """Give batches of so many attempts each, numbered from 1, each with one of the flags."""
+    everybody = some_notices(sum(counts))
+    batches = []
+    for at, count in enumerate(counts):
+        first = sum(counts[:at])
+        notices = everybody.pick(list(range(first, first + count)))
+        notices.flags = [flags[at] if flags else 0] * count
+        batches.append(a_batch(notices, at + 1))
+    return batches
 
 
 @given(st.sampled_from(Ending), st.integers(0, TEMPORARY_TRIES), st.floats(0, 3600))
@@ -43,45 +65,90 @@ def test_an_outage_counts_against_nobody() -> None:
     assert (AttemptState.TAKEN, 3, 0.0) == (after.state, after.tries, after.wait)
 
 
-@given(st.lists(st.sampled_from([0, FLAG_SECRET_ADDRESS]), min_size=1, max_size=3 * LETTERS_A_BATCH))
-def test_letters_are_batched_once_each_and_secret_addresses_by_themselves(flags: list[int]) -> None:
-    """Every letter is in one batch, no batch is too large, and none mixes secret addresses with others."""
-    notices = some_notices(len(flags), flags=flags)
-    rounds = rounds_of(Channel.LETTER, 0, [as_rows(notices)], CREATED)
+@given(
+    st.sampled_from(Channel), st.lists(st.sampled_from([0, FLAG_SECRET_ADDRESS]), min_size=1, max_size=80),
+    st.integers(1, 90),
+)  # fmt: skip
+def test_what_comes_in_is_cut_into_batches_once_each(channel: Channel, flags: list[int], size: int) -> None:
+    """Every attempt is in one batch, none is too large, and no letter to a secret address lies with others."""
+    batches = cut(channel, some_notices(len(flags), flags=flags), size)
 
-    assert sorted(notices.ids) == sorted(notice for one in rounds for notice in one.notices.ids)
-    assert all(len(one) <= LETTERS_A_BATCH for one in rounds)
+    assert list(range(len(flags))) == sorted(row for rows in batches for row in rows)
+    assert all(1 <= len(rows) <= size for rows in batches)
+    assert channel is not Channel.LETTER or all(len({flags[row] for row in rows}) == 1 for rows in batches)
+
+
+@given(st.lists(st.tuples(st.integers(1, 30), st.sampled_from([0, FLAG_SECRET_ADDRESS])), min_size=1, max_size=12))
+def test_print_files_hold_each_letter_once_and_secret_addresses_by_themselves(wanted: list[tuple[int, int]]) -> None:
+    """Every letter is in one file, no file is too large, and none mixes secret addresses with others."""
+    batches = _some_batches([count for count, _ in wanted], [flag for _, flag in wanted])
+    rounds = rounds_of(Channel.LETTER, 0, batches, CREATED, size=40)
+
+    assert sorted(one for batch in batches for one in batch.notices.ids) == sorted(
+        notice for one in rounds for notice in one.notices.ids
+    )
+    assert all(len(one) <= 40 for one in rounds)
     assert all(len(set(one.notices.flags)) == 1 for one in rounds)
     assert len(rounds) == len({one.batch for one in rounds})
 
 
-@given(st.permutations(range(8)))
-def test_a_batch_is_the_same_whatever_order_the_queue_gave(order: list[int]) -> None:
-    """Who sets a batch again has the same pages in the same order."""
-    rows = as_rows(some_notices(8))
+@given(st.permutations(range(4)))
+def test_a_print_file_is_the_same_whatever_order_the_queue_gave(order: list[int]) -> None:
+    """Who sets a file again has the same pages in the same order."""
+    batches = _some_batches([2, 1, 3, 2])
 
-    assert rounds_of(Channel.LETTER, 0, [rows], CREATED) == rounds_of(Channel.LETTER, 0, [rows.pick(order)], CREATED)
+    assert rounds_of(Channel.LETTER, 0, batches, CREATED) == rounds_of(
+        Channel.LETTER, 0, [batches[at] for at in order], CREATED
+    )
 
 
 def test_what_was_begun_is_taken_up_as_it_was_and_what_is_in_hand_left_alone() -> None:
-    """At take-over a batch has its own membership and date again, less what this process is busy with."""
-    rows = as_rows(some_notices(4))
-    rows.batches = [b"a", b"a", b"b", b"b"]
-    mine = set(zip(rows.notices.ids[2:], rows.notices.attempts[2:], strict=True))
-    (again,) = reopened(3, [rows], mine)
+    """At take-over a print file has its own membership and date again, less what this process is busy with."""
+    batches = [replace(b, job=job) for b, job in zip(_some_batches([2, 1, 3]), (b"a", b"a", b"b"), strict=True)]
+    (again,) = reopened(3, batches, {batches[2].number})
 
-    assert sorted(rows.notices.ids[:2]) == again.notices.ids
+    assert batches[0].notices.ids + batches[1].notices.ids == again.notices.ids
     assert (3, b"a", CREATED, True) == (again.partition, again.batch, again.created_at, again.repeated)
+    assert [(1, range(2)), (2, range(2, 3))] == list(again.rows())
 
 
-def test_rows_of_several_partitions_are_taken_apart() -> None:
+def test_batches_of_several_partitions_are_taken_apart() -> None:
     """A block never mixes partitions."""
-    rows = as_rows(some_notices(4))
-    rows.partitions = [1, 2, 1, 2]
+    batches = [replace(batch, partition=at % 2) for at, batch in enumerate(_some_batches([1, 1, 1]))]
 
-    assert {1: rows.notices.ids[::2], 2: rows.notices.ids[1::2]} == {
-        partition: part.notices.ids for partition, part in by_partition(rows).items()
-    }
+    assert {0: [batches[0], batches[2]], 1: [batches[1]]} == by_partition(batches)
+
+
+def test_batches_of_several_incident_versions_are_not_put_together() -> None:
+    """A round has the words of one incident version."""
+    first, second = _some_batches([2, 1])
+    second.notices.incident_version = 2
+
+    assert [first.notices, second.notices] == [one.notices for one in gathered(0, [first, second], CREATED)]
+
+
+_ENDINGS = st.builds(settled, st.sampled_from([Result(ending) for ending in Ending]), st.integers(0, 11), st.just(1.0))
+
+
+@given(st.sampled_from(AttemptState), st.lists(_ENDINGS, min_size=1, max_size=20))
+def test_each_attempt_of_a_batch_has_one_fate_and_that_is_its_own(state: AttemptState, ended: list[Settled]) -> None:
+    """Where fates part nobody is left out, nobody gets another's, and what is settled stays so."""
+    fates = part_ways(state, ended)
+
+    assert list(range(len(ended))) == sorted(row for rows in fates.values() for row in rows)
+    for fate, rows in fates.items():
+        for row in rows:
+            own = ended[row]
+            moves = state is AttemptState.INTENT or (state is AttemptState.UNKNOWN and can_become(state, own.state))
+            assert fate == (Fate(own.state, own.tries, own.wait) if moves else None)
+
+
+def test_what_stays_begun_keeps_its_batch() -> None:
+    """A repeat finds the same batches, however many of their attempts are settled meanwhile."""
+    refused, begun = Fate(AttemptState.REFUSED, 0, 0.0), Fate(AttemptState.INTENT, 1, 1.0)
+
+    assert begun == staying({refused: [0, 1, 2], begun: [3]})
+    assert refused == staying({refused: [0, 1, 2], Fate(AttemptState.ACCEPTED, 0, 0.0): [3]})
 
 
 @given(st.lists(st.tuples(st.integers(1, 512), st.floats(0.001, 120)), max_size=20))
@@ -92,6 +159,7 @@ def test_an_intent_never_covers_too_few_or_too_many(rounds: list[tuple[int, floa
         pace.took(sent, seconds)
 
     assert pace.least <= pace.size <= pace.most
+    assert pace.least >= MESSAGES_A_BATCH
 
 
 def test_pace_settles_at_half_a_second() -> None:

@@ -1,0 +1,129 @@
+"""Batches in the database: what they hold, how they part, and what a replay or another owner leaves of them."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from services.core.channel import Channel
+from services.core.notices import FLAG_SECRET_ADDRESS, Notices
+from services.core.status import AttemptState
+from services.dispatch.codec import decode_block, encode_block
+from services.dispatch.domain import Batch, Round, Settled, Taken, reopened, rounds_of
+from tests.integration.dispatch.bench import Bench
+from tests.unit.dispatch.people import some_notices
+
+ACCEPTED = Settled(AttemptState.ACCEPTED)
+REFUSED = Settled(AttemptState.REFUSED, reason="no-recipient")
+UNKNOWN = Settled(AttemptState.UNKNOWN)
+PUT_OFF = Settled(AttemptState.TAKEN, wait=60.0, tries=1)
+BEGUN = Settled(AttemptState.INTENT, wait=60.0, tries=1)
+
+
+async def _apply(bench: Bench, *blocks: Notices) -> None:
+    async with bench.pool.acquire() as connection, connection.transaction():
+        taken = [Taken(0, notices, encode_block(notices)) for notices in blocks]
+        await bench.handler().apply(connection, taken)  # type: ignore[arg-type]  # a pool's proxy
+
+
+async def _queue(bench: Bench, limit: int) -> list[Batch]:
+    async with bench.pool.acquire() as connection:
+        return await bench.store.queue(connection, 0, datetime.max.replace(tzinfo=UTC), limit)
+
+
+async def _begin(bench: Bench, channel: Channel) -> Round:
+    """Write the intent of all that is queued."""
+    (one,) = rounds_of(channel, 0, await _queue(bench, 1000), datetime.now(UTC))
+    async with bench.pool.acquire() as connection, connection.transaction():
+        await bench.store.intend(connection, [one], one.created_at)
+    return one
+
+
+async def _settle(bench: Bench, one: Round, *ended: Settled) -> list[int]:
+    async with bench.pool.acquire() as connection, connection.transaction():
+        return await bench.store.settle(connection, one, ended, datetime.now(UTC))
+
+
+async def _states(bench: Bench) -> dict[bytes, AttemptState]:
+    """Give each attempt's state; a batch must hold exactly the attempts that point to it, and count them right."""
+    rows = await bench.pool.fetch("select * from batches")
+    pointing = await bench.pool.fetch("select batch, notice, attempt from attempts")
+    for row in rows:
+        notices = decode_block(row["block"])
+        own = {(one["notice"], one["attempt"]) for one in pointing if one["batch"] == row["batch"]}
+        assert own == set(zip(notices.ids, notices.attempts, strict=True))
+        assert row["count"] == len(notices) > 0
+    state = {row["batch"]: AttemptState(row["state"]) for row in rows}
+    return {one["notice"]: state[one["batch"]] for one in pointing}
+
+
+async def test_what_a_replay_mixes_with_new_attempts_is_taken_once(mails: Bench) -> None:
+    """Attempts that are there stay as they are; a batch holds only what was new, each once."""
+    notices = some_notices(40)
+    await _apply(mails, notices.pick(list(range(10))))
+    await _apply(mails, notices.pick([*range(5, 40), 39, 7]), notices.pick([20, 3]))
+
+    assert dict.fromkeys(notices.ids, AttemptState.TAKEN) == await _states(mails)
+
+
+async def test_letters_to_secret_addresses_are_stored_apart(letters: Bench) -> None:
+    """No batch mixes them with others, so no print file does."""
+    await _apply(letters, some_notices(5, flags=[0, FLAG_SECRET_ADDRESS, 0, 0, FLAG_SECRET_ADDRESS]))
+    found = sorted(batch.notices.flags for batch in await _queue(letters, 1000))
+
+    assert [[0, 0, 0], [FLAG_SECRET_ADDRESS] * 2] == found
+
+
+@pytest.mark.parametrize(("limit", "attempts"), [(1, 16), (16, 16), (40, 32), (1000, 60)])
+async def test_an_intent_covers_no_more_than_its_pace(mails: Bench, limit: int, attempts: int) -> None:
+    """What a crash may leave unknown is bounded, and however small the limit something goes on."""
+    await _apply(mails, some_notices(60))
+
+    assert attempts == sum(len(batch.notices) for batch in await _queue(mails, limit))
+
+
+async def test_where_fates_part_the_batch_does(mails: Bench) -> None:
+    """Each attempt gets its own outcome, and each batch holds those that share one."""
+    await _apply(mails, some_notices(20))
+    one = await _begin(mails, Channel.EMAIL)
+    ended = [ACCEPTED, REFUSED, UNKNOWN, PUT_OFF] * 5
+    done = await _settle(mails, one, *ended)
+
+    assert list(range(20)) == done
+    assert {key: end.state for key, end in zip(one.notices.ids, ended, strict=True)} == await _states(mails)
+
+
+async def test_what_stays_begun_is_the_same_print_file_again(letters: Bench) -> None:
+    """A file's id and date stay when some of its letters were refused meanwhile."""
+    await _apply(letters, some_notices(6))
+    one = await _begin(letters, Channel.LETTER)
+    await _settle(letters, one, REFUSED, BEGUN, REFUSED, REFUSED, REFUSED, BEGUN)
+    async with letters.pool.acquire() as connection:
+        begun = await letters.store.open_intents(connection, 0, datetime.max.replace(tzinfo=UTC))
+    (again,) = reopened(0, begun, set())
+
+    assert (one.batch, one.created_at, one.notices.pick([1, 5])) == (again.batch, again.created_at, again.notices)
+
+
+async def test_late_answers_settle_what_the_next_owner_called_unknown(mails: Bench) -> None:
+    """Accepted and refused are truths that hold; nothing goes back to the queue, as it is listed."""
+    await _apply(mails, some_notices(4))
+    one = await _begin(mails, Channel.EMAIL)
+    await _settle(mails, one, *[UNKNOWN] * 4)
+    done = await _settle(mails, one, ACCEPTED, REFUSED, PUT_OFF, BEGUN)
+
+    assert [0, 1] == done
+    assert [ACCEPTED.state, REFUSED.state, UNKNOWN.state, UNKNOWN.state] == [
+        (await _states(mails))[notice] for notice in one.notices.ids
+    ]
+
+
+@pytest.mark.parametrize("first", [[ACCEPTED] * 3, [PUT_OFF] * 3, [ACCEPTED, PUT_OFF, BEGUN]])
+async def test_an_outcome_is_written_once(messages: Bench, first: list[Settled]) -> None:
+    """A second writer of the same outcomes, after a lost answer or a kill, changes nothing and tells nothing."""
+    await _apply(messages, some_notices(3))
+    one = await _begin(messages, Channel.PORTAL)
+    await _settle(messages, one, *first)
+    before = await _states(messages)
+    done = await _settle(messages, one, REFUSED, REFUSED, REFUSED)
+
+    assert ([], before) == (done, await _states(messages))
