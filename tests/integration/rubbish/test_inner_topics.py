@@ -1,7 +1,7 @@
 """Corrupt blocks in the middle of a partition of an inner topic, on both logs: dead letters, and the others go on."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -113,27 +113,29 @@ CORRUPT = [
 ]
 
 
-async def _read(bench: Bench, at: TopicPartition, count: int) -> list[Record]:
-    """Read so many records of a partition from its beginning."""
+async def _read(bench: Bench, at: TopicPartition, enough: Callable[[list[Record]], bool]) -> list[Record]:
+    """Read the records of a partition from its beginning until there are enough."""
     log = bench.open("tracking")
     await log.assign({at: Cursor()})
     found: list[Record] = []
     async with asyncio.timeout(_PATIENCE):
-        while len(found) < count:
-            found += await log.fetch(count, 0.2)
+        while not enough(found):
+            found += await log.fetch(100, 0.2)
     return found
 
 
-async def _read_routed(bench: Bench, count: int) -> list[int]:
-    """Read what was routed until so many notices came; the room packs what it takes together."""
-    log = bench.open("tracking")
-    await log.assign({ROUTED: Cursor()})
-    found: list[int] = []
-    async with asyncio.timeout(_PATIENCE):
-        while len(found) < count:
-            for record in await log.fetch(count, 0.2):
-                found += routing_pb2.NoticesRouted.FromString(record.value or b"").notices.ids[::16]
-    return found
+async def _dead_letters(bench: Bench, count: int) -> list[Record]:
+    return await _read(bench, DEAD_LETTERS, lambda records: len(records) >= count)
+
+
+async def _routed(bench: Bench, count: int) -> list[int]:
+    """Give the notices that were routed, in order; blocks that are taken together may leave as one."""
+    return _notices(await _read(bench, ROUTED, lambda records: len(_notices(records)) >= count))
+
+
+def _notices(records: list[Record]) -> list[int]:
+    blocks = [routing_pb2.NoticesRouted.FromString(record.value or b"").notices for record in records]
+    return [notice for block in blocks for notice in block.ids[::16]]
 
 
 async def test_corrupt_blocks_are_set_aside_and_the_others_go_on(
@@ -147,8 +149,8 @@ async def test_corrupt_blocks_are_set_aside_and_the_others_go_on(
         await bench.write(INCIDENTS, b"\xff no incident", source="intake")
         await bench.write(INCIDENTS, encode_incident("lab", 1, orjson.dumps(a_document())), source="intake")
         await bench.write(RELEASED, *(block for block, _ in blocks), source="deduplication")
-        routed = await _read_routed(bench, len(CORRUPT) + 1)
-        letters = await _read(bench, DEAD_LETTERS, len(CORRUPT))
+        routed = await _routed(bench, len(CORRUPT) + 1)
+        letters = await _dead_letters(bench, len(CORRUPT))
 
     expected = [(value, reason, str(seq)) for seq, (value, reason) in enumerate(blocks, 1) if reason]
     headers = [{name: value.decode() for name, value in letter.headers} for letter in letters]
@@ -184,8 +186,8 @@ async def test_records_that_are_not_ours_are_set_aside(
     async with routing(bench, database_url, tmp_path):
         await bench.write(INCIDENTS, encode_incident("lab", 1, orjson.dumps(a_document())), source="intake")
         await bench.writer.publish("deduplication", RELEASED, rows)
-        routed = await _read_routed(bench, 1)
-        letters = await _read(bench, DEAD_LETTERS, len(strays))
+        routed = await _routed(bench, 1)
+        letters = await _dead_letters(bench, len(strays))
 
     assert [1] == routed
     assert [reason for _, _, reason in strays] == [dict(letter.headers)["reason"].decode() for letter in letters]
