@@ -12,10 +12,13 @@ from services.deduplication.batch import Block
 from services.deduplication.domain import Superseded
 from services.deduplication.errors import InvalidBlockError
 from services.kit.codec import (
+    MASK,
     TotalsRow,
+    check_names,
     column,
     indexed,
     looked_up,
+    moment,
     notices_to_wire,
     parse,
     split_ids,
@@ -46,19 +49,20 @@ def read_block(record: Record) -> Work:
         raise InvalidBlockError("no-cohort")
     if not (wire.incident_version and wire.cohort_version):
         raise InvalidBlockError("no-version")
+    check_names(wire.incident_id, wire.cohort_id)
     count = len(wire.members) // ID_BYTES
     block = Block(
         incident_id=wire.incident_id,
         incident_version=wire.incident_version,
         cohort_id=wire.cohort_id,
         cohort_version=wire.cohort_version,
-        accepted_at=wire.accepted_at,
+        accepted_at=moment(wire.accepted_at),
         partition=record.partition,
         members=split_ids(wire.members, count),
         versions=column(wire.versions, count),
         persons=split_ids(wire.pseudonyms, count),
-        exposed=column(wire.exposed, count),
-        confirmed=column(wire.confirmed, count),
+        exposed=column(wire.exposed, count, MASK),
+        confirmed=column(wire.confirmed, count, MASK),
         channels=column(wire.channels, count),
         flags=column(wire.flags, count),
         languages=looked_up(wire.language_names, wire.languages, count),

@@ -19,14 +19,18 @@ from services.kit.document import InvalidDocument, parse_incident
 from services.kit.errors import InvalidMessage
 
 __all__ = [
+    "MASK",
+    "SMALL",
     "Entry",
     "TotalsRow",
+    "check_names",
     "decode_incidents",
     "decode_totals",
     "encode_cohort",
     "encode_incident",
     "encode_totals",
     "indexed",
+    "moment",
     "notices_from_wire",
     "notices_to_wire",
     "parse",
@@ -34,6 +38,11 @@ __all__ = [
     "totals_from_wire",
     "totals_to_wire",
 ]
+
+# What PostgreSQL's columns hold. A block that says more was corrupted, and must not fail in the middle of a batch.
+SMALL, _INTEGER, MASK = 2**15 - 1, 2**31 - 1, 2**63 - 1
+_LAST_MOMENT = 253_402_300_799_999  # ms: the end of the year 9999, where Python's clock ends
+_NAME_LENGTH = 64  # characters of an id; languages and stages are shorter
 
 M = TypeVar("M", bound=Message)
 V = TypeVar("V")
@@ -85,18 +94,35 @@ def indexed(values: Sequence[str]) -> tuple[list[str], list[int]]:
 
 
 def looked_up(names: Sequence[str], rows: Sequence[int], count: int) -> list[str]:
-    """Undo `indexed`. Raises InvalidMessage where a position points nowhere."""
+    """Undo `indexed`. Raises InvalidMessage where a position points nowhere, or a name can be none."""
     if len(rows) != count or (rows and max(rows) >= len(names)):
         raise InvalidMessage("column-length")
+    check_names(*names)
     return [names[row] for row in rows]
 
 
-def column(values: Iterable[int], count: int) -> list[int]:
-    """Give a column as a list. Raises InvalidMessage where it is not `count` long."""
+def column(values: Iterable[int], count: int, most: int = _INTEGER) -> list[int]:
+    """Give a column as a list. Raises InvalidMessage where it is not `count` long, or a number is above `most`."""
     found = list(values)
     if len(found) != count:
         raise InvalidMessage("column-length")
+    if found and max(found) > most:
+        raise InvalidMessage("number-range")
     return found
+
+
+def check_names(*names: str) -> None:
+    """Check ids of incidents, cohorts, languages or stages. Raises InvalidMessage for what can be none of them."""
+    for name in names:
+        if len(name) > _NAME_LENGTH or not name.isprintable() or "/" in name:
+            raise InvalidMessage("invalid-name")
+
+
+def moment(at: int) -> int:
+    """Give a time in ms since 1970. Raises InvalidMessage where it is none."""
+    if not 0 <= at <= _LAST_MOMENT:
+        raise InvalidMessage("number-range")
+    return at
 
 
 def notices_to_wire(notices: Notices) -> common_pb2.Notices:
@@ -135,8 +161,13 @@ def notices_from_wire(wire: common_pb2.Notices) -> Notices:
     count = len(ids)
     if not wire.incident_id or not wire.incident_version:
         raise InvalidMessage("no-incident")
-    relative = column(wire.accepted_at, count)
+    check_names(wire.incident_id)
+    relative = column(wire.accepted_at, count, _LAST_MOMENT)
     first = relative[0] if relative else 0
+    accepted_at = [first, *(first + more for more in relative[1:])] if relative else []
+    if accepted_at:
+        moment(min(accepted_at))
+        moment(max(accepted_at))
     return Notices(
         incident_id=wire.incident_id,
         incident_version=wire.incident_version,
@@ -146,16 +177,16 @@ def notices_from_wire(wire: common_pb2.Notices) -> Notices:
         pseudonyms=split_ids(wire.pseudonyms, count),
         revisions=column(wire.revisions, count),
         supersedes=_sparse(wire.supersedes, count, b""),
-        exposed=column(wire.exposed, count),
-        confirmed=column(wire.confirmed, count),
+        exposed=column(wire.exposed, count, MASK),
+        confirmed=column(wire.confirmed, count, MASK),
         told_exposed=_sparse(wire.told_exposed, count, 0),
         told_confirmed=_sparse(wire.told_confirmed, count, 0),
         channels=column(wire.channels, count),
         flags=column(wire.flags, count),
         languages=looked_up(wire.language_names, wire.languages, count),
         cohorts=looked_up(wire.cohort_ids, wire.cohorts, count),
-        accepted_at=[first, *(first + more for more in relative[1:])] if relative else [],
-        attempts=column(wire.attempts, count),
+        accepted_at=accepted_at,
+        attempts=column(wire.attempts, count, SMALL),
         tried=column(wire.tried, count),
     )
 
@@ -187,8 +218,12 @@ def totals_from_wire(wire: common_pb2.Totals) -> TotalsRow:
     """Unpack one row of totals. Raises InvalidMessage where it names no stage or scope."""
     if not (wire.stage and wire.source and wire.incident_id and wire.cohort_id):
         raise InvalidMessage("no-scope")
+    check_names(wire.stage, wire.source, wire.incident_id, wire.cohort_id)
+    counts = dict(wire.counts)
+    if max(wire.sequence, *counts.values(), 0) > MASK:
+        raise InvalidMessage("number-range")
     scope = f"{wire.incident_id}/{wire.cohort_id}"
-    return TotalsRow(wire.stage, wire.source, scope, wire.sequence, dict(wire.counts), wire.at)
+    return TotalsRow(wire.stage, wire.source, scope, wire.sequence, counts, moment(wire.at))
 
 
 def encode_totals(rows: Sequence[TotalsRow]) -> bytes:

@@ -8,7 +8,18 @@ from notification.v1 import deduplication_pb2, dispatch_pb2, routing_pb2
 from services.core.channel import channel_named
 from services.core.ids import ID_BYTES
 from services.core.status import AttemptState
-from services.kit.codec import TotalsRow, column, decode_totals, looked_up, notices_from_wire, parse, split_ids
+from services.kit.codec import (
+    SMALL,
+    TotalsRow,
+    check_names,
+    column,
+    decode_totals,
+    looked_up,
+    moment,
+    notices_from_wire,
+    parse,
+    split_ids,
+)
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog import Record
 from services.tracking.domain import Outcomes, State, Superseded
@@ -59,13 +70,13 @@ def _attempted(record: Record) -> Work:
     block = Outcomes(
         source=str(record.partition),
         channel=_channel(wire.channel),
-        at=wire.at,
+        at=moment(wire.at),
         scopes=_scopes(wire.incident_id, looked_up(wire.cohort_ids, wire.cohorts, count)),
         notices=ids,
         members=split_ids(wire.members, count),
         revisions=column(wire.revisions, count),
         states=[_STATES.get(outcome, 0) for outcome in outcomes],
-        attempts=column(wire.attempts, count),
+        attempts=column(wire.attempts, count, SMALL),
     )
     kinds = {kind: outcomes.count(number) for kind, number in _OUTCOMES.items()}
     # A refusal decides nothing: routing sends the notice on, or says that it is exhausted.
@@ -99,6 +110,7 @@ def _superseded(record: Record) -> Work:
 def _scopes(incident_id: str, cohorts: list[str]) -> list[str]:
     if not incident_id:
         raise InvalidMessage("no-incident")
+    check_names(incident_id)
     scopes = {cohort: f"{incident_id}/{cohort}" for cohort in set(cohorts)}
     return [scopes[cohort] for cohort in cohorts]
 
