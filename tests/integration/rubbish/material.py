@@ -1,6 +1,7 @@
 """The rubbish itself: what sources have sent, and one made-up person in it who must never be seen again."""
 
 import gzip
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,19 +9,8 @@ import orjson
 
 from services.intake.lines import LINE_LIMIT
 
-__all__ = [
-    "BAD_BSN",
-    "BSN",
-    "CANARIES",
-    "EMAIL",
-    "HEADER",
-    "NAME",
-    "SHORT_BSN",
-    "UPLOADS",
-    "Upload",
-    "a_member",
-    "a_row",
-]
+__all__ = ["BAD_BSN", "BSN", "CANARIES", "EMAIL", "HEADER", "NAME", "SHORT_BSN", "STREET", "UPLOADS", "Upload"]
+__all__ += ["a_member", "a_row", "id_of"]
 
 # Found nowhere else: whoever sees one of these sees this person.
 NAME, STREET, EMAIL = "Kanariezanger", "Zeldzaamvogelpad", "kanarie.zanger@vogels.example"
@@ -79,6 +69,11 @@ class Upload:
     def headers(self) -> dict[str, str]:
         """Give the headers to send it with."""
         return {"Content-Type": self.kind, "Content-Encoding": self.encoding}
+
+
+def id_of(upload: Upload) -> str:
+    """Give its name as ids are written."""
+    return re.sub(r"[^a-z0-9]+", "-", upload.name.lower()).strip("-")
 
 
 _TWO = HEADER + a_row("m-1") + a_row("m-2")

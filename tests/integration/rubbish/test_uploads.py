@@ -16,7 +16,7 @@ from notification.topics import MEMBERS_ACCEPTED
 from notification.v1 import intake_pb2
 
 from tests.integration.intake.conftest import a_document
-from tests.integration.rubbish.material import CANARIES, HEADER, SHORT_BSN, UPLOADS, Upload, a_row
+from tests.integration.rubbish.material import CANARIES, HEADER, SHORT_BSN, UPLOADS, Upload, a_row, id_of
 from tests.integration.rubbish.process import Intake, a_cohort, counts
 
 
@@ -32,15 +32,11 @@ async def post(
         return response.status, response.content_type, await response.json(content_type=None)
 
 
-def _id_of(upload: Upload) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", upload.name.lower()).strip("-")
-
-
-@pytest.mark.parametrize("upload", UPLOADS, ids=_id_of)
+@pytest.mark.parametrize("upload", UPLOADS, ids=id_of)
 async def test_rubbish_is_answered_clearly_and_counted_once(intake: Intake, upload: Upload) -> None:
     """Rubbish has its status, code and line; its good neighbours are taken; sent again, it changes nothing."""
     async with intake.session() as session:
-        cohort = await a_cohort(session, _id_of(upload))
+        cohort = await a_cohort(session, id_of(upload))
         status, kind, answer = await post(session, cohort, upload.body, upload.headers)
         again, _, _ = await post(session, cohort, upload.body, upload.headers)
         told = [(p.get("line"), p["field"], p["problem"]) for p in answer.get("problems", [])]
