@@ -36,13 +36,6 @@ UPSTREAM = "heraut.cohort.v1"  # and its dead letters: they are the sources' own
 
 
 @pytest.fixture
-async def data(tmp_path: Path) -> AsyncIterator[Path]:
-    """Give a data directory, whose database may lie elsewhere: it is destroyed after the test."""
-    yield tmp_path
-    await EmbeddedPostgres(tmp_path).destroy()
-
-
-@pytest.fixture
 def searcher(monkeypatch: pytest.MonkeyPatch) -> Searcher:
     """Let all people who are made up from now on be recognisable, and give what finds them."""
     beginnings = ("Aa", "Bé", "Co", "Dü", "Ë", "Fi", "Ga", "Ho", "Ij", "Jo", "Ka", "Lø")
@@ -82,25 +75,25 @@ def test_the_searcher_reads_base64(searcher: Searcher) -> None:
     assert [{FAMILY}] * 6 == found
 
 
-async def test_nobody_can_be_read_on_the_embedded_log(data: Path, searcher: Searcher) -> None:
+async def test_nobody_can_be_read_on_the_embedded_log(tmp_path: Path, searcher: Searcher) -> None:
     """Two thousand people are told, and stand nowhere but in the vault, at their sources and at the providers."""
-    async with _told(stack_wish(data)) as stack:
+    async with _told(stack_wish(tmp_path)) as stack:
         found = await _found_while_running(stack, searcher)
 
-    assert {} == found | _found_on_disk(data, searcher)
+    assert {} == found | _found_on_disk(tmp_path, searcher)
 
 
 @pytest.mark.kafka
-async def test_nobody_can_be_read_on_kafka(data: Path, searcher: Searcher) -> None:
+async def test_nobody_can_be_read_on_kafka(tmp_path: Path, searcher: Searcher) -> None:
     """The same, and they are in no topic and no file of the broker."""
-    bootstrap = started_broker(data / "kafka")
+    bootstrap = started_broker(tmp_path / "kafka")
     try:
-        async with _told(stack_wish(data, log="kafka", HERAUT_KAFKA_BOOTSTRAP_SERVERS=bootstrap)) as stack:
+        async with _told(stack_wish(tmp_path, log="kafka", HERAUT_KAFKA_BOOTSTRAP_SERVERS=bootstrap)) as stack:
             found = await _found_while_running(stack, searcher) | await _found_in_topics(bootstrap, searcher)
     finally:
-        broker.stop(data / "kafka")
+        broker.stop(tmp_path / "kafka")
 
-    assert {} == found | _found_on_disk(data, searcher)
+    assert {} == found | _found_on_disk(tmp_path, searcher)
 
 
 @asynccontextmanager
