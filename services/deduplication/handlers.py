@@ -86,7 +86,6 @@ class DeduplicationHandler:
 
     async def apply(self, connection: Connection, work: Sequence[Work]) -> Sequence[Output]:
         """Decide about everybody in these blocks, write it, and give what may go out."""
-        await self._store.begin(connection)
         numbers = await self._store.number(connection, {(b.incident_id, b.cohort_id) for b in _blocks(work)})
         effects = []
         for incident_id in sorted(numbers):
@@ -104,7 +103,6 @@ class DeduplicationHandler:
         self._ticks += 1
         if self._ticks % _TICKS_TO_TRUST == 0:
             self._settled.clear()
-        await self._store.begin(connection)
         left = PERSONS_A_TICK
         effects = []
         numbers = await self._store.cohorts(connection)

@@ -1,8 +1,3 @@
--- name: plan_once
--- In this transaction, plan for arrays of any length: keys are looked up one by one in an index, however many they
--- are and whatever the statistics say of tables that grow from nothing to millions of rows.
-set local plan_cache_mode = force_generic_plan;
-
 -- name: list_cohorts
 -- The numbers of the cohorts of some incidents.
 select incidents.incident_id, incidents.number as incident, cohorts.cohort_id, cohorts.number as cohort

@@ -36,10 +36,6 @@ _NULL = struct.pack("!i", -1)
 class Store:
     """Reads and writes inside the stage's transaction."""
 
-    async def begin(self, connection: Connection) -> None:
-        """Settle how this transaction's statements are planned."""
-        await connection.execute(_QUERIES["plan_once"])
-
     async def cohorts(self, connection: Connection, incident_ids: Collection[str] | None = None) -> Cohorts:
         """Give the numbers of the cohorts of these incidents, or of all."""
         if incident_ids is None:

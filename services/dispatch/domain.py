@@ -50,10 +50,10 @@ __all__ = [
 
 Key = tuple[bytes, int]  # (notice, number of the attempt): the natural key of an attempt
 
-# A print house handles some hundreds of letters as one job; more makes a repeat after a crash long. As data two of
-# the largest blocks that come in: files to sync and transactions cost as much for one letter as for a thousand.
+# A print house handles some hundreds of letters as one job; more makes a repeat after a crash long. As data four of
+# the largest blocks that come in: files to sync and transactions cost as much for one letter as for thousands.
 LETTERS_AS_PDF = 256
-LETTERS_AS_DATA = 1024
+LETTERS_AS_DATA = 8192
 # The fewest that an intent covers (`Pace.least`), so no batch is ever larger than what may become unknown at once.
 MESSAGES_A_BATCH = 16
 # With waits that double from half a minute to an hour this is about seven hours: a full mailbox or a

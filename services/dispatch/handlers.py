@@ -14,15 +14,15 @@ from services.core.incident import Incident
 from services.core.notices import Notices
 from services.core.status import UNKNOWN_FOR_TOO_LONG, AttemptState
 from services.dispatch.codec import decode_routed, encode_attempted, encode_block, encode_refused
-from services.dispatch.domain import LETTERS_AS_DATA, Batch, Round, Settled, Taken, by_partition, cut, gathered
+from services.dispatch.domain import Batch, Round, Settled, Taken, by_partition, cut, gathered
 from services.dispatch.metrics import DispatchMetrics
 from services.kit.eventlog import Output, Record
 from services.kit.stage import Connection
 
 __all__ = ["BLOCK_NOTICES", "DispatchHandler", "Incidents", "Outcomes"]
 
-# One block a round, the largest ones included: the costs of a block vanish.
-BLOCK_NOTICES = LETTERS_AS_DATA
+# What is paid per block vanishes, and a block that nobody can read holds no more people than any other.
+BLOCK_NOTICES = 2048
 # A letter waits this long for company in its batch.
 _LETTER_LINGER = timedelta(seconds=1)
 # Batches of unknown attempts given up in one transaction, about a thousand people: some tens of milliseconds.

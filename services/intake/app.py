@@ -1,7 +1,6 @@
 """Intake's wiring: the only place where its parts meet."""
 
 import asyncio
-import gc
 from pathlib import Path
 
 from notification.topics import COHORT
@@ -47,6 +46,4 @@ async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = Non
             Tools(service.pool, taker, service.clock, metrics),
         )
         face = web_app(service.health, service.registry, token=config.auth_token, openapi=OPENAPI, routes=api.routes())
-        # What is there now stays for good: the collector need not look at it again after every chunk.
-        gc.freeze()
         await service.run(stop, ready_file=ready_file, app=face)

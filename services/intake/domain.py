@@ -22,8 +22,8 @@ __all__ = [
     "settle",
 ]
 
-# Large enough that the fixed costs of a block vanish, small enough that a reader's batch is a few of them.
-BLOCK_MEMBERS = 512
+# A full chunk is one block in each of eight partitions: what is paid per block vanishes.
+BLOCK_MEMBERS = 2048
 
 
 class Fault(NamedTuple):

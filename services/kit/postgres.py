@@ -89,15 +89,23 @@ async def connect_pool(url: str, room: str, *, min_size: int = 1, max_size: int 
             "role": f"heraut_{room}",
             "search_path": room,
             "application_name": f"heraut-{room}",
+            # Arrays of any length are looked up key by key in an index, whatever the statistics say of tables that
+            # grow from nothing to millions of rows within the hour.
+            "plan_cache_mode": "force_generic_plan",
             **_KEEPALIVES,
         },
         init=_prepare,
+        reset=_as_it_is,
     )
 
 
 async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     for kind in ("json", "jsonb"):
         await connection.set_type_codec(kind, schema="pg_catalog", encoder=_dumps, decoder=orjson.loads)
+
+
+async def _as_it_is(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Nothing: settings and locks of ours end with their transaction, and to ask for it is a round trip each time."""
 
 
 def _dumps(value: object) -> str:

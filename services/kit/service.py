@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import itertools
 import logging
 import os
@@ -135,6 +136,7 @@ class Service:
         self, stop: asyncio.Event, *, ready_file: Path | None = None, app: web.Application | None = None
     ) -> None:
         """Serve HTTP and run all jobs until `stop`; `ready_file` gets the bound address once the face is there."""
+        _collect_garbage_seldom()
         face = app or web_app(self.health, self.registry, token=self.config.auth_token)
         async with serve_http(face, self.config.http_host, self.config.http_port) as url:
             if ready_file:
@@ -183,6 +185,16 @@ async def _connect_when_it_is_there(url: str, room: str) -> "asyncpg.Pool[asyncp
             log.warning("the database is not there yet", extra={"error_class": type(error).__name__})
         await asyncio.sleep(backoff(attempt, base=0.1, cap=2.0, random=random.random))
     raise AssertionError
+
+
+def _collect_garbage_seldom() -> None:
+    """Let the collector of cycles look seldom, and not at what is there now: that stays for good.
+
+    Blocks are columns and rows by the ten thousand, none of them in a cycle. Looked through every 700 objects, as is
+    the default, they cost 8 % of all CPU time.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def _write_atomically(path: Path, text: str) -> None:

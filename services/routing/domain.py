@@ -10,8 +10,8 @@ from services.core.notices import COLUMNS, FLAG_MAYBE_TOLD, FLAG_NOT_AT_ADDRESS,
 
 __all__ = ["BLOCK_NOTICES", "Choices", "choices_of", "packed", "route"]
 
-# Large enough that the costs of a block vanish, small enough that one dead letter holds few people.
-BLOCK_NOTICES = 512
+# As large as the blocks that come in: what is paid per block vanishes, and nothing is cut or joined on the way.
+BLOCK_NOTICES = 2048
 
 _ALL = int(Channel.PORTAL | Channel.EMAIL | Channel.LETTER)  # a plain number: operators of flags cost a microsecond
 # Where a notice's situation says that it is not at its address: the bit above all channels.

@@ -131,8 +131,10 @@ class PrintFolder:
                 _write_synced(path, body)
             if not go():
                 return False
-            for path, (name, body) in zip(hidden, files, strict=True):
-                _link(path, self._folder / name, body)
+            *contents, done = zip(hidden, files, strict=True)
+            for named in (contents, [done]):
+                for path, (name, body) in named:
+                    _link(path, self._folder / name, body)
                 _sync_folder(self._folder)
             return True
         finally:

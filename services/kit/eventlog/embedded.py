@@ -41,8 +41,8 @@ _QUERIES = Queries.load(Path(__file__).with_name("embedded.sql"))
 _IDLE_SECONDS = 0.05
 # Under load, what a fuller batch saves is worth this much latency.
 _FULLER_SECONDS = 0.05
-# What one fetch may hold in memory: a few dozen full blocks, or hundreds of the usual size.
-_FETCH_BYTES = 16 * 1024 * 1024
+# What one fetch may hold in memory, and one transaction decide: some tens of thousands of people.
+_FETCH_BYTES = 4 * 1024 * 1024
 
 
 class EmbeddedLog:
