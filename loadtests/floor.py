@@ -30,7 +30,7 @@ HOPS = (
 )
 TABLES = (
     "intake.members",
-    "vault.payloads",
+    "vault.pages",
     "deduplication.members",
     "deduplication.notices",
     "dispatch.attempts",

@@ -22,10 +22,10 @@ FLAG_MAYBE_TOLD = 16  # an e-mail of this notice went out, or did not: nobody ca
 class Notices:
     """Released notices of one incident version and one partition; every list has one entry a notice.
 
-    `members`, `versions` and `pseudonyms` name the sealed data of the bearer: the member whose contact
-    data is used. `channels` is the mask of channels that there is data for. `supersedes` is empty bytes
-    for a first notice; `told_*` is what the notices before said, so a supplement can name what is new.
-    Times are milliseconds since 1970, UTC.
+    `members`, `versions` and `pseudonyms` say for whom the data of the bearer was sealed, the member whose
+    contact data is used, and `slots` where in the vault it lies (0 = nowhere). `channels` is the mask of channels
+    that there is data for. `supersedes` is empty bytes for a first notice; `told_*` is what the notices before
+    said, so a supplement can name what is new. Times are milliseconds since 1970, UTC.
     """
 
     incident_id: str
@@ -33,6 +33,7 @@ class Notices:
     ids: list[bytes] = field(default_factory=list)
     members: list[bytes] = field(default_factory=list)
     versions: list[int] = field(default_factory=list)
+    slots: list[int] = field(default_factory=list)
     pseudonyms: list[bytes] = field(default_factory=list)
     revisions: list[int] = field(default_factory=list)
     supersedes: list[bytes] = field(default_factory=list)

@@ -45,6 +45,7 @@ class Block:
     partition: int
     members: Sequence[bytes]
     versions: Sequence[int]
+    slots: Sequence[int]
     persons: Sequence[bytes]
     exposed: Sequence[int]
     confirmed: Sequence[int]
@@ -56,7 +57,7 @@ class Block:
         """Give one row as a value."""
         return Member(
             self.members[row], self.versions[row], cohort, self.accepted_at, self.exposed[row], self.confirmed[row],
-            self.channels[row], self.flags[row], self.languages[row],
+            self.channels[row], self.flags[row], self.languages[row], self.slots[row],
         )  # fmt: skip
 
 
@@ -78,15 +79,15 @@ class Effects:
         """Take members (these rows of a block; None = all) of people of whom nothing else is known."""
         columns = _picked(
             rows, block.persons, block.members, block.versions, block.exposed, block.confirmed,
-            block.channels, block.flags, block.languages,
+            block.channels, block.flags, block.languages, block.slots,
         )  # fmt: skip
-        persons, members, versions, exposed, confirmed, channels, flags, languages = columns
+        persons, members, versions, exposed, confirmed, channels, flags, languages, slots = columns
         table = _first_standings(self.terms.usable, released=cohort in self.terms.released)
         standings = [table[flag << 3 | mask] for flag, mask in zip(flags, channels, strict=True)]
         outcomes, waits, usable, merged_into = zip(*standings, strict=True)
         self.members += zip(
             persons, repeat(block.partition), members, versions, repeat(cohort), repeat(block.accepted_at), exposed,
-            confirmed, channels, flags, languages, outcomes, waits, usable, merged_into, strict=False,
+            confirmed, channels, flags, languages, slots, outcomes, waits, usable, merged_into, strict=False,
         )  # fmt: skip
         for outcome in range(len(COUNTERS)):
             self._move(block.partition, cohort, outcome, outcomes.count(outcome))
@@ -95,7 +96,7 @@ class Effects:
             self._release_first(block, cohort, _picked(out, *columns))
 
     def _release_first(self, block: Block, cohort: int, columns: Iterable[Sequence[Any]]) -> None:
-        persons, members, versions, exposed, confirmed, channels, flags, languages = columns
+        persons, members, versions, exposed, confirmed, channels, flags, languages, slots = columns
         count = len(persons)
         ids = self.terms.ids.first(persons)
         self.claims += zip(
@@ -105,6 +106,7 @@ class Effects:
         notices.ids += ids
         notices.members += members
         notices.versions += versions
+        notices.slots += slots
         notices.pseudonyms += persons
         notices.revisions += [1] * count
         notices.supersedes += [b""] * count
@@ -153,6 +155,7 @@ class Effects:
         notices.ids.append(claim.notice)
         notices.members.append(claim.bearer)
         notices.versions.append(claim.version)
+        notices.slots.append(bearer.slot)
         notices.pseudonyms.append(group.person)
         notices.revisions.append(claim.revision)
         notices.supersedes.append(told.notice if told else b"")
@@ -249,6 +252,6 @@ def _first_standings(usable: int, *, released: bool) -> list[Row]:
     terms = Terms("", 0, 0, usable, {0: ""}, {0} if released else (), NoticeIds(""))
     standings: list[Row] = []
     for at in range(1 << 7):
-        member = Member(b"", 1, 0, 0, 1, 1, at & 7, at >> 3, "")
+        member = Member(b"", 1, 0, 0, 1, 1, at & 7, at >> 3, "", 0)
         standings.append(decide(Group.unknown(b"", 0), [[member]], terms).group.standings[b""])
     return standings

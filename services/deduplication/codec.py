@@ -21,6 +21,7 @@ from services.kit.codec import (
     moment,
     notices_to_wire,
     parse,
+    slots_from_wire,
     split_ids,
     totals_from_wire,
 )
@@ -61,6 +62,7 @@ def read_block(record: Record) -> Work:
         partition=record.partition,
         members=split_ids(wire.members, count),
         versions=column(wire.versions, count),
+        slots=slots_from_wire(wire.slots, count),
         persons=split_ids(wire.pseudonyms, count),
         exposed=column(wire.exposed, count, MASK),
         confirmed=column(wire.confirmed, count, MASK),

@@ -71,6 +71,7 @@ class Member(NamedTuple):
     channels: int
     flags: int
     language: str
+    slot: int  # of the vault: where this version's data lies
 
 
 class Standing(NamedTuple):

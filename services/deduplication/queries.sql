@@ -36,7 +36,7 @@ on conflict (incident, cohort_id) do nothing;
 -- name: read_members
 -- All members of these persons, in the order of domain.Member and domain.Standing.
 select person, partition,
-       member, version, cohort, accepted_at, exposed, confirmed, channels, flags, language,
+       member, version, cohort, accepted_at, exposed, confirmed, channels, flags, language, slot,
        outcome, waits, usable, merged_into
 from members
 where incident = $1 and person = any($2::bytea[]);

@@ -21,9 +21,9 @@ Cohorts = dict[str, tuple[int, dict[str, int]]]  # incident id -> its number, an
 _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 
 # Rows of binary COPY: the number of fields, then each with its length. The variable fields stand last.
-_MEMBER = struct.Struct("!h iq iq iq ii ii ii ih ih ih ih ih ih i16s i16s")
+_MEMBER = struct.Struct("!h iq iq iq iq ii ii ii ih ih ih ih ih ih i16s i16s")
 _MEMBER_COLUMNS = (
-    "accepted_at", "exposed", "confirmed", "incident", "cohort", "version",
+    "accepted_at", "exposed", "confirmed", "slot", "incident", "cohort", "version",
     "partition", "channels", "flags", "outcome", "waits", "usable", "person", "member", "language", "merged_into",
 )  # fmt: skip
 _NOTICE = struct.Struct("!h iq iq ii ii ii i? i16s i16s i16s")
@@ -65,9 +65,9 @@ class Store:
             group = groups.get(row[0])
             if group is None:
                 group = groups[row[0]] = Group.unknown(row[0], row[1])
-            member = Member._make(row[2:11])
+            member = Member._make(row[2:12])
             group.members[member.member] = member
-            group.standings[member.member] = Standing._make(row[11:])
+            group.standings[member.member] = Standing._make(row[12:])
         if groups:
             for row in await connection.fetch(_QUERIES["read_notices"], incident, list(groups)):
                 groups[row[0]].claims.append(Claim._make(row[1:]))
@@ -114,9 +114,9 @@ class Store:
 def _pack_members(incident: int, rows: Iterable[Row]) -> Iterator[bytes]:
     pack = _MEMBER.pack
     for (person, partition, member, version, cohort, accepted_at, exposed, confirmed, channels, flags, language,
-         outcome, waits, usable, merged_into) in rows:  # fmt: skip
+         slot, outcome, waits, usable, merged_into) in rows:  # fmt: skip
         yield pack(
-            16, 8, accepted_at, 8, exposed, 8, confirmed, 4, incident, 4, cohort, 4, version, 2, partition,
+            17, 8, accepted_at, 8, exposed, 8, confirmed, 8, slot, 4, incident, 4, cohort, 4, version, 2, partition,
             2, channels, 2, flags, 2, outcome, 2, waits, 2, usable, 16, person, 16, member,
         ) + _text(language) + (_NULL if merged_into is None else _field(merged_into))  # fmt: skip
 

@@ -10,7 +10,7 @@ import orjson
 from services.core.clock import Clock
 from services.dispatch.codec import read_contact
 from services.dispatch.domain import Contact, Round
-from services.kit.vault import MISSING, Missing, OpenRequest, TamperedError, Vault
+from services.kit.vault import Unopened, Vault
 
 __all__ = ["VaultPayloads"]
 
@@ -37,28 +37,12 @@ class VaultPayloads:
             self._vault.forget()
             self._forget_at = self._clock.monotonic() + _KEYS_KEPT
         notices = batch.notices
-        wanted = [
-            OpenRequest(member, version, pseudonym, notices.incident_id)
-            for member, version, pseudonym in zip(notices.members, notices.versions, notices.pseudonyms, strict=True)
-        ]
+        wanted = list(zip(notices.slots, notices.members, notices.versions, notices.pseudonyms, strict=True))
         async with self._pool.acquire() as connection:
-            opened = await self._open(connection, wanted)
-        return [None if isinstance(payload, Missing) else _read(payload) for payload in opened]
-
-    async def _open(
-        self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", wanted: list[OpenRequest]
-    ) -> list[bytes | Missing]:
-        """Open all that opens. One that is not this person's stays shut and stops nobody else's."""
-        shut: set[bytes] = set()
-        while True:
-            asked = [request for request in wanted if request.member not in shut]
-            try:
-                opened = iter(await self._vault.fetch(connection, asked))
-            except TamperedError as error:
-                log.error("a payload does not open for its person")  # noqa: TRY400 - its stack tells nothing
-                shut.add(error.member)
-                continue
-            return [MISSING if request.member in shut else next(opened) for request in wanted]
+            opened = await self._vault.fetch(connection, notices.incident_id, wanted)
+        if Unopened.TAMPERED in opened:
+            log.error("payloads do not open for their persons", extra={"count": opened.count(Unopened.TAMPERED)})
+        return [None if isinstance(payload, Unopened) else _read(payload) for payload in opened]
 
 
 def _read(payload: bytes) -> Contact | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from notification.v1 import intake_pb2
 
 from services.intake.domain import Block
-from services.kit.codec import TotalsRow, indexed, totals_to_wire
+from services.kit.codec import TotalsRow, indexed, slots_to_wire, totals_to_wire
 
 __all__ = ["BlockHeader", "encode_members"]
 
@@ -34,6 +34,7 @@ def encode_members(header: BlockHeader, block: Block) -> bytes:
         accepted_at=header.accepted_at,
         members=b"".join(block.members),
         versions=block.versions,
+        slots=slots_to_wire(block.slots),
         pseudonyms=b"".join(block.pseudonyms),
         pepper_version=header.pepper_version,
         exposed=block.exposed,

@@ -120,9 +120,13 @@ class Settled:
 
 @dataclass(slots=True)
 class Block:
-    """Columns of members of one partition, as they travel."""
+    """Columns of members of one partition, as they travel; `rows` is where in the chunk they stand.
+
+    `slots` says where in the vault their data lies; a retraction has none.
+    """
 
     partition: int
+    rows: list[int]
     members: list[bytes]
     versions: list[int]
     pseudonyms: list[bytes]
@@ -131,6 +135,12 @@ class Block:
     channels: list[int]
     flags: list[int]
     languages: list[str]
+    slots: list[int]
+
+    @property
+    def is_retraction(self) -> bool:
+        """Tell whether this says that somebody's data is gone from here; then there is nothing to seal."""
+        return self.flags == [FLAG_RETRACTED]
 
 
 def settle(chunk: Chunk, rows: Sequence[int], stored: Mapping[bytes, Stored], upload: int) -> Settled:
@@ -170,6 +180,7 @@ def _block(chunk: Chunk, partition: int, entries: Sequence[tuple[int, int]]) -> 
     rows = [row for row, _ in entries]
     return Block(
         partition,
+        rows,
         members=[chunk.members[row] for row in rows],
         versions=[version for _, version in entries],
         pseudonyms=[chunk.pseudonyms[row] for row in rows],
@@ -178,6 +189,7 @@ def _block(chunk: Chunk, partition: int, entries: Sequence[tuple[int, int]]) -> 
         channels=[chunk.channels[row] for row in rows],
         flags=[chunk.flags[row] for row in rows],
         languages=[chunk.languages[row] for row in rows],
+        slots=[0] * len(rows),
     )
 
 

@@ -8,13 +8,14 @@ of one cohort write their members side by side and pass that point one after the
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 import asyncpg
 from notification.topics import MEMBERS_ACCEPTED, TOTALS_CHANGED
 
 from services.intake.chunks import Hashes
 from services.intake.codec import BlockHeader, encode_members
-from services.intake.domain import Chunk, Counts, Problem, Settled, blocks_of, settle
+from services.intake.domain import Block, Chunk, Counts, Problem, Settled, blocks_of, settle
 from services.intake.store import CohortRow, Connection, Store, TotalsState
 from services.kit.codec import TotalsRow, encode_totals
 from services.kit.eventlog import Output
@@ -54,6 +55,15 @@ class Taken:
     outputs: list[Output] = field(default_factory=list)
 
 
+class _Begun(NamedTuple):
+    """A chunk whose members are written, and which is not counted yet."""
+
+    part: Part
+    held: CohortRow
+    settled: Settled
+    blocks: Sequence[Block]
+
+
 class Taker:
     """Takes chunks inside a transaction that somebody else opens and ends."""
 
@@ -67,11 +77,12 @@ class Taker:
             held = await self._store.hold_cohort(db, part.incident_id, part.cohort_id)
             assert held is not None  # noqa: S101 - the caller saw it, and cohorts are never deleted
             settled = await self._settle(db, part, held)
-            await self._seal(db, part, settled)
-            begun.append((part, held, settled))
+            blocks = blocks_of(part.chunk, settled, self._partitions)
+            await self._seal(db, part, blocks)
+            begun.append(_Begun(part, held, settled, blocks))
         taken = {}
-        for part, held, settled in sorted(begun, key=lambda each: each[0].scope):
-            taken[id(part)] = await self._count(db, part, held, settled, now)
+        for one in sorted(begun, key=lambda each: each.part.scope):
+            taken[id(one.part)] = await self._count(db, one, now)
         return [taken[id(part)] for part in parts]
 
     async def _settle(self, db: Connection, part: Part, held: CohortRow) -> Settled:
@@ -107,16 +118,20 @@ class Taker:
             step.new = [row for row in step.new if chunk.members[row] in known]
         return step
 
-    async def _seal(self, db: Connection, part: Part, settled: Settled) -> None:
-        chunk = part.chunk
-        requests = [
-            SealRequest(chunk.members[row], version, chunk.pseudonyms[row], chunk.contacts[row])
-            for row, version in settled.bearing
-        ]
-        if requests:
-            await self._vault.store(db, self._vault.seal(part.incident_id, requests))
+    async def _seal(self, db: Connection, part: Part, blocks: Sequence[Block]) -> None:
+        """Put the data of the people of each block side by side into the vault, and note where it lies."""
+        contacts = part.chunk.contacts
+        bearing = [block for block in blocks if not block.is_retraction]
+        groups = []
+        for block in bearing:
+            payloads = [contacts[row] for row in block.rows]
+            groups.append(list(map(SealRequest, block.members, block.versions, block.pseudonyms, payloads)))
+        if groups:
+            for block, slots in zip(bearing, await self._vault.store(db, part.incident_id, groups), strict=True):
+                block.slots = list(slots)
 
-    async def _count(self, db: Connection, part: Part, held: CohortRow, settled: Settled, now: datetime) -> Taken:
+    async def _count(self, db: Connection, begun: _Begun, now: datetime) -> Taken:
+        part, held, settled, blocks = begun
         taken = _answered(part.chunk, settled)
         rejected = [] if held.cohort.sealed else list(part.chunk.rejected.values())
         if not (settled.new or settled.corrected or rejected):
@@ -140,12 +155,14 @@ class Taker:
             await self._store.move_totals(db, part.scope, before.sequence + 1, counts)
             taken.counts = counts
         totals = _totals(part.scope, before, counts, moved=moved)
-        taken.outputs = self._blocks(part, held, settled, totals, now)
+        taken.outputs = self._outputs(part, held, blocks, totals, now)
         if moved:
             taken.outputs.append(Output(TOTALS_CHANGED, 0, encode_totals([totals])))
         return taken
 
-    def _blocks(self, part: Part, held: CohortRow, settled: Settled, totals: TotalsRow, now: datetime) -> list[Output]:
+    def _outputs(
+        self, part: Part, held: CohortRow, blocks: Sequence[Block], totals: TotalsRow, now: datetime
+    ) -> list[Output]:
         header = BlockHeader(
             part.incident_id,
             part.incident_version,
@@ -155,10 +172,7 @@ class Taker:
             self._hashes.pepper_version,
             totals,
         )
-        return [
-            Output(MEMBERS_ACCEPTED, block.partition, encode_members(header, block))
-            for block in blocks_of(part.chunk, settled, self._partitions)
-        ]
+        return [Output(MEMBERS_ACCEPTED, block.partition, encode_members(header, block)) for block in blocks]
 
 
 def _answered(chunk: Chunk, settled: Settled) -> Taken:

@@ -5,6 +5,8 @@ Only codecs touch `notification.v1`. Whatever cannot be understood raises Invali
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from operator import sub
 from typing import Any, NamedTuple, TypeVar
 
 import orjson
@@ -34,6 +36,8 @@ __all__ = [
     "notices_from_wire",
     "notices_to_wire",
     "parse",
+    "slots_from_wire",
+    "slots_to_wire",
     "split_ids",
     "totals_from_wire",
     "totals_to_wire",
@@ -111,6 +115,21 @@ def column(values: Iterable[int], count: int, most: int = _INTEGER) -> list[int]
     return found
 
 
+def slots_to_wire(slots: Sequence[int]) -> list[int]:
+    """Give each slot relative to the one before: neighbours mostly, so a byte in place of nine."""
+    return [*slots[:1], *map(sub, slots[1:], slots)]
+
+
+def slots_from_wire(relative: Sequence[int], count: int) -> list[int]:
+    """Undo `slots_to_wire`; where none are given at all, nobody's data is in the vault. Raises InvalidMessage."""
+    slots = list(accumulate(relative)) if relative else [0] * count
+    if len(slots) != count:
+        raise InvalidMessage("column-length")
+    if slots and not 0 <= min(slots) <= max(slots) <= MASK:
+        raise InvalidMessage("number-range")
+    return slots
+
+
 def check_names(*names: str) -> None:
     """Check ids of incidents, cohorts, languages or stages. Raises InvalidMessage for what can be none of them."""
     for name in names:
@@ -136,6 +155,7 @@ def notices_to_wire(notices: Notices) -> common_pb2.Notices:
         ids=b"".join(notices.ids),
         members=b"".join(notices.members),
         versions=notices.versions,
+        slots=slots_to_wire(notices.slots),
         pseudonyms=b"".join(notices.pseudonyms),
         revisions=notices.revisions,
         supersedes={row: before for row, before in enumerate(notices.supersedes) if before},
@@ -174,6 +194,7 @@ def notices_from_wire(wire: common_pb2.Notices) -> Notices:
         ids=ids,
         members=split_ids(wire.members, count),
         versions=column(wire.versions, count),
+        slots=slots_from_wire(wire.slots, count),
         pseudonyms=split_ids(wire.pseudonyms, count),
         revisions=column(wire.revisions, count),
         supersedes=_sparse(wire.supersedes, count, b""),

@@ -223,7 +223,8 @@ async def _grant(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         """
         revoke all on schema vault from public;
         grant usage on schema vault to heraut_intake, heraut_dispatch;
-        grant insert on vault.keys, vault.payloads to heraut_intake;
-        grant select on vault.keys, vault.payloads to heraut_dispatch;
+        grant usage on sequence vault.page_numbers to heraut_intake;
+        grant insert on vault.keys, vault.pages to heraut_intake;
+        grant select on vault.keys, vault.pages to heraut_dispatch;
         """
     )

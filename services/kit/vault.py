@@ -2,16 +2,23 @@
 
 A payload is sealed with AES-256-GCM under a data key that serves one chunk of people and is stored wrapped by a
 key-encryption key. Its associated data is whom it is for: member, version, pseudonym, incident, key. It opens with
-exactly that and nothing else, so a mix-up of rows is a failure to open and never somebody else's news.
+exactly that and nothing else, so a mix-up is a failure to open and never somebody else's news.
 Intake's role may insert, dispatch's may read; destroying the wrapped key erases the chunk.
+
+Payloads lie in *pages*: those that travel in one block lie side by side, and are most often asked for together.
+A payload is found by its *slot*, which travels with the member's id: a row and an index entry a person, in the
+order of hashes, would be the dearest thing in the database. A slot proves nothing; the associated data does.
 """
 
 import secrets
-import struct
 import uuid
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
+from itertools import accumulate
+from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import asyncpg
@@ -19,18 +26,21 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from services.core.ids import ID_BYTES
-from services.kit.errors import HerautError
 from services.kit.keys import KEY_BYTES, KeyRing, KeyRingError
-from services.kit.postgres import binary_copy
+from services.kit.postgres import Queries
 
-__all__ = ["MISSING", "Missing", "OpenRequest", "SealRequest", "Sealed", "TamperedError", "Vault"]
+__all__ = ["PAGE_SLOTS", "OpenRequest", "Page", "SealRequest", "Sealed", "Unopened", "Vault"]
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
-_SCHEMA = b"heraut-vault-1"  # what the associated data consists of; a change of it gets another number
+_QUERIES = Queries.load(Path(__file__).with_name("vault.sql"))
+_SCHEMA = b"heraut-vault-2"  # what the associated data consists of; a change of it gets another number
 _NONCE_BYTES = 12
 _PER_KEY = 2**20  # far below the 2^32 messages that AES-GCM allows a key
 _KEYS_REMEMBERED = 1024  # opened data keys: those of some sixteen million people, 200 bytes each
+_SLOT_BITS = 16
+PAGE_SLOTS = 1 << _SLOT_BITS  # a slot is its page's number, then its place in the page
+_PLACE = PAGE_SLOTS - 1
 
 
 class SealRequest(NamedTuple):
@@ -45,13 +55,18 @@ class SealRequest(NamedTuple):
         return f"SealRequest({self.member.hex()}, {self.version})"  # a traceback is no place for what is sealed
 
 
-class OpenRequest(NamedTuple):
-    """Whose payload is wanted, by everything that it was sealed for."""
+# Whose payload is wanted: its slot, and member, version and pseudonym that it was sealed for. A plain tuple: `zip`
+# makes them from columns at a fraction of the price.
+OpenRequest = tuple[int, bytes, int, bytes]
 
-    member: bytes
-    version: int
-    pseudonym: bytes
-    incident_id: str
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Payloads side by side: the i-th lies between ends[i] and ends[i + 1]."""
+
+    number: int
+    ends: Sequence[int]
+    sealed: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,25 +77,24 @@ class Sealed:
     incident_id: str
     kek_version: int
     wrapped: bytes
-    rows: Sequence[bytes]  # packed for COPY: member, version, key_id, sealed
+    pages: Sequence[Page]
 
 
-class Missing:
-    """Stands for a payload that is not there, or whose key was destroyed: erased, as far as anyone can tell."""
+class Unopened(Enum):
+    """Why there is no payload."""
 
-    def __repr__(self) -> str:
-        return "MISSING"
-
-
-MISSING = Missing()
+    MISSING = "missing"  # it is not there, or its key was destroyed: erased, as far as anyone can tell
+    TAMPERED = "tampered"  # it does not open for whom it is asked for
 
 
-class TamperedError(HerautError):
-    """A payload does not open for whom it should be; names the member's id and nothing of the person."""
+class _Shelf(NamedTuple):
+    """A page as far as it was asked for: its first place here, and what opens it."""
 
-    def __init__(self, member: bytes) -> None:
-        super().__init__(f"the payload of member {member.hex()} does not open for the identity that it is asked for")
-        self.member = member
+    first: int
+    ends: Sequence[int]
+    sealed: bytes
+    cipher: AESGCM
+    context: bytes
 
 
 class Vault:
@@ -90,61 +104,58 @@ class Vault:
         self._keys = keys
         self._ciphers: OrderedDict[uuid.UUID, AESGCM] = OrderedDict()
 
-    def seal(self, incident_id: str, rows: Sequence[SealRequest]) -> Sealed:
-        """Seal payloads under a fresh data key.
+    def seal(self, incident_id: str, pages: Mapping[int, Sequence[SealRequest]]) -> Sealed:
+        """Seal payloads under a fresh data key, page by page; the keys are the pages' numbers.
 
-        Raises ValueError for more than a key should serve, and for ids that are not of 16 bytes: in the associated
-        data they lie side by side, and only a fixed length keeps one from being read as part of the other.
+        Raises ValueError for more than a key or a page should hold, and for ids that are not of 16 bytes: in the
+        associated data they lie side by side, and only a fixed length keeps one from being read as part of the other.
         """
-        if len(rows) > _PER_KEY:
-            raise ValueError(f"{len(rows)} payloads under one key")
+        count = sum(map(len, pages.values()))
+        if count > _PER_KEY or any(len(rows) > PAGE_SLOTS for rows in pages.values()):
+            raise ValueError(f"{count} payloads under one key, in {len(pages)} pages")
         key_id = uuid.UUID(bytes=secrets.token_bytes(16))
         data_key = secrets.token_bytes(KEY_BYTES)
         kek_version, wrapped = self._keys.wrap(data_key, key_id.bytes)
-        packed = _seal_rows(AESGCM(data_key), key_id.bytes, _context(incident_id, key_id.bytes), rows)
-        return Sealed(key_id, incident_id, kek_version, wrapped, packed)
+        cipher, context = AESGCM(data_key), _context(incident_id, key_id.bytes)
+        sealed = [_seal_page(cipher, context, number, rows) for number, rows in pages.items()]
+        return Sealed(key_id, incident_id, kek_version, wrapped, sealed)
 
-    async def store(self, connection: Connection, sealed: Sealed) -> None:
-        """Write the key and what it sealed, as part of the caller's transaction.
+    async def store(
+        self, connection: Connection, incident_id: str, groups: Sequence[Sequence[SealRequest]]
+    ) -> list[range]:
+        """Seal and write payloads as part of the caller's transaction, each group as a page; gives their slots.
 
-        Plain inserts: the role that stores may not read. A (member, version) that is there raises
-        asyncpg.UniqueViolationError, for a version is given once.
+        Plain inserts: the role that stores may not read.
         """
+        numbers = [row[0] for row in await connection.fetch(_QUERIES["next_pages"], len(groups))]
+        sealed = self.seal(incident_id, dict(zip(numbers, groups, strict=True)))
         await connection.execute(
-            "insert into vault.keys (key_id, incident_id, kek_version, wrapped) values ($1, $2, $3, $4)",
-            sealed.key_id,
-            sealed.incident_id,
-            sealed.kek_version,
-            sealed.wrapped,
+            _QUERIES["add_key"], sealed.key_id, sealed.incident_id, sealed.kek_version, sealed.wrapped
         )
-        await connection.copy_to_table(
-            "payloads",
-            schema_name="vault",
-            columns=["member", "version", "key_id", "sealed"],
-            format="binary",
-            source=binary_copy(sealed.rows),
-        )
+        pages = [(page.number, sealed.key_id, page.ends, page.sealed) for page in sealed.pages]
+        await connection.executemany(_QUERIES["add_page"], pages)
+        return [_slots(number, len(rows)) for number, rows in zip(numbers, groups, strict=True)]
 
-    async def fetch(self, connection: Connection, wanted: Sequence[OpenRequest]) -> list[bytes | Missing]:
-        """Give the payloads in the order asked for; MISSING where one was erased.
+    async def fetch(
+        self, connection: Connection, incident_id: str, wanted: Sequence[OpenRequest]
+    ) -> list[bytes | Unopened]:
+        """Give the payloads in the order asked for, or why there is none.
 
-        Raises TamperedError where one does not open for its identity, KeyRingError where the ring lacks the key.
+        Raises KeyRingError where the ring lacks the key.
         """
-        rows = await connection.fetch(
-            """select key.key_id, key.kek_version, key.wrapped, payload.sealed
-               from unnest($1::bytea[], $2::int[]) with ordinality as wanted(member, version, place)
-               left join vault.payloads as payload using (member, version)
-               left join vault.keys as key on key.key_id = payload.key_id
-               order by wanted.place""",
-            [request.member for request in wanted],
-            [request.version for request in wanted],
-        )
-        return [
-            MISSING
-            if key_id is None
-            else self._open(request, key_id, self._cipher(key_id, kek_version, wrapped), sealed)
-            for request, (key_id, kek_version, wrapped, sealed) in zip(wanted, rows, strict=True)
-        ]
+        rows = await connection.fetch(_QUERIES["fetch"], *_spans(sorted([request[0] for request in wanted])))
+        shelves = {
+            page: _Shelf(
+                first,
+                _from_zero(ends),
+                sealed,
+                self._cipher(key_id, version, wrapped),
+                _context(incident_id, key_id.bytes),
+            )
+            for page, first, ends, sealed, key_id, version, wrapped in rows
+            if sealed is not None  # None = nothing wanted of it is there
+        }
+        return [_open(shelves.get(request[0] >> _SLOT_BITS), request) for request in wanted]
 
     def forget(self) -> None:
         """Forget opened data keys. Those whose row was destroyed are not used any more in any case."""
@@ -163,39 +174,52 @@ class Vault:
                 self._ciphers.popitem(last=False)
         return cipher
 
-    @staticmethod
-    def _open(request: OpenRequest, key_id: uuid.UUID, cipher: AESGCM, sealed: bytes) -> bytes:
-        identity = _identity(request.member, request.version, request.pseudonym)
-        context = _context(request.incident_id, key_id.bytes)
-        try:
-            return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context + identity)
-        except (InvalidTag, ValueError):  # ValueError: too short to hold a nonce
-            raise TamperedError(request.member) from None
 
-
-def _seal_rows(cipher: AESGCM, key_id: bytes, context: bytes, rows: Sequence[SealRequest]) -> list[bytes]:
-    """Seal and pack for COPY in one pass: the hot loop of the vault."""
-    encrypt, pack = cipher.encrypt, _ROW.pack
-    packed = []
-    for number, (member, version, pseudonym, plaintext) in enumerate(rows):
+def _seal_page(cipher: AESGCM, context: bytes, number: int, rows: Sequence[SealRequest]) -> Page:
+    """Seal in one pass: the hot loop of the vault. A slot is given once, so it cannot repeat as a nonce."""
+    encrypt = cipher.encrypt
+    sealed = []
+    for slot, (member, version, pseudonym, plaintext) in zip(_slots(number, len(rows)), rows, strict=True):
         if len(member) != ID_BYTES or len(pseudonym) != ID_BYTES:
             raise ValueError(f"member and pseudonym have {ID_BYTES} bytes")
-        nonce = number.to_bytes(_NONCE_BYTES, "big")  # a counter cannot repeat under a key that is used once
-        # As `_identity` does, without a call a row.
-        sealed = encrypt(nonce, plaintext, context + member + version.to_bytes(4, "big") + pseudonym)
-        head = pack(4, ID_BYTES, member, 4, version, 16, key_id, len(sealed) + _NONCE_BYTES)
-        packed.append(head + nonce + sealed)
-    return packed
+        whom = context + member + version.to_bytes(4, "big") + pseudonym
+        sealed.append(encrypt(slot.to_bytes(_NONCE_BYTES, "big"), plaintext, whom))
+    return Page(number, list(accumulate(map(len, sealed), initial=0)), b"".join(sealed))
 
 
-# COPY's binary row: number of fields, then length and bytes of each; member ids have 16 bytes.
-_ROW = struct.Struct("!hi16sIIi16si")
+def _open(shelf: _Shelf | None, request: OpenRequest) -> bytes | Unopened:
+    """Open one payload: the other hot loop."""
+    if shelf is None:
+        return Unopened.MISSING
+    slot, member, version, pseudonym = request
+    first, ends, sealed, cipher, context = shelf
+    at = (slot & _PLACE) - first
+    if at + 1 >= len(ends):
+        return Unopened.MISSING
+    whom = context + member + version.to_bytes(4, "big") + pseudonym
+    try:
+        return cipher.decrypt(slot.to_bytes(_NONCE_BYTES, "big"), sealed[ends[at] : ends[at + 1]], whom)
+    except InvalidTag:
+        return Unopened.TAMPERED
+
+
+def _from_zero(ends: Sequence[int]) -> Sequence[int]:
+    """Count where payloads end from where the first of them begins."""
+    return [end - ends[0] for end in ends] if ends[0] else ends
+
+
+def _slots(page: int, count: int) -> range:
+    return range(page << _SLOT_BITS, (page << _SLOT_BITS) + count)
+
+
+def _spans(slots: Sequence[int]) -> tuple[list[int], list[int], list[int]]:
+    """Give the pages that these slots (sorted) are in, and for each its first and last place that is wanted."""
+    pages = sorted({slot >> _SLOT_BITS for slot in slots})
+    firsts = [slots[bisect_left(slots, page << _SLOT_BITS)] & _PLACE for page in pages]
+    lasts = [slots[bisect_right(slots, (page << _SLOT_BITS) + _PLACE) - 1] & _PLACE for page in pages]
+    return pages, firsts, lasts
 
 
 def _context(incident_id: str, key_id: bytes) -> bytes:
     incident = incident_id.encode()
     return b"".join((_SCHEMA, len(incident).to_bytes(2, "big"), incident, key_id))
-
-
-def _identity(member: bytes, version: int, pseudonym: bytes) -> bytes:
-    return member + version.to_bytes(4, "big") + pseudonym

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Notices(_message.Message):
-    __slots__ = ("incident_id", "incident_version", "ids", "members", "versions", "pseudonyms", "revisions", "supersedes", "exposed", "confirmed", "told_exposed", "told_confirmed", "channels", "flags", "language_names", "languages", "cohort_ids", "cohorts", "accepted_at", "attempts", "tried")
+    __slots__ = ("incident_id", "incident_version", "ids", "members", "versions", "pseudonyms", "revisions", "supersedes", "exposed", "confirmed", "told_exposed", "told_confirmed", "channels", "flags", "language_names", "languages", "cohort_ids", "cohorts", "accepted_at", "attempts", "tried", "slots")
     class SupersedesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -50,6 +50,7 @@ class Notices(_message.Message):
     ACCEPTED_AT_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     TRIED_FIELD_NUMBER: _ClassVar[int]
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
     incident_id: str
     incident_version: int
     ids: bytes
@@ -71,7 +72,8 @@ class Notices(_message.Message):
     accepted_at: _containers.RepeatedScalarFieldContainer[int]
     attempts: _containers.RepeatedScalarFieldContainer[int]
     tried: bytes
-    def __init__(self, incident_id: _Optional[str] = ..., incident_version: _Optional[int] = ..., ids: _Optional[bytes] = ..., members: _Optional[bytes] = ..., versions: _Optional[_Iterable[int]] = ..., pseudonyms: _Optional[bytes] = ..., revisions: _Optional[_Iterable[int]] = ..., supersedes: _Optional[_Mapping[int, bytes]] = ..., exposed: _Optional[_Iterable[int]] = ..., confirmed: _Optional[_Iterable[int]] = ..., told_exposed: _Optional[_Mapping[int, int]] = ..., told_confirmed: _Optional[_Mapping[int, int]] = ..., channels: _Optional[bytes] = ..., flags: _Optional[bytes] = ..., language_names: _Optional[_Iterable[str]] = ..., languages: _Optional[_Iterable[int]] = ..., cohort_ids: _Optional[_Iterable[str]] = ..., cohorts: _Optional[_Iterable[int]] = ..., accepted_at: _Optional[_Iterable[int]] = ..., attempts: _Optional[_Iterable[int]] = ..., tried: _Optional[bytes] = ...) -> None: ...
+    slots: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, incident_id: _Optional[str] = ..., incident_version: _Optional[int] = ..., ids: _Optional[bytes] = ..., members: _Optional[bytes] = ..., versions: _Optional[_Iterable[int]] = ..., pseudonyms: _Optional[bytes] = ..., revisions: _Optional[_Iterable[int]] = ..., supersedes: _Optional[_Mapping[int, bytes]] = ..., exposed: _Optional[_Iterable[int]] = ..., confirmed: _Optional[_Iterable[int]] = ..., told_exposed: _Optional[_Mapping[int, int]] = ..., told_confirmed: _Optional[_Mapping[int, int]] = ..., channels: _Optional[bytes] = ..., flags: _Optional[bytes] = ..., language_names: _Optional[_Iterable[str]] = ..., languages: _Optional[_Iterable[int]] = ..., cohort_ids: _Optional[_Iterable[str]] = ..., cohorts: _Optional[_Iterable[int]] = ..., accepted_at: _Optional[_Iterable[int]] = ..., attempts: _Optional[_Iterable[int]] = ..., tried: _Optional[bytes] = ..., slots: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Totals(_message.Message):
     __slots__ = ("stage", "source", "incident_id", "cohort_id", "sequence", "counts", "at")

@@ -19,6 +19,7 @@ create table members (
     accepted_at bigint not null,   -- ms since 1970: when it was first heard of
     exposed     bigint not null,
     confirmed   bigint not null,
+    slot        bigint not null,   -- of the vault: where this version's data lies
     incident    int not null,
     cohort      int not null,
     version     int not null,

@@ -46,11 +46,16 @@ create table vault.keys (
     created_at  timestamptz not null default clock_timestamp()
 );
 
-create table vault.payloads (
-    member  bytea   not null,
-    version integer not null,
-    key_id  uuid    not null,
-    sealed  bytea   not null,
-    primary key (member, version)
+create sequence vault.page_numbers as bigint;
+
+-- The sealed data of the people of one block, side by side. Who is where is known by their slots, which travel with
+-- their ids.
+create table vault.pages (
+    page   bigint    primary key,
+    key_id uuid      not null,
+    ends   integer[] not null,    -- the i-th payload lies between the i-th and the next of these
+    sealed bytea     not null
 );
-alter table vault.payloads alter column sealed set storage external;
+-- Sealed data does not get smaller, and what is stored as it is can be read in part.
+alter table vault.pages alter column sealed set storage external;
+alter table vault.pages alter column ends set storage external;

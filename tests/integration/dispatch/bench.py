@@ -137,6 +137,7 @@ class Bench:
     clock: SystemClock = field(default_factory=SystemClock)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     incident: Incident = field(default_factory=an_incident)
+    slots: dict[bytes, int] = field(default_factory=dict)  # of members: where their data lies
 
     def __post_init__(self) -> None:
         self.store = Store(self.channel)
@@ -144,16 +145,16 @@ class Bench:
 
     async def seal(self, notices: Notices, payloads: Sequence[dict[str, Any]]) -> None:
         """Put people's data into the vault, as intake does."""
-        rows = zip(notices.members, notices.versions, notices.pseudonyms, payloads, strict=True)
-        sealed = self.vault.seal(
-            notices.incident_id, [SealRequest(m, v, p, orjson.dumps(payload)) for m, v, p, payload in rows]
-        )
+        packed = map(orjson.dumps, payloads)
+        rows = list(map(SealRequest, notices.members, notices.versions, notices.pseudonyms, packed))
         async with self.intake.acquire() as connection, connection.transaction():
-            await self.vault.store(connection, sealed)
+            (slots,) = await self.vault.store(connection, notices.incident_id, [rows])
+        self.slots.update(zip(notices.members, slots, strict=True))
 
     async def take(self, notices: Notices, partition: int = 0) -> None:
         """Queue attempts, as the handler does."""
         now = datetime.now(UTC)
+        notices.slots = [self.slots.get(member, 0) for member in notices.members]
         batches = self.handler()._batches(Taken(partition, notices, encode_block(notices)))
         async with self.pool.acquire() as connection, connection.transaction():
             await self.store.take(connection, batches, now, now)

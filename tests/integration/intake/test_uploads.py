@@ -11,7 +11,7 @@ from notification.topics import MEMBERS_ACCEPTED
 
 from services.core.ids import member_id, partition_of
 from services.core.notices import FLAG_RETRACTED
-from services.kit.vault import OpenRequest, Vault
+from services.kit.vault import Vault
 from tests.conftest import RoomPool
 from tests.integration.intake.conftest import COHORT, PARTITIONS, Intake
 from tests.unit.intake.builders import a_record
@@ -68,9 +68,9 @@ async def test_vault_opens_for_dispatch_alone(intake: Intake, room_pool: RoomPoo
     """What was sealed opens with the identity of the block, and intake itself may not read it."""
     await intake.upload(rows(1))
     (block,) = await intake.accepted()
-    wanted = [OpenRequest(block.members, 1, block.pseudonyms, "lab")]
+    wanted = [(block.slots[0], block.members, 1, block.pseudonyms)]
     dispatch = await room_pool("dispatch")
-    (contact,) = await Vault(intake.keys).fetch(dispatch, wanted)  # type: ignore[arg-type]
+    (contact,) = await Vault(intake.keys).fetch(dispatch, "lab", wanted)  # type: ignore[arg-type]
 
     assert isinstance(contact, bytes)
     assert ("Vries", "1234AB", "NL", "nl") == tuple(

@@ -12,7 +12,7 @@ SHARED = {
     ("log", "head"): {room: {"SELECT", "INSERT", "UPDATE"} for room in ROOMS},
     ("log", "reader"): {room: {"SELECT", "INSERT", "UPDATE"} for room in ROOMS},
     ("vault", "keys"): {"intake": {"INSERT"}, "dispatch": {"SELECT"}},
-    ("vault", "payloads"): {"intake": {"INSERT"}, "dispatch": {"SELECT"}},
+    ("vault", "pages"): {"intake": {"INSERT"}, "dispatch": {"SELECT"}},
 }
 GRANTED = """
 select relnamespace::regnamespace::text as schema, relname::text as name, grantee::regrole::text as role, privilege_type
@@ -49,7 +49,7 @@ async def test_a_rooms_tables_are_its_own(database_url: str) -> None:
     assert others == {(schema, name): {schema: OWN} for schema, name in others}
 
 
-@pytest.mark.parametrize("table", ["vault.payloads", "log.log"])
+@pytest.mark.parametrize("table", ["vault.pages", "log.log"])
 async def test_a_right_that_was_given_by_hand_is_taken_away(database_url: str, table: str) -> None:
     """Migrating again restores the walls."""
     connection = await asyncpg.connect(database_url)

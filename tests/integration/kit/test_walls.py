@@ -7,11 +7,11 @@ from services.core.rooms import ROOMS
 from tests.conftest import RoomPool
 
 FORBIDDEN = [
-    ("intake", "select sealed from vault.payloads"),
+    ("intake", "select sealed from vault.pages"),
     ("intake", "select wrapped from vault.keys"),
-    ("dispatch", "insert into vault.payloads (member, version, key_id, sealed) values ('', 1, gen_random_uuid(), '')"),
-    ("dispatch", "delete from vault.payloads"),
-    *((room, "select member from vault.payloads") for room in ("deduplication", "routing", "tracking")),
+    ("dispatch", "insert into vault.pages (page, key_id, ends, sealed) values (1, gen_random_uuid(), '{0}', '')"),
+    ("dispatch", "delete from vault.pages"),
+    *((room, "select page from vault.pages") for room in ("deduplication", "routing", "tracking")),
     *((room, f"select stage from {other}.owner") for room in ROOMS for other in ROOMS if room != other),
     ("tracking", "update log.log set block = ''"),
     ("tracking", "create table public.mine (id int)"),

@@ -30,7 +30,14 @@ def a_member(
 ) -> Member:
     """Give a member; its facts are certain unless said otherwise."""
     sure = exposed if confirmed is None else confirmed
-    return Member(an_id(name), version, cohort, at, exposed, sure, int(channels), flags, "nl")
+    return Member(
+        an_id(name), version, cohort, at, exposed, sure, int(channels), flags, "nl", a_slot(an_id(name), version)
+    )
+
+
+def a_slot(member: bytes, version: int) -> int:
+    """Give where the data of a member's version lies: no two share a slot."""
+    return int.from_bytes(member[:4], "big") << 8 | version
 
 
 def terms(*, usable: int = ALL, released: Collection[int] = (1, 2, 3)) -> Terms:
@@ -52,6 +59,7 @@ def a_block(rows: Iterable[tuple[bytes, Member]], *, partition: int = 0) -> tupl
         partition=partition,
         members=[m.member for m in members],
         versions=[m.version for m in members],
+        slots=[m.slot for m in members],
         persons=[person for person, _ in pairs],
         exposed=[m.exposed for m in members],
         confirmed=[m.confirmed for m in members],

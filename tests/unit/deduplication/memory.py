@@ -48,7 +48,7 @@ class Tables:
     def _put(self, row: tuple[Any, ...]) -> None:
         person, partition, *columns = row
         group = self.groups.setdefault(person, Group.unknown(person, partition))
-        member = Member._make(columns[:9])
+        member = Member._make(columns[:10])
         assert member.member not in group.members  # the key is unique
         group.members[member.member] = member
-        group.standings[member.member] = Standing._make(columns[9:])
+        group.standings[member.member] = Standing._make(columns[10:])

@@ -23,6 +23,7 @@ def _wire(**changes: Any) -> intake_pb2.MembersAccepted:
         "accepted_at": 1000,
         "members": an_id("a") + an_id("b"),
         "versions": [1, 2],
+        "slots": [70_000, 1],
         "pseudonyms": an_id("p") + an_id("q"),
         "pepper_version": 1,
         "exposed": [3, 1],
@@ -51,7 +52,7 @@ def test_block_is_read_into_columns() -> None:
         work.block.cohort_version,
         work.block.accepted_at,
     )
-    assert (an_id("b"), 2, 9, 1000, 1, 0, 7, 8, "nl") == (
+    assert (an_id("b"), 2, 9, 1000, 1, 0, 7, 8, "nl", 70_001) == (
         *work.block.member(1, 9)[:2],
         *work.block.member(1, 9)[2:],
     )
@@ -91,7 +92,7 @@ def test_notices_leave_in_blocks_of_bounded_size() -> None:
         setattr(notices, name, [bytes(16)] * count)
     for name in ("versions", "revisions", "exposed", "confirmed", "accepted_at"):
         setattr(notices, name, [1] * count)
-    for name in ("told_exposed", "told_confirmed", "channels", "flags", "attempts", "tried"):
+    for name in ("slots", "told_exposed", "told_confirmed", "channels", "flags", "attempts", "tried"):
         setattr(notices, name, [0] * count)
     notices.supersedes, notices.languages, notices.cohorts = [b""] * count, ["nl"] * count, ["c"] * count
     blocks = [

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_RETRACTED, FLAG_SECRET_ADDRESS
 from services.deduplication.batch import Block
 from services.deduplication.domain import COUNTERS, Group, Member, Outcome, Waits, decide
-from tests.unit.deduplication.builders import a_block, an_id, terms
+from tests.unit.deduplication.builders import a_block, a_slot, an_id, terms
 from tests.unit.deduplication.memory import Tables
 from tests.unit.deduplication.model import Model, facts_of
 
@@ -28,7 +28,7 @@ def a_version(draw: st.DrawFn) -> Member:
     flags = chance.choice((0, 0, 0, 0, 0, FLAG_NOT_AT_ADDRESS, FLAG_DECEASED, FLAG_RETRACTED, FLAG_RETRACTED))
     return Member(
         an_id(name), version, COHORTS[name], draw(st.integers(1, 3)), exposed, exposed & chance.randrange(8),
-        chance.randrange(8), flags, "nl",
+        chance.randrange(8), flags, "nl", a_slot(an_id(name), version),
     )  # fmt: skip
 
 
@@ -47,9 +47,10 @@ def free_versions(draw: st.DrawFn) -> Member:
     """Give a version of a member with anything in it."""
     name = draw(st.sampled_from("abcd"))
     exposed = draw(st.integers(0, 7))
+    version = draw(st.integers(1, 9))
     return Member(
-        an_id(name), draw(st.integers(1, 9)), COHORTS[name], draw(st.integers(1, 3)), exposed,
-        exposed & draw(st.integers(0, 7)), draw(st.integers(0, 7)), draw(FLAGS), "nl",
+        an_id(name), version, COHORTS[name], draw(st.integers(1, 3)), exposed,
+        exposed & draw(st.integers(0, 7)), draw(st.integers(0, 7)), draw(FLAGS), "nl", a_slot(an_id(name), version),
     )  # fmt: skip
 
 
@@ -78,7 +79,7 @@ def test_one_person_is_treated_as_the_plain_rules_say(events: list[list[Member] 
         assert places == {m: Outcome(s.outcome).name.lower() for m, s in group.standings.items()}
         assert [(bearer, void) for bearer, _, void in model.notices] == [(c.bearer, c.void) for c in group.claims]
         assert [facts for _, facts, _ in model.notices] == [
-            facts_of(Member(b"", 0, 0, 0, c.exposed, c.confirmed, 0, 0, "")) for c in group.claims
+            facts_of(Member(b"", 0, 0, 0, c.exposed, c.confirmed, 0, 0, "", 0)) for c in group.claims
         ]
 
 
@@ -161,6 +162,8 @@ def test_batching_does_not_matter(rows: list[tuple[bytes, Member]], control: Con
     assert +single.counts == +whole.counts
     assert sorted(single.superseded) == sorted(whole.superseded)
     assert sorted(i for n in single.sent for i in n.ids) == sorted(i for n in whole.sent for i in n.ids)
+    for sent in whole.sent:
+        assert list(map(a_slot, sent.members, sent.versions)) == sent.slots
 
 
 @settings(max_examples=100, deadline=None)

@@ -130,6 +130,7 @@ def some_notices(count: int, incident: Incident | None = None, **columns: Sequen
         "ids": sorted(an_id(("notice", at)) for at in range(count)),  # as rounds of letters have them
         "members": [an_id(("member", at)) for at in range(count)],
         "versions": [1] * count,
+        "slots": [0] * count,
         "pseudonyms": [an_id(("person", at)) for at in range(count)],
         "revisions": [1] * count,
         "supersedes": [b""] * count,

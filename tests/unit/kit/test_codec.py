@@ -28,7 +28,7 @@ def _row() -> st.SearchStrategy[tuple[object, ...]]:
     times = st.integers(1_600_000_000_000, 1_900_000_000_000)
     small = st.integers(1, 9)
     return st.tuples(
-        *(IDS, IDS, small, IDS, small, st.one_of(IDS, st.just(b""))),
+        *(IDS, IDS, small, MASKS, IDS, small, st.one_of(IDS, st.just(b""))),
         *(MASKS, MASKS, MASKS, MASKS, BYTES, BYTES, NAMES, NAMES, times, small, BYTES),
     )
 
@@ -36,7 +36,7 @@ def _row() -> st.SearchStrategy[tuple[object, ...]]:
 @given(st.lists(_row(), max_size=6))
 def test_notices_come_back_the_same(rows: list[tuple[object, ...]]) -> None:
     """No column is lost, shifted or mixed with another on the way between rooms."""
-    columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(17)]
+    columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(18)]
     sent = Notices("lab", 3, *columns)
 
     wire = common_pb2.Notices.FromString(notices_to_wire(sent).SerializeToString())
@@ -49,7 +49,7 @@ def test_a_column_of_another_length_is_invalid(column: str) -> None:
     """A block whose columns do not fit is never read as somebody else's notice."""
     sent = Notices("lab", 1)
     for name, value in {
-        "ids": b"n" * 16, "members": b"m" * 16, "versions": 1, "pseudonyms": b"p" * 16, "revisions": 1,
+        "ids": b"n" * 16, "members": b"m" * 16, "versions": 1, "slots": 1, "pseudonyms": b"p" * 16, "revisions": 1,
         "supersedes": b"", "exposed": 1, "confirmed": 1, "told_exposed": 0, "told_confirmed": 0, "channels": 4,
         "flags": 0, "languages": "nl", "cohorts": "a", "accepted_at": 1, "attempts": 0, "tried": 0,
     }.items():  # fmt: skip

@@ -48,6 +48,7 @@ def notices_of(situations: list[tuple[int, int, int, int]], incident_id: str = "
         ids=ids,
         members=[b"m" + i[1:] for i in ids],
         versions=[row + 1 for row in rows],
+        slots=[row + 70_000 for row in rows],
         pseudonyms=[b"p" + i[1:] for i in ids],
         revisions=[1 for _ in rows],
         supersedes=[b"" for _ in rows],
@@ -67,7 +68,9 @@ def notices_of(situations: list[tuple[int, int, int, int]], incident_id: str = "
 
 def rows_of(notices: Notices) -> list[tuple[object, ...]]:
     """Give the notices one by one, without the number of the attempt."""
-    columns = [getattr(notices, name) for name in ("ids", "members", "versions", "pseudonyms", "exposed", "channels")]
+    columns = [
+        getattr(notices, name) for name in ("ids", "members", "versions", "slots", "pseudonyms", "exposed", "channels")
+    ]
     return list(zip(*columns, notices.flags, notices.cohorts, notices.accepted_at, notices.tried, strict=True))
 
 
