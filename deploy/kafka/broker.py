@@ -237,7 +237,13 @@ def _run(directory: Path, properties: Path, java: str, libs: Path, *, outlives_u
     """Start the process, detached from this one, and wait until it knows itself as a broker."""
     port = _port_of(properties)
     # A heap of 1 GB is what a laptop can spare and more than our topics need.
-    command = [java, "-Xmx1g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+    command = [
+        java,
+        "-Xmx1g",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    ]
     command += ["-cp", f"{libs}/*", "kafka.Kafka", str(properties)]
     with (directory / "broker.log").open("ab") as log:
         process = subprocess.Popen(

@@ -39,6 +39,9 @@ _QUERIES = Queries.load(Path(__file__).with_name("embedded.sql"))
 
 # A first block waits half of this on average; twenty cheap looks a second cost about 1 % of a core.
 _IDLE_SECONDS = 0.05
+# After some seconds without anything five looks a second are enough, for seven processes and their database that
+# have nothing to do; the first of many people then waits for a blink of an eye in each room.
+_QUIET_SECONDS = 0.2
 # Under load, what a fuller batch saves is worth this much latency.
 _FULLER_SECONDS = 0.05
 # What one fetch may hold in memory, and one transaction decide: some tens of thousands of people.
@@ -58,7 +61,7 @@ class EmbeddedLog:
         self._taken_in_all: dict[TopicPartition, int] = {}
         self._paused: set[TopicPartition] = set()
         self._assignment = 0  # counts up, so that a fetch under way knows that its answer is stale
-        self._pace = Pace(idle=_IDLE_SECONDS, fuller=fuller)
+        self._pace = Pace(idle=_IDLE_SECONDS, fuller=fuller, quiet=_QUIET_SECONDS)
         self._changed = asyncio.Event()
 
     async def assign(self, cursors: Mapping[TopicPartition, Cursor]) -> None:

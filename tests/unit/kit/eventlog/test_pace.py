@@ -12,7 +12,7 @@ class _Clock:
 
 def _pace() -> tuple[Pace, _Clock]:
     clock = _Clock()
-    return Pace(idle=0.05, fuller=0.2, monotonic=clock), clock
+    return Pace(idle=0.05, fuller=0.2, quiet=0.5, monotonic=clock), clock
 
 
 def test_the_first_look_is_at_once() -> None:
@@ -45,6 +45,18 @@ def test_an_empty_answer_is_followed_after_the_idle_wait() -> None:
     pace.looked(clock.now, 0, 64)
 
     assert round(pace.remaining(), 6) == 0.05
+
+
+def test_after_many_empty_answers_it_is_looked_at_even_more_seldom() -> None:
+    """Nothing to do for seconds costs next to nothing; the first block that comes ends the quiet."""
+    pace, clock = _pace()
+    for _ in range(50):
+        pace.looked(clock.now, 0, 64)
+    quiet = pace.remaining()
+    pace.looked(clock.now, 1, 64)
+    pace.looked(clock.now, 0, 64)
+
+    assert (0.5, 0.05) == (round(quiet, 6), round(pace.remaining(), 6))
 
 
 def test_a_change_makes_it_look_at_once() -> None:
