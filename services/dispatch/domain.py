@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from services.core.channel import Channel
 from services.core.ids import batch_id
@@ -61,8 +63,11 @@ MESSAGES_A_BATCH = 16
 TEMPORARY_TRIES = 12
 
 
-class Contact(NamedTuple):
-    """Where a person can be written to, as unsealed. Never printed: it has no text form."""
+class Contact(msgspec.Struct, frozen=True, rename="camel", gc=False):
+    """Where a person can be written to, as unsealed; in JSON its fields have the names of a member record's.
+
+    Never printed: it has no text form. gc: it holds texts only, so never a cycle.
+    """
 
     initials: str = ""
     given_name: str = ""
@@ -81,6 +86,9 @@ class Contact(NamedTuple):
 
     def __repr__(self) -> str:
         return "Contact(...)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return []  # what rich would print
 
 
 class Ending(Enum):
