@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.core.ids import batch_id, format_reference, member_id, notice_id, parse_reference, partition_of
+from services.core.ids import (
+    batch_id,
+    format_reference,
+    format_references,
+    member_id,
+    notice_id,
+    parse_reference,
+    partition_of,
+)
 
 NOTICES = st.binary(min_size=16, max_size=16)
 
@@ -15,6 +23,12 @@ def test_reference_reads_back_as_the_first_bits_of_its_notice(notice: bytes) -> 
     low = parse_reference(format_reference(notice))
 
     assert int.from_bytes(notice, "big") >> 53 == int.from_bytes(low, "big") >> 5
+
+
+@given(st.lists(NOTICES))
+def test_references_of_many_are_those_of_each(notices: list[bytes]) -> None:
+    """A letter's reference is the same, however many are printed with it."""
+    assert [format_reference(notice) for notice in notices] == format_references(notices)
 
 
 @given(NOTICES)
