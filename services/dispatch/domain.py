@@ -37,6 +37,7 @@ __all__ = [
     "Round",
     "Settled",
     "Taken",
+    "Unprinted",
     "Work",
     "by_partition",
     "cut",
@@ -63,11 +64,21 @@ MESSAGES_A_BATCH = 16
 TEMPORARY_TRIES = 12
 
 
-class Contact(msgspec.Struct, frozen=True, rename="camel", gc=False):
-    """Where a person can be written to, as unsealed; in JSON its fields have the names of a member record's.
+class Unprinted(msgspec.Struct, frozen=True, rename="camel", gc=False):
+    """Somebody's data as it goes in or out as JSON. It has no text form, so none of it gets into a log by accident.
 
-    Never printed: it has no text form. gc: it holds texts only, so never a cycle.
+    gc: it holds texts and numbers, so never a cycle.
     """
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return []  # what rich would print
+
+
+class Contact(Unprinted, frozen=True):
+    """Where a person can be written to, as unsealed; in JSON its fields have the names of a member record's."""
 
     initials: str = ""
     given_name: str = ""
@@ -83,12 +94,6 @@ class Contact(msgspec.Struct, frozen=True, rename="camel", gc=False):
     care_of: str = ""
     email: str = ""
     portal_id: str = ""
-
-    def __repr__(self) -> str:
-        return "Contact(...)"
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return []  # what rich would print
 
 
 class Ending(Enum):
