@@ -75,6 +75,8 @@ def test_ids_never_change() -> None:
     assert notice.hex() == "c88117799459ee3e8397b78150c2d2f4"
     assert format_reference(notice) == "S20H-EYCM-B7Q3-X0WH"
     assert batch_id("letter", [(bytes(16), 1)]).hex() == "16f4d8ecc481f629dbd1597d8c405b12"
+    attempts = [(b"\xff" * 16, 300), (bytes(16), 2), (bytes(16), 1)]
+    assert batch_id("letter", attempts).hex() == "9f50aeb658a7d358942f4af35be00152"
 
 
 @given(st.lists(st.tuples(NOTICES, st.integers(1, 5)), unique=True))
