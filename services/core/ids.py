@@ -4,12 +4,14 @@ Every id is 16 bytes, a BLAKE2b hash with a purpose of its own; fields are lengt
 different field lists hash the same bytes. 128 bits: for 10^8 ids the chance of one collision is 10^-23.
 """
 
+from collections.abc import Sequence
 from hashlib import blake2b
 
 __all__ = [
     "ID_BYTES",
     "batch_id",
     "format_reference",
+    "format_references",
     "member_id",
     "notice_id",
     "parse_reference",
@@ -17,6 +19,7 @@ __all__ = [
 ]
 
 ID_BYTES = 16
+_ATTEMPT_LENGTH = (ID_BYTES + 4).to_bytes(4, "big")  # of the field that an attempt is: notice and number
 
 # Crockford's base 32: no I, L, O, U, so it can be read aloud over the telephone and typed back.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -33,6 +36,16 @@ _A, _B, _C, _D, _E, _F, _G = (
     [place * first + (place + 1) * second for first in range(32) for second in range(32)]
     for place in range(1, _REFERENCE_LETTERS, 2)
 )
+# The same by column, a byte table for each step. Five bits of a reference lie in two bytes of the id, `at` bits in:
+# what either gives of them.
+_FIVES = [divmod(5 * place, 8) for place in range(_REFERENCE_LETTERS)]
+_FROM_FIRST = [bytes((byte << 8 >> 11 - at) & 31 for byte in range(256)) for at in range(8)]
+_FROM_SECOND = [bytes(byte >> 11 - at for byte in range(256)) for at in range(8)]
+_WEIGHTED = [bytes(place * (byte & 31) % _CHECK_PRIME for byte in range(256)) for place in range(1, 16)]
+_REMAINDER = bytes(byte % _CHECK_PRIME for byte in range(256))
+_LETTER = bytes(ord(_ALPHABET[byte & 31]) for byte in range(256))
+_REFERENCE = b"XXXX-XXXX-XXXX-XXXX"
+_LETTER_AT = [at for at, sign in enumerate(_REFERENCE) if sign == ord("X")]
 
 
 def _hash(purpose: bytes, *fields: bytes) -> bytes:
@@ -55,7 +68,11 @@ def notice_id(incident_id: str, person: bytes, revision: int) -> bytes:
 
 def batch_id(channel: str, attempts: list[tuple[bytes, int]]) -> bytes:
     """Give the id of a print batch: made from its membership alone, whatever its order."""
-    return _hash(b"heraut-batch", channel.encode(), *(n + a.to_bytes(4, "big") for n, a in sorted(attempts)))
+    # As `_hash` would, but thousands of fields at once: of one length, they sort as bytes as their pairs would.
+    name = channel.encode()
+    fields = sorted([_ATTEMPT_LENGTH + notice + number.to_bytes(4, "big") for notice, number in attempts])
+    whole = b"".join([len(name).to_bytes(4, "big"), name, *fields])
+    return blake2b(whole, digest_size=ID_BYTES, person=b"heraut-batch").digest()
 
 
 def partition_of(pseudonym: bytes, partitions: int) -> int:
@@ -76,6 +93,34 @@ def format_reference(notice: bytes) -> str:
     pairs, letters = _PAIRS, _ALPHABET
     end = letters[last] + letters[check]
     return f"{pairs[a]}{pairs[b]}-{pairs[c]}{pairs[d]}-{pairs[e]}{pairs[f]}-{pairs[g]}{end}"
+
+
+def format_references(notices: Sequence[bytes]) -> list[str]:
+    """Give the references of many notices, as `format_reference` gives each: by column, a seventh of the time."""
+    size = len(_REFERENCE)
+    whole = b"".join(notices)
+    columns = [whole[at::ID_BYTES] for at in range(ID_BYTES)]
+    letters = [
+        _sums(columns[byte].translate(_FROM_FIRST[at]), columns[byte + 1].translate(_FROM_SECOND[at]))
+        for byte, at in _FIVES
+    ]
+    text = bytearray(_REFERENCE * len(notices))
+    for at, column in zip(_LETTER_AT, [*letters, _checks(letters)], strict=True):
+        text[at::size] = column.translate(_LETTER)
+    decoded = text.decode("ascii")
+    return [decoded[at : at + size] for at in range(0, len(decoded), size)]
+
+
+def _checks(letters: Sequence[bytes]) -> bytes:
+    """Give the column of check values. Eight remainders at a time: of more, the sum could be over a byte."""
+    weighted = [column.translate(table) for column, table in zip(letters, _WEIGHTED, strict=True)]
+    eight = _sums(*weighted[:8]).translate(_REMAINDER)
+    return _sums(eight, *weighted[8:]).translate(_REMAINDER)
+
+
+def _sums(*columns: bytes) -> bytes:
+    """Add columns of bytes row by row, all rows at once as one large number; no sum may be over 255."""
+    return sum(int.from_bytes(column, "little") for column in columns).to_bytes(len(columns[0]), "little")
 
 
 def parse_reference(text: str) -> bytes:

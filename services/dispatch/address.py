@@ -6,7 +6,7 @@ from pathlib import Path
 
 from services.dispatch.domain import Contact
 
-__all__ = ["address_lines", "full_name", "is_domestic", "postal", "surname"]
+__all__ = ["address_lines", "compact", "full_name", "house", "is_domestic", "place", "postal", "surname"]
 
 # ISO 3166 -> name in English, capitals, as the postal union asks for (names: Unicode CLDR).
 _COUNTRIES: Mapping[str, str] = json.loads(Path(__file__).with_name("countries.json").read_text(encoding="utf-8"))
@@ -28,13 +28,17 @@ def postal(contact: Contact) -> bool:
 
 def full_name(contact: Contact) -> str:
     """Give the name as on an envelope: initials (else the given name), prefix, family name."""
-    return " ".join(filter(None, (contact.initials or contact.given_name, contact.prefix, contact.family_name)))
+    first, prefix, family = contact.initials or contact.given_name, contact.prefix, contact.family_name
+    if first and family:
+        return f"{first} {prefix} {family}" if prefix else f"{first} {family}"
+    return " ".join(filter(None, (first, prefix, family)))
 
 
 def surname(contact: Contact) -> str:
     """Give the family name with its prefix, beginning with a capital as Dutch wants where no name stands before it."""
     name = f"{contact.prefix} {contact.family_name}" if contact.prefix else contact.family_name
-    return name[:1].upper() + name[1:]
+    first = name[:1]
+    return name if first.isupper() else first.upper() + name[1:]
 
 
 def address_lines(contact: Contact) -> tuple[str, ...]:
@@ -45,7 +49,7 @@ def address_lines(contact: Contact) -> tuple[str, ...]:
         lines.append(f"{'p/a' if at_home else 'c/o'} {contact.care_of}")
     lines.append(f"{contact.street} {house(contact)}".strip())
     if at_home:
-        lines.append(_domestic_place(contact))
+        lines.append(place(compact(contact.postcode), contact.city))
     else:
         lines += [
             f"{contact.postcode} {contact.city}".strip(),
@@ -66,9 +70,9 @@ def house(contact: Contact) -> str:
     return f"{number} {addition}" if addition[0].isalpha() else f"{number}{addition}"
 
 
-def _domestic_place(contact: Contact) -> str:
-    code = compact(contact.postcode)
-    return f"{code[:4]} {code[4:]}  {contact.city.upper()}"
+def place(code: str, city: str) -> str:
+    """Give the place line of a Dutch address from its compact postcode: `2583 XL  SCHEVENINGEN`."""
+    return f"{code[:4]} {code[4:]}  {city.upper()}"
 
 
 def compact(postcode: str) -> str:

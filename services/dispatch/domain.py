@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from services.core.channel import Channel
 from services.core.ids import batch_id
@@ -35,6 +37,7 @@ __all__ = [
     "Round",
     "Settled",
     "Taken",
+    "Unprinted",
     "Work",
     "by_partition",
     "cut",
@@ -61,8 +64,21 @@ MESSAGES_A_BATCH = 16
 TEMPORARY_TRIES = 12
 
 
-class Contact(NamedTuple):
-    """Where a person can be written to, as unsealed. Never printed: it has no text form."""
+class Unprinted(msgspec.Struct, frozen=True, rename="camel", gc=False):
+    """Somebody's data as it goes in or out as JSON. It has no text form, so none of it gets into a log by accident.
+
+    gc: it holds texts and numbers, so never a cycle.
+    """
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return []  # what rich would print
+
+
+class Contact(Unprinted, frozen=True):
+    """Where a person can be written to, as unsealed; in JSON its fields have the names of a member record's."""
 
     initials: str = ""
     given_name: str = ""
@@ -78,9 +94,6 @@ class Contact(NamedTuple):
     care_of: str = ""
     email: str = ""
     portal_id: str = ""
-
-    def __repr__(self) -> str:
-        return "Contact(...)"
 
 
 class Ending(Enum):

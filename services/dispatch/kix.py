@@ -9,7 +9,7 @@ import re
 from services.dispatch.address import compact, is_domestic
 from services.dispatch.domain import Contact
 
-__all__ = ["ASCENDER", "DESCENDER", "FULL", "TRACKER", "bars", "payload"]
+__all__ = ["ASCENDER", "DESCENDER", "FULL", "TRACKER", "bars", "payload", "with_addition"]
 
 FULL, ASCENDER, DESCENDER, TRACKER = 0, 1, 2, 3
 
@@ -31,11 +31,15 @@ def payload(contact: Contact) -> str:
     code, number = compact(contact.postcode), contact.house_number
     if not (is_domestic(contact) and _POSTCODE.fullmatch(code) and _NUMBER.fullmatch(number)):
         return ""
-    if not contact.house_letter and not contact.house_number_addition:
-        return code + number
-    addition = _NO_SIGN.sub("", (contact.house_letter + contact.house_number_addition).upper())
-    text = code + number + (f"X{_SHORT.get(addition, addition)}" if addition else "")
-    return text[:_LONGEST]
+    return with_addition(code + number, contact.house_letter + contact.house_number_addition)
+
+
+def with_addition(text: str, addition: str) -> str:
+    """Give what the code holds from postcode and number, and from house letter and addition as they are written."""
+    if not addition:
+        return text
+    signs = _NO_SIGN.sub("", addition.upper())
+    return f"{text}X{_SHORT.get(signs, signs)}"[:_LONGEST] if signs else text
 
 
 def bars(text: str) -> list[int]:

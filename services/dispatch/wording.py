@@ -6,7 +6,7 @@ Both are used as values only: no text is ever run as a template but the phrases 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -18,7 +18,19 @@ from services.core.incident import Incident, Text
 from services.dispatch.address import full_name, surname
 from services.dispatch.domain import Contact
 
-__all__ = ["Item", "ItemList", "Said", "Section", "Wording", "Wordings", "compose", "date_in", "greeting", "phrases"]
+__all__ = [
+    "Item",
+    "ItemList",
+    "Said",
+    "Section",
+    "Wording",
+    "Wordings",
+    "compose",
+    "date_in",
+    "greeting",
+    "greeting_in",
+    "phrases",
+]
 
 _FOLDER = Path(__file__).with_name("phrases")
 _BUILT_IN = frozenset(path.stem for path in _FOLDER.glob("*.json"))
@@ -104,8 +116,19 @@ def date_in(words: Phrases, day: date) -> str:
 
 def greeting(words: Phrases, contact: Contact) -> str:
     """Give the salutation. Nobody's gender is known, so none is guessed."""
-    name = surname(contact) if words["name_in_greeting"] == "surname" else full_name(contact)
-    return words["dear"].replace("{name}", name) if name else str(words["dear_unnamed"])
+    return greeting_in(words)(contact)
+
+
+def greeting_in(words: Phrases) -> Callable[[Contact], str]:
+    """Give what writes salutations in a language, for many people: its phrases are looked up once."""
+    name_of = surname if words["name_in_greeting"] == "surname" else full_name
+    around_name, unnamed = words["dear"].split("{name}"), str(words["dear_unnamed"])
+
+    def write(contact: Contact) -> str:
+        name = name_of(contact)
+        return name.join(around_name) if name else unnamed
+
+    return write
 
 
 def compose(incident: Incident, said: Said, *, on_paper: bool) -> Wording:

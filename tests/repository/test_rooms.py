@@ -50,6 +50,7 @@ EXTRA = {
         "address.py": "how an address is written",
         "countries.json": "data",
         "kix.py": "PostNL's bar code",
+        "envelope.py": "both of these at once, for nearly everybody",
     },
     "tracking": {
         "api.py": "the ledger is read over HTTP",

@@ -11,15 +11,15 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import orjson
+import msgspec
 
 from services.core.channel import Channel
-from services.core.ids import format_reference
-from services.dispatch.address import postal
-from services.dispatch.channels.lines import Mark, as_lines
+from services.core.ids import format_references
+from services.dispatch.channels.lines import Marks, as_lines
 from services.dispatch.domain import (
     LETTERS_AS_DATA,
     LETTERS_AS_PDF,
@@ -28,10 +28,11 @@ from services.dispatch.domain import (
     Outage,
     Result,
     Round,
+    Unprinted,
     Work,
 )
-from services.dispatch.kix import payload
-from services.dispatch.typeset import Extent, Typesetter
+from services.dispatch.envelope import Envelope, envelope
+from services.dispatch.typeset import Typesetter
 from services.dispatch.wording import Wordings
 
 __all__ = ["PrintFolder", "manifest"]
@@ -44,13 +45,37 @@ _AGAIN = Result(Ending.REPEAT)
 _NOT_BEGUN = Result(Ending.NOT_SENT)
 
 
-class Content(NamedTuple):
-    """A batch's main file."""
+@dataclass(frozen=True, slots=True, repr=False)
+class Content:
+    """A batch's main file, and by column where its letters lie in it: the first page and how many."""
 
     suffix: str
     body: bytes
-    extents: list[Extent]
-    marks: Sequence[Mark]
+    first_pages: Sequence[int]
+    pages: Sequence[int]
+    marks: Marks
+
+
+class Letter(Unprinted, frozen=True):
+    """What a manifest says of a letter."""
+
+    notice_id: str
+    attempt: int
+    reference: str
+    revision: int
+    first_page: int
+    pages: int
+    kix: str
+
+
+class Manifest(Unprinted, frozen=True):
+    """What lies beside a batch's main file, which has this `sha256`."""
+
+    batch_id: str
+    incident_id: str
+    created_at: str
+    sha256: str
+    letters: Sequence[Letter]
 
 
 class PrintFolder:
@@ -82,11 +107,14 @@ class PrintFolder:
         self._threads.shutdown(wait=False)
 
     def _hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
-        can_be_sent = [postal(contact) for contact in work.contacts]
-        sent = HandOver([_ACCEPTED if can else _NO_ADDRESS for can in can_be_sent])
-        letters = work if all(can_be_sent) else work.pick([row for row, can in enumerate(can_be_sent) if can])
+        found = [envelope(contact) for contact in work.contacts]
+        envelopes = [one for one in found if one]
+        sent, letters = HandOver([_ACCEPTED] * len(found)), work
+        if len(envelopes) < len(found):
+            sent = HandOver([_ACCEPTED if one else _NO_ADDRESS for one in found])
+            letters = work.pick([row for row, one in enumerate(found) if one])
         try:
-            if letters.contacts and not self._is_done(letters.round) and not self._write(letters, go):
+            if envelopes and not self._is_done(letters.round) and not self._write(letters, envelopes, go):
                 return HandOver([_AGAIN] * len(work.contacts))
         except OSError as error:
             log.warning("the print folder cannot be written to", extra={"error_class": type(error).__name__})
@@ -96,11 +124,11 @@ class PrintFolder:
     def _is_done(self, batch: Round) -> bool:
         return (self._folder / f"{_batch_id(batch)}.done").exists()
 
-    def _write(self, letters: Work, go: Callable[[], bool]) -> bool:
+    def _write(self, letters: Work, envelopes: Sequence[Envelope], go: Callable[[], bool]) -> bool:
         """Set the batch and put its files in place; gives False where the hand-over may not begin any more."""
-        content = self._content(letters)
+        content = self._content(letters, envelopes)
         name = _batch_id(letters.round)
-        about = orjson.dumps(manifest(letters, content, hashlib.sha256(content.body).hexdigest()))
+        about = msgspec.json.encode(manifest(letters, content, hashlib.sha256(content.body).hexdigest()))
         files = (
             (f"{name}{content.suffix}", content.body),
             (f"{name}.manifest.json", about),
@@ -110,17 +138,16 @@ class PrintFolder:
             self._remove_leftovers(name)
         return self._place(files, go)
 
-    def _content(self, letters: Work) -> Content:
-        notices = letters.round.notices
-        marks = [
-            (notice.hex(), format_reference(notice), payload(contact))
-            for notice, contact in zip(notices.ids, letters.contacts, strict=True)
-        ]
+    def _content(self, letters: Work, envelopes: Sequence[Envelope]) -> Content:
+        notices = letters.round.notices.ids
+        addresses, kix = zip(*envelopes, strict=True)
+        marks = Marks([notice.hex() for notice in notices], format_references(notices), kix)
         if self._typesetter:
             pdf, extents = self._typesetter.set(letters)
-            return Content(".pdf", pdf, extents, marks)
-        body, first = as_lines(letters, marks, self._wordings)
-        return Content(".ndjson", body, [Extent(first + row, 1) for row in range(len(marks))], marks)
+            first_pages, pages = zip(*extents, strict=True)
+            return Content(".pdf", pdf, first_pages, pages, marks)
+        body, first = as_lines(letters, addresses, marks, self._wordings)
+        return Content(".ndjson", body, range(first, first + len(notices)), [1] * len(notices), marks)
 
     def _place(self, files: Sequence[tuple[str, bytes]], go: Callable[[], bool]) -> bool:
         hidden: list[Path] = []
@@ -181,28 +208,26 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def manifest(letters: Work, content: Content, sha256: str) -> dict[str, Any]:
+def manifest(letters: Work, content: Content, sha256: str) -> Manifest:
     """Give the manifest of a batch; `sha256` is that of its main file.
 
     In a batch of letters as data, `firstPage` is the letter's line, counted from 1.
     """
-    notices = letters.round.notices
-    rows = zip(notices.attempts, notices.revisions, content.marks, content.extents, strict=True)
-    return {
-        "batchId": _batch_id(letters.round),
-        "incidentId": notices.incident_id,
-        "createdAt": letters.round.created_at.isoformat(timespec="milliseconds"),
-        "sha256": sha256,
-        "letters": [
-            {
-                "noticeId": notice,
-                "attempt": attempt,
-                "reference": reference,
-                "revision": revision,
-                "firstPage": first_page,
-                "pages": pages,
-                "kix": kix,
-            }
-            for attempt, revision, (notice, reference, kix), (first_page, pages) in rows
-        ],
-    }
+    notices, marks = letters.round.notices, content.marks
+    rows = zip(
+        marks.notices,
+        notices.attempts,
+        marks.references,
+        notices.revisions,
+        content.first_pages,
+        content.pages,
+        marks.kix,
+        strict=True,
+    )
+    return Manifest(
+        batch_id=_batch_id(letters.round),
+        incident_id=notices.incident_id,
+        created_at=letters.round.created_at.isoformat(timespec="milliseconds"),
+        sha256=sha256,
+        letters=list(starmap(Letter, rows)),
+    )

@@ -3,23 +3,34 @@
 First come the words that many letters share, a line each, then the letters, which name theirs by `wordingId`.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import starmap
+from typing import NamedTuple
 
+import msgspec
 import orjson
 
-from services.core.ids import format_reference
+from services.core.ids import format_references
 from services.core.notices import Notices
-from services.dispatch.address import address_lines
-from services.dispatch.domain import Work
+from services.dispatch.domain import Contact, Unprinted, Work
 from services.dispatch.typeset import letter_date, sender_of, words_of
-from services.dispatch.wording import Said, Wording, Wordings, date_in, greeting
+from services.dispatch.wording import Said, Wording, Wordings, date_in, greeting_in
 
-__all__ = ["Mark", "as_lines"]
+__all__ = ["Marks", "as_lines"]
 
-Mark = tuple[str, str, str]  # a letter's notice, the reference that its reader has, and what its bar code holds
+_encode_lines = msgspec.json.Encoder().encode_lines
 
 _Key = tuple[str, int, int, int, int, bool]  # the fields of Said, as a plain tuple: it is made for every letter
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Marks:
+    """By column: the notices, the references that their readers have, and what the bar codes hold."""
+
+    notices: Sequence[str]
+    references: Sequence[str]
+    kix: Sequence[str]
 
 
 class _Shared(NamedTuple):
@@ -28,46 +39,61 @@ class _Shared(NamedTuple):
     number: int
     wording: Wording
     date: str
+    greeting: Callable[[Contact], str]
 
 
-def as_lines(letters: Work, marks: Sequence[Mark], wordings: Wordings) -> tuple[bytes, int]:
+class _Letter(Unprinted, frozen=True):
+    """A letter's line."""
+
+    notice_id: str
+    attempt: int
+    reference: str
+    supplement_to: str
+    revision: int
+    date: str
+    address: tuple[str, ...]
+    kix: str
+    greeting: str
+    wording_id: int
+
+
+def as_lines(
+    letters: Work, addresses: Sequence[tuple[str, ...]], marks: Marks, wordings: Wordings
+) -> tuple[bytes, int]:
     """Give a batch's file, and the line of its first letter."""
     notices = letters.round.notices
     said = _said(notices)
     used = _shared(letters, said, wordings)
+    own = [used[key] for key in said]
+    rows = zip(
+        marks.notices,
+        notices.attempts,
+        marks.references,
+        _earlier(notices.supersedes),
+        notices.revisions,
+        [shared.date for shared in own],
+        addresses,
+        marks.kix,
+        [shared.greeting(contact) for shared, contact in zip(own, letters.contacts, strict=True)],
+        [shared.number for shared in own],
+        strict=True,
+    )
+    words = _words(letters, used.values())
+    return b"\n".join([*words, _encode_lines(list(starmap(_Letter, rows)))]), len(words) + 1
+
+
+def _words(letters: Work, used: Iterable[_Shared]) -> list[bytes]:
     sender = sender_of(letters.incident)
-    lines: list[dict[str, Any]] = [
-        {"wordingId": shared.number, "sender": sender, "wording": words_of(shared.wording)} for shared in used.values()
+    return [
+        orjson.dumps({"wordingId": shared.number, "sender": sender, "wording": words_of(shared.wording)})
+        for shared in used
     ]
-    rows = zip(marks, notices.attempts, notices.revisions, notices.supersedes, letters.contacts, said, strict=True)
-    for (notice, reference, kix), attempt, revision, before, contact, key in rows:
-        number, wording, date = used[key]
-        own = {
-            "noticeId": notice,
-            "attempt": attempt,
-            "reference": reference,
-            "supplementTo": format_reference(before) if before else "",
-            "revision": revision,
-            "date": date,
-            "address": address_lines(contact),
-            "kix": kix,
-            "greeting": greeting(wording.phrases, contact),
-            "wordingId": number,
-        }
-        lines.append(own)
-    return _a_line_each(lines), len(used) + 1
 
 
-def _a_line_each(lines: Sequence[dict[str, Any]]) -> bytes:
-    """Give JSON lines, in one call of the library: one for each letter takes more time than all else about it.
-
-    Where the first name of a line stands right after a bracket and a comma, there is the end of the line before:
-    within a text its quotation mark would have a backslash.
-    """
-    whole = orjson.dumps(lines)[1:-1]
-    for first in (b'{"wordingId":', b'{"noticeId":'):
-        whole = whole.replace(b"}," + first, b"}\n" + first)
-    return whole + b"\n"
+def _earlier(supersedes: Sequence[bytes]) -> list[str]:
+    """Give the references of the notices before; empty for a first notice, as nearly all of a wave are."""
+    references = iter(format_references([before for before in supersedes if before]))
+    return [next(references) if before else "" for before in supersedes]
 
 
 def _said(notices: Notices) -> list[_Key]:
@@ -81,5 +107,5 @@ def _shared(letters: Work, said: Iterable[_Key], wordings: Wordings) -> dict[_Ke
     used = {}
     for number, key in enumerate(dict.fromkeys(said), 1):
         wording = wordings.of(letters.incident, Said(*key))
-        used[key] = _Shared(number, wording, date_in(wording.phrases, day))
+        used[key] = _Shared(number, wording, date_in(wording.phrases, day), greeting_in(wording.phrases))
     return used

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.core.ids import batch_id, format_reference, member_id, notice_id, parse_reference, partition_of
+from services.core.ids import (
+    batch_id,
+    format_reference,
+    format_references,
+    member_id,
+    notice_id,
+    parse_reference,
+    partition_of,
+)
 
 NOTICES = st.binary(min_size=16, max_size=16)
 
@@ -15,6 +23,12 @@ def test_reference_reads_back_as_the_first_bits_of_its_notice(notice: bytes) -> 
     low = parse_reference(format_reference(notice))
 
     assert int.from_bytes(notice, "big") >> 53 == int.from_bytes(low, "big") >> 5
+
+
+@given(st.lists(NOTICES))
+def test_references_of_many_are_those_of_each(notices: list[bytes]) -> None:
+    """A letter's reference is the same, however many are printed with it."""
+    assert [format_reference(notice) for notice in notices] == format_references(notices)
 
 
 @given(NOTICES)
@@ -61,6 +75,8 @@ def test_ids_never_change() -> None:
     assert notice.hex() == "c88117799459ee3e8397b78150c2d2f4"
     assert format_reference(notice) == "S20H-EYCM-B7Q3-X0WH"
     assert batch_id("letter", [(bytes(16), 1)]).hex() == "16f4d8ecc481f629dbd1597d8c405b12"
+    attempts = [(b"\xff" * 16, 300), (bytes(16), 2), (bytes(16), 1)]
+    assert batch_id("letter", attempts).hex() == "9f50aeb658a7d358942f4af35be00152"
 
 
 @given(st.lists(st.tuples(NOTICES, st.integers(1, 5)), unique=True))

@@ -1,8 +1,11 @@
 """Blocks in and out, and contact data."""
 
+from typing import Any
+
 import orjson
 import pytest
 from notification.v1 import dispatch_pb2, routing_pb2
+from rich.pretty import pretty_repr
 
 from services.core.channel import Channel
 from services.core.status import AttemptState
@@ -65,10 +68,23 @@ def test_a_refusal_brings_the_whole_notice_back() -> None:
     assert (notices_to_wire(notices), "no-address") == (block.notices, block.reason)
 
 
-def test_contact_data_is_read_by_the_names_it_was_sealed_under() -> None:
-    """Numbers become text, what dispatch has no use for is dropped, and nothing can be printed by accident."""
-    payload = {"familyName": "Berg", "houseNumber": 5, "birthDate": "1980-01-01", "portalId": "p", "language": "nl"}
-    contact = read_contact(orjson.dumps(payload))
+@pytest.mark.parametrize("values", [{"houseNumber": "5"}, {"houseNumber": 5, "city": None, "country": None}])
+def test_contact_data_is_read_by_the_names_it_was_sealed_under(values: dict[str, Any]) -> None:
+    """Numbers become text, nothing becomes what stands for it, and what dispatch has no use for is left out."""
+    payload = {"familyName": "Berg", "birthDate": "1980-01-01", "portalId": "p", "language": "nl"} | values
 
-    assert Contact(family_name="Berg", house_number="5", portal_id="p") == contact
-    assert "Berg" not in repr(contact)
+    assert Contact(family_name="Berg", house_number="5", portal_id="p") == read_contact(orjson.dumps(payload))
+
+
+@pytest.mark.parametrize("payload", [b"", b"[]", b"null", b"{", b'{"city": "\xff"}'])
+def test_what_is_no_contact_data_is_refused(payload: bytes) -> None:
+    """Nobody is written to from half of what was sealed."""
+    with pytest.raises((orjson.JSONDecodeError, TypeError)):
+        read_contact(payload)
+
+
+def test_contact_data_has_no_text_form() -> None:
+    """Nothing of a person can be printed by accident."""
+    contact = Contact(family_name="Berg")
+
+    assert "Berg" not in f"{contact} {contact!r} {pretty_repr(contact)}"

@@ -5,6 +5,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import orjson
 import pytest
 
 from services.core.ids import format_reference
@@ -236,3 +237,17 @@ async def test_no_name_breaks_a_line_of_letters_as_data(tmp_path: Path, name: st
 
     assert [notice.hex() for notice in work.round.notices.ids] == [line["noticeId"] for line in lines[1:]]
     assert [f"J.A. van den {name}", "J.A. van den Berg"] == [line["address"][0] for line in lines[1:]]
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, "\x00\x1f\x7f\t", "Zoë 李 🦄", "\u2028</a>&", "O'Neil \"\\/"])
+async def test_letters_as_data_are_the_same_bytes_every_time(tmp_path: Path, name: str) -> None:
+    """Compact JSON in UTF-8, whatever library writes it: a repeat by a later version makes the same files."""
+    work = some_work(1, contacts=[a_contact(family_name=name, street=name, city=name)])
+    for folder in (tmp_path / "first", tmp_path / "again"):
+        folder.mkdir()
+        await PrintFolder(folder, "ndjson").hand_over(work, _go)
+    first = _contents(tmp_path / "first")
+    lines = [*first[f"{_batch(work)}.ndjson"].split(b"\n"), first[f"{_batch(work)}.manifest.json"]]
+
+    assert first == _contents(tmp_path / "again")
+    assert [line and orjson.dumps(orjson.loads(line)) for line in lines] == lines
