@@ -3,8 +3,10 @@
 Only codecs touch `notification.v1`. Whatever cannot be understood raises InvalidMessage.
 """
 
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate
 from operator import sub
 from typing import Any, NamedTuple, TypeVar
@@ -87,7 +89,12 @@ def split_ids(packed: bytes, count: int) -> list[bytes]:
     """Cut packed ids apart. Raises InvalidMessage where there are not `count` of 16 bytes."""
     if len(packed) != count * ID_BYTES:
         raise InvalidMessage("column-length")
-    return [packed[at : at + ID_BYTES] for at in range(0, len(packed), ID_BYTES)]
+    return list(_ids(count).unpack(packed))
+
+
+@lru_cache(maxsize=64)  # nearly all blocks are full, or of one
+def _ids(count: int) -> struct.Struct:
+    return struct.Struct(f"{ID_BYTES}s" * count)
 
 
 def indexed(values: Sequence[str]) -> tuple[list[str], list[int]]:
@@ -102,7 +109,7 @@ def looked_up(names: Sequence[str], rows: Sequence[int], count: int) -> list[str
     if len(rows) != count or (rows and max(rows) >= len(names)):
         raise InvalidMessage("column-length")
     check_names(*names)
-    return [names[row] for row in rows]
+    return list(map(list(names).__getitem__, rows))
 
 
 def column(values: Iterable[int], count: int, most: int = _INTEGER) -> list[int]:
@@ -182,12 +189,6 @@ def notices_from_wire(wire: common_pb2.Notices) -> Notices:
     if not wire.incident_id or not wire.incident_version:
         raise InvalidMessage("no-incident")
     check_names(wire.incident_id)
-    relative = column(wire.accepted_at, count, _LAST_MOMENT)
-    first = relative[0] if relative else 0
-    accepted_at = [first, *(first + more for more in relative[1:])] if relative else []
-    if accepted_at:
-        moment(min(accepted_at))
-        moment(max(accepted_at))
     return Notices(
         incident_id=wire.incident_id,
         incident_version=wire.incident_version,
@@ -206,10 +207,23 @@ def notices_from_wire(wire: common_pb2.Notices) -> Notices:
         flags=column(wire.flags, count),
         languages=looked_up(wire.language_names, wire.languages, count),
         cohorts=looked_up(wire.cohort_ids, wire.cohorts, count),
-        accepted_at=accepted_at,
+        accepted_at=_moments(wire.accepted_at, count),
         attempts=column(wire.attempts, count, SMALL),
         tried=column(wire.tried, count),
     )
+
+
+def _moments(relative: Sequence[int], count: int) -> list[int]:
+    """Give times in ms since 1970; on the wire all but the first are relative to the first."""
+    first, *others = column(relative, count, _LAST_MOMENT) or [0]
+    if count == 0:
+        return []
+    if not any(others):
+        return [moment(first)] * count
+    times = [first, *(first + more for more in others)]
+    moment(min(times))
+    moment(max(times))
+    return times
 
 
 def _sparse(rows: Mapping[int, V], count: int, empty: V) -> list[V]:
