@@ -9,7 +9,7 @@ from services.intake.api import Api
 from services.intake.chunks import Hashes
 from services.intake.config import Config
 from services.intake.control import Control
-from services.intake.handlers import EventHandler, Means
+from services.intake.handlers import EVENTS_AT_ONCE, EventHandler, Means
 from services.intake.identity import Fingerprints, Pseudonyms
 from services.intake.metrics import IntakeMetrics
 from services.intake.openapi import OPENAPI
@@ -19,6 +19,7 @@ from services.intake.upload import Tools
 from services.kit.health import web_app
 from services.kit.keys import KeyRing
 from services.kit.service import open_service
+from services.kit.stage import StagePolicy
 from services.kit.vault import Vault
 
 __all__ = ["hashes_of", "run"]
@@ -38,7 +39,8 @@ async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = Non
         taker = Taker(store, Vault(keys), hashes, config.partitions)
         handler = EventHandler(service.pool, Means(store, taker, hashes, metrics), service.clock)
         # Upstream's topic is on Kafka only; the stage is there on both logs: it relays, and tidies up.
-        service.stage((), handler, foreign_topics=(COHORT,) if config.log == "kafka" else ())
+        foreign = (COHORT,) if config.log == "kafka" else ()
+        service.stage((), handler, foreign_topics=foreign, policy=StagePolicy(max_blocks=EVENTS_AT_ONCE))
         api = Api(
             Control(service.pool, store, service.clock),
             store,

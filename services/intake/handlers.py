@@ -25,11 +25,13 @@ from services.kit.errors import HerautError, InvalidMessage
 from services.kit.eventlog import Output, Record
 from services.kit.eventlog.dead_letters import dead_letter
 
-__all__ = ["EventHandler", "Means"]
+__all__ = ["EVENTS_AT_ONCE", "EventHandler", "Means"]
 
 STAGE = "intake"
+# Among so many, what opens a cohort may stand behind what was sent for it. At 64 KB each they fit in memory.
+EVENTS_AT_ONCE = 512
 _PATIENCE = 60.0  # seconds that an event waits for its incident and cohort to be known; the interface's
-_LOOK_EVERY, _LOOKS = 0.25, 8  # seconds and times within one call: then the stage reads on and comes back
+_LOOK_EVERY, _LOOKS = 0.25, 2  # seconds and times within one call: then other partitions get their turn
 # Answers and events are remembered for longer than anybody repeats them: retries stop within hours, and the
 # topic keeps what can be read again for a day.
 _REMEMBERED = timedelta(days=7)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -60,6 +60,14 @@ class Forwards(Protocol):
 
 class _Interrupted(HerautError):  # noqa: N818 - nothing is wrong
     """What is read is wanted no more: partitions came or went, or the stage stops."""
+
+
+class _NotReadyError(HerautError):
+    """What some blocks refer to is not known here yet; `error` says when to come again."""
+
+    def __init__(self, error: RetryableError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class BlockLoop:
@@ -227,12 +235,16 @@ class BlockLoop:
             return Read(record, bug=error)
 
     async def _process(self, reads: Sequence[Read]) -> None:
-        """Commit a batch. One that our code cannot digest is cut in halves until the block is found."""
+        """Commit a batch. One that our code cannot digest is cut in halves until the block is found.
+
+        Raises RetryableError where a partition has to wait for something, once the others are done.
+        """
         began = time.monotonic()
         tallies, over = over_limit(reads, self._tallies, self._policy.dlq_limit)
         for partition, reason in over.items():
             self._stop_partition(partition, reason, next(r.record for r in reads if r.record.partition == partition))
         parts, collisions = [reads], 0
+        waiting: RetryableError | None = None
         while parts:
             part = [read for read in parts.pop() if read.record.partition not in self._territory.stopped]
             try:
@@ -242,12 +254,18 @@ class BlockLoop:
                 if collisions > _COLLISIONS:
                     raise
                 parts.append(part)
+            except _NotReadyError as late:
+                apart = _by_partition(part)
+                parts += apart if len(apart) > 1 else []
+                waiting = late.error if len(apart) == 1 else waiting
             except Exception as error:
                 if isinstance(error, LostOwnershipError | _Interrupted) or is_passing(error):
                     raise
                 parts += self._cut(part, error)
         self._tallies |= tallies
         self._metrics.batch_seconds.observe(time.monotonic() - began)
+        if waiting:
+            raise waiting
 
     def _cut(self, part: Sequence[Read], error: Exception) -> list[Sequence[Read]]:
         """Give the halves of a batch that failed, the later one first; a single block stops its partition."""
@@ -266,14 +284,18 @@ class BlockLoop:
         plan = plan_batch(part, self._territory.cursors, offsets=self._relay is not None)
         work = [read.work for read in plan.taken if read.invalid is None]
         if work:
-            await self._unless_changed(
-                asyncio.create_task(_awaited(self._handler.ready(work)), name="wait until ready")
-            )
+            await self._unless_changed(asyncio.create_task(self._until_ready(work), name="wait until ready"))
         if plan.moves:
             async with self._turn:
                 await self._commit(plan, work)
         for partition, record in plan.gaps.items():
             self._stop_partition(partition, f"sequence {record.seq} of {record.source} came too early", record)
+
+    async def _until_ready(self, work: Sequence[Any]) -> None:
+        try:
+            await self._handler.ready(work)
+        except RetryableError as error:
+            raise _NotReadyError(error) from error
 
     async def _commit(self, plan: Plan, work: Sequence[Any]) -> None:
         territory = self._territory
@@ -288,6 +310,7 @@ class BlockLoop:
             ]
             fenced.emit(await self._less_foreign(outputs))
         territory.cursors.update((move.at, move.after) for move in plan.moves)
+        self._failures = 0
         self._count(plan)
 
     async def _move(self, fenced: Transaction, plan: Plan) -> None:
@@ -335,8 +358,12 @@ class BlockLoop:
         self._log.pause([at for at in self._territory.cursors if at.partition == partition])
 
 
-async def _awaited(awaitable: Awaitable[None]) -> None:
-    await awaitable
+def _by_partition(reads: Sequence[Read]) -> list[Sequence[Read]]:
+    """Take a batch apart; the order within a partition stays."""
+    found: dict[int, list[Read]] = {}
+    for read in reads:
+        found.setdefault(read.record.partition, []).append(read)
+    return list(found.values())
 
 
 def _place(stage: str, record: Record) -> dict[str, str | int]:

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -96,8 +96,16 @@ class Service:
         await loaded.wait()
         self.health.set_ready("incidents", ready=True)
 
-    def stage(self, topics: Sequence[str], handler: Handler[Any], *, foreign_topics: Sequence[str] = ()) -> Stage:
-        """Make the stage of this process and count it among the jobs."""
+    def stage(
+        self,
+        topics: Sequence[str],
+        handler: Handler[Any],
+        *,
+        foreign_topics: Sequence[str] = (),
+        policy: StagePolicy | None = None,
+    ) -> Stage:
+        """Make the stage of this process and count it among the jobs; leases are those of the configuration."""
+        lease, drain_timeout = self.config.lease, self.config.drain_timeout
         stage = Stage(
             name=self.stage_name,
             topics=topics,
@@ -106,7 +114,7 @@ class Service:
             pool=self.pool,
             log=self.new_log(),
             handler=handler,
-            policy=StagePolicy(lease=self.config.lease, drain_timeout=self.config.drain_timeout),
+            policy=replace(policy or StagePolicy(), lease=lease, drain_timeout=drain_timeout),
             metrics=self.metrics,
             relay=self.config.log == "kafka",
         )

@@ -32,7 +32,8 @@ class Handler(Protocol[W]):
         """Wait until what the blocks refer to (an incident version) is known here. No transaction is open.
 
         May be called again for the same blocks, and is cancelled when they are not wanted any more. Raises
-        RetryableError to have them read again a little later.
+        RetryableError to have them read again a little later; then each partition is asked by itself, so that one
+        that waits holds up no other for longer than this call takes.
         """
         ...
 

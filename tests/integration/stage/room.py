@@ -11,7 +11,7 @@ from typing import TypeAlias
 import asyncpg
 
 from services.kit.batches import Read, plan_batch
-from services.kit.errors import InvalidMessage
+from services.kit.errors import InvalidMessage, RetryableError
 from services.kit.eventlog import Cursor, EventLog, Output, Record, TopicPartition
 from services.kit.eventlog.embedded import EmbeddedLog
 from services.kit.metrics import StageMetrics, new_registry
@@ -51,6 +51,7 @@ class Copying:
     poison: Collection[bytes] = ()
     unreadable: Collection[bytes] = ()
     due: list[Output] = field(default_factory=list)  # what ticks give, one each
+    early: set[bytes] = field(default_factory=set)  # blocks that refer to something not known yet
 
     def decode(self, record: Record) -> bytes:
         """Read a block."""
@@ -60,7 +61,9 @@ class Copying:
         return value
 
     async def ready(self, work: Sequence[bytes]) -> None:
-        """Be ready."""
+        """Be ready, unless something is not known yet."""
+        if not self.early.isdisjoint(work):
+            raise RetryableError("not known yet", after=0.01)
 
     async def apply(self, connection: Connection, work: Sequence[bytes]) -> Sequence[Output]:
         """Write an effect for each block, and send it on."""

@@ -60,6 +60,21 @@ async def test_a_block_that_our_code_cannot_digest_stops_its_partition_alone(wor
     assert Counter(numbered(0, 60)) == await world.effects()
 
 
+async def test_a_block_that_has_to_wait_holds_up_its_partition_alone(world: World) -> None:
+    """An incident or cohort that is not known yet makes others wait as little as may be, whatever they say."""
+    room = Copying(early={b"18@2"})
+    blocks = numbered(0, 40)
+    replica = await world.replica(room)
+    async with replica.running():
+        await world.feed(blocks)
+        await world.all_through(_but(blocks, 2))
+        assert b"18@2" not in await world.effects()
+        room.early.clear()
+        await world.assert_once(blocks)
+
+    assert 0 == _stopped(replica)
+
+
 async def test_a_value_that_the_driver_refuses_is_no_passing_fault(embedded_world: World) -> None:
     """Such a block would be tried for ever if it were."""
 
