@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import aiohttp
@@ -35,7 +36,9 @@ def _records(people: list[Person], channel: str) -> bytes:
     for person in people:
         record = {"memberRef": f"{channel}-{person.number}", "dataCategories": [CATEGORIES[0][0]]}
         record |= {"familyName": person.family_name, "initials": person.initials, "birthDate": person.birth_date}
-        record |= {"bsn": person.bsn} if person.bsn else {"personKey": person.person_key}
+        # Some have neither: then a name and an address tell who it is, and here nobody has both.
+        key = person.person_key or sha256(str(person.number).encode()).hexdigest()
+        record |= {"bsn": person.bsn} if person.bsn else {"personKey": key}
         if channel == "letter":
             record |= {"street": person.street, "houseNumber": person.house_number}
             record |= {"postcode": person.postcode, "city": person.city, "country": person.country}
