@@ -26,6 +26,7 @@ import orjson
 from loadtests.chaos.fleet import TOKEN, Fleet
 from loadtests.floor import floor
 from loadtests.processes import Cost, cost_between, costs_of, pid_of
+from loadtests.yardstick import yardstick
 from services.demo.incident import CATEGORIES, made_up_incident
 from services.demo.people import Person, make_people
 
@@ -178,8 +179,9 @@ async def run(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
     people = make_people(arguments.people, arguments.seed)
     paths = _write_cohorts(people, arguments.uploads, folder / "cohorts")
     del people
+    measure_of_machine = yardstick()
     full = await _on_a_fleet(folder / "full", arguments, paths, None)
-    figures = {"log": arguments.log, "cores": os.cpu_count(), "full": full.as_json()}
+    figures = {"log": arguments.log, "cores": os.cpu_count(), "yardstick": measure_of_machine, "full": full.as_json()}
     if arguments.half:
         half = await _on_a_fleet(folder / "half", arguments, paths, full.rate / 2)
         figures["half"] = half.as_json()
