@@ -2,7 +2,6 @@
 
 import struct
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from functools import lru_cache
 from operator import itemgetter
 from pathlib import Path
 from typing import TypeAlias
@@ -21,11 +20,13 @@ Cohorts = dict[str, tuple[int, dict[str, int]]]  # incident id -> its number, an
 
 _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 
-# Rows of binary COPY: the number of fields, then each with its length. The variable fields stand last.
-_MEMBER = struct.Struct("!h iq iq iq iq ii ii ii ih ih ih ih ih ih i16s i16s")
+# Rows of binary COPY: the number of fields, then each with its length; variable fields stand last. Of a member's row
+# first stands what many have in common, packed once for all of them, then what is its own.
+_MEMBERS_HEAD = struct.Struct("!h iq iq iq ii ii ii ih ih ih ih ih ih")
+_MEMBERS_OWN = struct.Struct("!iq i16s i16s")
 _MEMBER_COLUMNS = (
-    "accepted_at", "exposed", "confirmed", "slot", "incident", "cohort", "version",
-    "partition", "channels", "flags", "outcome", "waits", "usable", "person", "member", "language", "merged_into",
+    "accepted_at", "exposed", "confirmed", "incident", "cohort", "version", "partition", "channels", "flags",
+    "outcome", "waits", "usable", "language", "slot", "person", "member", "merged_into",
 )  # fmt: skip
 _NOTICE = struct.Struct("!h iq iq ii ii ii i? i16s i16s i16s")
 _NOTICE_COLUMNS = (
@@ -120,13 +121,27 @@ def _by_person(rows: Iterable[Row]) -> list[Row]:
 
 
 def _pack_members(incident: int, rows: Iterable[Row]) -> Iterator[bytes]:
-    pack = _MEMBER.pack
+    heads: dict[Row, bytes] = {}
+    own = _MEMBERS_OWN.pack
     for (person, partition, member, version, cohort, accepted_at, exposed, confirmed, channels, flags, language,
          slot, outcome, waits, usable, merged_into) in rows:  # fmt: skip
-        yield pack(
-            17, 8, accepted_at, 8, exposed, 8, confirmed, 8, slot, 4, incident, 4, cohort, 4, version, 2, partition,
-            2, channels, 2, flags, 2, outcome, 2, waits, 2, usable, 16, person, 16, member,
-        ) + _text(language) + (_NULL if merged_into is None else _field(merged_into))  # fmt: skip
+        key = (partition, version, cohort, accepted_at, exposed, confirmed, channels, flags, language, outcome, waits,
+               usable)  # fmt: skip
+        head = heads.get(key)
+        if head is None:
+            head = heads[key] = _members_head(incident, *key)
+        end = _NULL if merged_into is None else _field(merged_into)
+        yield head + own(8, slot, 16, person, 16, member) + end
+
+
+def _members_head(  # noqa: PLR0917 - the columns, in the order of the rows
+    incident: int, partition: int, version: int, cohort: int, accepted_at: int, exposed: int, confirmed: int,
+    channels: int, flags: int, language: str, outcome: int, waits: int, usable: int,
+) -> bytes:  # fmt: skip
+    return _MEMBERS_HEAD.pack(
+        len(_MEMBER_COLUMNS), 8, accepted_at, 8, exposed, 8, confirmed, 4, incident, 4, cohort, 4, version,
+        2, partition, 2, channels, 2, flags, 2, outcome, 2, waits, 2, usable,
+    ) + _field(language.encode())  # fmt: skip
 
 
 def _pack_claims(incident: int, rows: Iterable[Row]) -> Iterator[bytes]:
@@ -140,8 +155,3 @@ def _pack_claims(incident: int, rows: Iterable[Row]) -> Iterator[bytes]:
 
 def _field(value: bytes) -> bytes:
     return len(value).to_bytes(4, "big") + value
-
-
-@lru_cache(maxsize=256)  # the languages of a country
-def _text(value: str) -> bytes:
-    return _field(value.encode())
