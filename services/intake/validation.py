@@ -6,6 +6,7 @@ repeat a value. This runs once a person: the quick path of each check costs some
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from datetime import date
 
 from services.core.channel import Channel
@@ -16,10 +17,24 @@ from services.intake.domain import Fault
 from services.intake.email import normal_email
 from services.intake.records import MAX_REF, Record
 
-__all__ = ["PERSON_KEY_DIGITS", "Checked", "Validator", "bsn_digits", "is_bsn"]
+__all__ = [
+    "DEFAULT_COUNTRY",
+    "MAX_TEXT",
+    "PERSON_KEY_DIGITS",
+    "Checked",
+    "Said",
+    "Validator",
+    "Words",
+    "bsn_digits",
+    "is_bsn",
+    "normal_bsn",
+    "normal_house_number",
+    "normal_key",
+    "normal_postcode",
+]
 
-_DEFAULT_COUNTRY, _DEFAULT_LANGUAGE = "NL", "nl"
-_MAX_TEXT = 200  # characters: longer than any name or street in the registers, short enough for an address window
+DEFAULT_COUNTRY, _DEFAULT_LANGUAGE = "NL", "nl"
+MAX_TEXT = 200  # characters: longer than any name or street in the registers, short enough for an address window
 _LIMITS = {"member_ref": MAX_REF, "email": 254}  # the contract's, and that of RFC 5321
 _TEXTS = tuple(f for f in Record.__struct_fields__ if f not in
                {"data_categories", "certainty", "deceased", "secret_address", "not_at_address"})  # fmt: skip
@@ -50,6 +65,13 @@ _HIGH, _MIDDLE, _LOW = (
 # flags. A plain tuple: a class of its own would cost as much as three checks.
 Checked = tuple[int, int, int, int]
 
+# Language, data categories, certainty, and whether deceased, at a secret address, not at the address: as given,
+# and what they come to: a language, exposed and confirmed facts, flags.
+Words = tuple[
+    str | None, tuple[str, ...] | str | None, str | None, bool | str | None, bool | str | None, bool | str | None
+]
+Said = tuple[str, int, int, int]
+
 
 def is_bsn(digits: str) -> bool:
     """Tell whether nine digits pass the 11-test: 9a+8b+7c+6d+5e+4f+3g+2h-i divides by 11, and are not all zero."""
@@ -67,7 +89,7 @@ class Validator:
         self._bits = {category.code: 1 << bit for bit, category in enumerate(incident.categories)}
         self._today = today
         # Most records say one of a few things about language, facts and flags.
-        self._said: dict[object, tuple[str, int, int, int]] = {}
+        self._said: dict[Words, Said] = {}
 
     def check(self, record: Record, faults: list[Fault]) -> Checked:
         """Check `record` and bring it to its normal form; adds what is wrong to `faults`."""
@@ -82,20 +104,36 @@ class Validator:
             record.language, record.data_categories, record.certainty,
             record.deceased, record.secret_address, record.not_at_address,
         )  # fmt: skip
-        record.language, exposed, confirmed, flags = self._said.get(words) or self._read_words(words, record, faults)
+        record.language, exposed, confirmed, flags = self._said.get(words) or self._read_words(words, faults)
         return exposed, confirmed, _channels(record), flags
+
+    def said(self, words: Words) -> Said | None:
+        """Give what the fields with few values come to; None where any of them is wrong."""
+        faults: list[Fault] = []
+        said = self._said.get(words) or self._read_words(words, faults)
+        return None if faults else said
+
+    def is_birth_date(self, text: str) -> bool:
+        """Tell whether it is a day, and one that has come."""
+        faults: list[Fault] = []
+        self._check_birth_date(text, faults)
+        return not faults
 
     def _check_person(self, record: Record, faults: list[Fault]) -> None:
         bsn, key = record.bsn, record.person_key
         if bsn:
-            if len(bsn) != 9 or not is_bsn(bsn):  # type: ignore[arg-type]  # texts only after _check_texts
-                _check_odd_bsn(record, faults)
+            record.bsn = normal_bsn(bsn)  # type: ignore[arg-type]  # texts only after _check_texts
+            if not record.bsn:
+                record.bsn = bsn
+                faults.append(Fault("bsn", "invalid-bsn"))
         elif not (
             key or faults or (record.family_name and record.birth_date and record.postcode and record.house_number)
         ):
             faults.append(Fault("identity", "required"))
-        if key and not _PERSON_KEY.fullmatch(key):
-            _check_odd_key(record, faults)
+        if key:
+            record.person_key = key = key.lower()
+            if not normal_key(key):
+                faults.append(Fault("personKey", "invalid-person-key"))
         if record.birth_date:
             self._check_birth_date(record.birth_date, faults)
 
@@ -110,14 +148,15 @@ class Validator:
         elif born > self._today:
             faults.append(Fault("birthDate", "date-in-future"))
 
-    def _read_words(self, words: object, record: Record, faults: list[Fault]) -> tuple[str, int, int, int]:
+    def _read_words(self, words: Words, faults: list[Fault]) -> Said:
         """Read the fields whose values are few, and remember what they come to."""
+        language, categories, certainty, *flags = words
         before = len(faults)
-        exposed = self._mask(record.data_categories, faults)
-        certain = _CERTAINTIES.get((record.certainty or "").strip())
+        exposed = self._mask(categories, faults)
+        certain = _CERTAINTIES.get((certainty or "").strip())
         if certain is None:
             faults.append(Fault("certainty", "invalid-certainty"))
-        said = _language(record.language or "", faults), exposed, exposed if certain else 0, _flags(record, faults)
+        said = _language(language or "", faults), exposed, exposed if certain else 0, _flags(flags, faults)
         if len(faults) == before and len(self._said) < _REMEMBERED:
             self._said[words] = said
         return said
@@ -149,7 +188,7 @@ def _check_texts(record: Record, faults: list[Fault]) -> None:
         _even_out(record)
         joined = "|".join(_all_texts(record))
     if (
-        len(joined) > _MAX_TEXT  # so no single one is too long below it, but a memberRef
+        len(joined) > MAX_TEXT  # so no single one is too long below it, but a memberRef
         or len(record.member_ref) > MAX_REF  # type: ignore[arg-type]  # a text, or the join had failed
         or not joined.isprintable()
         or " |" in joined
@@ -181,7 +220,7 @@ def _even_out(record: Record) -> None:
 def _look_closer(record: Record, faults: list[Fault]) -> None:
     for name in _TEXTS:
         text = unicodedata.normalize("NFC", getattr(record, name)).strip()
-        if len(text) > _LIMITS.get(name, _MAX_TEXT):
+        if len(text) > _LIMITS.get(name, MAX_TEXT):
             faults.append(Fault(_NAMES[name], "too-long"))
             text = ""
         elif not text.isprintable() and any(map(_is_control, text)):
@@ -195,48 +234,63 @@ def _is_control(letter: str) -> bool:
     return unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"} or letter in "\u202a\u202b\u202d\u202e"
 
 
-def _check_odd_bsn(record: Record, faults: list[Fault]) -> None:
-    """Take a BSN written with separators or without its leading zeros."""
-    digits = bsn_digits(str(record.bsn))
-    if len(digits) == 9 and is_bsn(digits):
-        record.bsn = digits
-    else:
-        faults.append(Fault("bsn", "invalid-bsn"))
+def normal_bsn(text: str) -> str | None:
+    """Give a BSN that may be written with separators or without its leading zeros; None where it is none."""
+    if len(text) == 9 and is_bsn(text):
+        return text
+    digits = bsn_digits(text)
+    return digits if len(digits) == 9 and is_bsn(digits) else None
 
 
 def bsn_digits(text: str) -> str:
     """Give what is written as a BSN without separators and with its leading zeros; it may be none all the same."""
-    return text.translate(_SEPARATORS).zfill(9)
+    return (text if text.isdigit() else text.translate(_SEPARATORS)).zfill(9)
 
 
 _SEPARATORS = {ord(separator): None for separator in " -."}
 
 
-def _check_odd_key(record: Record, faults: list[Fault]) -> None:
-    record.person_key = (record.person_key or "").lower()
-    if not _PERSON_KEY.fullmatch(record.person_key):
-        faults.append(Fault("personKey", "invalid-person-key"))
+def normal_key(text: str) -> str | None:
+    """Give a person key in lower case; None where it is none."""
+    key = text.lower()
+    return key if _PERSON_KEY.fullmatch(key) else None
+
+
+def normal_postcode(text: str) -> str | None:
+    """Give a Dutch postcode in its one spelling, `1234AB`; None where it is none."""
+    if _PLAIN_POSTCODE(text):
+        return text
+    found = _POSTCODE.fullmatch(text)
+    return found[1] + found[2].upper() if found else None
+
+
+def normal_house_number(text: str) -> str | None:
+    """Give a Dutch house number without leading zeros; None where it is none."""
+    if _PLAIN_NUMBER(text):
+        return text
+    found = _HOUSE_NUMBER.fullmatch(text)
+    return found[1] if found else None
 
 
 def _check_address(record: Record, faults: list[Fault]) -> None:
     country = record.country
-    if country != _DEFAULT_COUNTRY:
-        country = record.country = (country or _DEFAULT_COUNTRY).upper()
+    if country != DEFAULT_COUNTRY:
+        country = record.country = (country or DEFAULT_COUNTRY).upper()
         if country not in COUNTRIES:
             faults.append(Fault("country", "unknown-country"))
             return
-    if country != _DEFAULT_COUNTRY:  # elsewhere postcodes and house numbers are free text
+    if country != DEFAULT_COUNTRY:  # elsewhere postcodes and house numbers are free text
         return
-    if record.postcode and not _PLAIN_POSTCODE(record.postcode):
-        found = _POSTCODE.fullmatch(record.postcode)
-        if found:
-            record.postcode = found[1] + found[2].upper()
+    if record.postcode:
+        postcode = normal_postcode(record.postcode)
+        if postcode:
+            record.postcode = postcode
         else:
             faults.append(Fault("postcode", "invalid-postcode"))
-    if record.house_number and not _PLAIN_NUMBER(record.house_number):  # type: ignore[arg-type]  # a text by now
-        number = _HOUSE_NUMBER.fullmatch(record.house_number)  # type: ignore[arg-type]
+    if record.house_number:
+        number = normal_house_number(record.house_number)  # type: ignore[arg-type]  # a text by now
         if number:
-            record.house_number = number[1]
+            record.house_number = number
         else:
             faults.append(Fault("houseNumber", "invalid-house-number"))
 
@@ -258,14 +312,13 @@ def _channels(record: Record) -> int:
         mask = _PORTAL
     if record.email:
         mask |= _EMAIL
-    abroad = record.country != _DEFAULT_COUNTRY
+    abroad = record.country != DEFAULT_COUNTRY
     if record.family_name and record.street and record.city and (abroad or (record.postcode and record.house_number)):
         mask |= _LETTER
     return mask
 
 
-def _flags(record: Record, faults: list[Fault]) -> int:
-    given = record.deceased, record.secret_address, record.not_at_address
+def _flags(given: Sequence[bool | str | None], faults: list[Fault]) -> int:
     mask = 0
     for (field, flag), said in zip(_FLAG_FIELDS, given, strict=True):
         known = _BOOLEANS.get(said.strip().lower() if isinstance(said, str) else said)
