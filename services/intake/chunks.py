@@ -71,20 +71,26 @@ class ChunkBuilder:
 
     def add(self, records: Sequence[RawRecord], reader: Reader) -> None:
         """Read and check lines. Raises BrokenBodyError at one that is not UTF-8, with those before it taken."""
-        readable: list[tuple[int, bytes]] = []
+        lines, raws = self._readable(records)
+        begin = 0
+        for count, sheet in reader.sheets(raws):
+            end = begin + count
+            if sheet:
+                self._take_sheet(lines[begin:end], raws[begin:end], sheet, reader)
+            else:
+                self._read(lines[begin:end], raws[begin:end], reader)
+            begin = end
+
+    def _readable(self, records: Sequence[RawRecord]) -> tuple[list[int], list[bytes]]:
+        """Give the lines that say something, and their bytes; rejects those that are too long."""
+        lines, raws = [line for line, _ in records], [raw for _, raw in records]
+        if set(map(type, raws)) == {bytes} and all(raws) and not any(map(bytes.isspace, raws)):  # type: ignore[arg-type]
+            return lines, raws  # type: ignore[return-value]
         for line, raw in records:
             if isinstance(raw, TooLong):
                 self._reject(line, raw.digest, None, None, (Fault(None, "line-too-long"),))
-            elif raw and not raw.isspace():
-                readable.append((line, raw))
-        begin = 0
-        for count, sheet in reader.sheets([raw for _, raw in readable]):
-            lines = readable[begin : begin + count]
-            begin += count
-            if sheet:
-                self._take_sheet(lines, sheet, reader)
-            else:
-                self._read(lines, reader)
+        readable = [(line, raw) for line, raw in records if isinstance(raw, bytes) and raw and not raw.isspace()]
+        return [line for line, _ in readable], [raw for _, raw in readable]
 
     def take(self, lines: Iterable[tuple[int, bytes]], readings: Iterable[Reading]) -> None:
         """Check records that were read already; `lines` gives the line number and the bytes of each."""
@@ -104,15 +110,14 @@ class ChunkBuilder:
             else:
                 self._give_row(self._row(line, reading, identity, checked))
 
-    def _read(self, lines: Sequence[tuple[int, bytes]], reader: Reader) -> None:
-        raws = [raw for _, raw in lines]
+    def _read(self, lines: Sequence[int], raws: Sequence[bytes], reader: Reader) -> None:
         try:
             readings = reader.read(raws)
         except BrokenBodyError as error:
             good = error.line or 0
-            self.take(lines[:good], reader.read(raws[:good]))
-            raise BrokenBodyError(error.reason, lines[good][0]) from None
-        self.take(lines, readings)
+            self.take(zip(lines[:good], raws[:good], strict=True), reader.read(raws[:good]))
+            raise BrokenBodyError(error.reason, lines[good]) from None
+        self.take(zip(lines, raws, strict=True), readings)
 
     def _row(self, line: int, record: Record, identity: bytes, checked: Checked) -> Row:
         exposed, confirmed, channels, flags = checked
@@ -123,16 +128,17 @@ class ChunkBuilder:
             exposed, confirmed, channels, flags, record.language or "", contact,
         )  # fmt: skip
 
-    def _take_sheet(self, lines: Sequence[tuple[int, bytes]], sheet: Sheet, reader: Reader) -> None:
+    def _take_sheet(self, lines: list[int], raws: Sequence[bytes], sheet: Sheet, reader: Reader) -> None:
         """Take rows all together, but for the odd ones in their places among them."""
         checked = self._sheets.check(sheet)
-        columns = self._columns([line for line, _ in lines], sheet, checked)
+        columns = self._columns(lines, sheet, checked)
+        odd = sorted(checked.odd)
         begin = 0
-        for row in sorted(checked.odd):
+        for row, reading in zip(odd, reader.read([raws[row] for row in odd]), strict=True):
             self._give_rows([column[begin:row] for column in columns])
-            self._read(lines[row : row + 1], reader)
+            self.take([(lines[row], raws[row])], [reading])
             begin = row + 1
-        self._give_rows([column[begin:] for column in columns])
+        self._give_rows([column[begin:] for column in columns] if begin else columns)
 
     def _columns(self, lines: list[int], sheet: Sheet, checked: CheckedSheet) -> list[list[Any]]:
         """Give the columns of a chunk, in the order of `Row`."""
@@ -147,30 +153,42 @@ class ChunkBuilder:
     def _give_rows(self, columns: Sequence[list[Any]]) -> None:
         """Give valid records their rows: all at once where no member comes again."""
         chunk, lines, members = self.chunk, columns[0], columns[2]
-        new = len(chunk.members)
-        rows = dict(zip(members, range(new, new + len(members)), strict=True))
-        if len(rows) < len(members) or not chunk.rows.keys().isdisjoint(rows):
+        new, count = len(chunk.members), len(members)
+        chunk.rows.update(zip(members, range(new, new + count), strict=True))
+        if len(chunk.rows) < new + count:
+            chunk.rows = {member: row for row, member in enumerate(chunk.members)}  # as they were
             for row in zip(*columns, strict=True):
                 self._give_row(row)
-        elif rows:
-            chunk.rows.update(rows)
+        elif count:
             for held, column in zip(self._held(), columns, strict=True):
                 held.extend(column)
-            chunk.accepted_lines += len(lines)
+            chunk.accepted_lines += count
             chunk.last_line = lines[-1]
-            self._tell_unreachable(new)
+            if not all(channels & self._usable for channels in set(columns[7])):
+                self._tell_unreachable(new)
 
     def _give_row(self, row: Row) -> None:
         """Give a valid record its row, unless its member has one in this chunk."""
-        chunk, (line, _, member, content, *_) = self.chunk, row
+        chunk = self.chunk
+        line, shown, member, content, pseudonym, exposed, confirmed, channels, flags, language, contact = row
         chunk.last_line = line
         new = len(chunk.members)
         at = chunk.rows.setdefault(member, new)
         if at == new:
-            for held, value in zip(self._held(), row, strict=True):
-                held.append(value)
+            chunk.lines.append(line)  # written out, as `_held` in a loop takes a microsecond more
+            chunk.refs.append(shown)
+            chunk.members.append(member)
+            chunk.contents.append(content)
+            chunk.pseudonyms.append(pseudonym)
+            chunk.exposed.append(exposed)
+            chunk.confirmed.append(confirmed)
+            chunk.channels.append(channels)
+            chunk.flags.append(flags)
+            chunk.languages.append(language)
+            chunk.contacts.append(contact)
             chunk.accepted_lines += 1
-            self._tell_unreachable(new)
+            if not channels & self._usable:
+                self._tell_unreachable(new)
         elif chunk.contents[at] == content:
             chunk.again.setdefault(at, []).append(line)
             chunk.accepted_lines += 1
@@ -188,11 +206,9 @@ class ChunkBuilder:
 
     def _tell_unreachable(self, first: int) -> None:
         """Note which of the rows from `first` on no channel can be used for; the dead are not written to."""
-        chunk = self.chunk
-        told = zip(chunk.channels[first:], chunk.flags[first:], strict=True)
-        mute = {each for each in set(told) if not each[0] & self._usable and not each[1] & FLAG_DECEASED}
-        for row in range(first, len(chunk.members)) if mute else ():
-            if (chunk.channels[row], chunk.flags[row]) in mute:
+        chunk, usable = self.chunk, self._usable
+        for row in range(first, len(chunk.members)):
+            if not chunk.channels[row] & usable and not chunk.flags[row] & FLAG_DECEASED:
                 chunk.problems.append(Problem(chunk.lines[row], chunk.refs[row], None, "unreachable"))
 
     def _reject_faulty(self, line: int, raw: bytes, record: Record, faults: Sequence[Fault]) -> None:

@@ -110,13 +110,22 @@ class MemberIds:
 
     def of_all(self, member_refs: Iterable[str]) -> list[bytes]:
         """Give the id of each member."""
-        copy, sized = self._begun.copy, _sized
-        members = []
+        members, copies = [], {}
         for ref in member_refs:
-            state = copy()
-            state.update(sized(ref.encode()))
+            field = ref.encode()
+            size = len(field)
+            if size not in copies:
+                copies[size] = self._with_size(size).copy
+            state = copies[size]()
+            state.update(field)
             members.append(state.digest())
         return members
+
+    def _with_size(self, size: int) -> "blake2b":
+        """Give the state of a reference of so many bytes, before the reference itself."""
+        state = self._begun.copy()
+        state.update(size.to_bytes(4, "big"))
+        return state
 
 
 class Fingerprints:

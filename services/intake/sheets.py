@@ -17,7 +17,10 @@ from services.intake.records import MAX_REF, Sheet
 from services.intake.validation import (
     DEFAULT_COUNTRY,
     MAX_TEXT,
+    REMEMBERED,
+    Said,
     Validator,
+    Words,
     normal_bsn,
     normal_house_number,
     normal_key,
@@ -31,8 +34,8 @@ _SPACE_AT_EDGE = re.compile(rb" (?:,|(?<=, ))")  # begins with a letter, so that
 _POSTCODES = re.compile(r"(?:(?:[1-9][0-9]{3}[A-Z]{2})?+\n)*+", re.ASCII).fullmatch
 _HOUSE_NUMBERS = re.compile(r"(?:(?:[1-9][0-9]{0,4})?+\n)*+", re.ASCII).fullmatch
 _PORTAL, _EMAIL, _LETTER = int(Channel.PORTAL), int(Channel.EMAIL), int(Channel.LETTER)
-_REMEMBERED = 65_536  # birth dates: more than there are days of people alive
-_NOTHING_SAID = ("", 0, 0, 0)  # by a row that is odd
+_BIRTH_DATES = 65_536  # remembered: more than there are days of people alive
+_WRONG = "", 0, 0, 0  # no language is empty
 
 # The products of the 11-test, modulo 11, for each digit at each of the nine places; nine of them fit a byte.
 _PRODUCTS = tuple(
@@ -60,6 +63,7 @@ class SheetChecker:
     def __init__(self, validator: Validator) -> None:
         self._validator = validator
         self._birth_dates = {""}  # seen before, and right
+        self._said = _Said(validator)
 
     def check(self, sheet: Sheet) -> CheckedSheet:
         """Check a sheet and bring it to its normal form; its rows that are odd are blanked."""
@@ -77,29 +81,41 @@ class SheetChecker:
         return CheckedSheet(odd, identities, exposed, confirmed, _channels(sheet), flags)
 
     def _check_birth_dates(self, dates: Sequence[str], odd: set[int]) -> None:
+        if self._birth_dates.issuperset(dates):
+            return
         unseen = set(dates) - self._birth_dates
         wrong = {text for text in unseen if not self._validator.is_birth_date(text)}
-        if len(self._birth_dates) < _REMEMBERED:
+        if len(self._birth_dates) < _BIRTH_DATES:
             self._birth_dates |= unseen - wrong
         if wrong:
             odd.update(row for row, text in enumerate(dates) if text in wrong)
 
     def _read_words(self, sheet: Sheet, odd: set[int]) -> tuple[list[int], list[int], list[int]]:
         """Read the columns whose values are few; gives exposed and confirmed facts, and flags."""
-        words = list(
-            zip(
-                sheet.language, sheet.data_categories, sheet.certainty,
-                sheet.deceased, sheet.secret_address, sheet.not_at_address, strict=True,
-            )
+        columns = (
+            sheet.language, sheet.data_categories, sheet.certainty,
+            sheet.deceased, sheet.secret_address, sheet.not_at_address,
         )  # fmt: skip
-        known = {each: self._validator.said(each) for each in set(words)}
-        wrong = {each for each, said in known.items() if said is None}
-        if wrong:
-            odd.update(row for row, each in enumerate(words) if each in wrong)
-        said = {each: said or _NOTHING_SAID for each, said in known.items()}
-        languages, exposed, confirmed, flags = zip(*map(said.__getitem__, words), strict=True)
+        said = list(map(self._said.__getitem__, zip(*columns, strict=True)))
+        if _WRONG in said:
+            odd.update(row for row, each in enumerate(said) if each is _WRONG)
+        languages, exposed, confirmed, flags = zip(*said, strict=True)
         sheet.language = list(languages)
         return list(exposed), list(confirmed), list(flags)
+
+
+class _Said(dict[Words, Said]):
+    """What the fields with few values come to, by what they say."""
+
+    def __init__(self, validator: Validator) -> None:
+        super().__init__()
+        self._validator = validator
+
+    def __missing__(self, words: Words) -> Said:
+        said = self._validator.said(words)
+        if said and len(self) < REMEMBERED:
+            self[words] = said
+        return said or _WRONG
 
 
 def are_bsns(cells: Sequence[str]) -> bool:
@@ -133,7 +149,8 @@ def _normal(
     if are_normal(cells):
         return cells
     brought = [normal(cell) if cell else cell for cell in cells]
-    odd.update(row for row, cell in enumerate(brought) if cell is None)
+    if None in brought:
+        odd.update(row for row, cell in enumerate(brought) if cell is None)
     return [cell or "" for cell in brought]
 
 
@@ -179,17 +196,22 @@ def _abroad(countries: Sequence[str]) -> set[int]:
 
 
 def _blank(sheet: Sheet, odd: set[int]) -> None:
-    if odd:
-        for name in sheet.__struct_fields__[1:]:
-            column = getattr(sheet, name)
-            for row in odd:
-                column[row] = ""
+    """Take what is odd out of the columns in which one odd cell costs a look at each."""
+    for column in (
+        sheet.bsn, sheet.person_key, sheet.birth_date, sheet.postcode, sheet.house_number, sheet.email,
+    ) if odd else ():  # fmt: skip
+        for row in odd:
+            column[row] = ""
+
+
+def _blanks(cells: Sequence[str]) -> list[int]:
+    return [row for row, cell in enumerate(cells) if not cell] if "" in cells else []
 
 
 def _identities(sheet: Sheet, odd: set[int]) -> list[bytes]:
     """Give what stands for each person; adds rows that name nobody."""
     identities = ("bsn:" + "\nbsn:".join(sheet.bsn)).encode().split(b"\n")
-    for row in [row for row, bsn in enumerate(sheet.bsn) if not bsn] if "" in sheet.bsn else ():
+    for row in _blanks(sheet.bsn):
         identity = _identity_without_bsn(sheet, row)
         if identity:
             identities[row] = identity
@@ -207,12 +229,10 @@ def _identity_without_bsn(sheet: Sheet, row: int) -> bytes | None:
 
 def _channels(sheet: Sheet) -> list[int]:
     """Give the channels that there is data for, as `validation` counts them in the Netherlands."""
-    letters = [
-        _LETTER if name and street and city and postcode and number else 0
-        for name, street, city, postcode, number in zip(
-            sheet.family_name, sheet.street, sheet.city, sheet.postcode, sheet.house_number, strict=True
-        )
-    ]
+    letters = [_LETTER] * len(sheet.rows)
+    for needed in (sheet.family_name, sheet.street, sheet.city, sheet.postcode, sheet.house_number):
+        for row in _blanks(needed):
+            letters[row] = 0
     if _are_blank(sheet.portal_id) and _are_blank(sheet.email):
         return letters
     return [

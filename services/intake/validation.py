@@ -21,6 +21,7 @@ __all__ = [
     "DEFAULT_COUNTRY",
     "MAX_TEXT",
     "PERSON_KEY_DIGITS",
+    "REMEMBERED",
     "Checked",
     "Said",
     "Validator",
@@ -51,7 +52,7 @@ _MAX_LANGUAGE = 35  # characters: what RFC 5646 asks software to have room for a
 _PORTAL, _EMAIL, _LETTER = int(Channel.PORTAL), int(Channel.EMAIL), int(Channel.LETTER)
 _BOOLEANS: dict[object, bool] = {None: False, "": False, "false": False, "true": True, False: False, True: True}
 _CERTAINTIES = {"": True, "confirmed": True, "possible": False}
-_REMEMBERED = 4_096  # different things said: a bound against a source that makes each one new
+REMEMBERED = 4_096  # different things said: a bound against a source that makes each one new
 
 # The weighted sum of the 11-test, looked up three digits at a time: a third of the price of nine products.
 _WEIGHTS = ((9, 8, 7), (6, 5, 4), (3, 2, -1))
@@ -115,17 +116,14 @@ class Validator:
 
     def is_birth_date(self, text: str) -> bool:
         """Tell whether it is a day, and one that has come."""
-        faults: list[Fault] = []
-        self._check_birth_date(text, faults)
-        return not faults
+        born = _day(text)
+        return born is not None and born <= self._today
 
     def _check_person(self, record: Record, faults: list[Fault]) -> None:
         bsn, key = record.bsn, record.person_key
         if bsn:
-            record.bsn = normal_bsn(bsn)  # type: ignore[arg-type]  # texts only after _check_texts
-            if not record.bsn:
-                record.bsn = bsn
-                faults.append(Fault("bsn", "invalid-bsn"))
+            if len(bsn) != 9 or not is_bsn(bsn):  # type: ignore[arg-type]  # texts only after _check_texts
+                _check_odd_bsn(record, faults)
         elif not (
             key or faults or (record.family_name and record.birth_date and record.postcode and record.house_number)
         ):
@@ -138,11 +136,7 @@ class Validator:
             self._check_birth_date(record.birth_date, faults)
 
     def _check_birth_date(self, text: str, faults: list[Fault]) -> None:
-        try:
-            # fromisoformat reads week dates and dates without hyphens as well.
-            born = date.fromisoformat(text) if text[4:5] == text[7:8] == "-" and len(text) == 10 else None
-        except ValueError:
-            born = None
+        born = _day(text)
         if born is None:
             faults.append(Fault("birthDate", "invalid-date"))
         elif born > self._today:
@@ -157,7 +151,7 @@ class Validator:
         if certain is None:
             faults.append(Fault("certainty", "invalid-certainty"))
         said = _language(language or "", faults), exposed, exposed if certain else 0, _flags(flags, faults)
-        if len(faults) == before and len(self._said) < _REMEMBERED:
+        if len(faults) == before and len(self._said) < REMEMBERED:
             self._said[words] = said
         return said
 
@@ -172,6 +166,14 @@ class Validator:
         for bit in bits:
             mask |= bit or 0
         return mask
+
+
+def _day(text: str) -> date | None:
+    try:
+        # fromisoformat reads week dates and dates without hyphens as well.
+        return date.fromisoformat(text) if text[4:5] == text[7:8] == "-" and len(text) == 10 else None
+    except ValueError:
+        return None
 
 
 def _language(tag: str, faults: list[Fault]) -> str:
@@ -234,6 +236,15 @@ def _is_control(letter: str) -> bool:
     return unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"} or letter in "\u202a\u202b\u202d\u202e"
 
 
+def _check_odd_bsn(record: Record, faults: list[Fault]) -> None:
+    """Take a BSN written with separators or without its leading zeros."""
+    digits = normal_bsn(str(record.bsn))
+    if digits:
+        record.bsn = digits
+    else:
+        faults.append(Fault("bsn", "invalid-bsn"))
+
+
 def normal_bsn(text: str) -> str | None:
     """Give a BSN that may be written with separators or without its leading zeros; None where it is none."""
     if len(text) == 9 and is_bsn(text):
@@ -258,16 +269,12 @@ def normal_key(text: str) -> str | None:
 
 def normal_postcode(text: str) -> str | None:
     """Give a Dutch postcode in its one spelling, `1234AB`; None where it is none."""
-    if _PLAIN_POSTCODE(text):
-        return text
     found = _POSTCODE.fullmatch(text)
     return found[1] + found[2].upper() if found else None
 
 
 def normal_house_number(text: str) -> str | None:
     """Give a Dutch house number without leading zeros; None where it is none."""
-    if _PLAIN_NUMBER(text):
-        return text
     found = _HOUSE_NUMBER.fullmatch(text)
     return found[1] if found else None
 
@@ -281,14 +288,14 @@ def _check_address(record: Record, faults: list[Fault]) -> None:
             return
     if country != DEFAULT_COUNTRY:  # elsewhere postcodes and house numbers are free text
         return
-    if record.postcode:
+    if record.postcode and not _PLAIN_POSTCODE(record.postcode):
         postcode = normal_postcode(record.postcode)
         if postcode:
             record.postcode = postcode
         else:
             faults.append(Fault("postcode", "invalid-postcode"))
-    if record.house_number:
-        number = normal_house_number(record.house_number)  # type: ignore[arg-type]  # a text by now
+    if record.house_number and not _PLAIN_NUMBER(record.house_number):  # type: ignore[arg-type]  # a text by now
+        number = normal_house_number(record.house_number)  # type: ignore[arg-type]
         if number:
             record.house_number = number
         else:
