@@ -15,13 +15,14 @@ put it there, others before the name.
 import re
 import struct
 import unicodedata
+from collections.abc import Iterable
 from hashlib import blake2b, sha256
 
 from services.core.ids import ID_BYTES
 from services.intake.records import Record
 from services.intake.validation import Checked
 
-__all__ = ["Fingerprints", "MemberIds", "Pseudonyms", "canonical", "normal_name"]
+__all__ = ["Fingerprints", "MemberIds", "Pseudonyms", "canonical", "canonical_name", "normal_name"]
 
 _WORD = re.compile(r"[^\W\d_]+")
 _PREFIXES = frozenset(
@@ -53,11 +54,16 @@ def canonical(record: Record) -> bytes | None:
         return f"bsn:{record.bsn}".encode()
     if record.person_key:
         return f"key:{record.person_key}".encode()
-    name = normal_name(record.family_name or "")
+    place = record.postcode or "", str(record.house_number)
+    return canonical_name(record.family_name or "", record.birth_date or "", *place)
+
+
+def canonical_name(family_name: str, birth_date: str, postcode: str, house_number: str) -> bytes | None:
+    """Give the text that stands for a person without BSN and key; None where the name has no letters."""
+    name = normal_name(family_name)
     if not name:
         return None
-    postcode = "".join((record.postcode or "").upper().split())
-    return f"name:{name}|{record.birth_date}|{postcode}|{str(record.house_number).upper()}".encode()
+    return f"name:{name}|{birth_date}|{''.join(postcode.upper().split())}|{house_number.upper()}".encode()
 
 
 class Pseudonyms:
@@ -76,6 +82,17 @@ class Pseudonyms:
         outer.update(inner.digest())
         return outer.digest()[:ID_BYTES]
 
+    def of_all(self, identities: Iterable[bytes]) -> list[bytes]:
+        """Give the pseudonym of each identity."""
+        inner_copy, outer_copy = self._inner.copy, self._outer.copy
+        pseudonyms = []
+        for identity in identities:
+            inner, outer = inner_copy(), outer_copy()
+            inner.update(identity)
+            outer.update(inner.digest())
+            pseudonyms.append(outer.digest()[:ID_BYTES])
+        return pseudonyms
+
 
 class MemberIds:
     """Makes the ids of one cohort's members: those of `core.ids.member_id`, with the beginning hashed once."""
@@ -87,9 +104,28 @@ class MemberIds:
 
     def of(self, member_ref: str) -> bytes:
         """Give the id of the member that the source calls `member_ref`."""
-        state, field = self._begun.copy(), member_ref.encode()
-        state.update(len(field).to_bytes(4, "big") + field)
+        state = self._begun.copy()
+        state.update(_sized(member_ref.encode()))
         return state.digest()
+
+    def of_all(self, member_refs: Iterable[str]) -> list[bytes]:
+        """Give the id of each member."""
+        members, copies = [], {}
+        for ref in member_refs:
+            field = ref.encode()
+            size = len(field)
+            if size not in copies:
+                copies[size] = self._with_size(size).copy
+            state = copies[size]()
+            state.update(field)
+            members.append(state.digest())
+        return members
+
+    def _with_size(self, size: int) -> "blake2b":
+        """Give the state of a reference of so many bytes, before the reference itself."""
+        state = self._begun.copy()
+        state.update(size.to_bytes(4, "big"))
+        return state
 
 
 class Fingerprints:
@@ -109,6 +145,18 @@ class Fingerprints:
         )  # the contact begins with a brace: no identity has one
         return state.digest()
 
+    def contents(
+        self, identities: Iterable[bytes], contacts: Iterable[bytes], checked: Iterable[Checked]
+    ) -> list[bytes]:
+        """Give `content` of each record."""
+        copy, packed = self._content.copy, _Packed()
+        contents = []
+        for numbers, identity, contact in zip(checked, identities, contacts, strict=True):
+            state = copy()
+            state.update(packed[numbers] + identity + contact)
+            contents.append(state.digest())
+        return contents
+
     def line(self, scope: str, raw: bytes) -> bytes:
         """Give the id of a record without a readable memberRef: of its line, in its cohort."""
         state = self._line.copy()
@@ -119,6 +167,14 @@ class Fingerprints:
     def body(self) -> "blake2b":
         """Give a hash to feed a whole body to."""
         return blake2b(digest_size=32, key=self._key, person=b"heraut-body")
+
+
+class _Packed(dict[Checked, bytes]):
+    """Numbers as they are hashed. Most records have one of a few: looked up, they cost a third."""
+
+    def __missing__(self, numbers: Checked) -> bytes:
+        packed = self[numbers] = _NUMBERS.pack(*numbers)
+        return packed
 
 
 def _sized(field: bytes) -> bytes:

@@ -21,12 +21,15 @@ __all__ = [
     "NdjsonReader",
     "Reading",
     "Record",
+    "Sheet",
     "Unreadable",
     "contact_json",
+    "contacts_json",
     "read_object",
 ]
 
 MAX_REF = 64  # characters of a memberRef
+_SHEET_ROWS = 16  # fewer rows are read sooner one by one
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_ -]{0,39}")  # what may be repeated as the name of a column or key
 _Text = str | int | None  # JSON writes numbers without quotes, and null for nothing; `validation` evens that out
 
@@ -99,6 +102,39 @@ class Unreadable(NamedTuple):
 Reading = Record | Unreadable
 
 
+class Sheet(msgspec.Struct, gc=False):
+    """Rows of CSV as columns of cells; a column that the header has not is empty texts. Fields as in `Record`."""
+
+    rows: list[bytes]  # the cells of each row, commas between them and none within
+    member_ref: list[str]
+    bsn: list[str]
+    person_key: list[str]
+    initials: list[str]
+    given_name: list[str]
+    prefix: list[str]
+    family_name: list[str]
+    birth_date: list[str]
+    street: list[str]
+    house_number: list[str]
+    house_letter: list[str]
+    house_number_addition: list[str]
+    postcode: list[str]
+    city: list[str]
+    country: list[str]
+    care_of: list[str]
+    email: list[str]
+    portal_id: list[str]
+    language: list[str]
+    data_categories: list[str]
+    certainty: list[str]
+    deceased: list[str]
+    secret_address: list[str]
+    not_at_address: list[str]
+
+
+_Columns = tuple[list[bytes], list[list[str]]]  # what is a sheet's `rows`, and its columns as the header has them
+
+
 class _Rows(Protocol):
     """What `csv.reader` gives."""
 
@@ -122,7 +158,49 @@ class CsvReader:
         self._width = len(names)
         self._ref_first = names[0] == "memberRef"
         # Columns that are left out are read from an empty cell put after each row.
-        self._pick = itemgetter(*(names.index(c) if c in names else self._width for c in COLUMNS))
+        self._at = [names.index(c) if c in names else self._width for c in COLUMNS]
+        self._pick = itemgetter(*self._at)
+
+    def sheets(self, lines: Sequence[bytes]) -> Iterator[tuple[int, Sheet | None]]:
+        """Give the lines as sheets, each with the number of its lines; None instead of one that is for `read`."""
+        sheet = self._sheet(lines) if len(lines) >= _SHEET_ROWS else None
+        if sheet or len(lines) < 2 * _SHEET_ROWS:
+            yield len(lines), sheet
+        else:  # one bad line takes few others with it
+            half = len(lines) // 2
+            yield from self.sheets(lines[:half])
+            yield from self.sheets(lines[half:])
+
+    def _sheet(self, lines: Sequence[bytes]) -> Sheet | None:
+        """Give the lines as one sheet; None unless each of them is a row as wide as the header."""
+        try:
+            columns = self._cut(lines) or self._parsed(lines)
+        except (UnicodeDecodeError, csv.Error):
+            return None
+        if columns is None:
+            return None
+        rows, cells = columns
+        cells.append([])  # each column that is left out gets a list of its own: what is odd is blanked in them
+        return Sheet(rows, *(cells[at] or [""] * len(rows) for at in self._at))
+
+    def _cut(self, lines: Sequence[bytes]) -> _Columns | None:
+        """Cut lines at their commas; None where that is not all there is to it."""
+        count, width = len(lines), self._width
+        # A line end between commas is a cell of its own: each in its place proves that every line is as wide.
+        joined = b",\n,".join(lines)
+        if b'"' in joined or joined.count(b"\n") != count - 1:
+            return None
+        cells = joined.decode().split(",")
+        if len(cells) != count * (width + 1) - 1 or cells[width :: width + 1].count("\n") != count - 1:
+            return None
+        return list(lines), [cells[at :: width + 1] for at in range(width)]
+
+    def _parsed(self, lines: Sequence[bytes]) -> _Columns | None:
+        """Give the columns of lines with quotes in them; None where one is no row as wide as the header."""
+        rows = list(csv.reader([line.decode() for line in lines], strict=True))
+        if len(rows) != len(lines) or set(map(len, rows)) != {self._width}:
+            return None
+        return [_commas_between(row).encode() for row in rows], [list(column) for column in zip(*rows, strict=True)]
 
     def read(self, lines: Sequence[bytes], first: int = 0) -> list[Reading]:
         """Give a reading for each line. Raises BrokenBodyError("encoding", first + index) where it is not UTF-8."""
@@ -170,6 +248,10 @@ class NdjsonReader:
     def __init__(self) -> None:
         self._decode = msgspec.json.Decoder(Record).decode
 
+    def sheets(self, lines: Sequence[bytes]) -> Iterator[tuple[int, Sheet | None]]:
+        """Give all lines to `read`: JSON has no columns."""
+        yield len(lines), None
+
     def read(self, lines: Sequence[bytes], first: int = 0) -> list[Reading]:
         """Give a reading for each line. Raises BrokenBodyError("encoding", first + index) where it is not UTF-8."""
         decode = self._decode
@@ -192,6 +274,22 @@ def contact_json(r: Record) -> bytes:
             r.portal_id, r.language,
         )
     )  # fmt: skip
+
+
+def contacts_json(s: Sheet) -> list[bytes]:
+    """Give the contact data of each row of a checked sheet as JSON."""
+    contacts = map(
+        Contact, s.initials, s.given_name, s.prefix, s.family_name, s.birth_date, s.street, s.house_number,
+        s.house_letter, s.house_number_addition, s.postcode, s.city, s.country, s.care_of, s.email, s.portal_id,
+        s.language,
+    )  # fmt: skip
+    return list(map(_encode, contacts))
+
+
+def _commas_between(row: Sequence[str]) -> str:
+    """Join cells by commas, those within them replaced; one with a line end in it keeps that, and so is seen."""
+    joined = "\n".join(row)
+    return joined.replace(",", ";").replace("\n", ",") if joined.count("\n") < len(row) else joined
 
 
 def _read_json(line: bytes) -> Reading:

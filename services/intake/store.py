@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 import asyncpg
 
 from services.core.cohort import Cohort
+from services.core.ids import ID_BYTES
 from services.intake.domain import Chunk, Counts, Rejected, Stored
 from services.intake.records import COLUMNS
 from services.kit.postgres import Queries, binary_copy
@@ -19,7 +20,9 @@ __all__ = ["Answer", "CohortRow", "IncidentRow", "Store", "TotalsState"]
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 _COLUMNS = ("upload", "version", "cohort", "member", "pseudonym", "content")
-_ROW = struct.Struct(">hiqiiiii16si16si16s")  # a row of `members` in COPY's binary format, sizes before values
+# A row of `members` in COPY's binary format, sizes before values: what all rows of an upload begin with, and between
+# the three ids of each. Joined, they take half of what packing each row does.
+_ROW_BEGIN, _ID_SIZE = struct.Struct(">hiqiiiii"), struct.pack(">i", ID_BYTES)
 _WHOLE_RECORD = "*"
 _KEPT_FIELDS = frozenset(COLUMNS) | {"identity"}  # any other name came from the source, and is not kept
 
@@ -115,10 +118,11 @@ class Store:
     async def copy_members(self, db: Connection, chunk: Chunk, upload: int, number: int) -> None:
         """Write all rows of a chunk as new members. Raises UniqueViolationError where one is known already."""
         # In the order of their keys: two uploads of the same people wait for each other, and never in a ring.
-        rows = sorted(zip(chunk.members, chunk.pseudonyms, chunk.contents, strict=True))
-        pack = _ROW.pack
-        packed = [pack(6, 8, upload, 4, 1, 4, number, 16, m, 16, p, 16, c) for m, p, c in rows]
-        await db.copy_to_table("members", source=binary_copy(packed), columns=_COLUMNS, format="binary")
+        members, pseudonyms, contents = chunk.members, chunk.pseudonyms, chunk.contents
+        order = sorted(range(len(members)), key=members.__getitem__)
+        begin = _ROW_BEGIN.pack(len(_COLUMNS), 8, upload, 4, 1, 4, number, ID_BYTES)
+        rows = begin.join([b"", *[_ID_SIZE.join((members[at], pseudonyms[at], contents[at])) for at in order]])
+        await db.copy_to_table("members", source=binary_copy([rows]), columns=_COLUMNS, format="binary")
 
     async def lock_members(self, db: Connection, members: Sequence[bytes]) -> dict[bytes, Stored]:
         """Lock the known ones among these members, and give them."""

@@ -6,6 +6,7 @@ repeat a value. This runs once a person: the quick path of each check costs some
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from datetime import date
 
 from services.core.channel import Channel
@@ -16,10 +17,25 @@ from services.intake.domain import Fault
 from services.intake.email import normal_email
 from services.intake.records import MAX_REF, Record
 
-__all__ = ["PERSON_KEY_DIGITS", "Checked", "Validator", "bsn_digits", "is_bsn"]
+__all__ = [
+    "DEFAULT_COUNTRY",
+    "MAX_TEXT",
+    "PERSON_KEY_DIGITS",
+    "REMEMBERED",
+    "Checked",
+    "Said",
+    "Validator",
+    "Words",
+    "bsn_digits",
+    "is_bsn",
+    "normal_bsn",
+    "normal_house_number",
+    "normal_key",
+    "normal_postcode",
+]
 
-_DEFAULT_COUNTRY, _DEFAULT_LANGUAGE = "NL", "nl"
-_MAX_TEXT = 200  # characters: longer than any name or street in the registers, short enough for an address window
+DEFAULT_COUNTRY, _DEFAULT_LANGUAGE = "NL", "nl"
+MAX_TEXT = 200  # characters: longer than any name or street in the registers, short enough for an address window
 _LIMITS = {"member_ref": MAX_REF, "email": 254}  # the contract's, and that of RFC 5321
 _TEXTS = tuple(f for f in Record.__struct_fields__ if f not in
                {"data_categories", "certainty", "deceased", "secret_address", "not_at_address"})  # fmt: skip
@@ -36,7 +52,7 @@ _MAX_LANGUAGE = 35  # characters: what RFC 5646 asks software to have room for a
 _PORTAL, _EMAIL, _LETTER = int(Channel.PORTAL), int(Channel.EMAIL), int(Channel.LETTER)
 _BOOLEANS: dict[object, bool] = {None: False, "": False, "false": False, "true": True, False: False, True: True}
 _CERTAINTIES = {"": True, "confirmed": True, "possible": False}
-_REMEMBERED = 4_096  # different things said: a bound against a source that makes each one new
+REMEMBERED = 4_096  # different things said: a bound against a source that makes each one new
 
 # The weighted sum of the 11-test, looked up three digits at a time: a third of the price of nine products.
 _WEIGHTS = ((9, 8, 7), (6, 5, 4), (3, 2, -1))
@@ -49,6 +65,13 @@ _HIGH, _MIDDLE, _LOW = (
 # What a valid record comes down to, beside its own normalised fields: exposed and confirmed facts, channels,
 # flags. A plain tuple: a class of its own would cost as much as three checks.
 Checked = tuple[int, int, int, int]
+
+# Language, data categories, certainty, and whether deceased, at a secret address, not at the address: as given,
+# and what they come to: a language, exposed and confirmed facts, flags.
+Words = tuple[
+    str | None, tuple[str, ...] | str | None, str | None, bool | str | None, bool | str | None, bool | str | None
+]
+Said = tuple[str, int, int, int]
 
 
 def is_bsn(digits: str) -> bool:
@@ -67,7 +90,7 @@ class Validator:
         self._bits = {category.code: 1 << bit for bit, category in enumerate(incident.categories)}
         self._today = today
         # Most records say one of a few things about language, facts and flags.
-        self._said: dict[object, tuple[str, int, int, int]] = {}
+        self._said: dict[Words, Said] = {}
 
     def check(self, record: Record, faults: list[Fault]) -> Checked:
         """Check `record` and bring it to its normal form; adds what is wrong to `faults`."""
@@ -82,8 +105,19 @@ class Validator:
             record.language, record.data_categories, record.certainty,
             record.deceased, record.secret_address, record.not_at_address,
         )  # fmt: skip
-        record.language, exposed, confirmed, flags = self._said.get(words) or self._read_words(words, record, faults)
+        record.language, exposed, confirmed, flags = self._said.get(words) or self._read_words(words, faults)
         return exposed, confirmed, _channels(record), flags
+
+    def said(self, words: Words) -> Said | None:
+        """Give what the fields with few values come to; None where any of them is wrong."""
+        faults: list[Fault] = []
+        said = self._said.get(words) or self._read_words(words, faults)
+        return None if faults else said
+
+    def is_birth_date(self, text: str) -> bool:
+        """Tell whether it is a day, and one that has come."""
+        born = _day(text)
+        return born is not None and born <= self._today
 
     def _check_person(self, record: Record, faults: list[Fault]) -> None:
         bsn, key = record.bsn, record.person_key
@@ -94,31 +128,30 @@ class Validator:
             key or faults or (record.family_name and record.birth_date and record.postcode and record.house_number)
         ):
             faults.append(Fault("identity", "required"))
-        if key and not _PERSON_KEY.fullmatch(key):
-            _check_odd_key(record, faults)
+        if key:
+            record.person_key = key = key.lower()
+            if not normal_key(key):
+                faults.append(Fault("personKey", "invalid-person-key"))
         if record.birth_date:
             self._check_birth_date(record.birth_date, faults)
 
     def _check_birth_date(self, text: str, faults: list[Fault]) -> None:
-        try:
-            # fromisoformat reads week dates and dates without hyphens as well.
-            born = date.fromisoformat(text) if text[4:5] == text[7:8] == "-" and len(text) == 10 else None
-        except ValueError:
-            born = None
+        born = _day(text)
         if born is None:
             faults.append(Fault("birthDate", "invalid-date"))
         elif born > self._today:
             faults.append(Fault("birthDate", "date-in-future"))
 
-    def _read_words(self, words: object, record: Record, faults: list[Fault]) -> tuple[str, int, int, int]:
+    def _read_words(self, words: Words, faults: list[Fault]) -> Said:
         """Read the fields whose values are few, and remember what they come to."""
+        language, categories, certainty, *flags = words
         before = len(faults)
-        exposed = self._mask(record.data_categories, faults)
-        certain = _CERTAINTIES.get((record.certainty or "").strip())
+        exposed = self._mask(categories, faults)
+        certain = _CERTAINTIES.get((certainty or "").strip())
         if certain is None:
             faults.append(Fault("certainty", "invalid-certainty"))
-        said = _language(record.language or "", faults), exposed, exposed if certain else 0, _flags(record, faults)
-        if len(faults) == before and len(self._said) < _REMEMBERED:
+        said = _language(language or "", faults), exposed, exposed if certain else 0, _flags(flags, faults)
+        if len(faults) == before and len(self._said) < REMEMBERED:
             self._said[words] = said
         return said
 
@@ -135,6 +168,14 @@ class Validator:
         return mask
 
 
+def _day(text: str) -> date | None:
+    try:
+        # fromisoformat reads week dates and dates without hyphens as well.
+        return date.fromisoformat(text) if text[4:5] == text[7:8] == "-" and len(text) == 10 else None
+    except ValueError:
+        return None
+
+
 def _language(tag: str, faults: list[Fault]) -> str:
     if tag and not (len(tag) <= _MAX_LANGUAGE and _LANGUAGE.fullmatch(tag)):
         faults.append(Fault("language", "invalid-language"))
@@ -149,7 +190,7 @@ def _check_texts(record: Record, faults: list[Fault]) -> None:
         _even_out(record)
         joined = "|".join(_all_texts(record))
     if (
-        len(joined) > _MAX_TEXT  # so no single one is too long below it, but a memberRef
+        len(joined) > MAX_TEXT  # so no single one is too long below it, but a memberRef
         or len(record.member_ref) > MAX_REF  # type: ignore[arg-type]  # a text, or the join had failed
         or not joined.isprintable()
         or " |" in joined
@@ -181,7 +222,7 @@ def _even_out(record: Record) -> None:
 def _look_closer(record: Record, faults: list[Fault]) -> None:
     for name in _TEXTS:
         text = unicodedata.normalize("NFC", getattr(record, name)).strip()
-        if len(text) > _LIMITS.get(name, _MAX_TEXT):
+        if len(text) > _LIMITS.get(name, MAX_TEXT):
             faults.append(Fault(_NAMES[name], "too-long"))
             text = ""
         elif not text.isprintable() and any(map(_is_control, text)):
@@ -197,46 +238,66 @@ def _is_control(letter: str) -> bool:
 
 def _check_odd_bsn(record: Record, faults: list[Fault]) -> None:
     """Take a BSN written with separators or without its leading zeros."""
-    digits = bsn_digits(str(record.bsn))
-    if len(digits) == 9 and is_bsn(digits):
+    digits = normal_bsn(str(record.bsn))
+    if digits:
         record.bsn = digits
     else:
         faults.append(Fault("bsn", "invalid-bsn"))
 
 
+def normal_bsn(text: str) -> str | None:
+    """Give a BSN that may be written with separators or without its leading zeros; None where it is none."""
+    if len(text) == 9 and is_bsn(text):
+        return text
+    digits = bsn_digits(text)
+    return digits if len(digits) == 9 and is_bsn(digits) else None
+
+
 def bsn_digits(text: str) -> str:
     """Give what is written as a BSN without separators and with its leading zeros; it may be none all the same."""
-    return text.translate(_SEPARATORS).zfill(9)
+    return (text if text.isdigit() else text.translate(_SEPARATORS)).zfill(9)
 
 
 _SEPARATORS = {ord(separator): None for separator in " -."}
 
 
-def _check_odd_key(record: Record, faults: list[Fault]) -> None:
-    record.person_key = (record.person_key or "").lower()
-    if not _PERSON_KEY.fullmatch(record.person_key):
-        faults.append(Fault("personKey", "invalid-person-key"))
+def normal_key(text: str) -> str | None:
+    """Give a person key in lower case; None where it is none."""
+    key = text.lower()
+    return key if _PERSON_KEY.fullmatch(key) else None
+
+
+def normal_postcode(text: str) -> str | None:
+    """Give a Dutch postcode in its one spelling, `1234AB`; None where it is none."""
+    found = _POSTCODE.fullmatch(text)
+    return found[1] + found[2].upper() if found else None
+
+
+def normal_house_number(text: str) -> str | None:
+    """Give a Dutch house number without leading zeros; None where it is none."""
+    found = _HOUSE_NUMBER.fullmatch(text)
+    return found[1] if found else None
 
 
 def _check_address(record: Record, faults: list[Fault]) -> None:
     country = record.country
-    if country != _DEFAULT_COUNTRY:
-        country = record.country = (country or _DEFAULT_COUNTRY).upper()
+    if country != DEFAULT_COUNTRY:
+        country = record.country = (country or DEFAULT_COUNTRY).upper()
         if country not in COUNTRIES:
             faults.append(Fault("country", "unknown-country"))
             return
-    if country != _DEFAULT_COUNTRY:  # elsewhere postcodes and house numbers are free text
+    if country != DEFAULT_COUNTRY:  # elsewhere postcodes and house numbers are free text
         return
     if record.postcode and not _PLAIN_POSTCODE(record.postcode):
-        found = _POSTCODE.fullmatch(record.postcode)
-        if found:
-            record.postcode = found[1] + found[2].upper()
+        postcode = normal_postcode(record.postcode)
+        if postcode:
+            record.postcode = postcode
         else:
             faults.append(Fault("postcode", "invalid-postcode"))
     if record.house_number and not _PLAIN_NUMBER(record.house_number):  # type: ignore[arg-type]  # a text by now
-        number = _HOUSE_NUMBER.fullmatch(record.house_number)  # type: ignore[arg-type]
+        number = normal_house_number(record.house_number)  # type: ignore[arg-type]
         if number:
-            record.house_number = number[1]
+            record.house_number = number
         else:
             faults.append(Fault("houseNumber", "invalid-house-number"))
 
@@ -258,14 +319,13 @@ def _channels(record: Record) -> int:
         mask = _PORTAL
     if record.email:
         mask |= _EMAIL
-    abroad = record.country != _DEFAULT_COUNTRY
+    abroad = record.country != DEFAULT_COUNTRY
     if record.family_name and record.street and record.city and (abroad or (record.postcode and record.house_number)):
         mask |= _LETTER
     return mask
 
 
-def _flags(record: Record, faults: list[Fault]) -> int:
-    given = record.deceased, record.secret_address, record.not_at_address
+def _flags(given: Sequence[bool | str | None], faults: list[Fault]) -> int:
     mask = 0
     for (field, flag), said in zip(_FLAG_FIELDS, given, strict=True):
         known = _BOOLEANS.get(said.strip().lower() if isinstance(said, str) else said)

@@ -26,6 +26,7 @@ EXTRA = {
         "lines.py": "bytes to lines",
         "records.py": "lines to named fields",
         "validation.py": "fields to a record that can be taken, or its faults",
+        "sheets.py": "the same over many rows of CSV at once, column by column",
         "chunks.py": "records to columns",
         "identity.py": "whose record it is",
         "email.py": "which addresses can be written to",
