@@ -4,6 +4,7 @@ Every id is 16 bytes, a BLAKE2b hash with a purpose of its own; fields are lengt
 different field lists hash the same bytes. 128 bits: for 10^8 ids the chance of one collision is 10^-23.
 """
 
+import struct
 from collections.abc import Sequence
 from hashlib import blake2b
 
@@ -15,7 +16,7 @@ __all__ = [
     "member_id",
     "notice_id",
     "parse_reference",
-    "partition_of",
+    "partitions_of",
 ]
 
 ID_BYTES = 16
@@ -75,9 +76,10 @@ def batch_id(channel: str, attempts: list[tuple[bytes, int]]) -> bytes:
     return blake2b(whole, digest_size=ID_BYTES, person=b"heraut-batch").digest()
 
 
-def partition_of(pseudonym: bytes, partitions: int) -> int:
-    """Give the partition in which everything about a person meets."""
-    return int.from_bytes(pseudonym[:4], "big") % partitions
+def partitions_of(pseudonyms: Sequence[bytes], partitions: int) -> list[int]:
+    """Give for each person the partition in which everything about them meets."""
+    firsts = struct.unpack(f">{len(pseudonyms)}I", b"".join([pseudonym[:4] for pseudonym in pseudonyms]))
+    return [first % partitions for first in firsts]
 
 
 def format_reference(notice: bytes) -> str:

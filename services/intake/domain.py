@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from services.core.ids import partition_of
+from services.core.ids import partitions_of
 from services.core.notices import FLAG_RETRACTED
 
 __all__ = [
@@ -112,11 +112,6 @@ class Settled:
         for name in self.__slots__:
             getattr(self, name).extend(getattr(other, name))
 
-    @property
-    def bearing(self) -> list[tuple[int, int]]:
-        """The rows that are told on, with their versions."""
-        return [*((row, 1) for row in self.new), *zip(self.corrected, self.versions, strict=True)]
-
 
 @dataclass(slots=True)
 class Block:
@@ -164,25 +159,25 @@ def settle(chunk: Chunk, rows: Sequence[int], stored: Mapping[bytes, Stored], up
 
 def blocks_of(chunk: Chunk, settled: Settled, partitions: int) -> list[Block]:
     """Give the blocks that tell of new and corrected members, and of those that left a pseudonym."""
-    by_partition: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    pseudonyms = chunk.pseudonyms
-    for row, version in settled.bearing:
-        by_partition[partition_of(pseudonyms[row], partitions)].append((row, version))
     blocks = [_retraction(chunk, *left, partitions) for left in settled.retracted]
-    for partition, entries in sorted(by_partition.items()):
-        blocks += [
-            _block(chunk, partition, entries[at : at + BLOCK_MEMBERS]) for at in range(0, len(entries), BLOCK_MEMBERS)
-        ]
+    rows = [*settled.new, *settled.corrected]
+    versions = dict(zip(settled.corrected, settled.versions, strict=True))
+    by_partition: dict[int, list[int]] = defaultdict(list)
+    for row, partition in zip(rows, partitions_of([chunk.pseudonyms[row] for row in rows], partitions), strict=True):
+        by_partition[partition].append(row)
+    for partition, theirs in sorted(by_partition.items()):
+        for at in range(0, len(theirs), BLOCK_MEMBERS):
+            block = theirs[at : at + BLOCK_MEMBERS]
+            blocks.append(_block(chunk, partition, block, [versions.get(row, 1) for row in block]))
     return blocks
 
 
-def _block(chunk: Chunk, partition: int, entries: Sequence[tuple[int, int]]) -> Block:
-    rows = [row for row, _ in entries]
+def _block(chunk: Chunk, partition: int, rows: list[int], versions: list[int]) -> Block:
     return Block(
         partition,
         rows,
         members=[chunk.members[row] for row in rows],
-        versions=[version for _, version in entries],
+        versions=versions,
         pseudonyms=[chunk.pseudonyms[row] for row in rows],
         exposed=[chunk.exposed[row] for row in rows],
         confirmed=[chunk.confirmed[row] for row in rows],
@@ -195,5 +190,6 @@ def _block(chunk: Chunk, partition: int, entries: Sequence[tuple[int, int]]) -> 
 
 def _retraction(chunk: Chunk, row: int, version: int, pseudonym: bytes, partitions: int) -> Block:
     """Tell the partition that a member was in that it is no longer this person's."""
-    block = _block(chunk, partition_of(pseudonym, partitions), [(row, version)])
+    (partition,) = partitions_of([pseudonym], partitions)
+    block = _block(chunk, partition, [row], [version])
     return replace(block, pseudonyms=[pseudonym], channels=[0], flags=[FLAG_RETRACTED])

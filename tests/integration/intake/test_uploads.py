@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from notification.topics import MEMBERS_ACCEPTED
 
-from services.core.ids import member_id, partition_of
+from services.core.ids import member_id, partitions_of
 from services.core.notices import FLAG_RETRACTED
 from services.kit.vault import Vault
 from tests.conftest import RoomPool
@@ -52,7 +52,7 @@ async def test_member_travels_in_its_persons_partition(intake: Intake) -> None:
     (row,) = await intake.pool.fetch(query, MEMBERS_ACCEPTED)
     (block,) = await intake.accepted()
 
-    assert partition_of(block.pseudonyms, PARTITIONS) == row["partition"]
+    assert [row["partition"]] == partitions_of([block.pseudonyms], PARTITIONS)
     assert member_id("lab", "wave-1", "m-0") == block.members
     assert ([1], [3], [3], b"\x06", b"\x00") == (
         list(block.versions),

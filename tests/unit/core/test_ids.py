@@ -11,7 +11,7 @@ from services.core.ids import (
     member_id,
     notice_id,
     parse_reference,
-    partition_of,
+    partitions_of,
 )
 
 NOTICES = st.binary(min_size=16, max_size=16)
@@ -85,10 +85,12 @@ def test_batch_id_depends_on_membership_alone(attempts: list[tuple[bytes, int]])
     assert batch_id("letter", attempts) == batch_id("letter", attempts[::-1])
 
 
-@given(st.binary(min_size=16, max_size=16), st.integers(1, 64))
-def test_partition_is_one_of_them(pseudonym: bytes, partitions: int) -> None:
-    """Everybody has a partition."""
-    assert 0 <= partition_of(pseudonym, partitions) < partitions
+@given(st.lists(st.binary(min_size=16, max_size=16)), st.integers(1, 64))
+def test_everybody_has_the_partition_that_the_contract_says(pseudonyms: list[bytes], partitions: int) -> None:
+    """The first four bytes, big-endian, modulo the number of partitions."""
+    expected = [int.from_bytes(pseudonym[:4], "big") % partitions for pseudonym in pseudonyms]
+
+    assert expected == partitions_of(pseudonyms, partitions)
 
 
 def test_revisions_have_ids_of_their_own() -> None:
