@@ -131,6 +131,9 @@ class ChunkBuilder:
     def _take_sheet(self, lines: list[int], raws: Sequence[bytes], sheet: Sheet, reader: Reader) -> None:
         """Take rows all together, but for the odd ones in their places among them."""
         checked = self._sheets.check(sheet)
+        if checked is None:  # a source whose way of writing is odd throughout
+            self._read(lines, raws, reader)
+            return
         columns = self._columns(lines, sheet, checked)
         odd = sorted(checked.odd)
         begin = 0

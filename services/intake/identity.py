@@ -151,9 +151,10 @@ class Fingerprints:
         """Give `content` of each record."""
         copy, packed = self._content.copy, _Packed()
         contents = []
-        for numbers, identity, contact in zip(checked, identities, contacts, strict=True):
+        numbers = map(packed.__getitem__, checked)
+        for said in map(b"".join, zip(numbers, identities, contacts, strict=True)):
             state = copy()
-            state.update(packed[numbers] + identity + contact)
+            state.update(said)
             contents.append(state.digest())
         return contents
 

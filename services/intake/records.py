@@ -163,20 +163,23 @@ class CsvReader:
 
     def sheets(self, lines: Sequence[bytes]) -> Iterator[tuple[int, Sheet | None]]:
         """Give the lines as sheets, each with the number of its lines; None instead of one that is for `read`."""
-        sheet = self._sheet(lines) if len(lines) >= _SHEET_ROWS else None
-        if sheet or len(lines) < 2 * _SHEET_ROWS:
-            yield len(lines), sheet
-        else:  # one bad line takes few others with it
-            half = len(lines) // 2
-            yield from self.sheets(lines[:half])
-            yield from self.sheets(lines[half:])
+        try:
+            sheet = self._sheet(lines) if len(lines) >= _SHEET_ROWS else None
+        except (UnicodeDecodeError, csv.Error):
+            if len(lines) >= 2 * _SHEET_ROWS:  # one bad line takes few others with it
+                half = len(lines) // 2
+                yield from self.sheets(lines[:half])
+                yield from self.sheets(lines[half:])
+                return
+            sheet = None
+        yield len(lines), sheet
 
     def _sheet(self, lines: Sequence[bytes]) -> Sheet | None:
-        """Give the lines as one sheet; None unless each of them is a row as wide as the header."""
-        try:
-            columns = self._cut(lines) or self._parsed(lines)
-        except (UnicodeDecodeError, csv.Error):
-            return None
+        """Give the lines as one sheet; None where few of them are as wide as the header.
+
+        Raises UnicodeDecodeError or csv.Error where one is no row at all.
+        """
+        columns = self._cut(lines) or self._parsed(lines)
         if columns is None:
             return None
         rows, cells = columns
@@ -196,11 +199,18 @@ class CsvReader:
         return list(lines), [cells[at :: width + 1] for at in range(width)]
 
     def _parsed(self, lines: Sequence[bytes]) -> _Columns | None:
-        """Give the columns of lines with quotes in them; None where one is no row as wide as the header."""
+        """Give the columns of lines of any kind; None where few of them are as wide as the header.
+
+        A row of another width is a blank one here: without a memberRef it is taken alone, and told why.
+        """
         rows = list(csv.reader([line.decode() for line in lines], strict=True))
-        if len(rows) != len(lines) or set(map(len, rows)) != {self._width}:
+        if len(rows) != len(lines):
+            raise csv.Error("a quote was left open")
+        wide = [row if len(row) == self._width else None for row in rows]
+        if wide.count(None) > len(rows) // 2:
             return None
-        return [_commas_between(row).encode() for row in rows], [list(column) for column in zip(*rows, strict=True)]
+        full = [row or [""] * self._width for row in wide]
+        return [_commas_between(row).encode() for row in full], [list(column) for column in zip(*full, strict=True)]
 
     def read(self, lines: Sequence[bytes], first: int = 0) -> list[Reading]:
         """Give a reading for each line. Raises BrokenBodyError("encoding", first + index) where it is not UTF-8."""

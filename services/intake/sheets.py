@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from services.core.channel import Channel
 from services.intake.email import normal_email
@@ -65,9 +66,14 @@ class SheetChecker:
         self._birth_dates = {""}  # seen before, and right
         self._said = _Said(validator)
 
-    def check(self, sheet: Sheet) -> CheckedSheet:
-        """Check a sheet and bring it to its normal form; its rows that are odd are blanked."""
+    def check(self, sheet: Sheet) -> CheckedSheet | None:
+        """Check a sheet and bring it to its normal form; None where most of its rows are odd."""
         odd = _odd_texts(sheet.rows) | _odd_refs(sheet.member_ref) | _abroad(sheet.country)
+        checked = self._check_plain(sheet, odd) if _are_few(odd, sheet) else None
+        return checked if _are_few(odd, sheet) else None  # what is no text may be odd as well
+
+    def _check_plain(self, sheet: Sheet, odd: set[int]) -> CheckedSheet:
+        """Check a sheet but for the rows that are odd already, which are blanked."""
         _blank(sheet, odd)
         sheet.country = [DEFAULT_COUNTRY] * len(sheet.rows)
         sheet.bsn = _normal(sheet.bsn, are_bsns, normal_bsn, odd)
@@ -96,7 +102,10 @@ class SheetChecker:
             sheet.language, sheet.data_categories, sheet.certainty,
             sheet.deceased, sheet.secret_address, sheet.not_at_address,
         )  # fmt: skip
-        said = list(map(self._said.__getitem__, zip(*columns, strict=True)))
+        if all(column.count(column[0]) == len(column) for column in columns):  # often the same of everybody
+            said = list(map(self._said.__getitem__, islice(zip(*columns, strict=True), 1))) * len(sheet.rows)
+        else:
+            said = list(map(self._said.__getitem__, zip(*columns, strict=True)))
         if _WRONG in said:
             odd.update(row for row, each in enumerate(said) if each is _WRONG)
         languages, exposed, confirmed, flags = zip(*said, strict=True)
@@ -193,6 +202,11 @@ def _abroad(countries: Sequence[str]) -> set[int]:
     """Give the rows of other countries, known or not: their addresses are read otherwise."""
     abroad = {country for country in set(countries) if country and country.upper() != DEFAULT_COUNTRY}
     return {row for row, country in enumerate(countries) if country in abroad} if abroad else set()
+
+
+def _are_few(odd: set[int], sheet: Sheet) -> bool:
+    """Tell whether taking the others together still pays."""
+    return len(odd) <= len(sheet.rows) // 2
 
 
 def _blank(sheet: Sheet, odd: set[int]) -> None:

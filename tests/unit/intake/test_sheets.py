@@ -178,14 +178,29 @@ def test_plain_rows_are_not_odd() -> None:
     name = {"bsn": ""}
     lines = [a_row(at) for at in range(20)] + [a_row(20, city="Bergen, NH"), a_row(21, **name), a_row(22, country="GB")]
     ((count, sheet),) = CsvReader(HEADER).sheets(lines)
+    checked = sheet and SheetChecker(Validator(an_incident(), TODAY)).check(sheet)
 
-    assert (23, {22}) == (count, sheet and SheetChecker(Validator(an_incident(), TODAY)).check(sheet).odd)
+    assert (23, {22}) == (count, checked and checked.odd)
+
+
+@pytest.mark.parametrize("odd", [{"country": "GB"}, {"bsn": "1"}, {"city": "Breda "}])
+def test_source_that_is_odd_throughout_comes_to_the_same(odd: dict[str, str]) -> None:
+    """Where most rows are odd none is taken together, and each still comes to what it comes to."""
+    lines = [a_row(at, **(odd if at % 5 else {})) for at in range(40)]
+    together, alone = both(lines)
+
+    assert alone == together
 
 
 def test_bad_line_takes_few_others_with_it() -> None:
-    """One line that is no row leaves most of the others to be taken together."""
+    """One line that is no CSV leaves most of the others to be taken together; one too narrow, all of them."""
     lines = [a_row(at) for at in range(1000)]
-    lines[333] = b"m-1"
+    lines[333], lines[600] = b'm-1,"a"b', b"m-1"
     alone = sum(count for count, sheet in CsvReader(HEADER).sheets(lines) if sheet is None)
 
     assert 0 < alone < 32
+
+
+def test_lines_that_are_too_narrow_throughout_are_no_sheet() -> None:
+    """Where most lines are no rows, nothing is gained by blanking them."""
+    assert [(40, None)] == list(CsvReader(HEADER).sheets([b"m-1"] * 30 + [a_row(at) for at in range(10)]))
