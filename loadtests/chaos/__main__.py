@@ -1,6 +1,6 @@
 """Kills Heraut at random while it works, then asks the outside what became of everybody.
 
-    python -m loadtests.chaos [--people 50000] [--kills 28] [--seed N] [--log postgres|kafka] [--dir DIR] [--keep]
+    python -m loadtests.chaos [--people 30000] [--kills 28] [--seed N] [--log postgres|kafka] [--dir DIR] [--keep]
 
 Two replicas of every service run as processes of their own. While sources upload overlapping cohorts, processes are
 ended by SIGKILL and started again, one is paused past its lease, PostgreSQL is killed once and the broker restarted
@@ -53,6 +53,7 @@ class Report:
     seed: int
     log: str
     people: int
+    records: int
     kills: int = 0
     seconds: float = 0.0
     tries: int = 0
@@ -72,7 +73,7 @@ async def run(arguments: argparse.Namespace, folder: Path) -> Report:
     people = make_people(arguments.people, arguments.seed)
     (folder / "cohorts").mkdir(parents=True)
     waves, expectation = make_waves(people, WAVES, arguments.seed, folder / "cohorts", supplements=False)
-    report = Report(arguments.seed, arguments.log, len(people))
+    report = Report(arguments.seed, arguments.log, len(people), expectation.received)
     settings = {"HERAUT_LEASE": f"{LEASE:.0f}s", "HERAUT_UNKNOWN_AFTER": UNKNOWN_AFTER}
     fleet = Fleet(folder, arguments.log, settings)
     try:
@@ -161,7 +162,8 @@ def _say(line: str) -> None:
 def _show(report: Report, folder: Path) -> None:
     verdict = report.verdict
     figures = {
-        "seed": report.seed, "log": report.log, "people": report.people, "kills": report.kills,
+        "seed": report.seed, "log": report.log, "people": report.people, "records": report.records,
+        "kills": report.kills,
         "seconds": round(report.seconds, 1), "requests": report.tries, "handOvers": verdict.hand_overs,
         "told": verdict.told, "lost": verdict.lost, "duplicates": verdict.duplicates, "mixUps": verdict.mix_ups,
         "unexpected": verdict.unexpected, "untold": verdict.untold, "repeatsInListedWindows": report.listed,
