@@ -27,6 +27,7 @@ from services.kit.takeover import (
     ahead_of_sources,
     assign_those_that_fit,
     input_places,
+    last_sequences,
     output_places,
     read_standing,
 )
@@ -159,11 +160,13 @@ class BlockLoop:
         epochs = {p: territory.epochs[p] for p in sorted(wanted & territory.epochs.keys())}
         ours = list(epochs)
         places = input_places(self._topics, ours, self._partitions)
-        standing = await read_standing(self._pool, self._stage, places, ours)
         if self._relay:
             written = output_places(self._stage, self._topics, ours, self._partitions)
-            wrong = await ahead_of_heads(self._log, self._stage, written, standing)
+            last = await last_sequences(self._log, self._stage, written)
+            standing = await read_standing(self._pool, self._stage, places, ours)
+            wrong = ahead_of_heads(last, standing)
         else:
+            standing = await read_standing(self._pool, self._stage, places, ours)
             wrong = await ahead_of_sources(self._pool, standing)
         sound = {at: cursor for at, cursor in standing.cursors.items() if at.partition not in wrong}
         wrong |= await assign_those_that_fit(self._log, sound)

@@ -19,6 +19,7 @@ __all__ = [
     "ahead_of_sources",
     "assign_those_that_fit",
     "input_places",
+    "last_sequences",
     "output_places",
     "read_standing",
 ]
@@ -76,18 +77,23 @@ def output_places(
     return input_places(written, partitions, installation)
 
 
-async def ahead_of_heads(
-    log: EventLog, stage: str, places: Sequence[TopicPartition], standing: Standing
-) -> dict[int, str]:
+async def last_sequences(log: EventLog, stage: str, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    """Give the last sequence of ours that the log holds, of each of these places.
+
+    To be asked before the heads are read: what is published was committed before, whoever goes on meanwhile (an
+    owner before us that does not know it yet, relaying what uploads commit; or our own jobs).
+    """
+    found = {at: await log.last_sequence(stage, at) for at in places}
+    return {at: last for at, last in found.items() if last is not None}
+
+
+def ahead_of_heads(last: Mapping[TopicPartition, int], standing: Standing) -> dict[int, str]:
     """Find partitions where the log holds later blocks of ours than the database: it has been set back."""
-    found: dict[int, str] = {}
-    for at in places:
-        last, head = await log.last_sequence(stage, at), standing.heads.get(at, 0)
-        if last is not None and last > head:
-            found[at.partition] = (
-                f"{at.topic}/{at.partition}: the log has our sequence {last}, the database gave only {head}"
-            )
-    return found
+    return {
+        at.partition: f"{at.topic}/{at.partition}: the log has our sequence {sequence}, the database gave only {head}"
+        for at, sequence in last.items()
+        if sequence > (head := standing.heads.get(at, 0))
+    }
 
 
 async def ahead_of_sources(pool: Pool, standing: Standing) -> dict[int, str]:

@@ -16,6 +16,9 @@ __all__ = ["KafkaLog", "KafkaSettings"]
 
 # Under load, what a fuller batch saves is worth this much latency.
 _FULLER_SECONDS = 0.05
+# A take-over looks at some dozens of places one after the other, and each look waits for the fetch of the one before,
+# which finds nothing more.
+_PROBE_MS = 5
 # Looking for a source's last record from the end: first so many records, then eight times as many, at most the last.
 # Usually it is among the first: a partition has one writer, or a few that take turns.
 _LOOK_BACK = (8, 64, 512, 4096)
@@ -84,7 +87,10 @@ class KafkaLog:
         async with self._probing:
             try:
                 with passing_faults(f"{at.topic}/{at.partition} cannot be looked at"):
-                    return await _last_sequence(await self._connected_probe(), source, at)
+                    probe = await self._connected_probe()
+                    last = await _last_sequence(probe, source, at)
+                    probe.unsubscribe()  # else it would go on asking for what comes next
+                    return last
             except BaseException:
                 self._drop_probe()
                 raise
@@ -107,7 +113,8 @@ class KafkaLog:
 
     async def _connected_probe(self) -> AIOKafkaConsumer:
         if self._probe is None:
-            self._probe = await started(new_consumer(self._settings, self._client_id), self._closing)
+            fresh = new_consumer(self._settings, self._client_id, long_poll_ms=_PROBE_MS)
+            self._probe = await started(fresh, self._closing)
         return self._probe
 
     def _drop_probe(self) -> None:

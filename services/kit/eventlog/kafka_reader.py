@@ -36,8 +36,11 @@ _LOOK_SECONDS = 20.0
 _SOURCE, _SEQUENCE = re.compile(rb"[a-z-]{1,64}"), re.compile(rb"[0-9]{1,18}")  # a stage's name; below 2**63
 
 
-def new_consumer(settings: KafkaSettings, client_id: str) -> AIOKafkaConsumer:
-    """Make a consumer that reads only what it is told to, from where it is told to."""
+def new_consumer(settings: KafkaSettings, client_id: str, long_poll_ms: int = _LONG_POLL_MS) -> AIOKafkaConsumer:
+    """Make a consumer that reads only what it is told to, from where it is told to.
+
+    `long_poll_ms`: how long the broker holds a fetch that finds nothing.
+    """
     return AIOKafkaConsumer(
         **settings.client_options(),
         client_id=client_id,
@@ -45,7 +48,7 @@ def new_consumer(settings: KafkaSettings, client_id: str) -> AIOKafkaConsumer:
         enable_auto_commit=False,
         auto_offset_reset="none",
         isolation_level="read_committed",  # upstream systems may write in transactions
-        fetch_max_wait_ms=_LONG_POLL_MS,
+        fetch_max_wait_ms=long_poll_ms,
         fetch_max_bytes=_FETCH_BYTES,
     )
 

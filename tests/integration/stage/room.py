@@ -200,12 +200,17 @@ class World:
             await until(self.published_up_to_heads)
 
     async def replica(
-        self, room: Copying | None = None, *, steps: Steps | None = None, policy: StagePolicy = POLICY
+        self,
+        room: Copying | None = None,
+        *,
+        steps: Steps | None = None,
+        policy: StagePolicy = POLICY,
+        log: EventLog | None = None,
     ) -> "Replica":
         """Make a replica of the stage, with connections of its own."""
         pool = await self.new_pool(STAGE)
         metrics = StageMetrics(STAGE, new_registry())
-        log = self.new_log(pool, STAGE)
+        log = log or self.new_log(pool, STAGE)
         stage = Stage(
             name=STAGE, topics=[INPUT], partitions=PARTITIONS, pool=pool, log=log, handler=room or Copying(),
             policy=policy, metrics=metrics, relay=self.relays, steps=steps,

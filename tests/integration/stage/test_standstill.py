@@ -9,6 +9,7 @@ from services.kit.errors import InvalidMessage
 from services.kit.eventlog import Output, Record, TopicPartition
 from services.kit.eventlog.dead_letters import DlqLimit
 from services.kit.metrics import StageMetrics, new_registry
+from services.kit.outbox import append
 from services.kit.postgres import connect_pool
 from services.kit.stage import Connection, Stage
 from services.kit.testing import MemoryLog, MemoryTopics
@@ -71,6 +72,27 @@ async def test_a_block_that_has_to_wait_holds_up_its_partition_alone(world: Worl
         assert b"18@2" not in await world.effects()
         room.early.clear()
         await world.assert_once(blocks)
+
+    assert 0 == _stopped(replica)
+
+
+async def test_what_is_published_during_a_take_over_stops_nothing(kafka_world: World) -> None:
+    """An owner before us that does not know it yet, or a job of our own, goes on while both are compared."""
+
+    class Overtaken(MemoryLog):
+        async def last_sequence(self, source: str, at: TopicPartition) -> int | None:
+            """Let somebody commit and publish one more block just before the log is looked at."""
+            if at == TopicPartition(OUTPUT, 1) and not self.topics.records[at]:
+                block = Output(OUTPUT, 1, b"1@1")
+                async with kafka_world.pool.acquire() as connection, connection.transaction():
+                    await append(connection, STAGE, [block])
+                self.topics.write(at, block.value, source=STAGE, seq=1)
+            return await super().last_sequence(source, at)
+
+    replica = await kafka_world.replica(log=Overtaken(kafka_world.topics))
+    async with replica.running():
+        await kafka_world.feed(numbered(2, 20))
+        await kafka_world.all_through(numbered(2, 20))
 
     assert 0 == _stopped(replica)
 
