@@ -236,7 +236,8 @@ def _format(directory: Path, properties: Path, java: str, libs: Path, port: int)
 def _run(directory: Path, properties: Path, java: str, libs: Path, *, outlives_us: bool) -> str:
     """Start the process, detached from this one, and wait until it knows itself as a broker."""
     port = _port_of(properties)
-    # A heap of 1 GB is what a laptop can spare and more than our topics need.
+    # A heap of 1 GB is what a laptop can spare and more than our topics need. It lives for minutes, on cores that we
+    # need ourselves: the quick compiler and the serial collector take a third of the CPU that the usual ones do.
     command = [
         java,
         "-Xmx1g",

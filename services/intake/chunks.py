@@ -85,7 +85,7 @@ class ChunkBuilder:
         """Give the lines that say something, and their bytes; rejects those that are too long."""
         lines, raws = [line for line, _ in records], [raw for _, raw in records]
         if set(map(type, raws)) == {bytes} and all(raws) and not any(map(bytes.isspace, raws)):  # type: ignore[arg-type]
-            return lines, raws  # type: ignore[return-value]
+            return lines, raws  # type: ignore[return-value]  # all of them are bytes: the line above has seen to it
         for line, raw in records:
             if isinstance(raw, TooLong):
                 self._reject(line, raw.digest, None, None, (Fault(None, "line-too-long"),))

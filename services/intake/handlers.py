@@ -68,7 +68,8 @@ class EventHandler:
         """
         for look in range(_LOOKS):
             if not await self._waiting(work):
-                self._first_seen.clear()
+                for event in work:
+                    self._first_seen.pop(_place(event), None)
                 return
             if look < _LOOKS - 1:
                 await asyncio.sleep(_LOOK_EVERY)
@@ -102,7 +103,7 @@ class EventHandler:
         waiting = False
         async with self._pool.acquire() as db:
             for event in work:
-                place = event.record.partition, event.record.offset
+                place = _place(event)
                 overdue = now - self._first_seen.get(place, now) >= _PATIENCE
                 if not overdue and not await self._is_known(db, event, opening):
                     self._first_seen.setdefault(place, now)
@@ -181,6 +182,10 @@ class _Batch:
 
 
 _REASONS: dict[type[HerautError], str] = {NotFoundError: "unknown-cohort", ConflictError: "conflict"}
+
+
+def _place(event: Event) -> tuple[int, int]:
+    return event.record.partition, event.record.offset
 
 
 def _scope(event: Event) -> tuple[str, str]:

@@ -295,7 +295,7 @@ def _check_address(record: Record, faults: list[Fault]) -> None:
         else:
             faults.append(Fault("postcode", "invalid-postcode"))
     if record.house_number and not _PLAIN_NUMBER(record.house_number):  # type: ignore[arg-type]  # a text by now
-        number = normal_house_number(record.house_number)  # type: ignore[arg-type]
+        number = normal_house_number(record.house_number)  # type: ignore[arg-type]  # as above
         if number:
             record.house_number = number
         else:

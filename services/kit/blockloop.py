@@ -247,9 +247,11 @@ class BlockLoop:
         for partition, reason in over.items():
             self._stop_partition(partition, reason, next(r.record for r in reads if r.record.partition == partition))
         parts, collisions = [reads], 0
-        waiting: RetryableError | None = None
+        late: dict[int, RetryableError] = {}  # partition -> what it has to wait for
         while parts:
-            part = [read for read in parts.pop() if read.record.partition not in self._territory.stopped]
+            # What follows in a partition that stands still, or has to wait, must not overtake.
+            halted = {*self._territory.stopped, *late}
+            part = [read for read in parts.pop() if read.record.partition not in halted]
             try:
                 await self._attempt(part)
             except _IN_EACH_OTHERS_WAY:
@@ -257,18 +259,21 @@ class BlockLoop:
                 if collisions > _COLLISIONS:
                     raise
                 parts.append(part)
-            except _NotReadyError as late:
+            except _NotReadyError as waiting:
                 apart = _by_partition(part)
-                parts += apart if len(apart) > 1 else []
-                waiting = late.error if len(apart) == 1 else waiting
+                if len(apart) > 1:
+                    parts += apart
+                else:
+                    late[part[0].record.partition] = waiting.error
             except Exception as error:
                 if isinstance(error, LostOwnershipError | _Interrupted) or is_passing(error):
                     raise
                 parts += self._cut(part, error)
-        self._tallies |= tallies
+        # What is late is read again, and counted then.
+        self._tallies |= {partition: tally for partition, tally in tallies.items() if partition not in late}
         self._metrics.batch_seconds.observe(time.monotonic() - began)
-        if waiting:
-            raise waiting
+        if late:
+            raise next(iter(late.values()))
 
     def _cut(self, part: Sequence[Read], error: Exception) -> list[Sequence[Read]]:
         """Give the halves of a batch that failed, the later one first; a single block stops its partition."""

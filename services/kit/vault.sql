@@ -12,7 +12,9 @@ insert into vault.pages (page, key_id, ends, sealed) values ($1, $2, $3, $4);
 -- Of every wanted page what lies from one place to another: a few people's data, or nearly all of it. What is not
 -- wanted is not read, as `sealed` is stored uncompressed.
 select page.page, page.first, ends[page.first + 1 : page.last + 2] as ends,
-       substring(sealed from ends[page.first + 1] + 1 for ends[page.last + 2] - ends[page.first + 1]) as sealed,
+       substring(
+           sealed from ends[page.first + 1] + 1 for greatest(0, ends[page.last + 2] - ends[page.first + 1])
+       ) as sealed,  -- of bounds that somebody turned round nothing, which does not open
        key.key_id, key.kek_version, key.wrapped
 from (
     select pages.*, wanted.first, least(wanted.last, cardinality(pages.ends) - 2) as last

@@ -120,6 +120,19 @@ async def test_unknown_cohort_is_waited_for_and_then_set_aside(intake: Intake) -
     assert (1, 0, 1) == await intake.counts("/v1/incidents/lab/cohorts/wave-9")
 
 
+async def test_a_wait_is_not_begun_anew_by_what_goes_on_beside_it(intake: Intake) -> None:
+    """Where the stage asks partition by partition, good events of the others do not prolong the minute."""
+    upstream = Upstream(intake)
+    event = upstream.members(a_record(), ids=NEW)
+    for _ in range(2):
+        with pytest.raises(NotKnownYetError):
+            await upstream.send(event)
+        assert [] == await upstream.send(upstream.members(a_record()))
+        upstream.clock.advance(31)
+
+    assert ["unknown-cohort"] == await upstream.send(event)
+
+
 async def test_event_goes_on_once_its_cohort_is_known(intake: Intake) -> None:
     """A wait ends as soon as the cohort is there."""
     upstream = Upstream(intake)

@@ -86,6 +86,17 @@ async def test_pages_swapped_in_the_database_do_not_open(stored: Stored, databas
     assert [Unopened.TAMPERED] * 2 == await stored.fetch(stored.asked(0), stored.asked(3))
 
 
+async def test_bounds_that_somebody_changed_open_nothing(stored: Stored, database_url: str) -> None:
+    """A page that was tampered with refuses its own people, and fails no query that others are asked for in."""
+    owner = await asyncpg.connect(database_url)
+    await owner.execute("update vault.pages set ends = '{9,5,2,0}' where page = $1", stored.slots[0] >> 16)
+    await owner.close()
+
+    found = await stored.fetch(stored.asked(0), stored.asked(2), stored.asked(3))
+
+    assert [Unopened.TAMPERED, Unopened.TAMPERED, b"payload 4"] == found
+
+
 async def test_a_destroyed_key_erases(stored: Stored, database_url: str) -> None:
     """Once the wrapped key is gone the payloads are missing for good."""
     owner = await asyncpg.connect(database_url)

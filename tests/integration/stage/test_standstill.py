@@ -73,7 +73,30 @@ async def test_a_block_that_has_to_wait_holds_up_its_partition_alone(world: Worl
         room.early.clear()
         await world.assert_once(blocks)
 
-    assert 0 == _stopped(replica)
+        assert 0 == _stopped(replica)
+
+
+async def test_nothing_overtakes_a_block_that_has_to_wait(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Also where the batch is cut because of another block, whose partition alone stands still."""
+
+    class Indigestible(Copying):
+        def decode(self, record: Record) -> bytes:
+            """Fail on one block of partition 1."""
+            if record.value == b"21@1":
+                raise ZeroDivisionError
+            return super().decode(record)
+
+    blocks = numbered(0, 32)
+    room = Indigestible(early={b"2@2"})
+    await world.feed(blocks)
+    replica = await world.replica(room)
+    async with replica.running():
+        await world.all_through(_but(_but(blocks, 1), 2))
+        room.early.clear()
+        await world.all_through(_but(blocks, 1))
+        await until(lambda: _stops(replica, 1))
+
+    assert "came too early" not in caplog.text
 
 
 async def test_what_is_published_during_a_take_over_stops_nothing(kafka_world: World) -> None:
@@ -94,7 +117,7 @@ async def test_what_is_published_during_a_take_over_stops_nothing(kafka_world: W
         await kafka_world.feed(numbered(2, 20))
         await kafka_world.all_through(numbered(2, 20))
 
-    assert 0 == _stopped(replica)
+        assert 0 == _stopped(replica)
 
 
 async def test_a_value_that_the_driver_refuses_is_no_passing_fault(embedded_world: World) -> None:
