@@ -31,7 +31,7 @@ _PATIENCE = 120.0
 
 
 def _records(people: list[Person], channel: str) -> bytes:
-    """Give NDJSON in which everybody can be reached by one channel alone."""
+    """Return NDJSON in which everybody can be reached by one channel alone."""
     lines = []
     for person in people:
         record = {"memberRef": f"{channel}-{person.number}", "dataCategories": [CATEGORIES[0][0]]}

@@ -106,7 +106,7 @@ async def _send_again(fleet: Fleet, blocks: dict[str, list[Block]], people: int)
 
 
 def _run_all(hops: Sequence[_Hop]) -> float:
-    """Run every hop in a process of its own; gives their CPU seconds."""
+    """Run every hop in a process of its own; returns their CPU seconds."""
     with multiprocessing.get_context("spawn").Pool(len(hops)) as pool:
         return sum(pool.map(_hop, hops, chunksize=1))
 

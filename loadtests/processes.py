@@ -18,7 +18,7 @@ class Cost:
 
 
 def costs_of(pids: Mapping[str, int]) -> dict[str, Cost]:
-    """Give the cost of each named process with all its children, those that have ended included."""
+    """Return the cost of each named process with all its children, those that have ended included."""
     found = {}
     for name, pid in pids.items():
         with suppress(psutil.NoSuchProcess):
@@ -45,13 +45,13 @@ def _one(process: psutil.Process) -> tuple[float, int]:
 
 
 def cost_between(before: Mapping[str, Cost], after: Mapping[str, Cost]) -> dict[str, Cost]:
-    """Give the CPU used between two looks, and the memory at the second."""
+    """Return the CPU used between two looks, and the memory at the second."""
     return {name: Cost(cost.cpu - before[name].cpu if name in before else cost.cpu, cost.resident)
             for name, cost in after.items()}  # fmt: skip
 
 
 def pid_of(*words: str) -> int:
-    """Give the process whose command line has all these words. Raises StopIteration where there is none."""
+    """Return the process whose command line has all these words. Raises StopIteration where there is none."""
     return next(
         process.pid
         for process in psutil.process_iter(["cmdline"])

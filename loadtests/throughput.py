@@ -57,7 +57,7 @@ class Result:
         return self.people / self.seconds
 
     def as_json(self) -> dict[str, object]:
-        """Give the figures, CPU in microseconds a person, memory in MB."""
+        """Return the figures, CPU in microseconds a person, memory in MB."""
         cpu = {name: round(cost.cpu / self.people * 1e6, 2) for name, cost in self.costs.items()}
         return {
             "people": self.people, "seconds": round(self.seconds, 1), "peoplePerSecond": round(self.rate),
@@ -130,7 +130,7 @@ async def _upload(http: aiohttp.ClientSession, incident_id: str, path: Path, sec
 
 
 async def _paced(content: bytes, seconds: float) -> AsyncIterator[bytes]:
-    """Give a body piece by piece, evenly over so many seconds; open loop: a late piece does not delay the next."""
+    """Return a body piece by piece, evenly over so many seconds; open loop: a late piece does not delay the next."""
     started, step = time.monotonic(), 256 * 1024
     for at in range(0, len(content), step):
         if seconds:
@@ -139,7 +139,7 @@ async def _paced(content: bytes, seconds: float) -> AsyncIterator[bytes]:
 
 
 async def _until_handed_over(fleet: Fleet, incident_id: str, people: int) -> float:
-    """Wait until the print folder has everybody; gives when its last batch was finished (monotonic)."""
+    """Wait until the print folder has everybody; returns when its last batch was finished (monotonic)."""
     letters: dict[str, int] = {}
     moved = time.monotonic()
     while sum(letters.values()) < people:

@@ -13,7 +13,7 @@ _TIMES = 100_000
 
 
 def yardstick() -> dict[str, float]:
-    """Give microseconds for reading a JSON document of 280 bytes and for a SHA-256 of 50; the best of five."""
+    """Return microseconds for reading a JSON document of 280 bytes and for a SHA-256 of 50; the best of five."""
     return {
         "readJsonMicroseconds": _best(lambda: orjson.loads(_DOCUMENT)),
         "sha256Microseconds": _best(lambda: hashlib.sha256(_DOCUMENT[:50]).digest()),

@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def generated() -> dict[Path, str]:
-    """Give every generated file with the text that it should have."""
+    """Return every generated file with the text that it should have."""
     return {**_messages(), PROTO / "notification" / "topics.py": _topics()}
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from services.kit.embedded import EmbeddedPostgres
-from services.kit.migrate import migrate
-from services.kit.postgres import connect_pool
+from services.kit.postgres.embedded import EmbeddedPostgres
+from services.kit.postgres.migrate import migrate
+from services.kit.postgres.pool import connect_pool
 
 pytest_plugins = ["tests.kafka_fixtures"]
 
@@ -35,7 +35,7 @@ async def _execute(url: str, *statements: str) -> None:
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run the embedded PostgreSQL for the whole session; gives its owner's URL, with a migrated template in it."""
+    """Run the embedded PostgreSQL for the whole session; returns its owner's URL, with a migrated template in it."""
     data: Path = tmp_path_factory.mktemp("data")
     server = EmbeddedPostgres(data, durable=False)
 
@@ -52,7 +52,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 async def database_url(postgres_server: str) -> AsyncIterator[str]:
-    """Give a fresh, migrated database of the test's own."""
+    """Return a fresh, migrated database of the test's own."""
     name = f"test_{next(_numbers)}"
     await _execute(postgres_server, f'create database "{name}" template "{_TEMPLATE}"')
     yield _named(postgres_server, name)
@@ -61,7 +61,7 @@ async def database_url(postgres_server: str) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def room_pool(database_url: str) -> AsyncIterator[RoomPool]:
-    """Give a function that opens a pool as the role of a room; all are closed after the test."""
+    """Return a function that opens a pool as the role of a room; all are closed after the test."""
     async with AsyncExitStack() as stack:
 
         async def open_pool(room: str) -> "asyncpg.Pool[asyncpg.Record]":

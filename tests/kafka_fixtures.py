@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from deploy.kafka import broker
-from services.kit.eventlog.catalogue import settings
-from services.kit.eventlog.kafka_client import KafkaAdmin, KafkaSettings, new_admin
-from services.kit.eventlog.topics import ensure_topics
+from services.kit.eventlog.kafka.admin import ensure_topics
+from services.kit.eventlog.kafka.client import KafkaAdmin, KafkaSettings, new_admin
+from services.kit.eventlog.topics import settings
 
 # Few enough to be made anew for every test within a tenth of a second.
 PARTITIONS = 8
@@ -18,7 +18,7 @@ PARTITIONS = 8
 
 @pytest.fixture(scope="session")
 def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give the address of a broker of this test run; skips where none can be had, which CI does not accept."""
+    """Return the address of a broker of this test run; skips where none can be had, which CI does not accept."""
     directory = tmp_path_factory.mktemp("kafka")
     yield started_broker(directory, outlives_us=False)
     broker.stop(directory)
@@ -26,7 +26,7 @@ def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 async def kafka(kafka_bootstrap: str) -> AsyncIterator[KafkaSettings]:
-    """Give the settings of a broker whose topics are all there and all empty."""
+    """Return the settings of a broker whose topics are all there and all empty."""
     kafka_settings = KafkaSettings(bootstrap_servers=kafka_bootstrap)
     admin = new_admin(kafka_settings)
     await admin.start()

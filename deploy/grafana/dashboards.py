@@ -14,12 +14,12 @@ WINDOW = "20s"
 
 
 def query(expression: str, legend: str) -> dict[str, Any]:
-    """Give one line of a panel."""
+    """Return one line of a panel."""
     return {"datasource": DATASOURCE, "expr": expression, "legendFormat": legend}
 
 
 def panel(title: str, says: str, unit: str, queries: list[dict[str, Any]], kind: str = "timeseries") -> dict[str, Any]:
-    """Give a panel; `says` is what the reader learns from it."""
+    """Return a panel; `says` is what the reader learns from it."""
     defaults: dict[str, Any] = {"unit": unit, "min": 0}
     return {
         "type": kind,
@@ -35,7 +35,7 @@ def panel(title: str, says: str, unit: str, queries: list[dict[str, Any]], kind:
 
 
 def pipeline() -> dict[str, Any]:
-    """Give the one page that the person on duty opens first."""
+    """Return the one page that the person on duty opens first."""
     panels = [
         panel("Uninformed for", "How long the longest-waiting person of an incident has waited.", "s",
               [query("max by (incident) (tracking_oldest_uninformed_seconds)", "{{incident}}")], "stat"),

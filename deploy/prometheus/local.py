@@ -37,7 +37,7 @@ class PrometheusUnavailable(Exception):  # noqa: N818 - it says what is, not tha
 
 @contextmanager
 def prometheus(addresses: Mapping[str, str], folder: Path, *, port: int = 0, interval: str = "1s") -> Iterator[str]:
-    """Run a Prometheus that scrapes these services (name -> base URL); gives its address."""
+    """Run a Prometheus that scrapes these services (name -> base URL); returns its address."""
     program = _program()
     port = port or _free_port()
     config = folder / "prometheus.yml"

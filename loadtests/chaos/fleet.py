@@ -15,12 +15,12 @@ import orjson
 from deploy.kafka import broker
 from services.cli.supervisor import argv_of
 from services.core.rooms import STAGES
-from services.kit.children import start_child, stop_child
-from services.kit.embedded import EmbeddedPostgres
-from services.kit.eventlog.kafka_client import KafkaSettings
-from services.kit.eventlog.topics import ensure_topics
-from services.kit.keys import KeyRing
-from services.kit.migrate import migrate
+from services.kit.eventlog.kafka.admin import ensure_topics
+from services.kit.eventlog.kafka.client import KafkaSettings
+from services.kit.postgres.embedded import EmbeddedPostgres
+from services.kit.postgres.migrate import migrate
+from services.kit.process.children import start_child, stop_child
+from services.kit.vault.keys import KeyRing
 
 __all__ = ["REPLICAS", "Fleet"]
 
@@ -122,7 +122,7 @@ class Fleet:
         return EmbeddedPostgres(self.folder)
 
     def urls(self, stage: str) -> list[str]:
-        """Give the addresses of a service's replicas."""
+        """Return the addresses of a service's replicas."""
         return [replica.url for replica in self.processes.values() if replica.stage == stage]
 
     async def start(self) -> None:

@@ -15,7 +15,7 @@ __all__ = ["drop_listed", "listed_unknown"]
 
 
 async def listed_unknown(database_url: str) -> set[str]:
-    """Give the notices with an attempt that was once reported to be of unknown outcome: by id and by reference."""
+    """Return the notices with an attempt that was once reported to be of unknown outcome: by id and by reference."""
     connection = await asyncpg.connect(database_url)
     try:
         rows = await connection.fetch("select block from log.log where topic = $1", DELIVERIES_ATTEMPTED)
@@ -31,7 +31,7 @@ async def listed_unknown(database_url: str) -> set[str]:
 
 
 def drop_listed(given: Sequence[HandOver], listed: set[str]) -> tuple[list[HandOver], int]:
-    """Leave out e-mails of listed notices that went out a second time as a letter; gives how many as well."""
+    """Leave out e-mails of listed notices that went out a second time as a letter; returns how many as well."""
     by_notice = Counter(_key(one) for one in given)
     kept = []
     for one in given:

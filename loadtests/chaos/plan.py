@@ -30,7 +30,7 @@ class Fault:
 def plan(
     seed: int, kills: int, processes: Sequence[str], *, every: float, pause: float, with_broker: bool
 ) -> list[Fault]:
-    """Give a schedule of so many kills, one about `every` seconds; with enough of them each process has its turn.
+    """Return a schedule of so many kills, one about `every` seconds; with enough of them each process has its turn.
 
     Beside them one process is paused for `pause` seconds (longer than a lease), PostgreSQL is killed once, and
     with Kafka the broker is restarted once.

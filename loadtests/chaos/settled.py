@@ -53,7 +53,7 @@ class Ledger:
 
 
 async def settle(fleet: Fleet, incident_id: str, received: int, patience: float) -> Ledger:
-    """Wait until the ledger is settled, or has not moved for `patience` seconds; gives its last answer."""
+    """Wait until the ledger is settled, or has not moved for `patience` seconds; returns its last answer."""
     ledger = Ledger({"totals": {"received": -1}, "balanced": False})
     moved = time.monotonic()
     urls = itertools.cycle(fleet.urls("tracking"))

@@ -79,7 +79,7 @@ class Sources:
     async def _try(
         self, http: aiohttp.ClientSession, method: str, url: str, body: Any, headers: dict[str, str]
     ) -> dict[str, Any] | None:
-        """Give the answer, or None where there was none, or one that says to come again."""
+        """Return the answer, or None where there was none, or one that says to come again."""
         try:
             async with http.request(method, url, data=body, headers=headers) as response:
                 text = await response.read()
@@ -94,7 +94,7 @@ class Sources:
 
 
 async def _paced(file: Path, seconds: float) -> AsyncIterator[bytes]:
-    """Give a file in a hundred pieces over so many seconds."""
+    """Return a file in a hundred pieces over so many seconds."""
     content = file.read_bytes()
     step = len(content) // 100 + 1
     for at in range(0, len(content), step):

@@ -66,7 +66,7 @@ def _problem(body: bytes) -> Mapping[str, Any]:
 
 
 def _lines(status: int, body: Mapping[str, Any]) -> list[str]:
-    """Give a problem as lines: its title and detail, then each fault."""
+    """Return a problem as lines: its title and detail, then each fault."""
     if status == 401:
         return ["the token is not accepted: set HERAUT_TOKEN, or --data to the directory of `heraut up`"]
     head = ": ".join(str(body[key]) for key in ("title", "detail") if body.get(key)) or f"answered {status}"

@@ -43,7 +43,7 @@ def say(text: str) -> None:
 
 
 def number(value: float) -> str:
-    """Give a count as people read it: 20 000."""
+    """Return a count as people read it: 20 000."""
     return f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}") if out.is_terminal else f"{value:.0f}"
 
 

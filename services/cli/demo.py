@@ -144,7 +144,7 @@ class _View:
 
 
 def _settled(totals: Mapping[str, int]) -> int:
-    """Give how many records are through: told, or known why not."""
+    """Return how many records are through: told, or known why not."""
     return totals.get("accepted", 0) - totals.get("inFlight", 0) + totals.get("rejected", 0)
 
 
@@ -162,7 +162,7 @@ def _show(result: Result) -> None:
 
 
 def _lines(result: Result) -> Iterator[tuple[str, str, bool | None]]:
-    """Give what a director asks: how many, told how, is anybody missing, was anybody told twice, how fast."""
+    """Return what a director asks: how many, told how, is anybody missing, was anybody told twice, how fast."""
     verdict = result.verdict
     yield "people made up", number(result.wish.people), None
     yield "records sent", number(result.members), None

@@ -18,9 +18,9 @@ from services.cli.surroundings import data_option, json_option, read_settings
 from services.core.rooms import ROOMS
 from services.kit.config import ServiceConfig
 from services.kit.errors import HerautError
-from services.kit.eventlog.catalogue import settings as wanted_topics
-from services.kit.eventlog.kafka_client import Closing, KafkaSettings, new_admin, started
-from services.kit.keys import KeyRing
+from services.kit.eventlog.kafka.client import Closing, KafkaSettings, new_admin, started
+from services.kit.eventlog.topics import settings as wanted_topics
+from services.kit.vault.keys import KeyRing
 
 __all__ = ["doctor"]
 
@@ -147,7 +147,7 @@ async def _print_folder(settings: ServiceConfig) -> str:
 
 
 def _deepest_there(folder: Path) -> Path:
-    """Give the folder, or the nearest one above it that exists: there it would be made."""
+    """Return the folder, or the nearest one above it that exists: there it would be made."""
     return next(parent for parent in (folder, *folder.resolve().parents) if parent.exists())
 
 

@@ -14,11 +14,11 @@ from services.cli.console import Fault
 from services.cli.surroundings import SERVICE_NAMES, TOKEN_FILE
 from services.core.rooms import ROOMS
 from services.kit.config import ServiceConfig
-from services.kit.embedded import EmbeddedPostgres
-from services.kit.eventlog.kafka_client import KafkaSettings
-from services.kit.eventlog.topics import ensure_topics
-from services.kit.keys import KeyRing
-from services.kit.migrate import MigrationReport, migrate
+from services.kit.eventlog.kafka.admin import ensure_topics
+from services.kit.eventlog.kafka.client import KafkaSettings
+from services.kit.postgres.embedded import EmbeddedPostgres
+from services.kit.postgres.migrate import MigrationReport, migrate
+from services.kit.vault.keys import KeyRing
 
 __all__ = [
     "apply_migrations",
@@ -95,7 +95,7 @@ def ensure_token(settings: ServiceConfig) -> None:
 
 
 def service_environ(settings: ServiceConfig, environ: Mapping[str, str], database: str | None) -> dict[str, str]:
-    """Give the environment that services run in; `database` is the embedded one, if that is used."""
+    """Return the environment that services run in; `database` is the embedded one, if that is used."""
     data = settings.data_dir.resolve()
     made = {
         "HERAUT_DATA_DIR": str(data),
@@ -114,7 +114,7 @@ def service_environ(settings: ServiceConfig, environ: Mapping[str, str], databas
 
 
 def missing_providers(environ: Mapping[str, str]) -> list[str]:
-    """Give the settings of providers that are needed for their channel and not there."""
+    """Return the settings of providers that are needed for their channel and not there."""
     return [name for name in _NOBODY if not environ.get(name) and not environ.get(f"{name}_FILE")]
 
 
@@ -128,7 +128,7 @@ async def embedded_database(settings: ServiceConfig) -> tuple[EmbeddedPostgres, 
 
 @contextlib.asynccontextmanager
 async def database_for_now(settings: ServiceConfig) -> AsyncIterator[str | None]:
-    """Give the owner's URL of the database, None where only the rooms' own are configured.
+    """Return the owner's URL of the database, None where only the rooms' own are configured.
 
     The embedded one is left as it was found: running, or not.
     """
@@ -151,7 +151,7 @@ async def apply_migrations(settings: ServiceConfig, owner: str) -> MigrationRepo
 
 
 async def make_topics(settings: ServiceConfig) -> list[str]:
-    """Make the topics that are not there; gives their names. Nothing to do on the embedded log."""
+    """Make the topics that are not there; returns their names. Nothing to do on the embedded log."""
     if settings.log != "kafka":
         return []
     kafka = KafkaSettings.from_config(settings)

@@ -83,7 +83,7 @@ def _cells(row: Mapping[str, Any]) -> list[Any]:
 
 
 def cohort_row(one: Mapping[str, Any], cohort_id: str) -> dict[str, Any]:
-    """Give a cohort's line of a ledger. Raises Fault where it has none."""
+    """Return a cohort's line of a ledger. Raises Fault where it has none."""
     for row in one["cohorts"]:
         if row["cohortId"] == cohort_id:
             return dict(row)

@@ -15,7 +15,7 @@ import orjson
 from services.cli.console import Fault
 from services.cli.surroundings import SERVICE_NAMES, SERVICES_FILE
 from services.core.rooms import DISPATCH_STAGES
-from services.kit.children import start_child, stop_child
+from services.kit.process.children import start_child, stop_child
 from services.kit.retry import backoff
 
 __all__ = ["Child", "Supervisor", "argv_of"]
@@ -30,7 +30,7 @@ Say = Callable[[str], None]
 
 
 def argv_of(service: str) -> list[str]:
-    """Give the command of a service, the same as in a container."""
+    """Return the command of a service, the same as in a container."""
     if service in DISPATCH_STAGES:
         return [sys.executable, "-m", "services.dispatch", "--channel", service.removeprefix("dispatch-")]
     return [sys.executable, "-m", f"services.{service}"]
@@ -163,5 +163,5 @@ class Supervisor:
         when_ready(addresses)
 
     def waiting_for(self) -> list[str]:
-        """Give the services that are not ready."""
+        """Return the services that are not ready."""
         return [child.service for child in self.children if not child.ready]

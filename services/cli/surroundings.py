@@ -26,7 +26,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def data_option(command: F) -> F:
-    """Give a command the option --data."""
+    """Return a command the option --data."""
     return click.option(
         "--data",
         type=click.Path(file_okay=False, path_type=Path),
@@ -38,7 +38,7 @@ def data_option(command: F) -> F:
 
 
 def json_option(command: F) -> F:
-    """Give a command the option --json."""
+    """Return a command the option --json."""
     return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, on one line.")(command)
 
 
@@ -51,7 +51,7 @@ class Surroundings:
     addresses: dict[str, str]
 
     def address(self, service: str) -> str:
-        """Give the base URL of a service."""
+        """Return the base URL of a service."""
         return self.addresses[service]
 
 
@@ -64,7 +64,7 @@ def read_settings(data: Path) -> ServiceConfig:
 
 
 def _environ(data: Path) -> dict[str, str]:
-    """Give the environment as `up` and the commands see it: on this machine only unless told otherwise."""
+    """Return the environment as `up` and the commands see it: on this machine only unless told otherwise."""
     return {"HERAUT_HTTP_HOST": "127.0.0.1"} | dict(os.environ) | {"HERAUT_DATA_DIR": str(data)}
 
 

@@ -36,7 +36,7 @@ class CohortUpload:
         return {"Content-Type": self.content_type} | ({"Content-Encoding": "gzip"} if self.gzipped else {})
 
     async def body(self, sent: Callable[[int], None]) -> AsyncIterator[bytes]:
-        """Give the file piece by piece; `sent` hears how many bytes went out."""
+        """Return the file piece by piece; `sent` hears how many bytes went out."""
         chunk = self._head
         while chunk:
             yield chunk

@@ -24,12 +24,12 @@ _BY_NAME = {name: channel for channel, name in CHANNEL_NAMES.items()}
 
 
 def channel_named(name: str) -> Channel:
-    """Give the channel called `name`. Raises KeyError for any other word."""
+    """Return the channel called `name`. Raises KeyError for any other word."""
     return _BY_NAME[name]
 
 
 def channel_mask(channels: Iterable[Channel]) -> Channel:
-    """Give the set of `channels` as one value."""
+    """Return the set of `channels` as one value."""
     mask = Channel(0)
     for channel in channels:
         mask |= channel

@@ -10,9 +10,9 @@ class Clock(Protocol):
     """Tells the time; implementations live in `services.kit.clock`."""
 
     def now(self) -> datetime:
-        """Give the wall-clock time, aware, in UTC."""
+        """Return the wall-clock time, aware, in UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Give seconds that never run backwards, for durations."""
+        """Return seconds that never run backwards, for durations."""
         ...

@@ -26,7 +26,7 @@ class Facts:
         return not (other.exposed & ~self.exposed or other.confirmed & ~self.confirmed)
 
     def categories(self) -> list[int]:
-        """Give the exposed categories' positions, ascending."""
+        """Return the exposed categories' positions, ascending."""
         return [bit for bit in range(self.exposed.bit_length()) if self.exposed >> bit & 1]
 
     def is_confirmed(self, category: int) -> bool:

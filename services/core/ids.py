@@ -58,17 +58,17 @@ def _hash(purpose: bytes, *fields: bytes) -> bytes:
 
 
 def member_id(incident_id: str, cohort_id: str, member_ref: str) -> bytes:
-    """Give the id of the member that a source calls `member_ref` in this cohort."""
+    """Return the id of the member that a source calls `member_ref` in this cohort."""
     return _hash(b"heraut-member", incident_id.encode(), cohort_id.encode(), member_ref.encode())
 
 
 def notice_id(incident_id: str, person: bytes, revision: int) -> bytes:
-    """Give the id of a person's notice; `revision` counts from 1."""
+    """Return the id of a person's notice; `revision` counts from 1."""
     return _hash(b"heraut-notice", incident_id.encode(), person, revision.to_bytes(4, "big"))
 
 
 def batch_id(channel: str, attempts: list[tuple[bytes, int]]) -> bytes:
-    """Give the id of a print batch: made from its membership alone, whatever its order."""
+    """Return the id of a print batch: made from its membership alone, whatever its order."""
     # As `_hash` would, but thousands of fields at once: of one length, they sort as bytes as their pairs would.
     name = channel.encode()
     fields = sorted([_ATTEMPT_LENGTH + notice + number.to_bytes(4, "big") for notice, number in attempts])
@@ -77,13 +77,13 @@ def batch_id(channel: str, attempts: list[tuple[bytes, int]]) -> bytes:
 
 
 def partitions_of(pseudonyms: Sequence[bytes], partitions: int) -> list[int]:
-    """Give for each person the partition in which everything about them meets."""
+    """Return for each person the partition in which everything about them meets."""
     firsts = struct.unpack(f">{len(pseudonyms)}I", b"".join([pseudonym[:4] for pseudonym in pseudonyms]))
     return [first % partitions for first in firsts]
 
 
 def format_reference(notice: bytes) -> str:
-    """Give the reference printed on a notice: `XXXX-XXXX-XXXX-XXXX`, the last letter a check.
+    """Return the reference printed on a notice: `XXXX-XXXX-XXXX-XXXX`, the last letter a check.
 
     It is the notice id's first 75 bits, so the id is found from it by a range of the primary key.
     """
@@ -98,7 +98,7 @@ def format_reference(notice: bytes) -> str:
 
 
 def format_references(notices: Sequence[bytes]) -> list[str]:
-    """Give the references of many notices, as `format_reference` gives each: by column, a seventh of the time."""
+    """Return the references of many notices, as `format_reference` gives each: by column, a seventh of the time."""
     size = len(_REFERENCE)
     whole = b"".join(notices)
     columns = [whole[at::ID_BYTES] for at in range(ID_BYTES)]
@@ -114,7 +114,7 @@ def format_references(notices: Sequence[bytes]) -> list[str]:
 
 
 def _checks(letters: Sequence[bytes]) -> bytes:
-    """Give the column of check values. Eight remainders at a time: of more, the sum could be over a byte."""
+    """Return the column of check values. Eight remainders at a time: of more, the sum could be over a byte."""
     weighted = [column.translate(table) for column, table in zip(letters, _WEIGHTED, strict=True)]
     eight = _sums(*weighted[:8]).translate(_REMAINDER)
     return _sums(eight, *weighted[8:]).translate(_REMAINDER)
@@ -126,7 +126,7 @@ def _sums(*columns: bytes) -> bytes:
 
 
 def parse_reference(text: str) -> bytes:
-    """Give the first 75 bits of the notice id, padded with zero bits to 10 bytes.
+    """Return the first 75 bits of the notice id, padded with zero bits to 10 bytes.
 
     Reads what people type: any case, hyphens or spaces anywhere, O for 0, I and L for 1.
     Raises ValueError where it is not a reference or its check letter is wrong.

@@ -61,7 +61,7 @@ class Incident:
         return channel_mask(self.usable_channels)
 
     def language_for(self, wanted: str) -> str:
-        """Give the incident's language nearest to the `wanted` tag: exact, then its primary subtag, else the first."""
+        """Return the incident's language nearest to a `wanted` tag: exact, then its primary subtag, else the first."""
         primary = wanted.split("-", 1)[0].lower()
         for language in self.languages:
             if language.lower() == wanted.lower():

@@ -53,7 +53,7 @@ class Notices:
         return len(self.ids)
 
     def pick(self, rows: list[int]) -> "Notices":
-        """Give the notices at these positions, in that order."""
+        """Return the notices at these positions, in that order."""
         picked = Notices(self.incident_id, self.incident_version)
         for name in COLUMNS:
             column = getattr(self, name)

@@ -6,7 +6,8 @@ from pathlib import Path
 from services.deduplication.config import Config
 from services.deduplication.handlers import STAGE, TOPICS, DeduplicationHandler
 from services.deduplication.metrics import Metrics
-from services.kit.service import open_service
+from services.kit.process.service import open_service
+from services.wire.incidents import follow_incidents
 
 __all__ = ["run"]
 
@@ -14,5 +15,5 @@ __all__ = ["run"]
 async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = None) -> None:
     """Be the deduplication service until `stop`."""
     async with open_service(config, STAGE) as service:
-        service.stage(TOPICS, DeduplicationHandler(service.incidents(), Metrics(service.registry).count))
+        service.stage(TOPICS, DeduplicationHandler(follow_incidents(service), Metrics(service.registry).count))
         await service.run(stop, ready_file=ready_file)

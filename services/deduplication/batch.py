@@ -54,7 +54,7 @@ class Block:
     languages: Sequence[str]
 
     def member(self, row: int, cohort: int) -> Member:
-        """Give one row as a value."""
+        """Return one row as a value."""
         return Member(
             self.members[row], self.versions[row], cohort, self.accepted_at, self.exposed[row], self.confirmed[row],
             self.channels[row], self.flags[row], self.languages[row], self.slots[row],
@@ -184,7 +184,7 @@ class Effects:
 
 
 def persons_of(blocks: Iterable[Block]) -> list[bytes]:
-    """Give the persons of these blocks, each once, in the order of their keys."""
+    """Return the persons of these blocks, each once, in the order of their keys."""
     return sorted(set(chain.from_iterable(block.persons for block in blocks)))
 
 
@@ -223,7 +223,7 @@ def decide_again(groups: Iterable[Group], terms: Terms) -> Effects:
 
 
 def _repeated(blocks: Sequence[tuple[Block, int]]) -> set[bytes]:
-    """Give the persons that come more than once."""
+    """Return the persons that come more than once."""
     everybody = list(chain.from_iterable(block.persons for block, _ in blocks))
     if len(set(everybody)) == len(everybody):
         return set()
@@ -248,7 +248,7 @@ def _picked(rows: Sequence[int] | None, *columns: Sequence[Any]) -> Sequence[Seq
 
 @lru_cache(maxsize=16)  # 8 masks of channels, released or not
 def _first_standings(usable: int, *, released: bool) -> list[Row]:
-    """Give how a person's only member stands, by flags << 3 | channels: what `decide` says of each."""
+    """Return how a person's only member stands, by flags << 3 | channels: what `decide` says of each."""
     terms = Terms("", 0, 0, usable, {0: ""}, {0} if released else (), NoticeIds(""))
     standings: list[Row] = []
     for at in range(1 << 7):

@@ -11,21 +11,21 @@ from services.core.notices import COLUMNS, Notices
 from services.deduplication.batch import Block
 from services.deduplication.domain import Superseded
 from services.deduplication.errors import InvalidBlockError
-from services.kit.codec import (
+from services.kit.eventlog.port import Record
+from services.kit.stage.totals import TotalsRow
+from services.wire.columns import (
     MASK,
-    TotalsRow,
     check_names,
     column,
     indexed,
     looked_up,
     moment,
-    notices_to_wire,
     parse,
     slots_from_wire,
     split_ids,
-    totals_from_wire,
 )
-from services.kit.eventlog import Record
+from services.wire.notices import notices_to_wire
+from services.wire.totals import totals_from_wire
 
 __all__ = ["BLOCK_NOTICES", "Work", "encode_released", "encode_superseded", "read_block"]
 
@@ -88,7 +88,7 @@ def _check(block: Block) -> None:
 
 
 def encode_released(notices: Notices) -> Iterator[bytes]:
-    """Give the blocks for `heraut.notices.released.v1`."""
+    """Return the blocks for `heraut.notices.released.v1`."""
     for start in range(0, len(notices), BLOCK_NOTICES):
         piece = notices if len(notices) <= BLOCK_NOTICES else _slice(notices, start)
         yield deduplication_pb2.NoticesReleased(notices=notices_to_wire(piece)).SerializeToString()
@@ -104,7 +104,7 @@ def _slice(notices: Notices, start: int) -> Notices:
 def encode_superseded(
     incident_id: str, superseded: Sequence[Superseded], cohorts: Mapping[int, str]
 ) -> Iterable[bytes]:
-    """Give the blocks for `heraut.notices.superseded.v1`; `cohorts` are ids by number."""
+    """Return the blocks for `heraut.notices.superseded.v1`; `cohorts` are ids by number."""
     for start in range(0, len(superseded), BLOCK_NOTICES):
         piece = superseded[start : start + BLOCK_NOTICES]
         names, rows = indexed([cohorts[one.cohort] for one in piece])

@@ -112,7 +112,7 @@ class Group(NamedTuple):
 
     @classmethod
     def unknown(cls, person: bytes, partition: int) -> "Group":
-        """Give a person of whom nothing is known."""
+        """Return a person of whom nothing is known."""
         return cls(person, partition, {}, {}, [])
 
 
@@ -125,13 +125,13 @@ class NoticeIds:
         self._begun.update(len(name).to_bytes(4, "big") + name + ID_BYTES.to_bytes(4, "big"))
 
     def of(self, person: bytes, revision: int) -> bytes:
-        """Give the id of a person's notice."""
+        """Return the id of a person's notice."""
         state = self._begun.copy()
         state.update(person + _REVISION_BYTES + revision.to_bytes(4, "big"))
         return state.digest()
 
     def first(self, persons: Sequence[bytes]) -> list[bytes]:
-        """Give the ids of the first notices of many persons."""
+        """Return the ids of the first notices of many persons."""
         copy, end = self._begun.copy, _REVISION_BYTES + (1).to_bytes(4, "big")
         ids = []
         for person in persons:
@@ -188,7 +188,7 @@ def decide(group: Group, arrivals: Iterable[Sequence[Member]], terms: Terms) -> 
 
 
 def told_already(group: Group, member: Member) -> Claim | None:
-    """Give the notice that a member of a known person is merged into, where that is all there is to decide.
+    """Return the notice that a member of a known person is merged into, where that is all there is to decide.
 
     None where it takes a decision: news, a correction, somebody deceased or retracted, or news that waits.
     """
@@ -257,7 +257,7 @@ class _Case:
                 self.standings[m.member] = self.standings[m.member]._replace(waits=waits, usable=self.terms.usable)
 
     def _carriers(self, live: Sequence[Member]) -> list[Member]:
-        """Give the members that have news for the person."""
+        """Return the members that have news for the person."""
         told = [claim for claim in self.claims if not claim.void]
         # The latest that counts includes what the earlier ones told.
         return [m for m in live if not _covers(told[-1], m)] if told else list(live)
@@ -291,13 +291,13 @@ class _Case:
         return Claim(revision, notice, bearer.member, bearer.version, exposed, confirmed, supersedes)
 
     def _front(self, carriers: Sequence[Member], bearers: Collection[bytes]) -> Member | None:
-        """Give the member that is held for the news; None where all who bring it bear what was told before."""
+        """Return the member that is held for the news; None where all who bring it bear what was told before."""
         free = [m for m in carriers if m.member not in bearers]
         reachable = (m for m in free if _reachable(m.channels, m.flags, self.terms.usable))
         return next(reachable, free[0] if free else None)
 
     def decision(self) -> Decision:
-        """Give what differs now."""
+        """Return what differs now."""
         known, stood = self.before.members, self.before.standings
         return Decision(
             group=self.before._replace(members=self.members, standings=self.standings, claims=self.claims),

@@ -13,10 +13,11 @@ from services.deduplication.batch import Block, Effects, decide_again, decide_ba
 from services.deduplication.codec import Work, encode_released, encode_superseded, read_block
 from services.deduplication.domain import COUNTERS, NoticeIds, Terms
 from services.deduplication.store import Cohorts, Store
-from services.kit import totals
-from services.kit.codec import TotalsRow, encode_totals
-from services.kit.eventlog import Output, Record
-from services.kit.stage import Connection
+from services.kit.eventlog.port import Output, Record
+from services.kit.stage import totals
+from services.kit.stage.port import Connection
+from services.kit.stage.totals import TotalsRow
+from services.wire.totals import encode_totals
 
 __all__ = ["STAGE", "TOPICS", "DeduplicationHandler", "Directory"]
 
@@ -36,11 +37,11 @@ class Directory(Protocol):
     loaded: asyncio.Event  # what stood in the log when we began is known
 
     def get(self, key: tuple[str, ...]) -> Any | None:
-        """Give the newest entry that is known, None where there is none."""
+        """Return the newest entry that is known, None where there is none."""
         ...
 
     async def wait_for(self, key: tuple[str, ...], version: int = 1) -> Any:
-        """Give the entry once this version, or a later one, is known."""
+        """Return the entry once this version, or a later one, is known."""
         ...
 
 
@@ -172,7 +173,7 @@ def _blocks(work: Iterable[Work]) -> list[Block]:
 
 
 def _moves(effects: Iterable[Effects]) -> dict[int, dict[str, dict[str, int]]]:
-    """Give what changes in the counts: partition -> scope -> counter -> change."""
+    """Return what changes in the counts: partition -> scope -> counter -> change."""
     moved: dict[int, dict[str, dict[str, int]]] = {}
     for one in effects:
         for (partition, cohort), changes in sorted(one.moves.items()):
@@ -183,7 +184,7 @@ def _moves(effects: Iterable[Effects]) -> dict[int, dict[str, dict[str, int]]]:
 
 
 def _highest(rows: Iterable[TotalsRow]) -> list[TotalsRow]:
-    """Give for each count the row with the highest sequence: what intake had taken when it wrote these blocks."""
+    """Return for each count the row with the highest sequence: what intake had taken when it wrote these blocks."""
     highest: dict[tuple[str, str, str], TotalsRow] = {}
     for row in rows:
         kept = highest.get((row.stage, row.source, row.scope))

@@ -10,7 +10,8 @@ import asyncpg
 
 from services.deduplication.batch import Effects, Row
 from services.deduplication.domain import Claim, Group, Member, Standing
-from services.kit.postgres import Queries, binary_copy
+from services.kit.postgres.copy import binary_copy
+from services.kit.postgres.queries import Queries
 
 __all__ = ["Cohorts", "Store"]
 
@@ -39,7 +40,7 @@ class Store:
     """Reads and writes inside the stage's transaction."""
 
     async def cohorts(self, connection: Connection, incident_ids: Collection[str] | None = None) -> Cohorts:
-        """Give the numbers of the cohorts of these incidents, or of all."""
+        """Return the numbers of the cohorts of these incidents, or of all."""
         if incident_ids is None:
             rows = await connection.fetch(_QUERIES["list_all_cohorts"])
         else:
@@ -50,7 +51,7 @@ class Store:
         return found
 
     async def number(self, connection: Connection, wanted: Collection[tuple[str, str]]) -> Cohorts:
-        """Give the numbers of these (incident, cohort)s and of their incidents' other cohorts; new ones get one."""
+        """Return the numbers of these (incident, cohort)s and of their incidents' other cohorts; new ones get one."""
         incidents = {incident for incident, _ in wanted}
         found = await self.cohorts(connection, incidents)
         new = sorted(pair for pair in wanted if pair[1] not in found.get(pair[0], (0, {}))[1])
@@ -61,7 +62,7 @@ class Store:
         return await self.cohorts(connection, incidents)
 
     async def read(self, connection: Connection, incident: int, persons: Sequence[bytes]) -> dict[bytes, Group]:
-        """Give what is known of these persons (in the order of their keys); those not known are left out."""
+        """Return what is known of these persons (in the order of their keys); those not known are left out."""
         groups: dict[bytes, Group] = {}
         for row in await connection.fetch(_QUERIES["read_members"], incident, persons):
             group = groups.get(row[0])
@@ -96,7 +97,7 @@ class Store:
     async def waiting_for_release(
         self, connection: Connection, cohorts: Collection[int], partitions: Collection[int], limit: int
     ) -> list[bytes]:
-        """Give up to `limit` persons whose news waits for the release of one of these cohorts."""
+        """Return up to `limit` persons whose news waits for the release of one of these cohorts."""
         rows = await connection.fetch(_QUERIES["waiting_for_release"], list(cohorts), list(partitions), limit)
         return sorted({row[0] for row in rows})
 
@@ -108,7 +109,7 @@ class Store:
         partitions: Collection[int],
         limit: int,
     ) -> list[bytes]:
-        """Give up to `limit` persons with news that was decided with one of these masks of channels."""
+        """Return up to `limit` persons with news that was decided with one of these masks of channels."""
         rows = await connection.fetch(
             _QUERIES["decided_with_channels"], list(cohorts), list(masks), list(partitions), limit
         )
@@ -116,7 +117,7 @@ class Store:
 
 
 def _by_person(rows: Iterable[Row]) -> list[Row]:
-    """Give rows in the order of the index, where they find their places next to each other: a fifth less CPU."""
+    """Return rows in the order of the index, where they find their places next to each other: a fifth less CPU."""
     return sorted(rows, key=itemgetter(0))
 
 

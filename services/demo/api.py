@@ -53,7 +53,7 @@ class Api:
         return None
 
     async def ledger(self) -> dict[str, Any] | None:
-        """Give the ledger; None while tracking does not know the incident, or is not there."""
+        """Return the ledger; None while tracking does not know the incident, or is not there."""
         try:
             async with self._http.get(self._ledger) as answer:
                 return orjson.loads(await answer.read()) if answer.status == 200 else None

@@ -67,7 +67,7 @@ class Wave:
 def make_waves(
     people: list[Person], waves: int, seed: int, folder: Path, *, supplements: bool
 ) -> tuple[list[Wave], Expectation]:
-    """Write the files of so many waves into `folder`; gives them with what is to be expected.
+    """Write the files of so many waves into `folder`; returns them with what is to be expected.
 
     With `supplements` a share of people gets new facts in the last wave: it has to be sent when the
     others are through, so that what was told before is told already.
@@ -106,13 +106,13 @@ class _Sheet:
         self._corrections = files.enter_context(CohortFile(wave.corrections, wave.form))
 
     def close(self) -> Wave:
-        """Give the wave as it was written."""
+        """Return the wave as it was written."""
         if not self.corrected:
             self.wave.corrections = None
         return self.wave
 
     def record(self, person: Person, facts: Facts, copy: str = "") -> Record:
-        """Give the person's record as this source knows it."""
+        """Return the person's record as this source knows it."""
         bsn = person.bsn.lstrip("0") if self._drops_zeros else person.bsn
         return {
             "memberRef": f"{self._prefix}-{person.number}{copy}", "bsn": bsn, "personKey": person.person_key,
@@ -197,7 +197,7 @@ class _Plan:
             self._expectation.tell(person, more)
 
     def _supplement(self, facts: Facts) -> Facts | None:
-        """Give what a later wave says beyond `facts`, for some people: a category more, or certainty."""
+        """Return what a later wave says beyond `facts`, for some people: a category more, or certainty."""
         if not self._supplements or self._rng.random() >= _SUPPLEMENTED:
             return None
         missing = [1 << at for at in range(len(_CODES)) if not facts.exposed >> at & 1]

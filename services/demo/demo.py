@@ -91,7 +91,7 @@ class Result:
         return bool(self.ledger["balanced"]) and self.verdict.holds
 
     def as_json(self) -> dict[str, Any]:
-        """Give the figures (interfaces: `heraut demo --json`)."""
+        """Return the figures (interfaces: `heraut demo --json`)."""
         verdict = self.verdict
         return {
             "people": self.wish.people,
@@ -146,7 +146,7 @@ def _make(wish: DemoWish, folder: Path) -> tuple[list[Wave], Expectation]:
 async def _tell(
     wish: DemoWish, api: Api, waves: list[Wave], expectation: Expectation, progress: Progress
 ) -> dict[str, Any]:
-    """Send everything and wait until all is told; gives the ledger."""
+    """Send everything and wait until all is told; returns the ledger."""
     watch = Watch(api, progress)
     progress.phase, progress.began = "sending and telling", time.monotonic()
     await api.put_incident(made_up_incident(datetime.now(UTC)))
@@ -196,7 +196,7 @@ class LedgerSource(Protocol):
     """Where the ledger is read from."""
 
     async def ledger(self) -> dict[str, Any] | None:
-        """Give the ledger, None where it cannot be had now."""
+        """Return the ledger, None where it cannot be had now."""
         ...
 
 
@@ -284,7 +284,7 @@ def _check(stack: Stack, incident_id: str, expectation: Expectation) -> Verdict:
 
 
 def _readers(print_dir: Path) -> Executor:
-    """Give whom to read print files with: processes, where reading takes longer than starting them."""
+    """Return whom to read print files with: processes, where reading takes longer than starting them."""
     if sum(1 for _ in print_dir.glob("*.done")) < _BATCHES_WORTH_PROCESSES:
         return ThreadPoolExecutor(1)  # one: the PDF library may be used by one thread at a time
     # Started afresh, not forked: this process has threads.

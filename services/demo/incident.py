@@ -43,7 +43,7 @@ _CONTENT = {
 
 
 def made_up_incident(now: datetime) -> dict[str, Any]:
-    """Give an incident document (interfaces: `PUT /v1/incidents/{incidentId}`) of something that happened lately."""
+    """Return an incident document (interfaces: `PUT /v1/incidents/{incidentId}`) of something that happened lately."""
     return {
         "title": "Datalek bij Laboratorium De Proef",
         "awareAt": (now - timedelta(hours=20)).isoformat(timespec="seconds"),

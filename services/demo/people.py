@@ -79,7 +79,7 @@ class Person:
 
 
 def bsns(rng: random.Random) -> Iterator[str]:
-    """Give different numbers of nine digits that pass the 11-proof, in no visible order, leading zeros included."""
+    """Return different numbers of nine digits that pass the 11-proof, in no visible order, leading zeros included."""
     value, step = rng.randrange(_BSN_SPACE), rng.randrange(10_000_000, _BSN_SPACE - 1)
     while True:
         value = (value + step) % _BSN_SPACE
@@ -90,7 +90,7 @@ def bsns(rng: random.Random) -> Iterator[str]:
 
 
 def make_people(count: int, seed: int) -> list[Person]:
-    """Give `count` people, all different in BSN, e-mail address, portal account and (address, name)."""
+    """Return `count` people, all different in BSN, e-mail address, portal account and (address, name)."""
     rng = random.Random(seed)  # noqa: S311 - made-up people need no secrets
     numbers = bsns(rng)
     people: list[Person] = []
@@ -104,7 +104,7 @@ def make_people(count: int, seed: int) -> list[Person]:
 
 
 def _coprime_step(rng: random.Random) -> int:
-    """Give a step that visits every postcode before it comes to one again."""
+    """Return a step that visits every postcode before it comes to one again."""
     while True:
         step = rng.randrange(100_000, _POSTCODES)
         if step % 2 and step % 3 and step % 5 and step % len(_PAIRS):
@@ -137,7 +137,7 @@ def _neighbours(rng: random.Random, numbers: Iterator[str], postcode: str, first
 
 
 def _house_suffix(rng: random.Random) -> tuple[str, str]:
-    """Give house letter and addition: most have neither."""
+    """Return house letter and addition: most have neither."""
     draw = rng.random()
     if draw < 0.86:
         return "", ""
@@ -167,7 +167,7 @@ def _person(
 
 
 def _given_names(rng: random.Random, family: str, taken: set[tuple[str, str]]) -> tuple[str, str, str]:
-    """Give a given name, initials and a birth date that nobody of this name has here."""
+    """Return a given name, initials and a birth date that nobody of this name has here."""
     while True:
         given = rng.choice(names.GIVEN_NAMES)
         initials = f"{given[0]}." + "".join(f"{rng.choice('ABCEGHJMPRTW')}." for _ in range(rng.choice((0, 1, 1, 2))))
@@ -178,7 +178,7 @@ def _given_names(rng: random.Random, family: str, taken: set[tuple[str, str]]) -
 
 
 def _addresses(rng: random.Random, number: int, given: str, family: str) -> tuple[str, str]:
-    """Give portal account and e-mail address, either of which may be empty."""
+    """Return portal account and e-mail address, either of which may be empty."""
     portal = f"mp-{number:08d}" if rng.random() < _HAS_PORTAL else ""
     if portal and rng.random() < _REFUSED:
         portal = CLOSED_PORTAL + portal

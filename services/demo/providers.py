@@ -56,7 +56,7 @@ class AddressBook:
 
 
 def portal_messages(records: Path, book: AddressBook) -> Iterator[HandOver]:
-    """Give what the portal took."""
+    """Return what the portal took."""
     for record in read_records(records / PORTAL_FILE):
         told = read_notice(f"{record['body']}\n")
         fault = None if record["reference"] in told.references else "reference"
@@ -65,7 +65,7 @@ def portal_messages(records: Path, book: AddressBook) -> Iterator[HandOver]:
 
 
 def emails(records: Path, book: AddressBook) -> Iterator[HandOver]:
-    """Give what the mail server took."""
+    """Return what the mail server took."""
     for record in read_records(records / EMAIL_FILE):
         # The older policy of the library: it leaves headers alone, and so takes a quarter of the time.
         message = message_from_string(record["message"])
@@ -77,7 +77,7 @@ def emails(records: Path, book: AddressBook) -> Iterator[HandOver]:
 
 
 def _text_part(message: Message) -> str:
-    """Give the plain text of a message, empty where it has none."""
+    """Return the plain text of a message, empty where it has none."""
     for part in message.walk():
         if part.get_content_type() == "text/plain":
             content = part.get_payload(decode=True)
@@ -96,7 +96,7 @@ class _Letter(NamedTuple):
 
 
 def letters(print_dir: Path, incident_id: str, book: AddressBook, workers: Executor) -> Iterator[HandOver]:
-    """Give the letters of all finished batches of an incident; a file without its `.done` does not count.
+    """Return the letters of all finished batches of an incident; a file without its `.done` does not count.
 
     Reading PDF takes a millisecond a letter, so `workers` (processes) share the batches out.
     """
@@ -120,7 +120,7 @@ def _read_batch(marker: Path, incident_id: str) -> list[_Letter]:
 
 
 def _pages(content: bytes, manifest: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Give the text of each letter's first page; address, greeting and data all stand there or on the next."""
+    """Return the text of each letter's first page; address, greeting and data all stand there or on the next."""
     document = pypdfium2.PdfDocument(content)
     try:
         for entry in manifest["letters"]:
@@ -167,7 +167,7 @@ def _composed(letter: dict[str, Any], shared: dict[int, str]) -> str:
 
 
 def _strings(value: Any) -> Iterator[str]:
-    """Give every text in a JSON value, in its order."""
+    """Return every text in a JSON value, in its order."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):

@@ -41,7 +41,7 @@ def read_notice(text: str) -> Told:
 
 
 def _find(text: str, sentences: tuple[str, ...]) -> int:
-    """Give where one of the sentences stands, past the end where none does."""
+    """Return where one of the sentences stands, past the end where none does."""
     found = [at for at in (text.find(sentence) for sentence in sentences) if at >= 0]
     return min(found, default=len(text))
 
@@ -58,7 +58,7 @@ def greets(person: Person, greeted: str) -> bool:
 
 
 def address_block(person: Person) -> tuple[str, str, str]:
-    """Give the three lines of the envelope: name, street, place (NEN 5825), as the generator understands them."""
+    """Return the three lines of the envelope: name, street, place (NEN 5825), as the generator understands them."""
     name = _joined(person.initials, person.prefix, person.family_name)
     street = _joined(person.street, _house(person))
     if person.country != "NL":

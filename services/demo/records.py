@@ -45,7 +45,7 @@ class RecordFile:
 
 
 def read_records(path: Path) -> Iterator[dict[str, Any]]:
-    """Give the records of a file, in the order they were written; none where there is no file.
+    """Return the records of a file, in the order they were written; none where there is no file.
 
     A last line without its end was being written when the process was killed: it was never answered.
     """

@@ -17,9 +17,9 @@ import orjson
 
 from services.demo.errors import DemoError
 from services.demo.topics import own_topics
-from services.kit.children import start_child, stop_child
 from services.kit.config import ServiceConfig, load
-from services.kit.embedded import EmbeddedPostgres
+from services.kit.postgres.embedded import EmbeddedPostgres
+from services.kit.process.children import start_child, stop_child
 
 __all__ = ["Stack", "StackWish", "open_stack"]
 
@@ -167,7 +167,7 @@ async def _until_there(file: Path, process: asyncio.subprocess.Process, log: Pat
 
 
 def _written_at(file: Path) -> int:
-    """Give when a file was written, in ns; 0 where there is none."""
+    """Return when a file was written, in ns; 0 where there is none."""
     try:
         return file.stat().st_mtime_ns
     except FileNotFoundError:
@@ -180,7 +180,7 @@ def _last_words(log: Path) -> list[str]:
 
 
 def _without_heraut() -> dict[str, str]:
-    """Give the environment without settings: the stand-ins are no part of Heraut."""
+    """Return the environment without settings: the stand-ins are no part of Heraut."""
     return {name: value for name, value in os.environ.items() if not name.startswith("HERAUT_")}
 
 

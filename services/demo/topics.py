@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from services.demo.errors import DemoError
 from services.kit.config import ServiceConfig
 from services.kit.errors import RetryableError
-from services.kit.eventlog.kafka_client import Closing, KafkaAdmin, KafkaSettings, new_admin, started
+from services.kit.eventlog.kafka.client import Closing, KafkaAdmin, KafkaSettings, new_admin, started
 
 __all__ = ["own_topics"]
 

@@ -12,13 +12,14 @@ from services.dispatch.codec import TOPICS
 from services.dispatch.config import Config, EmailConfig, LetterConfig, PortalConfig
 from services.dispatch.handlers import DispatchHandler
 from services.dispatch.metrics import DispatchMetrics
-from services.dispatch.sender import Sender
+from services.dispatch.sending.sender import Sender
+from services.dispatch.sending.unsealing import VaultPayloads
 from services.dispatch.store import Store
-from services.dispatch.unsealing import VaultPayloads
 from services.kit.clock import SystemClock
-from services.kit.keys import KeyRing
-from services.kit.service import open_service
-from services.kit.vault import Vault
+from services.kit.process.service import open_service
+from services.kit.vault.keys import KeyRing
+from services.kit.vault.vault import Vault
+from services.wire.incidents import follow_incidents
 
 __all__ = ["run"]
 
@@ -33,7 +34,7 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
         provider = _provider(config, service.clock)
         stack.push_async_callback(provider.close)
         store = Store(channel)
-        incidents = service.incidents()
+        incidents = follow_incidents(service)
         metrics = DispatchMetrics(service.registry, channel, provider.name)
         handler = DispatchHandler(
             channel=channel,

@@ -19,8 +19,9 @@ from services.core.notices import Notices
 from services.core.status import AttemptState
 from services.dispatch.domain import Contact
 from services.dispatch.errors import UnnumberedAttemptError
-from services.kit.codec import indexed, notices_from_wire, notices_to_wire, parse
-from services.kit.eventlog import Output
+from services.kit.eventlog.port import Output
+from services.wire.columns import indexed, parse
+from services.wire.notices import notices_from_wire, notices_to_wire
 
 __all__ = [
     "TOPICS",
@@ -43,7 +44,7 @@ _EMPTY: dict[str, str] = msgspec.to_builtins(Contact())
 
 
 def decode_routed(value: bytes | None) -> tuple[Notices, bytes]:
-    """Read a block of `heraut.notices.routed.<channel>.v1`; gives the notices, also as `encode_block` packs them.
+    """Read a block of `heraut.notices.routed.<channel>.v1`; returns the notices, also as `encode_block` packs them.
 
     Raises InvalidMessage.
     """
@@ -67,7 +68,7 @@ def decode_block(block: bytes) -> Notices:
 def encode_attempted(
     notices: Notices, outcomes: Sequence[AttemptState], *, channel: Channel, provider: str, partition: int, at: int
 ) -> Output:
-    """Give the block that says how the hand-over of each of these ended; `at` = ms since 1970."""
+    """Return the block that says how the hand-over of each of these ended; `at` = ms since 1970."""
     cohort_ids, cohorts = indexed(notices.cohorts)
     block = dispatch_pb2.DeliveriesAttempted(
         incident_id=notices.incident_id,
@@ -86,7 +87,7 @@ def encode_attempted(
 
 
 def encode_refused(notices: Notices, reason: str, partition: int) -> Output:
-    """Give the block that sends refused notices back to routing; their `tried` has this channel already."""
+    """Return the block that sends refused notices back to routing; their `tried` has this channel already."""
     block = dispatch_pb2.DeliveriesRefused(notices=notices_to_wire(notices), reason=reason)
     return Output(DELIVERIES_REFUSED, partition, block.SerializeToString())
 

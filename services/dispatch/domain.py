@@ -182,7 +182,7 @@ class Round:
         return [number for number, _ in self.parts]
 
     def rows(self) -> Iterable[tuple[int, range]]:
-        """Give each batch's number and rows."""
+        """Return each batch's number and rows."""
         first = 0
         for number, count in self.parts:
             yield number, range(first, first + count)
@@ -198,7 +198,7 @@ class Work:
     contacts: Sequence[Contact]
 
     def pick(self, rows: list[int]) -> "Work":
-        """Give the rows at these positions, as the same batch."""
+        """Return the rows at these positions, as the same batch."""
         whole = self.round
         part = replace(whole, notices=whole.notices.pick(rows), tries=[whole.tries[row] for row in rows])
         return Work(part, self.incident, [self.contacts[row] for row in rows])
@@ -268,7 +268,7 @@ def gathered(partition: int, batches: Iterable[Batch], now: datetime) -> list[Ro
 
 
 def reopened(partition: int, begun: Iterable[Batch], mine: Collection[int]) -> list[Round]:
-    """Give the rounds that somebody began and did not settle, as they were, less the batches that are `mine`."""
+    """Return the rounds that somebody began and did not settle, as they were, less the batches that are `mine`."""
     others = (batch for batch in begun if batch.number not in mine)
     return [
         replace(_joined(partition, together, together[0].since), batch=together[0].job, repeated=True)
@@ -297,7 +297,7 @@ def _grouped(batches: Iterable[Batch], key: Callable[[Batch], Hashable]) -> list
 
 
 def _filled(batches: Iterable[Batch], size: int) -> list[list[Batch]]:
-    """Give batches in groups of at most `size` attempts, and never an empty one."""
+    """Return batches in groups of at most `size` attempts, and never an empty one."""
     groups: list[list[Batch]] = []
     room = 0
     for batch in batches:
@@ -317,7 +317,7 @@ def _joined(partition: int, batches: Sequence[Batch], created_at: datetime) -> R
 
 
 def joined(parts: Sequence[Notices]) -> Notices:
-    """Give notices of one incident version in one."""
+    """Return notices of one incident version in one."""
     whole = Notices(parts[0].incident_id, parts[0].incident_version)
     for name in COLUMNS:
         setattr(whole, name, list(chain.from_iterable(getattr(part, name) for part in parts)))
@@ -335,12 +335,12 @@ _STATES: Mapping[Ending, AttemptState] = {
 
 
 def state_after(ending: Ending) -> AttemptState:
-    """Give the state that an open attempt moves to (INTENT = it stays, to be repeated)."""
+    """Return the state that an open attempt moves to (INTENT = it stays, to be repeated)."""
     return _STATES[ending]
 
 
 def settled(result: Result, tries: int, wait: float) -> Settled:
-    """Give what is stored of a result; `wait` is the backoff for the try after this one, in seconds.
+    """Return what is stored of a result; `wait` is the backoff for the try after this one, in seconds.
 
     Only what the provider says of this recipient counts as a try: an outage is nobody's fault.
     """
@@ -363,7 +363,7 @@ class Fate(NamedTuple):
 
 
 def part_ways(state: AttemptState, ended: Sequence[Settled]) -> dict[Fate | None, list[int]]:
-    """Give the rows of a batch in `state` by what becomes of them; None = they stay as they are.
+    """Return the rows of a batch in `state` by what becomes of them; None = they stay as they are.
 
     What an owner before us called unknown may still turn out accepted or refused, and nothing else; what is
     settled stays so.
@@ -382,7 +382,7 @@ def part_ways(state: AttemptState, ended: Sequence[Settled]) -> dict[Fate | None
 
 
 def staying(fates: Mapping[Fate | None, Sequence[int]]) -> Fate | None:
-    """Give the fate that keeps the batch: what stays begun, so that a repeat finds it as it was, else the most."""
+    """Return the fate that keeps the batch: what stays begun, so that a repeat finds it as it was, else the most."""
     if None in fates:
         return None
     return max(fates, key=lambda fate: (fate is not None and fate.state is AttemptState.INTENT, len(fates[fate])))

@@ -16,8 +16,8 @@ from services.core.status import UNKNOWN_FOR_TOO_LONG, AttemptState
 from services.dispatch.codec import decode_routed, encode_attempted, encode_block, encode_refused
 from services.dispatch.domain import Batch, Round, Settled, Taken, by_partition, cut, gathered
 from services.dispatch.metrics import DispatchMetrics
-from services.kit.eventlog import Output, Record
-from services.kit.stage import Connection
+from services.kit.eventlog.port import Output, Record
+from services.kit.stage.port import Connection
 
 __all__ = ["BLOCK_NOTICES", "DispatchHandler", "Incidents", "Outcomes"]
 
@@ -33,7 +33,7 @@ class Incidents(Protocol):
     """Incident versions as they become known (the global table of incidents)."""
 
     async def wait_for(self, key: tuple[str, ...], version: int = 1) -> Incident:
-        """Give the entry once it is known."""
+        """Return the entry once it is known."""
         ...
 
 
@@ -47,11 +47,11 @@ class Attempts(Protocol):
     async def overdue_unknowns(
         self, db: Connection, partitions: Sequence[int], since: datetime, limit: int
     ) -> list[Batch]:
-        """Give batches that have been unknown since `since` or longer."""
+        """Return batches that have been unknown since `since` or longer."""
         ...
 
     async def settle(self, db: Connection, one: Round, ended: Sequence[Settled], now: datetime) -> list[int]:
-        """Write down how attempts ended; gives the rows that this settled."""
+        """Write down how attempts ended; returns the rows that this settled."""
         ...
 
 
@@ -127,7 +127,7 @@ class Outcomes:
         self._provider = provider
 
     def outputs(self, partition: int, notices: Notices, ended: Sequence[Settled], now: datetime) -> list[Output]:
-        """Give the blocks for what is settled for good or unknown; refused ones also go back to routing."""
+        """Return the blocks for what is settled for good or unknown; refused ones also go back to routing."""
         told = [row for row, one in enumerate(ended) if one.state > AttemptState.INTENT]
         refused: defaultdict[str, list[int]] = defaultdict(list)
         for row in told:

@@ -84,7 +84,7 @@ class _Durations(Collector):
             self._sum += value * number
 
     def collect(self) -> Iterable[Metric]:
-        """Give what was observed."""
+        """Return what was observed."""
         name, about, label = self._family
         bounds = [*(str(float(bound)) for bound in self._buckets), "+Inf"]
         family = HistogramMetricFamily(name, about, labels=[label])

@@ -15,7 +15,8 @@ from services.core.notices import Notices
 from services.core.status import AttemptState
 from services.dispatch.codec import decode_block, encode_block
 from services.dispatch.domain import Batch, Fate, Key, Round, Settled, Taken, part_ways, staying
-from services.kit.postgres import Queries, binary_copy
+from services.kit.postgres.copy import binary_copy
+from services.kit.postgres.queries import Queries
 
 __all__ = ["Store"]
 
@@ -55,7 +56,7 @@ class Store:
         return [row[0] for row in await db.fetch(self._queries["next_numbers"], count)]
 
     async def _only_new(self, db: Connection, numbered: Iterable[tuple[int, Taken]]) -> list[tuple[int, Taken]]:
-        """Take attempts some of which are there already; gives the batches with what was new."""
+        """Take attempts some of which are there already; returns the batches with what was new."""
         keys = [
             (number, attempt, notice)
             for number, batch in numbered
@@ -69,22 +70,22 @@ class Store:
         return [(number, batch) for number, batch in found if batch.notices]
 
     async def partitions_due(self, db: Connection, partitions: Collection[int], now: datetime) -> list[int]:
-        """Give those of the partitions that have a batch whose turn has come."""
+        """Return those of the partitions that have a batch whose turn has come."""
         rows = await db.fetch(self._queries["partitions_due"], self._channel, list(partitions), now)
         return [row["partition"] for row in rows]
 
     async def queue(self, db: Connection, partition: int, now: datetime, limit: int) -> list[Batch]:
-        """Give batches whose turn it is, the longest waiting first: one, or more with `limit` attempts at most."""
+        """Return batches whose turn it is, the longest waiting first: one, or more with `limit` attempts at most."""
         return _batches(await db.fetch(self._queries["queue"], self._channel, partition, now, limit))
 
     async def open_intents(self, db: Connection, partition: int, now: datetime) -> list[Batch]:
-        """Give what was begun, is not settled and need not wait any longer."""
+        """Return what was begun, is not settled and need not wait any longer."""
         return _batches(await db.fetch(self._queries["open_intents"], self._channel, partition, now))
 
     async def overdue_unknowns(
         self, db: Connection, partitions: Sequence[int], since: datetime, limit: int
     ) -> list[Batch]:
-        """Give `limit` batches at most that have been unknown since `since` or longer."""
+        """Return `limit` batches at most that have been unknown since `since` or longer."""
         rows = await db.fetch(self._queries["overdue_unknowns"], self._channel, list(partitions), since, limit)
         return _batches(rows)
 
@@ -94,7 +95,7 @@ class Store:
         await db.execute(self._queries["intend"], [number for number, _ in begun], [job for _, job in begun], now)
 
     async def settle(self, db: Connection, one: Round, ended: Sequence[Settled], now: datetime) -> list[int]:
-        """Write down how a round's hand-overs ended; gives the rows that this settled, and not somebody else."""
+        """Write down how a round's hand-overs ended; returns the rows that this settled, and not somebody else."""
         stored = {row["batch"]: row for row in await db.fetch(self._queries["lock_batches"], one.numbers)}
         done: list[int] = []
         alike: list[tuple[int, Fate]] = []
@@ -126,7 +127,7 @@ class Store:
     async def _split(
         self, db: Connection, row: asyncpg.Record, notices: Notices, fates: dict[Fate | None, list[int]], now: datetime
     ) -> None:
-        """Give each fate but the one that stays a batch of its own."""
+        """Return each fate but the one that stays a batch of its own."""
         stays = staying(fates)
         leaving = [(fate, notices.pick(ats)) for fate, ats in fates.items() if fate and fate != stays]
         for number, (fate, part) in zip(await self._numbers(db, len(leaving)), leaving, strict=True):
@@ -150,7 +151,7 @@ def _packed(number: int, notices: Notices) -> list[bytes]:
 
 
 def _less(batch: Taken, fresh: set[Key]) -> Taken:
-    """Give a batch with what is `fresh` alone, each once."""
+    """Return a batch with what is `fresh` alone, each once."""
     rows = []
     for row, key in enumerate(zip(batch.notices.ids, batch.notices.attempts, strict=True)):
         if key in fresh:

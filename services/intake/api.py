@@ -9,15 +9,15 @@ import orjson
 from aiohttp import ClientError, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from services.intake.changes import cohort_json, read_cohort
-from services.intake.chunks import ChunkBuilder, Hashes
-from services.intake.control import Control
+from services.intake.control.changes import cohort_json, read_cohort
+from services.intake.control.control import Control
 from services.intake.errors import BadHeaderError, BrokenBodyError, ConflictError, NotFoundError
+from services.intake.members.chunks import ChunkBuilder, Hashes
+from services.intake.members.upload import Format, Report, Tools, Upload
 from services.intake.store import Answer, Store
-from services.intake.upload import Format, Report, Tools, Upload
-from services.kit.document import InvalidDocument
 from services.kit.errors import RetryableError
-from services.kit.health import Problem, json_response
+from services.kit.process.http import Problem, json_response
+from services.wire.incident_document import InvalidDocument
 
 __all__ = ["Api"]
 
@@ -47,7 +47,7 @@ class Api:
         self._turns = asyncio.Semaphore(_UPLOADS)
 
     def routes(self) -> list[web.RouteDef]:
-        """Give the routes, to be mounted behind the bearer check."""
+        """Return the routes, to be mounted behind the bearer check."""
         return [
             web.put(_INCIDENT, _told(self.put_incident)),
             web.get(_INCIDENT, _told(self.show_incident)),
@@ -66,7 +66,7 @@ class Api:
         return json_response(body, 201 if put.created else 200)
 
     async def show_incident(self, request: web.Request) -> web.StreamResponse:
-        """Give an incident and its cohorts."""
+        """Return an incident and its cohorts."""
         return json_response(await self._control.show_incident(_incident_id(request)))
 
     async def put_cohort(self, request: web.Request) -> web.StreamResponse:
@@ -80,7 +80,7 @@ class Api:
         return json_response({**shown, "changed": put.changed}, 201 if put.created else 200)
 
     async def show_cohort(self, request: web.Request) -> web.StreamResponse:
-        """Give a cohort and what was counted of it."""
+        """Return a cohort and what was counted of it."""
         return json_response(await self._control.show_cohort(*_cohort_ids(request)))
 
     async def seal(self, request: web.Request) -> web.StreamResponse:
@@ -235,7 +235,7 @@ def _format(request: web.Request) -> Format:
 
 
 async def _pieces(request: web.Request) -> AsyncIterator[bytes]:
-    """Give the body as it comes. Its end is proven: by its length, or its last chunk; else BrokenBodyError."""
+    """Return the body as it comes. Its end is proven: by its length, or its last chunk; else BrokenBodyError."""
     try:
         while True:
             async with asyncio.timeout(_IDLE):

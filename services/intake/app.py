@@ -6,27 +6,27 @@ from pathlib import Path
 from notification.topics import COHORT
 
 from services.intake.api import Api
-from services.intake.chunks import Hashes
 from services.intake.config import Config
-from services.intake.control import Control
+from services.intake.control.control import Control
 from services.intake.handlers import EVENTS_AT_ONCE, EventHandler, Means
-from services.intake.identity import Fingerprints, Pseudonyms
+from services.intake.members.acceptance import Taker
+from services.intake.members.chunks import Hashes
+from services.intake.members.upload import Tools
 from services.intake.metrics import IntakeMetrics
 from services.intake.openapi import OPENAPI
+from services.intake.records.identity import Fingerprints, Pseudonyms
 from services.intake.store import Store
-from services.intake.taking import Taker
-from services.intake.upload import Tools
-from services.kit.health import web_app
-from services.kit.keys import KeyRing
-from services.kit.service import open_service
-from services.kit.stage import StagePolicy
-from services.kit.vault import Vault
+from services.kit.process.http import web_app
+from services.kit.process.service import open_service
+from services.kit.stage.port import StagePolicy
+from services.kit.vault.keys import KeyRing
+from services.kit.vault.vault import Vault
 
 __all__ = ["hashes_of", "run"]
 
 
 def hashes_of(keys: KeyRing) -> Hashes:
-    """Give the keyed hashes that intake makes with these keys."""
+    """Return the keyed hashes that intake makes with these keys."""
     version, match = keys.pepper("match")
     return Hashes(Pseudonyms(match), version, Fingerprints(keys.pepper("line")[1]))
 

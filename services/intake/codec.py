@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from notification.v1 import intake_pb2
 
 from services.intake.domain import Block
-from services.kit.codec import TotalsRow, indexed, slots_to_wire, totals_to_wire
+from services.kit.stage.totals import TotalsRow
+from services.wire.columns import indexed, slots_to_wire
+from services.wire.totals import totals_to_wire
 
 __all__ = ["BlockHeader", "encode_members"]
 
@@ -24,7 +26,7 @@ class BlockHeader:
 
 
 def encode_members(header: BlockHeader, block: Block) -> bytes:
-    """Give the block for `heraut.members.accepted.v1`."""
+    """Return the block for `heraut.members.accepted.v1`."""
     language_names, languages = indexed(block.languages)
     return intake_pb2.MembersAccepted(
         incident_id=header.incident_id,

@@ -158,7 +158,7 @@ def settle(chunk: Chunk, rows: Sequence[int], stored: Mapping[bytes, Stored], up
 
 
 def blocks_of(chunk: Chunk, settled: Settled, partitions: int) -> list[Block]:
-    """Give the blocks that tell of new and corrected members, and of those that left a pseudonym."""
+    """Return the blocks that tell of new and corrected members, and of those that left a pseudonym."""
     blocks = [_retraction(chunk, *left, partitions) for left in settled.retracted]
     rows = [*settled.new, *settled.corrected]
     versions = dict(zip(settled.corrected, settled.versions, strict=True))

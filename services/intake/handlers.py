@@ -13,17 +13,17 @@ from notification.topics import COHORT
 from services.core.clock import Clock
 from services.core.cohort import Cohort
 from services.core.incident import Incident
-from services.intake.chunks import CHUNK_RECORDS, ChunkBuilder, Hashes
-from services.intake.cloudevents import CohortOpened, Event, MembersAffected, read_event
-from services.intake.control import add_cohort, change_cohort, find
+from services.intake.control.control import add_cohort, change_cohort, find
 from services.intake.errors import ConflictError, InvalidEventError, NotFoundError, NotKnownYetError
+from services.intake.events.cloudevents import CohortOpened, Event, MembersAffected, read_event
+from services.intake.members.acceptance import Part, Taker
+from services.intake.members.chunks import CHUNK_RECORDS, ChunkBuilder, Hashes
 from services.intake.metrics import IntakeMetrics
-from services.intake.records import read_object
+from services.intake.records.record import read_object
 from services.intake.store import Connection, Store
-from services.intake.taking import Part, Taker
 from services.kit.errors import HerautError, InvalidMessage
-from services.kit.eventlog import Output, Record
 from services.kit.eventlog.dead_letters import dead_letter
+from services.kit.eventlog.port import Output, Record
 
 __all__ = ["EVENTS_AT_ONCE", "EventHandler", "Means"]
 

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from services.intake.taking import Taken
+from services.intake.members.acceptance import Taken
 
 __all__ = ["IntakeMetrics"]
 

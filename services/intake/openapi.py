@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.intake.records import COLUMNS
+from services.intake.records.record import COLUMNS
 
 __all__ = ["OPENAPI"]
 

@@ -11,8 +11,9 @@ import asyncpg
 from services.core.cohort import Cohort
 from services.core.ids import ID_BYTES
 from services.intake.domain import Chunk, Counts, Rejected, Stored
-from services.intake.records import COLUMNS
-from services.kit.postgres import Queries, binary_copy
+from services.intake.records.record import COLUMNS
+from services.kit.postgres.copy import binary_copy
+from services.kit.postgres.queries import Queries
 
 __all__ = ["Answer", "CohortRow", "IncidentRow", "Store", "TotalsState"]
 
@@ -66,7 +67,7 @@ class Store:
         self._queries = Queries.load(Path(__file__).with_name("queries.sql"))
 
     async def lock_incident(self, db: Connection, incident_id: str, now: datetime) -> tuple[int, bytes]:
-        """Lock an incident, known or not; gives its version (0 = new) and document."""
+        """Lock an incident, known or not; returns its version (0 = new) and document."""
         await db.execute(self._queries["add_incident"], incident_id, now)
         row = await db.fetchrow(self._queries["lock_incident"], incident_id)
         assert row is not None  # noqa: S101 - just made, and rows are never deleted
@@ -75,16 +76,16 @@ class Store:
     async def change_incident(
         self, db: Connection, incident_id: str, version: int, document: bytes, now: datetime
     ) -> None:
-        """Give an incident its next version."""
+        """Return an incident its next version."""
         await db.execute(self._queries["change_incident"], incident_id, version, document, now)
 
     async def show_incident(self, db: Connection, incident_id: str) -> IncidentRow | None:
-        """Give an incident, if it is known."""
+        """Return an incident, if it is known."""
         row = await db.fetchrow(self._queries["show_incident"], incident_id)
         return IncidentRow(*row) if row else None
 
     async def list_cohorts(self, db: Connection, incident_id: str) -> list[CohortRow]:
-        """Give the cohorts of an incident."""
+        """Return the cohorts of an incident."""
         rows = await db.fetch(self._queries["list_cohorts"], incident_id)
         return [_cohort(incident_id, row["cohort_id"], row) for row in rows]
 
@@ -98,11 +99,11 @@ class Store:
         return await self._cohort("lock_cohort", db, incident_id, cohort_id)
 
     async def hold_cohort(self, db: Connection, incident_id: str, cohort_id: str) -> CohortRow | None:
-        """Give a cohort and keep it from being changed until the transaction ends."""
+        """Return a cohort and keep it from being changed until the transaction ends."""
         return await self._cohort("hold_cohort", db, incident_id, cohort_id)
 
     async def show_cohort(self, db: Connection, incident_id: str, cohort_id: str) -> CohortRow | None:
-        """Give a cohort, if it is known."""
+        """Return a cohort, if it is known."""
         return await self._cohort("show_cohort", db, incident_id, cohort_id)
 
     async def change_cohort(self, db: Connection, c: Cohort, now: datetime) -> None:
@@ -111,7 +112,7 @@ class Store:
         await db.execute(self._queries["change_cohort"], c.incident_id, c.cohort_id, c.version, *state, now)
 
     async def count_cohort(self, db: Connection, scope: str) -> Counts:
-        """Give what was counted of a cohort so far."""
+        """Return what was counted of a cohort so far."""
         row = await db.fetchrow(self._queries["count_cohort"], scope)
         return Counts(*row["counts"]) if row else Counts(0, 0, 0)
 
@@ -132,7 +133,7 @@ class Store:
     async def add_members(
         self, db: Connection, chunk: Chunk, rows: Sequence[int], upload: int, number: int
     ) -> set[bytes]:
-        """Write rows as new members; gives those that were, the others were added by somebody else meanwhile."""
+        """Write rows as new members; returns those that were, the others were added by somebody else meanwhile."""
         columns = ([column[row] for row in rows] for column in (chunk.members, chunk.pseudonyms, chunk.contents))
         added = await db.fetch(self._queries["add_members"], upload, number, *columns)
         return {row["member"] for row in added}
@@ -151,7 +152,7 @@ class Store:
         await db.execute(self._queries["touch_members"], upload, members)
 
     async def rejected_before(self, db: Connection, records: Sequence[bytes]) -> set[bytes]:
-        """Give those of the records that are counted as rejected."""
+        """Return those of the records that are counted as rejected."""
         return {row["record"] for row in await db.fetch(self._queries["rejected_before"], records)}
 
     async def lock_totals(self, db: Connection, scope: str, now: datetime) -> TotalsState:
@@ -165,15 +166,15 @@ class Store:
         await db.execute(self._queries["move_totals"], scope, sequence, list(counts))
 
     async def take_back_rejections(self, db: Connection, records: Sequence[bytes]) -> int:
-        """Forget that these records were rejected; gives how many were."""
+        """Forget that these records were rejected; returns how many were."""
         return len(await db.fetch(self._queries["take_back_rejections"], records))
 
     async def accepted_before(self, db: Connection, records: Collection[bytes]) -> set[bytes]:
-        """Give those of the records that are accepted members."""
+        """Return those of the records that are accepted members."""
         return {row["member"] for row in await db.fetch(self._queries["accepted_before"], list(records))}
 
     async def add_rejections(self, db: Connection, rejected: Sequence[Rejected], number: int, now: datetime) -> int:
-        """Count rejected records, each once whatever comes again; gives how many were not counted before."""
+        """Count rejected records, each once whatever comes again; returns how many were not counted before."""
         columns: list[list[Any]] = [
             [r.record for r in rejected],
             [r.line for r in rejected],
@@ -184,7 +185,7 @@ class Store:
         return len(await db.fetch(self._queries["add_rejections"], number, now, *columns))
 
     async def find_answer(self, db: Connection, key: bytes) -> Answer | None:
-        """Give what was answered to a key."""
+        """Return what was answered to a key."""
         row = await db.fetchrow(self._queries["find_answer"], key)
         return Answer(*row) if row else None
 

@@ -10,9 +10,9 @@ class SystemClock:
     """Time as the machine tells it."""
 
     def now(self) -> datetime:
-        """Give the wall-clock time, aware, in UTC."""
+        """Return the wall-clock time, aware, in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Give seconds that never run backwards, for durations."""
+        """Return seconds that never run backwards, for durations."""
         return time.monotonic()

@@ -28,7 +28,7 @@ def setting(env: str, parse: Callable[[str], Any] = str, *, default: Any = datac
 
 
 def one_of(*words: str) -> Callable[[str], str]:
-    """Give a parser that takes only these words."""
+    """Return a parser that takes only these words."""
 
     def parse(text: str) -> str:
         if text not in words:
@@ -102,7 +102,7 @@ class ServiceConfig:
     log_level: str = setting("HERAUT_LOG_LEVEL", one_of("debug", "info", "warning", "error"), default="info")
 
     def faults(self) -> list[str]:
-        """Give what is wrong between settings; a room's Config may add to it."""
+        """Return what is wrong between settings; a room's Config may add to it."""
         if self.log == "kafka" and not self.kafka_bootstrap_servers:
             return ["HERAUT_KAFKA_BOOTSTRAP_SERVERS is needed with HERAUT_LOG=kafka"]
         return []
@@ -158,7 +158,7 @@ def _read(
 
 
 def _text(env: str, environ: Mapping[str, str]) -> str | None:
-    """Give a variable's text, from itself or the file it names; empty counts as unset."""
+    """Return a variable's text, from itself or the file it names; empty counts as unset."""
     file_env = f"{env}_FILE"
     if environ.get(env):
         if environ.get(file_env) and is_known(file_env):

@@ -7,7 +7,7 @@ __all__ = ["backoff", "pause_until"]
 
 
 def backoff(attempt: int, *, base: float, cap: float, random: Callable[[], float]) -> float:
-    """Give the seconds to wait after failed attempt number `attempt` (0 = the first), with jitter.
+    """Return the seconds to wait after failed attempt number `attempt` (0 = the first), with jitter.
 
     Between half of the exponential wait and the whole: spread out, so that many who failed together do not
     come back together, yet never at once. `random` gives numbers from 0 to 1.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from services.kit.errors import LogPositionError, RetryableError
-from services.kit.eventlog import Cursor, Output, Record, Row, TopicPartition
+from services.kit.eventlog.port import Cursor, Output, Record, Row, TopicPartition
 
 __all__ = ["FakeClock", "MemoryLog", "MemoryTopics"]
 
@@ -19,11 +19,11 @@ class FakeClock:
         self._monotonic = 0.0
 
     def now(self) -> datetime:
-        """Give the time it was set to."""
+        """Return the time it was set to."""
         return self._now
 
     def monotonic(self) -> float:
-        """Give the seconds that it was moved."""
+        """Return the seconds that it was moved."""
         return self._monotonic
 
     def advance(self, seconds: float) -> None:
@@ -77,7 +77,7 @@ class MemoryLog:
         self.paused.clear()
 
     async def fetch(self, limit: int, wait: float) -> Sequence[Record]:
-        """Give up to `limit` records past those given before; waits up to `wait` seconds for the first."""
+        """Return up to `limit` records past those given before; waits up to `wait` seconds for the first."""
         self._reach()
         records = self._take(limit)
         if not records and wait > 0:
@@ -91,11 +91,11 @@ class MemoryLog:
         return records
 
     def pause(self, partitions: Sequence[TopicPartition]) -> None:
-        """Give no records of these partitions until resumed."""
+        """Return no records of these partitions until resumed."""
         self.paused.update(partitions)
 
     def resume(self, partitions: Sequence[TopicPartition]) -> None:
-        """Give records of these partitions again."""
+        """Return records of these partitions again."""
         self.paused.difference_update(partitions)
 
     async def publish(self, source: str, at: TopicPartition, rows: Sequence[Row]) -> None:
@@ -116,13 +116,13 @@ class MemoryLog:
         self.topics.write(TopicPartition(output.topic, output.partition), output.value)
 
     async def last_sequence(self, source: str, at: TopicPartition) -> int | None:
-        """Give the highest sequence of `source`, None where there is none."""
+        """Return the highest sequence of `source`, None where there is none."""
         self._reach()
         found = [record.seq for record in self.topics.records[at] if record.source == source]
         return max(found, default=None)
 
     async def backlog(self) -> Mapping[TopicPartition, int]:
-        """Give how many records lie between the reading position and the end, by assigned partition."""
+        """Return how many records lie between the reading position and the end, by assigned partition."""
         self._reach()
         return {at: len(self.topics.records[at]) - offset for at, offset in self.assigned.items()}
 
@@ -131,7 +131,7 @@ class MemoryLog:
         self.progress.update(cursors)
 
     async def close(self) -> None:
-        """Give nothing any more."""
+        """Return nothing any more."""
         self.assigned = {}
 
     def _take(self, limit: int) -> list[Record]:

@@ -3,11 +3,12 @@
 import asyncio
 from pathlib import Path
 
-from services.kit.service import open_service
+from services.kit.process.service import open_service
 from services.routing.codec import TOPICS
 from services.routing.config import Config
 from services.routing.handlers import RoutingHandler
 from services.routing.metrics import RoutingMetrics
+from services.wire.incidents import follow_incidents
 
 __all__ = ["run"]
 
@@ -15,6 +16,6 @@ __all__ = ["run"]
 async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = None) -> None:
     """Be the routing service until `stop`."""
     async with open_service(config, "routing") as service:
-        handler = RoutingHandler(service.incidents(), RoutingMetrics(service.registry))
+        handler = RoutingHandler(follow_incidents(service), RoutingMetrics(service.registry))
         service.stage(TOPICS, handler)
         await service.run(stop, ready_file=ready_file)

@@ -13,10 +13,11 @@ from notification.v1 import deduplication_pb2, dispatch_pb2, routing_pb2
 from services.core.channel import Channel
 from services.core.notices import FLAG_MAYBE_TOLD, Notices
 from services.core.status import UNKNOWN_FOR_TOO_LONG
-from services.kit.codec import notices_from_wire, notices_to_wire, parse
 from services.kit.errors import InvalidMessage
-from services.kit.eventlog import Output, Record
+from services.kit.eventlog.port import Output, Record
 from services.routing.errors import EmptyBlockError
+from services.wire.columns import parse
+from services.wire.notices import notices_from_wire, notices_to_wire
 
 __all__ = ["TOPICS", "decode_notices", "encode_exhausted", "encode_routed"]
 
@@ -45,12 +46,12 @@ def decode_notices(record: Record) -> Notices:
 
 
 def encode_routed(channel: Channel, partition: int, notices: Notices) -> Output:
-    """Give the block that hands notices to the dispatch of `channel`."""
+    """Return the block that hands notices to the dispatch of `channel`."""
     block = routing_pb2.NoticesRouted(notices=notices_to_wire(notices))
     return Output(_ROUTED[channel], partition, block.SerializeToString())
 
 
 def encode_exhausted(partition: int, notices: Notices) -> Output:
-    """Give the block that says that no channel is left for these notices."""
+    """Return the block that says that no channel is left for these notices."""
     block = routing_pb2.NoticesExhausted(notices=notices_to_wire(notices))
     return Output(NOTICES_EXHAUSTED, partition, block.SerializeToString())

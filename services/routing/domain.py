@@ -63,7 +63,7 @@ def route(notices: Notices, choices: Choices) -> Iterator[tuple[Channel | None, 
 
 
 def _again(notices: Notices, row: int, choices: Choices) -> int:
-    """Give the channel to repeat where none is left: e-mail, if that is what nobody can know about; else 0."""
+    """Return the channel to repeat where none is left: e-mail, if that is what nobody can know about; else 0."""
     maybe = notices.flags[row] & FLAG_MAYBE_TOLD and notices.attempts[row] < _ATTEMPTS_WITH_REPEATS
     return choices[_MAYBE_TOLD] if maybe else 0
 

@@ -7,8 +7,8 @@ from typing import NamedTuple, Protocol
 from services.core.channel import Channel
 from services.core.incident import Incident
 from services.core.notices import Notices
-from services.kit.eventlog import Output, Record
-from services.kit.stage import Connection
+from services.kit.eventlog.port import Output, Record
+from services.kit.stage.port import Connection
 from services.routing.codec import decode_notices, encode_exhausted, encode_routed
 from services.routing.domain import Choices, choices_of, packed, route
 from services.routing.metrics import RoutingMetrics
@@ -20,7 +20,7 @@ class Incidents(Protocol):
     """Incident versions as they become known (the global table of incidents)."""
 
     async def wait_for(self, key: tuple[str, ...], version: int = 1) -> Incident:
-        """Give the entry once it is known."""
+        """Return the entry once it is known."""
         ...
 
 
@@ -55,7 +55,7 @@ class RoutingHandler:
             self._choices[incident_id, version] = choices_of(incident)
 
     async def apply(self, connection: Connection, work: Sequence[Work]) -> Sequence[Output]:  # noqa: ARG002
-        """Give the blocks to send on; there is nothing to write down."""
+        """Return the blocks to send on; there is nothing to write down."""
         ways: defaultdict[_Way, list[Notices]] = defaultdict(list)
         for partition, notices in work:
             choices = self._choices[notices.incident_id, notices.incident_version]

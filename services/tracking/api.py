@@ -12,8 +12,8 @@ import orjson
 from aiohttp import web
 
 from services.core.clock import Clock
-from services.kit.health import Problem, json_response, problem
-from services.kit.postgres import is_retryable
+from services.kit.postgres.pool import is_retryable
+from services.kit.process.http import Problem, json_response, problem
 from services.tracking.handlers import Ledgers
 from services.tracking.ledger import CohortLine, Ledger, Line
 from services.tracking.page import render
@@ -27,7 +27,7 @@ _CHALLENGE = 'Basic realm="Heraut", charset="UTF-8"'
 
 
 def openapi() -> Mapping[str, Any]:
-    """Give the description of the routes."""
+    """Return the description of the routes."""
     document: Mapping[str, Any] = orjson.loads((_HERE / "openapi.json").read_bytes())
     return document
 
@@ -64,7 +64,7 @@ class Api:
         )
 
     def routes(self) -> list[web.RouteDef]:
-        """Give the routes, to be mounted behind the bearer check, PUBLIC ones beside it."""
+        """Return the routes, to be mounted behind the bearer check, PUBLIC ones beside it."""
         return [
             web.get("/", self.show_page),
             web.get("/v1/incidents", self.list_incidents),
@@ -72,14 +72,14 @@ class Api:
         ]
 
     async def list_incidents(self, _: web.Request) -> web.StreamResponse:
-        """Give the incidents that are known."""
+        """Return the incidents that are known."""
         self._expect_loaded()
         incidents = self._ledgers.incidents()
         return json_response({"incidents": [{"incidentId": i.incident_id, "title": i.title} for i in incidents]})
 
     @_while_database_answers
     async def show_ledger(self, request: web.Request) -> web.StreamResponse:
-        """Give the ledger of an incident."""
+        """Return the ledger of an incident."""
         self._expect_loaded()
         ledger = await self._ledgers.of(request.match_info["incident_id"])
         if ledger is None:
@@ -88,7 +88,7 @@ class Api:
 
     @_while_database_answers
     async def show_page(self, request: web.Request) -> web.StreamResponse:
-        """Give the ledgers of all incidents as a page."""
+        """Return the ledgers of all incidents as a page."""
         if not self._may_see(request.headers.get("Authorization", "")):
             refused = problem(401, "Who asks?", "Any user name, and the operator's token as the password.")
             refused.headers["WWW-Authenticate"] = _CHALLENGE
@@ -120,7 +120,7 @@ class Api:
 
 
 def ledger_json(ledger: Ledger) -> dict[str, Any]:
-    """Give a ledger as it is answered (interfaces: the ledger)."""
+    """Return a ledger as it is answered (interfaces: the ledger)."""
     return {
         "incidentId": ledger.incident_id,
         "title": ledger.title,

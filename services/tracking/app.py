@@ -5,30 +5,31 @@ import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from services.kit.health import web_app
-from services.kit.postgres import is_retryable
+from services.kit.postgres.pool import is_retryable
+from services.kit.process.http import web_app
+from services.kit.process.service import open_service
 from services.kit.retry import pause_until
-from services.kit.service import open_service
 from services.tracking.api import PUBLIC, Api, openapi
 from services.tracking.codec import TOPICS
 from services.tracking.config import Config
 from services.tracking.handlers import Ledgers, TrackingHandler
 from services.tracking.metrics import LedgerMetrics, TrackingMetrics
 from services.tracking.store import Store
+from services.wire.incidents import follow_incidents
 
 __all__ = ["run"]
 
 # A scrape comes every 15 seconds or so; figures a few seconds old cost it nothing.
 _GAUGES_EVERY = 5.0
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = None) -> None:
     """Be the tracking service until `stop`."""
     async with open_service(config, "tracking") as service:
         store = Store()
-        ledgers = Ledgers(service.pool, store, service.incidents())
+        ledgers = Ledgers(service.pool, store, follow_incidents(service))
         gauges = LedgerMetrics(service.registry)
 
         async def refresh() -> None:
@@ -58,7 +59,7 @@ def _repeat(step: Callable[[], Awaitable[None]]) -> Callable[[asyncio.Event], Aw
             except Exception as error:
                 if not is_retryable(error):
                     raise
-                log.warning("the database does not answer", extra={"part": "gauges"})
+                logger.warning("the database does not answer", extra={"part": "gauges"})
             await pause_until(stop, _GAUGES_EVERY)
 
     return job

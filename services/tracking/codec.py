@@ -8,22 +8,14 @@ from notification.v1 import deduplication_pb2, dispatch_pb2, routing_pb2
 from services.core.channel import channel_named
 from services.core.ids import ID_BYTES
 from services.core.status import AttemptState
-from services.kit.codec import (
-    SMALL,
-    TotalsRow,
-    check_names,
-    column,
-    decode_totals,
-    looked_up,
-    moment,
-    notices_from_wire,
-    parse,
-    split_ids,
-)
 from services.kit.errors import InvalidMessage
-from services.kit.eventlog import Record
+from services.kit.eventlog.port import Record
+from services.kit.stage.totals import TotalsRow
 from services.tracking.domain import Outcomes, State, Superseded
 from services.tracking.errors import UnknownWordError
+from services.wire.columns import SMALL, check_names, column, looked_up, moment, parse, split_ids
+from services.wire.notices import notices_from_wire
+from services.wire.totals import decode_totals
 
 __all__ = ["TOPICS", "Work", "decode"]
 

@@ -95,13 +95,13 @@ class Outcomes:
     attempts: list[int] = field(default_factory=list)
 
     def findings(self) -> Iterator[Finding]:
-        """Give them one by one."""
+        """Return them one by one."""
         columns = (self.notices, self.scopes, self.members, self.revisions, self.states, self.attempts)
         for notice, scope, member, revision, state, attempt in zip(*columns, strict=True):
             yield Finding(notice, scope, member, revision, state, attempt, self.at, self.channel, counted=True)
 
     def without(self, rows: Sequence[int]) -> "Outcomes":
-        """Give the block less these rows."""
+        """Return the block less these rows."""
         if not rows:
             return self
         out = set(rows)
@@ -129,7 +129,7 @@ class Superseded:
     notices: list[bytes]
 
     def findings(self) -> Iterator[Finding]:
-        """Give them one by one."""
+        """Return them one by one."""
         for notice, scope in zip(self.notices, self.scopes, strict=True):
             yield Finding(notice, scope, None, 0, State.UNHEARD, 0, self.at, 0, counted=False)
 

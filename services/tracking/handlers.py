@@ -7,10 +7,10 @@ from typing import Any, Protocol, TypeAlias
 import asyncpg
 
 from services.core.incident import Incident
-from services.kit import totals
-from services.kit.codec import TotalsRow
-from services.kit.eventlog import Output, Record
-from services.kit.stage import Connection
+from services.kit.eventlog.port import Output, Record
+from services.kit.stage import totals
+from services.kit.stage.port import Connection
+from services.kit.stage.totals import TotalsRow
 from services.tracking.codec import Work, decode
 from services.tracking.domain import COUNTERS, Deltas, Finding, Outcomes, Superseded, all_differ, better, moved
 from services.tracking.ledger import Heard, Ledger, hear, ledger_of
@@ -117,11 +117,11 @@ class Control(Protocol):
     loaded: asyncio.Event  # all that was said before this process began is known
 
     def get(self, key: tuple[str, ...]) -> Any | None:
-        """Give an entry, None where there is none."""
+        """Return an entry, None where there is none."""
         ...
 
     def items(self) -> Iterable[tuple[tuple[str, ...], Any]]:
-        """Give all entries."""
+        """Return all entries."""
         ...
 
 
@@ -141,17 +141,17 @@ class Ledgers:
         return self._control.loaded.is_set()
 
     def incidents(self) -> list[Incident]:
-        """Give the incidents that are known, by id."""
+        """Return the incidents that are known, by id."""
         found = [value for key, value in self._control.items() if key[0] == "incident" and len(key) == 2]
         return sorted(found, key=lambda incident: str(incident.incident_id))
 
     async def of(self, incident_id: str) -> Ledger | None:
-        """Give the ledger of an incident, None where it is not known."""
+        """Return the ledger of an incident, None where it is not known."""
         incident = self._control.get(("incident", incident_id))
         return (await self._draw_up([incident], f"{incident_id}/"))[0] if incident else None
 
     async def all(self) -> list[Ledger]:
-        """Give the ledgers of all incidents."""
+        """Return the ledgers of all incidents."""
         return await self._draw_up(self.incidents(), "")
 
     async def _draw_up(self, incidents: Sequence[Incident], prefix: str) -> list[Ledger]:
@@ -163,7 +163,7 @@ class Ledgers:
         ]
 
     async def _settled(self, prefix: str) -> tuple[dict[str, Heard], set[str]]:
-        """Give what was heard, and the scopes whose figures disagree although they no longer move."""
+        """Return what was heard, and the scopes whose figures disagree although they no longer move."""
         heard = await self._hear(prefix)
         doubtful = {scope: figures for scope, figures in heard.items() if not figures.agrees}
         for _ in range(round(SETTLE_SECONDS / POLL_SECONDS)):

@@ -62,7 +62,7 @@ class LedgerMetrics(Collector):
         return self._families()
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """Give the gauges."""
+        """Return the gauges."""
         members, oldest, unbalanced = self._families()
         for incident_id, cohort_id, figures in _bounded(self._ledgers):
             for disposition, count in figures.items():

@@ -48,7 +48,7 @@ _REASONS = (
 
 
 def render(ledgers: Sequence[Ledger], at: datetime, *, refresh: bool) -> str:
-    """Give the page as of `at`. Without `refresh` it stands still, for who reads slowly or listens."""
+    """Return the page as of `at`. Without `refresh` it stands still, for who reads slowly or listens."""
     again = f'<meta http-equiv="refresh" content="{REFRESH_SECONDS}">' if refresh else ""
     switch = '<a href="?refresh=off">Stand still</a>' if refresh else '<a href="/">Keep up to date</a>'
     pace = f"renewed every {REFRESH_SECONDS} seconds" if refresh else "standing still"
@@ -173,7 +173,7 @@ def _number(value: int) -> str:
 
 
 def _percent(part: int, whole: int) -> str:
-    """Give a share; never 100 % while one is left, never 0 % once there is one."""
+    """Return a share; never 100 % while one is left, never 0 % once there is one."""
     if whole <= 0:
         return "\N{EN DASH}"
     share = 100 * part / whole

@@ -9,8 +9,9 @@ from typing import TypeAlias
 import asyncpg
 import orjson
 
-from services.kit.codec import TotalsRow
-from services.kit.postgres import Queries, binary_copy
+from services.kit.postgres.copy import binary_copy
+from services.kit.postgres.queries import Queries
+from services.kit.stage.totals import TotalsRow
 from services.tracking.domain import COUNTERS, Finding, Outcomes
 from services.tracking.ledger import Totals
 
@@ -35,7 +36,7 @@ class Store:
         self._queries = Queries.load(Path(__file__).with_name("queries.sql"))
 
     async def number_cohorts(self, db: Connection, scopes: Collection[str]) -> dict[str, int]:
-        """Give each scope its number, a new one where it has none."""
+        """Return each scope its number, a new one where it has none."""
         numbers = await self._numbers(db, scopes)
         if len(numbers) < len(scopes):
             await db.execute(self._queries["add_cohorts"], [scope for scope in scopes if scope not in numbers])
@@ -57,7 +58,7 @@ class Store:
         return {row["notice"]: Finding(*row) for row in rows}
 
     async def add_notices(self, db: Connection, findings: Sequence[Finding], numbers: Mapping[str, int]) -> set[bytes]:
-        """Write new rows; gives the notices that had none."""
+        """Write new rows; returns the notices that had none."""
         added = await db.fetch(self._queries["add_notices"], *_columns(findings, numbers))
         return {row["notice"] for row in added}
 
@@ -71,7 +72,7 @@ class Store:
         await db.execute(self._queries["keep_totals"], *zip(*values, strict=True))
 
     async def read_totals(self, db: Connection, prefix: str) -> list[Totals]:
-        """Give what every stage counted of scopes that begin with `prefix`, as of one moment."""
+        """Return what every stage counted of scopes that begin with `prefix`, as of one moment."""
         rows = await db.fetch(self._queries["read_totals"], prefix)
         return [Totals(row["stage"], row["scope"], _named(row["counts"]), row["first_at"]) for row in rows]
 

@@ -26,7 +26,7 @@ def _name(path: Path) -> str:
 
 
 def _message(path: Path) -> Message:
-    """Give an empty message of the type that the topic of this example holds."""
+    """Return an empty message of the type that the topic of this example holds."""
     name = TOPIC[_topic(path)].message.rpartition(".")[2]
     made: Message = next(getattr(module, name)() for module in MODULES if hasattr(module, name))
     return made

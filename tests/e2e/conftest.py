@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.kit.embedded import EmbeddedPostgres
+from services.kit.postgres.embedded import EmbeddedPostgres
 
 
 @pytest.fixture(autouse=True)

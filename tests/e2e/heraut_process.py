@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from services.kit.embedded import EmbeddedPostgres
+from services.kit.postgres.embedded import EmbeddedPostgres
 
 HERAUT = [sys.executable, "-m", "services.cli"]
 # A busy machine with two cores starts seven services and a database in twenty seconds.
@@ -19,7 +19,7 @@ READY_SECONDS = 120.0
 
 
 def environ(**changes: str) -> dict[str, str]:
-    """Give this environment without its settings of Heraut, any free ports, and `changes`."""
+    """Return this environment without its settings of Heraut, any free ports, and `changes`."""
     bare = {name: value for name, value in os.environ.items() if not name.startswith("HERAUT_")}
     return bare | {"HERAUT_HTTP_PORT": "0"} | changes
 
@@ -40,7 +40,7 @@ def heraut_json(*arguments: str, **changes: str) -> Any:
 
 @contextmanager
 def running_up(data: Path, settings: Mapping[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run `heraut up` until the end of the context; gives it once services.json is there."""
+    """Run `heraut up` until the end of the context; returns it once services.json is there."""
     (data / "services.json").unlink(missing_ok=True)
     with (data / "up.log").open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - our own command

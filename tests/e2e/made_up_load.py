@@ -22,7 +22,7 @@ _TOLD_WITHIN = 240.0
 
 
 def without_heraut() -> dict[str, str]:
-    """Give this environment without its settings of Heraut, and with any free ports."""
+    """Return this environment without its settings of Heraut, and with any free ports."""
     bare = {name: value for name, value in os.environ.items() if not name.startswith("HERAUT_")}
     return bare | {"HERAUT_HTTP_PORT": "0"}
 
@@ -49,7 +49,7 @@ def make_load(folder: Path, *, people: int, waves: int = 3, seed: int = 1) -> Lo
 
 
 async def tell(stack: Stack, load: Load) -> dict[str, Any]:
-    """Send all waves and wait until everybody is told; gives the ledger."""
+    """Send all waves and wait until everybody is told; returns the ledger."""
     async with open_api(stack.addresses, stack.token, load.incident_id) as api, asyncio.timeout(_TOLD_WITHIN):
         await api.put_incident(made_up_incident(datetime.now(UTC)))
         for wave in load.waves:
@@ -69,7 +69,7 @@ async def _send(api: Api, wave: Wave) -> None:
 
 
 async def _settled(api: Api, expectation: Expectation) -> dict[str, Any]:
-    """Give the ledger once all that the generator expects has come to pass, corrections included."""
+    """Return the ledger once all that the generator expects has come to pass, corrections included."""
     while True:
         ledger = await api.ledger()
         if ledger and _has_settled(ledger["totals"], expectation):

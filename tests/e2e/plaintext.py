@@ -30,7 +30,7 @@ class Searcher:
         self._numbers = {number.encode() for number in numbers}
 
     def found_in(self, data: bytes) -> set[str]:
-        """Give the words and numbers that are there."""
+        """Return the words and numbers that are there."""
         small = data.lower()
         words = {
             word
@@ -48,13 +48,13 @@ class Searcher:
                     yield digits[at : at + 9]
 
     def found_in_files(self, files: Iterable[Path]) -> dict[str, set[str]]:
-        """Give what is there by file, for the files that have something."""
+        """Return what is there by file, for the files that have something."""
         found = ((str(path), self.found_in(path.read_bytes())) for path in files)
         return {path: what for path, what in found if what}
 
 
 def files_below(folder: Path, *, without: Iterable[Path] = ()) -> Iterator[Path]:
-    """Give all files of a folder, whatever their depth, but for those in the folders `without`."""
+    """Return all files of a folder, whatever their depth, but for those in the folders `without`."""
     spared = set(without)
     for entry in sorted(folder.iterdir()):
         if entry in spared or entry.is_symlink():
@@ -66,14 +66,14 @@ def files_below(folder: Path, *, without: Iterable[Path] = ()) -> Iterator[Path]
 
 
 def _forms(word: str) -> Iterator[bytes]:
-    """Give a word as text (in any encoding that keeps ASCII) and UTF-16 in small letters, and the hex of either."""
+    """Return a word as text (in any encoding that keeps ASCII) and UTF-16 in small letters, and the hex of either."""
     for cased in (word.encode(), word.upper().encode()):
         spread = b"\0".join(bytes([letter]) for letter in cased)
         yield from (cased.lower(), spread.lower(), cased.hex().encode(), spread.hex().encode())
 
 
 def _base64_forms(word: str) -> Iterator[bytes]:
-    """Give what stays of a word in base64 wherever it begins: the sextets that are all its own."""
+    """Return what stays of a word in base64 wherever it begins: the sextets that are all its own."""
     for cased in (word.encode(), word.upper().encode()):
         for before in range(3):
             encoded = base64.b64encode(bytes(before) + cased)

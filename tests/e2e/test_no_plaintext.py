@@ -21,7 +21,7 @@ from services.core.rooms import ROOMS
 from services.demo import names
 from services.demo.people import make_people
 from services.demo.stack import Stack, StackWish, open_stack
-from services.kit.embedded import EmbeddedPostgres
+from services.kit.postgres.embedded import EmbeddedPostgres
 from tests.e2e.made_up_load import make_load, stack_wish, tell
 from tests.e2e.plaintext import Searcher, files_below
 from tests.kafka_fixtures import started_broker
@@ -130,7 +130,7 @@ async def _found_while_running(stack: Stack, searcher: Searcher) -> dict[str, se
 
 
 async def _tables(data: Path) -> AsyncIterator[tuple[str, bytes]]:
-    """Give every table as it comes out of the database, in binary: hex of sealed data holds any number by chance."""
+    """Return every table as it comes out of the database, in binary: hex of sealed data holds any number by chance."""
     connection = await asyncpg.connect(EmbeddedPostgres(data).url)
     try:
         rows = await connection.fetch(
@@ -170,7 +170,7 @@ async def _found_in_topics(bootstrap: str, searcher: Searcher) -> dict[str, set[
 
 
 async def _partitions(bootstrap: str) -> list[TopicPartition]:
-    """Give the partitions of all topics, other than the sources' own."""
+    """Return the partitions of all topics, other than the sources' own."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:

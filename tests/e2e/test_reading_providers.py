@@ -19,8 +19,8 @@ from services.demo.providers import AddressBook, emails, letters, portal_message
 from services.demo.records import EMAIL_FILE, PORTAL_FILE, RecordFile
 from services.dispatch.channels.letter import PrintFolder
 from services.dispatch.domain import Contact, Round, Work
-from services.dispatch.message import Letterbox, PlainTexts
-from services.kit.document import parse_incident
+from services.dispatch.wording.plain_text import Letterbox, PlainTexts
+from services.wire.incident_document import parse_incident
 
 NOW = datetime(2026, 8, 20, 9, 30, tzinfo=UTC)
 FACTS = (Facts(0b00001, 0b00001), Facts(0b10011, 0), Facts(0b11111, 0b00111))

@@ -18,7 +18,7 @@ import pytest
 from deploy.prometheus import local
 from services.core.rooms import STAGES
 from services.demo.stack import open_stack
-from services.kit.embedded import EmbeddedPostgres
+from services.kit.postgres.embedded import EmbeddedPostgres
 from tests.e2e.made_up_load import Load, make_load, stack_wish, tell
 
 pytestmark = pytest.mark.timeout(600)
@@ -106,14 +106,14 @@ async def _until_all_panels_show(
 
 
 def _queries() -> Iterator[tuple[str, str]]:
-    """Give every query of the dashboard with its legend."""
+    """Return every query of the dashboard with its legend."""
     for panel in json.loads(PIPELINE.read_text(encoding="utf-8"))["panels"]:
         for target in panel["targets"]:
             yield target["expr"], target["legendFormat"]
 
 
 async def _lines(http: aiohttp.ClientSession, prometheus: str, query: str) -> list[dict[str, str]]:
-    """Give the labels of each line that has a number now."""
+    """Return the labels of each line that has a number now."""
     async with http.get(f"{prometheus}/api/v1/query", params={"query": query}) as answer:
         document = await answer.json()
         assert answer.status == 200, f"{query}: {document['error']}"
@@ -121,7 +121,7 @@ async def _lines(http: aiohttp.ClientSession, prometheus: str, query: str) -> li
 
 
 async def _up(http: aiohttp.ClientSession, prometheus: str, addresses: dict[str, str]) -> set[str]:
-    """Give the services whose last scrape went well."""
+    """Return the services whose last scrape went well."""
     async with http.get(f"{prometheus}/api/v1/targets", params={"state": "active"}) as answer:
         targets = (await answer.json())["data"]["activeTargets"]
     up = {target["scrapeUrl"].removesuffix("/metrics") for target in targets if target["health"] == "up"}

@@ -12,7 +12,7 @@ import pytest
 
 from services.cli.console import Fault
 from services.cli.supervisor import Child, Supervisor
-from services.kit.children import start_child, stop_child
+from services.kit.process.children import start_child, stop_child
 
 # A service as far as the supervisor can see: says where it listens, and that it is ready.
 SERVICE = """
@@ -27,7 +27,7 @@ server.serve_forever()
 """
 PARENT = """
 import asyncio, pathlib, sys
-from services.kit.children import start_child
+from services.kit.process.children import start_child
 async def main():
     child = await start_child([sys.executable, "-c", "import time; time.sleep(600)"],
                               environ={}, log=pathlib.Path(sys.argv[1]))

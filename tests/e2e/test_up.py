@@ -20,7 +20,7 @@ PEOPLE = "memberRef,bsn,initials,familyName,street,houseNumber,postcode,city,dat
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Give a data directory, with the files that an operator has."""
+    """Return a data directory, with the files that an operator has."""
     document = made_up_incident(datetime.now(UTC)) | {"channels": ["letter"]}
     (tmp_path / "lab.json").write_text(json.dumps(document), encoding="utf-8")
     (tmp_path / "people.csv").write_text(PEOPLE, encoding="utf-8")
@@ -39,7 +39,7 @@ def _submit(data: Path) -> Any:
 
 
 def _settled(data: Path) -> Any:
-    """Give the ledger once nothing is in flight."""
+    """Return the ledger once nothing is in flight."""
     while True:
         ledger = heraut_json("ledger", "--incident", "lab", "--data", str(data))
         if ledger["totals"]["inFlight"] == 0 and ledger["totals"]["missing"] == 0 and ledger["totals"]["held"] == 0:

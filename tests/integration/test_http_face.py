@@ -7,8 +7,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from services.kit.health import Health, Problem, json_response, serve_http, web_app
-from services.kit.metrics import StageMetrics, new_registry
+from services.kit.process.health import Health
+from services.kit.process.http import Problem, json_response, serve_http, web_app
+from services.kit.process.metrics import new_registry
+from services.kit.stage.metrics import StageMetrics
 
 
 class StillClock:
@@ -18,11 +20,11 @@ class StillClock:
         self.seconds = 0.0
 
     def now(self) -> datetime:
-        """Give a fixed day."""
+        """Return a fixed day."""
         return datetime(2025, 7, 6, tzinfo=UTC)
 
     def monotonic(self) -> float:
-        """Give the seconds that the test set."""
+        """Return the seconds that the test set."""
         return self.seconds
 
 
@@ -42,13 +44,13 @@ def clock() -> StillClock:
 
 @pytest.fixture
 def health(clock: StillClock) -> Health:
-    """Give the health of a process."""
+    """Return the health of a process."""
     return Health("intake", clock)
 
 
 @pytest.fixture
 async def client(health: Health) -> AsyncIterator[aiohttp.ClientSession]:
-    """Give a client of a running server with two routes behind the token."""
+    """Return a client of a running server with two routes behind the token."""
     registry = new_registry()
     StageMetrics("intake", registry)
     app = web_app(

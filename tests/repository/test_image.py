@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from services.kit.keys import KeyRing
+from services.kit.vault.keys import KeyRing
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))

@@ -13,7 +13,8 @@ from services.core.rooms import ROOMS
 from services.deduplication.metrics import Metrics as DeduplicationMetrics
 from services.dispatch.metrics import DispatchMetrics
 from services.intake.metrics import IntakeMetrics
-from services.kit.metrics import StageMetrics, new_registry
+from services.kit.process.metrics import new_registry
+from services.kit.stage.metrics import StageMetrics
 from services.routing.metrics import RoutingMetrics
 from services.tracking.metrics import LedgerMetrics, TrackingMetrics
 
@@ -27,7 +28,7 @@ _NAME = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b(?!\s*\()")
 
 
 def _registry() -> CollectorRegistry:
-    """Give one registry with everything that any process counts."""
+    """Return one registry with everything that any process counts."""
     registry = new_registry()
     for room in ROOMS:
         StageMetrics(room, registry)

@@ -16,11 +16,11 @@ from aiosmtplib.protocol import PERIOD_REGEX
 from services.core.channel import Channel
 from services.core.clock import Clock
 from services.dispatch.domain import MESSAGES_A_BATCH, Ending, HandOver, Outage, Result, Work
-from services.dispatch.message import Letterbox, Mail
+from services.dispatch.wording.plain_text import Letterbox, Mail
 
 __all__ = ["Smtp", "SmtpAddress", "smtp_address"]
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 # Each waits for four answers a message; eight hide a server's latency of some milliseconds, and relays allow them.
 _CONNECTIONS = 8
@@ -80,7 +80,7 @@ class _Delivery:
         self._go = go
 
     def next_row(self) -> int | None:
-        """Give the next row whose hand-over may begin."""
+        """Return the next row whose hand-over may begin."""
         return None if self.outage or not self._go() else next(self.rows, None)
 
 
@@ -180,7 +180,7 @@ class _Connection:
             refusal = await _announce(client, mail)
         except (aiosmtplib.SMTPException, OSError) as error:
             self._drop()
-            log.warning("the mail server does not take mail", extra={"error_class": type(error).__name__})
+            logger.warning("the mail server does not take mail", extra={"error_class": type(error).__name__})
             raise _ProviderDownError from None
         return refusal or await self._hand_over(client, mail)
 
@@ -223,7 +223,7 @@ class _Connection:
 
 
 async def _announce(client: aiosmtplib.SMTP, mail: Mail) -> Result | None:
-    """Say from whom, to whom, and that data follows; gives what to record where this recipient is not wanted."""
+    """Say from whom, to whom, and that data follows; returns what to record where this recipient is not wanted."""
     await client.mail(mail.sender)
     try:
         await client.rcpt(mail.recipient)

@@ -19,7 +19,6 @@ import msgspec
 
 from services.core.channel import Channel
 from services.core.ids import format_references
-from services.dispatch.channels.lines import Marks, as_lines
 from services.dispatch.domain import (
     LETTERS_AS_DATA,
     LETTERS_AS_PDF,
@@ -31,13 +30,14 @@ from services.dispatch.domain import (
     Unprinted,
     Work,
 )
-from services.dispatch.envelope import Envelope, envelope
-from services.dispatch.typeset import Typesetter
-from services.dispatch.wording import Wordings
+from services.dispatch.letters.data import Marks, as_lines
+from services.dispatch.letters.envelope import Envelope, envelope
+from services.dispatch.letters.pdf import Typesetter
+from services.dispatch.wording.wording import Wordings
 
 __all__ = ["PrintFolder", "manifest"]
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _ACCEPTED = Result(Ending.ACCEPTED)
 _NO_ADDRESS = Result(Ending.REFUSED, "no-address")
@@ -117,7 +117,7 @@ class PrintFolder:
             if envelopes and not self._is_done(letters.round) and not self._write(letters, envelopes, go):
                 return HandOver([_AGAIN] * len(work.contacts))
         except OSError as error:
-            log.warning("the print folder cannot be written to", extra={"error_class": type(error).__name__})
+            logger.warning("the print folder cannot be written to", extra={"error_class": type(error).__name__})
             return HandOver([_AGAIN] * len(work.contacts), Outage())
         return sent
 
@@ -125,7 +125,7 @@ class PrintFolder:
         return (self._folder / f"{_batch_id(batch)}.done").exists()
 
     def _write(self, letters: Work, envelopes: Sequence[Envelope], go: Callable[[], bool]) -> bool:
-        """Set the batch and put its files in place; gives False where the hand-over may not begin any more."""
+        """Set the batch and put its files in place; returns False where the hand-over may not begin any more."""
         content = self._content(letters, envelopes)
         name = _batch_id(letters.round)
         about = msgspec.json.encode(manifest(letters, content, hashlib.sha256(content.body).hexdigest()))
@@ -188,7 +188,7 @@ def _write_synced(path: Path, body: bytes) -> None:
 
 
 def _link(written: Path, final: Path, body: bytes) -> None:
-    """Give a written file its name. One that is there stands, if it is the same.
+    """Return a written file its name. One that is there stands, if it is the same.
 
     Another one there can only be a batch that an older template began and never finished (no `.done`, so
     nobody may have used it): it is replaced, as the manifest must name what lies there.
@@ -209,7 +209,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def manifest(letters: Work, content: Content, sha256: str) -> Manifest:
-    """Give the manifest of a batch; `sha256` is that of its main file.
+    """Return the manifest of a batch; `sha256` is that of its main file.
 
     In a batch of letters as data, `firstPage` is the letter's line, counted from 1.
     """

@@ -14,11 +14,11 @@ from services.core.ids import format_reference
 from services.core.incident import Incident
 from services.core.notices import Notices
 from services.dispatch.domain import MESSAGES_A_BATCH, Contact, Ending, HandOver, Outage, Result, Work
-from services.dispatch.message import PlainTexts, one_line
+from services.dispatch.wording.plain_text import PlainTexts, one_line
 
 __all__ = ["Portal", "idempotency_key"]
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 # Enough to hide a provider's latency of 100 ms at some hundreds a second, few enough to be polite.
 _AT_ONCE = 64
@@ -37,7 +37,7 @@ _PASSING = frozenset({408, 429})
 
 
 def idempotency_key(notice: bytes, attempt: int) -> str:
-    """Give the key that the portal tells repeats by."""
+    """Return the key that the portal tells repeats by."""
     return f"{notice.hex()}.{attempt}"
 
 
@@ -52,7 +52,7 @@ class _Delivery:
         self._go = go
 
     def next_row(self) -> int | None:
-        """Give the next row whose hand-over may begin."""
+        """Return the next row whose hand-over may begin."""
         return None if self.outage or not self._go() else next(self.rows, None)
 
 
@@ -97,7 +97,7 @@ class Portal:
             delivery.outage = outage or delivery.outage
 
     def body(self, incident: Incident, notices: Notices, row: int, contact: Contact) -> bytes:
-        """Give a message's bytes: from stored values alone, so that every try sends the same."""
+        """Return a message's bytes: from stored values alone, so that every try sends the same."""
         wording = self._texts.wording(incident, notices, row)
         return orjson.dumps(
             {
@@ -118,7 +118,7 @@ class Portal:
         except aiohttp.ClientConnectorError:
             return _NOT_SENT, Outage()
         except (aiohttp.ClientError, TimeoutError) as error:
-            log.warning("the portal did not answer", extra={"error_class": type(error).__name__})
+            logger.warning("the portal did not answer", extra={"error_class": type(error).__name__})
             return _AGAIN, Outage()
 
     async def _ask(self, key: str, body: bytes) -> tuple[Result, Outage | None]:
@@ -142,7 +142,7 @@ def _judge(status: int, retry_after: str | None) -> tuple[Result, Outage | None]
     if status in _ACCEPTING:
         return _ACCEPTED, None
     if status in _PASSING or status >= 500 or status < 400:
-        log.warning("the portal puts us off", extra={"status": status})
+        logger.warning("the portal puts us off", extra={"status": status})
         return _AGAIN, Outage(seconds_of(retry_after))
     return _REFUSED, None
 

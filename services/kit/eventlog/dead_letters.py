@@ -11,9 +11,9 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from services.kit.errors import InvalidMessage
-from services.kit.eventlog import Output, Record, TopicPartition
-from services.kit.eventlog.catalogue import dead_letter_topic
 from services.kit.eventlog.headers import Headers
+from services.kit.eventlog.port import Output, Record, TopicPartition
+from services.kit.eventlog.topics import dead_letter_topic
 
 __all__ = ["DeadLetter", "DlqLimit", "DlqTally", "dead_letter", "one", "position_of"]
 

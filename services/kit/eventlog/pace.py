@@ -27,7 +27,7 @@ class Pace:
         self._empty = 0  # in a row
 
     def remaining(self) -> float:
-        """Give the seconds until the next look."""
+        """Return the seconds until the next look."""
         return max(0.0, self._next - self._monotonic())
 
     def looked(self, began: float, found: int, limit: int) -> None:

@@ -13,32 +13,32 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import TopicPartition as KafkaPartition
 
-from services.kit.eventlog import Output, Record, Row, TopicPartition
-from services.kit.eventlog.catalogue import DLQ_SOURCE, is_dead_letter_topic, is_foreign, settings
 from services.kit.eventlog.dead_letters import DeadLetter
 from services.kit.eventlog.headers import decode_headers
-from services.kit.eventlog.kafka_client import Closing, KafkaSettings, new_admin, passing_faults, started
-from services.kit.eventlog.kafka_reader import between, new_consumer
-from services.kit.eventlog.kafka_writer import KafkaWriter
-from services.kit.outbox import append
-from services.kit.postgres import Queries
+from services.kit.eventlog.kafka.client import Closing, KafkaSettings, new_admin, passing_faults, started
+from services.kit.eventlog.kafka.reader import between, new_consumer
+from services.kit.eventlog.kafka.writer import KafkaWriter
+from services.kit.eventlog.outbox import append
+from services.kit.eventlog.port import Output, Record, Row, TopicPartition
+from services.kit.eventlog.topics import DLQ_SOURCE, is_dead_letter_topic, is_foreign, settings
+from services.kit.postgres.queries import Queries
 
 __all__ = ["DeadLetters", "EmbeddedDeadLetters", "KafkaDeadLetters"]
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-_QUERIES = Queries.load(Path(__file__).with_name("embedded.sql"))
+_QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 
 
 class DeadLetters(Protocol):
     """The dead letters of an installation. Close it after use."""
 
     async def entries(self, limit: int, topic: str | None = None) -> Sequence[DeadLetter]:
-        """Give the first entries, of one dead-letter topic or of all."""
+        """Return the first entries, of one dead-letter topic or of all."""
         ...
 
     async def entry(self, at: TopicPartition, offset: int) -> DeadLetter | None:
-        """Give one entry, None where it is not there (any more)."""
+        """Return one entry, None where it is not there (any more)."""
         ...
 
     async def replay(self, at: TopicPartition, offset: int) -> bool:
@@ -61,13 +61,13 @@ class EmbeddedDeadLetters:
         self._connection = connection
 
     async def entries(self, limit: int, topic: str | None = None) -> Sequence[DeadLetter]:
-        """Give the first entries, of one dead-letter topic or of all."""
+        """Return the first entries, of one dead-letter topic or of all."""
         topics = [topic] if topic else _dead_letter_topics("postgres")
         rows = await self._connection.fetch(_QUERIES["list_dead_letters"], topics, limit)
         return [_dead_letter(row) for row in rows]
 
     async def entry(self, at: TopicPartition, offset: int) -> DeadLetter | None:
-        """Give one entry, None where it is not there (any more)."""
+        """Return one entry, None where it is not there (any more)."""
         row = await self._connection.fetchrow(_QUERIES["dead_letter"], at.topic, at.partition, offset)
         return _dead_letter(row) if row else None
 
@@ -99,7 +99,7 @@ class KafkaDeadLetters:
         self._consumer: AIOKafkaConsumer | None = None
 
     async def entries(self, limit: int, topic: str | None = None) -> Sequence[DeadLetter]:
-        """Give the first entries, of one dead-letter topic or of all."""
+        """Return the first entries, of one dead-letter topic or of all."""
         found: list[DeadLetter] = []
         for at, (first, end) in (await self._extents(topic)).items():
             if first < end and len(found) < limit:
@@ -107,7 +107,7 @@ class KafkaDeadLetters:
         return found
 
     async def entry(self, at: TopicPartition, offset: int) -> DeadLetter | None:
-        """Give one entry, None where it is not there (any more)."""
+        """Return one entry, None where it is not there (any more)."""
         first, end = (await self._extents(at.topic)).get(at, (0, 0))
         found = await self._read(at, offset, offset + 1) if first <= offset < end else []
         return found[0] if found else None
@@ -154,7 +154,7 @@ class KafkaDeadLetters:
                 await self._connection.execute(_QUERIES["forget_replayed"], *at, DLQ_SOURCE, rows[-1].seq)
 
     async def _extents(self, topic: str | None) -> dict[TopicPartition, tuple[int, int]]:
-        """Give first and end offset of every partition of one dead-letter topic or of all."""
+        """Return first and end offset of every partition of one dead-letter topic or of all."""
         wanted = [
             KafkaPartition(setting.name, partition)
             for setting in settings(self._partitions, "kafka")

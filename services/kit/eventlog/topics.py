@@ -1,88 +1,145 @@
-"""Topics on Kafka: made with their configuration, checked, and waited for until each partition has its leader."""
+"""Which topics there are, who reads and writes them, and their dead letters: pure functions over the contracts."""
 
-import asyncio
-import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 
-from aiokafka.admin import NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from notification.topics import TOPIC, TOPICS, TopicSpec
 
-from services.kit.errors import ConfigError, RetryableError
-from services.kit.eventlog.catalogue import TopicSetting, settings
-from services.kit.eventlog.kafka_client import Closing, KafkaAdmin, KafkaSettings, new_admin, passing_faults, started
+__all__ = [
+    "DLQ_SOURCE",
+    "MAX_BLOCK_BYTES",
+    "UPSTREAM",
+    "TopicSetting",
+    "config_of",
+    "dead_letter_topic",
+    "input_topics",
+    "is_dead_letter_topic",
+    "is_foreign",
+    "max_message_bytes",
+    "original_of",
+    "partitions_of",
+    "readers_of",
+    "retention_of",
+    "settings",
+    "sources_of",
+]
 
-__all__ = ["ensure_topics"]
+# The source of replayed dead letters: an operator's, with sequences of its own, read by every stage.
+DLQ_SOURCE = "dlq"
 
-# Leaders are elected within a second; a cluster that is busy starting may take some.
-_LEADER_SECONDS = 30.0
-_POLL_SECONDS = 0.1
+# The producer of topics that are not ours.
+UPSTREAM = "upstream"
 
+# A block with its headers and the batch around it must stay under the topics' max.message.bytes of 1,000,000.
+MAX_BLOCK_BYTES = 980_000
 
-async def ensure_topics(kafka: KafkaSettings, partitions: int, replication_factor: int) -> Sequence[str]:
-    """Make the topics that are missing, dead-letter topics included; gives their names.
+# What a dead letter has on top of the record it holds: its headers, names and reasons of bounded length.
+_DEAD_LETTER_MARGIN = 48_576
 
-    Safe to repeat. Returns when every partition has a leader. An existing topic's configuration is left to its
-    operators. Raises ConfigError where an existing topic has another number of partitions, or where the brokers
-    refuse one; RetryableError where they cannot be reached.
-    """
-    wanted = {setting.name: setting for setting in settings(partitions, "kafka")}
-    closing = Closing()
-    admin = await started(new_admin(kafka), closing)
-    try:
-        with passing_faults("the topics cannot be made"):
-            _check(wanted, await _partitions(admin, wanted))
-            # All are asked for: only the controller knows for certain which ones there are.
-            made = await _create(admin, list(wanted.values()), replication_factor)
-            await _wait_for_leaders(admin, wanted)
-            _check(wanted, await _partitions(admin, wanted))
-    finally:
-        closing.add(admin)
-        await closing.wait()
-    return made
+# Long enough that a fault found after a holiday can still be replayed.
+_DEAD_LETTER_RETENTION_MS = 30 * 86_400_000
 
+# A block's time is its writer's clock. A broker whose clock is behind it must not refuse the block for that.
+_ALWAYS = {"message.timestamp.after.max.ms": str(2**63 - 1)}
 
-async def _partitions(admin: KafkaAdmin, wanted: Mapping[str, TopicSetting]) -> dict[str, Sequence[Mapping[str, Any]]]:
-    """Give the partitions of those wanted topics that exist. All topics are listed: asking by name may make them."""
-    topics = await admin.describe_topics()
-    return {t["topic"]: t["partitions"] for t in topics if t["topic"] in wanted and not t["error_code"]}
+_SUFFIX = ".dlq"
 
 
-def _check(wanted: Mapping[str, TopicSetting], existing: Mapping[str, Sequence[object]]) -> None:
-    faults = [
-        f"{name} has {len(found)} partitions, HERAUT_PARTITIONS asks for {wanted[name].partitions}"
-        for name, found in sorted(existing.items())
-        if len(found) != wanted[name].partitions
-    ]
-    if faults:
-        raise ConfigError("\n".join(faults))
+@dataclass(frozen=True, slots=True)
+class TopicSetting:
+    """A topic as it has to exist: partitions and configuration."""
+
+    name: str
+    partitions: int
+    config: Mapping[str, str]
 
 
-async def _create(admin: KafkaAdmin, topics: Sequence[TopicSetting], replication_factor: int) -> Sequence[str]:
-    """Ask for topics; gives those that were not there."""
-    new = [NewTopic(t.name, t.partitions, replication_factor, topic_configs=dict(t.config)) for t in topics]
-    answer = await admin.create_topics(new)
-    made, faults = [], []
-    for name, code, *message in answer.topic_errors:
-        error = for_code(code)
-        if not code:
-            made.append(name)
-        elif getattr(error, "retriable", False):
-            raise RetryableError(f"{name} cannot be made: {error.__name__}")
-        elif error is not TopicAlreadyExistsError:
-            faults.append(f"{name} cannot be made: {message[0] if message and message[0] else error.__name__}")
-    if faults:
-        raise ConfigError("\n".join(faults))
-    return made
+def dead_letter_topic(topic: str, stage: str) -> str:
+    """Name the topic that holds what `stage` could not read of `topic`."""
+    return f"{topic}.{stage}{_SUFFIX}"
 
 
-async def _wait_for_leaders(admin: KafkaAdmin, wanted: Mapping[str, TopicSetting]) -> None:
-    deadline = time.monotonic() + _LEADER_SECONDS
-    while True:
-        found = await _partitions(admin, wanted)
-        led = {name for name, partitions in found.items() if all(p["leader"] >= 0 for p in partitions)}
-        if led == wanted.keys():
-            return
-        if time.monotonic() > deadline:
-            raise RetryableError(f"no leader yet for {', '.join(sorted(wanted.keys() - led))}")
-        await asyncio.sleep(_POLL_SECONDS)
+def is_dead_letter_topic(topic: str) -> bool:
+    """Tell whether a topic holds dead letters."""
+    return topic.endswith(_SUFFIX)
+
+
+def original_of(topic: str) -> tuple[str, str]:
+    """Return the (topic, stage) that a dead-letter topic belongs to. Raises ValueError for any other topic."""
+    original, _, stage = topic.removesuffix(_SUFFIX).rpartition(".")
+    if not is_dead_letter_topic(topic) or original not in TOPIC:
+        raise ValueError(f"{topic} is not a dead-letter topic")
+    return original, stage
+
+
+def sources_of(topic: str) -> tuple[str, ...]:
+    """Return the sources whose blocks a reader of `topic` has to ask for, replayed dead letters included."""
+    if is_dead_letter_topic(topic):
+        return (original_of(topic)[1],)
+    spec = TOPIC[topic]
+    if is_foreign(topic):
+        return ()
+    return (*spec.producers, DLQ_SOURCE) if spec.read == "stage" else spec.producers
+
+
+def is_foreign(topic: str) -> bool:
+    """Tell whether others write a topic: its records have no source and no sequence of ours."""
+    spec = TOPIC.get(topic)
+    return spec is not None and UPSTREAM in spec.producers
+
+
+def readers_of(topic: str) -> tuple[str, ...]:
+    """Return the stages that must have read a block of `topic` before it may be pruned."""
+    spec = TOPIC.get(topic)
+    return spec.consumers if spec is not None and spec.read == "stage" else ()
+
+
+def input_topics(stage: str, log: str) -> tuple[TopicSpec, ...]:
+    """Return the topics that `stage` consumes; `log` = `postgres` or `kafka`."""
+    return tuple(s for s in TOPICS if stage in readers_of(s.name) and _exists_on(s, log))
+
+
+def partitions_of(topic: str, installation: int) -> int:
+    """Return the number of partitions of a topic, its dead letters included, in an installation of so many."""
+    original = original_of(topic)[0] if is_dead_letter_topic(topic) else topic
+    return TOPIC[original].partitions or installation
+
+
+def retention_of(topic: str, default: timedelta) -> timedelta | None:
+    """Return how long the embedded log keeps a block that all have read; None = for ever."""
+    kafka = int(config_of(topic)["retention.ms"])
+    if is_dead_letter_topic(topic):
+        return timedelta(milliseconds=kafka)
+    return None if kafka == -1 else default
+
+
+def settings(installation: int, log: str) -> Iterator[TopicSetting]:
+    """Return every topic of an installation of so many partitions, dead-letter topics included."""
+    for spec in TOPICS:
+        if _exists_on(spec, log):
+            for name in (spec.name, *(dead_letter_topic(spec.name, stage) for stage in readers_of(spec.name))):
+                yield TopicSetting(name, partitions_of(name, installation), config_of(name))
+
+
+def config_of(topic: str) -> dict[str, str]:
+    """Return the configuration that a topic should have on Kafka."""
+    if not is_dead_letter_topic(topic):
+        return {**TOPIC[topic].kafka, **_ALWAYS}
+    spec = TOPIC[original_of(topic)[0]]
+    return {
+        "cleanup.policy": "delete",
+        "retention.ms": str(_DEAD_LETTER_RETENTION_MS),
+        "max.message.bytes": str(int(spec.kafka["max.message.bytes"]) + _DEAD_LETTER_MARGIN),
+        **spec.dead_letters,
+        **_ALWAYS,
+    }
+
+
+def max_message_bytes(topic: str) -> int:
+    """Return how large a record batch of a topic may be."""
+    return int(config_of(topic)["max.message.bytes"])
+
+
+def _exists_on(spec: TopicSpec, log: str) -> bool:
+    return spec.log in {"both", log}

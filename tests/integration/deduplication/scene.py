@@ -18,9 +18,11 @@ from services.core.incident import Controller, DataCategory, Incident
 from services.core.notices import Notices
 from services.deduplication.domain import COUNTERS
 from services.deduplication.handlers import DeduplicationHandler
-from services.kit.codec import TotalsRow, decode_totals, notices_from_wire, totals_to_wire
-from services.kit.eventlog import Output, Record
-from services.kit.stage import Connection
+from services.kit.eventlog.port import Output, Record
+from services.kit.stage.port import Connection
+from services.kit.stage.totals import TotalsRow
+from services.wire.notices import notices_from_wire
+from services.wire.totals import decode_totals, totals_to_wire
 
 __all__ = ["INCIDENT", "Person", "Scene", "people"]
 
@@ -41,7 +43,7 @@ class Person:
 
 
 def people(count: int, seed: int = 1) -> list[Person]:
-    """Give so many different people, one member each, in no visible order."""
+    """Return so many different people, one member each, in no visible order."""
     chance = random.Random(seed)  # noqa: S311 - made-up people
     return [Person(chance.randbytes(16), chance.randbytes(16)) for _ in range(count)]
 
@@ -56,7 +58,7 @@ class Directory:
         self.loaded.set()
 
     def get(self, key: tuple[str, ...]) -> Any | None:
-        """Give what was set."""
+        """Return what was set."""
         return self.entries.get(key)
 
     async def wait_for(self, key: tuple[str, ...], version: int = 1) -> Any:
@@ -75,7 +77,7 @@ class Sent:
 
     @property
     def ids(self) -> list[bytes]:
-        """Give the ids of the notices."""
+        """Return the ids of the notices."""
         return [one for _, notices in self.notices for one in notices.ids]
 
 
@@ -90,7 +92,7 @@ class Scene:
         self.incident(channels=(Channel.PORTAL, Channel.EMAIL, Channel.LETTER))
 
     def new_handler(self) -> DeduplicationHandler:
-        """Give a handler that remembers nothing, as after a restart."""
+        """Return a handler that remembers nothing, as after a restart."""
         return DeduplicationHandler(self.directory, self._count)
 
     def _count(self, entered: Sequence[int]) -> None:
@@ -132,26 +134,26 @@ class Scene:
             return read_back(await self.handler.tick(connection, list(partitions)))
 
     async def outcomes(self) -> dict[bytes, str]:
-        """Give where each member stands."""
+        """Return where each member stands."""
         rows = await self.pool.fetch("select member, outcome from members")
         names = (*COUNTERS, "retracted")
         return {row["member"]: names[row["outcome"]] for row in rows}
 
     async def counts(self) -> dict[str, int]:
-        """Give the sums of the totals."""
+        """Return the sums of the totals."""
         rows = await self.pool.fetch("select counts from totals")
         sums = [sum(row["counts"][at] for row in rows) for at in range(len(COUNTERS))]
         return {name: count for name, count in zip(COUNTERS, sums, strict=True) if count}
 
     async def explain(self, query: str, *arguments: object) -> str:
-        """Give the plan of a query."""
+        """Return the plan of a query."""
         return "\n".join(row[0] for row in await self.pool.fetch(f"explain {query}", *arguments))
 
 
 def block(
     cohort_id: str, rows: Sequence[Person], *, partition: int = 0, at: int = 1000, totals: TotalsRow | None = None
 ) -> Record:
-    """Give a block as intake writes it."""
+    """Return a block as intake writes it."""
     wire = intake_pb2.MembersAccepted(
         incident_id=INCIDENT, incident_version=1, cohort_id=cohort_id, cohort_version=1, accepted_at=at,
         members=b"".join(one.member for one in rows), versions=[one.version for one in rows],

@@ -9,14 +9,14 @@ from services.core.ids import notice_id
 from services.core.notices import FLAG_RETRACTED
 from services.deduplication.handlers import PERSONS_A_TICK
 from services.deduplication.store import _QUERIES
-from services.kit.codec import TotalsRow
+from services.kit.stage.totals import TotalsRow
 from tests.conftest import RoomPool
 from tests.integration.deduplication.scene import INCIDENT, Scene, block, people
 
 
 @pytest.fixture
 async def scene(room_pool: RoomPool) -> Scene:
-    """Give deduplication with one released cohort `open` and one unreleased, `closed`."""
+    """Return deduplication with one released cohort `open` and one unreleased, `closed`."""
     made = Scene(await room_pool("deduplication"))
     made.cohort("open", released=True)
     made.cohort("closed", released=False)

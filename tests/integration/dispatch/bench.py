@@ -25,15 +25,15 @@ from services.dispatch.codec import encode_block
 from services.dispatch.domain import LETTERS_AS_PDF, MESSAGES_A_BATCH, HandOver, Taken, Work
 from services.dispatch.handlers import DispatchHandler
 from services.dispatch.metrics import DispatchMetrics
-from services.dispatch.sender import Provider, Sender
+from services.dispatch.sending.sender import Provider, Sender
+from services.dispatch.sending.unsealing import VaultPayloads
 from services.dispatch.store import Store
-from services.dispatch.unsealing import VaultPayloads
 from services.kit.clock import SystemClock
 from services.kit.errors import LostOwnershipError
-from services.kit.eventlog import Output
-from services.kit.keys import KeyRing
-from services.kit.outbox import append
-from services.kit.vault import SealRequest, Vault
+from services.kit.eventlog.outbox import append
+from services.kit.eventlog.port import Output
+from services.kit.vault.keys import KeyRing
+from services.kit.vault.vault import SealRequest, Vault
 from tests.unit.dispatch.people import an_incident
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -62,11 +62,11 @@ class OwnedStage:
         self.refuse: Callable[[], bool] = lambda: False
 
     def owned(self) -> frozenset[int]:
-        """Give what is owned."""
+        """Return what is owned."""
         return frozenset(self.owned_epochs)
 
     def epochs(self) -> Mapping[int, int]:
-        """Give the epochs."""
+        """Return the epochs."""
         return self.owned_epochs
 
     def healthy(self) -> bool:
@@ -100,7 +100,7 @@ class Incidents:
         }
 
     async def wait_for(self, key: tuple[str, ...], version: int = 1) -> Incident:  # noqa: ARG002 - the port's signature
-        """Give the incident."""
+        """Return the incident."""
         return self.known[key]
 
 
@@ -160,7 +160,7 @@ class Bench:
             await self.store.take(connection, batches, now, now)
 
     def handler(self, clock: Clock | None = None) -> DispatchHandler:
-        """Give the handler of a process of its own."""
+        """Return the handler of a process of its own."""
         return DispatchHandler(
             channel=self.channel,
             provider="test",
@@ -173,7 +173,7 @@ class Bench:
         )
 
     def sender(self, provider: Provider) -> Sender:
-        """Give a sender of a process of its own."""
+        """Return a sender of a process of its own."""
         return Sender(
             stage=self.stage,
             pool=self.pool,
@@ -208,7 +208,7 @@ class Bench:
         return bool(states) and not {AttemptState.TAKEN, AttemptState.INTENT} & states.keys()
 
     async def states(self) -> dict[AttemptState, int]:
-        """Give the number of attempts in each state."""
+        """Return the number of attempts in each state."""
         rows = await self.pool.fetch(
             "select state, count(*) from attempts join batches using (batch) where channel = $1 group by 1",
             self.channel,
@@ -216,7 +216,7 @@ class Bench:
         return {AttemptState(row["state"]): row["count"] for row in rows}
 
     async def attempted(self) -> dict[AttemptState, list[bytes]]:
-        """Give what the log says of the attempts: outcome -> notices."""
+        """Return what the log says of the attempts: outcome -> notices."""
         found: defaultdict[AttemptState, list[bytes]] = defaultdict(list)
         for value in await self._blocks("heraut.deliveries.attempted.v1"):
             block = dispatch_pb2.DeliveriesAttempted.FromString(value)
@@ -225,7 +225,7 @@ class Bench:
         return {outcome: sorted(ids) for outcome, ids in found.items()}
 
     async def refused(self) -> list[tuple[str, bytes, bytes]]:
-        """Give what went back to routing: reason, ids, masks of channels tried."""
+        """Return what went back to routing: reason, ids, masks of channels tried."""
         blocks = [
             dispatch_pb2.DeliveriesRefused.FromString(value)
             for value in await self._blocks("heraut.deliveries.refused.v1")
@@ -237,7 +237,7 @@ class Bench:
         return [row["block"] for row in rows]
 
     def count(self, outcome: str) -> float:
-        """Give the counter of an outcome."""
+        """Return the counter of an outcome."""
         labels = {"channel": self.channel.label, "provider": "test", "outcome": outcome}
         return self.registry.get_sample_value("dispatch_attempts_total", labels) or 0.0
 
@@ -249,7 +249,7 @@ def make_bench(channel: Channel, pool: Pool, intake: Pool, folder: Path) -> Benc
 
 
 def a_payload(**changes: str) -> dict[str, Any]:
-    """Give somebody's data as intake seals it."""
+    """Return somebody's data as intake seals it."""
     return {
         "initials": "J.",
         "familyName": "Berg",

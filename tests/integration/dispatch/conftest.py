@@ -14,31 +14,31 @@ MakeBench = Callable[[Channel], "Bench"]
 
 @pytest.fixture
 async def letters(room_pool: RoomPool, tmp_path: Path) -> Bench:
-    """Give a workbench for letters."""
+    """Return a workbench for letters."""
     return make_bench(Channel.LETTER, await room_pool("dispatch"), await room_pool("intake"), tmp_path)
 
 
 @pytest.fixture
 async def mails(room_pool: RoomPool, tmp_path: Path) -> Bench:
-    """Give a workbench for e-mails."""
+    """Return a workbench for e-mails."""
     return make_bench(Channel.EMAIL, await room_pool("dispatch"), await room_pool("intake"), tmp_path)
 
 
 @pytest.fixture
 async def messages(room_pool: RoomPool, tmp_path: Path) -> Bench:
-    """Give a workbench for portal messages."""
+    """Return a workbench for portal messages."""
     return make_bench(Channel.PORTAL, await room_pool("dispatch"), await room_pool("intake"), tmp_path)
 
 
 @pytest.fixture
 async def mail_server() -> AsyncIterator[MailServer]:
-    """Give a real SMTP server."""
+    """Return a real SMTP server."""
     async with MailServer().serve() as server:
         yield server
 
 
 @pytest.fixture
 async def portal_server() -> AsyncIterator[PortalServer]:
-    """Give a real portal."""
+    """Return a real portal."""
     async with PortalServer().serve() as server:
         yield server

@@ -17,7 +17,7 @@ from tests.unit.dispatch.people import some_notices
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Give a print folder."""
+    """Return a print folder."""
     path = tmp_path / "print"
     path.mkdir()
     return path
@@ -31,7 +31,7 @@ async def _queue(bench: Bench, count: int, flags: Sequence[int] = ()) -> list[by
 
 
 def _printed(folder: Path) -> list[str]:
-    """Give the notices of all finished batches, each as often as it is there."""
+    """Return the notices of all finished batches, each as often as it is there."""
     finished = [path.with_suffix(".manifest.json") for path in folder.glob("*.done")]
     return sorted(letter["noticeId"] for path in finished for letter in json.loads(path.read_bytes())["letters"])
 

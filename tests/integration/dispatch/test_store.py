@@ -44,7 +44,7 @@ async def _settle(bench: Bench, one: Round, *ended: Settled) -> list[int]:
 
 
 async def _states(bench: Bench) -> dict[bytes, AttemptState]:
-    """Give each attempt's state; a batch must hold exactly the attempts that point to it, and count them right."""
+    """Return each attempt's state; a batch must hold exactly the attempts that point to it, and count them right."""
     rows = await bench.pool.fetch("select * from batches")
     pointing = await bench.pool.fetch("select batch, notice, attempt from attempts")
     for row in rows:

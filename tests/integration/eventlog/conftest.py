@@ -7,11 +7,11 @@ import asyncpg
 import pytest
 
 from services.kit.errors import RetryableError
-from services.kit.eventlog import Cursor, EventLog, Output, Record, Row, TopicPartition
-from services.kit.eventlog.embedded import EmbeddedLog
+from services.kit.eventlog.embedded.log import EmbeddedLog
 from services.kit.eventlog.headers import decode_headers
-from services.kit.eventlog.kafka import KafkaLog, KafkaSettings
-from services.kit.outbox import append
+from services.kit.eventlog.kafka.log import KafkaLog, KafkaSettings
+from services.kit.eventlog.outbox import append
+from services.kit.eventlog.port import Cursor, EventLog, Output, Record, Row, TopicPartition
 
 SOURCE = "intake"
 
@@ -81,7 +81,7 @@ class KafkaBench(Bench):
                 self.published[source, at] = rows[-1].seq
 
     async def rows(self, source: str, at: TopicPartition, published: int) -> list[Row]:
-        """Give the committed rows above what is published."""
+        """Return the committed rows above what is published."""
         found = await self.pool.fetch(
             "select seq, (extract(epoch from at) * 1000)::bigint as at, headers, block from log.log"
             " where source = $1 and topic = $2 and partition = $3 and seq > $4 order by seq",
@@ -95,14 +95,14 @@ class KafkaBench(Bench):
 
 @pytest.fixture
 async def pool(database_url: str) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
-    """Give a pool on an empty, migrated database."""
+    """Return a pool on an empty, migrated database."""
     async with asyncpg.create_pool(database_url, min_size=1, max_size=12) as pool:
         yield pool
 
 
 @pytest.fixture
 async def postgres_bench(pool: "asyncpg.Pool[asyncpg.Record]") -> AsyncIterator[Bench]:
-    """Give the embedded log."""
+    """Return the embedded log."""
     bench = Bench(pool)
     yield bench
     await bench.close()
@@ -110,7 +110,7 @@ async def postgres_bench(pool: "asyncpg.Pool[asyncpg.Record]") -> AsyncIterator[
 
 @pytest.fixture
 async def kafka_bench(pool: "asyncpg.Pool[asyncpg.Record]", kafka: KafkaSettings) -> AsyncIterator[KafkaBench]:
-    """Give a real Kafka with empty topics."""
+    """Return a real Kafka with empty topics."""
     bench = KafkaBench(pool, kafka)
     yield bench
     await bench.close()
@@ -118,7 +118,7 @@ async def kafka_bench(pool: "asyncpg.Pool[asyncpg.Record]", kafka: KafkaSettings
 
 @pytest.fixture(params=["postgres", pytest.param("kafka", marks=pytest.mark.kafka)])
 def bench(request: pytest.FixtureRequest) -> Bench:
-    """Give each of the two logs in turn."""
+    """Return each of the two logs in turn."""
     made: Bench = request.getfixturevalue(f"{request.param}_bench")
     return made
 
@@ -164,5 +164,5 @@ class Reader:
 
 @pytest.fixture
 def reader() -> Callable[[EventLog], Reader]:
-    """Give the maker of readers."""
+    """Return the maker of readers."""
     return Reader

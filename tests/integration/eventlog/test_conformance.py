@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from services.kit.eventlog import Cursor, EventLog, Output, Row, TopicPartition
+from services.kit.eventlog.port import Cursor, EventLog, Output, Row, TopicPartition
 
 FIRST = TopicPartition("heraut.members.accepted.v1", 0)
 SECOND = TopicPartition("heraut.members.accepted.v1", 1)

@@ -12,11 +12,11 @@ from aiokafka.structs import TopicPartition as KafkaPartition
 
 from deploy.kafka import broker
 from services.kit.errors import ConfigError, LogPositionError, RetryableError
-from services.kit.eventlog import Cursor, Output, Record, Row, TopicPartition
-from services.kit.eventlog.kafka import KafkaLog, KafkaSettings
-from services.kit.eventlog.kafka_client import new_admin
-from services.kit.eventlog.kafka_progress import KafkaProgress
-from services.kit.eventlog.topics import ensure_topics
+from services.kit.eventlog.kafka.admin import ensure_topics
+from services.kit.eventlog.kafka.client import new_admin
+from services.kit.eventlog.kafka.log import KafkaLog, KafkaSettings
+from services.kit.eventlog.kafka.progress import KafkaProgress
+from services.kit.eventlog.port import Cursor, Output, Record, Row, TopicPartition
 from tests.kafka_fixtures import started_broker
 
 pytestmark = pytest.mark.kafka
@@ -31,7 +31,7 @@ def _rows(*sequences: int) -> list[Row]:
 
 @pytest.fixture
 def own_broker(tmp_path: Path) -> Iterator[Path]:
-    """Give the directory of a broker that this test may stop and start."""
+    """Return the directory of a broker that this test may stop and start."""
     started_broker(tmp_path)
     yield tmp_path
     broker.stop(tmp_path)
@@ -39,7 +39,7 @@ def own_broker(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 async def log(kafka: KafkaSettings) -> AsyncIterator[KafkaLog]:
-    """Give a log on empty topics."""
+    """Return a log on empty topics."""
     log = KafkaLog(kafka, "deduplication")
     yield log
     await log.close()

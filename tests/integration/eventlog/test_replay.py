@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from services.kit.eventlog import Cursor, Record, TopicPartition
-from services.kit.eventlog.catalogue import dead_letter_topic
 from services.kit.eventlog.dead_letters import dead_letter
+from services.kit.eventlog.port import Cursor, Record, TopicPartition
 from services.kit.eventlog.replay import DeadLetters, EmbeddedDeadLetters, KafkaDeadLetters
+from services.kit.eventlog.topics import dead_letter_topic
 
 Bench = Any
 NewReader = Callable[[Any], Any]
@@ -18,7 +18,7 @@ DLQ = TopicPartition(dead_letter_topic(FIRST.topic, "deduplication"), 3)
 
 @pytest.fixture
 async def letters(bench: Bench) -> AsyncIterator[DeadLetters]:
-    """Give the dead letters of the log under test."""
+    """Return the dead letters of the log under test."""
     async with bench.pool.acquire() as connection:
         kafka = getattr(bench, "kafka", None)
         made = KafkaDeadLetters(kafka, connection, 8) if kafka else EmbeddedDeadLetters(connection)

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from services.kit.eventlog import Cursor, Output, TopicPartition
-from services.kit.eventlog.catalogue import dead_letter_topic
-from services.kit.eventlog.embedded import EmbeddedLog, prune, prune_published
+from services.kit.eventlog.embedded.log import EmbeddedLog, prune, prune_published
+from services.kit.eventlog.port import Cursor, Output, TopicPartition
+from services.kit.eventlog.topics import dead_letter_topic
 
 Bench = Any
 Pool = Any

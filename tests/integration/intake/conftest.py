@@ -14,17 +14,19 @@ from notification.v1 import intake_pb2
 
 from services.intake.api import Api
 from services.intake.app import hashes_of
-from services.intake.control import Control
+from services.intake.control.control import Control
+from services.intake.members.acceptance import Taker
+from services.intake.members.upload import Tools
 from services.intake.metrics import IntakeMetrics
 from services.intake.store import Store
-from services.intake.taking import Taker
-from services.intake.upload import Tools
-from services.kit.codec import TotalsRow, decode_totals
-from services.kit.health import Health, serve_http, web_app
-from services.kit.keys import KeyRing
-from services.kit.metrics import new_registry
+from services.kit.process.health import Health
+from services.kit.process.http import serve_http, web_app
+from services.kit.process.metrics import new_registry
+from services.kit.stage.totals import TotalsRow
 from services.kit.testing import FakeClock
-from services.kit.vault import Vault
+from services.kit.vault.keys import KeyRing
+from services.kit.vault.vault import Vault
+from services.wire.totals import decode_totals
 from tests.conftest import RoomPool
 
 TOKEN = "operator"
@@ -33,7 +35,7 @@ COHORT = "/v1/incidents/lab/cohorts/wave-1"
 
 
 def a_document(**changed: Any) -> dict[str, Any]:
-    """Give an incident document."""
+    """Return an incident document."""
     text = {"nl": "tekst", "en": "text"}
     stated: dict[str, Any] = {
         "title": "Laboratory",
@@ -79,29 +81,29 @@ class Intake:
             return response.status, await response.json(content_type=None)
 
     async def counts(self, cohort: str = COHORT) -> tuple[int, int, int]:
-        """Give received, rejected, accepted as intake counted them."""
+        """Return received, rejected, accepted as intake counted them."""
         _, shown = await self.get(cohort)
         return shown["received"], shown["rejected"], shown["accepted"]
 
     async def blocks(self, topic: str) -> list[bytes]:
-        """Give the blocks of a topic, in the order of their partitions and sequences."""
+        """Return the blocks of a topic, in the order of their partitions and sequences."""
         query = "select block from log.log where topic = $1 and source = 'intake' order by partition, seq"
         return [row["block"] for row in await self.pool.fetch(query, topic)]
 
     async def accepted(self) -> list[intake_pb2.MembersAccepted]:
-        """Give the blocks of accepted members."""
+        """Return the blocks of accepted members."""
         return [intake_pb2.MembersAccepted.FromString(block) for block in await self.blocks(MEMBERS_ACCEPTED)]
 
     async def changes(self) -> list[intake_pb2.IncidentsChanged]:
-        """Give the blocks of changed incidents and cohorts."""
+        """Return the blocks of changed incidents and cohorts."""
         return [intake_pb2.IncidentsChanged.FromString(block) for block in await self.blocks(INCIDENTS_CHANGED)]
 
     async def totals(self) -> list[TotalsRow]:
-        """Give the totals that were told, in order."""
+        """Return the totals that were told, in order."""
         return [row for block in await self.blocks(TOTALS_CHANGED) for row in decode_totals(block)]
 
     async def people(self) -> int:
-        """Give how many members the database has."""
+        """Return how many members the database has."""
         return int(await self.pool.fetchval("select count(*) from members"))
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.kit.document import normal_form
+from services.wire.incident_document import normal_form
 from tests.integration.intake.conftest import COHORT, Intake, a_document
 
 INCIDENT = "/v1/incidents/lab"

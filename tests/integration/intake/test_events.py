@@ -11,14 +11,14 @@ from services.core.notices import FLAG_RETRACTED
 from services.intake.app import hashes_of
 from services.intake.errors import NotKnownYetError
 from services.intake.handlers import EventHandler, Means
+from services.intake.members.acceptance import Taker
 from services.intake.metrics import IntakeMetrics
 from services.intake.store import Store
-from services.intake.taking import Taker
-from services.kit import outbox
-from services.kit.eventlog import Output, Record
-from services.kit.metrics import new_registry
+from services.kit.eventlog import outbox
+from services.kit.eventlog.port import Output, Record
+from services.kit.process.metrics import new_registry
 from services.kit.testing import FakeClock
-from services.kit.vault import Vault
+from services.kit.vault.vault import Vault
 from tests.integration.intake.conftest import PARTITIONS, Intake
 from tests.unit.intake.builders import a_record
 
@@ -52,7 +52,7 @@ class Upstream:
         return self.event("members-affected", {**ids, "members": members}, ident)
 
     async def send(self, *records: Record) -> list[str]:
-        """Have a batch of events taken; gives the reasons of its dead letters."""
+        """Have a batch of events taken; returns the reasons of its dead letters."""
         work = [self.handler.decode(record) for record in records]
         await self.handler.ready(work)
         async with self._pool.acquire() as connection, connection.transaction():

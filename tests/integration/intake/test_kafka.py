@@ -16,8 +16,8 @@ from notification.v1 import intake_pb2
 from services.intake.app import run
 from services.intake.config import Config
 from services.kit.config import load
-from services.kit.eventlog.kafka_client import KafkaSettings
-from services.kit.keys import KeyRing
+from services.kit.eventlog.kafka.client import KafkaSettings
+from services.kit.vault.keys import KeyRing
 from tests.integration.intake.conftest import COHORT as WAVE_1
 from tests.integration.intake.conftest import TOKEN, a_document
 from tests.kafka_fixtures import PARTITIONS
@@ -30,7 +30,7 @@ _WITHIN = 60.0  # seconds; a broker that was just started is slow at first
 
 @asynccontextmanager
 async def running(database_url: str, bootstrap: str, tmp_path: Path) -> AsyncIterator[ClientSession]:
-    """Run intake as its process does; gives a client of its routes."""
+    """Run intake as its process does; returns a client of its routes."""
     keys = tmp_path / "keys.json"
     KeyRing.create(keys)
     settings = {

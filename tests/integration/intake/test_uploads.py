@@ -11,7 +11,7 @@ from notification.topics import MEMBERS_ACCEPTED
 
 from services.core.ids import member_id, partitions_of
 from services.core.notices import FLAG_RETRACTED
-from services.kit.vault import Vault
+from services.kit.vault.vault import Vault
 from tests.conftest import RoomPool
 from tests.integration.intake.conftest import COHORT, PARTITIONS, Intake
 from tests.unit.intake.builders import a_record
@@ -20,12 +20,12 @@ HEADER = "memberRef,bsn,familyName,street,houseNumber,postcode,city,email,dataCa
 
 
 def a_row(ref: str, bsn: str = "123456782", city: str = "Utrecht") -> str:
-    """Give a line of CSV."""
+    """Return a line of CSV."""
     return f"{ref},{bsn},Vries,Kerkstraat,12,1234AB,{city},{ref or 'x'}@example.nl,name|bsn\n"
 
 
 def rows(count: int, **changed: str) -> str:
-    """Give a CSV body of so many members."""
+    """Return a CSV body of so many members."""
     return HEADER + "".join(a_row(f"m-{at}", **changed) for at in range(count))
 
 

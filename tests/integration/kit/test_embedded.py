@@ -13,13 +13,13 @@ from tempfile import mkdtemp
 import asyncpg
 import pytest
 
-from services.kit.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from services.kit.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresError
 
 ROOT = Path(__file__).parents[3]
 START = """
 import asyncio, sys
 from pathlib import Path
-from services.kit.embedded import EmbeddedPostgres
+from services.kit.postgres.embedded import EmbeddedPostgres
 print(asyncio.run(EmbeddedPostgres(Path(sys.argv[1]), durable=False).ensure_running()))
 """
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as somebody else")
@@ -27,7 +27,7 @@ only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the ser
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Give a folder that every user can walk to, unlike pytest's."""
+    """Return a folder that every user can walk to, unlike pytest's."""
     path = Path(mkdtemp(prefix="heraut-test-"))
     path.chmod(0o755)
     yield path
@@ -36,7 +36,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 async def server(folder: Path) -> AsyncIterator[EmbeddedPostgres]:
-    """Give a running server that remembers a row."""
+    """Return a running server that remembers a row."""
     server = EmbeddedPostgres(folder / "data", durable=False)
     await _execute(await server.ensure_running(), "create table kept as select 1 as value")
     yield server

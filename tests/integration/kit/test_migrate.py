@@ -12,16 +12,16 @@ import asyncpg
 import pytest
 
 from services.core.rooms import ROOMS
-from services.kit import migrate as migrations
-from services.kit.migrate import MigrationError, migrate
-from services.kit.postgres import connect_pool
+from services.kit.postgres import migrate as migrations
+from services.kit.postgres.migrate import MigrationError, migrate
+from services.kit.postgres.pool import connect_pool
 
 PASSWORD = "p@ss/ 'quoted'"  # every character that a URL or a statement might trip over
 
 
 @pytest.fixture
 async def empty_url(postgres_server: str) -> AsyncIterator[str]:
-    """Give an empty database of the test's own."""
+    """Return an empty database of the test's own."""
     name = f"empty_{secrets.token_hex(4)}"
     await _execute(postgres_server, f'create database "{name}"')
     yield postgres_server.replace("/heraut?", f"/{name}?")
@@ -50,7 +50,7 @@ async def _asking_for_passwords(server_url: str) -> AsyncIterator[None]:
 
 
 def _exchange(path: Path, text: str) -> str:
-    """Write a file; gives what was in it."""
+    """Write a file; returns what was in it."""
     before = path.read_text()
     path.write_text(text)
     return before

@@ -10,8 +10,8 @@ import asyncpg
 import pytest
 
 from services.core.rooms import ROOMS
-from services.kit.migrate import migrate
-from services.kit.postgres_programs import ServerUser, run_as, server_user
+from services.kit.postgres.migrate import migrate
+from services.kit.postgres.programs import ServerUser, run_as, server_user
 
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 OWNER_PASSWORD = "made up"
@@ -19,7 +19,7 @@ OWNER_PASSWORD = "made up"
 
 @pytest.fixture
 def server() -> Iterator[str]:
-    """Run the distribution's PostgreSQL on a free port of the loopback address; gives host, port and database."""
+    """Run the distribution's PostgreSQL on a free port of the loopback address; returns host, port and database."""
     if not PROGRAMS:
         pytest.skip("no PostgreSQL of the distribution's (Debian: postgresql)")
     user = server_user(None)
@@ -32,7 +32,7 @@ def server() -> Iterator[str]:
 
 
 def _folder(user: ServerUser | None) -> Path:
-    """Give a new folder that the server's user can reach: a test's own may be closed to it."""
+    """Return a new folder that the server's user can reach: a test's own may be closed to it."""
     folder = Path(tempfile.mkdtemp(prefix="heraut-own-server-"))
     if user:
         shutil.chown(folder, user.uid, user.gid)

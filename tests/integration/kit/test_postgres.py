@@ -5,7 +5,8 @@ import asyncio
 import asyncpg
 import pytest
 
-from services.kit.postgres import binary_copy, is_retryable
+from services.kit.postgres.copy import binary_copy
+from services.kit.postgres.pool import is_retryable
 from tests.conftest import RoomPool
 
 

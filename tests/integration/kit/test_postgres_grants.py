@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 
 from services.core.rooms import ROOMS
-from services.kit.migrate import migrate
+from services.kit.postgres.migrate import migrate
 
 OWN = {"SELECT", "INSERT", "UPDATE", "DELETE"}
 SHARED = {
@@ -23,7 +23,7 @@ where relkind in ('r', 'p', 'v') and relnamespace::regnamespace::text not in ('p
 
 
 async def _granted(url: str) -> dict[tuple[str, str], dict[str, set[str]]]:
-    """Give table -> room -> privileges, of everybody but the owner; `-` is everybody."""
+    """Return table -> room -> privileges, of everybody but the owner; `-` is everybody."""
     connection = await asyncpg.connect(url)
     try:
         found: dict[tuple[str, str], dict[str, set[str]]] = {}

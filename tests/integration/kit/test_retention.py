@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from notification.topics import INCIDENTS_CHANGED, MEMBERS_ACCEPTED
 
-from services.kit.eventlog import Output
-from services.kit.outbox import append
-from services.kit.retention import Retention
+from services.kit.eventlog.outbox import append
+from services.kit.eventlog.port import Output
+from services.kit.eventlog.retention import Retention
 from tests.conftest import RoomPool
 
 NOTHING = timedelta(0)

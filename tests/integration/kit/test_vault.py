@@ -6,8 +6,8 @@ from typing import NamedTuple, TypeAlias
 import asyncpg
 import pytest
 
-from services.kit.keys import KeyRing
-from services.kit.vault import OpenRequest, SealRequest, Unopened, Vault
+from services.kit.vault.keys import KeyRing
+from services.kit.vault.vault import OpenRequest, SealRequest, Unopened, Vault
 from tests.conftest import RoomPool
 
 ROWS = [SealRequest(bytes([n]) * 16, n, bytes([100 + n]) * 16, f"payload {n}".encode()) for n in range(1, 6)]

@@ -12,13 +12,14 @@ from notification.v1 import deduplication_pb2, dispatch_pb2, routing_pb2
 
 from services.core.channel import Channel
 from services.core.notices import Notices
-from services.kit.codec import encode_incident, notices_from_wire, notices_to_wire
 from services.kit.config import load
-from services.kit.eventlog import Cursor, EventLog, Output, TopicPartition
-from services.kit.eventlog.embedded import EmbeddedLog
-from services.kit.outbox import append
+from services.kit.eventlog.embedded.log import EmbeddedLog
+from services.kit.eventlog.outbox import append
+from services.kit.eventlog.port import Cursor, EventLog, Output, TopicPartition
 from services.routing.app import run
 from services.routing.config import Config
+from services.wire.incidents import encode_incident
+from services.wire.notices import notices_from_wire, notices_to_wire
 
 RoomPool = Callable[[str], Awaitable["asyncpg.Pool[asyncpg.Record]"]]
 PORTAL, EMAIL, LETTER = Channel.PORTAL, Channel.EMAIL, Channel.LETTER
@@ -36,7 +37,7 @@ DOCUMENT = {
 
 
 def notices_of(*situations: tuple[int, int, int]) -> Notices:
-    """Give notices by the channels there is data for, those that refused, and the number of attempts."""
+    """Return notices by the channels there is data for, those that refused, and the number of attempts."""
     count = len(situations)
     ids = [bytes([n]) * 16 for n in range(count)]
     return Notices(

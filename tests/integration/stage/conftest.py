@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack
 import asyncpg
 import pytest
 
-from services.kit.migrate import migrate
-from services.kit.postgres import connect_pool
+from services.kit.postgres.migrate import migrate
+from services.kit.postgres.pool import connect_pool
 from services.kit.testing import MemoryTopics
 from tests.integration.stage.room import SOURCE, STAGE, Pool, World
 
@@ -17,7 +17,7 @@ DATABASE = "stage_tests"
 
 @pytest.fixture
 async def stage_database(postgres_server: str) -> str:
-    """Give the URL of an empty, migrated database with the made-up room's table of effects."""
+    """Return the URL of an empty, migrated database with the made-up room's table of effects."""
     url = postgres_server.replace("/heraut?", f"/{DATABASE}?")
     server = await asyncpg.connect(postgres_server)
     try:
@@ -44,7 +44,7 @@ async def stage_database(postgres_server: str) -> str:
 
 @pytest.fixture
 async def embedded_world(stage_database: str) -> AsyncIterator[World]:
-    """Give the database, and pools of it that are closed after the test."""
+    """Return the database, and pools of it that are closed after the test."""
     async with AsyncExitStack() as stack:
 
         async def new_pool(room: str) -> Pool:
@@ -57,14 +57,14 @@ async def embedded_world(stage_database: str) -> AsyncIterator[World]:
 
 @pytest.fixture
 def kafka_world(embedded_world: World) -> World:
-    """Give the same with a log outside the database, so that the stage relays; Kafka's, but for the network."""
+    """Return the same with a log outside the database, so that the stage relays; Kafka's, but for the network."""
     embedded_world.topics = MemoryTopics()
     return embedded_world
 
 
 @pytest.fixture(params=["embedded", "relayed"])
 def world(request: pytest.FixtureRequest, embedded_world: World) -> World:
-    """Give one after the other."""
+    """Return one after the other."""
     if request.param == "relayed":
         embedded_world.topics = MemoryTopics()
     return embedded_world

@@ -10,14 +10,16 @@ from typing import TypeAlias
 
 import asyncpg
 
-from services.kit.batches import Read, plan_batch
 from services.kit.errors import InvalidMessage, RetryableError
-from services.kit.eventlog import Cursor, EventLog, Output, Record, TopicPartition
-from services.kit.eventlog.embedded import EmbeddedLog
-from services.kit.metrics import StageMetrics, new_registry
-from services.kit.outbox import append
-from services.kit.stage import Connection, Stage, StagePolicy
-from services.kit.steps import Steps
+from services.kit.eventlog.embedded.log import EmbeddedLog
+from services.kit.eventlog.outbox import append
+from services.kit.eventlog.port import Cursor, EventLog, Output, Record, TopicPartition
+from services.kit.process.metrics import new_registry
+from services.kit.stage.failpoints import Steps
+from services.kit.stage.metrics import StageMetrics
+from services.kit.stage.plan import Read, plan_batch
+from services.kit.stage.port import Connection, StagePolicy
+from services.kit.stage.stage import Stage
 from services.kit.testing import MemoryLog, MemoryTopics
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -35,7 +37,7 @@ POLICY = StagePolicy(
 
 
 def partition_of(block: bytes) -> int:
-    """Give the partition that a block is written to: `b"17@3"` goes to 3."""
+    """Return the partition that a block is written to: `b"17@3"` goes to 3."""
     return int(block.rpartition(b"@")[2])
 
 
@@ -73,7 +75,7 @@ class Copying:
         return [Output(OUTPUT, partition_of(block), block) for block in work]
 
     async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:  # noqa: ARG002
-        """Give what is due on these partitions."""
+        """Return what is due on these partitions."""
         due = [output for output in self.due if output.partition in partitions][:1]
         for output in due:
             self.due.remove(output)
@@ -161,11 +163,11 @@ class World:
                 self.topics.write(at, block, source=SOURCE, seq=len(self.topics.records[at]) + 1)
 
     async def effects(self) -> Counter[bytes]:
-        """Give how often each block had its effect."""
+        """Return how often each block had its effect."""
         return Counter(row[0] for row in await self.pool.fetch("select block from effect"))
 
     async def taken_by_next_room(self, topic: str = OUTPUT) -> Counter[bytes]:
-        """Give what a reader of a topic takes who begins at its beginning, and who stops at a gap."""
+        """Return what a reader of a topic takes who begins at its beginning, and who stops at a gap."""
         reads = [Read(record) for record in await self.records(topic)]
         places = {read.record.topic_partition for read in reads}
         plan = plan_batch(reads, {at: Cursor() for at in places}, offsets=True)
@@ -218,7 +220,7 @@ class World:
         return Replica(stage, pool, log, metrics)
 
     async def records(self, topic: str) -> list[Record]:
-        """Give all records of a topic, by partition in their order."""
+        """Return all records of a topic, by partition in their order."""
         if self.topics:
             places = [at for at in sorted(self.topics.records) if at.topic == topic]
             return [record for at in places for record in self.topics.records[at]]
@@ -244,7 +246,7 @@ class Replica:
 
     @property
     def memory(self) -> MemoryLog:
-        """Give the log, where it is in memory and can be made to fail."""
+        """Return the log, where it is in memory and can be made to fail."""
         assert isinstance(self.log, MemoryLog)
         return self.log
 

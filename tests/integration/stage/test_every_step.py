@@ -26,7 +26,7 @@ async def _assert_once(world: World) -> None:
 
 
 def _cases(steps: Sequence[str], relayed: Sequence[str], last: int) -> list[tuple[str, str, int]]:
-    """Give every step of each kind of log, at its first time and at its `last`. A take-over comes once."""
+    """Return every step of each kind of log, at its first time and at its `last`. A take-over comes once."""
     both = [(kind, step) for kind in ("embedded", "relayed") for step in steps]
     places = [*both, *(("relayed", step) for step in relayed)]
     return [

@@ -11,9 +11,9 @@ import pytest
 
 from deploy.kafka import broker
 from services.kit.errors import RetryableError
-from services.kit.eventlog import Cursor, EventLog, Record, Row, TopicPartition
-from services.kit.eventlog.kafka import KafkaLog, KafkaSettings
-from services.kit.eventlog.topics import ensure_topics
+from services.kit.eventlog.kafka.admin import ensure_topics
+from services.kit.eventlog.kafka.log import KafkaLog, KafkaSettings
+from services.kit.eventlog.port import Cursor, EventLog, Record, Row, TopicPartition
 from tests.integration.stage.room import (
     INPUT,
     PARTITIONS,
@@ -97,14 +97,14 @@ async def _world(embedded: World, settings: KafkaSettings) -> AsyncIterator[Kafk
 
 @pytest.fixture
 async def kafka_room(kafka: KafkaSettings, embedded_world: World) -> AsyncIterator[KafkaWorld]:
-    """Give the room on a broker with empty topics."""
+    """Return the room on a broker with empty topics."""
     async for world in _world(embedded_world, kafka):
         yield world
 
 
 @pytest.fixture
 async def own_broker_room(tmp_path: Path, embedded_world: World) -> AsyncIterator[KafkaWorld]:
-    """Give the room on a broker that this test may kill."""
+    """Return the room on a broker that this test may kill."""
     settings = KafkaSettings(bootstrap_servers=await asyncio.to_thread(started_broker, tmp_path))
     await ensure_topics(settings, TOPIC_PARTITIONS, 1)
     async for world in _world(embedded_world, settings):

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.kit import totals
-from services.kit.eventlog import Output
-from services.kit.eventlog.catalogue import MAX_BLOCK_BYTES
 from services.kit.eventlog.headers import decode_headers
-from services.kit.outbox import append
+from services.kit.eventlog.outbox import append
+from services.kit.eventlog.port import Output
+from services.kit.eventlog.topics import MAX_BLOCK_BYTES
+from services.kit.stage import totals
 from tests.integration.stage.room import OUTPUT, STAGE, World
 
 COUNTERS = ("came", "went")

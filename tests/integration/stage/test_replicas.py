@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack
 import pytest
 
 from services.kit.errors import LostOwnershipError
-from services.kit.eventlog import Output
-from services.kit.stage import Stage
+from services.kit.eventlog.port import Output
+from services.kit.stage.stage import Stage
 from tests.integration.stage.room import OUTPUT, PARTITIONS, POLICY, STAGE, World, numbered, until
 
 

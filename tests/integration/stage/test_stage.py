@@ -3,10 +3,11 @@
 import asyncio
 from collections import Counter
 
-from services.kit.eventlog import Output, TopicPartition
-from services.kit.metrics import StageMetrics, new_registry
-from services.kit.outbox import append
-from services.kit.stage import Stage
+from services.kit.eventlog.outbox import append
+from services.kit.eventlog.port import Output, TopicPartition
+from services.kit.process.metrics import new_registry
+from services.kit.stage.metrics import StageMetrics
+from services.kit.stage.stage import Stage
 from tests.integration.stage.room import OUTPUT, PARTITIONS, POLICY, STAGE, Copying, World, numbered, until
 
 

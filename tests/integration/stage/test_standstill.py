@@ -6,12 +6,14 @@ from collections.abc import Sequence
 import pytest
 
 from services.kit.errors import InvalidMessage
-from services.kit.eventlog import Output, Record, TopicPartition
 from services.kit.eventlog.dead_letters import DlqLimit
-from services.kit.metrics import StageMetrics, new_registry
-from services.kit.outbox import append
-from services.kit.postgres import connect_pool
-from services.kit.stage import Connection, Stage
+from services.kit.eventlog.outbox import append
+from services.kit.eventlog.port import Output, Record, TopicPartition
+from services.kit.postgres.pool import connect_pool
+from services.kit.process.metrics import new_registry
+from services.kit.stage.metrics import StageMetrics
+from services.kit.stage.port import Connection
+from services.kit.stage.stage import Stage
 from services.kit.testing import MemoryLog, MemoryTopics
 from tests.integration.stage.room import (
     DEAD_LETTERS,

@@ -13,9 +13,10 @@ from prometheus_client import CollectorRegistry
 
 from services.core.cohort import Cohort
 from services.core.incident import Controller, Incident
-from services.kit import totals
-from services.kit.codec import TotalsRow
-from services.kit.health import Health, web_app
+from services.kit.process.health import Health
+from services.kit.process.http import web_app
+from services.kit.stage import totals
+from services.kit.stage.totals import TotalsRow
 from services.kit.testing import FakeClock
 from services.tracking.api import PUBLIC, Api, openapi
 from services.tracking.domain import COUNTERS
@@ -28,14 +29,14 @@ LEDGER = "/v1/incidents/lab/ledger"
 
 
 def an_incident(incident_id: str) -> Incident:
-    """Give an incident of which only the names matter."""
+    """Return an incident of which only the names matter."""
     at = datetime(2025, 8, 6, tzinfo=UTC)
     controller = Controller("", (), "", "")
     return Incident(incident_id, 1, f"Breach {incident_id}", at, None, controller, ("nl",), (), frozenset(), (), {})
 
 
 def a_cohort(cohort_id: str, declared: int | None) -> Cohort:
-    """Give a cohort of incident `lab`."""
+    """Return a cohort of incident `lab`."""
     return Cohort("lab", cohort_id, 1, f"urn:{cohort_id}", declared, auto_release=True, sealed=True, released=False)
 
 
@@ -54,11 +55,11 @@ class Control:
         }
 
     def get(self, key: tuple[str, ...]) -> Any | None:
-        """Give an entry."""
+        """Return an entry."""
         return self.entries.get(key)
 
     def items(self) -> Iterable[tuple[tuple[str, ...], Any]]:
-        """Give all entries."""
+        """Return all entries."""
         return list(self.entries.items())
 
 
@@ -116,7 +117,7 @@ class Tracking:
 
 @pytest.fixture
 async def tracking(room_pool: RoomPool) -> AsyncIterator[Tracking]:
-    """Give tracking's face on a fresh database."""
+    """Return tracking's face on a fresh database."""
     face = Tracking(await room_pool("tracking"))
     async with face.client:
         yield face

@@ -13,12 +13,14 @@ from notification import topics
 from notification.v1 import dispatch_pb2
 
 from services.core.cohort import Cohort
-from services.kit.codec import TotalsRow, encode_cohort, encode_incident, encode_totals
 from services.kit.config import load
-from services.kit.eventlog import Output
-from services.kit.outbox import append
+from services.kit.eventlog.outbox import append
+from services.kit.eventlog.port import Output
+from services.kit.stage.totals import TotalsRow
 from services.tracking.app import run
 from services.tracking.config import Config
+from services.wire.incidents import encode_cohort, encode_incident
+from services.wire.totals import encode_totals
 
 RoomPool = Callable[[str], Awaitable["asyncpg.Pool[asyncpg.Record]"]]
 PATIENCE = 60.0  # seconds; a busy machine is slow, not wrong

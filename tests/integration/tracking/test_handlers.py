@@ -10,13 +10,14 @@ from notification import topics
 from notification.v1 import common_pb2, deduplication_pb2, dispatch_pb2, routing_pb2
 from prometheus_client import CollectorRegistry
 
-from services.kit.codec import TotalsRow, encode_totals
 from services.kit.errors import InvalidMessage
-from services.kit.eventlog import Record
+from services.kit.eventlog.port import Record
+from services.kit.stage.totals import TotalsRow
 from services.tracking.domain import Finding, State
 from services.tracking.handlers import TrackingHandler
 from services.tracking.metrics import TrackingMetrics
 from services.tracking.store import Store
+from services.wire.totals import encode_totals
 
 RoomPool = Callable[[str], Awaitable["asyncpg.Pool[asyncpg.Record]"]]
 ACCEPTED, REFUSED, UNKNOWN = 2, 3, 4
@@ -24,12 +25,12 @@ _offsets = itertools.count()
 
 
 def notice(number: int) -> bytes:
-    """Give a notice's id."""
+    """Return a notice's id."""
     return number.to_bytes(16, "big")
 
 
 def a_record(topic: str, value: bytes, partition: int = 0) -> Record:
-    """Give a record as the log gives it."""
+    """Return a record as the log gives it."""
     offset = next(_offsets)
     return Record(topic, partition, offset, "somebody", offset, 1_767_258_000_000, value)
 
@@ -37,7 +38,7 @@ def a_record(topic: str, value: bytes, partition: int = 0) -> Record:
 def attempted(
     outcomes: Mapping[int, int], *, attempt: int = 1, channel: str = "letter", cohort: str = "c", partition: int = 0
 ) -> Record:
-    """Give a block of outcomes of hand-overs, by number of the notice."""
+    """Return a block of outcomes of hand-overs, by number of the notice."""
     block = dispatch_pb2.DeliveriesAttempted(
         incident_id="lab",
         channel=channel,
@@ -55,7 +56,7 @@ def attempted(
 
 
 def exhausted(numbers: Sequence[int], *, attempt: int = 3) -> Record:
-    """Give a block of notices that no channel is left for."""
+    """Return a block of notices that no channel is left for."""
     count = len(numbers)
     ids = b"".join(map(notice, numbers))
     notices = common_pb2.Notices(
@@ -68,7 +69,7 @@ def exhausted(numbers: Sequence[int], *, attempt: int = 3) -> Record:
 
 
 def superseded(numbers: Sequence[int]) -> Record:
-    """Give a block of notices that no longer count."""
+    """Return a block of notices that no longer count."""
     block = deduplication_pb2.NoticesSuperseded(
         incident_id="lab", ids=b"".join(map(notice, numbers)), cohort_ids=["c"], cohorts=[0] * len(numbers)
     )
@@ -76,7 +77,7 @@ def superseded(numbers: Sequence[int]) -> Record:
 
 
 def totals_changed(*rows: TotalsRow) -> Record:
-    """Give a block of other stages' totals."""
+    """Return a block of other stages' totals."""
     return a_record(topics.TOTALS_CHANGED, encode_totals(rows))
 
 
@@ -95,20 +96,20 @@ class Room:
             assert not await self.handler.apply(connection, work)  # type: ignore[arg-type]  # the pool's proxy
 
     async def rows(self) -> list[Finding]:
-        """Give all rows, by notice."""
+        """Return all rows, by notice."""
         async with self.pool.acquire() as connection, connection.transaction():
             ids = [row["notice"] for row in await connection.fetch("select notice from notices order by notice")]
             return list((await Store().lock_notices(connection, ids)).values())
 
     async def counts(self) -> dict[tuple[str, str], list[int]]:
-        """Give tracking's own totals, by scope and source."""
+        """Return tracking's own totals, by scope and source."""
         rows = await self.pool.fetch("select scope, source, counts from totals")
         return {(row["scope"], row["source"]): row["counts"] for row in rows if any(row["counts"])}
 
 
 @pytest.fixture
 async def room(room_pool: RoomPool) -> Room:
-    """Give tracking on a fresh database."""
+    """Return tracking on a fresh database."""
     return Room(await room_pool("tracking"))
 
 

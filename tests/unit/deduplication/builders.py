@@ -13,7 +13,7 @@ ALL = int(Channel.PORTAL | Channel.EMAIL | Channel.LETTER)
 
 
 def an_id(name: str) -> bytes:
-    """Give 16 bytes that can be read in a failure."""
+    """Return 16 bytes that can be read in a failure."""
     return name.encode().ljust(16, b".")
 
 
@@ -28,7 +28,7 @@ def a_member(
     channels: int = Channel.LETTER,
     flags: int = 0,
 ) -> Member:
-    """Give a member; its facts are certain unless said otherwise."""
+    """Return a member; its facts are certain unless said otherwise."""
     sure = exposed if confirmed is None else confirmed
     return Member(
         an_id(name), version, cohort, at, exposed, sure, int(channels), flags, "nl", a_slot(an_id(name), version)
@@ -36,17 +36,17 @@ def a_member(
 
 
 def a_slot(member: bytes, version: int) -> int:
-    """Give where the data of a member's version lies: no two share a slot."""
+    """Return where the data of a member's version lies: no two share a slot."""
     return int.from_bytes(member[:4], "big") << 8 | version
 
 
 def terms(*, usable: int = ALL, released: Collection[int] = (1, 2, 3)) -> Terms:
-    """Give terms over the cohorts 1 to 3."""
+    """Return terms over the cohorts 1 to 3."""
     return Terms(INCIDENT, 1, 7, int(usable), {1: "c1", 2: "c2", 3: "c3"}, set(released), NoticeIds(INCIDENT))
 
 
 def a_block(rows: Iterable[tuple[bytes, Member]], *, partition: int = 0) -> tuple[Block, int]:
-    """Give a block of (person, member)s of one cohort, and its cohort's number."""
+    """Return a block of (person, member)s of one cohort, and its cohort's number."""
     pairs = list(rows)
     members: Sequence[Member] = [member for _, member in pairs]
     cohort = members[0].cohort

@@ -11,7 +11,7 @@ Fact = tuple[int, bool]
 
 
 def facts_of(member: Member) -> set[Fact]:
-    """Give what a member says: each category, and each that is certain."""
+    """Return what a member says: each category, and each that is certain."""
     return {(bit, False) for bit in range(8) if member.exposed >> bit & 1} | {
         (bit, True) for bit in range(8) if member.confirmed >> bit & 1
     }
@@ -37,12 +37,12 @@ class Model:
                 notice[2] = notice[2] or notice[0] == member.member
 
     def live(self) -> list[Member]:
-        """Give the members of this person, oldest first."""
+        """Return the members of this person, oldest first."""
         alive = [m for m in self.members.values() if not m.flags & FLAG_RETRACTED]
         return sorted(alive, key=lambda m: (self.heard_at[m.member], m.member))
 
     def told(self) -> set[Fact]:
-        """Give everything that the person was told."""
+        """Return everything that the person was told."""
         told: set[Fact] = set()
         for _, facts, void in self.notices:
             assert isinstance(facts, set)
@@ -51,7 +51,7 @@ class Model:
         return told
 
     def bearers(self) -> set[object]:
-        """Give who bears a notice that counts."""
+        """Return who bears a notice that counts."""
         return {bearer for bearer, _, void in self.notices if not void}
 
     def look(self, usable: int, released: set[int]) -> dict[bytes, str]:

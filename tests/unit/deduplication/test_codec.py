@@ -8,9 +8,9 @@ from notification.v1 import deduplication_pb2, intake_pb2
 from services.core.notices import Notices
 from services.deduplication.codec import BLOCK_NOTICES, encode_released, encode_superseded, read_block
 from services.deduplication.domain import Superseded
-from services.kit.codec import notices_from_wire
 from services.kit.errors import InvalidMessage
-from services.kit.eventlog import Record
+from services.kit.eventlog.port import Record
+from services.wire.notices import notices_from_wire
 from tests.unit.deduplication.builders import an_id
 
 

@@ -21,7 +21,7 @@ COHORTS = {"a": 1, "b": 1, "c": 2, "d": 3}
 
 @st.composite
 def a_version(draw: st.DrawFn) -> Member:
-    """Give some version of one of a few members; the same (member, version) always says the same."""
+    """Return some version of one of a few members; the same (member, version) always says the same."""
     name, version = draw(st.sampled_from("abcd")), draw(st.integers(1, 4))
     chance = random.Random(f"{name}{version}{draw(st.integers(0, 0))}")  # noqa: S311 - made-up members
     exposed = chance.randrange(1, 8)
@@ -44,7 +44,7 @@ CONTROLS = st.builds(Control, st.integers(0, 7), st.frozensets(st.integers(1, 3)
 
 @st.composite
 def free_versions(draw: st.DrawFn) -> Member:
-    """Give a version of a member with anything in it."""
+    """Return a version of a member with anything in it."""
     name = draw(st.sampled_from("abcd"))
     exposed = draw(st.integers(0, 7))
     version = draw(st.integers(1, 9))
@@ -137,7 +137,7 @@ def _versions_of_people() -> st.SearchStrategy[list[tuple[bytes, Member]]]:
 
 
 def _blocks(rows: list[tuple[bytes, Member]]) -> list[tuple[Block, int]]:
-    """Give blocks, each of one cohort and of neighbours in the log."""
+    """Return blocks, each of one cohort and of neighbours in the log."""
     blocks: list[list[tuple[bytes, Member]]] = []
     for person, member in rows:
         if blocks and blocks[-1][0][1].cohort == member.cohort and len(blocks[-1]) < 3:

@@ -10,7 +10,7 @@ from services.demo import reading
 from services.demo.people import make_people
 from services.demo.reading import Told, address_block, greets, read_notice
 
-PHRASES = Path(__file__).parents[3] / "services" / "dispatch" / "phrases"
+PHRASES = Path(__file__).parents[3] / "services" / "dispatch" / "wording" / "phrases"
 
 DUTCH = """Geachte heer of mevrouw Van der Heijden,
 Kenmerk 4QMG-P9SA-842Q-ZD3N

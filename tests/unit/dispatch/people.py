@@ -9,7 +9,7 @@ from services.core.channel import Channel
 from services.core.incident import Incident
 from services.core.notices import Notices
 from services.dispatch.domain import Batch, Contact, Round, Work, rounds_of
-from services.kit.document import parse_incident
+from services.wire.incident_document import parse_incident
 
 CREATED = datetime(2026, 8, 20, 9, 30, tzinfo=UTC)
 
@@ -97,17 +97,17 @@ DOCUMENT: dict[str, Any] = {
 
 
 def an_incident(incident_id: str = "lab-2026", version: int = 1, **changes: Any) -> Incident:
-    """Give an incident with all that a notice needs."""
+    """Return an incident with all that a notice needs."""
     return parse_incident(incident_id, version, DOCUMENT | changes)
 
 
 def an_id(name: object) -> bytes:
-    """Give sixteen bytes that `name` alone decides."""
+    """Return sixteen bytes that `name` alone decides."""
     return blake2b(repr(name).encode(), digest_size=16).digest()
 
 
 def a_contact(**changes: str) -> Contact:
-    """Give somebody with an address, an e-mail address and a portal."""
+    """Return somebody with an address, an e-mail address and a portal."""
     fields = {
         "initials": "J.A.",
         "prefix": "van den",
@@ -124,7 +124,7 @@ def a_contact(**changes: str) -> Contact:
 
 
 def some_notices(count: int, incident: Incident | None = None, **columns: Sequence[Any]) -> Notices:
-    """Give notices about name, number and result, the last only possible; `columns` replaces whole columns."""
+    """Return notices about name, number and result, the last only possible; `columns` replaces whole columns."""
     about = incident or an_incident()
     values: dict[str, Sequence[Any]] = {
         "ids": sorted(an_id(("notice", at)) for at in range(count)),  # as rounds of letters have them
@@ -152,13 +152,13 @@ def some_notices(count: int, incident: Incident | None = None, **columns: Sequen
 
 
 def a_round(notices: Notices, channel: Channel = Channel.LETTER) -> Round:
-    """Give the one round that these notices make."""
+    """Return the one round that these notices make."""
     (found,) = rounds_of(channel, 0, [a_batch(notices)], CREATED)
     return found
 
 
 def a_batch(notices: Notices, number: int = 1, partition: int = 0, job: bytes | None = None) -> Batch:
-    """Give notices as a batch that nothing happened to yet."""
+    """Return notices as a batch that nothing happened to yet."""
     return Batch(number, partition, notices, 0, CREATED, job)
 
 
@@ -169,7 +169,7 @@ def some_work(
     incident: Incident | None = None,
     **columns: Sequence[Any],
 ) -> Work:
-    """Give a round that is ready to be handed over."""
+    """Return a round that is ready to be handed over."""
     about = incident or an_incident()
     people = contacts or [
         a_contact(family_name=f"Berg{at}", portal_id=f"portal-{at}", email=f"p{at}@mail.example") for at in range(count)

@@ -18,8 +18,8 @@ from services.dispatch.codec import (
     read_contact,
 )
 from services.dispatch.domain import Contact
-from services.kit.codec import notices_to_wire
 from services.kit.errors import InvalidMessage
+from services.wire.notices import notices_to_wire
 from tests.unit.dispatch.people import some_notices
 
 

@@ -31,7 +31,7 @@ from tests.unit.dispatch.people import CREATED, a_batch, some_notices
 
 
 def _some_batches(counts: Sequence[int], flags: Sequence[int] = ()) -> list[Batch]:
-    """Give batches of so many attempts each, numbered from 1, each with one of the flags."""
+    """Return batches of so many attempts each, numbered from 1, each with one of the flags."""
     everybody = some_notices(sum(counts))
     batches = []
     for at, count in enumerate(counts):

@@ -12,7 +12,7 @@ from services.core.ids import format_reference
 from services.core.incident import CONTENT_BLOCKS
 from services.dispatch.channels.letter import PrintFolder
 from services.dispatch.domain import Ending, Result, Work
-from services.dispatch.typeset import Typesetter
+from services.dispatch.letters.pdf import Typesetter
 from tests.unit.dispatch.people import a_contact, an_incident, some_work
 
 ACCEPTED = Result(Ending.ACCEPTED)
@@ -32,19 +32,19 @@ def _go() -> bool:
 
 @pytest.fixture(scope="module")
 def typesetter() -> Typesetter:
-    """Give a compiler that has read its fonts."""
+    """Return a compiler that has read its fonts."""
     return Typesetter()
 
 
 @pytest.fixture
 async def folder(tmp_path: Path) -> PrintFolder:
-    """Give a print folder."""
+    """Return a print folder."""
     return PrintFolder(tmp_path)
 
 
 @pytest.fixture
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Give a switch: while it holds anything, syncing a file says that the disk is full."""
+    """Return a switch: while it holds anything, syncing a file says that the disk is full."""
     full: list[bool] = [True]
 
     def fsync(_: int) -> None:

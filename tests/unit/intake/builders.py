@@ -6,14 +6,14 @@ from typing import Any
 from services.core.channel import Channel
 from services.core.cohort import Cohort
 from services.core.incident import Controller, DataCategory, Incident
-from services.intake.chunks import ChunkBuilder, Hashes
-from services.intake.identity import Fingerprints, Pseudonyms
+from services.intake.members.chunks import ChunkBuilder, Hashes
+from services.intake.records.identity import Fingerprints, Pseudonyms
 
 TODAY = date(2026, 3, 1)
 
 
 def an_incident(*, version: int = 1, channels: tuple[Channel, ...] = tuple(Channel)) -> Incident:
-    """Give an incident with the data categories name, bsn and medical."""
+    """Return an incident with the data categories name, bsn and medical."""
     return Incident(
         incident_id="lab",
         version=version,
@@ -30,7 +30,7 @@ def an_incident(*, version: int = 1, channels: tuple[Channel, ...] = tuple(Chann
 
 
 def a_cohort(**changed: Any) -> Cohort:
-    """Give an open cohort."""
+    """Return an open cohort."""
     stated: dict[str, Any] = {
         "incident_id": "lab", "cohort_id": "wave-1", "version": 1, "source": "lab", "declared": None,
         "auto_release": False, "sealed": False, "released": False,
@@ -39,17 +39,17 @@ def a_cohort(**changed: Any) -> Cohort:
 
 
 def some_hashes() -> Hashes:
-    """Give the keyed hashes, under made-up peppers."""
+    """Return the keyed hashes, under made-up peppers."""
     return Hashes(Pseudonyms(b"m" * 32), 1, Fingerprints(b"l" * 32))
 
 
 def a_builder() -> ChunkBuilder:
-    """Give a builder for one cohort."""
+    """Return a builder for one cohort."""
     return ChunkBuilder(an_incident(), a_cohort(), some_hashes(), TODAY)
 
 
 def a_record(**changed: Any) -> dict[str, Any]:
-    """Give a valid member record as JSON, reachable over all channels."""
+    """Return a valid member record as JSON, reachable over all channels."""
     stated: dict[str, Any] = {
         "memberRef": "m-1", "bsn": "123456782", "initials": "J.", "prefix": "de", "familyName": "Vries",
         "birthDate": "1970-03-05", "street": "Kerkstraat", "houseNumber": "12", "postcode": "1234AB",

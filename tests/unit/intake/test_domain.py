@@ -5,12 +5,12 @@ import json
 from services.core.ids import partitions_of
 from services.core.notices import FLAG_RETRACTED
 from services.intake.domain import BLOCK_MEMBERS, Chunk, Settled, Stored, blocks_of, settle
-from services.intake.records import NdjsonReader
+from services.intake.records.record import NdjsonReader
 from tests.unit.intake.builders import a_builder, a_record
 
 
 def a_chunk(count: int) -> Chunk:
-    """Give a chunk of so many members, all of the same person."""
+    """Return a chunk of so many members, all of the same person."""
     builder = a_builder()
     lines = [(at, json.dumps(a_record(memberRef=f"m-{at}")).encode()) for at in range(count)]
     builder.add(lines, NdjsonReader())

@@ -22,7 +22,7 @@ SITUATIONS = st.tuples(st.integers(0, 7), st.integers(0, 7), st.integers(0, 15),
 def an_incident(
     channels: tuple[Channel, ...] = (PORTAL, EMAIL, LETTER), compromised: frozenset[Channel] = frozenset()
 ) -> Incident:
-    """Give an incident of which only the channels matter."""
+    """Return an incident of which only the channels matter."""
     return Incident(
         incident_id="lab",
         version=1,
@@ -39,7 +39,7 @@ def an_incident(
 
 
 def notices_of(situations: list[tuple[int, int, int, int]], incident_id: str = "lab", version: int = 1) -> Notices:
-    """Give a block of notices in these situations: channels, tried, flags, attempts; other values tell the row."""
+    """Return a block of notices in these situations: channels, tried, flags, attempts; other values tell the row."""
     rows = range(len(situations))
     ids = [row.to_bytes(16, "big") for row in rows]
     return Notices(
@@ -67,7 +67,7 @@ def notices_of(situations: list[tuple[int, int, int, int]], incident_id: str = "
 
 
 def rows_of(notices: Notices) -> list[tuple[object, ...]]:
-    """Give the notices one by one, without the number of the attempt."""
+    """Return the notices one by one, without the number of the attempt."""
     columns = [
         getattr(notices, name) for name in ("ids", "members", "versions", "slots", "pseudonyms", "exposed", "channels")
     ]

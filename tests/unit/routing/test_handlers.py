@@ -11,18 +11,18 @@ from prometheus_client import CollectorRegistry
 from services.core.channel import Channel
 from services.core.incident import Controller, Incident
 from services.core.notices import Notices
-from services.kit.codec import notices_from_wire, notices_to_wire
 from services.kit.errors import InvalidMessage
-from services.kit.eventlog import Output, Record
-from services.kit.stage import Connection
+from services.kit.eventlog.port import Output, Record
+from services.kit.stage.port import Connection
 from services.routing.handlers import RoutingHandler
 from services.routing.metrics import RoutingMetrics
+from services.wire.notices import notices_from_wire, notices_to_wire
 
 UNUSED = cast("Connection", None)  # routing writes nothing
 
 
 def an_incident(version: int, *channels: Channel) -> Incident:
-    """Give an incident version of which only the channels matter."""
+    """Return an incident version of which only the channels matter."""
     at = datetime(2025, 8, 6, tzinfo=UTC)
     return Incident("lab", version, "", at, None, Controller("", (), "", ""), ("nl",), channels, frozenset(), (), {})
 
@@ -38,13 +38,13 @@ class Incidents:
         }
 
     async def wait_for(self, key: tuple[str, ...], version: int = 1) -> Incident:
-        """Give a version."""
+        """Return a version."""
         self.asked.append((key, version))
         return self.known[key]
 
 
 def a_record(partition: int, version: int, *channels: int, topic: str = topics.DELIVERIES_REFUSED) -> Record:
-    """Give a block of notices that can be written to over these channels."""
+    """Return a block of notices that can be written to over these channels."""
     count = len(channels)
     ids = [bytes([partition, version, n]) + bytes(13) for n in range(count)]
     notices = Notices(
@@ -57,7 +57,7 @@ def a_record(partition: int, version: int, *channels: int, topic: str = topics.D
 
 
 def seen(outputs: list[Output]) -> list[tuple[str, int, int, list[bytes]]]:
-    """Give where notices went: topic, partition, incident version, ids."""
+    """Return where notices went: topic, partition, incident version, ids."""
     blocks = [notices_from_wire(routing_pb2.NoticesRouted.FromString(o.value).notices) for o in outputs]
     rows = [
         (o.topic, o.partition, b.incident_version, [i[:3] for i in b.ids]) for o, b in zip(outputs, blocks, strict=True)

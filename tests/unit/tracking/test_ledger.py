@@ -34,7 +34,7 @@ def truthful(draw: st.DrawFn) -> Heard:
 
 
 def a_cohort(cohort_id: str = "c", declared: int | None = None) -> Cohort:
-    """Give a cohort of incident `lab`."""
+    """Return a cohort of incident `lab`."""
     return Cohort("lab", cohort_id, 1, "urn:source", declared, auto_release=True, sealed=False, released=False)
 
 

@@ -7,12 +7,12 @@ from services.tracking.metrics import LedgerMetrics
 
 
 def a_line(cohort_id: str, line: Line, first_at: int | None = None, *, balanced: bool = True) -> CohortLine:
-    """Give a cohort's line."""
+    """Return a cohort's line."""
     return CohortLine(cohort_id, "", line, balanced, first_at)
 
 
 def gauges(*ledgers: Ledger, now: int = 0) -> CollectorRegistry:
-    """Give a registry that shows these ledgers."""
+    """Return a registry that shows these ledgers."""
     registry = CollectorRegistry()
     LedgerMetrics(registry).show(ledgers, now)
     return registry

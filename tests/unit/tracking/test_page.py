@@ -48,14 +48,14 @@ class Outline(HTMLParser):
 
 
 def a_ledger(*lines: CohortLine, title: str = "A breach", incident_id: str = "lab") -> Ledger:
-    """Give a ledger of these cohorts."""
+    """Return a ledger of these cohorts."""
     return Ledger(incident_id, title, lines)
 
 
 def a_line(
     cohort_id: str = "c", *, line: Line = LINE, source: str | None = "Hospital", balanced: bool = True
 ) -> CohortLine:
-    """Give a cohort's line."""
+    """Return a cohort's line."""
     return CohortLine(cohort_id, source, line, balanced, None)
 
 

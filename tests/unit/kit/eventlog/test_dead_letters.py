@@ -3,8 +3,8 @@
 import pytest
 
 from services.kit.errors import InvalidMessage
-from services.kit.eventlog import Record, TopicPartition
 from services.kit.eventlog.dead_letters import DeadLetter, DlqLimit, DlqTally, dead_letter, one, position_of
+from services.kit.eventlog.port import Record, TopicPartition
 
 RECORD = Record(
     "heraut.cohort.v1", 3, 41, "", 0, 1_767_258_000_000, b"payload", (("ce_id", b"1"), ("reason", b"its own")), b"key"

@@ -1,0 +1,80 @@
+"""How a person and an address are written: NEN 5825 for the Netherlands, the postal union's way abroad. Pure."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from services.dispatch.domain import Contact
+
+__all__ = ["address_lines", "compact", "full_name", "house", "is_domestic", "place", "postal", "surname"]
+
+# ISO 3166 -> name in English, capitals, as the postal union asks for (names: Unicode CLDR).
+_COUNTRIES: Mapping[str, str] = json.loads(Path(__file__).with_name("countries.json").read_text(encoding="utf-8"))
+# The Kingdom's other countries have their own posts: abroad, for an envelope.
+_HOME = "NL"
+
+
+def is_domestic(contact: Contact) -> bool:
+    """Tell whether the address is in the European Netherlands."""
+    return (contact.country or _HOME).upper() == _HOME
+
+
+def postal(contact: Contact) -> bool:
+    """Tell whether there is enough to write on an envelope."""
+    if is_domestic(contact):
+        return bool(contact.postcode and contact.house_number and contact.city and contact.street)
+    return bool(contact.street and contact.city and contact.country.upper() in _COUNTRIES)
+
+
+def full_name(contact: Contact) -> str:
+    """Return the name as on an envelope: initials (else the given name), prefix, family name."""
+    first, prefix, family = contact.initials or contact.given_name, contact.prefix, contact.family_name
+    if first and family:
+        return f"{first} {prefix} {family}" if prefix else f"{first} {family}"
+    return " ".join(filter(None, (first, prefix, family)))
+
+
+def surname(contact: Contact) -> str:
+    """Return the family name with its prefix, with the capital that Dutch wants where no name stands before it."""
+    name = f"{contact.prefix} {contact.family_name}" if contact.prefix else contact.family_name
+    first = name[:1]
+    return name if first.isupper() else first.upper() + name[1:]
+
+
+def address_lines(contact: Contact) -> tuple[str, ...]:
+    """Return the lines of the address block, the name first; at most six."""
+    at_home = is_domestic(contact)
+    lines = [full_name(contact)]
+    if contact.care_of:
+        lines.append(f"{'p/a' if at_home else 'c/o'} {contact.care_of}")
+    lines.append(f"{contact.street} {house(contact)}".strip())
+    if at_home:
+        lines.append(place(compact(contact.postcode), contact.city))
+    else:
+        lines += [
+            f"{contact.postcode} {contact.city}".strip(),
+            _COUNTRIES.get(contact.country.upper(), contact.country),
+        ]
+    return tuple(filter(None, lines))
+
+
+def house(contact: Contact) -> str:
+    """Return house number, letter and addition in one word or two (NEN 5825): `103 c`, `35 III`, `9-2`, `555 B73c`."""
+    number, letter, addition = contact.house_number, contact.house_letter, contact.house_number_addition
+    if letter:
+        return f"{number} {letter}{addition}"
+    if not addition:
+        return number
+    if addition[0].isdigit():
+        return f"{number}-{addition}"
+    return f"{number} {addition}" if addition[0].isalpha() else f"{number}{addition}"
+
+
+def place(code: str, city: str) -> str:
+    """Return the place line of a Dutch address from its compact postcode: `2583 XL  SCHEVENINGEN`."""
+    return f"{code[:4]} {code[4:]}  {city.upper()}"
+
+
+def compact(postcode: str) -> str:
+    """Return a Dutch postcode as six signs: `2583XL`."""
+    return "".join(postcode.split()).upper()

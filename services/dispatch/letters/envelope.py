@@ -1,0 +1,32 @@
+"""What is printed on an envelope: the address block and the bar code beside it. Pure."""
+
+import re
+
+from services.dispatch.domain import Contact
+from services.dispatch.letters.address import address_lines, full_name, house, place, postal
+from services.dispatch.letters.kix import payload, with_addition
+
+__all__ = ["Envelope", "envelope"]
+
+Envelope = tuple[tuple[str, ...], str]  # the lines, and what the bar code holds: a plain tuple, made for every letter
+
+# Postcode and house number as the bar code has them, so nothing is left to be evened out.
+_IS_PLAIN = re.compile(r"[1-9][0-9]{3}[A-Z]{2}[0-9]{1,5}").fullmatch
+
+
+def envelope(contact: Contact) -> Envelope | None:
+    """Return what is printed; None where there is not enough to write on an envelope.
+
+    It is what `postal`, `address_lines` and `payload` give, but nearly every address is looked through only once.
+    """
+    postcode, number, street, city = contact.postcode, contact.house_number, contact.street, contact.city
+    code = postcode + number
+    is_plain = contact.country == "NL" and not contact.care_of and len(postcode) == 6 and _IS_PLAIN(code)
+    if not (is_plain and street and city):
+        return (address_lines(contact), payload(contact)) if postal(contact) else None
+    addition = contact.house_letter + contact.house_number_addition
+    if addition:
+        number, code = house(contact), with_addition(code, addition)
+    name = full_name(contact)
+    lines = (name, f"{street} {number}".strip(), place(postcode, city))
+    return lines if name else lines[1:], code

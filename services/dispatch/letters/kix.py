@@ -1,0 +1,52 @@
+"""The KIX bar code of PostNL: what it holds and how it looks. Pure.
+
+Four-state bars as in Royal Mail's customer code, without its start, stop and check: four bars a sign.
+Rules and examples: PostNL, "Zo codeer je je partijenpost"; the table is zint's (`postal.c`, kix_code).
+"""
+
+import re
+
+from services.dispatch.domain import Contact
+from services.dispatch.letters.address import compact, is_domestic
+
+__all__ = ["ASCENDER", "DESCENDER", "FULL", "TRACKER", "bars", "payload", "with_addition"]
+
+FULL, ASCENDER, DESCENDER, TRACKER = 0, 1, 2, 3
+
+_LONGEST = 18  # signs
+_SIGNS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_HALVES = ("0011", "0101", "0110", "1001", "1010", "1100")  # two of four bars, for either half
+# Words that stand for an addition have a short form of their own.
+_SHORT = {"HUIS": "HS"}
+_POSTCODE = re.compile(r"[1-9][0-9]{3}[A-Z]{2}")
+_NO_SIGN = re.compile(r"[^0-9A-Z]")
+_NUMBER = re.compile(r"[0-9]{1,5}")
+
+
+def payload(contact: Contact) -> str:
+    """Return what the code holds: postcode, house number, and an addition after X: `1234AB5XHS`.
+
+    Empty where there is none to give: abroad, or an address without postcode and number.
+    """
+    code, number = compact(contact.postcode), contact.house_number
+    if not (is_domestic(contact) and _POSTCODE.fullmatch(code) and _NUMBER.fullmatch(number)):
+        return ""
+    return with_addition(code + number, contact.house_letter + contact.house_number_addition)
+
+
+def with_addition(text: str, addition: str) -> str:
+    """Return what the code holds from postcode and number, and from house letter and addition as they are written."""
+    if not addition:
+        return text
+    signs = _NO_SIGN.sub("", addition.upper())
+    return f"{text}X{_SHORT.get(signs, signs)}"[:_LONGEST] if signs else text
+
+
+def bars(text: str) -> list[int]:
+    """Return the bars of a payload from left to right. Raises ValueError at a sign that has none."""
+    states = []
+    for sign in text:
+        above, below = divmod(_SIGNS.index(sign), 6)
+        for ascends, descends in zip(_HALVES[above], _HALVES[below], strict=True):
+            states.append((TRACKER, DESCENDER, ASCENDER, FULL)[2 * (ascends == "1") + (descends == "1")])
+    return states

@@ -1,0 +1,53 @@
+"""Opens the sealed contact data of a round, all at once."""
+
+import logging
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import asyncpg
+import orjson
+
+from services.core.clock import Clock
+from services.dispatch.codec import read_contact
+from services.dispatch.domain import Contact, Round
+from services.kit.vault.vault import Unopened, Vault
+
+__all__ = ["VaultPayloads"]
+
+logger = logging.getLogger(__name__)
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+# Data keys are asked for again after this long, so that one that was destroyed opens nothing any more.
+_KEYS_KEPT = 60.0
+
+
+class VaultPayloads:
+    """The vault, as the sender uses it. The connection is let go of before anything is handed over."""
+
+    def __init__(self, pool: Pool, vault: Vault, clock: Clock) -> None:
+        self._pool = pool
+        self._vault = vault
+        self._clock = clock
+        self._forget_at = 0.0
+
+    async def contacts(self, batch: Round) -> Sequence[Contact | None]:
+        """Return one entry a row; None where the data is gone (erased) or does not open for this person."""
+        if self._clock.monotonic() >= self._forget_at:
+            self._vault.forget()
+            self._forget_at = self._clock.monotonic() + _KEYS_KEPT
+        notices = batch.notices
+        wanted = list(zip(notices.slots, notices.members, notices.versions, notices.pseudonyms, strict=True))
+        async with self._pool.acquire() as connection:
+            opened = await self._vault.fetch(connection, notices.incident_id, wanted)
+        if Unopened.TAMPERED in opened:
+            logger.error("payloads do not open for their persons", extra={"count": opened.count(Unopened.TAMPERED)})
+        return [None if isinstance(payload, Unopened) else _read(payload) for payload in opened]
+
+
+def _read(payload: bytes) -> Contact | None:
+    """Read contact data; what cannot be read is as good as gone, and shows as refused."""
+    try:
+        return read_contact(payload)
+    except (orjson.JSONDecodeError, AttributeError, TypeError):
+        return None

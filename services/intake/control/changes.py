@@ -1,0 +1,78 @@
+"""What may be said of a cohort, and what may change of cohorts and incidents. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import orjson
+
+from services.core.cohort import Cohort
+from services.intake.errors import ConflictError
+
+__all__ = ["CohortRequest", "changed_cohort", "check_growth", "cohort_json", "read_cohort"]
+
+MAX_SOURCE = 200  # characters
+MAX_DECLARED = 10**10  # more than there are people: a slip, not a count
+
+
+class CohortRequest(NamedTuple):
+    """What a source says of its cohort; None = not said."""
+
+    source: str
+    declared: int | None
+    auto_release: bool | None
+
+
+def read_cohort(body: Any) -> tuple[CohortRequest, list[dict[str, str]]]:
+    """Read what a source says of its cohort, with everything that is wrong with it."""
+    if not isinstance(body, dict):
+        return CohortRequest("", None, None), [{"field": "", "problem": "must be a JSON object"}]
+    source, declared, auto = (body.get(key) for key in ("source", "declaredCount", "autoRelease"))
+    problems = [
+        {"field": key[:64], "problem": "is not a field of a cohort"}
+        for key in sorted(set(body) - {"source", "declaredCount", "autoRelease"})
+    ]
+    if not isinstance(source, str) or not source.strip() or len(source) > MAX_SOURCE or not source.isprintable():
+        problems.append({"field": "source", "problem": f"must be a text of 1 to {MAX_SOURCE} characters"})
+    if declared is not None and not (type(declared) is int and 0 <= declared <= MAX_DECLARED):
+        problems.append({"field": "declaredCount", "problem": "must be a whole number, 0 or more"})
+    if auto is not None and not isinstance(auto, bool):
+        problems.append({"field": "autoRelease", "problem": "must be true or false"})
+    return CohortRequest(str(source), declared, auto), problems
+
+
+def cohort_json(cohort: Cohort) -> Mapping[str, Any]:
+    """Return a cohort as JSON."""
+    return {
+        "incidentId": cohort.incident_id,
+        "cohortId": cohort.cohort_id,
+        "version": cohort.version,
+        "source": cohort.source,
+        "declared": cohort.declared,
+        "autoRelease": cohort.auto_release,
+        "sealed": cohort.sealed,
+        "released": cohort.released,
+    }
+
+
+def changed_cohort(before: Cohort, source: str, declared: int | None, *, auto_release: bool | None) -> Cohort | None:
+    """Return the cohort's next version, or None where nothing changes; what is not said stays.
+
+    Raises ConflictError for another source, or another declared count after sealing.
+    """
+    if source != before.source:
+        raise ConflictError("the cohort belongs to another source")
+    if declared is None:
+        declared = before.declared
+    if before.sealed and declared != before.declared:
+        raise ConflictError("the cohort is sealed: its declared count stands")
+    auto = before.auto_release if auto_release is None else auto_release
+    changed = replace(before, declared=declared, auto_release=auto, version=before.version + 1)
+    return None if replace(changed, version=before.version) == before else changed
+
+
+def check_growth(before: bytes, after: Mapping[str, Any]) -> None:
+    """Check that an incident's data categories only grew. Raises ConflictError: each one's place is its meaning."""
+    codes = [category["code"] for category in orjson.loads(before)["dataCategories"]]
+    if [category["code"] for category in after["dataCategories"]][: len(codes)] != codes:
+        raise ConflictError("dataCategories may grow, but never lose or reorder a code")

@@ -1,0 +1,217 @@
+"""From bytes in any pieces to records: lines of NDJSON, or of CSV with its quoted line ends. Pure.
+
+Nothing larger than one record of at most `LINE_LIMIT` bytes is held: a longer one is read past, hashed on
+the way, so that it can be rejected, and counted once, like any other bad line.
+"""
+
+import re
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from hashlib import blake2b
+from typing import NamedTuple
+
+from services.intake.errors import BrokenBodyError
+
+__all__ = ["LINE_LIMIT", "RawRecord", "RecordSplitter", "TooLong"]
+
+LINE_LIMIT = 65_536  # bytes, without the line end; the interface's 64 KB
+
+_QUOTE, _NEWLINE, _RETURN = b'"', b"\n", b"\r"
+_COMMA_OR_NEWLINE, _ONLY_NEWLINE = re.compile(rb"[,\n]"), re.compile(rb"\n")
+# A quoted field, closed, with whatever stands after it; or a field that does not begin with a quote.
+_FIELD = rb'(?:"(?:[^"]++|"")*+"[^,]*+|[^",][^,]*+|)'
+_CLOSED_FROM_START = re.compile(_FIELD + rb"(?:," + _FIELD + rb")*+\Z")
+# The same of a record that is read past, where nobody knows yet where its line ends.
+_WHOLE_FIELDS = re.compile(rb'(?:(?:"(?:[^"]++|"")*+"[^,\n]*+|[^",\n][^,\n]*+|),)*+')
+_WITHIN_QUOTES = re.compile(rb'(?:[^"]++|"")*+')
+_CLOSED_FROM_QUOTED = re.compile(rb'(?:[^"]++|"")*+"[^,]*+(?:,' + _FIELD + rb")*+\Z")
+
+
+class TooLong(NamedTuple):
+    """Stands in for a record over the limit: a digest of its bytes, never stored as it is."""
+
+    digest: bytes
+
+
+# The line that the record begins at, from 1, and its bytes without the line end. A plain tuple: `zip` makes
+# them at a third of the price.
+RawRecord = tuple[int, bytes | TooLong]
+
+
+class RecordSplitter:
+    """Cuts a body into records. With `quoted`, a line end within a quoted CSV field ends no record."""
+
+    def __init__(self, *, quoted: bool) -> None:
+        self._quoted = quoted
+        self._line = 1  # where the next record begins
+        self._rest = b""  # bytes after the last line end
+        self._open: list[bytes] = []  # whole lines of a record whose quote is still open
+        self._open_bytes = 0
+        self._skipping: _Skipping | None = None
+        self._begun = False
+
+    @property
+    def line(self) -> int:
+        """The line at which the next record begins."""
+        return self._line
+
+    def feed(self, data: bytes) -> list[RawRecord]:
+        """Return the records that this piece completes. Raises BrokenBodyError where it is UTF-16."""
+        if not self._begun:
+            data = self._begin(data, least=4)
+        records: list[RawRecord] = []
+        while data:
+            data = self._skip(data, records) if self._skipping else self._split(data, records)
+        return records
+
+    def finish(self) -> list[RawRecord]:
+        """Return the last record, which no line end follows; call it once the end of the body is proven.
+
+        Raises BrokenBodyError where a quote was opened and never closed.
+        """
+        records: list[RawRecord] = []
+        data = b"" if self._begun else self._begin(b"", least=0)
+        while data:
+            data = self._split(data, records)
+        if self._skipping:
+            if self._skipping.in_quotes:
+                raise BrokenBodyError("unclosed-quote", self._line)
+            return [*records, (self._line, TooLong(self._skipping.digest()))]
+        if self._ends_open(self._rest, was_open=bool(self._open)):
+            raise BrokenBodyError("unclosed-quote", self._line)
+        last = _NEWLINE.join([*self._open, self._rest])
+        return [*records, (self._line, _without_return(last))] if last else records
+
+    def _begin(self, data: bytes, least: int) -> bytes:
+        """Look at the first bytes; give back what to read, nothing while there are too few of them."""
+        data, self._rest = self._rest + data, b""
+        if len(data) < least:
+            self._rest = data
+            return b""
+        self._begun = True
+        if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) or b"\0" in data[:4]:
+            raise BrokenBodyError("utf-16", 1)
+        return data.removeprefix(BOM_UTF8)
+
+    def _split(self, data: bytes, records: list[RawRecord]) -> bytes:
+        """Cut whole lines off; returns bytes to read again where a record went over the limit at them."""
+        data = self._rest + data
+        parts = data.split(_NEWLINE)
+        self._rest = parts.pop()
+        if self._quoted and (self._open or _QUOTE in data):
+            if self._split_quoted(parts, records):
+                return self._begin_skipping(parts)
+        else:
+            if _RETURN in data or (parts and len(max(parts, key=len)) > LINE_LIMIT):
+                records += [(line, _without_return(part)) for line, part in enumerate(parts, self._line)]
+            else:
+                records += zip(range(self._line, self._line + len(parts)), parts)  # noqa: B905 - one counts on
+            self._line += len(parts)
+        # One more than the limit: the last byte may be a carriage return.
+        return self._begin_skipping([]) if self._open_bytes + len(self._rest) > LINE_LIMIT + 1 else b""
+
+    def _split_quoted(self, parts: list[bytes], records: list[RawRecord]) -> bool:
+        """Cut lines with quotes in them; tells whether an open record went over the limit.
+
+        Leaves in `parts` what was not used.
+        """
+        parts.reverse()
+        while parts:
+            part = parts.pop()
+            if self._ends_open(part, was_open=bool(self._open)):
+                self._open.append(part)
+                self._open_bytes += len(part) + 1
+                if self._open_bytes > LINE_LIMIT + 1:
+                    parts.reverse()
+                    return True
+            elif self._open:
+                record = _NEWLINE.join([*self._open, part])
+                records.append((self._line, _without_return(record)))
+                self._line += len(self._open) + 1
+                self._open, self._open_bytes = [], 0
+            else:
+                records.append((self._line, _without_return(part)))
+                self._line += 1
+        return False
+
+    def _ends_open(self, line: bytes, *, was_open: bool) -> bool:
+        """Tell whether a quoted field is still open at the end of this line."""
+        if was_open:
+            return _QUOTE not in line or _CLOSED_FROM_QUOTED.match(line) is None
+        return self._quoted and _QUOTE in line and _CLOSED_FROM_START.match(line) is None
+
+    def _begin_skipping(self, unused: list[bytes]) -> bytes:
+        """Return everything from the beginning of the record that is too long."""
+        self._skipping = _Skipping(quoted=self._quoted)
+        begun = _NEWLINE.join([*self._open, *unused, self._rest])
+        self._open, self._open_bytes, self._rest = [], 0, b""
+        return begun
+
+    def _skip(self, data: bytes, records: list[RawRecord]) -> bytes:
+        """Read past a record over the limit; give back what follows it."""
+        assert self._skipping is not None  # noqa: S101 - `feed` asks first
+        end = self._skipping.end_in(data)
+        if end < 0:
+            return b""
+        records.append((self._line, TooLong(self._skipping.digest())))
+        self._line += self._skipping.lines
+        self._skipping = None
+        return data[end + 1 :]
+
+
+class _Skipping:
+    """Finds the end of a record without keeping it; follows quotes as the patterns above do."""
+
+    _START, _PLAIN, _QUOTED, _AFTER_QUOTE = range(4)
+
+    def __init__(self, *, quoted: bool) -> None:
+        # Without quotes to follow, a field that begins with one is like any other.
+        self._state = self._START if quoted else self._PLAIN
+        self._marks = _COMMA_OR_NEWLINE if quoted else _ONLY_NEWLINE
+        self._hash = blake2b(digest_size=16)
+        self.lines = 1
+
+    @property
+    def in_quotes(self) -> bool:
+        return self._state == self._QUOTED
+
+    def digest(self) -> bytes:
+        return self._hash.digest()
+
+    def end_in(self, data: bytes) -> int:
+        """Return the position of the line end that ends the record, or -1 where it goes on after `data`."""
+        end = self._find(data)
+        seen = data if end < 0 else data[:end]
+        self._hash.update(seen)
+        self.lines += seen.count(_NEWLINE)
+        return end
+
+    def _find(self, data: bytes) -> int:
+        at, end = 0, len(data)
+        while at < end:
+            if self._state == self._START:
+                # Field by field this would be the dearest loop of all, and whoever sends a bomb knows that.
+                at = _WHOLE_FIELDS.match(data, at).end()  # type: ignore[union-attr]  # it matches nothing as well
+                self._state = self._QUOTED if data[at : at + 1] == _QUOTE else self._state_after(data, at)
+                at += self._state == self._QUOTED
+            elif self._state == self._QUOTED:
+                at = _WITHIN_QUOTES.match(data, at).end()  # type: ignore[union-attr]
+                self._state, at = (self._AFTER_QUOTE, at + 1) if at < end else (self._QUOTED, at)
+            elif self._state == self._AFTER_QUOTE and data[at : at + 1] == _QUOTE:  # it doubles the one before it
+                self._state, at = self._QUOTED, at + 1
+            else:
+                mark = self._marks.search(data, at)
+                self._state = self._START if mark else self._PLAIN
+                if mark is None or mark[0] == _NEWLINE:
+                    return mark.start() if mark else -1
+                at = mark.end()
+        return -1
+
+    def _state_after(self, data: bytes, at: int) -> int:
+        """Return the state within the field that begins at `at`, where no quote opens it."""
+        return self._PLAIN if at < len(data) else self._START
+
+
+def _without_return(raw: bytes) -> bytes | TooLong:
+    """Take a carriage return off the end of a record; stand in for one that is over the limit."""
+    kept = raw[:-1] if raw.endswith(_RETURN) else raw
+    return kept if len(kept) <= LINE_LIMIT else TooLong(blake2b(raw, digest_size=16).digest())

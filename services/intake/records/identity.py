@@ -1,0 +1,182 @@
+"""Whose record it is, as keyed hashes. Pure.
+
+A person is known by one canonical text, of the strongest kind that the record has: `bsn:` nine digits,
+`key:` 64 hex digits, or `name:` normalised family name, date of birth, postcode and house number. Its
+HMAC-SHA256 under the pepper "match" (first 16 bytes) is the pseudonym: without the pepper, the 90 million
+possible BSNs cannot be tried.
+
+The family name is brought to letters only, so that ways of writing do not part a person from herself:
+compatibility decomposition (NFKD) with accents dropped, letters that do not decompose replaced (ø o, ß ss,
+æ ae, ł l), lower case, everything but letters dropped, and Dutch and neighbouring prefixes (van, de, der, ...)
+taken off its beginning as long as something is left. The record's own `prefix` is not looked at: some sources
+put it there, others before the name.
+"""
+
+import re
+import struct
+import unicodedata
+from collections.abc import Iterable
+from hashlib import blake2b, sha256
+
+from services.core.ids import ID_BYTES
+from services.intake.records.record import Record
+from services.intake.records.validation import Checked
+
+__all__ = ["Fingerprints", "MemberIds", "Pseudonyms", "canonical", "canonical_name", "normal_name"]
+
+_WORD = re.compile(r"[^\W\d_]+")
+_PREFIXES = frozenset(
+    "van de der den het t ten ter te op in n aan bij onder over uit voor".split()  # noqa: SIM905
+    + "la le les l du des d el al von zu zum zur".split()  # noqa: SIM905
+)
+_REPLACED = str.maketrans(
+    {"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "\u0131": "i"}  # dotless i
+)
+_NUMBERS = struct.Struct(">QQBB")
+
+
+def normal_name(family_name: str) -> str:
+    """Return the letters by which a family name is matched; empty where it has none."""
+    text = family_name.casefold()
+    if not text.isascii():
+        decomposed = unicodedata.normalize("NFKD", text)
+        text = "".join(c for c in decomposed if not unicodedata.combining(c)).casefold().translate(_REPLACED)
+    words = _WORD.findall(text)
+    first = 0
+    while first < len(words) - 1 and words[first] in _PREFIXES:
+        first += 1
+    return "".join(words[first:])
+
+
+def canonical(record: Record) -> bytes | None:
+    """Return the text, as UTF-8, that stands for the person of a checked record; None where the name has no letters."""
+    if record.bsn:
+        return f"bsn:{record.bsn}".encode()
+    if record.person_key:
+        return f"key:{record.person_key}".encode()
+    place = record.postcode or "", str(record.house_number)
+    return canonical_name(record.family_name or "", record.birth_date or "", *place)
+
+
+def canonical_name(family_name: str, birth_date: str, postcode: str, house_number: str) -> bytes | None:
+    """Return the text that stands for a person without BSN and key; None where the name has no letters."""
+    name = normal_name(family_name)
+    if not name:
+        return None
+    return f"name:{name}|{birth_date}|{''.join(postcode.upper().split())}|{house_number.upper()}".encode()
+
+
+class Pseudonyms:
+    """Makes pseudonyms with one version of the pepper: HMAC-SHA256 with both key blocks hashed beforehand."""
+
+    def __init__(self, pepper: bytes) -> None:
+        # A copied state takes 0.6 us where hmac.digest takes 1.6; the test holds them together.
+        key = (sha256(pepper).digest() if len(pepper) > 64 else pepper).ljust(64, b"\0")
+        self._inner = sha256(bytes(byte ^ 0x36 for byte in key))
+        self._outer = sha256(bytes(byte ^ 0x5C for byte in key))
+
+    def of(self, identity: bytes) -> bytes:
+        """Return the pseudonym of a canonical identity."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(identity)
+        outer.update(inner.digest())
+        return outer.digest()[:ID_BYTES]
+
+    def of_all(self, identities: Iterable[bytes]) -> list[bytes]:
+        """Return the pseudonym of each identity."""
+        inner_copy, outer_copy = self._inner.copy, self._outer.copy
+        pseudonyms = []
+        for identity in identities:
+            inner, outer = inner_copy(), outer_copy()
+            inner.update(identity)
+            outer.update(inner.digest())
+            pseudonyms.append(outer.digest()[:ID_BYTES])
+        return pseudonyms
+
+
+class MemberIds:
+    """Makes the ids of one cohort's members: those of `core.ids.member_id`, with the beginning hashed once."""
+
+    def __init__(self, incident_id: str, cohort_id: str) -> None:
+        self._begun = blake2b(digest_size=ID_BYTES, person=b"heraut-member")
+        for text in (incident_id, cohort_id):
+            self._begun.update(_sized(text.encode()))
+
+    def of(self, member_ref: str) -> bytes:
+        """Return the id of the member that the source calls `member_ref`."""
+        state = self._begun.copy()
+        state.update(_sized(member_ref.encode()))
+        return state.digest()
+
+    def of_all(self, member_refs: Iterable[str]) -> list[bytes]:
+        """Return the id of each member."""
+        members, copies = [], {}
+        for ref in member_refs:
+            field = ref.encode()
+            size = len(field)
+            if size not in copies:
+                copies[size] = self._with_size(size).copy
+            state = copies[size]()
+            state.update(field)
+            members.append(state.digest())
+        return members
+
+    def _with_size(self, size: int) -> "blake2b":
+        """Return the state of a reference of so many bytes, before the reference itself."""
+        state = self._begun.copy()
+        state.update(size.to_bytes(4, "big"))
+        return state
+
+
+class Fingerprints:
+    """Keyed hashes that tell the same content from another, under the pepper "line": useless without it."""
+
+    def __init__(self, pepper: bytes) -> None:
+        key = sha256(pepper).digest()
+        self._content = blake2b(digest_size=ID_BYTES, key=key, person=b"heraut-content")
+        self._line = blake2b(digest_size=ID_BYTES, key=key, person=b"heraut-line")
+        self._key = key
+
+    def content(self, identity: bytes, contact: bytes, checked: Checked) -> bytes:
+        """Return what a record's whole content comes down to: the same again gives the same."""
+        state = self._content.copy()
+        state.update(
+            _NUMBERS.pack(*checked) + identity + contact
+        )  # the contact begins with a brace: no identity has one
+        return state.digest()
+
+    def contents(
+        self, identities: Iterable[bytes], contacts: Iterable[bytes], checked: Iterable[Checked]
+    ) -> list[bytes]:
+        """Return `content` of each record."""
+        copy, packed = self._content.copy, _Packed()
+        contents = []
+        numbers = map(packed.__getitem__, checked)
+        for said in map(b"".join, zip(numbers, identities, contacts, strict=True)):
+            state = copy()
+            state.update(said)
+            contents.append(state.digest())
+        return contents
+
+    def line(self, scope: str, raw: bytes) -> bytes:
+        """Return the id of a record without a readable memberRef: of its line, in its cohort."""
+        state = self._line.copy()
+        state.update(_sized(scope.encode()))
+        state.update(raw)
+        return state.digest()
+
+    def body(self) -> "blake2b":
+        """Return a hash to feed a whole body to."""
+        return blake2b(digest_size=32, key=self._key, person=b"heraut-body")
+
+
+class _Packed(dict[Checked, bytes]):
+    """Numbers as they are hashed. Most records have one of a few: looked up, they cost a third."""
+
+    def __missing__(self, numbers: Checked) -> bytes:
+        packed = self[numbers] = _NUMBERS.pack(*numbers)
+        return packed
+
+
+def _sized(field: bytes) -> bytes:
+    return len(field).to_bytes(4, "big") + field

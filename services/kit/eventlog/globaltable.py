@@ -1,0 +1,139 @@
+"""A small topic that every process reads whole, from its beginning, into memory.
+
+Of each key the highest version holds, wherever it stands in the log, so repeats and late arrivals change nothing.
+Nobody owns anything here: each process reads for itself, and keeps what it knows through any outage of the log.
+"""
+
+import asyncio
+import logging
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from services.kit.errors import InvalidMessage, RetryableError
+from services.kit.eventlog.port import Cursor, EventLog, Record, TopicPartition
+from services.kit.retry import backoff, pause_until
+
+__all__ = ["Entry", "GlobalTable"]
+
+logger = logging.getLogger(__name__)
+
+Key = tuple[str, ...]
+
+_FETCH_RECORDS = 500
+_FETCH_SECONDS = 0.5
+_BACKOFF_BASE, _BACKOFF_CAP = 0.1, 5.0
+# Whoever waits for an entry is told to come again after this long, so that he shows up in logs and metrics.
+_WAIT_SECONDS = 10.0
+
+
+class Entry(NamedTuple):
+    """One row of a global table; of one key, the highest version holds."""
+
+    key: tuple[str, ...]
+    version: int
+    value: Any
+
+
+class GlobalTable:
+    """The table. It knows no noun of any room: keys and values are what `decode` makes of a record."""
+
+    def __init__(self, event_log: EventLog, topic: str, decode: Callable[[bytes | None], Sequence[Entry]]) -> None:
+        self._log = event_log
+        self._at = TopicPartition(topic, 0)
+        self._decode = decode
+        self._entries: dict[Key, Entry] = {}
+        self._waiting: defaultdict[Key, list[asyncio.Future[None]]] = defaultdict(list)
+        self._listeners: list[Callable[[Entry], None]] = []
+        self._cursor = Cursor()
+        self.loaded = asyncio.Event()  # everything that stood in the log when we began is known
+
+    def get(self, key: Key) -> Any | None:
+        """Return the value that holds for a key now, None where there is none."""
+        entry = self._entries.get(key)
+        return None if entry is None else entry.value
+
+    def items(self) -> Iterator[tuple[Key, Any]]:
+        """Return all keys with their values, as they are now."""
+        return iter([(key, entry.value) for key, entry in self._entries.items()])
+
+    def listen(self, listener: Callable[[Entry], None]) -> None:
+        """Have `listener` called for every entry that changes from now on. It must be quick and not raise."""
+        self._listeners.append(listener)
+
+    async def wait_for(self, key: Key, version: int = 1, timeout: float = _WAIT_SECONDS) -> Any:  # noqa: ASYNC109
+        """Return a key's value once this version of it, or a later one, is known.
+
+        Raises RetryableError where that takes longer than `timeout` seconds.
+        """
+        entry = self._entries.get(key)
+        if entry is not None and entry.version >= version:
+            return entry.value
+        try:
+            async with asyncio.timeout(timeout):
+                while (entry := self._entries.get(key)) is None or entry.version < version:
+                    await self._change_of(key)
+        except TimeoutError:
+            raise RetryableError(f"{'/'.join(key)} version {version} is not known here yet") from None
+        return entry.value
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow the topic until `stop`."""
+        failures = 0
+        while not stop.is_set():
+            try:
+                await self._follow(stop)
+                failures = 0
+            except RetryableError as error:
+                logger.warning("%s cannot be read: %s", self._at.topic, error, extra={"attempt": failures})
+                await pause_until(stop, backoff(failures, base=_BACKOFF_BASE, cap=_BACKOFF_CAP, random=random.random))
+                failures += 1
+
+    async def _follow(self, stop: asyncio.Event) -> None:
+        await self._log.assign({self._at: self._cursor})
+        left = (await self._log.backlog()).get(self._at, 0)
+        while not stop.is_set():
+            if left <= 0:
+                self.loaded.set()
+            records = await self._log.fetch(_FETCH_RECORDS, _FETCH_SECONDS)
+            left -= len(records)
+            for record in records:
+                self._take(record)
+
+    def _take(self, record: Record) -> None:
+        self._cursor = Cursor(record.offset + 1, {**self._cursor.taken, record.source: record.seq})
+        try:
+            entries = self._decode(record.value)
+        except InvalidMessage as error:
+            # Nobody can set it aside for everybody; what refers to it waits, and says so.
+            logger.error(  # noqa: TRY400 - the reason says it all
+                "an entry cannot be read",
+                extra={"topic": record.topic, "offset": record.offset, "seq": record.seq, "reason": error.reason},
+            )
+            return
+        self._put(entries)
+
+    def _put(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            known = self._entries.get(entry.key)
+            if known is not None and known.version >= entry.version:
+                continue
+            self._entries[entry.key] = entry
+            for future in self._waiting.pop(entry.key, ()):
+                if not future.done():
+                    future.set_result(None)
+            for listener in self._listeners:
+                listener(entry)
+
+    async def _change_of(self, key: Key) -> None:
+        future = asyncio.get_running_loop().create_future()
+        self._waiting[key].append(future)
+        try:
+            await future
+        finally:
+            # A waiter that gave up leaves nothing behind.
+            if future in self._waiting.get(key, ()):
+                self._waiting[key].remove(future)
+                if not self._waiting[key]:
+                    del self._waiting[key]

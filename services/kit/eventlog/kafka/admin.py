@@ -1,0 +1,88 @@
+"""Topics on Kafka: made with their configuration, checked, and waited for until each partition has its leader."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiokafka.admin import NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from services.kit.errors import ConfigError, RetryableError
+from services.kit.eventlog.kafka.client import Closing, KafkaAdmin, KafkaSettings, new_admin, passing_faults, started
+from services.kit.eventlog.topics import TopicSetting, settings
+
+__all__ = ["ensure_topics"]
+
+# Leaders are elected within a second; a cluster that is busy starting may take some.
+_LEADER_SECONDS = 30.0
+_POLL_SECONDS = 0.1
+
+
+async def ensure_topics(kafka: KafkaSettings, partitions: int, replication_factor: int) -> Sequence[str]:
+    """Make the topics that are missing, dead-letter topics included; returns their names.
+
+    Safe to repeat. Returns when every partition has a leader. An existing topic's configuration is left to its
+    operators. Raises ConfigError where an existing topic has another number of partitions, or where the brokers
+    refuse one; RetryableError where they cannot be reached.
+    """
+    wanted = {setting.name: setting for setting in settings(partitions, "kafka")}
+    closing = Closing()
+    admin = await started(new_admin(kafka), closing)
+    try:
+        with passing_faults("the topics cannot be made"):
+            _check(wanted, await _partitions(admin, wanted))
+            # All are asked for: only the controller knows for certain which ones there are.
+            made = await _create(admin, list(wanted.values()), replication_factor)
+            await _wait_for_leaders(admin, wanted)
+            _check(wanted, await _partitions(admin, wanted))
+    finally:
+        closing.add(admin)
+        await closing.wait()
+    return made
+
+
+async def _partitions(admin: KafkaAdmin, wanted: Mapping[str, TopicSetting]) -> dict[str, Sequence[Mapping[str, Any]]]:
+    """Return the partitions of those wanted topics that exist. All topics are listed: asking by name may make them."""
+    topics = await admin.describe_topics()
+    return {t["topic"]: t["partitions"] for t in topics if t["topic"] in wanted and not t["error_code"]}
+
+
+def _check(wanted: Mapping[str, TopicSetting], existing: Mapping[str, Sequence[object]]) -> None:
+    faults = [
+        f"{name} has {len(found)} partitions, HERAUT_PARTITIONS asks for {wanted[name].partitions}"
+        for name, found in sorted(existing.items())
+        if len(found) != wanted[name].partitions
+    ]
+    if faults:
+        raise ConfigError("\n".join(faults))
+
+
+async def _create(admin: KafkaAdmin, topics: Sequence[TopicSetting], replication_factor: int) -> Sequence[str]:
+    """Ask for topics; returns those that were not there."""
+    new = [NewTopic(t.name, t.partitions, replication_factor, topic_configs=dict(t.config)) for t in topics]
+    answer = await admin.create_topics(new)
+    made, faults = [], []
+    for name, code, *message in answer.topic_errors:
+        error = for_code(code)
+        if not code:
+            made.append(name)
+        elif getattr(error, "retriable", False):
+            raise RetryableError(f"{name} cannot be made: {error.__name__}")
+        elif error is not TopicAlreadyExistsError:
+            faults.append(f"{name} cannot be made: {message[0] if message and message[0] else error.__name__}")
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return made
+
+
+async def _wait_for_leaders(admin: KafkaAdmin, wanted: Mapping[str, TopicSetting]) -> None:
+    deadline = time.monotonic() + _LEADER_SECONDS
+    while True:
+        found = await _partitions(admin, wanted)
+        led = {name for name, partitions in found.items() if all(p["leader"] >= 0 for p in partitions)}
+        if led == wanted.keys():
+            return
+        if time.monotonic() > deadline:
+            raise RetryableError(f"no leader yet for {', '.join(sorted(wanted.keys() - led))}")
+        await asyncio.sleep(_POLL_SECONDS)

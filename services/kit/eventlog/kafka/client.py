@@ -1,0 +1,202 @@
+"""How to reach the brokers, and which of their faults pass."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError, ProducerClosed
+from aiokafka.helpers import create_ssl_context
+
+from services.kit.errors import LogPositionError, RetryableError
+
+__all__ = ["Closing", "KafkaAdmin", "KafkaFields", "KafkaSettings", "new_admin", "passing_faults", "quietly", "started"]
+
+logger = logging.getLogger(__name__)
+
+# Above the longest hiccup of a healthy cluster (a leader election), below the lease times two.
+REQUEST_SECONDS = 10.0
+
+
+class KafkaFields(Protocol):
+    """The settings as `ServiceConfig` has them, to be read only."""
+
+    @property
+    def kafka_bootstrap_servers(self) -> str | None: ...  # noqa: D102 - see core.environment
+
+    @property
+    def kafka_security_protocol(self) -> str: ...  # noqa: D102 - see core.environment
+
+    @property
+    def kafka_sasl_mechanism(self) -> str | None: ...  # noqa: D102 - see core.environment
+
+    @property
+    def kafka_sasl_username(self) -> str | None: ...  # noqa: D102 - see core.environment
+
+    @property
+    def kafka_sasl_password(self) -> str | None: ...  # noqa: D102 - see core.environment
+
+    @property
+    def kafka_ssl_cafile(self) -> str | None: ...  # noqa: D102 - see core.environment
+
+    @property
+    def kafka_ssl_certfile(self) -> str | None: ...  # noqa: D102 - see core.environment
+
+    @property
+    def kafka_ssl_keyfile(self) -> str | None: ...  # noqa: D102 - see core.environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KafkaSettings:
+    """Where the brokers are and who we are to them."""
+
+    bootstrap_servers: str
+    security_protocol: str = "PLAINTEXT"
+    sasl_mechanism: str | None = None
+    sasl_username: str | None = None
+    sasl_password: str | None = field(default=None, repr=False)
+    ssl_cafile: str | None = None
+    ssl_certfile: str | None = None
+    ssl_keyfile: str | None = None
+
+    @classmethod
+    def from_config(cls, config: KafkaFields) -> "KafkaSettings":
+        """Take the settings out of a service's configuration."""
+        return cls(
+            bootstrap_servers=config.kafka_bootstrap_servers or "",
+            security_protocol=config.kafka_security_protocol,
+            sasl_mechanism=config.kafka_sasl_mechanism,
+            sasl_username=config.kafka_sasl_username,
+            sasl_password=config.kafka_sasl_password,
+            ssl_cafile=config.kafka_ssl_cafile,
+            ssl_certfile=config.kafka_ssl_certfile,
+            ssl_keyfile=config.kafka_ssl_keyfile,
+        )
+
+    def client_options(self) -> dict[str, Any]:
+        """Return the options that every aiokafka client takes. Raises OSError for certificates that are not there."""
+        options: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap_servers.split(","),
+            "security_protocol": self.security_protocol,
+            "request_timeout_ms": int(REQUEST_SECONDS * 1000),
+        }
+        if self.security_protocol.endswith("SSL"):
+            options["ssl_context"] = create_ssl_context(
+                cafile=self.ssl_cafile, certfile=self.ssl_certfile, keyfile=self.ssl_keyfile
+            )
+        if self.security_protocol.startswith("SASL"):
+            options["sasl_mechanism"] = self.sasl_mechanism or "PLAIN"
+            options["sasl_plain_username"] = self.sasl_username
+            options["sasl_plain_password"] = self.sasl_password
+        return options
+
+
+@contextmanager
+def passing_faults(what: str) -> Iterator[None]:
+    """Turn the client's faults into RetryableError, and a position outside the log into LogPositionError."""
+    try:
+        yield
+    except OffsetOutOfRangeError as error:
+        raise LogPositionError(f"{what}: the position lies outside the log") from error
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise RetryableError(f"{what}: {type(error).__name__}") from error
+
+
+class KafkaAdmin(AIOKafkaAdminClient):  # type: ignore[misc] # the client has no types
+    """The admin client, with the verbs of the other clients."""
+
+    async def stop(self) -> None:
+        """Close it."""
+        await self.close()
+
+
+def new_admin(settings: KafkaSettings) -> KafkaAdmin:
+    """Make an admin client; not started yet."""
+    return KafkaAdmin(**settings.client_options(), client_id="heraut-admin")
+
+
+class _Client(Protocol):
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
+C = TypeVar("C", bound=_Client)
+
+
+class Closing:
+    """Closes clients in the background: a client of a broker that is gone takes its time."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def add(self, client: _Client) -> None:
+        """Begin to close a client; nobody uses it any more."""
+        task = asyncio.get_running_loop().create_task(quietly(_stop(client)))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def wait(self) -> None:
+        """Wait until all are closed; what takes too long is given up."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=REQUEST_SECONDS)
+            for task in late:
+                task.cancel()
+
+
+async def _stop(client: _Client) -> None:
+    """Stop a client and close its connections, whatever it was in the middle of."""
+    connections = getattr(client, "client", None) or client._client  # type: ignore[attr-defined] # noqa: SLF001
+    try:
+        if isinstance(client, AIOKafkaProducer):
+            _abandon(client)
+        await client.stop()
+    finally:
+        await connections.close()
+
+
+def _abandon(producer: AIOKafkaProducer) -> None:
+    """Fail what a producer still holds: it would try to deliver it, for ever if the broker does not come back.
+
+    Nobody waits for it but publishers of other partitions, who begin afresh. aiokafka has no public way.
+    """
+    batches, sender = producer._message_accumulator, producer._sender  # noqa: SLF001
+    queued = [batch for queue in batches._batches.values() for batch in queue]  # noqa: SLF001
+    for batch in [*queued, *batches._pending_batches]:  # noqa: SLF001
+        batch.future.add_done_callback(_retrieve)
+    batches.fail_all(ProducerClosed())
+    if sender.sender_task is not None:
+        # It would look for a transaction to fail, and there is none.
+        sender.sender_task.remove_done_callback(sender._fail_all)  # noqa: SLF001
+
+
+def _retrieve(future: "asyncio.Future[object]") -> None:
+    """Take note of an exception, so that asyncio does not report it as missed."""
+    if not future.cancelled():
+        future.exception()
+
+
+async def quietly(work: Awaitable[None]) -> None:
+    """Do something whose failure matters to nobody, within a bound."""
+    try:
+        # Twice a request: one under way, and one that follows it.
+        async with asyncio.timeout(2 * REQUEST_SECONDS):
+            await work
+    except Exception as error:  # noqa: BLE001 - a client that failed once fails in any way when it is closed
+        logger.debug("Kafka was left alone after %s", type(error).__name__)
+
+
+async def started(client: C, closing: Closing) -> C:
+    """Start a client, within a bound. Raises RetryableError; the client is closed then."""
+    try:
+        with passing_faults("the brokers cannot be reached"):
+            async with asyncio.timeout(REQUEST_SECONDS):
+                await client.start()
+    except BaseException:
+        with suppress(Exception):
+            closing.add(client)
+        raise
+    return client

@@ -1,0 +1,56 @@
+"""Writing to the event log from a transaction: the rows are the log itself (embedded), or what a relay publishes.
+
+A sequence per (source, topic, partition) without gaps is what lets a reader notice a repeat and a loss alike. It
+comes from a head row that stays locked until the commit; a database sequence would let readers skip a late commit.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import asyncpg
+
+from services.kit.eventlog.headers import encode_headers
+from services.kit.eventlog.port import Output
+from services.kit.eventlog.topics import MAX_BLOCK_BYTES, is_dead_letter_topic
+from services.kit.postgres.queries import Queries
+
+__all__ = ["append"]
+
+# Quoted: asyncpg's classes are generic for the type checker only.
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+
+_QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
+
+
+async def append(connection: Connection, source: str, outputs: Sequence[Output]) -> None:
+    """Write blocks to the log, in order, as `source`. Must be the last statement of the transaction.
+
+    Heads are locked in key order until the commit, so whatever follows would make every other writer of the
+    same partitions wait. Several processes may write as one source: the head row orders them. Raises
+    ValueError for a block that the log does not take (its codec must cut smaller ones).
+    """
+    if not outputs:
+        return
+    for output in outputs:
+        _check_size(output)
+    places = Counter((output.topic, output.partition) for output in outputs)
+    topics, partitions = zip(*places, strict=True)
+    await connection.execute(
+        _QUERIES["append"],
+        source,
+        list(topics),
+        list(partitions),
+        list(places.values()),
+        [output.topic for output in outputs],
+        [output.partition for output in outputs],
+        [encode_headers(output.headers) for output in outputs],
+        [output.value for output in outputs],
+    )
+
+
+def _check_size(output: Output) -> None:
+    """Refuse what Kafka would refuse later, when it is committed and stands in the way of all that follow."""
+    if len(output.value) > MAX_BLOCK_BYTES and not is_dead_letter_topic(output.topic):
+        raise ValueError(f"a block of {len(output.value)} bytes for {output.topic}; the log takes {MAX_BLOCK_BYTES}")

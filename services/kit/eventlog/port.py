@@ -1,0 +1,119 @@
+"""The event log: one port, two adapters (Kafka, and PostgreSQL itself).
+
+A record is a block. Each carries its source (the stage that wrote it) and a sequence without gaps per
+(source, topic, partition), given at the writer's commit; a reader takes a block if its sequence is the
+next one, and so notices a repeat and a loss alike. Order across sources is nobody's promise.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+__all__ = ["Cursor", "EventLog", "Output", "Record", "TopicPartition"]
+
+
+class TopicPartition(NamedTuple):
+    """One partition of one topic."""
+
+    topic: str
+    partition: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a reader stands in one topic partition.
+
+    `next_offset` is Kafka's offset of the next record; on the embedded log it counts the blocks taken.
+    `taken` is the highest sequence taken of each source.
+    """
+
+    next_offset: int = 0
+    taken: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as read. `seq` is 0 and `source` empty where it is not one of ours (an upstream event)."""
+
+    topic: str
+    partition: int
+    offset: int  # Kafka's offset; on the embedded log the same number as `seq`
+    source: str
+    seq: int
+    at: int  # ms since 1970: when it was written
+    value: bytes | None  # None = tombstone
+    headers: tuple[tuple[str, bytes], ...] = ()
+    key: bytes | None = None
+
+    @property
+    def topic_partition(self) -> TopicPartition:
+        """Where it was read."""
+        return TopicPartition(self.topic, self.partition)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A block to be written to the log by the transaction that made it. Headers are for dead letters."""
+
+    topic: str
+    partition: int
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A block as it stands in `log.log`, with its sequence: what a relay publishes."""
+
+    seq: int
+    at: int
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class EventLog(Protocol):
+    """What both adapters do. One instance serves one stage of one process."""
+
+    async def assign(self, cursors: Mapping[TopicPartition, Cursor]) -> None:
+        """Read these partitions, and no others, from these positions; forget all that was buffered."""
+        ...
+
+    async def fetch(self, limit: int, wait: float) -> Sequence[Record]:
+        """Return up to about `limit` records past those given before, in order within a (source, partition).
+
+        Waits up to `wait` seconds for the first. Moves the reading position on, so that the next blocks
+        can be fetched while these are committed. Raises RetryableError when the log cannot be reached.
+        """
+        ...
+
+    def pause(self, partitions: Sequence[TopicPartition]) -> None:
+        """Return no records of these partitions until resumed, and keep the connection alive meanwhile."""
+        ...
+
+    def resume(self, partitions: Sequence[TopicPartition]) -> None:
+        """Return records of these partitions again."""
+        ...
+
+    async def publish(self, source: str, at: TopicPartition, rows: Sequence[Row]) -> None:
+        """Write rows, in sequence order, durably (all in-sync replicas); returns when acknowledged.
+
+        Nothing to do on the embedded log, where the committed row is the log. Raises RetryableError: then
+        the same rows must be published again before any later ones.
+        """
+        ...
+
+    async def last_sequence(self, source: str, at: TopicPartition) -> int | None:
+        """Return the highest sequence of `source` that stands in the log, or None where there is none."""
+        ...
+
+    async def backlog(self) -> Mapping[TopicPartition, int]:
+        """Return how many records lie between the reading position and the end, by assigned partition."""
+        ...
+
+    async def note_progress(self, cursors: Mapping[TopicPartition, Cursor]) -> None:
+        """Say how far the stage has committed, for retention and for those who watch the lag; about once a second."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections; what was not committed is read again by whoever comes next."""
+        ...

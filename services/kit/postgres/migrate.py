@@ -1,0 +1,230 @@
+"""Creates or upgrades the database: schemas, tables, a role for each room, and exactly the grants it needs.
+
+Safe to repeat and to run from several places at once. Migrations are `NNNN_{pre,post}_name.sql`; one that was
+applied is never changed.
+"""
+
+import base64
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import asyncpg
+
+from services.core.rooms import ROOMS
+from services.kit.errors import HerautError
+
+__all__ = ["MigrationError", "MigrationReport", "migrate"]
+
+_KIT = Path(__file__).parent.parent
+_SERVICES = _KIT.parent
+# Any number, as long as no other program on the same database uses it: "heraut" on a keypad.
+_ADVISORY_LOCK = 437288
+# How long another migration of the same database is waited for.
+_PATIENCE = 300.0
+# A migration waits this long for a lock and then gives up, rather than queueing everybody else behind it.
+_LOCK_TIMEOUT = "4s"
+# What runs before the code does holds up the deployment; what runs after it may take its time (an index).
+_STATEMENT_TIMEOUT = {"pre": "60s", "post": "30min"}
+_NAME = re.compile(r"(\d{4})_(pre|post)_[a-z0-9_]+\.sql")
+
+
+class MigrationError(HerautError):
+    """The database cannot be brought to where the code is; nothing of the failing migration stays."""
+
+
+@dataclass(slots=True)
+class MigrationReport:
+    """What was done."""
+
+    applied: list[str] = field(default_factory=list)
+    present: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Migration:
+    name: str  # "<room>/<file>"
+    schema: str
+    text: str
+
+    @property
+    def side(self) -> str:
+        """Return `pre` or `post`: whether it runs before or after the code of its release."""
+        match = _NAME.fullmatch(self.name.split("/")[1])
+        return match[2] if match else "pre"
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+async def migrate(admin_url: str, *, room_urls: Mapping[str, str] | None = None) -> MigrationReport:
+    """Bring the database at `admin_url` (logged in as its owner) to where the code is.
+
+    `room_urls` maps a room to the URL that it logs in with; its role gets that password. Raises MigrationError.
+    """
+    connection = await asyncpg.connect(admin_url, server_settings={"application_name": "heraut-migrate"})
+    try:
+        await _wait_for_turn(connection)
+        await connection.execute("select set_config('lock_timeout', $1, false)", _LOCK_TIMEOUT)
+        async with connection.transaction():
+            await _make_roles(connection, room_urls or {})
+        report = await _apply_all(connection)
+        async with connection.transaction():
+            await _grant(connection)
+        return report
+    finally:
+        await connection.close()
+
+
+async def _wait_for_turn(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Wait until no other migration runs; the lock is held until the connection ends."""
+    try:
+        await connection.execute("select pg_advisory_lock($1)", _ADVISORY_LOCK, timeout=_PATIENCE)
+    except TimeoutError:
+        raise MigrationError(f"another migration of this database has been running for {_PATIENCE:.0f} s") from None
+
+
+async def _apply_all(connection: "asyncpg.Connection[asyncpg.Record]") -> MigrationReport:
+    await connection.execute(
+        """create table if not exists public.heraut_migrations (
+             name text primary key, checksum text not null,
+             applied_at timestamptz not null default clock_timestamp())"""
+    )
+    rows = await connection.fetch("select name, checksum from public.heraut_migrations")
+    known = {row["name"]: row["checksum"] for row in rows}
+    report = MigrationReport()
+    for migration in _migrations():
+        if migration.name in known:
+            if known[migration.name] != migration.checksum:
+                raise MigrationError(f"{migration.name} was changed after it had been applied")
+            report.present += 1
+            continue
+        await _apply(connection, migration)
+        report.applied.append(migration.name)
+    return report
+
+
+async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", migration: _Migration) -> None:
+    try:
+        async with connection.transaction():
+            if migration.schema in ROOMS:
+                await connection.execute(f'create schema if not exists "{migration.schema}"')
+            await connection.execute(f'set local search_path to "{migration.schema}"')
+            await connection.execute(f"set local statement_timeout to '{_STATEMENT_TIMEOUT[migration.side]}'")
+            await connection.execute(migration.text)
+            await connection.execute("set local search_path to public")
+            await connection.execute(
+                "insert into public.heraut_migrations (name, checksum) values ($1, $2)",
+                migration.name,
+                migration.checksum,
+            )
+    except asyncpg.PostgresError as error:
+        # Without the error's DETAIL, which repeats values of rows.
+        raise MigrationError(f"{migration.name}: {error.args[0] if error.args else type(error).__name__}") from None
+
+
+def _migrations() -> list[_Migration]:
+    """Return all migrations in the order in which they are applied: kit's, then each room's, the stage's first."""
+    found = [_Migration(f"kit/{path.name}", "public", path.read_text()) for path in _sorted(_KIT / "migrations")]
+    stage = (_KIT / "stage" / "schema.sql").read_text()
+    for room in ROOMS:
+        found.append(_Migration(f"{room}/0000_pre_stage.sql", room, stage))
+        found += [
+            _Migration(f"{room}/{path.name}", room, path.read_text())
+            for path in _sorted(_SERVICES / room / "migrations")
+        ]
+    return found
+
+
+def _sorted(folder: Path) -> Sequence[Path]:
+    paths = sorted(folder.glob("*.sql"))
+    wrong = [path.name for path in paths if not _NAME.fullmatch(path.name)]
+    if wrong:
+        raise MigrationError(f"{wrong[0]}: a migration is named NNNN_pre_name.sql or NNNN_post_name.sql")
+    return paths
+
+
+async def _make_roles(connection: "asyncpg.Connection[asyncpg.Record]", room_urls: Mapping[str, str]) -> None:
+    """Make a role for each room. It can log in where a URL says so; elsewhere the owner takes it on."""
+    for room in ROOMS:
+        role = f"heraut_{room}"
+        if not await _exists(connection, role):
+            await connection.execute(f"create role {_quoted(role)} nologin")
+        await connection.execute(f"alter role {_quoted(role)} set search_path to {_quoted(room)}")
+        await connection.execute(f"grant {_quoted(role)} to current_user")
+        if url := room_urls.get(room):
+            await _make_login(connection, role, url)
+
+
+async def _make_login(connection: "asyncpg.Connection[asyncpg.Record]", role: str, url: str) -> None:
+    """Let a room log in as its URL says: as its own role, or as a user who is given that role."""
+    parts = urlsplit(url)
+    login, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if not login:
+        raise MigrationError(f"HERAUT_DATABASE_URL_{role.removeprefix('heraut_').upper()} names no user")
+    if login == await connection.fetchval("select current_user::text"):
+        return  # the owner: his role and password are not ours to change
+    if not await _exists(connection, login):
+        await connection.execute(f"create role {_quoted(login)} login")
+    if login != role:
+        await connection.execute(f"grant {_quoted(role)} to {_quoted(login)}")
+    await connection.execute(f"alter role {_quoted(login)} login")
+    if password:
+        await connection.execute(f"alter role {_quoted(login)} password '{_verifier(password)}'")
+
+
+async def _exists(connection: "asyncpg.Connection[asyncpg.Record]", role: str) -> bool:
+    return await connection.fetchval("select 1 from pg_roles where rolname = $1", role) is not None
+
+
+def _quoted(name: str) -> str:
+    """Quote an identifier: ALTER ROLE takes no parameters."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _verifier(password: str) -> str:
+    """Return what PostgreSQL stores of a password (RFC 5803), so that the password itself never is in a statement.
+
+    Statements may be logged, and stand in pg_stat_activity. Raises MigrationError for passwords beyond ASCII:
+    what those are brought to before hashing is a standard of its own (SASLprep).
+    """
+    if not password.isascii() or not password.isprintable():
+        raise MigrationError("a password of a room's database URL must be of printable ASCII")
+    salt, rounds = secrets.token_bytes(16), 4096  # PostgreSQL's own numbers
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, rounds)
+    stored_key = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server_key = hmac.digest(salted, b"Server Key", "sha256")
+    texts = [base64.b64encode(part).decode() for part in (salt, stored_key, server_key)]
+    return f"SCRAM-SHA-256${rounds}:{texts[0]}${texts[1]}:{texts[2]}"
+
+
+async def _grant(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Return each role what it needs and take away all else."""
+    for room in ROOMS:
+        role = f'"heraut_{room}"'
+        await connection.execute(
+            f"""
+            revoke all on all tables in schema log, vault from {role};
+            revoke all on schema log, vault from {role};
+            grant usage on schema "{room}", log to {role};
+            grant select, insert, update, delete on all tables in schema "{room}" to {role};
+            grant usage, select on all sequences in schema "{room}" to {role};
+            grant select, insert, delete on log.log to {role};
+            grant select, insert, update on log.head, log.reader to {role};
+            """
+        )
+    await connection.execute(
+        """
+        revoke all on schema vault from public;
+        grant usage on schema vault to heraut_intake, heraut_dispatch;
+        grant usage on sequence vault.page_numbers to heraut_intake;
+        grant insert on vault.keys, vault.pages to heraut_intake;
+        grant select on vault.keys, vault.pages to heraut_dispatch;
+        """
+    )

@@ -1,0 +1,92 @@
+"""What to take of what was read: pure decisions over positions and sequences.
+
+A block is taken if its sequence is the next one of its source, dropped if lower, and if higher its partition
+stops: something was lost, and only a human can say what.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from services.kit.errors import InvalidMessage
+from services.kit.eventlog.dead_letters import DlqLimit, DlqTally
+from services.kit.eventlog.port import Cursor, Record, TopicPartition
+from services.kit.eventlog.topics import is_foreign
+
+__all__ = ["Move", "Plan", "Read", "over_limit", "plan_batch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A record as it was read: understood (`work`), not a message (`invalid`), or beyond our code (`bug`)."""
+
+    record: Record
+    work: Any = None
+    invalid: InvalidMessage | None = None
+    bug: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A step of one topic partition's position, to be compared and swapped."""
+
+    at: TopicPartition
+    before: Cursor
+    after: Cursor
+
+
+@dataclass(slots=True)
+class Plan:
+    """What one transaction does about the records of a batch."""
+
+    taken: list[Read] = field(default_factory=list)
+    repeated: int = 0
+    moves: list[Move] = field(default_factory=list)
+    gaps: dict[int, Record] = field(default_factory=dict)  # partition -> the record that came too early
+
+
+def plan_batch(reads: Iterable[Read], cursors: Mapping[TopicPartition, Cursor], *, offsets: bool) -> Plan:
+    """Decide about records in the order that they were read.
+
+    `offsets`: positions are Kafka's offsets, else they count the blocks taken. A record of a topic partition
+    without cursor is left alone, and so is everything of a partition after a gap in it.
+    """
+    plan = Plan()
+    after: dict[TopicPartition, Cursor] = {}
+    for read in reads:
+        record = read.record
+        at = record.topic_partition
+        before = after.get(at) or cursors.get(at)
+        if before is None or record.partition in plan.gaps or (offsets and record.offset < before.next_offset):
+            continue
+        last = before.taken.get(record.source, 0)
+        if record.source and record.seq > last + 1:
+            plan.gaps[record.partition] = record
+            continue
+        if record.source and record.seq <= last:
+            plan.repeated += 1
+            after[at] = Cursor(record.offset + 1, before.taken) if offsets else before
+            continue
+        plan.taken.append(read)
+        taken = {**before.taken, record.source: record.seq} if record.source else before.taken
+        after[at] = Cursor(record.offset + 1 if offsets else before.next_offset + 1, taken)
+    plan.moves.extend(Move(at, cursors[at], cursor) for at, cursor in sorted(after.items()) if cursor != cursors[at])
+    return plan
+
+
+def over_limit(
+    reads: Sequence[Read], tallies: Mapping[int, DlqTally], limit: DlqLimit
+) -> tuple[dict[int, DlqTally], dict[int, str]]:
+    """Count what was understood, by partition; returns the new tallies, and why some partitions must stop.
+
+    What others write says nothing about us: all their rubbish is set aside, and whoever writes well goes on.
+    """
+    outcomes: dict[int, list[bool]] = {}
+    for read in reads:
+        if is_foreign(read.record.topic):
+            continue
+        outcomes.setdefault(read.record.partition, []).append(read.invalid is None)
+    after = {partition: tallies.get(partition, DlqTally()).after(seen) for partition, seen in outcomes.items()}
+    return after, {
+        partition: reason for partition, tally in after.items() if (reason := limit.exceeded(tally)) is not None
+    }

@@ -1,0 +1,115 @@
+"""What a stage asks of its room, what it offers to it, and how patient it is."""
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, TypeVar
+
+import asyncpg
+
+from services.kit.eventlog.dead_letters import DlqLimit
+from services.kit.eventlog.port import Output, Record
+
+__all__ = ["Fenced", "Handler", "StageHandle", "StagePolicy"]
+
+# Quoted: asyncpg's classes are generic for the type checker only.
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+W = TypeVar("W")
+
+
+class Handler(Protocol[W]):
+    """A room's part: decode, decide, write. The stage does the rest.
+
+    The same handler serves every partition that the process owns; a batch mixes them. `apply` and `tick` never
+    run at the same time.
+    """
+
+    def decode(self, record: Record) -> W:
+        """Read one block. Pure. Raises InvalidMessage: the block becomes a dead letter, untouched."""
+        ...
+
+    async def ready(self, work: Sequence[W]) -> None:
+        """Wait until what the blocks refer to (an incident version) is known here. No transaction is open.
+
+        May be called again for the same blocks, and is cancelled when they are not wanted any more. Raises
+        RetryableError to have them read again a little later; then each partition is asked by itself, so that one
+        that waits holds up no other for longer than this call takes.
+        """
+        ...
+
+    async def apply(self, connection: Connection, work: Sequence[W]) -> Sequence[Output]:
+        """Decide and write the effects of these blocks, inside the stage's transaction; give the blocks to send.
+
+        Must not commit, nor keep anything in memory that a rolled-back transaction would leave wrong.
+        A member that cannot be understood leaves as `dead_letters.one(...)` among the outputs.
+        """
+        ...
+
+    async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:
+        """Do what time or control asks for (releases, time-outs) on owned partitions, a bounded piece at a time.
+
+        Called about once a second in a fenced transaction of its own, and at once again while it gives outputs.
+        """
+        ...
+
+
+class Fenced(Protocol):
+    """A transaction that has proved it still owns its partitions."""
+
+    @property
+    def connection(self) -> Connection:
+        """Return the connection, in the transaction."""
+        ...
+
+    def emit(self, outputs: Sequence[Output]) -> None:
+        """Add blocks; heads and log rows are written last, just before the commit."""
+        ...
+
+
+class StageHandle(Protocol):
+    """What a room's own jobs (dispatch's sender) may ask of the running stage."""
+
+    def owned(self) -> frozenset[int]:
+        """Return the partitions that this process owns now."""
+        ...
+
+    def epochs(self) -> Mapping[int, int]:
+        """Return the epoch of each owned partition: another number means that it was taken over anew meanwhile."""
+        ...
+
+    def fenced(self, partitions: Collection[int]) -> AbstractAsyncContextManager[Fenced]:
+        """Open a transaction on these owned partitions.
+
+        Raises LostOwnershipError, with nothing written, where one of them is not ours any more.
+        """
+        ...
+
+    def hold(self, partitions: Collection[int]) -> AbstractContextManager[None]:
+        """Keep these partitions here as long as the context lasts, so that what is begun outside can be noted.
+
+        Neither a stop nor a new replica takes them away meanwhile, within the drain time-out. Raises
+        LostOwnershipError where one of them is not owned, or is about to be given away.
+        """
+        ...
+
+    def healthy(self) -> bool:
+        """Tell whether log and database were heard from lately; no hand-over may begin otherwise."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagePolicy:
+    """How much at once, and how patient. All times in seconds."""
+
+    max_blocks: int = 32  # of up to 2048 entries each: what fills a transaction without holding its locks for long
+    fetch_wait: float = 0.5  # how long a fetch may wait for its first block; the logs gather fuller batches themselves
+    lease: float = 10.0
+    drain_timeout: float = 20.0
+    tick_every: float = 1.0
+    relay_every: float = (
+        0.05  # rows of other processes (uploads) wait this long at most; our own commits wake the relay
+    )
+    mark_every: float = 0.1  # what a crash may have to publish again
+    backoff_base: float = 0.05
+    backoff_cap: float = 5.0  # an outage ends, and then nobody should wait much longer
+    dlq_limit: DlqLimit = DlqLimit()

@@ -1,0 +1,162 @@
+-- Named queries of the stage. `log.*` is shared by all rooms; every other table is the room's own, found on the
+-- search path. Locks are taken in one order everywhere: owner, input, effects by key, shared rows by key, heads.
+
+-- name: move_totals
+-- Add to the totals of a source; rows of $4 counters each lie one after the other in $3. A row that was written
+-- with fewer counters than there are now grows.
+insert into totals as total (scope, source, sequence, counts, first_at)
+select change.scope, $1::text, 1, ($3::bigint[])[(change.place - 1) * $4::int + 1 : change.place * $4::int],
+       clock_timestamp()
+from unnest($2::text[]) with ordinality as change(scope, place)
+order by change.scope
+on conflict (scope, source) do update
+set sequence = total.sequence + 1,
+    counts = (
+      select array_agg(coalesce(pair.old, 0) + coalesce(pair.more, 0) order by pair.place)
+      from unnest(total.counts, excluded.counts) with ordinality as pair(old, more, place)
+    )
+returning total.scope, total.sequence, total.counts, (extract(epoch from total.first_at) * 1000)::bigint;
+
+-- name: open_owners
+-- Make the rows of partitions that nobody owned yet.
+insert into owner (stage, partition, epoch)
+select $1::text, partition, 0 from generate_series(0, $2::int - 1) as partition
+on conflict (stage, partition) do nothing;
+
+-- name: renew
+-- Hold on to what is ours; whoever is not given back has been lost.
+update owner set lease_until = clock_timestamp() + make_interval(secs => $3::float8)
+where stage = $1 and holder = $2
+returning partition, epoch;
+
+-- name: be_seen
+-- Be counted among the replicas for as long as a lease; gives how many there are. Those long gone are forgotten.
+with seen as (
+  insert into replica (stage, holder, seen_until)
+  values ($1, $2, clock_timestamp() + make_interval(secs => $3::float8))
+  on conflict (stage, holder) do update set seen_until = excluded.seen_until
+), gone as (
+  delete from replica
+  where stage = $1 and holder <> $2 and seen_until < clock_timestamp() - make_interval(secs => $3::float8)
+)
+select count(*) + 1 from replica where stage = $1 and holder <> $2 and seen_until > clock_timestamp();
+
+-- name: leases
+-- Every partition's lease, as the database's clock sees it.
+select partition, holder, coalesce(holder is not null and lease_until > clock_timestamp(), false) as live, epoch
+from owner
+where stage = $1 and partition < $2
+order by partition;
+
+-- name: acquire
+-- Take leases that nobody holds; rows that another replica is taking at this moment are left to it.
+with free as (
+  select stage, partition from owner
+  where stage = $1 and partition = any($4::int[])
+    and (holder is null or lease_until is null or lease_until <= clock_timestamp())
+  order by partition
+  for no key update skip locked
+)
+update owner set holder = $2, lease_until = clock_timestamp() + make_interval(secs => $3::float8)
+from free where owner.stage = free.stage and owner.partition = free.partition
+returning owner.partition, owner.epoch;
+
+-- name: release
+-- Give leases away.
+update owner set holder = null, lease_until = null
+where stage = $1 and holder = $2 and partition = any($3::int[]);
+
+-- name: leave
+-- Give all leases away and be counted no more.
+with gone as (delete from replica where stage = $1 and holder = $2)
+update owner set holder = null, lease_until = null where stage = $1 and holder = $2;
+
+-- name: fence
+-- The epochs, held still until the transaction ends. Renewing a lease does not wait for this, a take-over does.
+select partition, epoch from owner
+where stage = $1 and partition = any($2::int[])
+order by partition
+for key share;
+
+-- name: set_lock_timeout
+-- For this transaction only.
+select set_config('lock_timeout', $1, true);
+
+-- name: lock_owners
+-- Wait for every transaction that compared the epoch.
+select partition from owner where stage = $1 and partition = any($2::int[]) order by partition for update;
+
+-- name: next_epoch
+-- Begin an epoch where the lease is (still) ours.
+update owner set epoch = epoch + 1
+where stage = $1 and holder = $2 and partition = any($3::int[]) and lease_until > clock_timestamp()
+returning partition, epoch;
+
+-- name: end_blockers
+-- End the sessions of this room that a waiting one waits for. A migration that holds the table is left alone.
+select pg_terminate_backend(pid) from pg_stat_activity
+where pid = any(pg_blocking_pids($1::int)) and application_name = current_setting('application_name');
+
+-- name: open_input
+-- Make the positions that are missing: a stage's first start, or a topic that it did not read before.
+insert into input (stage, topic, partition, next_offset, taken)
+select $1::text, place.topic, place.partition, 0, '{}'
+from unnest($2::text[], $3::int[]) as place(topic, partition)
+order by place.topic, place.partition
+on conflict (stage, topic, partition) do nothing;
+
+-- name: read_input
+-- The positions of these partitions.
+select topic, partition, next_offset, taken from input where stage = $1 and partition = any($2::int[]);
+
+-- name: read_heads
+-- The last sequences that a source was given in these partitions.
+select topic, partition, last_seq from log.head where source = $1 and partition = any($2::int[]);
+
+-- name: read_sources
+-- The last sequences that all sources were given in these partitions of these topics.
+select topic, partition, source, last_seq from log.head where topic = any($1::text[]) and partition = any($2::int[]);
+
+-- name: read_relay
+-- What has been published of these partitions.
+select topic, partition, published from relay where stage = $1 and partition = any($2::int[]);
+
+-- name: move_input
+-- Compare and swap positions; the number of rows tells whether all of them stood where we thought.
+update input set next_offset = move.next_offset, taken = move.taken
+from unnest($2::text[], $3::int[], $4::bigint[], $5::jsonb[], $6::bigint[], $7::jsonb[])
+  as move(topic, partition, old_offset, old_taken, next_offset, taken)
+where input.stage = $1 and input.topic = move.topic and input.partition = move.partition
+  and input.next_offset = move.old_offset and input.taken = move.old_taken;
+
+-- name: unpublished
+-- What stands after the last acknowledged sequence of each wanted (topic, partition): at most $5 rows and about $6
+-- bytes of each, at least one.
+with wanted as (
+  select * from unnest($2::text[], $3::int[], $4::bigint[]) as wanted(topic, partition, published)
+), measured as (
+  select next.*,
+         sum(octet_length(next.block)) over (partition by next.topic, next.partition order by next.seq)
+           - octet_length(next.block) as before
+  from wanted cross join lateral (
+    select log.topic, log.partition, log.seq, log.at, log.headers, log.block
+    from log.log as log
+    where log.topic = wanted.topic and log.partition = wanted.partition
+      and log.source = $1 and log.seq > wanted.published
+    order by log.seq
+    limit $5
+  ) as next
+)
+select topic, partition, seq, (extract(epoch from at) * 1000)::bigint as at, headers, block
+from measured
+where before < $6
+order by topic, partition, seq;
+
+-- name: mark_published
+-- Note what has been acknowledged; never backwards.
+insert into relay (stage, topic, partition, published)
+select $1::text, acknowledged.topic, acknowledged.partition, acknowledged.published
+from unnest($2::text[], $3::int[], $4::bigint[]) as acknowledged(topic, partition, published)
+order by acknowledged.topic, acknowledged.partition
+on conflict (stage, topic, partition) do update
+set published = excluded.published where relay.published < excluded.published;

@@ -1,0 +1,59 @@
+"""Counts that travel as totals: one row per (scope, source), moved in the transaction of what it counts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import asyncpg
+
+from services.kit.postgres.queries import Queries
+
+__all__ = ["TotalsRow", "move"]
+
+# Quoted: asyncpg's classes are generic for the type checker only.
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+
+_QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
+
+
+@dataclass(frozen=True, slots=True)
+class TotalsRow:
+    """Where one stage's counts stand for one scope (what is counted for, in the room's words); `at` = ms since 1970."""
+
+    stage: str
+    source: str
+    scope: str
+    sequence: int
+    counts: Mapping[str, int]
+    at: int
+
+
+async def move(
+    connection: Connection,
+    deltas: Mapping[str, Mapping[str, int]],
+    source: str,
+    counters: Sequence[str],
+    *,
+    stage: str = "",
+) -> list[TotalsRow]:
+    """Move the totals of `source` by `deltas` (scope -> counter -> change); returns the rows as they are now.
+
+    `counters` is the room's tuple of names, whose order is the order in the row; it may only grow at its end.
+    Every scope named gets its next sequence, changed or not, so whoever keeps the highest keeps the latest.
+    Rows are locked in the order of their scopes until the commit. `stage` is written into the rows given back.
+    """
+    if not deltas:
+        return []
+    place = {name: index for index, name in enumerate(counters)}
+    flat: list[int] = []
+    for changes in deltas.values():
+        row = [0] * len(counters)
+        for name, change in changes.items():
+            row[place[name]] += change
+        flat += row
+    rows = await connection.fetch(_QUERIES["move_totals"], source, list(deltas), flat, len(counters))
+    return [
+        TotalsRow(stage, source, scope, sequence, dict(zip(counters, counts, strict=True)), first_at)
+        for scope, sequence, counts, first_at in rows
+    ]

@@ -1,0 +1,130 @@
+"""The key ring: key-encryption keys that wrap the vault's data keys, and the peppers of pseudonyms, by version.
+
+A JSON file that only its owner may read. The newest version of each key is used; older ones still open what
+they closed. Losing the file loses every sealed payload; a backup of it does not belong beside the database's.
+"""
+
+import base64
+import json
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from services.kit.errors import HerautError
+
+__all__ = ["PURPOSES", "KeyRing", "KeyRingError"]
+
+KEY_BYTES = 32  # AES-256, and a full block for HMAC-SHA256
+_NONCE_BYTES = 12  # random: a key may wrap 2^32 data keys so, at one a chunk (NIST SP 800-38D, 8.3)
+_FORMAT = 1
+# One pepper for each purpose, so that pseudonyms made for one cannot be matched with those of another.
+PURPOSES = ("match", "lookup", "line")
+
+
+class KeyRingError(HerautError):
+    """The key ring cannot be used; the message never holds key material."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class KeyRing:
+    """Keys by version. Never printed: its `repr` is the class alone."""
+
+    keks: Mapping[int, bytes]
+    peppers: Mapping[str, Mapping[int, bytes]]
+
+    @classmethod
+    def load(cls, path: Path) -> "KeyRing":
+        """Read a ring. Raises KeyRingError where it is missing, broken, or lacks a key."""
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise KeyRingError(f"there is no key ring at {path}") from None
+        except (OSError, ValueError):
+            raise KeyRingError(f"the key ring at {path} cannot be read") from None
+        if not isinstance(document, dict) or document.get("version") != _FORMAT:
+            raise KeyRingError(f"the key ring at {path} is not of format {_FORMAT}, the one known here")
+        try:
+            keks = _versions(document["kek"])
+            peppers = {purpose: _versions(document["peppers"][purpose]) for purpose in PURPOSES}
+        except (KeyError, ValueError, TypeError, AttributeError):
+            raise KeyRingError(f"the key ring at {path} lacks a key, or one is not {KEY_BYTES} bytes") from None
+        return cls(keks, peppers)
+
+    @classmethod
+    def create(cls, path: Path) -> "KeyRing":
+        """Make a ring with one fresh key of each kind. Raises FileExistsError rather than lose another ring."""
+        document = {
+            "version": _FORMAT,
+            "kek": {"1": _fresh()},
+            "peppers": {purpose: {"1": _fresh()} for purpose in PURPOSES},
+        }
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(document, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(temporary, path)  # unlike a rename, never over another ring
+        finally:
+            temporary.unlink()
+        _sync_directory(path.parent)
+        return cls.load(path)
+
+    def pepper(self, purpose: str) -> tuple[int, bytes]:
+        """Return the newest pepper for a purpose, with its version."""
+        version = max(self.peppers[purpose])
+        return version, self.peppers[purpose][version]
+
+    def wrap(self, data_key: bytes, key_id: bytes) -> tuple[int, bytes]:
+        """Close a data key under the newest key-encryption key; returns that one's version and the wrapped key."""
+        version = max(self.keks)
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return version, nonce + AESGCM(self.keks[version]).encrypt(nonce, data_key, key_id)
+
+    def unwrap(self, version: int, wrapped: bytes, key_id: bytes) -> bytes:
+        """Open a data key. Raises KeyRingError for an unknown version, InvalidTag where the id is another."""
+        if version not in self.keks:
+            raise KeyRingError(f"the key ring has no key-encryption key of version {version}")
+        return AESGCM(self.keks[version]).decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], key_id)
+
+    def __repr__(self) -> str:
+        return "KeyRing()"
+
+
+def _sync_directory(folder: Path) -> None:
+    """Make the name last as well: keys lost with a power cut are lost with all that they sealed."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _versions(document: Mapping[str, str]) -> dict[int, bytes]:
+    keys = {int(version): base64.b64decode(text, validate=True) for version, text in document.items()}
+    if not keys or any(len(key) != KEY_BYTES for key in keys.values()):
+        raise ValueError
+    return keys
+
+
+def _fresh() -> str:
+    return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
+
+
+def main(argv: list[Any]) -> int:
+    """Make a key ring at the path given: `python -m services.kit.vault.keys PATH`."""
+    if len(argv) != 1:
+        print("usage: python -m services.kit.vault.keys PATH", file=sys.stderr)  # noqa: T201 - a command of its own
+        return 2
+    KeyRing.create(Path(argv[0]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

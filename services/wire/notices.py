@@ -1,0 +1,109 @@
+"""Columns of notices as they travel from deduplication to routing to dispatch."""
+
+from collections.abc import Mapping, Sequence
+
+from notification.v1 import common_pb2
+
+from services.core.ids import ID_BYTES
+from services.core.notices import Notices
+from services.kit.errors import InvalidMessage
+from services.wire.columns import (
+    LAST_MOMENT,
+    MASK,
+    SMALL,
+    V,
+    check_names,
+    column,
+    indexed,
+    looked_up,
+    moment,
+    slots_from_wire,
+    slots_to_wire,
+    split_ids,
+)
+
+__all__ = ["notices_from_wire", "notices_to_wire"]
+
+
+def notices_to_wire(notices: Notices) -> common_pb2.Notices:
+    """Pack columns of notices."""
+    language_names, languages = indexed(notices.languages)
+    cohort_ids, cohorts = indexed(notices.cohorts)
+    first = notices.accepted_at[0] if notices.accepted_at else 0
+    return common_pb2.Notices(
+        incident_id=notices.incident_id,
+        incident_version=notices.incident_version,
+        ids=b"".join(notices.ids),
+        members=b"".join(notices.members),
+        versions=notices.versions,
+        slots=slots_to_wire(notices.slots),
+        pseudonyms=b"".join(notices.pseudonyms),
+        revisions=notices.revisions,
+        supersedes={row: before for row, before in enumerate(notices.supersedes) if before},
+        exposed=notices.exposed,
+        confirmed=notices.confirmed,
+        told_exposed={row: told for row, told in enumerate(notices.told_exposed) if told},
+        told_confirmed={row: told for row, told in enumerate(notices.told_confirmed) if told},
+        channels=bytes(notices.channels),
+        flags=bytes(notices.flags),
+        language_names=language_names,
+        languages=languages,
+        cohort_ids=cohort_ids,
+        cohorts=cohorts,
+        accepted_at=[first, *(at - first for at in notices.accepted_at[1:])] if notices.accepted_at else [],
+        attempts=notices.attempts or [0] * len(notices),
+        tried=bytes(notices.tried or [0] * len(notices)),
+    )
+
+
+def notices_from_wire(wire: common_pb2.Notices) -> Notices:
+    """Unpack columns of notices. Raises InvalidMessage where they do not fit together."""
+    ids = split_ids(wire.ids, len(wire.ids) // ID_BYTES)
+    count = len(ids)
+    if not wire.incident_id or not wire.incident_version:
+        raise InvalidMessage("no-incident")
+    check_names(wire.incident_id)
+    return Notices(
+        incident_id=wire.incident_id,
+        incident_version=wire.incident_version,
+        ids=ids,
+        members=split_ids(wire.members, count),
+        versions=column(wire.versions, count),
+        slots=slots_from_wire(wire.slots, count),
+        pseudonyms=split_ids(wire.pseudonyms, count),
+        revisions=column(wire.revisions, count),
+        supersedes=_sparse(wire.supersedes, count, b""),
+        exposed=column(wire.exposed, count, MASK),
+        confirmed=column(wire.confirmed, count, MASK),
+        told_exposed=_sparse(wire.told_exposed, count, 0),
+        told_confirmed=_sparse(wire.told_confirmed, count, 0),
+        channels=column(wire.channels, count),
+        flags=column(wire.flags, count),
+        languages=looked_up(wire.language_names, wire.languages, count),
+        cohorts=looked_up(wire.cohort_ids, wire.cohorts, count),
+        accepted_at=_moments(wire.accepted_at, count),
+        attempts=column(wire.attempts, count, SMALL),
+        tried=column(wire.tried, count),
+    )
+
+
+def _moments(relative: Sequence[int], count: int) -> list[int]:
+    """Return times in ms since 1970; on the wire all but the first are relative to the first."""
+    first, *others = column(relative, count, LAST_MOMENT) or [0]
+    if count == 0:
+        return []
+    if not any(others):
+        return [moment(first)] * count
+    times = [first, *(first + more for more in others)]
+    moment(min(times))
+    moment(max(times))
+    return times
+
+
+def _sparse(rows: Mapping[int, V], count: int, empty: V) -> list[V]:
+    full = [empty] * count
+    for row, value in rows.items():
+        if row >= count:
+            raise InvalidMessage("column-length")
+        full[row] = value
+    return full

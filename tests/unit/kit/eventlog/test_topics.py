@@ -1,0 +1,89 @@
+"""Which topics there are and who reads them."""
+
+from datetime import timedelta
+
+import pytest
+from notification import topics
+
+from services.core.rooms import STAGES
+from services.kit.eventlog.topics import (
+    MAX_BLOCK_BYTES,
+    config_of,
+    dead_letter_topic,
+    input_topics,
+    is_foreign,
+    max_message_bytes,
+    original_of,
+    partitions_of,
+    readers_of,
+    retention_of,
+    settings,
+    sources_of,
+)
+
+WEEK = timedelta(days=7)
+LETTER_DLQ = "heraut.notices.routed.letter.v1.dispatch-letter.dlq"
+
+
+def test_every_stage_that_reads_a_topic_has_its_dead_letters() -> None:
+    """What a stage cannot read has a place to go, for each of its inputs."""
+    made = {setting.name for setting in settings(8, "kafka")}
+    wanted = {dead_letter_topic(spec.name, stage) for stage in STAGES for spec in input_topics(stage, "kafka")}
+
+    assert {LETTER_DLQ, "heraut.cohort.v1.intake.dlq"} <= wanted
+    assert {name for name in made if name.endswith(".dlq")} == wanted
+
+
+def test_a_dead_letter_topic_tells_its_origin() -> None:
+    """Topic and stage are found again in the name, although both have dots or hyphens."""
+    assert original_of(LETTER_DLQ) == (topics.NOTICES_ROUTED_LETTER, "dispatch-letter")
+    for name in (topics.NOTICES_ROUTED_LETTER, "other.topic.stage.dlq"):
+        with pytest.raises(ValueError, match="not a dead-letter topic"):
+            original_of(name)
+
+
+def test_a_dead_letter_lies_in_the_partition_that_it_came_from() -> None:
+    """A dead-letter topic has as many partitions as its topic."""
+    assert partitions_of(LETTER_DLQ, 12) == partitions_of(topics.NOTICES_ROUTED_LETTER, 12) == 12
+    assert partitions_of(topics.TOTALS_CHANGED, 12) == 1
+
+
+def test_a_dead_letter_has_room_for_its_headers() -> None:
+    """The largest block still fits when it is set aside."""
+    assert max_message_bytes(LETTER_DLQ) > max_message_bytes(topics.NOTICES_ROUTED_LETTER) > MAX_BLOCK_BYTES
+
+
+def test_sources_are_the_producers_and_replays() -> None:
+    """A stage asks for the blocks of every writer of its input, and for replayed dead letters."""
+    assert sources_of(topics.TOTALS_CHANGED) == ("intake", "deduplication", "dlq")
+    assert sources_of(topics.INCIDENTS_CHANGED) == ("intake",)
+    assert sources_of(LETTER_DLQ) == ("dispatch-letter",)
+    assert sources_of(topics.COHORT) == ()
+
+
+def test_upstream_topics_are_foreign_and_on_kafka_only() -> None:
+    """The upstream systems' topic is told apart, and the embedded log does not have it."""
+    assert [spec.name for spec in topics.TOPICS if is_foreign(spec.name)] == [topics.COHORT]
+    assert [spec.name for spec in input_topics("intake", "kafka")] == [topics.COHORT]
+    assert input_topics("intake", "postgres") == ()
+
+
+def test_a_table_has_no_readers_to_wait_for() -> None:
+    """Who reads a topic whole at every start takes no block off it."""
+    assert readers_of(topics.INCIDENTS_CHANGED) == ()
+    assert readers_of(topics.DELIVERIES_REFUSED) == ("routing",)
+
+
+def test_retention_is_the_topics_own() -> None:
+    """Incidents are kept for ever, dead letters for a month, upstream's for three days, the rest as configured."""
+    assert retention_of(topics.INCIDENTS_CHANGED, WEEK) is None
+    assert retention_of(topics.MEMBERS_ACCEPTED, WEEK) == WEEK
+    assert retention_of(LETTER_DLQ, WEEK) == timedelta(days=30)
+    assert retention_of("heraut.cohort.v1.intake.dlq", WEEK) == timedelta(days=3)
+
+
+def test_no_broker_refuses_a_block_for_its_clock() -> None:
+    """The writer's clock may be ahead of the broker's."""
+    assert {config_of(setting.name)["message.timestamp.after.max.ms"] for setting in settings(8, "kafka")} == {
+        "9223372036854775807"
+    }

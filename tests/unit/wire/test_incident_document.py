@@ -1,0 +1,71 @@
+"""The incident document is checked whole."""
+
+from typing import Any
+
+import pytest
+
+from services.core.channel import Channel
+from services.wire.incident_document import InvalidDocument, normal_form, parse_incident
+
+
+def document(**changes: Any) -> dict[str, Any]:
+    """Make a document that is right, with changes."""
+    words = {"nl": "tekst", "en": "text"}
+    return {
+        "title": "Inbraak bij het laboratorium",
+        "awareAt": "2025-07-06T09:00:00+02:00",
+        "controller": {
+            "name": "BVO",
+            "address": ["Postbus 1", "3500 AA Utrecht"],
+            "phone": "030",
+            "email": "a@b.example",
+        },
+        "languages": ["nl", "en"],
+        "channels": ["portal", "email", "letter"],
+        "compromisedChannels": ["email"],
+        "dataCategories": [{"code": "name", "label": words}, {"code": "bsn", "label": words, "advice": words}],
+        "content": dict.fromkeys(["nature", "consequences", "measures", "advice", "contact"], words),
+    } | changes
+
+
+def test_a_right_document_is_read() -> None:
+    """Compromised channels are allowed but not usable; the order is kept."""
+    incident = parse_incident("lab", 1, document())
+
+    assert incident.usable_channels == (Channel.PORTAL, Channel.LETTER)
+    assert [category.code for category in incident.categories] == ["name", "bsn"]
+    assert incident.language_for("en-GB") == "en"
+    assert incident.language_for("tr") == "nl"
+
+
+def test_all_faults_come_at_once() -> None:
+    """Whoever writes the document mends it in one go; every fault names its field."""
+    wrong = document(
+        title=" ",
+        awareAt="2025-07-06",
+        channels=["fax", "letter", "letter"],
+        content={"nature": {"nl": "tekst"}},
+        surprise=1,
+        dataCategories=[{"code": "a", "label": {"nl": "x", "en": "y"}}, {"code": "a", "label": {"nl": "x", "en": "y"}}],
+    )
+
+    with pytest.raises(InvalidDocument) as caught:
+        parse_incident("lab", 1, wrong)
+
+    fields = {problem["field"] for problem in caught.value.problems}
+    assert {"title", "awareAt", "channels[0]", "channels", "content.nature.en", "surprise", "dataCategories"} <= fields
+    assert "content.advice" in fields
+
+
+@pytest.mark.parametrize("value", [None, [], "x", 3, {}, {"dataCategories": [1]}, {"controller": []}])
+def test_anything_else_is_invalid(value: Any) -> None:
+    """Whatever JSON comes, the answer is a list of faults and never a crash."""
+    with pytest.raises(InvalidDocument):
+        parse_incident("lab", 1, value)
+
+
+def test_the_order_of_keys_says_nothing() -> None:
+    """The same document spelled in another order is the same version."""
+    right = document()
+
+    assert normal_form(right) == normal_form(dict(reversed(right.items())))
