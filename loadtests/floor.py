@@ -18,6 +18,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from loadtests.chaos.fleet import PARTITIONS, Fleet
 from loadtests.processes import cost_between, costs_of, pid_of
+from services.kit.postgres import Connection
 
 __all__ = ["floor"]
 
@@ -64,7 +65,7 @@ async def floor(fleet: Fleet, people: int) -> dict[str, Any]:
     return figures
 
 
-async def _copy_again(fleet: Fleet, connection: "asyncpg.Connection[asyncpg.Record]", people: int) -> dict[str, Any]:
+async def _copy_again(fleet: Fleet, connection: Connection, people: int) -> dict[str, Any]:
     contents = {}
     for table in TABLES:
         schema, name = table.split(".")
@@ -83,7 +84,7 @@ async def _copy_again(fleet: Fleet, connection: "asyncpg.Connection[asyncpg.Reco
     return {"seconds": round(seconds, 1), "cpuMicrosecondsPerPerson": round(cpu / people * 1e6, 1)}
 
 
-async def _blocks_of(connection: "asyncpg.Connection[asyncpg.Record]", topic: str) -> list[Block]:
+async def _blocks_of(connection: Connection, topic: str) -> list[Block]:
     rows = await connection.fetch("select partition, block from log.log where topic = $1 order by at", topic)
     return [(row["partition"], row["block"]) for row in rows]
 

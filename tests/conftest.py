@@ -9,13 +9,14 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from services.kit.postgres import Pool
 from services.kit.postgres.embedded import EmbeddedPostgres
-from services.kit.postgres.migrate import migrate
+from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import connect_pool
 
 pytest_plugins = ["tests.kafka_fixtures"]
 
-RoomPool = Callable[[str], Awaitable["asyncpg.Pool[asyncpg.Record]"]]
+RoomPool = Callable[[str], Awaitable[Pool]]
 _TEMPLATE = "heraut_template"
 _numbers = itertools.count(1)
 
@@ -64,7 +65,7 @@ async def room_pool(database_url: str) -> AsyncIterator[RoomPool]:
     """Return a function that opens a pool as the role of a room; all are closed after the test."""
     async with AsyncExitStack() as stack:
 
-        async def open_pool(room: str) -> "asyncpg.Pool[asyncpg.Record]":
+        async def open_pool(room: str) -> Pool:
             pool = await connect_pool(database_url, room)
             stack.push_async_callback(pool.close)
             return pool

@@ -10,7 +10,7 @@ import pytest
 from deploy.kafka import broker
 from services.kit.eventlog.kafka.admin import ensure_topics
 from services.kit.eventlog.kafka.client import KafkaAdmin, KafkaSettings, new_admin
-from services.kit.eventlog.topics import settings
+from services.kit.eventlog.topics import topic_settings
 
 # Few enough to be made anew for every test within a tenth of a second.
 PARTITIONS = 8
@@ -50,7 +50,7 @@ def started_broker(directory: Path, *, outlives_us: bool = True) -> str:
 
 async def delete_topics(admin: KafkaAdmin) -> None:
     """Delete what an earlier test left, and wait until the broker has noticed."""
-    names = {setting.name for setting in settings(PARTITIONS, "kafka")}
+    names = {setting.name for setting in topic_settings(PARTITIONS, "kafka")}
     await admin.delete_topics(sorted(names))
     async with asyncio.timeout(30):
         while names & set(await admin.list_topics()):  # noqa: ASYNC110 - it says when by no other means

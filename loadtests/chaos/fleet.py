@@ -18,7 +18,7 @@ from services.core.rooms import STAGES
 from services.kit.eventlog.kafka.admin import ensure_topics
 from services.kit.eventlog.kafka.client import KafkaSettings
 from services.kit.postgres.embedded import EmbeddedPostgres
-from services.kit.postgres.migrate import migrate
+from services.kit.postgres.migrations import migrate
 from services.kit.process.children import start_child, stop_child
 from services.kit.vault.keys import KeyRing
 

@@ -14,9 +14,8 @@ import click
 from services.cli.console import Fault, print_json, say, table
 from services.cli.foundation import database_for_now
 from services.cli.surroundings import data_option, json_option, read_settings
-from services.kit.eventlog.dead_letters import DeadLetter, position_of
+from services.kit.eventlog import DeadLetter, TopicPartition, position_of
 from services.kit.eventlog.kafka.client import KafkaSettings
-from services.kit.eventlog.port import TopicPartition
 from services.kit.eventlog.replay import DeadLetters, EmbeddedDeadLetters, KafkaDeadLetters
 
 __all__ = ["dlq"]

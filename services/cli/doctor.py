@@ -18,9 +18,9 @@ from services.cli.surroundings import data_option, json_option, read_settings
 from services.core.rooms import ROOMS
 from services.kit.config import ServiceConfig
 from services.kit.errors import HerautError
+from services.kit.eventlog import topic_settings
 from services.kit.eventlog.kafka.client import Closing, KafkaSettings, new_admin, started
-from services.kit.eventlog.topics import settings as wanted_topics
-from services.kit.vault.keys import KeyRing
+from services.kit.vault import KeyRing
 
 __all__ = ["doctor"]
 
@@ -122,7 +122,7 @@ async def _event_log(settings: ServiceConfig) -> str:
         closing.add(admin)
     finally:
         await closing.wait()
-    wanted = {topic.name for topic in wanted_topics(settings.partitions, "kafka")}
+    wanted = {topic.name for topic in topic_settings(settings.partitions, "kafka")}
     if missing := wanted - there:
         raise Fault(f"{len(missing)} of {len(wanted)} topics are missing: run `heraut topics`")
     return f"Kafka at {settings.kafka_bootstrap_servers}, {len(wanted)} topics"

@@ -16,9 +16,8 @@ from services.core.rooms import ROOMS
 from services.kit.config import ServiceConfig
 from services.kit.eventlog.kafka.admin import ensure_topics
 from services.kit.eventlog.kafka.client import KafkaSettings
-from services.kit.postgres.embedded import EmbeddedPostgres
-from services.kit.postgres.migrate import MigrationReport, migrate
-from services.kit.vault.keys import KeyRing
+from services.kit.postgres import EmbeddedPostgres, MigrationReport, migrate
+from services.kit.vault import KeyRing
 
 __all__ = [
     "apply_migrations",

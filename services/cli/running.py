@@ -26,8 +26,8 @@ from services.cli.supervisor import Supervisor
 from services.cli.surroundings import data_option, json_option, read_settings
 from services.core.rooms import DISPATCH_STAGES, ROOMS
 from services.kit.config import ServiceConfig
-from services.kit.postgres.embedded import EmbeddedPostgres
-from services.kit.process.run import stop_on_signals
+from services.kit.postgres import EmbeddedPostgres
+from services.kit.process import stop_on_signals
 
 __all__ = ["migrate_command", "serve", "topics", "up"]
 

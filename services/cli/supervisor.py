@@ -15,7 +15,7 @@ import orjson
 from services.cli.console import Fault
 from services.cli.surroundings import SERVICE_NAMES, SERVICES_FILE
 from services.core.rooms import DISPATCH_STAGES
-from services.kit.process.children import start_child, stop_child
+from services.kit.process import start_child, stop_child
 from services.kit.retry import backoff
 
 __all__ = ["Child", "Supervisor", "argv_of"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from services.deduplication.config import Config
 from services.deduplication.handlers import STAGE, TOPICS, DeduplicationHandler
 from services.deduplication.metrics import Metrics
-from services.kit.process.service import open_service
+from services.kit.process import open_service
 from services.wire.incidents import follow_incidents
 
 __all__ = ["run"]

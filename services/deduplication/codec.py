@@ -11,8 +11,8 @@ from services.core.notices import COLUMNS, Notices
 from services.deduplication.batch import Block
 from services.deduplication.domain import Superseded
 from services.deduplication.errors import InvalidBlockError
-from services.kit.eventlog.port import Record
-from services.kit.stage.totals import TotalsRow
+from services.kit.eventlog import Record
+from services.kit.stage import TotalsRow
 from services.wire.columns import (
     MASK,
     check_names,

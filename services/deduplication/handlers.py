@@ -13,10 +13,9 @@ from services.deduplication.batch import Block, Effects, decide_again, decide_ba
 from services.deduplication.codec import Work, encode_released, encode_superseded, read_block
 from services.deduplication.domain import COUNTERS, NoticeIds, Terms
 from services.deduplication.store import Cohorts, Store
-from services.kit.eventlog.port import Output, Record
-from services.kit.stage import totals
-from services.kit.stage.port import Connection
-from services.kit.stage.totals import TotalsRow
+from services.kit.eventlog import Output, Record
+from services.kit.postgres import Connection
+from services.kit.stage import TotalsRow, move_totals
 from services.wire.totals import encode_totals
 
 __all__ = ["STAGE", "TOPICS", "DeduplicationHandler", "Directory"]
@@ -161,7 +160,7 @@ class DeduplicationHandler:
         moved = _moves(effects)
         rows = _highest(intake)
         for partition in sorted(moved):
-            rows += await totals.move(connection, moved[partition], str(partition), COUNTERS, stage=STAGE)
+            rows += await move_totals(connection, moved[partition], str(partition), COUNTERS, stage=STAGE)
         outputs = [output for one in effects for output in _outputs(one)]
         if rows:
             outputs.append(Output(topics.TOTALS_CHANGED, 0, encode_totals(rows)))

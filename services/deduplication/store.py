@@ -4,19 +4,13 @@ import struct
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
-from typing import TypeAlias
-
-import asyncpg
 
 from services.deduplication.batch import Effects, Row
 from services.deduplication.domain import Claim, Group, Member, Standing
-from services.kit.postgres.copy import binary_copy
-from services.kit.postgres.queries import Queries
+from services.kit.postgres import Connection, Queries, binary_copy
 
 __all__ = ["Cohorts", "Store"]
 
-# Quoted: asyncpg's classes are generic for the type checker only.
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 Cohorts = dict[str, tuple[int, dict[str, int]]]  # incident id -> its number, and the numbers of its cohorts by id
 
 _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))

@@ -18,8 +18,8 @@ import orjson
 from services.demo.errors import DemoError
 from services.demo.topics import own_topics
 from services.kit.config import ServiceConfig, load
-from services.kit.postgres.embedded import EmbeddedPostgres
-from services.kit.process.children import start_child, stop_child
+from services.kit.postgres import EmbeddedPostgres
+from services.kit.process import start_child, stop_child
 
 __all__ = ["Stack", "StackWish", "open_stack"]
 

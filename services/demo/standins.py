@@ -20,8 +20,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from services.demo.people import CLOSED_PORTAL, DEAD_MAILBOX
 from services.demo.records import EMAIL_FILE, PORTAL_FILE, RecordFile, read_records
 from services.kit.process import log as logs
-from services.kit.process.http import serve_http
-from services.kit.process.run import stop_on_signals
+from services.kit.process import serve_http, stop_on_signals
 
 __all__ = ["MailHandler", "main", "portal_app"]
 

@@ -7,7 +7,7 @@ from functools import partial
 from services.core.channel import CHANNEL_NAMES, channel_named
 from services.dispatch.app import run
 from services.dispatch.config import CONFIGS
-from services.kit.process.service import main
+from services.kit.process import main
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(add_help=False)

@@ -16,9 +16,8 @@ from services.dispatch.sending.sender import Sender
 from services.dispatch.sending.unsealing import VaultPayloads
 from services.dispatch.store import Store
 from services.kit.clock import SystemClock
-from services.kit.process.service import open_service
-from services.kit.vault.keys import KeyRing
-from services.kit.vault.vault import Vault
+from services.kit.process import open_service
+from services.kit.vault import KeyRing, Vault
 from services.wire.incidents import follow_incidents
 
 __all__ = ["run"]

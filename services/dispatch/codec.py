@@ -19,7 +19,7 @@ from services.core.notices import Notices
 from services.core.status import AttemptState
 from services.dispatch.domain import Contact
 from services.dispatch.errors import UnnumberedAttemptError
-from services.kit.eventlog.port import Output
+from services.kit.eventlog import Output
 from services.wire.columns import indexed, parse
 from services.wire.notices import notices_from_wire, notices_to_wire
 

@@ -16,8 +16,8 @@ from services.core.status import UNKNOWN_FOR_TOO_LONG, AttemptState
 from services.dispatch.codec import decode_routed, encode_attempted, encode_block, encode_refused
 from services.dispatch.domain import Batch, Round, Settled, Taken, by_partition, cut, gathered
 from services.dispatch.metrics import DispatchMetrics
-from services.kit.eventlog.port import Output, Record
-from services.kit.stage.port import Connection
+from services.kit.eventlog import Output, Record
+from services.kit.postgres import Connection
 
 __all__ = ["BLOCK_NOTICES", "DispatchHandler", "Incidents", "Outcomes"]
 

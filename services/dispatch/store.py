@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TypeAlias
 
 import asyncpg
 
@@ -15,13 +14,10 @@ from services.core.notices import Notices
 from services.core.status import AttemptState
 from services.dispatch.codec import decode_block, encode_block
 from services.dispatch.domain import Batch, Fate, Key, Round, Settled, Taken, part_ways, staying
-from services.kit.postgres.copy import binary_copy
-from services.kit.postgres.queries import Queries
+from services.kit.postgres import Connection, Queries, binary_copy
 
 __all__ = ["Store"]
 
-# Quoted: asyncpg's classes are generic for the type checker only.
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 # A row of `attempts` in COPY's binary format, sizes before values: notice, attempt, batch.
 _ATTEMPT = struct.Struct(f">hi{ID_BYTES}sihiq")

@@ -4,7 +4,7 @@ import sys
 
 from services.intake.app import run
 from services.intake.config import Config
-from services.kit.process.service import main
+from services.kit.process import main
 
 if __name__ == "__main__":
     sys.exit(main("intake", Config, run))

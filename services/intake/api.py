@@ -16,7 +16,7 @@ from services.intake.members.chunks import ChunkBuilder, Hashes
 from services.intake.members.upload import Format, Report, Tools, Upload
 from services.intake.store import Answer, Store
 from services.kit.errors import RetryableError
-from services.kit.process.http import Problem, json_response
+from services.kit.process import Problem, json_response
 from services.wire.incident_document import InvalidDocument
 
 __all__ = ["Api"]

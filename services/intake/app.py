@@ -16,11 +16,9 @@ from services.intake.metrics import IntakeMetrics
 from services.intake.openapi import OPENAPI
 from services.intake.records.identity import Fingerprints, Pseudonyms
 from services.intake.store import Store
-from services.kit.process.http import web_app
-from services.kit.process.service import open_service
-from services.kit.stage.port import StagePolicy
-from services.kit.vault.keys import KeyRing
-from services.kit.vault.vault import Vault
+from services.kit.process import open_service, web_app
+from services.kit.stage import StagePolicy
+from services.kit.vault import KeyRing, Vault
 
 __all__ = ["hashes_of", "run"]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from notification.v1 import intake_pb2
 
 from services.intake.domain import Block
-from services.kit.stage.totals import TotalsRow
+from services.kit.stage import TotalsRow
 from services.wire.columns import indexed, slots_to_wire
 from services.wire.totals import totals_to_wire
 

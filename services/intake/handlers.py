@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-import asyncpg
 import orjson
 from notification.topics import COHORT
 
@@ -20,10 +19,10 @@ from services.intake.members.acceptance import Part, Taker
 from services.intake.members.chunks import CHUNK_RECORDS, ChunkBuilder, Hashes
 from services.intake.metrics import IntakeMetrics
 from services.intake.records.record import read_object
-from services.intake.store import Connection, Store
+from services.intake.store import Store
 from services.kit.errors import HerautError, InvalidMessage
-from services.kit.eventlog.dead_letters import dead_letter
-from services.kit.eventlog.port import Output, Record
+from services.kit.eventlog import Output, Record, dead_letter
+from services.kit.postgres import Connection, Pool
 
 __all__ = ["EVENTS_AT_ONCE", "EventHandler", "Means"]
 
@@ -50,7 +49,7 @@ class Means(NamedTuple):
 class EventHandler:
     """The handler of intake's stage."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", means: Means, clock: Clock) -> None:
+    def __init__(self, pool: Pool, means: Means, clock: Clock) -> None:
         self._pool, self._means, self._clock = pool, means, clock
         self._store = means.store
         self._first_seen: dict[tuple[int, int], float] = {}  # partition and offset of events that wait

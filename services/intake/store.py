@@ -4,7 +4,7 @@ import struct
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import asyncpg
 
@@ -12,13 +12,10 @@ from services.core.cohort import Cohort
 from services.core.ids import ID_BYTES
 from services.intake.domain import Chunk, Counts, Rejected, Stored
 from services.intake.records.record import COLUMNS
-from services.kit.postgres.copy import binary_copy
-from services.kit.postgres.queries import Queries
+from services.kit.postgres import Connection, Queries, binary_copy
 
 __all__ = ["Answer", "CohortRow", "IncidentRow", "Store", "TotalsState"]
 
-# Quoted: asyncpg's classes are generic for the type checker only.
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 _COLUMNS = ("upload", "version", "cohort", "member", "pseudonym", "content")
 # A row of `members` in COPY's binary format, sizes before values: what all rows of an upload begin with, and between

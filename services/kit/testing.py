@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from services.kit.errors import LogPositionError, RetryableError
-from services.kit.eventlog.port import Cursor, Output, Record, Row, TopicPartition
+from services.kit.eventlog import Cursor, Output, Record, Row, TopicPartition
 
 __all__ = ["FakeClock", "MemoryLog", "MemoryTopics"]
 

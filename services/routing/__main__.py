@@ -1,6 +1,6 @@
 """`python -m services.routing`."""
 
-from services.kit.process.service import main
+from services.kit.process import main
 from services.routing.app import run
 from services.routing.config import Config
 

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from services.kit.process.service import open_service
+from services.kit.process import open_service
 from services.routing.codec import TOPICS
 from services.routing.config import Config
 from services.routing.handlers import RoutingHandler

@@ -14,7 +14,7 @@ from services.core.channel import Channel
 from services.core.notices import FLAG_MAYBE_TOLD, Notices
 from services.core.status import UNKNOWN_FOR_TOO_LONG
 from services.kit.errors import InvalidMessage
-from services.kit.eventlog.port import Output, Record
+from services.kit.eventlog import Output, Record
 from services.routing.errors import EmptyBlockError
 from services.wire.columns import parse
 from services.wire.notices import notices_from_wire, notices_to_wire

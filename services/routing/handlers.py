@@ -7,8 +7,8 @@ from typing import NamedTuple, Protocol
 from services.core.channel import Channel
 from services.core.incident import Incident
 from services.core.notices import Notices
-from services.kit.eventlog.port import Output, Record
-from services.kit.stage.port import Connection
+from services.kit.eventlog import Output, Record
+from services.kit.postgres import Connection
 from services.routing.codec import decode_notices, encode_exhausted, encode_routed
 from services.routing.domain import Choices, choices_of, packed, route
 from services.routing.metrics import RoutingMetrics

@@ -1,6 +1,6 @@
 """`python -m services.tracking`."""
 
-from services.kit.process.service import main
+from services.kit.process import main
 from services.tracking.app import run
 from services.tracking.config import Config
 

@@ -12,8 +12,8 @@ import orjson
 from aiohttp import web
 
 from services.core.clock import Clock
-from services.kit.postgres.pool import is_retryable
-from services.kit.process.http import Problem, json_response, problem
+from services.kit.postgres import is_retryable
+from services.kit.process import Problem, json_response, problem
 from services.tracking.handlers import Ledgers
 from services.tracking.ledger import CohortLine, Ledger, Line
 from services.tracking.page import render

@@ -5,9 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from services.kit.postgres.pool import is_retryable
-from services.kit.process.http import web_app
-from services.kit.process.service import open_service
+from services.kit.postgres import is_retryable
+from services.kit.process import open_service, web_app
 from services.kit.retry import pause_until
 from services.tracking.api import PUBLIC, Api, openapi
 from services.tracking.codec import TOPICS

@@ -9,8 +9,8 @@ from services.core.channel import channel_named
 from services.core.ids import ID_BYTES
 from services.core.status import AttemptState
 from services.kit.errors import InvalidMessage
-from services.kit.eventlog.port import Record
-from services.kit.stage.totals import TotalsRow
+from services.kit.eventlog import Record
+from services.kit.stage import TotalsRow
 from services.tracking.domain import Outcomes, State, Superseded
 from services.tracking.errors import UnknownWordError
 from services.wire.columns import SMALL, check_names, column, looked_up, moment, parse, split_ids

@@ -2,15 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import asyncpg
 
 from services.core.incident import Incident
-from services.kit.eventlog.port import Output, Record
-from services.kit.stage import totals
-from services.kit.stage.port import Connection
-from services.kit.stage.totals import TotalsRow
+from services.kit.eventlog import Output, Record
+from services.kit.postgres import Connection, Pool
+from services.kit.stage import TotalsRow, move_totals
 from services.tracking.codec import Work, decode
 from services.tracking.domain import COUNTERS, Deltas, Finding, Outcomes, Superseded, all_differ, better, moved
 from services.tracking.ledger import Heard, Ledger, hear, ledger_of
@@ -24,8 +23,6 @@ __all__ = ["Ledgers", "TrackingHandler"]
 SETTLE_SECONDS = 2.0
 # Often enough that a reader hardly waits longer than needed.
 POLL_SECONDS = 0.2
-
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 
 class TrackingHandler:
@@ -71,7 +68,7 @@ class TrackingHandler:
             await self._join(connection, block, numbers, deltas)
         for source, scopes in sorted(deltas.items()):
             moves = {scope: changes for scope, changes in scopes.items() if any(changes.values())}
-            await totals.move(connection, moves, source, COUNTERS)
+            await move_totals(connection, moves, source, COUNTERS)
 
     async def _copy(self, connection: Connection, blocks: Sequence[Outcomes], numbers: Mapping[str, int]) -> bool:
         """Write the usual case, rows that are all new, the fast way; tells whether it was one."""

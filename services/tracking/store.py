@@ -4,21 +4,16 @@ import struct
 from collections.abc import Collection, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
-from typing import TypeAlias
 
-import asyncpg
 import orjson
 
-from services.kit.postgres.copy import binary_copy
-from services.kit.postgres.queries import Queries
-from services.kit.stage.totals import TotalsRow
+from services.kit.postgres import Connection, Queries, binary_copy
+from services.kit.stage import TotalsRow
 from services.tracking.domain import COUNTERS, Finding, Outcomes
 from services.tracking.ledger import Totals
 
 __all__ = ["Store"]
 
-# Quoted: asyncpg's classes are generic for the type checker only.
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 _COLUMNS = ("at", "cohort", "revision", "attempt", "state", "channel", "counted", "notice", "member")
 # All of a row of `notices` in COPY's binary format but its two ids, sizes before values.

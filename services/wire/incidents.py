@@ -7,8 +7,8 @@ from notification.v1 import intake_pb2
 from services.core.cohort import Cohort
 from services.core.incident import Incident
 from services.kit.errors import InvalidMessage
-from services.kit.eventlog.globaltable import Entry, GlobalTable
-from services.kit.process.service import Service
+from services.kit.eventlog import Entry, GlobalTable
+from services.kit.process import Service
 from services.wire.columns import parse
 from services.wire.incident_document import InvalidDocument, parse_incident
 

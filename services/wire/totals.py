@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from notification.v1 import common_pb2
 
 from services.kit.errors import InvalidMessage
-from services.kit.stage.totals import TotalsRow
+from services.kit.stage import TotalsRow
 from services.wire.columns import MASK, check_names, moment, parse
 
 __all__ = ["decode_totals", "encode_totals", "totals_from_wire", "totals_to_wire"]

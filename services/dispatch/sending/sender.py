@@ -10,9 +10,7 @@ import random
 from collections import Counter as Tally
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import Protocol, TypeAlias
-
-import asyncpg
+from typing import Protocol
 
 from services.core.channel import Channel
 from services.core.clock import Clock
@@ -34,15 +32,14 @@ from services.dispatch.handlers import Incidents, Outcomes
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.store import Store
 from services.kit.errors import LostOwnershipError, RetryableError
-from services.kit.postgres.pool import is_retryable
+from services.kit.postgres import Pool, is_retryable
 from services.kit.retry import backoff
-from services.kit.stage.port import StageHandle
+from services.kit.stage import StageHandle
 
 __all__ = ["Payloads", "Provider", "Sender"]
 
 logger = logging.getLogger(__name__)
 
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 _POLL = 0.1  # seconds between two looks at an empty queue: far below what a person notices
 _SETTLE_EVERY = 2.0  # seconds between looks for open intents that nobody here is busy with: one index probe a partition

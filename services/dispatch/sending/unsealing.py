@@ -2,21 +2,19 @@
 
 import logging
 from collections.abc import Sequence
-from typing import TypeAlias
 
-import asyncpg
 import orjson
 
 from services.core.clock import Clock
 from services.dispatch.codec import read_contact
 from services.dispatch.domain import Contact, Round
-from services.kit.vault.vault import Unopened, Vault
+from services.kit.postgres import Pool
+from services.kit.vault import Unopened, Vault
 
 __all__ = ["VaultPayloads"]
 
 logger = logging.getLogger(__name__)
 
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 # Data keys are asked for again after this long, so that one that was destroyed opens nothing any more.
 _KEYS_KEPT = 60.0

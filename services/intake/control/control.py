@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import asyncpg
 import orjson
 from notification.topics import INCIDENTS_CHANGED
 
@@ -18,9 +17,9 @@ from services.core.cohort import Cohort
 from services.core.incident import Incident
 from services.intake.control.changes import CohortRequest, changed_cohort, check_growth, cohort_json
 from services.intake.errors import NotFoundError
-from services.intake.store import CohortRow, Connection, Store
-from services.kit.eventlog.outbox import append
-from services.kit.eventlog.port import Output
+from services.intake.store import CohortRow, Store
+from services.kit.eventlog import Output, append_outputs
+from services.kit.postgres import Connection, Pool
 from services.wire.incident_document import normal_form, parse_incident
 from services.wire.incidents import encode_cohort, encode_incident
 
@@ -40,7 +39,7 @@ class Put(NamedTuple):
 class Control:
     """The use cases behind the control routes."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", store: Store, clock: Clock) -> None:
+    def __init__(self, pool: Pool, store: Store, clock: Clock) -> None:
         self._pool, self._store, self._clock = pool, store, clock
 
     async def put_incident(self, incident_id: str, document: Any) -> Put:
@@ -54,14 +53,14 @@ class Control:
             if version:
                 check_growth(before, document)
             await self._store.change_incident(db, incident_id, version + 1, normal, now)
-            await append(db, SOURCE, [_announced(encode_incident(incident_id, version + 1, normal))])
+            await append_outputs(db, SOURCE, [_announced(encode_incident(incident_id, version + 1, normal))])
         return Put(version + 1, created=version == 0, changed=True)
 
     async def put_cohort(self, incident_id: str, cohort_id: str, request: CohortRequest) -> Put:
         """Open a cohort, or change what its source says of it. Raises NotFoundError, ConflictError."""
         async with self._pool.acquire() as db, db.transaction():
             put, outputs = await add_cohort(db, self._store, incident_id, cohort_id, request, now=self._clock.now())
-            await append(db, SOURCE, outputs)
+            await append_outputs(db, SOURCE, outputs)
         return put
 
     async def seal(self, incident_id: str, cohort_id: str) -> Cohort:
@@ -109,7 +108,7 @@ class Control:
         now = self._clock.now()
         async with self._pool.acquire() as db, db.transaction():
             cohort, outputs = await change_cohort(db, self._store, incident_id, cohort_id, change, now=now)
-            await append(db, SOURCE, outputs)
+            await append_outputs(db, SOURCE, outputs)
         return cohort
 
 

@@ -17,7 +17,7 @@ import orjson
 
 from services.intake.control.changes import CohortRequest, read_cohort
 from services.intake.errors import InvalidEventError
-from services.kit.eventlog.port import Record
+from services.kit.eventlog import Record
 
 __all__ = ["CohortOpened", "CohortSealed", "Event", "MembersAffected", "read_event"]
 

@@ -16,10 +16,11 @@ from notification.topics import MEMBERS_ACCEPTED, TOTALS_CHANGED
 from services.intake.codec import BlockHeader, encode_members
 from services.intake.domain import Block, Chunk, Counts, Problem, Settled, blocks_of, settle
 from services.intake.members.chunks import Hashes
-from services.intake.store import CohortRow, Connection, Store, TotalsState
-from services.kit.eventlog.port import Output
-from services.kit.stage.totals import TotalsRow
-from services.kit.vault.vault import SealRequest, Vault
+from services.intake.store import CohortRow, Store, TotalsState
+from services.kit.eventlog import Output
+from services.kit.postgres import Connection
+from services.kit.stage import TotalsRow
+from services.kit.vault import SealRequest, Vault
 from services.wire.totals import encode_totals
 
 __all__ = ["Part", "Taken", "Taker"]

@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import asyncpg
-
 from services.core.clock import Clock
 from services.intake.domain import Chunk, Problem
 from services.intake.errors import BadHeaderError, BrokenBodyError
@@ -18,8 +16,8 @@ from services.intake.reading.gunzip import Gunzip
 from services.intake.reading.lines import RawRecord, RecordSplitter, TooLong
 from services.intake.records.record import CsvReader, NdjsonReader
 from services.kit.errors import RetryableError
-from services.kit.eventlog.outbox import append
-from services.kit.postgres.pool import is_retryable
+from services.kit.eventlog import append_outputs
+from services.kit.postgres import Pool, is_retryable
 from services.kit.retry import backoff
 
 __all__ = ["PROBLEMS_SHOWN", "Format", "Report", "Tools", "Upload"]
@@ -76,7 +74,7 @@ class Report:
 class Tools(NamedTuple):
     """What every upload works with."""
 
-    pool: "asyncpg.Pool[asyncpg.Record]"
+    pool: Pool
     taker: Taker
     clock: Clock
     metrics: IntakeMetrics
@@ -197,5 +195,5 @@ class Upload:
         async with self._tools.pool.acquire() as connection, connection.transaction():
             (taken,) = await self._tools.taker.take(connection, [part], self._tools.clock.now())
             if taken.outputs:
-                await append(connection, "intake", taken.outputs)
+                await append_outputs(connection, "intake", taken.outputs)
         return taken

@@ -1,0 +1,48 @@
+"""The event log: one port, two adapters (Kafka, and PostgreSQL itself).
+
+A record is a block. Each carries its source (the stage that wrote it) and a sequence without gaps per
+(source, topic, partition), given at the writer's commit; a reader takes a block if its sequence is the
+next one, and so notices a repeat and a loss alike. Order across sources is nobody's promise.
+"""
+
+from services.kit.eventlog.dead_letters import DeadLetter, DlqLimit, DlqTally, dead_letter, position_of
+from services.kit.eventlog.embedded.log import EmbeddedLog
+from services.kit.eventlog.globaltable import Entry, GlobalTable
+from services.kit.eventlog.headers import decode_headers
+from services.kit.eventlog.outbox import append_outputs
+from services.kit.eventlog.port import Cursor, EventLog, Output, Record, Row, TopicPartition
+from services.kit.eventlog.retention import Retention
+from services.kit.eventlog.topics import (
+    dead_letter_topic,
+    is_dead_letter_topic,
+    is_foreign,
+    original_of,
+    partitions_of,
+    topic_settings,
+)
+
+__all__ = [
+    "Cursor",
+    "DeadLetter",
+    "DlqLimit",
+    "DlqTally",
+    "EmbeddedLog",
+    "Entry",
+    "EventLog",
+    "GlobalTable",
+    "Output",
+    "Record",
+    "Retention",
+    "Row",
+    "TopicPartition",
+    "append_outputs",
+    "dead_letter",
+    "dead_letter_topic",
+    "decode_headers",
+    "is_dead_letter_topic",
+    "is_foreign",
+    "original_of",
+    "partitions_of",
+    "position_of",
+    "topic_settings",
+]

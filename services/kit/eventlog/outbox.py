@@ -7,24 +7,19 @@ comes from a head row that stays locked until the commit; a database sequence wo
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
-
-import asyncpg
 
 from services.kit.eventlog.headers import encode_headers
 from services.kit.eventlog.port import Output
 from services.kit.eventlog.topics import MAX_BLOCK_BYTES, is_dead_letter_topic
-from services.kit.postgres.queries import Queries
+from services.kit.postgres import Connection, Queries
 
-__all__ = ["append"]
+__all__ = ["append_outputs"]
 
-# Quoted: asyncpg's classes are generic for the type checker only.
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 
 
-async def append(connection: Connection, source: str, outputs: Sequence[Output]) -> None:
+async def append_outputs(connection: Connection, source: str, outputs: Sequence[Output]) -> None:
     """Write blocks to the log, in order, as `source`. Must be the last statement of the transaction.
 
     Heads are locked in key order until the commit, so whatever follows would make every other writer of the

@@ -6,7 +6,7 @@ keys below the log make a repeat harmless, so a replay may be repeated; on the e
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer
@@ -18,14 +18,13 @@ from services.kit.eventlog.headers import decode_headers
 from services.kit.eventlog.kafka.client import Closing, KafkaSettings, new_admin, passing_faults, started
 from services.kit.eventlog.kafka.reader import between, new_consumer
 from services.kit.eventlog.kafka.writer import KafkaWriter
-from services.kit.eventlog.outbox import append
+from services.kit.eventlog.outbox import append_outputs
 from services.kit.eventlog.port import Output, Record, Row, TopicPartition
-from services.kit.eventlog.topics import DLQ_SOURCE, is_dead_letter_topic, is_foreign, settings
-from services.kit.postgres.queries import Queries
+from services.kit.eventlog.topics import DLQ_SOURCE, is_dead_letter_topic, is_foreign, topic_settings
+from services.kit.postgres import Connection, Queries
 
 __all__ = ["DeadLetters", "EmbeddedDeadLetters", "KafkaDeadLetters"]
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 
@@ -76,7 +75,7 @@ class EmbeddedDeadLetters:
         async with self._connection.transaction():
             row = await self._connection.fetchrow(_QUERIES["take_dead_letter"], at.topic, at.partition, offset)
             if row is not None:
-                await append(self._connection, DLQ_SOURCE, [_again(_dead_letter(row))])
+                await append_outputs(self._connection, DLQ_SOURCE, [_again(_dead_letter(row))])
         return row is not None
 
     async def purge(self, at: TopicPartition, through: int) -> None:
@@ -122,7 +121,7 @@ class KafkaDeadLetters:
             await self._writer.send(entry.original, entry.original_key, record.value or b"", entry.original_headers)
             return True
         async with self._connection.transaction():
-            await append(self._connection, DLQ_SOURCE, [_again(entry)])
+            await append_outputs(self._connection, DLQ_SOURCE, [_again(entry)])
         await self._publish(entry.original)
         return True
 
@@ -157,7 +156,7 @@ class KafkaDeadLetters:
         """Return first and end offset of every partition of one dead-letter topic or of all."""
         wanted = [
             KafkaPartition(setting.name, partition)
-            for setting in settings(self._partitions, "kafka")
+            for setting in topic_settings(self._partitions, "kafka")
             if is_dead_letter_topic(setting.name) and topic in {None, setting.name}
             for partition in range(setting.partitions)
         ]
@@ -182,7 +181,7 @@ def _again(entry: DeadLetter) -> Output:
 
 
 def _dead_letter_topics(log: str) -> list[str]:
-    return [setting.name for setting in settings(1, log) if is_dead_letter_topic(setting.name)]
+    return [setting.name for setting in topic_settings(1, log) if is_dead_letter_topic(setting.name)]
 
 
 def _dead_letter(row: asyncpg.Record) -> DeadLetter:

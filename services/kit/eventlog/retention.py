@@ -4,19 +4,14 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection
 from datetime import timedelta
-from typing import TypeAlias
-
-import asyncpg
 
 from services.kit.eventlog.embedded.log import prune, prune_published
 from services.kit.eventlog.port import TopicPartition
-from services.kit.postgres.pool import is_retryable
+from services.kit.postgres import Pool, is_retryable
 from services.kit.retry import pause_until
 
 __all__ = ["Retention"]
 
-# Quoted: asyncpg's classes are generic for the type checker only.
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +52,7 @@ class Retention:
         deleted = 0
         while True:
             async with self._pool.acquire() as connection:
-                now = await prune(connection, self._keep, _LIMIT)  # type: ignore[arg-type]  # a pool's proxy
+                now = await prune(connection, self._keep, _LIMIT)
             deleted += now
             if now < _LIMIT:
                 return deleted
@@ -70,7 +65,7 @@ class Retention:
             while now == _LIMIT:
                 async with self._pool.acquire() as connection:
                     now = await prune_published(
-                        connection,  # type: ignore[arg-type]  # a pool's proxy
+                        connection,
                         self._stage,
                         at,
                         published,

@@ -21,8 +21,8 @@ __all__ = [
     "partitions_of",
     "readers_of",
     "retention_of",
-    "settings",
     "sources_of",
+    "topic_settings",
 ]
 
 # The source of replayed dead letters: an operator's, with sequences of its own, read by every stage.
@@ -114,7 +114,7 @@ def retention_of(topic: str, default: timedelta) -> timedelta | None:
     return None if kafka == -1 else default
 
 
-def settings(installation: int, log: str) -> Iterator[TopicSetting]:
+def topic_settings(installation: int, log: str) -> Iterator[TopicSetting]:
     """Return every topic of an installation of so many partitions, dead-letter topics included."""
     for spec in TOPICS:
         if _exists_on(spec, log):

@@ -1,9 +1,15 @@
-"""PostgreSQL: pools, named queries from `.sql` files, binary COPY, and which faults pass by themselves."""
+"""Pools of connections that work as a room's role, and which faults pass by themselves."""
+
+from typing import TypeAlias
 
 import asyncpg
 import orjson
 
-__all__ = ["connect_pool", "is_retryable"]
+__all__ = ["Connection", "Pool", "connect_pool", "is_retryable"]
+
+# Quoted: asyncpg's classes are generic for the type checker only. What a pool lends is a connection too.
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 # Longer than any statement of ours takes, shorter than a lease times two: a dead socket is noticed.
 _COMMAND_SECONDS = 30.0
@@ -35,7 +41,7 @@ _PASSING = (
 )
 
 
-async def connect_pool(url: str, room: str, *, min_size: int = 1, max_size: int = 8) -> "asyncpg.Pool[asyncpg.Record]":
+async def connect_pool(url: str, room: str, *, min_size: int = 1, max_size: int = 8) -> Pool:
     """Open a pool that works as the role of `room` and in its schema.
 
     A URL that logs in as another user (the owner) takes the role on; one that logs in as the role is it.

@@ -1,0 +1,20 @@
+"""A process: its settings, connections, HTTP face, logs and jobs, opened in one order and closed in the other."""
+
+from services.kit.process.children import start_child, stop_child
+from services.kit.process.http import Problem, json_response, problem, serve_http, web_app
+from services.kit.process.run import stop_on_signals
+from services.kit.process.service import Service, main, open_service
+
+__all__ = [
+    "Problem",
+    "Service",
+    "json_response",
+    "main",
+    "open_service",
+    "problem",
+    "serve_http",
+    "start_child",
+    "stop_child",
+    "stop_on_signals",
+    "web_app",
+]

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import asyncpg
 import uvloop
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -24,22 +23,16 @@ from services.core.rooms import STAGES
 from services.kit.clock import SystemClock
 from services.kit.config import ServiceConfig, load
 from services.kit.errors import ConfigError
-from services.kit.eventlog.embedded.log import EmbeddedLog
-from services.kit.eventlog.globaltable import Entry, GlobalTable
+from services.kit.eventlog import EmbeddedLog, Entry, EventLog, GlobalTable, Retention
 from services.kit.eventlog.kafka.log import KafkaLog
-from services.kit.eventlog.port import EventLog
-from services.kit.eventlog.retention import Retention
-from services.kit.postgres.embedded import EmbeddedPostgres
-from services.kit.postgres.pool import connect_pool, is_retryable
+from services.kit.postgres import EmbeddedPostgres, Pool, connect_pool, is_retryable
 from services.kit.process.health import Health
 from services.kit.process.http import serve_http, web_app
 from services.kit.process.log import configure
 from services.kit.process.metrics import new_registry
 from services.kit.process.run import Job, run_jobs, stop_on_signals
 from services.kit.retry import backoff, pause_until
-from services.kit.stage.metrics import StageMetrics
-from services.kit.stage.port import Handler, StagePolicy
-from services.kit.stage.stage import Stage
+from services.kit.stage import Handler, Stage, StageMetrics, StagePolicy
 
 __all__ = ["Service", "main", "open_service"]
 
@@ -57,7 +50,7 @@ class Service:
 
     config: ServiceConfig
     stage_name: str
-    pool: "asyncpg.Pool[asyncpg.Record]"
+    pool: Pool
     registry: CollectorRegistry
     metrics: StageMetrics
     health: Health
@@ -182,7 +175,7 @@ async def open_service(config: ServiceConfig, stage_name: str) -> AsyncIterator[
         await pool.close()
 
 
-async def _connect_when_it_is_there(url: str, room: str) -> "asyncpg.Pool[asyncpg.Record]":
+async def _connect_when_it_is_there(url: str, room: str) -> Pool:
     """Connect; a database that is just starting is waited for, so that services may start in any order."""
     deadline = time.monotonic() + PROGRESS_WITHIN
     for attempt in itertools.count():

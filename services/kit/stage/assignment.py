@@ -6,24 +6,20 @@ from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, cast
-
-import asyncpg
+from typing import TYPE_CHECKING
 
 from services.kit.errors import LostOwnershipError
-from services.kit.eventlog.outbox import append
-from services.kit.eventlog.port import Cursor, Output, TopicPartition
+from services.kit.eventlog import Cursor, Output, TopicPartition, append_outputs
+from services.kit.postgres import Pool
 from services.kit.stage.failpoints import Steps
 from services.kit.stage.leases import fence
 from services.kit.stage.metrics import StageMetrics
 
 if TYPE_CHECKING:
-    from services.kit.stage.port import Connection
+    from services.kit.postgres import Connection
 
 __all__ = ["Territory", "Transaction"]
 
-# Quoted: asyncpg's classes are generic for the type checker only.
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 logger = logging.getLogger(__name__)
 
@@ -152,11 +148,10 @@ class Territory:
             async with connection.transaction():
                 await fence(connection, self._stage, epochs)
                 await self._steps.reached(f"{name}: fenced")
-                # A pooled connection is a connection in all but its class.
-                fenced = Transaction(cast("Connection", connection))
+                fenced = Transaction(connection)
                 yield fenced
                 await self._steps.reached(f"{name}: applied")
-                await append(connection, self._stage, fenced.outputs)
+                await append_outputs(connection, self._stage, fenced.outputs)
                 await self._steps.reached(f"{name}: committing")
             await self._steps.reached(f"{name}: committed")
         if fenced.outputs:

@@ -11,18 +11,14 @@ import socket
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import asyncpg
 
 from services.kit.errors import LostOwnershipError
-from services.kit.postgres.queries import Queries
+from services.kit.postgres import Connection, Pool, Queries
 
 __all__ = ["Holding", "Lease", "Leases", "LostEpochsError", "Shares", "fair_share", "fence", "shares", "take_epochs"]
 
-# Quoted: asyncpg's classes are generic for the type checker only.
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 

@@ -11,11 +11,17 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import asyncpg
 
 from services.kit.errors import HerautError, InvalidMessage, LostOwnershipError, RetryableError
-from services.kit.eventlog.dead_letters import DlqTally, dead_letter
-from services.kit.eventlog.port import EventLog, Output, Record
-from services.kit.eventlog.topics import is_dead_letter_topic, is_foreign, original_of
-from services.kit.postgres.pool import is_retryable
-from services.kit.postgres.queries import Queries
+from services.kit.eventlog import (
+    DlqTally,
+    EventLog,
+    Output,
+    Record,
+    dead_letter,
+    is_dead_letter_topic,
+    is_foreign,
+    original_of,
+)
+from services.kit.postgres import Pool, Queries, is_retryable
 from services.kit.retry import backoff, pause_until
 from services.kit.stage.assignment import Territory, Transaction
 from services.kit.stage.failpoints import Steps
@@ -82,7 +88,7 @@ class BlockLoop:
         topics: Sequence[str],
         partitions: int,
         holder: str,
-        pool: "asyncpg.Pool[asyncpg.Record]",
+        pool: Pool,
         event_log: EventLog,
         handler: Handler[Any],
         territory: Territory,

@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.kit.errors import InvalidMessage
-from services.kit.eventlog.dead_letters import DlqLimit, DlqTally
-from services.kit.eventlog.port import Cursor, Record, TopicPartition
-from services.kit.eventlog.topics import is_foreign
+from services.kit.eventlog import Cursor, DlqLimit, DlqTally, Record, TopicPartition, is_foreign
 
 __all__ = ["Move", "Plan", "Read", "over_limit", "plan_batch"]
 

@@ -3,17 +3,13 @@
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Protocol, TypeVar
 
-import asyncpg
-
-from services.kit.eventlog.dead_letters import DlqLimit
-from services.kit.eventlog.port import Output, Record
+from services.kit.eventlog import DlqLimit, Output, Record
+from services.kit.postgres import Connection
 
 __all__ = ["Fenced", "Handler", "StageHandle", "StagePolicy"]
 
-# Quoted: asyncpg's classes are generic for the type checker only.
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 W = TypeVar("W")
 
 

@@ -10,21 +10,15 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
-
-import asyncpg
 
 from services.kit.errors import RetryableError
-from services.kit.eventlog.headers import decode_headers
-from services.kit.eventlog.port import EventLog, Row, TopicPartition
-from services.kit.postgres.queries import Queries
+from services.kit.eventlog import EventLog, Row, TopicPartition, decode_headers
+from services.kit.postgres import Pool, Queries
 from services.kit.stage.failpoints import Steps
 from services.kit.stage.leases import LostEpochsError, fence
 
 __all__ = ["Relay"]
 
-# Quoted: asyncpg's classes are generic for the type checker only.
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 logger = logging.getLogger(__name__)
 

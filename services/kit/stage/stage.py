@@ -10,25 +10,22 @@ import logging
 import time
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, TypeAlias
-
-import asyncpg
+from typing import Any
 
 from services.kit.errors import LostOwnershipError, RetryableError
-from services.kit.eventlog.port import EventLog
+from services.kit.eventlog import EventLog
+from services.kit.postgres import Connection, Pool
 from services.kit.retry import backoff, pause_until
 from services.kit.stage.assignment import Territory
 from services.kit.stage.failpoints import Steps, Unwatched
 from services.kit.stage.leases import Holding, Leases, LostEpochsError
 from services.kit.stage.loop import BlockLoop, is_passing
 from services.kit.stage.metrics import StageMetrics
-from services.kit.stage.port import Connection, Fenced, Handler, StageHandle, StagePolicy
+from services.kit.stage.port import Fenced, Handler, StageHandle, StagePolicy
 from services.kit.stage.publisher import Relay
 
 __all__ = ["Connection", "Fenced", "Handler", "Stage", "StageHandle", "StagePolicy"]
 
-# Quoted: asyncpg's classes are generic for the type checker only.
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 logger = logging.getLogger(__name__)
 

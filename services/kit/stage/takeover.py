@@ -3,15 +3,12 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
 
-import asyncpg
 from notification.topics import TOPICS
 
 from services.kit.errors import LogPositionError
-from services.kit.eventlog.port import Cursor, EventLog, TopicPartition
-from services.kit.eventlog.topics import dead_letter_topic, is_foreign, partitions_of
-from services.kit.postgres.queries import Queries
+from services.kit.eventlog import Cursor, EventLog, TopicPartition, dead_letter_topic, is_foreign, partitions_of
+from services.kit.postgres import Pool, Queries
 
 __all__ = [
     "Standing",
@@ -24,8 +21,6 @@ __all__ = [
     "read_standing",
 ]
 
-# Quoted: asyncpg's classes are generic for the type checker only.
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 

@@ -3,16 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
-import asyncpg
+from services.kit.postgres import Connection, Queries
 
-from services.kit.postgres.queries import Queries
+__all__ = ["TotalsRow", "move_totals"]
 
-__all__ = ["TotalsRow", "move"]
-
-# Quoted: asyncpg's classes are generic for the type checker only.
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 
@@ -29,7 +24,7 @@ class TotalsRow:
     at: int
 
 
-async def move(
+async def move_totals(
     connection: Connection,
     deltas: Mapping[str, Mapping[str, int]],
     source: str,

@@ -19,19 +19,17 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import accumulate
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
-import asyncpg
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from services.core.ids import ID_BYTES
-from services.kit.postgres.queries import Queries
+from services.kit.postgres import Connection, Queries
 from services.kit.vault.keys import KEY_BYTES, KeyRing, KeyRingError
 
 __all__ = ["PAGE_SLOTS", "OpenRequest", "Page", "SealRequest", "Sealed", "Unopened", "Vault"]
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 _SCHEMA = b"heraut-vault-2"  # what the associated data consists of; a change of it gets another number

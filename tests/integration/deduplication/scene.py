@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
 
-import asyncpg
 from notification.v1 import deduplication_pb2, intake_pb2
 
 from services.core.channel import Channel
@@ -19,7 +18,7 @@ from services.core.notices import Notices
 from services.deduplication.domain import COUNTERS
 from services.deduplication.handlers import DeduplicationHandler
 from services.kit.eventlog.port import Output, Record
-from services.kit.stage.port import Connection
+from services.kit.postgres import Connection, Pool
 from services.kit.stage.totals import TotalsRow
 from services.wire.notices import notices_from_wire
 from services.wire.totals import decode_totals, totals_to_wire
@@ -84,7 +83,7 @@ class Sent:
 class Scene:
     """A handler, its directory, and a database."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.directory = Directory()
         self.entered: Counter[str] = Counter()

@@ -7,9 +7,8 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
-import asyncpg
 import orjson
 from aiohttp import web
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -30,13 +29,12 @@ from services.dispatch.sending.unsealing import VaultPayloads
 from services.dispatch.store import Store
 from services.kit.clock import SystemClock
 from services.kit.errors import LostOwnershipError
-from services.kit.eventlog.outbox import append
+from services.kit.eventlog.outbox import append_outputs
 from services.kit.eventlog.port import Output
+from services.kit.postgres import Pool
 from services.kit.vault.keys import KeyRing
 from services.kit.vault.vault import SealRequest, Vault
 from tests.unit.dispatch.people import an_incident
-
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 
 class Transaction:
@@ -88,7 +86,7 @@ class OwnedStage:
         async with self.pool.acquire() as connection, connection.transaction():
             transaction = Transaction(connection)
             yield transaction
-            await append(connection, self.name, transaction.outputs)
+            await append_outputs(connection, self.name, transaction.outputs)
 
 
 class Incidents:

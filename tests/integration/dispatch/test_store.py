@@ -22,7 +22,7 @@ BEGUN = Settled(AttemptState.INTENT, wait=60.0, tries=1)
 async def _apply(bench: Bench, *blocks: Notices) -> None:
     async with bench.pool.acquire() as connection, connection.transaction():
         taken = [Taken(0, notices, encode_block(notices)) for notices in blocks]
-        await bench.handler().apply(connection, taken)  # type: ignore[arg-type]  # a pool's proxy
+        await bench.handler().apply(connection, taken)
 
 
 async def _queue(bench: Bench, limit: int) -> list[Batch]:

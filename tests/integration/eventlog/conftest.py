@@ -10,8 +10,9 @@ from services.kit.errors import RetryableError
 from services.kit.eventlog.embedded.log import EmbeddedLog
 from services.kit.eventlog.headers import decode_headers
 from services.kit.eventlog.kafka.log import KafkaLog, KafkaSettings
-from services.kit.eventlog.outbox import append
+from services.kit.eventlog.outbox import append_outputs
 from services.kit.eventlog.port import Cursor, EventLog, Output, Record, Row, TopicPartition
+from services.kit.postgres import Pool
 
 SOURCE = "intake"
 
@@ -29,7 +30,7 @@ async def until_it_works(what: Callable[[], Awaitable[None]]) -> None:
 class Bench:
     """A log under test: writes as a stage does, and opens readers. This one is the embedded log."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.opened: list[EventLog] = []
 
@@ -46,7 +47,7 @@ class Bench:
     async def write_outputs(self, outputs: Sequence[Output], source: str = SOURCE, before_commit: float = 0) -> None:
         """Commit blocks with headers."""
         async with self.pool.acquire() as connection, connection.transaction():
-            await append(connection, source, outputs)
+            await append_outputs(connection, source, outputs)
             await connection.execute("select pg_sleep($1)", before_commit)
         for at in {TopicPartition(output.topic, output.partition) for output in outputs}:
             await self.relay(source, at)
@@ -65,7 +66,7 @@ class Bench:
 class KafkaBench(Bench):
     """The same with Kafka: the log table is the outbox, and a relay publishes it."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", kafka: KafkaSettings) -> None:
+    def __init__(self, pool: Pool, kafka: KafkaSettings) -> None:
         super().__init__(pool)
         self.kafka = kafka
         self.relaying = asyncio.Lock()
@@ -94,14 +95,14 @@ class KafkaBench(Bench):
 
 
 @pytest.fixture
-async def pool(database_url: str) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
+async def pool(database_url: str) -> AsyncIterator[Pool]:
     """Return a pool on an empty, migrated database."""
     async with asyncpg.create_pool(database_url, min_size=1, max_size=12) as pool:
         yield pool
 
 
 @pytest.fixture
-async def postgres_bench(pool: "asyncpg.Pool[asyncpg.Record]") -> AsyncIterator[Bench]:
+async def postgres_bench(pool: Pool) -> AsyncIterator[Bench]:
     """Return the embedded log."""
     bench = Bench(pool)
     yield bench
@@ -109,7 +110,7 @@ async def postgres_bench(pool: "asyncpg.Pool[asyncpg.Record]") -> AsyncIterator[
 
 
 @pytest.fixture
-async def kafka_bench(pool: "asyncpg.Pool[asyncpg.Record]", kafka: KafkaSettings) -> AsyncIterator[KafkaBench]:
+async def kafka_bench(pool: Pool, kafka: KafkaSettings) -> AsyncIterator[KafkaBench]:
     """Return a real Kafka with empty topics."""
     bench = KafkaBench(pool, kafka)
     yield bench

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 from aiohttp import ClientSession
 from notification.topics import INCIDENTS_CHANGED, MEMBERS_ACCEPTED, TOTALS_CHANGED
@@ -19,6 +18,7 @@ from services.intake.members.acceptance import Taker
 from services.intake.members.upload import Tools
 from services.intake.metrics import IntakeMetrics
 from services.intake.store import Store
+from services.kit.postgres import Pool
 from services.kit.process.health import Health
 from services.kit.process.http import serve_http, web_app
 from services.kit.process.metrics import new_registry
@@ -54,7 +54,7 @@ class Intake:
     """The application as a client sees it, and its tables as an operator would."""
 
     session: ClientSession
-    pool: "asyncpg.Pool[asyncpg.Record]"
+    pool: Pool
     keys: KeyRing
     url: str
 

@@ -57,7 +57,7 @@ class Upstream:
         await self.handler.ready(work)
         async with self._pool.acquire() as connection, connection.transaction():
             outputs = await self.handler.apply(connection, work)
-            await outbox.append(connection, "intake", [o for o in outputs if not o.headers])
+            await outbox.append_outputs(connection, "intake", [o for o in outputs if not o.headers])
         return _reasons(outputs)
 
 

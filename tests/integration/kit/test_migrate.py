@@ -12,8 +12,8 @@ import asyncpg
 import pytest
 
 from services.core.rooms import ROOMS
-from services.kit.postgres import migrate as migrations
-from services.kit.postgres.migrate import MigrationError, migrate
+from services.kit.postgres import migrations
+from services.kit.postgres.migrations import MigrationError, migrate
 from services.kit.postgres.pool import connect_pool
 
 PASSWORD = "p@ss/ 'quoted'"  # every character that a URL or a statement might trip over

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from services.core.rooms import ROOMS
-from services.kit.postgres.migrate import migrate
+from services.kit.postgres.migrations import migrate
 from services.kit.postgres.programs import ServerUser, run_as, server_user
 
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))

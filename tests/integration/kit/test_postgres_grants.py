@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 
 from services.core.rooms import ROOMS
-from services.kit.postgres.migrate import migrate
+from services.kit.postgres.migrations import migrate
 
 OWN = {"SELECT", "INSERT", "UPDATE", "DELETE"}
 SHARED = {

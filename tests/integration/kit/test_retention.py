@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from notification.topics import INCIDENTS_CHANGED, MEMBERS_ACCEPTED
 
-from services.kit.eventlog.outbox import append
+from services.kit.eventlog.outbox import append_outputs
 from services.kit.eventlog.port import Output
 from services.kit.eventlog.retention import Retention
 from tests.conftest import RoomPool
@@ -16,8 +16,8 @@ NOTHING = timedelta(0)
 async def _written(room_pool: RoomPool, blocks: int) -> None:
     pool = await room_pool("intake")
     async with pool.acquire() as connection, connection.transaction():
-        await append(connection, "intake", [Output(MEMBERS_ACCEPTED, 3, b"block")] * blocks)
-        await append(connection, "intake", [Output(INCIDENTS_CHANGED, 0, b"incident")])
+        await append_outputs(connection, "intake", [Output(MEMBERS_ACCEPTED, 3, b"block")] * blocks)
+        await append_outputs(connection, "intake", [Output(INCIDENTS_CHANGED, 0, b"incident")])
 
 
 async def _left(room_pool: RoomPool) -> dict[str, list[int]]:

@@ -1,17 +1,17 @@
 """A sealed payload opens for exactly whom it was sealed for."""
 
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import asyncpg
 import pytest
 
+from services.kit.postgres import Pool
 from services.kit.vault.keys import KeyRing
 from services.kit.vault.vault import OpenRequest, SealRequest, Unopened, Vault
 from tests.conftest import RoomPool
 
 ROWS = [SealRequest(bytes([n]) * 16, n, bytes([100 + n]) * 16, f"payload {n}".encode()) for n in range(1, 6)]
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 
 class Stored(NamedTuple):

@@ -16,9 +16,10 @@ from services.core.channel import Channel
 from services.core.notices import Notices
 from services.kit.config import load
 from services.kit.eventlog.kafka.client import KafkaSettings
-from services.kit.eventlog.outbox import append
+from services.kit.eventlog.outbox import append_outputs
 from services.kit.eventlog.port import Cursor, Output, Record, Row, TopicPartition
 from services.kit.eventlog.topics import dead_letter_topic
+from services.kit.postgres import Pool
 from services.routing.app import run
 from services.routing.config import Config
 from services.wire.incidents import encode_incident
@@ -35,14 +36,14 @@ _PATIENCE = 60.0  # seconds; a busy machine is slow, not wrong
 
 
 @pytest.fixture
-async def pool(database_url: str) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
+async def pool(database_url: str) -> AsyncIterator[Pool]:
     """Return a pool on an empty, migrated database."""
     async with asyncpg.create_pool(database_url, min_size=1, max_size=4) as made:
         yield made
 
 
 @pytest.fixture
-async def postgres_bench(pool: "asyncpg.Pool[asyncpg.Record]") -> AsyncIterator[Bench]:
+async def postgres_bench(pool: Pool) -> AsyncIterator[Bench]:
     """Return the embedded log."""
     made = Bench(pool)
     yield made
@@ -50,7 +51,7 @@ async def postgres_bench(pool: "asyncpg.Pool[asyncpg.Record]") -> AsyncIterator[
 
 
 @pytest.fixture
-async def kafka_bench(pool: "asyncpg.Pool[asyncpg.Record]", kafka: KafkaSettings) -> AsyncIterator[KafkaBench]:
+async def kafka_bench(pool: Pool, kafka: KafkaSettings) -> AsyncIterator[KafkaBench]:
     """Return a real Kafka with empty topics."""
     made = KafkaBench(pool, kafka)
     yield made
@@ -198,5 +199,7 @@ async def test_records_that_are_not_ours_are_set_aside(
 async def _after_the_tombstone(bench: KafkaBench) -> list[Row]:
     """Return the rows of our own that follow: the tombstone had our first sequence."""
     async with bench.pool.acquire() as connection, connection.transaction():
-        await append(connection, "deduplication", [Output(*RELEASED, a_block(0)), Output(*RELEASED, a_block(1))])
+        await append_outputs(
+            connection, "deduplication", [Output(*RELEASED, a_block(0)), Output(*RELEASED, a_block(1))]
+        )
     return (await bench.rows("deduplication", RELEASED, 0))[1:]

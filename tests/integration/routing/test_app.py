@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import asyncpg
 import orjson
 from notification import topics
 from notification.v1 import deduplication_pb2, dispatch_pb2, routing_pb2
@@ -14,14 +13,15 @@ from services.core.channel import Channel
 from services.core.notices import Notices
 from services.kit.config import load
 from services.kit.eventlog.embedded.log import EmbeddedLog
-from services.kit.eventlog.outbox import append
+from services.kit.eventlog.outbox import append_outputs
 from services.kit.eventlog.port import Cursor, EventLog, Output, TopicPartition
+from services.kit.postgres import Pool
 from services.routing.app import run
 from services.routing.config import Config
 from services.wire.incidents import encode_incident
 from services.wire.notices import notices_from_wire, notices_to_wire
 
-RoomPool = Callable[[str], Awaitable["asyncpg.Pool[asyncpg.Record]"]]
+RoomPool = Callable[[str], Awaitable[Pool]]
 PORTAL, EMAIL, LETTER = Channel.PORTAL, Channel.EMAIL, Channel.LETTER
 PARTITION = 3
 DOCUMENT = {
@@ -65,9 +65,9 @@ async def routing(database_url: str, folder: Path) -> AsyncIterator[None]:
         await asyncio.wait_for(task, 30)
 
 
-async def _write(pool: "asyncpg.Pool[asyncpg.Record]", source: str, topic: str, partition: int, value: bytes) -> None:
+async def _write(pool: Pool, source: str, topic: str, partition: int, value: bytes) -> None:
     async with pool.acquire() as connection, connection.transaction():
-        await append(connection, source, [Output(topic, partition, value)])
+        await append_outputs(connection, source, [Output(topic, partition, value)])
 
 
 async def _next(log: EventLog) -> Notices:

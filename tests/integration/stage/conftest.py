@@ -6,10 +6,11 @@ from contextlib import AsyncExitStack
 import asyncpg
 import pytest
 
-from services.kit.postgres.migrate import migrate
+from services.kit.postgres import Pool
+from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import connect_pool
 from services.kit.testing import MemoryTopics
-from tests.integration.stage.room import SOURCE, STAGE, Pool, World
+from tests.integration.stage.room import SOURCE, STAGE, World
 
 # One for all tests here: there are many of them, and emptying tables is quicker than copying a template.
 DATABASE = "stage_tests"

@@ -6,23 +6,19 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TypeAlias
-
-import asyncpg
 
 from services.kit.errors import InvalidMessage, RetryableError
 from services.kit.eventlog.embedded.log import EmbeddedLog
-from services.kit.eventlog.outbox import append
+from services.kit.eventlog.outbox import append_outputs
 from services.kit.eventlog.port import Cursor, EventLog, Output, Record, TopicPartition
+from services.kit.postgres import Connection, Pool
 from services.kit.process.metrics import new_registry
 from services.kit.stage.failpoints import Steps
 from services.kit.stage.metrics import StageMetrics
 from services.kit.stage.plan import Read, plan_batch
-from services.kit.stage.port import Connection, StagePolicy
+from services.kit.stage.port import StagePolicy
 from services.kit.stage.stage import Stage
 from services.kit.testing import MemoryLog, MemoryTopics
-
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 # Any room of the middle would do: this one reads one topic of all partitions and writes another.
 STAGE, SOURCE = "routing", "deduplication"
@@ -156,7 +152,7 @@ class World:
     async def feed(self, blocks: Sequence[bytes]) -> None:
         """Write blocks to the input topic."""
         async with self.upstream.acquire() as connection, connection.transaction():
-            await append(connection, SOURCE, [Output(INPUT, partition_of(block), block) for block in blocks])
+            await append_outputs(connection, SOURCE, [Output(INPUT, partition_of(block), block) for block in blocks])
         if self.topics:
             for block in blocks:
                 at = TopicPartition(INPUT, partition_of(block))

@@ -14,13 +14,13 @@ from services.kit.errors import RetryableError
 from services.kit.eventlog.kafka.admin import ensure_topics
 from services.kit.eventlog.kafka.log import KafkaLog, KafkaSettings
 from services.kit.eventlog.port import Cursor, EventLog, Record, Row, TopicPartition
+from services.kit.postgres import Pool
 from tests.integration.stage.room import (
     INPUT,
     PARTITIONS,
     SOURCE,
     Breaking,
     Killed,
-    Pool,
     World,
     numbered,
     partition_of,

@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.kit.eventlog.headers import decode_headers
-from services.kit.eventlog.outbox import append
+from services.kit.eventlog.outbox import append_outputs
 from services.kit.eventlog.port import Output
 from services.kit.eventlog.topics import MAX_BLOCK_BYTES
-from services.kit.stage import totals
+from services.kit.stage.totals import move_totals
 from tests.integration.stage.room import OUTPUT, STAGE, World
 
 COUNTERS = ("came", "went")
@@ -19,7 +19,7 @@ COUNTERS = ("came", "went")
 
 async def _append(world: World, outputs: Sequence[Output]) -> None:
     async with world.pool.acquire() as connection, connection.transaction():
-        await append(connection, STAGE, outputs)
+        await append_outputs(connection, STAGE, outputs)
 
 
 async def _log(world: World) -> list[tuple[int, int, bytes]]:
@@ -48,7 +48,7 @@ async def test_an_undone_transaction_leaves_no_gap(embedded_world: World) -> Non
     async with embedded_world.pool.acquire() as connection:
         undone = connection.transaction()
         await undone.start()
-        await append(connection, STAGE, [Output(OUTPUT, 0, b"undone")])
+        await append_outputs(connection, STAGE, [Output(OUTPUT, 0, b"undone")])
         await undone.rollback()
     await _append(embedded_world, [Output(OUTPUT, 0, b"done")])
 
@@ -77,9 +77,9 @@ async def test_a_block_that_kafka_would_refuse_is_refused_before_the_commit(embe
 async def test_totals_move_and_count_their_moves(embedded_world: World) -> None:
     """The highest sequence is the latest; what did not change is there as well."""
     async with embedded_world.pool.acquire() as connection:
-        first = await totals.move(connection, {"i/a": {"came": 2}, "i/b": {"went": 1}}, "3", COUNTERS, stage=STAGE)
-        second = await totals.move(connection, {"i/a": {"came": -1, "went": 5}}, "3", COUNTERS, stage=STAGE)
-        other = await totals.move(connection, {"i/a": {"came": 1}}, "4", COUNTERS, stage=STAGE)
+        first = await move_totals(connection, {"i/a": {"came": 2}, "i/b": {"went": 1}}, "3", COUNTERS, stage=STAGE)
+        second = await move_totals(connection, {"i/a": {"came": -1, "went": 5}}, "3", COUNTERS, stage=STAGE)
+        other = await move_totals(connection, {"i/a": {"came": 1}}, "4", COUNTERS, stage=STAGE)
 
     assert [("i/a", 1, {"came": 2, "went": 0}), ("i/b", 1, {"came": 0, "went": 1})] == [
         (row.scope, row.sequence, row.counts) for row in sorted(first, key=lambda row: row.scope)
@@ -94,8 +94,8 @@ async def test_totals_move_and_count_their_moves(embedded_world: World) -> None:
 async def test_a_row_grows_with_the_counters(embedded_world: World) -> None:
     """A counter that a later version adds begins at nothing in rows that are older than it."""
     async with embedded_world.pool.acquire() as connection:
-        await totals.move(connection, {"i/a": {"came": 2}}, "3", COUNTERS)
-        (row,) = await totals.move(connection, {"i/a": {"lost": 4}}, "3", (*COUNTERS, "lost"))
+        await move_totals(connection, {"i/a": {"came": 2}}, "3", COUNTERS)
+        (row,) = await move_totals(connection, {"i/a": {"lost": 4}}, "3", (*COUNTERS, "lost"))
 
     assert {"came": 2, "went": 0, "lost": 4} == row.counts
 
@@ -116,7 +116,7 @@ async def test_totals_are_the_sum_of_their_moves(embedded_world: World, moves: l
     async with embedded_world.pool.acquire() as connection:
         await connection.execute("delete from totals")
         for deltas in moves:
-            await totals.move(connection, deltas, "3", COUNTERS)
+            await move_totals(connection, deltas, "3", COUNTERS)
             for scope, changes in deltas.items():
                 sums = expected.setdefault(scope, dict.fromkeys(COUNTERS, 0))
                 for name, change in changes.items():

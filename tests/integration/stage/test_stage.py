@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 
-from services.kit.eventlog.outbox import append
+from services.kit.eventlog.outbox import append_outputs
 from services.kit.eventlog.port import Output, TopicPartition
 from services.kit.process.metrics import new_registry
 from services.kit.stage.metrics import StageMetrics
@@ -41,7 +41,7 @@ async def test_blocks_that_others_write_as_this_stage_come_out_too(world: World)
 
     async def upload(part: list[bytes]) -> None:
         async with world.pool.acquire() as connection, connection.transaction():
-            await append(connection, STAGE, [Output(OUTPUT, 1, block) for block in part])
+            await append_outputs(connection, STAGE, [Output(OUTPUT, 1, block) for block in part])
 
     async with (await world.replica()).running():
         await asyncio.gather(*(upload(blocks[start : start + 4]) for start in range(0, 40, 4)))

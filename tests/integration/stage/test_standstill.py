@@ -7,12 +7,12 @@ import pytest
 
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog.dead_letters import DlqLimit
-from services.kit.eventlog.outbox import append
+from services.kit.eventlog.outbox import append_outputs
 from services.kit.eventlog.port import Output, Record, TopicPartition
+from services.kit.postgres import Connection
 from services.kit.postgres.pool import connect_pool
 from services.kit.process.metrics import new_registry
 from services.kit.stage.metrics import StageMetrics
-from services.kit.stage.port import Connection
 from services.kit.stage.stage import Stage
 from services.kit.testing import MemoryLog, MemoryTopics
 from tests.integration.stage.room import (
@@ -110,7 +110,7 @@ async def test_what_is_published_during_a_take_over_stops_nothing(kafka_world: W
             if at == TopicPartition(OUTPUT, 1) and not self.topics.records[at]:
                 block = Output(OUTPUT, 1, b"1@1")
                 async with kafka_world.pool.acquire() as connection, connection.transaction():
-                    await append(connection, STAGE, [block])
+                    await append_outputs(connection, STAGE, [block])
                 self.topics.write(at, block.value, source=STAGE, seq=1)
             return await super().last_sequence(source, at)
 

@@ -6,24 +6,23 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from datetime import UTC, datetime
 from typing import Any
 
-import asyncpg
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
 from services.core.cohort import Cohort
 from services.core.incident import Controller, Incident
+from services.kit.postgres import Pool
 from services.kit.process.health import Health
 from services.kit.process.http import web_app
-from services.kit.stage import totals
-from services.kit.stage.totals import TotalsRow
+from services.kit.stage.totals import TotalsRow, move_totals
 from services.kit.testing import FakeClock
 from services.tracking.api import PUBLIC, Api, openapi
 from services.tracking.domain import COUNTERS
 from services.tracking.handlers import Ledgers
 from services.tracking.store import Store
 
-RoomPool = Callable[[str], Awaitable["asyncpg.Pool[asyncpg.Record]"]]
+RoomPool = Callable[[str], Awaitable[Pool]]
 BEARER = {"Authorization": "Bearer the-token"}
 LEDGER = "/v1/incidents/lab/ledger"
 
@@ -74,7 +73,7 @@ class Away:
 class Tracking:
     """Tracking's HTTP face on a database; `meanwhile` is done while the ledger waits for figures to settle."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.control = Control()
         self.waited = 0.0
@@ -106,7 +105,7 @@ class Tracking:
     async def counted(self, scope: str, counts: Mapping[str, int], source: str = "0") -> None:
         """Have tracking count."""
         async with self.pool.acquire() as connection:
-            await totals.move(connection, {scope: counts}, source, COUNTERS)
+            await move_totals(connection, {scope: counts}, source, COUNTERS)
 
     async def ledger(self) -> Any:
         """Ask for the ledger of `lab`."""

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import orjson
 from aiohttp import ClientSession
 from notification import topics
@@ -14,15 +13,16 @@ from notification.v1 import dispatch_pb2
 
 from services.core.cohort import Cohort
 from services.kit.config import load
-from services.kit.eventlog.outbox import append
+from services.kit.eventlog.outbox import append_outputs
 from services.kit.eventlog.port import Output
+from services.kit.postgres import Pool
 from services.kit.stage.totals import TotalsRow
 from services.tracking.app import run
 from services.tracking.config import Config
 from services.wire.incidents import encode_cohort, encode_incident
 from services.wire.totals import encode_totals
 
-RoomPool = Callable[[str], Awaitable["asyncpg.Pool[asyncpg.Record]"]]
+RoomPool = Callable[[str], Awaitable[Pool]]
 PATIENCE = 60.0  # seconds; a busy machine is slow, not wrong
 DOCUMENT = {
     "title": "A breach",
@@ -68,9 +68,9 @@ async def _until(url: str, path: str, wanted: Callable[[bytes], bool]) -> bytes:
             await asyncio.sleep(0.05)
 
 
-async def _write(pool: "asyncpg.Pool[asyncpg.Record]", source: str, *outputs: Output) -> None:
+async def _write(pool: Pool, source: str, *outputs: Output) -> None:
     async with pool.acquire() as connection, connection.transaction():
-        await append(connection, source, outputs)
+        await append_outputs(connection, source, outputs)
 
 
 def _totals(stage: str, source: str, **counts: int) -> Output:

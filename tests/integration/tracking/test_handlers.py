@@ -4,7 +4,6 @@ import itertools
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-import asyncpg
 import pytest
 from notification import topics
 from notification.v1 import common_pb2, deduplication_pb2, dispatch_pb2, routing_pb2
@@ -12,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog.port import Record
+from services.kit.postgres import Pool
 from services.kit.stage.totals import TotalsRow
 from services.tracking.domain import Finding, State
 from services.tracking.handlers import TrackingHandler
@@ -19,7 +19,7 @@ from services.tracking.metrics import TrackingMetrics
 from services.tracking.store import Store
 from services.wire.totals import encode_totals
 
-RoomPool = Callable[[str], Awaitable["asyncpg.Pool[asyncpg.Record]"]]
+RoomPool = Callable[[str], Awaitable[Pool]]
 ACCEPTED, REFUSED, UNKNOWN = 2, 3, 4
 _offsets = itertools.count()
 
@@ -84,7 +84,7 @@ def totals_changed(*rows: TotalsRow) -> Record:
 class Room:
     """Tracking's handler on a database, without the stage around it."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.registry = CollectorRegistry()
         self.handler = TrackingHandler(Store(), TrackingMetrics(self.registry))
@@ -93,7 +93,7 @@ class Room:
         """Take records in one transaction, as the stage does."""
         work = [self.handler.decode(record) for record in records]
         async with self.pool.acquire() as connection, connection.transaction():
-            assert not await self.handler.apply(connection, work)  # type: ignore[arg-type]  # the pool's proxy
+            assert not await self.handler.apply(connection, work)
 
     async def rows(self) -> list[Finding]:
         """Return all rows, by notice."""
@@ -185,7 +185,7 @@ async def test_a_rolled_back_transaction_leaves_nothing_behind(room: Room) -> No
     async with room.pool.acquire() as connection:
         transaction = connection.transaction()
         await transaction.start()
-        await room.handler.apply(connection, work)  # type: ignore[arg-type]  # the pool's proxy
+        await room.handler.apply(connection, work)
         await transaction.rollback()
 
     await room.hear(attempted({1: ACCEPTED}))

@@ -13,7 +13,7 @@ from services.core.incident import Controller, Incident
 from services.core.notices import Notices
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog.port import Output, Record
-from services.kit.stage.port import Connection
+from services.kit.postgres import Connection
 from services.routing.handlers import RoutingHandler
 from services.routing.metrics import RoutingMetrics
 from services.wire.notices import notices_from_wire, notices_to_wire

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeAlias
 
 import asyncpg
 from notification.topics import TOPICS
@@ -20,15 +19,10 @@ from services.kit.eventlog.headers import decode_headers
 from services.kit.eventlog.pace import Pace
 from services.kit.eventlog.port import Cursor, Record, Row, TopicPartition
 from services.kit.eventlog.topics import dead_letter_topic, readers_of, retention_of, sources_of
-from services.kit.postgres.pool import is_retryable
-from services.kit.postgres.queries import Queries
+from services.kit.postgres import Connection, Pool, Queries, is_retryable
 
 __all__ = ["EmbeddedLog", "prune", "prune_published"]
 
-# Quoted: asyncpg's classes are generic for the type checker only.
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
-PoolConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 SourcePosition = tuple[TopicPartition, str]
 
 _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
@@ -162,7 +156,7 @@ class EmbeddedLog:
         self._changed.set()
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[PoolConnection]:
+    async def _connection(self) -> AsyncIterator[Connection]:
         """Borrow a connection. A passing fault becomes a RetryableError."""
         try:
             async with self._pool.acquire() as connection:

@@ -10,7 +10,7 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from services.kit.errors import ConfigError, RetryableError
 from services.kit.eventlog.kafka.client import Closing, KafkaAdmin, KafkaSettings, new_admin, passing_faults, started
-from services.kit.eventlog.topics import TopicSetting, settings
+from services.kit.eventlog.topics import TopicSetting, topic_settings
 
 __all__ = ["ensure_topics"]
 
@@ -26,7 +26,7 @@ async def ensure_topics(kafka: KafkaSettings, partitions: int, replication_facto
     operators. Raises ConfigError where an existing topic has another number of partitions, or where the brokers
     refuse one; RetryableError where they cannot be reached.
     """
-    wanted = {setting.name: setting for setting in settings(partitions, "kafka")}
+    wanted = {setting.name: setting for setting in topic_settings(partitions, "kafka")}
     closing = Closing()
     admin = await started(new_admin(kafka), closing)
     try:

@@ -17,8 +17,8 @@ from services.kit.eventlog.topics import (
     partitions_of,
     readers_of,
     retention_of,
-    settings,
     sources_of,
+    topic_settings,
 )
 
 WEEK = timedelta(days=7)
@@ -27,7 +27,7 @@ LETTER_DLQ = "heraut.notices.routed.letter.v1.dispatch-letter.dlq"
 
 def test_every_stage_that_reads_a_topic_has_its_dead_letters() -> None:
     """What a stage cannot read has a place to go, for each of its inputs."""
-    made = {setting.name for setting in settings(8, "kafka")}
+    made = {setting.name for setting in topic_settings(8, "kafka")}
     wanted = {dead_letter_topic(spec.name, stage) for stage in STAGES for spec in input_topics(stage, "kafka")}
 
     assert {LETTER_DLQ, "heraut.cohort.v1.intake.dlq"} <= wanted
@@ -84,6 +84,6 @@ def test_retention_is_the_topics_own() -> None:
 
 def test_no_broker_refuses_a_block_for_its_clock() -> None:
     """The writer's clock may be ahead of the broker's."""
-    assert {config_of(setting.name)["message.timestamp.after.max.ms"] for setting in settings(8, "kafka")} == {
+    assert {config_of(setting.name)["message.timestamp.after.max.ms"] for setting in topic_settings(8, "kafka")} == {
         "9223372036854775807"
     }

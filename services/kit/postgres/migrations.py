@@ -18,6 +18,7 @@ import asyncpg
 
 from services.core.rooms import ROOMS
 from services.kit.errors import HerautError
+from services.kit.postgres.pool import Connection
 
 __all__ = ["MigrationError", "MigrationReport", "migrate"]
 
@@ -82,7 +83,7 @@ async def migrate(admin_url: str, *, room_urls: Mapping[str, str] | None = None)
         await connection.close()
 
 
-async def _wait_for_turn(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def _wait_for_turn(connection: Connection) -> None:
     """Wait until no other migration runs; the lock is held until the connection ends."""
     try:
         await connection.execute("select pg_advisory_lock($1)", _ADVISORY_LOCK, timeout=_PATIENCE)
@@ -90,7 +91,7 @@ async def _wait_for_turn(connection: "asyncpg.Connection[asyncpg.Record]") -> No
         raise MigrationError(f"another migration of this database has been running for {_PATIENCE:.0f} s") from None
 
 
-async def _apply_all(connection: "asyncpg.Connection[asyncpg.Record]") -> MigrationReport:
+async def _apply_all(connection: Connection) -> MigrationReport:
     await connection.execute(
         """create table if not exists public.heraut_migrations (
              name text primary key, checksum text not null,
@@ -110,7 +111,7 @@ async def _apply_all(connection: "asyncpg.Connection[asyncpg.Record]") -> Migrat
     return report
 
 
-async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", migration: _Migration) -> None:
+async def _apply(connection: Connection, migration: _Migration) -> None:
     try:
         async with connection.transaction():
             if migration.schema in ROOMS:
@@ -150,7 +151,7 @@ def _sorted(folder: Path) -> Sequence[Path]:
     return paths
 
 
-async def _make_roles(connection: "asyncpg.Connection[asyncpg.Record]", room_urls: Mapping[str, str]) -> None:
+async def _make_roles(connection: Connection, room_urls: Mapping[str, str]) -> None:
     """Make a role for each room. It can log in where a URL says so; elsewhere the owner takes it on."""
     for room in ROOMS:
         role = f"heraut_{room}"
@@ -162,7 +163,7 @@ async def _make_roles(connection: "asyncpg.Connection[asyncpg.Record]", room_url
             await _make_login(connection, role, url)
 
 
-async def _make_login(connection: "asyncpg.Connection[asyncpg.Record]", role: str, url: str) -> None:
+async def _make_login(connection: Connection, role: str, url: str) -> None:
     """Let a room log in as its URL says: as its own role, or as a user who is given that role."""
     parts = urlsplit(url)
     login, password = unquote(parts.username or ""), unquote(parts.password or "")
@@ -179,7 +180,7 @@ async def _make_login(connection: "asyncpg.Connection[asyncpg.Record]", role: st
         await connection.execute(f"alter role {_quoted(login)} password '{_verifier(password)}'")
 
 
-async def _exists(connection: "asyncpg.Connection[asyncpg.Record]", role: str) -> bool:
+async def _exists(connection: Connection, role: str) -> bool:
     return await connection.fetchval("select 1 from pg_roles where rolname = $1", role) is not None
 
 
@@ -204,7 +205,7 @@ def _verifier(password: str) -> str:
     return f"SCRAM-SHA-256${rounds}:{texts[0]}${texts[1]}:{texts[2]}"
 
 
-async def _grant(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def _grant(connection: Connection) -> None:
     """Return each role what it needs and take away all else."""
     for room in ROOMS:
         role = f'"heraut_{room}"'
