@@ -25,6 +25,7 @@ from services.kit.config import ServiceConfig, load
 from services.kit.errors import ConfigError
 from services.kit.eventlog import EmbeddedLog, Entry, EventLog, GlobalTable, Retention
 from services.kit.eventlog.kafka.log import KafkaLog
+from services.kit.files import write_atomically
 from services.kit.postgres import EmbeddedPostgres, Pool, connect_pool, is_retryable
 from services.kit.process.health import Health
 from services.kit.process.http import serve_http, web_app
@@ -142,7 +143,7 @@ class Service:
         face = app or web_app(self.health, self.registry, token=self.config.auth_token)
         async with serve_http(face, self.config.http_host, self.config.http_port) as url:
             if ready_file:
-                _write_atomically(ready_file, url)
+                write_atomically(ready_file, url)
             await run_jobs(self.jobs, stop=stop, health=self.health, drain_timeout=self.config.drain_timeout + 5)
 
     async def close(self) -> None:
@@ -197,12 +198,6 @@ def _collect_garbage_seldom() -> None:
     """
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
 
 
 def main(

@@ -17,6 +17,7 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from services.kit.errors import HerautError
+from services.kit.files import sync_folder, write_synced
 
 __all__ = ["PURPOSES", "KeyRing", "KeyRingError"]
 
@@ -65,15 +66,12 @@ class KeyRing:
             "peppers": {purpose: {"1": _fresh()} for purpose in PURPOSES},
         }
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(document, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
+        write_synced(temporary, json.dumps(document, indent=1).encode(), mode=0o600)
         try:
             os.link(temporary, path)  # unlike a rename, never over another ring
         finally:
             temporary.unlink()
-        _sync_directory(path.parent)
+        sync_folder(path.parent)  # keys lost with a power cut are lost with all that they sealed
         return cls.load(path)
 
     def pepper(self, purpose: str) -> tuple[int, bytes]:
@@ -95,15 +93,6 @@ class KeyRing:
 
     def __repr__(self) -> str:
         return "KeyRing()"
-
-
-def _sync_directory(folder: Path) -> None:
-    """Make the name last as well: keys lost with a power cut are lost with all that they sealed."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _versions(document: Mapping[str, str]) -> dict[int, bytes]:
