@@ -9,6 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from services.kit.config import LOGS
 from services.kit.postgres import Pool
 from services.kit.postgres.embedded import EmbeddedPostgres
 from services.kit.postgres.migrations import migrate
@@ -17,6 +18,9 @@ from services.kit.postgres.pool import connect_pool
 pytest_plugins = ["tests.kafka_fixtures"]
 
 RoomPool = Callable[[str], Awaitable[Pool]]
+# Every log that is tested, by the word of HERAUT_LOG: the fixture that gives the address of its servers, if it has any.
+TESTED_LOGS = {"postgres": None, "kafka": "kafka_servers"}
+_MARKS = {"kafka": pytest.mark.kafka}
 _TEMPLATE = "heraut_template"
 _numbers = itertools.count(1)
 
@@ -49,6 +53,14 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     url = asyncio.run(start())
     yield url
     asyncio.run(server.destroy())
+
+
+@pytest.fixture(params=[pytest.param(word, marks=_MARKS.get(word, ())) for word in TESTED_LOGS])
+def log_settings(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Return the settings of each event log in turn, its servers running and its topics empty."""
+    variable, fixture = LOGS[request.param], TESTED_LOGS[request.param]
+    servers = {variable: request.getfixturevalue(fixture)} if variable and fixture else {}
+    return {"HERAUT_LOG": request.param, **servers}
 
 
 @pytest.fixture

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from deploy.kafka import broker
-from services.kit.eventlog.kafka.admin import ensure_topics
-from services.kit.eventlog.kafka.client import KafkaAdmin, KafkaSettings, new_admin
-from services.kit.eventlog.topics import topic_settings
+from services.kit.eventlog.kafka import KafkaAdmin, KafkaSettings, ensure_topics, new_admin
+from services.kit.eventlog.kafka.admin import kafka_topics
 
 # Few enough to be made anew for every test within a tenth of a second.
 PARTITIONS = 8
@@ -38,6 +37,12 @@ async def kafka(kafka_bootstrap: str) -> AsyncIterator[KafkaSettings]:
         await admin.stop()
 
 
+@pytest.fixture
+def kafka_servers(kafka: KafkaSettings) -> str:
+    """Return the address of a broker whose topics are all there and all empty."""
+    return kafka.bootstrap_servers
+
+
 def started_broker(directory: Path, *, outlives_us: bool = True) -> str:
     """Start a broker on a directory, or skip with the reason; the caller stops it."""
     try:
@@ -50,7 +55,7 @@ def started_broker(directory: Path, *, outlives_us: bool = True) -> str:
 
 async def delete_topics(admin: KafkaAdmin) -> None:
     """Delete what an earlier test left, and wait until the broker has noticed."""
-    names = {setting.name for setting in topic_settings(PARTITIONS, "kafka")}
+    names = {topic.name for topic in kafka_topics(PARTITIONS)}
     await admin.delete_topics(sorted(names))
     async with asyncio.timeout(30):
         while names & set(await admin.list_topics()):  # noqa: ASYNC110 - it says when by no other means

@@ -14,9 +14,7 @@ import click
 from services.cli.console import Fault, print_json, say, table
 from services.cli.foundation import database_for_now
 from services.cli.surroundings import data_option, json_option, read_settings
-from services.kit.eventlog import DeadLetter, TopicPartition, position_of
-from services.kit.eventlog.kafka.client import KafkaSettings
-from services.kit.eventlog.replay import DeadLetters, EmbeddedDeadLetters, KafkaDeadLetters
+from services.kit.eventlog import DeadLetter, DeadLetters, TopicPartition, installation_of, position_of
 
 __all__ = ["dlq"]
 
@@ -110,9 +108,7 @@ async def _open(data: Path) -> AsyncIterator[DeadLetters]:
         if owner is None:
             raise Fault("HERAUT_DATABASE_URL is needed: dead letters belong to no single room", 2)
         connection = await asyncpg.connect(owner)
-        letters: DeadLetters = EmbeddedDeadLetters(connection)
-        if settings.log == "kafka":
-            letters = KafkaDeadLetters(KafkaSettings.from_config(settings), connection, settings.partitions)
+        letters = installation_of(settings).dead_letters(connection)
         try:
             yield letters
         finally:

@@ -21,6 +21,7 @@ from services.cli.console import err, number, out, print_json, say
 from services.cli.ledger import show_ledger
 from services.cli.surroundings import json_option
 from services.demo.demo import DemoWish, Progress, Result, run_demo
+from services.kit.config import DEFAULT_LOG, LOGS
 
 __all__ = ["demo"]
 
@@ -32,7 +33,7 @@ _CHANNELS = {"portal": "by portal", "email": "by e-mail", "letter": "by letter"}
 @click.option("--people", type=click.IntRange(1, 1_000_000), default=20_000, show_default=True, metavar="N")
 @click.option("--waves", type=click.IntRange(1, 20), default=3, show_default=True, metavar="K")
 @click.option("--supplements", is_flag=True, help="Some people get new facts in the last wave, and a second notice.")
-@click.option("--log", type=click.Choice(["postgres", "kafka"]), envvar="HERAUT_LOG", default="postgres")
+@click.option("--log", type=click.Choice(list(LOGS)), envvar="HERAUT_LOG", default=DEFAULT_LOG)
 @click.option("--seed", type=int, default=1, show_default=True, metavar="S", help="The same seed, the same people.")
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Else a fresh one.")
 @click.option("--keep", is_flag=True, help="Leave everything running at the end.")

@@ -18,8 +18,7 @@ from services.cli.surroundings import data_option, json_option, read_settings
 from services.core.rooms import ROOMS
 from services.kit.config import ServiceConfig
 from services.kit.errors import HerautError
-from services.kit.eventlog import topic_settings
-from services.kit.eventlog.kafka.client import Closing, KafkaSettings, new_admin, started
+from services.kit.eventlog import installation_of
 from services.kit.vault import KeyRing
 
 __all__ = ["doctor"]
@@ -113,19 +112,7 @@ async def _room_works(url: str, room: str, *, logs_in: bool) -> str:
 
 
 async def _event_log(settings: ServiceConfig) -> str:
-    if settings.log != "kafka":
-        return "embedded in the database"
-    closing = Closing()
-    try:
-        admin = await started(new_admin(KafkaSettings.from_config(settings)), closing)
-        there = set(await admin.list_topics())
-        closing.add(admin)
-    finally:
-        await closing.wait()
-    wanted = {topic.name for topic in topic_settings(settings.partitions, "kafka")}
-    if missing := wanted - there:
-        raise Fault(f"{len(missing)} of {len(wanted)} topics are missing: run `heraut topics`")
-    return f"Kafka at {settings.kafka_bootstrap_servers}, {len(wanted)} topics"
+    return await installation_of(settings).check()
 
 
 async def _keys(settings: ServiceConfig) -> str:

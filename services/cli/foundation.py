@@ -14,8 +14,7 @@ from services.cli.console import Fault
 from services.cli.surroundings import SERVICE_NAMES, TOKEN_FILE
 from services.core.rooms import ROOMS
 from services.kit.config import ServiceConfig
-from services.kit.eventlog.kafka.admin import ensure_topics
-from services.kit.eventlog.kafka.client import KafkaSettings
+from services.kit.eventlog import installation_of
 from services.kit.postgres import EmbeddedPostgres, MigrationReport, migrate
 from services.kit.vault import KeyRing
 
@@ -151,10 +150,7 @@ async def apply_migrations(settings: ServiceConfig, owner: str) -> MigrationRepo
 
 async def make_topics(settings: ServiceConfig) -> list[str]:
     """Make the topics that are not there; returns their names. Nothing to do on the embedded log."""
-    if settings.log != "kafka":
-        return []
-    kafka = KafkaSettings.from_config(settings)
-    return list(await ensure_topics(kafka, settings.partitions, settings.kafka_replication))
+    return list(await installation_of(settings).make_topics())
 
 
 async def wait_for_ports(settings: ServiceConfig, patience: float) -> None:

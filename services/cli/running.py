@@ -26,6 +26,7 @@ from services.cli.supervisor import Supervisor
 from services.cli.surroundings import data_option, json_option, read_settings
 from services.core.rooms import DISPATCH_STAGES, ROOMS
 from services.kit.config import ServiceConfig
+from services.kit.eventlog import installation_of
 from services.kit.postgres import EmbeddedPostgres
 from services.kit.process import stop_on_signals
 
@@ -144,7 +145,7 @@ def topics(data: Path, *, as_json: bool) -> None:
     made = asyncio.run(make_topics(settings))
     if as_json:
         print_json({"log": settings.log, "created": made})
-    elif settings.log != "kafka":
-        say("the embedded log needs none (HERAUT_LOG is postgres)")
+    elif not installation_of(settings).has_servers:
+        say(f"the embedded log needs none (HERAUT_LOG is {settings.log})")
     else:
         say("\n".join(f"created {name}" for name in made) or "all topics are there")

@@ -17,7 +17,7 @@ import orjson
 
 from services.demo.errors import DemoError
 from services.demo.topics import own_topics
-from services.kit.config import ServiceConfig, load
+from services.kit.config import LOGS, ServiceConfig, load
 from services.kit.postgres import EmbeddedPostgres
 from services.kit.process import start_child, stop_child
 
@@ -67,7 +67,7 @@ async def open_stack(wish: StackWish, run_id: str) -> AsyncIterator[Stack]:
         providers = await _start_standins(wish, data, records, stack, stops)
         environ |= {"HERAUT_SMTP_URL": providers["smtp"], "HERAUT_PORTAL_URL": providers["portal"]}
         addresses = await _start_up(wish, data, environ, stack, stops)
-        if wish.log == "kafka" and not wish.environ.get("HERAUT_KAFKA_BOOTSTRAP_SERVERS"):
+        if (servers := LOGS[wish.log]) and not wish.environ.get(servers):
             stops.append(f"{shlex.quote(sys.executable)} {_BROKER} stop --dir {shlex.quote(str(data / 'kafka'))}")
         yield Stack(data, records, Path(environ["HERAUT_PRINT_DIR"]), addresses, _token(data, environ), stops)
         if wish.keep:
@@ -89,10 +89,11 @@ async def _environ(wish: StackWish, data: Path, stack: AsyncExitStack) -> dict[s
         "HERAUT_DATA_DIR": str(data),
         "HERAUT_LOG": wish.log,
     }
-    if wish.log != "kafka":
+    servers = LOGS[wish.log]  # the setting that says where they are
+    if servers is None:
         return environ
-    if not environ.get("HERAUT_KAFKA_BOOTSTRAP_SERVERS"):
-        environ["HERAUT_KAFKA_BOOTSTRAP_SERVERS"] = await _start_broker(data, stack)
+    if not environ.get(servers):
+        environ[servers] = await _start_broker(data, stack)
     elif wish.data is None:
         await stack.enter_async_context(own_topics(load(ServiceConfig, environ)))
     return environ

@@ -19,8 +19,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from services.demo.people import CLOSED_PORTAL, DEAD_MAILBOX
 from services.demo.records import EMAIL_FILE, PORTAL_FILE, RecordFile, read_records
-from services.kit.process import log as logs
-from services.kit.process import serve_http, stop_on_signals
+from services.kit.process import configure_logs, serve_http, stop_on_signals
 
 __all__ = ["MailHandler", "main", "portal_app"]
 
@@ -115,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--portal-port", type=int, default=0, help="0 = any free port")
     parser.add_argument("--records", type=Path, required=True, help="folder of the record files")
     parser.add_argument("--ready-file", type=Path, help="where to write the addresses listened at")
-    logs.configure("standins", "warning")
+    configure_logs("standins", "warning")
     uvloop.run(_serve(parser.parse_args(argv)))
 
 

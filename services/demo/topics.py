@@ -1,16 +1,14 @@
-"""Topics on a Kafka that the demo did not start: it makes its own, and takes no others away."""
+"""Topics on servers that the demo did not start: it makes its own, and takes no others away."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from services.demo.errors import DemoError
 from services.kit.config import ServiceConfig
 from services.kit.errors import RetryableError
-from services.kit.eventlog.kafka.client import Closing, KafkaAdmin, KafkaSettings, new_admin, started
+from services.kit.eventlog import installation_of
 
 __all__ = ["own_topics"]
-
-_OURS = "heraut."
 
 
 @asynccontextmanager
@@ -19,40 +17,26 @@ async def own_topics(config: ServiceConfig) -> AsyncIterator[None]:
 
     Raises DemoError where there are some at the beginning: they are somebody's.
     """
-    if await _heraut_topics(config):
+    log = installation_of(config)
+    with _answering(config):
+        there = await log.topics()
+    if there:
         raise DemoError(
-            "this Kafka has topics of Heraut already, which belong to another database\n"
-            "give the directory that they came with (--data DIR), or another Kafka",
+            f"this {config.log.capitalize()} has topics of Heraut already, which belong to another database\n"
+            f"give the directory that they came with (--data DIR), or another {config.log.capitalize()}",
             2,
         )
     try:
         yield
     finally:
-        await _delete(config)
+        with _answering(config):
+            await log.delete_topics()
 
 
-async def _heraut_topics(config: ServiceConfig) -> list[str]:
-    async with _admin(config) as admin:
-        return [name for name in await admin.list_topics() if name.startswith(_OURS)]
-
-
-async def _delete(config: ServiceConfig) -> None:
-    async with _admin(config) as admin:
-        names = [name for name in await admin.list_topics() if name.startswith(_OURS)]
-        if names:
-            await admin.delete_topics(names)
-
-
-@asynccontextmanager
-async def _admin(config: ServiceConfig) -> AsyncIterator[KafkaAdmin]:
-    closing = Closing()
+@contextmanager
+def _answering(config: ServiceConfig) -> Iterator[None]:
+    """Raise DemoError where the servers of the log cannot be reached."""
     try:
-        admin = await started(new_admin(KafkaSettings.from_config(config)), closing)
+        yield
     except RetryableError:
-        await closing.wait()
-        raise DemoError(f"Kafka does not answer at {config.kafka_bootstrap_servers}", 2) from None
-    try:
-        yield admin
-    finally:
-        closing.add(admin)
-        await closing.wait()
+        raise DemoError(f"{config.log.capitalize()} does not answer at {config.log_servers}", 2) from None

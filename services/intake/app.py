@@ -36,9 +36,8 @@ async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = Non
         store, hashes, metrics = Store(), hashes_of(keys), IntakeMetrics(service.registry)
         taker = Taker(store, Vault(keys), hashes, config.partitions)
         handler = EventHandler(service.pool, Means(store, taker, hashes, metrics), service.clock)
-        # Upstream's topic is on Kafka only; the stage is there on both logs: it relays, and tidies up.
-        foreign = (COHORT,) if config.log == "kafka" else ()
-        service.stage((), handler, foreign_topics=foreign, policy=StagePolicy(max_blocks=EVENTS_AT_ONCE))
+        # Not every log has upstream's topic. The stage runs on every log: it publishes, and tidies up.
+        service.stage((), handler, foreign_topics=(COHORT,), policy=StagePolicy(max_blocks=EVENTS_AT_ONCE))
         api = Api(
             Control(service.pool, store, service.clock),
             store,

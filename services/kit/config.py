@@ -1,20 +1,26 @@
 """Settings from the environment into frozen dataclasses: strict, and every fault in one error."""
 
 import dataclasses
-import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from services.core.environment import is_known
 from services.kit.errors import ConfigError
 
-__all__ = ["ServiceConfig", "duration", "load", "one_of", "positive_int", "setting"]
+__all__ = ["DEFAULT_LOG", "LOGS", "ServiceConfig", "duration", "load", "one_of", "positive_int", "setting"]
 
 C = TypeVar("C")
+
+# The event logs, by the word of HERAUT_LOG, each with the setting that says where its servers are: None where it has
+# none, as it lies in the database. Their adapters are in `kit/eventlog/choose.py`.
+LOGS: Mapping[str, str | None] = MappingProxyType({"postgres": None, "kafka": "HERAUT_KAFKA_BOOTSTRAP_SERVERS"})
+DEFAULT_LOG = "postgres"
+
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -69,7 +75,7 @@ def duration(text: str) -> timedelta:
 class ServiceConfig:
     """What every service needs to know; a room's own Config adds to it."""
 
-    log: str = setting("HERAUT_LOG", one_of("postgres", "kafka"), default="postgres")
+    log: str = setting("HERAUT_LOG", one_of(*LOGS), default=DEFAULT_LOG)
     kafka_bootstrap_servers: str | None = setting("HERAUT_KAFKA_BOOTSTRAP_SERVERS", default=None)
     kafka_security_protocol: str = setting(
         "HERAUT_KAFKA_SECURITY_PROTOCOL",
@@ -103,17 +109,20 @@ class ServiceConfig:
 
     def faults(self) -> list[str]:
         """Return what is wrong between settings; a room's Config may add to it."""
-        if self.log == "kafka" and not self.kafka_bootstrap_servers:
-            return ["HERAUT_KAFKA_BOOTSTRAP_SERVERS is needed with HERAUT_LOG=kafka"]
+        needed = LOGS[self.log]
+        if needed is not None and not self.log_servers:
+            return [f"{needed} is needed with HERAUT_LOG={self.log}"]
         return []
 
     @property
-    def listens_on_loopback(self) -> bool:
-        """Tell whether only this machine can reach the service."""
-        try:
-            return ipaddress.ip_address(self.http_host).is_loopback
-        except ValueError:
-            return self.http_host == "localhost"
+    def log_servers(self) -> str | None:
+        """Where the servers of the event log are; None where it has none."""
+        needed = LOGS[self.log]
+        if needed is None:
+            return None
+        names = {field.metadata.get("env"): field.name for field in dataclasses.fields(self)}
+        servers: str | None = getattr(self, names[needed])
+        return servers
 
     @property
     def key_ring_path(self) -> Path:

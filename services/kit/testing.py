@@ -93,12 +93,8 @@ class MemoryLog:
         return records
 
     def pause(self, partitions: Sequence[TopicPartition]) -> None:
-        """Return no records of these partitions until resumed."""
+        """Return no records of these partitions until they are assigned anew."""
         self.paused.update(partitions)
-
-    def resume(self, partitions: Sequence[TopicPartition]) -> None:
-        """Return records of these partitions again."""
-        self.paused.difference_update(partitions)
 
     async def publish(self, source: str, at: TopicPartition, rows: Sequence[Row]) -> None:
         """Write rows; see the class for how it can be made to fail."""

@@ -1,35 +1,37 @@
-"""The event log: one port, two adapters (Kafka, and PostgreSQL itself).
+"""The event log: one port, and an adapter for each log that there is (Kafka, and PostgreSQL itself).
 
 A record is a block. Each carries its source (the stage that wrote it) and a sequence without gaps per
 (source, topic, partition), given at the writer's commit; a reader takes a block if its sequence is the
 next one, and so notices a repeat and a loss alike. Order across sources is nobody's promise.
 """
 
+from services.kit.eventlog.choose import Installation, installation_of
 from services.kit.eventlog.dead_letters import DeadLetter, DlqLimit, DlqTally, dead_letter, position_of
-from services.kit.eventlog.embedded.log import EmbeddedLog
 from services.kit.eventlog.globaltable import Entry, GlobalTable
 from services.kit.eventlog.headers import decode_headers
 from services.kit.eventlog.outbox import append_outputs
 from services.kit.eventlog.port import Cursor, EventLog, Output, Record, Row, TopicPartition
+from services.kit.eventlog.replay import DeadLetters
 from services.kit.eventlog.retention import Retention
 from services.kit.eventlog.topics import (
     dead_letter_topic,
     is_dead_letter_topic,
     is_foreign,
+    is_on,
     original_of,
     partitions_of,
-    topic_settings,
 )
 
 __all__ = [
     "Cursor",
     "DeadLetter",
+    "DeadLetters",
     "DlqLimit",
     "DlqTally",
-    "EmbeddedLog",
     "Entry",
     "EventLog",
     "GlobalTable",
+    "Installation",
     "Output",
     "Record",
     "Retention",
@@ -39,10 +41,11 @@ __all__ = [
     "dead_letter",
     "dead_letter_topic",
     "decode_headers",
+    "installation_of",
     "is_dead_letter_topic",
     "is_foreign",
+    "is_on",
     "original_of",
     "partitions_of",
     "position_of",
-    "topic_settings",
 ]

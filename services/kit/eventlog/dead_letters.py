@@ -1,12 +1,12 @@
 """Dead letters: what a stage could not understand, untouched, with where it came from and why.
 
 They leave through the transaction like any other output, so none is lost and none is doubled. The dead letter
-of a topic that is not ours must not lie in the database, where it might show people in the open: it goes to
-Kafka directly (`KafkaLog.forward`), before the commit that steps over the record.
+of a topic that is not ours might show people in the open, so it must not lie in the database: it goes to the log
+directly (`EventLog.forward`), before the commit that steps over the record.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
@@ -15,16 +15,16 @@ from services.kit.eventlog.headers import Headers
 from services.kit.eventlog.port import Output, Record, TopicPartition
 from services.kit.eventlog.topics import dead_letter_topic
 
-__all__ = ["DeadLetter", "DlqLimit", "DlqTally", "dead_letter", "one", "position_of"]
+__all__ = ["DeadLetter", "DlqLimit", "DlqTally", "dead_letter", "position_of"]
 
 # Headers of the original record, kept under this prefix so that they meet none of ours.
 _KEPT = "original-header-"
-# A reason is a code; whatever else somebody passes is cut off before it fills the topic.
+# A reason is a short code. A longer text is cut, so that it does not fill the topic.
 _REASON_BYTES = 200
 
 
 def dead_letter(record: Record, stage: str, error_class: str, reason: str) -> Output:
-    """Set a whole record aside. `reason` is a short code that repeats nothing of what the record held."""
+    """Return the dead letter of a record. `reason` is a short code that repeats nothing of what the record held."""
     headers = {
         "original-topic": record.topic,
         "original-partition": str(record.partition),
@@ -40,11 +40,6 @@ def dead_letter(record: Record, stage: str, error_class: str, reason: str) -> Ou
     kept = tuple((_KEPT + name, value) for name, value in record.headers)
     topic = dead_letter_topic(record.topic, stage)
     return Output(topic, record.partition, record.value or b"", (*ours, *key, *kept))
-
-
-def one(record: Record, stage: str, error_class: str, reason: str, *, value: bytes) -> Output:
-    """Set aside a part of a record: `value` is a block of the one entry that could not be understood."""
-    return dead_letter(replace(record, value=value), stage, error_class, reason)
 
 
 @cache

@@ -24,7 +24,7 @@ Key = tuple[str, ...]
 _FETCH_RECORDS = 500
 _FETCH_SECONDS = 0.5
 _BACKOFF_BASE, _BACKOFF_CAP = 0.1, 5.0
-# Whoever waits for an entry is told to come again after this long, so that he shows up in logs and metrics.
+# A wait for an entry ends with a RetryableError after this long, so that it shows in logs and metrics.
 _WAIT_SECONDS = 10.0
 
 
@@ -45,7 +45,6 @@ class GlobalTable:
         self._decode = decode
         self._entries: dict[Key, Entry] = {}
         self._waiting: defaultdict[Key, list[asyncio.Future[None]]] = defaultdict(list)
-        self._listeners: list[Callable[[Entry], None]] = []
         self._cursor = Cursor()
         self.loaded = asyncio.Event()  # everything that stood in the log when we began is known
 
@@ -57,10 +56,6 @@ class GlobalTable:
     def items(self) -> Iterator[tuple[Key, Any]]:
         """Return all keys with their values, as they are now."""
         return iter([(key, entry.value) for key, entry in self._entries.items()])
-
-    def listen(self, listener: Callable[[Entry], None]) -> None:
-        """Have `listener` called for every entry that changes from now on. It must be quick and not raise."""
-        self._listeners.append(listener)
 
     async def wait_for(self, key: Key, version: int = 1, timeout: float = _WAIT_SECONDS) -> Any:  # noqa: ASYNC109
         """Return a key's value once this version of it, or a later one, is known.
@@ -106,7 +101,7 @@ class GlobalTable:
         try:
             entries = self._decode(record.value)
         except InvalidMessage as error:
-            # Nobody can set it aside for everybody; what refers to it waits, and says so.
+            # No process can set the record aside for all others. Blocks that refer to the entry wait, and say so.
             logger.error(  # noqa: TRY400 - the reason says it all
                 "an entry cannot be read",
                 extra={"topic": record.topic, "offset": record.offset, "seq": record.seq, "reason": error.reason},
@@ -123,8 +118,6 @@ class GlobalTable:
             for future in self._waiting.pop(entry.key, ()):
                 if not future.done():
                     future.set_result(None)
-            for listener in self._listeners:
-                listener(entry)
 
     async def _change_of(self, key: Key) -> None:
         future = asyncio.get_running_loop().create_future()
@@ -132,7 +125,7 @@ class GlobalTable:
         try:
             await future
         finally:
-            # A waiter that gave up leaves nothing behind.
+            # After a time-out or a cancellation the future must not stay in the list.
             if future in self._waiting.get(key, ()):
                 self._waiting[key].remove(future)
                 if not self._waiting[key]:

@@ -1,4 +1,4 @@
-"""The event log: one port, two adapters (Kafka, and PostgreSQL itself).
+"""The event log as a stage sees it: one port, an adapter for each log that there is (`choose.py`).
 
 A record is a block. Each carries its source (the stage that wrote it) and a sequence without gaps per
 (source, topic, partition), given at the writer's commit; a reader takes a block if its sequence is the
@@ -96,11 +96,7 @@ class EventLog(Protocol):
         ...
 
     def pause(self, partitions: Sequence[TopicPartition]) -> None:
-        """Return no records of these partitions until resumed, and keep the connection alive meanwhile."""
-        ...
-
-    def resume(self, partitions: Sequence[TopicPartition]) -> None:
-        """Return records of these partitions again."""
+        """Return no records of these partitions until they are assigned anew, and keep the connection alive."""
         ...
 
     async def publish(self, source: str, at: TopicPartition, rows: Sequence[Row]) -> None:

@@ -1,5 +1,5 @@
--- Named queries of the stage. `log.*` is shared by all rooms; every other table is the room's own, found on the
--- search path. Locks are taken in one order everywhere: owner, input, effects by key, shared rows by key, heads.
+-- Named queries of the log table: writing to it as the last statement of a transaction, and keeping it small.
+-- `log.*` is shared by all rooms; `relay` is the room's own, found on the search path.
 
 -- name: append
 -- Give blocks the next sequences of their heads, and write them. $2-$4: places and how many blocks each gets;
@@ -21,3 +21,51 @@ insert into log.log (source, topic, partition, seq, headers, block)
 select $1::text, numbered.topic, numbered.partition, head.last_seq - numbered.from_last, numbered.headers, numbered.block
 from numbered join head using (topic, partition)
 order by numbered.topic, numbered.partition, numbered.place;
+
+-- name: prune_read
+-- Delete at most $5 blocks past their topic's retention that every stage which reads the topic has taken.
+-- $1, $2: topics and how long they are kept; $3, $4: topics and the stages that read them.
+with rule as (
+  select * from unnest($1::text[], $2::interval[]) as rule(topic, keep)
+), consumer as (
+  select * from unnest($3::text[], $4::text[]) as consumer(topic, stage)
+), done as (
+  select head.topic, head.partition, head.source, rule.keep, coalesce(
+    (select min(coalesce(reader.taken, 0))
+     from consumer left join log.reader as reader
+       on reader.stage = consumer.stage and reader.topic = head.topic
+      and reader.partition = head.partition and reader.source = head.source
+     where consumer.topic = head.topic),
+    head.last_seq) as taken
+  from log.head as head join rule using (topic)
+), doomed as (
+  select old.topic, old.partition, old.source, old.seq
+  from done cross join lateral (
+    select log.topic, log.partition, log.source, log.seq
+    from log.log as log
+    where log.topic = done.topic and log.partition = done.partition and log.source = done.source
+      and log.seq <= done.taken and log.at < clock_timestamp() - done.keep
+    order by log.seq
+    limit $5
+  ) as old
+  limit $5
+)
+delete from log.log as log using doomed
+where log.topic = doomed.topic and log.partition = doomed.partition
+  and log.source = doomed.source and log.seq = doomed.seq;
+
+-- name: published
+-- Up to which sequence the blocks of a stage stand in the log, by the stage's own marks.
+select topic, partition, published from relay where stage = $1;
+
+-- name: prune_published
+-- Delete at most $6 blocks of one source and partition that the log has acknowledged and that are past their retention.
+delete from log.log as log using (
+  select old.seq
+  from log.log as old
+  where old.topic = $1 and old.partition = $2 and old.source = $3
+    and old.seq <= $4 and old.at < clock_timestamp() - $5::interval
+  order by old.seq
+  limit $6
+) as doomed
+where log.topic = $1 and log.partition = $2 and log.source = $3 and log.seq = doomed.seq;

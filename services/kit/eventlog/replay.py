@@ -1,32 +1,16 @@
-"""Looking at dead letters and sending them back to where they came from: what `heraut dlq` does, on both logs.
+"""Looking at dead letters and sending them back to where they came from: what `heraut dlq` does on every log.
 
 A replayed block is a new block with the untouched payload, of the source `dlq`, which every stage reads. Natural
-keys below the log make a repeat harmless, so a replay may be repeated; on the embedded log it cannot even happen.
+keys below the log make a repeat harmless, so a replay may be repeated.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol
 
-import asyncpg
-from aiokafka import AIOKafkaConsumer
-from aiokafka.admin import RecordsToDelete
-from aiokafka.structs import TopicPartition as KafkaPartition
-
 from services.kit.eventlog.dead_letters import DeadLetter
-from services.kit.eventlog.headers import decode_headers
-from services.kit.eventlog.kafka.client import Closing, KafkaSettings, new_admin, passing_faults, started
-from services.kit.eventlog.kafka.reader import between, new_consumer
-from services.kit.eventlog.kafka.writer import KafkaWriter
-from services.kit.eventlog.outbox import append_outputs
-from services.kit.eventlog.port import Output, Record, Row, TopicPartition
-from services.kit.eventlog.topics import DLQ_SOURCE, is_dead_letter_topic, is_foreign, topic_settings
-from services.kit.postgres import Connection, Queries
+from services.kit.eventlog.port import Output, TopicPartition
 
-__all__ = ["DeadLetters", "EmbeddedDeadLetters", "KafkaDeadLetters"]
-
-
-_QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
+__all__ = ["DeadLetters", "back_to_its_topic"]
 
 
 class DeadLetters(Protocol):
@@ -53,137 +37,6 @@ class DeadLetters(Protocol):
         ...
 
 
-class EmbeddedDeadLetters:
-    """Dead letters on the embedded log. A replay takes the entry out, in the transaction that sends it back."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    async def entries(self, limit: int, topic: str | None = None) -> Sequence[DeadLetter]:
-        """Return the first entries, of one dead-letter topic or of all."""
-        topics = [topic] if topic else _dead_letter_topics("postgres")
-        rows = await self._connection.fetch(_QUERIES["list_dead_letters"], topics, limit)
-        return [_dead_letter(row) for row in rows]
-
-    async def entry(self, at: TopicPartition, offset: int) -> DeadLetter | None:
-        """Return one entry, None where it is not there (any more)."""
-        row = await self._connection.fetchrow(_QUERIES["dead_letter"], at.topic, at.partition, offset)
-        return _dead_letter(row) if row else None
-
-    async def replay(self, at: TopicPartition, offset: int) -> bool:
-        """Send one entry back to its topic, once; False where it is not there (any more)."""
-        async with self._connection.transaction():
-            row = await self._connection.fetchrow(_QUERIES["take_dead_letter"], at.topic, at.partition, offset)
-            if row is not None:
-                await append_outputs(self._connection, DLQ_SOURCE, [_again(_dead_letter(row))])
-        return row is not None
-
-    async def purge(self, at: TopicPartition, through: int) -> None:
-        """Delete the entries of a partition up to and with this one."""
-        await self._connection.execute(_QUERIES["purge_dead_letters"], at.topic, at.partition, through)
-
-    async def close(self) -> None:
-        """Nothing to do: the connection stays the caller's."""
-
-
-class KafkaDeadLetters:
-    """Dead letters on Kafka. An entry stays in its topic after a replay: Kafka takes nothing out of the middle."""
-
-    def __init__(self, kafka: KafkaSettings, connection: Connection, partitions: int) -> None:
-        self._kafka = kafka
-        self._connection = connection
-        self._partitions = partitions
-        self._closing = Closing()
-        self._writer = KafkaWriter(kafka, "heraut-dlq", self._closing)
-        self._consumer: AIOKafkaConsumer | None = None
-
-    async def entries(self, limit: int, topic: str | None = None) -> Sequence[DeadLetter]:
-        """Return the first entries, of one dead-letter topic or of all."""
-        found: list[DeadLetter] = []
-        for at, (first, end) in (await self._extents(topic)).items():
-            if first < end and len(found) < limit:
-                found += await self._read(at, first, min(end, first + limit - len(found)))
-        return found
-
-    async def entry(self, at: TopicPartition, offset: int) -> DeadLetter | None:
-        """Return one entry, None where it is not there (any more)."""
-        first, end = (await self._extents(at.topic)).get(at, (0, 0))
-        found = await self._read(at, offset, offset + 1) if first <= offset < end else []
-        return found[0] if found else None
-
-    async def replay(self, at: TopicPartition, offset: int) -> bool:
-        """Send one entry back to its topic; False where it is not there (any more)."""
-        entry = await self.entry(at, offset)
-        if entry is None:
-            return False
-        if is_foreign(entry.original.topic):
-            record = entry.record
-            await self._writer.send(entry.original, entry.original_key, record.value or b"", entry.original_headers)
-            return True
-        async with self._connection.transaction():
-            await append_outputs(self._connection, DLQ_SOURCE, [_again(entry)])
-        await self._publish(entry.original)
-        return True
-
-    async def purge(self, at: TopicPartition, through: int) -> None:
-        """Delete the entries of a partition up to and with this one."""
-        admin = await started(new_admin(self._kafka), self._closing)
-        try:
-            with passing_faults(f"{at.topic}/{at.partition} cannot be purged"):
-                await admin.delete_records({KafkaPartition(*at): RecordsToDelete(before_offset=through + 1)})
-        finally:
-            self._closing.add(admin)
-
-    async def close(self) -> None:
-        """Let go of all connections to Kafka."""
-        self._writer.close()
-        if self._consumer is not None:
-            self._closing.add(self._consumer)
-            self._consumer = None
-        await self._closing.wait()
-
-    async def _publish(self, at: TopicPartition) -> None:
-        """Publish what was appended, an earlier replay's leftovers first; what is acknowledged is forgotten."""
-        async with self._connection.transaction():
-            await self._connection.execute(_QUERIES["replay_lock"])
-            found = await self._connection.fetch(_QUERIES["replayed"], *at, DLQ_SOURCE)
-            rows = [Row(row["seq"], row["at"], row["block"], decode_headers(row["headers"])) for row in found]
-            if rows:
-                await self._writer.publish(DLQ_SOURCE, at, rows)
-                await self._connection.execute(_QUERIES["forget_replayed"], *at, DLQ_SOURCE, rows[-1].seq)
-
-    async def _extents(self, topic: str | None) -> dict[TopicPartition, tuple[int, int]]:
-        """Return first and end offset of every partition of one dead-letter topic or of all."""
-        wanted = [
-            KafkaPartition(setting.name, partition)
-            for setting in topic_settings(self._partitions, "kafka")
-            if is_dead_letter_topic(setting.name) and topic in {None, setting.name}
-            for partition in range(setting.partitions)
-        ]
-        with passing_faults("the dead letters cannot be read"):
-            consumer = await self._connected()
-            first, end = await consumer.beginning_offsets(wanted), await consumer.end_offsets(wanted)
-        return {TopicPartition(*where): (first[where], end[where]) for where in wanted}
-
-    async def _read(self, at: TopicPartition, start: int, end: int) -> list[DeadLetter]:
-        with passing_faults(f"{at.topic}/{at.partition} cannot be read"):
-            records = await between(await self._connected(), KafkaPartition(*at), start, end)
-        return [DeadLetter(record) for record in records]
-
-    async def _connected(self) -> AIOKafkaConsumer:
-        if self._consumer is None:
-            self._consumer = await started(new_consumer(self._kafka, "heraut-dlq"), self._closing)
-        return self._consumer
-
-
-def _again(entry: DeadLetter) -> Output:
+def back_to_its_topic(entry: DeadLetter) -> Output:
+    """Return a dead letter's payload as a new block of the topic that it came from. Raises InvalidMessage."""
     return Output(*entry.original, entry.record.value or b"")
-
-
-def _dead_letter_topics(log: str) -> list[str]:
-    return [setting.name for setting in topic_settings(1, log) if is_dead_letter_topic(setting.name)]
-
-
-def _dead_letter(row: asyncpg.Record) -> DeadLetter:
-    topic, partition, source, seq, at, headers, block = row
-    return DeadLetter(Record(topic, partition, seq, source, seq, at, block, decode_headers(headers)))

@@ -13,9 +13,10 @@ __all__ = [
     "TopicSetting",
     "config_of",
     "dead_letter_topic",
-    "input_topics",
+    "dead_letter_topics",
     "is_dead_letter_topic",
     "is_foreign",
+    "is_on",
     "max_message_bytes",
     "original_of",
     "partitions_of",
@@ -60,6 +61,11 @@ def dead_letter_topic(topic: str, stage: str) -> str:
     return f"{topic}.{stage}{_SUFFIX}"
 
 
+def dead_letter_topics() -> list[str]:
+    """Name all dead-letter topics: one for each topic and each stage that reads it."""
+    return [dead_letter_topic(spec.name, stage) for spec in TOPICS for stage in readers_of(spec.name)]
+
+
 def is_dead_letter_topic(topic: str) -> bool:
     """Tell whether a topic holds dead letters."""
     return topic.endswith(_SUFFIX)
@@ -95,9 +101,9 @@ def readers_of(topic: str) -> tuple[str, ...]:
     return spec.consumers if spec is not None and spec.read == "stage" else ()
 
 
-def input_topics(stage: str, log: str) -> tuple[TopicSpec, ...]:
-    """Return the topics that `stage` consumes; `log` = `postgres` or `kafka`."""
-    return tuple(s for s in TOPICS if stage in readers_of(s.name) and _exists_on(s, log))
+def is_on(topic: str, log: str) -> bool:
+    """Tell whether a log has a topic; `log` is a word of HERAUT_LOG. Some topics of others are on one log only."""
+    return _exists_on(TOPIC[topic], log)
 
 
 def partitions_of(topic: str, installation: int) -> int:
@@ -115,7 +121,10 @@ def retention_of(topic: str, default: timedelta) -> timedelta | None:
 
 
 def topic_settings(installation: int, log: str) -> Iterator[TopicSetting]:
-    """Return every topic of an installation of so many partitions, dead-letter topics included."""
+    """Return every topic of an installation of so many partitions on `log`, a word of HERAUT_LOG.
+
+    Dead-letter topics are included.
+    """
     for spec in TOPICS:
         if _exists_on(spec, log):
             for name in (spec.name, *(dead_letter_topic(spec.name, stage) for stage in readers_of(spec.name))):

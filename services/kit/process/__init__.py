@@ -2,12 +2,14 @@
 
 from services.kit.process.children import start_child, stop_child
 from services.kit.process.http import Problem, json_response, problem, serve_http, web_app
+from services.kit.process.log import configure_logs
 from services.kit.process.run import stop_on_signals
 from services.kit.process.service import Service, main, open_service
 
 __all__ = [
     "Problem",
     "Service",
+    "configure_logs",
     "json_response",
     "main",
     "open_service",

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-__all__ = ["FIELDS", "configure"]
+__all__ = ["FIELDS", "configure_logs"]
 
 # Ids of incidents, cohorts and blocks, counts and codes: nothing here can hold a person.
 FIELDS = frozenset(
@@ -64,7 +64,7 @@ def _describe(error: BaseException) -> list[dict[str, Any]]:
     return chain
 
 
-def configure(service: str, level: str = "info") -> None:
+def configure_logs(service: str, level: str = "info") -> None:
     """Send all logs of this process to stderr as JSON lines. `level` is one of debug, info, warning, error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(service))

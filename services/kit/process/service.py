@@ -23,13 +23,12 @@ from services.core.rooms import STAGES
 from services.kit.clock import SystemClock
 from services.kit.config import ServiceConfig, load
 from services.kit.errors import ConfigError
-from services.kit.eventlog import EmbeddedLog, Entry, EventLog, GlobalTable, Retention
-from services.kit.eventlog.kafka.log import KafkaLog
+from services.kit.eventlog import Entry, EventLog, GlobalTable, Retention, installation_of, is_on
 from services.kit.files import write_atomically
 from services.kit.postgres import EmbeddedPostgres, Pool, connect_pool, is_retryable
 from services.kit.process.health import Health
 from services.kit.process.http import serve_http, web_app
-from services.kit.process.log import configure
+from services.kit.process.log import configure_logs
 from services.kit.process.metrics import new_registry
 from services.kit.process.run import Job, run_jobs, stop_on_signals
 from services.kit.retry import backoff, pause_until
@@ -67,9 +66,7 @@ class Service:
     def new_log(self, stage: str | None = None) -> EventLog:
         """Open an event log of the kind that is configured; closed with the service."""
         name = stage or self.stage_name
-        log: EventLog = (
-            KafkaLog.from_config(self.config, name) if self.config.log == "kafka" else EmbeddedLog(self.pool, name)
-        )
+        log = installation_of(self.config).open(name, self.pool)
         self._logs.append(log)
         return log
 
@@ -99,24 +96,26 @@ class Service:
         foreign_topics: Sequence[str] = (),
         policy: StagePolicy | None = None,
     ) -> Stage:
-        """Make the stage of this process and count it among the jobs; leases are those of the configuration."""
-        lease, drain_timeout = self.config.lease, self.config.drain_timeout
+        """Make the stage of this process and count it among the jobs; leases are those of the configuration.
+
+        Of `foreign_topics`, those of other systems, it reads the ones that the configured log has.
+        """
+        log, lease, drain_timeout = self.new_log(), self.config.lease, self.config.drain_timeout
         stage = Stage(
             name=self.stage_name,
             topics=topics,
-            foreign_topics=foreign_topics,
+            foreign_topics=[topic for topic in foreign_topics if is_on(topic, self.config.log)],
             partitions=self.config.partitions,
             pool=self.pool,
-            log=self.new_log(),
+            log=log,
             handler=handler,
             policy=replace(policy or StagePolicy(), lease=lease, drain_timeout=drain_timeout),
             metrics=self.metrics,
-            relay=self.config.log == "kafka",
+            relay=log.outside_database,
         )
         self.jobs["stage"] = stage.run
         self.jobs["health"] = self._watch(stage)
-        relayed = self.config.log == "kafka"
-        retention = Retention(self.pool, self.stage_name, stage.owned, self.config.log_retention, relayed=relayed)
+        retention = Retention(self.pool, log, self.stage_name, stage.owned, self.config.log_retention)
         self.jobs["retention"] = retention.run
         return stage
 
@@ -222,7 +221,7 @@ def main(
         return 2
     if arguments.check_config:
         return 0
-    configure(room, config.log_level)
+    configure_logs(room, config.log_level)
     return _run(room, run, config, arguments.ready_file)
 
 

@@ -37,7 +37,6 @@ class Handler(Protocol[W]):
         """Decide and write the effects of these blocks, inside the stage's transaction; give the blocks to send.
 
         Must not commit, nor keep anything in memory that a rolled-back transaction would leave wrong.
-        A member that cannot be understood leaves as `dead_letters.one(...)` among the outputs.
         """
         ...
 

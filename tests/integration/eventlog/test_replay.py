@@ -1,17 +1,12 @@
 """Dead letters: set aside with their blocks, looked at, and sent back."""
 
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 
-from services.kit.eventlog.dead_letters import dead_letter
-from services.kit.eventlog.port import Cursor, Record, TopicPartition
-from services.kit.eventlog.replay import DeadLetters, EmbeddedDeadLetters, KafkaDeadLetters
-from services.kit.eventlog.topics import dead_letter_topic
+from services.kit.eventlog import Cursor, DeadLetters, Record, TopicPartition, dead_letter, dead_letter_topic
+from tests.integration.eventlog.bench import Bench, Reader
 
-Bench = Any
-NewReader = Callable[[Any], Any]
 FIRST = TopicPartition("heraut.members.accepted.v1", 3)
 DLQ = TopicPartition(dead_letter_topic(FIRST.topic, "deduplication"), 3)
 
@@ -19,11 +14,8 @@ DLQ = TopicPartition(dead_letter_topic(FIRST.topic, "deduplication"), 3)
 @pytest.fixture
 async def letters(bench: Bench) -> AsyncIterator[DeadLetters]:
     """Return the dead letters of the log under test."""
-    async with bench.pool.acquire() as connection:
-        kafka = getattr(bench, "kafka", None)
-        made = KafkaDeadLetters(kafka, connection, 8) if kafka else EmbeddedDeadLetters(connection)
+    async with bench.dead_letters() as made:
         yield made
-        await made.close()
 
 
 async def _set_aside(bench: Bench, *values: bytes) -> None:
@@ -47,9 +39,7 @@ async def test_entries_say_where_they_came_from_and_why(bench: Bench, letters: D
     assert len(await letters.entries(1)) == 1
 
 
-async def test_a_replayed_entry_is_a_new_block_of_its_topic(
-    bench: Bench, letters: DeadLetters, reader: NewReader
-) -> None:
+async def test_a_replayed_entry_is_a_new_block_of_its_topic(bench: Bench, letters: DeadLetters) -> None:
     """The untouched payload comes again, as a block of the source `dlq` with a sequence of its own."""
     await bench.write(FIRST, b"good")
     await _set_aside(bench, b"broken", b"other")
@@ -57,7 +47,7 @@ async def test_a_replayed_entry_is_a_new_block_of_its_topic(
 
     replayed = [await letters.replay(DLQ, entry.record.offset) for entry in entries]
 
-    reading = reader(bench.open())
+    reading = Reader(bench.open())
     await reading.start({FIRST: Cursor()})
     taken = await reading.take(3)
     assert replayed == [True, True]
@@ -85,30 +75,27 @@ async def test_purged_entries_are_gone(bench: Bench, letters: DeadLetters) -> No
 async def test_an_entry_of_the_embedded_log_is_replayed_once(postgres_bench: Bench) -> None:
     """On the embedded log a replay takes the entry out in its own transaction."""
     await _set_aside(postgres_bench, b"broken")
-    async with postgres_bench.pool.acquire() as connection:
-        letters = EmbeddedDeadLetters(connection)
-
+    async with postgres_bench.dead_letters() as letters:
         assert [await letters.replay(DLQ, 1), await letters.replay(DLQ, 1)] == [True, False]
         assert await letters.entries(10) == []
 
 
 @pytest.mark.kafka
-async def test_leftovers_of_a_replay_that_was_cut_off_go_first(kafka_bench: Bench, reader: NewReader) -> None:
+async def test_leftovers_of_a_replay_that_was_cut_off_go_first(kafka_bench: Bench) -> None:
     """Blocks that an earlier replay committed but could not publish are published before new ones."""
     await _set_aside(kafka_bench, b"broken")
     at_outbox = TopicPartition(FIRST.topic, FIRST.partition)
-    async with kafka_bench.pool.acquire() as connection:
-        await connection.execute("insert into log.head (source, topic, partition, last_seq) values ('dlq', $1, $2, 1)",
-                                 *at_outbox)  # fmt: skip
-        await connection.execute(
-            "insert into log.log (source, topic, partition, seq, block) values ('dlq', $1, $2, 1, 'left')", *at_outbox
-        )
-        letters = KafkaDeadLetters(kafka_bench.kafka, connection, 8)
+    await kafka_bench.pool.execute(
+        "insert into log.head (source, topic, partition, last_seq) values ('dlq', $1, $2, 1)", *at_outbox
+    )
+    await kafka_bench.pool.execute(
+        "insert into log.log (source, topic, partition, seq, block) values ('dlq', $1, $2, 1, 'left')", *at_outbox
+    )
+    async with kafka_bench.dead_letters() as letters:
         await letters.replay(DLQ, 0)
-        await letters.close()
-        outbox = await connection.fetchval("select count(*) from log.log where source = 'dlq'")
+    outbox = await kafka_bench.pool.fetchval("select count(*) from log.log where source = 'dlq'")
 
-    reading = reader(kafka_bench.open())
+    reading = Reader(kafka_bench.open())
     await reading.start({FIRST: Cursor()})
     assert [(r.seq, r.value) for r in await reading.take(2)] == [(1, b"left"), (2, b"broken")]
     assert outbox == 0
@@ -121,12 +108,10 @@ async def test_an_upstream_event_goes_past_the_database(kafka_bench: Bench) -> N
     record = Record(topic, 0, 5, "", 0, 0, b'{"members": []}', (("ce_id", b"1"), ("source", b"x")), b"key")
     log = kafka_bench.open("intake")
     await log.forward(dead_letter(record, "intake", "InvalidMessage", "unreadable"))
-    async with kafka_bench.pool.acquire() as connection:
-        letters = KafkaDeadLetters(kafka_bench.kafka, connection, 8)
+    async with kafka_bench.dead_letters() as letters:
         (entry,) = await letters.entries(10)
         await letters.replay(entry.record.topic_partition, entry.record.offset)
-        await letters.close()
-        rows = await connection.fetchval("select count(*) from log.log")
+    rows = await kafka_bench.pool.fetchval("select count(*) from log.log")
 
     reading = kafka_bench.open("intake")
     await reading.assign({TopicPartition(topic, 0): Cursor()})

@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
-from services.kit.eventlog.embedded.log import EmbeddedLog, prune, prune_published
-from services.kit.eventlog.port import Cursor, Output, TopicPartition
-from services.kit.eventlog.topics import dead_letter_topic
+from services.kit.eventlog import Cursor, Output, TopicPartition, dead_letter_topic
+from services.kit.eventlog.retention import prune_published, prune_read
+from services.kit.postgres import Pool
+from tests.integration.eventlog.bench import Bench
 
-Bench = Any
-Pool = Any
 ACCEPTED = TopicPartition("heraut.members.accepted.v1", 0)
 REFUSED = TopicPartition("heraut.deliveries.refused.v1", 0)
 INCIDENTS = TopicPartition("heraut.incidents.changed.v1", 0)
@@ -23,7 +21,7 @@ async def _left(pool: Pool) -> Mapping[tuple[str, str], list[int]]:
 
 async def _prune(pool: Pool, retention: timedelta, limit: int = 5000) -> int:
     async with pool.acquire() as connection:
-        return await prune(connection, retention, limit)
+        return await prune_read(connection, retention, limit)
 
 
 async def test_what_the_reader_has_not_taken_is_kept(postgres_bench: Bench) -> None:
@@ -31,7 +29,7 @@ async def test_what_the_reader_has_not_taken_is_kept(postgres_bench: Bench) -> N
     await postgres_bench.write(ACCEPTED, b"a", b"b", b"c")
 
     untouched = await _prune(postgres_bench.pool, AT_ONCE)
-    await EmbeddedLog(postgres_bench.pool, "deduplication").note_progress({ACCEPTED: Cursor(2, {"intake": 2})})
+    await postgres_bench.open("deduplication").note_progress({ACCEPTED: Cursor(2, {"intake": 2})})
     deleted = await _prune(postgres_bench.pool, AT_ONCE)
 
     assert (untouched, deleted) == (0, 2)
@@ -42,7 +40,7 @@ async def test_each_source_is_read_on_its_own(postgres_bench: Bench) -> None:
     """Progress in one source lets nothing of another go."""
     await postgres_bench.write(REFUSED, b"a", b"b", source="dispatch-email")
     await postgres_bench.write(REFUSED, b"c", source="dispatch-portal")
-    await EmbeddedLog(postgres_bench.pool, "routing").note_progress({REFUSED: Cursor(2, {"dispatch-email": 2})})
+    await postgres_bench.open("routing").note_progress({REFUSED: Cursor(2, {"dispatch-email": 2})})
 
     await _prune(postgres_bench.pool, AT_ONCE)
 
@@ -52,7 +50,7 @@ async def test_each_source_is_read_on_its_own(postgres_bench: Bench) -> None:
 async def test_another_stages_progress_counts_for_nothing(postgres_bench: Bench) -> None:
     """Only a stage that reads the topic can let its blocks go."""
     await postgres_bench.write(ACCEPTED, b"a")
-    await EmbeddedLog(postgres_bench.pool, "tracking").note_progress({ACCEPTED: Cursor(1, {"intake": 1})})
+    await postgres_bench.open("tracking").note_progress({ACCEPTED: Cursor(1, {"intake": 1})})
 
     assert await _prune(postgres_bench.pool, AT_ONCE) == 0
 
@@ -60,7 +58,7 @@ async def test_another_stages_progress_counts_for_nothing(postgres_bench: Bench)
 async def test_progress_never_goes_back(postgres_bench: Bench) -> None:
     """An old owner that reports late takes nothing back."""
     await postgres_bench.write(ACCEPTED, b"a", b"b")
-    log = EmbeddedLog(postgres_bench.pool, "deduplication")
+    log = postgres_bench.open("deduplication")
     await log.note_progress({ACCEPTED: Cursor(2, {"intake": 2})})
     await log.note_progress({ACCEPTED: Cursor(1, {"intake": 1})})
 
@@ -70,7 +68,7 @@ async def test_progress_never_goes_back(postgres_bench: Bench) -> None:
 async def test_what_is_young_is_kept(postgres_bench: Bench) -> None:
     """Blocks that all have read stay for their retention."""
     await postgres_bench.write(ACCEPTED, b"a")
-    await EmbeddedLog(postgres_bench.pool, "deduplication").note_progress({ACCEPTED: Cursor(1, {"intake": 1})})
+    await postgres_bench.open("deduplication").note_progress({ACCEPTED: Cursor(1, {"intake": 1})})
 
     assert await _prune(postgres_bench.pool, timedelta(days=7)) == 0
 
@@ -96,7 +94,7 @@ async def test_dead_letters_outlive_the_retention_of_their_topic(postgres_bench:
 async def test_pruning_goes_in_bounded_pieces(postgres_bench: Bench) -> None:
     """No call deletes more than it is told to."""
     await postgres_bench.write(ACCEPTED, *[b"x"] * 10)
-    await EmbeddedLog(postgres_bench.pool, "deduplication").note_progress({ACCEPTED: Cursor(10, {"intake": 10})})
+    await postgres_bench.open("deduplication").note_progress({ACCEPTED: Cursor(10, {"intake": 10})})
 
     assert [await _prune(postgres_bench.pool, AT_ONCE, 4) for _ in range(4)] == [4, 4, 2, 0]
 
@@ -104,7 +102,7 @@ async def test_pruning_goes_in_bounded_pieces(postgres_bench: Bench) -> None:
 async def test_a_sequence_goes_on_after_pruning(postgres_bench: Bench) -> None:
     """The head remembers what was given, also when no block is left."""
     await postgres_bench.write(ACCEPTED, b"a", b"b")
-    await EmbeddedLog(postgres_bench.pool, "deduplication").note_progress({ACCEPTED: Cursor(2, {"intake": 2})})
+    await postgres_bench.open("deduplication").note_progress({ACCEPTED: Cursor(2, {"intake": 2})})
     await _prune(postgres_bench.pool, AT_ONCE)
 
     await postgres_bench.write(ACCEPTED, b"c")

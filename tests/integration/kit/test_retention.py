@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from notification.topics import INCIDENTS_CHANGED, MEMBERS_ACCEPTED
 
-from services.kit.eventlog.outbox import append_outputs
-from services.kit.eventlog.port import Output
-from services.kit.eventlog.retention import Retention
+from services.kit.eventlog import Output, Retention, append_outputs
+from services.kit.eventlog.embedded import EmbeddedLog
+from services.kit.testing import MemoryLog
 from tests.conftest import RoomPool
 
 NOTHING = timedelta(0)
@@ -29,7 +29,7 @@ async def test_embedded_keeps_what_the_slowest_reader_has_not_taken(room_pool: R
     """However old a block is, it stays until every stage that reads it has taken it; incidents stay for ever."""
     await _written(room_pool, 5)
     pool = await room_pool("deduplication")
-    retention = Retention(pool, "deduplication", lambda: {0}, NOTHING, relayed=False)
+    retention = Retention(pool, EmbeddedLog(pool, "deduplication"), "deduplication", lambda: {0}, NOTHING)
 
     assert await retention.prune_once() == 0
     await pool.execute(
@@ -49,12 +49,14 @@ async def test_embedded_keeps_what_is_younger_than_its_retention(room_pool: Room
         MEMBERS_ACCEPTED,
     )
 
-    assert await Retention(pool, "deduplication", lambda: {0}, timedelta(days=7), relayed=False).prune_once() == 0
+    log = EmbeddedLog(pool, "deduplication")
+
+    assert await Retention(pool, log, "deduplication", lambda: {0}, timedelta(days=7)).prune_once() == 0
 
 
 @pytest.mark.parametrize(("published", "expected"), [(0, [1, 2, 3]), (2, [3]), (3, [])])
 async def test_unpublished_blocks_are_never_deleted(room_pool: RoomPool, published: int, expected: list[int]) -> None:
-    """With Kafka a block goes once Kafka has it, never before."""
+    """On a log outside the database a block goes once the log has it, never before."""
     await _written(room_pool, 3)
     pool = await room_pool("intake")
     await pool.execute(
@@ -62,6 +64,6 @@ async def test_unpublished_blocks_are_never_deleted(room_pool: RoomPool, publish
         MEMBERS_ACCEPTED,
         published,
     )
-    await Retention(pool, "intake", lambda: {0}, NOTHING, relayed=True).prune_once()
+    await Retention(pool, MemoryLog(), "intake", lambda: {0}, NOTHING).prune_once()
 
     assert expected == (await _left(room_pool))[MEMBERS_ACCEPTED]

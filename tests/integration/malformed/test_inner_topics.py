@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import asyncpg
 import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -15,16 +14,14 @@ from notification.v1 import deduplication_pb2, routing_pb2
 from services.core.channel import Channel
 from services.core.notices import Notices
 from services.kit.config import load
-from services.kit.eventlog.kafka.client import KafkaSettings
 from services.kit.eventlog.outbox import append_outputs
 from services.kit.eventlog.port import Cursor, Output, Record, Row, TopicPartition
 from services.kit.eventlog.topics import dead_letter_topic
-from services.kit.postgres import Pool
 from services.routing.app import run
 from services.routing.config import Config
 from services.wire.incidents import encode_incident
 from services.wire.notices import notices_to_wire
-from tests.integration.eventlog.conftest import Bench, KafkaBench
+from tests.integration.eventlog.bench import Bench, bench_on
 from tests.integration.intake.conftest import a_document
 from tests.kafka_fixtures import PARTITIONS
 
@@ -36,33 +33,18 @@ _PATIENCE = 60.0  # seconds; a busy machine is slow, not wrong
 
 
 @pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[Pool]:
-    """Return a pool on an empty, migrated database."""
-    async with asyncpg.create_pool(database_url, min_size=1, max_size=4) as made:
+async def bench(database_url: str, log_settings: dict[str, str]) -> AsyncIterator[Bench]:
+    """Return each log in turn, beside an empty, migrated database."""
+    async with bench_on(database_url, log_settings) as made:
         yield made
 
 
 @pytest.fixture
-async def postgres_bench(pool: Pool) -> AsyncIterator[Bench]:
-    """Return the embedded log."""
-    made = Bench(pool)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def kafka_bench(pool: Pool, kafka: KafkaSettings) -> AsyncIterator[KafkaBench]:
-    """Return a real Kafka with empty topics."""
-    made = KafkaBench(pool, kafka)
-    yield made
-    await made.close()
-
-
-@pytest.fixture(params=["postgres", pytest.param("kafka", marks=pytest.mark.kafka)])
-def bench(request: pytest.FixtureRequest) -> Bench:
-    """Return each of the two logs in turn."""
-    made: Bench = request.getfixturevalue(f"{request.param}_bench")
-    return made
+async def kafka_bench(database_url: str, kafka_servers: str) -> AsyncIterator[Bench]:
+    """Return a real Kafka with empty topics alone."""
+    settings = {"HERAUT_LOG": "kafka", "HERAUT_KAFKA_BOOTSTRAP_SERVERS": kafka_servers}
+    async with bench_on(database_url, settings) as made:
+        yield made
 
 
 @asynccontextmanager
@@ -74,9 +56,8 @@ async def routing(bench: Bench, database_url: str, folder: Path) -> AsyncIterato
         "HERAUT_HTTP_HOST": "127.0.0.1",
         "HERAUT_HTTP_PORT": "0",
         "HERAUT_PARTITIONS": str(PARTITIONS),
+        **bench.settings,
     }
-    if isinstance(bench, KafkaBench):
-        settings |= {"HERAUT_LOG": "kafka", "HERAUT_KAFKA_BOOTSTRAP_SERVERS": bench.kafka.bootstrap_servers}
     stop = asyncio.Event()
     task = asyncio.create_task(run(load(Config, settings), stop, folder / "ready"))
     try:
@@ -167,9 +148,7 @@ async def test_corrupt_blocks_are_set_aside_and_the_others_go_on(
 
 
 @pytest.mark.kafka
-async def test_records_that_are_not_ours_are_set_aside(
-    kafka_bench: KafkaBench, database_url: str, tmp_path: Path
-) -> None:
+async def test_records_that_are_not_ours_are_set_aside(kafka_bench: Bench, database_url: str, tmp_path: Path) -> None:
     """A tombstone, a record of nobody, and headers that we never write, are dead letters; what is ours goes on."""
     bench = kafka_bench
     strays: list[tuple[bytes | None, list[tuple[str, bytes | None]], str]] = [
@@ -179,7 +158,7 @@ async def test_records_that_are_not_ours_are_set_aside(
         (a_block(7), [("source", b"deduplication"), ("seq", b"9" * 5_000)], "no-source"),
         (a_block(7), [("source", b"\xff"), ("seq", b"2")], "no-source"),
     ]
-    producer = AIOKafkaProducer(bootstrap_servers=bench.kafka.bootstrap_servers)
+    producer = AIOKafkaProducer(bootstrap_servers=bench.settings["HERAUT_KAFKA_BOOTSTRAP_SERVERS"])
     await producer.start()
     for value, headers, _ in strays:
         await producer.send_and_wait(NOTICES_RELEASED, value, key=b"", partition=PARTITION, headers=headers)
@@ -196,7 +175,7 @@ async def test_records_that_are_not_ours_are_set_aside(
     assert [value or b"" for value, _, _ in strays] == [letter.value for letter in letters]
 
 
-async def _after_the_tombstone(bench: KafkaBench) -> list[Row]:
+async def _after_the_tombstone(bench: Bench) -> list[Row]:
     """Return the rows of our own that follow: the tombstone had our first sequence."""
     async with bench.pool.acquire() as connection, connection.transaction():
         await append_outputs(

@@ -9,14 +9,36 @@ from aiokafka.admin import NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from services.kit.errors import ConfigError, RetryableError
-from services.kit.eventlog.kafka.client import Closing, KafkaAdmin, KafkaSettings, new_admin, passing_faults, started
+from services.kit.eventlog.kafka.client import KafkaAdmin, KafkaSettings, connected_admin, passing_faults
 from services.kit.eventlog.topics import TopicSetting, topic_settings
 
-__all__ = ["ensure_topics"]
+__all__ = ["delete_topics", "ensure_topics", "kafka_topics", "listed_topics"]
 
 # Leaders are elected within a second; a cluster that is busy starting may take some.
 _LEADER_SECONDS = 30.0
 _POLL_SECONDS = 0.1
+# Every topic of Heraut begins so; another system's topics on the same brokers are never touched.
+_OURS = "heraut."
+
+
+def kafka_topics(partitions: int) -> list[TopicSetting]:
+    """Return the topics of an installation of so many partitions, as they have to exist on Kafka."""
+    return list(topic_settings(partitions, "kafka"))
+
+
+async def listed_topics(kafka: KafkaSettings) -> list[str]:
+    """Return the names of Heraut's topics that exist. Raises RetryableError where the brokers cannot be reached."""
+    async with connected_admin(kafka) as admin:
+        with passing_faults("the topics cannot be listed"):
+            return [name for name in await admin.list_topics() if name.startswith(_OURS)]
+
+
+async def delete_topics(kafka: KafkaSettings) -> None:
+    """Delete all topics of Heraut. Raises RetryableError where the brokers cannot be reached."""
+    if names := await listed_topics(kafka):
+        async with connected_admin(kafka) as admin:
+            with passing_faults("the topics cannot be deleted"):
+                await admin.delete_topics(names)
 
 
 async def ensure_topics(kafka: KafkaSettings, partitions: int, replication_factor: int) -> Sequence[str]:
@@ -26,20 +48,15 @@ async def ensure_topics(kafka: KafkaSettings, partitions: int, replication_facto
     operators. Raises ConfigError where an existing topic has another number of partitions, or where the brokers
     refuse one; RetryableError where they cannot be reached.
     """
-    wanted = {setting.name: setting for setting in topic_settings(partitions, "kafka")}
-    closing = Closing()
-    admin = await started(new_admin(kafka), closing)
-    try:
+    wanted = {setting.name: setting for setting in kafka_topics(partitions)}
+    async with connected_admin(kafka) as admin:
         with passing_faults("the topics cannot be made"):
             _check(wanted, await _partitions(admin, wanted))
             # All are asked for: only the controller knows for certain which ones there are.
             made = await _create(admin, list(wanted.values()), replication_factor)
             await _wait_for_leaders(admin, wanted)
             _check(wanted, await _partitions(admin, wanted))
-    finally:
-        closing.add(admin)
-        await closing.wait()
-    return made
+            return made
 
 
 async def _partitions(admin: KafkaAdmin, wanted: Mapping[str, TopicSetting]) -> dict[str, Sequence[Mapping[str, Any]]]:
@@ -59,7 +76,7 @@ def _check(wanted: Mapping[str, TopicSetting], existing: Mapping[str, Sequence[o
 
 
 async def _create(admin: KafkaAdmin, topics: Sequence[TopicSetting], replication_factor: int) -> Sequence[str]:
-    """Ask for topics; returns those that were not there."""
+    """Ask for topics; returns the names of those that were not there."""
     new = [NewTopic(t.name, t.partitions, replication_factor, topic_configs=dict(t.config)) for t in topics]
     answer = await admin.create_topics(new)
     made, faults = [], []

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -12,9 +12,19 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError, ProducerClosed
 from aiokafka.helpers import create_ssl_context
 
+from services.kit.config import ServiceConfig
 from services.kit.errors import LogPositionError, RetryableError
 
-__all__ = ["Closing", "KafkaAdmin", "KafkaFields", "KafkaSettings", "new_admin", "passing_faults", "quietly", "started"]
+__all__ = [
+    "Closing",
+    "KafkaAdmin",
+    "KafkaSettings",
+    "connected_admin",
+    "new_admin",
+    "passing_faults",
+    "quietly",
+    "started",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -22,37 +32,9 @@ logger = logging.getLogger(__name__)
 REQUEST_SECONDS = 10.0
 
 
-class KafkaFields(Protocol):
-    """The settings as `ServiceConfig` has them, to be read only."""
-
-    @property
-    def kafka_bootstrap_servers(self) -> str | None: ...  # noqa: D102 - see core.environment
-
-    @property
-    def kafka_security_protocol(self) -> str: ...  # noqa: D102 - see core.environment
-
-    @property
-    def kafka_sasl_mechanism(self) -> str | None: ...  # noqa: D102 - see core.environment
-
-    @property
-    def kafka_sasl_username(self) -> str | None: ...  # noqa: D102 - see core.environment
-
-    @property
-    def kafka_sasl_password(self) -> str | None: ...  # noqa: D102 - see core.environment
-
-    @property
-    def kafka_ssl_cafile(self) -> str | None: ...  # noqa: D102 - see core.environment
-
-    @property
-    def kafka_ssl_certfile(self) -> str | None: ...  # noqa: D102 - see core.environment
-
-    @property
-    def kafka_ssl_keyfile(self) -> str | None: ...  # noqa: D102 - see core.environment
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KafkaSettings:
-    """Where the brokers are and who we are to them."""
+    """Where the brokers are, and how a client logs in to them."""
 
     bootstrap_servers: str
     security_protocol: str = "PLAINTEXT"
@@ -64,7 +46,7 @@ class KafkaSettings:
     ssl_keyfile: str | None = None
 
     @classmethod
-    def from_config(cls, config: KafkaFields) -> "KafkaSettings":
+    def from_config(cls, config: ServiceConfig) -> "KafkaSettings":
         """Take the settings out of a service's configuration."""
         return cls(
             bootstrap_servers=config.kafka_bootstrap_servers or "",
@@ -148,7 +130,7 @@ class Closing:
 
 
 async def _stop(client: _Client) -> None:
-    """Stop a client and close its connections, whatever it was in the middle of."""
+    """Stop a client and close its connections, also in the middle of a request."""
     connections = getattr(client, "client", None) or client._client  # type: ignore[attr-defined] # noqa: SLF001
     try:
         if isinstance(client, AIOKafkaProducer):
@@ -159,9 +141,9 @@ async def _stop(client: _Client) -> None:
 
 
 def _abandon(producer: AIOKafkaProducer) -> None:
-    """Fail what a producer still holds: it would try to deliver it, for ever if the broker does not come back.
+    """Fail the batches that a producer still holds: it would try for ever if the broker does not come back.
 
-    Nobody waits for it but publishers of other partitions, who begin afresh. aiokafka has no public way.
+    Only publishers of other partitions wait for these batches, and they begin afresh. aiokafka has no public way.
     """
     batches, sender = producer._message_accumulator, producer._sender  # noqa: SLF001
     queued = [batch for queue in batches._batches.values() for batch in queue]  # noqa: SLF001
@@ -169,7 +151,7 @@ def _abandon(producer: AIOKafkaProducer) -> None:
         batch.future.add_done_callback(_retrieve)
     batches.fail_all(ProducerClosed())
     if sender.sender_task is not None:
-        # It would look for a transaction to fail, and there is none.
+        # This callback would look for a transaction to fail, and there is none.
         sender.sender_task.remove_done_callback(sender._fail_all)  # noqa: SLF001
 
 
@@ -180,7 +162,7 @@ def _retrieve(future: "asyncio.Future[object]") -> None:
 
 
 async def quietly(work: Awaitable[None]) -> None:
-    """Do something whose failure matters to nobody, within a bound."""
+    """Do something whose failure has no consequence, within a bound of time."""
     try:
         # Twice a request: one under way, and one that follows it.
         async with asyncio.timeout(2 * REQUEST_SECONDS):
@@ -190,7 +172,7 @@ async def quietly(work: Awaitable[None]) -> None:
 
 
 async def started(client: C, closing: Closing) -> C:
-    """Start a client, within a bound. Raises RetryableError; the client is closed then."""
+    """Start a client, within a bound of time. Raises RetryableError; then the client is closed."""
     try:
         with passing_faults("the brokers cannot be reached"):
             async with asyncio.timeout(REQUEST_SECONDS):
@@ -200,3 +182,17 @@ async def started(client: C, closing: Closing) -> C:
             closing.add(client)
         raise
     return client
+
+
+@asynccontextmanager
+async def connected_admin(settings: KafkaSettings) -> AsyncIterator[KafkaAdmin]:
+    """Lend an admin client, and close it at the end. Raises RetryableError where the brokers cannot be reached."""
+    closing = Closing()
+    try:
+        admin = await started(new_admin(settings), closing)
+        try:
+            yield admin
+        finally:
+            closing.add(admin)
+    finally:
+        await closing.wait()

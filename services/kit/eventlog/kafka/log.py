@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition as KafkaPartition
 
-from services.kit.eventlog.kafka.client import Closing, KafkaFields, KafkaSettings, passing_faults, started
+from services.kit.eventlog.kafka.client import Closing, KafkaSettings, passing_faults, started
 from services.kit.eventlog.kafka.progress import KafkaProgress
 from services.kit.eventlog.kafka.reader import KafkaReader, between, new_consumer
 from services.kit.eventlog.kafka.writer import KafkaWriter
@@ -42,11 +42,6 @@ class KafkaLog:
         self._probe: AIOKafkaConsumer | None = None
         self._probing = asyncio.Lock()
 
-    @classmethod
-    def from_config(cls, config: KafkaFields, stage: str) -> "KafkaLog":
-        """Make the log of a stage from a service's configuration."""
-        return cls(KafkaSettings.from_config(config), stage)
-
     async def assign(self, cursors: Mapping[TopicPartition, Cursor]) -> None:
         """Read these partitions, and no others, from these offsets.
 
@@ -60,12 +55,8 @@ class KafkaLog:
         return await self._reader.fetch(limit, wait)
 
     def pause(self, partitions: Sequence[TopicPartition]) -> None:
-        """Return no records of these partitions until resumed; connections are kept alive."""
+        """Return no records of these partitions until they are assigned anew; connections are kept alive."""
         self._reader.pause(partitions)
-
-    def resume(self, partitions: Sequence[TopicPartition]) -> None:
-        """Return records of these partitions again."""
-        self._reader.resume(partitions)
 
     async def publish(self, source: str, at: TopicPartition, rows: Sequence[Row]) -> None:
         """Write rows, in sequence order; returns when all in-sync replicas have them.

@@ -106,21 +106,11 @@ class KafkaReader:
         return records
 
     def pause(self, partitions: Sequence[TopicPartition]) -> None:
-        """Return no records of these partitions until resumed; the client keeps its connection."""
+        """Return no records of these partitions until they are assigned anew; the client keeps its connection."""
         fresh = [at for at in partitions if at in self._positions and at not in self._paused]
         self._paused.update(fresh)
         if self._consumer is not None and fresh:
             self._consumer.pause(*map(_theirs, fresh))
-
-    def resume(self, partitions: Sequence[TopicPartition]) -> None:
-        """Return records of these partitions again."""
-        paused = [at for at in partitions if at in self._paused]
-        self._paused.difference_update(paused)
-        self._heard.update(dict.fromkeys(paused, time.monotonic()))
-        if self._consumer is not None and paused:
-            self._consumer.resume(*map(_theirs, paused))
-        self._pace.reset()
-        self._changed.set()
 
     async def backlog(self) -> Mapping[TopicPartition, int]:
         """Return how many records lie between the reading position and the end, by assigned partition."""

@@ -3,7 +3,7 @@
 import pytest
 
 from services.kit.errors import InvalidMessage
-from services.kit.eventlog.dead_letters import DeadLetter, DlqLimit, DlqTally, dead_letter, one, position_of
+from services.kit.eventlog.dead_letters import DeadLetter, DlqLimit, DlqTally, dead_letter, position_of
 from services.kit.eventlog.port import Record, TopicPartition
 
 RECORD = Record(
@@ -41,14 +41,6 @@ def test_what_is_shown_says_why_and_nothing_of_the_payload() -> None:
         "position", "at", "bytes", "original-topic", "original-partition", "original-offset",
         "original-source", "original-seq", "reason", "error-class", "service-version",
     }  # fmt: skip
-
-
-def test_a_single_entry_is_set_aside_with_the_origin_of_its_block() -> None:
-    """A dead letter of one has the value that it is given and the origin of the whole."""
-    output = one(RECORD, "intake", "InvalidMessage", "bad-row", value=b"one row")
-
-    assert output.value == b"one row"
-    assert _read_back(output.headers).original == TopicPartition("heraut.cohort.v1", 3)
 
 
 def test_a_reason_is_bounded() -> None:

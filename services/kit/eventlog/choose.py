@@ -1,0 +1,78 @@
+"""Which event logs there are. Everything that depends on the word of HERAUT_LOG is asked of an `Installation`.
+
+An adapter is loaded when it is chosen: a process on the embedded log never loads the client of Kafka.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Protocol
+
+from services.kit.config import ServiceConfig
+from services.kit.eventlog.port import EventLog
+from services.kit.eventlog.replay import DeadLetters
+from services.kit.postgres import Connection, Pool
+
+__all__ = ["Installation", "installation_of"]
+
+
+class Installation(Protocol):
+    """An event log as it is configured: what a process, a command and the demo need of it."""
+
+    @property
+    def has_servers(self) -> bool:
+        """Tell whether the log has servers of its own, on which topics have to be made."""
+        ...
+
+    def open(self, stage: str, pool: Pool) -> EventLog:
+        """Open the log of one stage of one process; `pool` is the stage's own database."""
+        ...
+
+    def dead_letters(self, connection: Connection) -> DeadLetters:
+        """Open the dead letters; `connection` is the owner's of the database."""
+        ...
+
+    async def make_topics(self) -> Sequence[str]:
+        """Make the topics that are missing; returns their names. Safe to repeat.
+
+        Raises ConfigError where a topic exists with another number of partitions or cannot be made, RetryableError
+        where the servers cannot be reached.
+        """
+        ...
+
+    async def topics(self) -> Sequence[str]:
+        """Return the names of Heraut's topics on the servers. Raises RetryableError."""
+        ...
+
+    async def delete_topics(self) -> None:
+        """Delete Heraut's topics from the servers. Raises RetryableError."""
+        ...
+
+    async def check(self) -> str:
+        """Say in a few words where the log is, once it answered and has all that it needs.
+
+        Raises ConfigError where something is missing, RetryableError where the servers cannot be reached.
+        """
+        ...
+
+
+def installation_of(config: ServiceConfig) -> Installation:
+    """Return the event log that HERAUT_LOG names, with its settings."""
+    return _LOADERS[config.log](config)
+
+
+def _embedded(_: ServiceConfig) -> Installation:
+    from services.kit.eventlog.embedded import EmbeddedInstallation  # noqa: PLC0415 - see the module's docstring
+
+    return EmbeddedInstallation()
+
+
+def _kafka(config: ServiceConfig) -> Installation:
+    from services.kit.eventlog.kafka import KafkaInstallation  # noqa: PLC0415 - see the module's docstring
+
+    return KafkaInstallation(config)
+
+
+# By the word of HERAUT_LOG. `config.LOGS` has the same words, with the setting that each of them needs.
+_LOADERS: Mapping[str, Callable[[ServiceConfig], Installation]] = MappingProxyType(
+    {"postgres": _embedded, "kafka": _kafka}
+)

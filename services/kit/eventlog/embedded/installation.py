@@ -1,0 +1,38 @@
+"""The embedded log as it is configured: what a process, a command and the demo need of it."""
+
+from collections.abc import Sequence
+
+from services.kit.eventlog.embedded.log import EmbeddedLog
+from services.kit.eventlog.embedded.replay import EmbeddedDeadLetters
+from services.kit.postgres import Connection, Pool
+
+__all__ = ["EmbeddedInstallation"]
+
+
+class EmbeddedInstallation:
+    """The log table of a database: the migrations make it, so there are no servers and no topics to make."""
+
+    has_servers = False
+
+    def open(self, stage: str, pool: Pool) -> EmbeddedLog:
+        """Open the log of one stage of one process, in the database of `pool`."""
+        return EmbeddedLog(pool, stage)
+
+    def dead_letters(self, connection: Connection) -> EmbeddedDeadLetters:
+        """Open the dead letters in the database of `connection`."""
+        return EmbeddedDeadLetters(connection)
+
+    async def make_topics(self) -> Sequence[str]:
+        """Return no names: a topic is a word in the log table."""
+        return ()
+
+    async def topics(self) -> Sequence[str]:
+        """Return no names."""
+        return ()
+
+    async def delete_topics(self) -> None:
+        """Nothing to do: the blocks go with the database."""
+
+    async def check(self) -> str:
+        """Say where the log is; the database is checked by itself."""
+        return "embedded in the database"

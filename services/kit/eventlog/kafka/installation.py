@@ -1,0 +1,51 @@
+"""Kafka as it is configured: what a process, a command and the demo need of it."""
+
+from collections.abc import Sequence
+
+from services.kit.config import ServiceConfig
+from services.kit.errors import ConfigError
+from services.kit.eventlog.kafka.admin import delete_topics, ensure_topics, kafka_topics, listed_topics
+from services.kit.eventlog.kafka.client import KafkaSettings
+from services.kit.eventlog.kafka.log import KafkaLog
+from services.kit.eventlog.kafka.replay import KafkaDeadLetters
+from services.kit.postgres import Connection, Pool
+
+__all__ = ["KafkaInstallation"]
+
+
+class KafkaInstallation:
+    """The brokers of one configuration."""
+
+    has_servers = True
+
+    def __init__(self, config: ServiceConfig) -> None:
+        self._kafka = KafkaSettings.from_config(config)
+        self._partitions = config.partitions
+        self._replication = config.kafka_replication
+
+    def open(self, stage: str, pool: Pool) -> KafkaLog:  # noqa: ARG002 - the port's: blocks lie on the brokers
+        """Open the log of one stage of one process."""
+        return KafkaLog(self._kafka, stage)
+
+    def dead_letters(self, connection: Connection) -> KafkaDeadLetters:
+        """Open the dead letters; blocks that are sent back pass through the database of `connection`."""
+        return KafkaDeadLetters(self._kafka, connection, self._partitions)
+
+    async def make_topics(self) -> Sequence[str]:
+        """Make the topics that are missing; returns their names. Raises ConfigError and RetryableError."""
+        return await ensure_topics(self._kafka, self._partitions, self._replication)
+
+    async def topics(self) -> Sequence[str]:
+        """Return the names of Heraut's topics that exist. Raises RetryableError."""
+        return await listed_topics(self._kafka)
+
+    async def delete_topics(self) -> None:
+        """Delete all of Heraut's topics. Raises RetryableError."""
+        await delete_topics(self._kafka)
+
+    async def check(self) -> str:
+        """Say where the brokers are, once they answered and have every topic. Raises ConfigError, RetryableError."""
+        wanted = {topic.name for topic in kafka_topics(self._partitions)}
+        if missing := wanted.difference(await listed_topics(self._kafka)):
+            raise ConfigError(f"{len(missing)} of {len(wanted)} topics are missing: run `heraut topics`")
+        return f"Kafka at {self._kafka.bootstrap_servers}, {len(wanted)} topics"
