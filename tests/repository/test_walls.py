@@ -1,0 +1,95 @@
+"""The import rules of pyproject.toml: each of them fails where it is broken, so none is there for show."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import grimp
+import pytest
+from importlinter.api import read_configuration
+from importlinter.contracts.forbidden import ForbiddenContract
+from importlinter.contracts.independence import IndependenceContract
+from importlinter.contracts.layers import LayersContract
+from importlinter.contracts.protected import ProtectedContract
+from importlinter.domain.contract import Contract
+
+ROOT = Path(__file__).parents[2]
+TYPES: Mapping[str, Callable[..., Contract]] = {
+    "forbidden": ForbiddenContract,
+    "independence": IndependenceContract,
+    "layers": LayersContract,
+    "protected": ProtectedContract,
+}
+# Imports that must not be, as importer and imported module. Every rule is broken by one of them.
+VIOLATIONS = [
+    ("services.kit.errors", "services.wire.columns"),  # the kit knows no room's noun
+    ("services.routing.domain", "services.cli.console"),
+    ("services.kit.postgres.pool", "services.kit.eventlog.port"),  # a floor of the kit upwards
+    ("services.kit.eventlog.embedded.log", "services.kit.eventlog.kafka.log"),  # from one adapter to another
+    ("services.kit.stage.loop", "services.kit.postgres.pool"),  # past a face, inside the kit
+    ("services.cli.__main__", "services.kit.vault.keys"),  # past a face, from above
+    ("services.tracking.app", "services.kit.eventlog.kafka"),
+    ("services.kit.process.service", "aiokafka"),
+    ("services.routing.handlers", "services.tracking.store"),  # from room to room
+    ("services.routing.domain", "services.routing.handlers"),
+    ("services.routing.domain", "asyncio"),
+    ("services.core.ids", "asyncpg"),
+    ("services.routing.handlers", "notification.v1.routing_pb2"),
+]
+
+
+def _contracts() -> dict[str, Contract]:
+    """Return the rules of pyproject.toml by name."""
+    configuration = read_configuration(str(ROOT / "pyproject.toml"))
+    options = configuration["session_options"]
+    return {
+        str(own["name"]): TYPES[str(own["type"])](
+            str(own["name"]), options, {k: v for k, v in own.items() if k not in {"name", "type"}}
+        )
+        for own in configuration["contracts_options"]
+    }
+
+
+def _broken_by(graph: grimp.ImportGraph) -> set[str]:
+    return {name for name, contract in _contracts().items() if not contract.check(graph, verbose=False).kept}
+
+
+@pytest.fixture(scope="module")
+def graph() -> grimp.ImportGraph:
+    """Return all imports of the project; a test leaves them as they were."""
+    return grimp.build_graph("services", "notification", include_external_packages=True, cache_dir=None)
+
+
+@pytest.fixture(scope="module")
+def broken(graph: grimp.ImportGraph) -> dict[tuple[str, str], set[str]]:
+    """Return which rules each violation breaks."""
+    found = {}
+    for importer, imported in VIOLATIONS:
+        graph.add_import(importer=importer, imported=imported, line_number=1, line_contents="")
+        found[importer, imported] = _broken_by(graph)
+        graph.remove_import(importer=importer, imported=imported)
+    return found
+
+
+def test_the_project_keeps_its_rules(graph: grimp.ImportGraph) -> None:
+    """Without a violation no rule is broken."""
+    assert set() == _broken_by(graph)
+
+
+def test_every_violation_is_seen(broken: dict[tuple[str, str], set[str]]) -> None:
+    """No import of the list passes all rules."""
+    assert [violation for violation, rules in broken.items() if not rules] == []
+
+
+def test_every_rule_can_be_broken(broken: dict[tuple[str, str], set[str]]) -> None:
+    """A rule that nothing breaks would hold whatever was written."""
+    assert set().union(*broken.values()) == _contracts().keys()
+
+
+@pytest.mark.parametrize("stray", ["services.stray", "services.kit.stray", "services.kit.eventlog.stray"])
+def test_a_module_on_no_floor_is_seen(graph: grimp.ImportGraph, stray: str) -> None:
+    """What is added to the services, the kit or the event log has to be given its place in the order."""
+    graph.add_module(stray)
+    broken = _broken_by(graph)
+    graph.remove_module(stray)
+
+    assert 1 == len(broken)
