@@ -1,5 +1,5 @@
 # The front door; each target is one command that works without make as well.
-.PHONY: help demo test check lock contracts dashboards
+.PHONY: help demo test unit check lock contracts dashboards
 PYTHON ?= python3
 
 help: ## say what there is
@@ -11,8 +11,11 @@ demo: ## set up, then run the main job on made-up people
 test: ## set up, then run every check and test
 	$(PYTHON) deploy/bootstrap.py test
 
-check: ## style, types and walls only
-	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports
+unit: ## set up, then run the quick tests, which need no server
+	$(PYTHON) deploy/bootstrap.py unit
+
+check: ## style, types, walls and contracts, no test
+	.venv/bin/python deploy/checks.py static
 
 lock: ## write the lock files anew
 	deploy/lock.sh

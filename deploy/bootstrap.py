@@ -3,7 +3,9 @@
 
     python3 deploy/bootstrap.py setup            .venv with `heraut` in it
     python3 deploy/bootstrap.py demo [...]       setup, then `heraut demo [...]`
-    python3 deploy/bootstrap.py test [...]       setup with the tools of development, then all checks and tests
+    python3 deploy/bootstrap.py test [...]       setup with the tools of development, then all checks and tests;
+                                                 with arguments pytest alone, which gets them
+    python3 deploy/bootstrap.py unit             the same setup, then the quick tests, which need no server
 
 Needs Python 3.11 or newer with venv or pip, and the package index that pip is set up for; standard library only.
 """
@@ -29,18 +31,20 @@ NEWER_PYTHONS = ("python3.14", "python3.13", "python3.12", "python3.11")
 def main() -> int:
     """Do what the first argument says."""
     command, *rest = sys.argv[1:] or ["help"]
-    if command not in {"setup", "demo", "test"}:
+    if command not in {"setup", "demo", "test", "unit"}:
         print(__doc__)
         return 0 if command in {"help", "-h", "--help"} else 2
     _use_a_new_enough_python()
     started = time.monotonic()
-    set_up("dev" if command == "test" else "run")
+    set_up("dev" if command in {"test", "unit"} else "run")
     if command == "setup":
         print(f"ready in {time.monotonic() - started:.0f} s: {VENV / 'bin' / 'heraut'}")
         return 0
     if command == "demo":
         os.execv(PYTHON, [str(PYTHON), "-m", "services.cli", "demo", *rest])  # noqa: S606 - the demo takes our place
-    return subprocess.call([PYTHON, ROOT / "deploy" / "checks.py", *rest], cwd=ROOT)
+    if rest:
+        return subprocess.call([PYTHON, "-m", "pytest", *rest], cwd=ROOT)
+    return subprocess.call([PYTHON, ROOT / "deploy" / "checks.py", "unit" if command == "unit" else "all"], cwd=ROOT)
 
 
 def set_up(kind: str) -> None:

@@ -1,36 +1,58 @@
 #!/usr/bin/env python3
 """Every check of the project in the order of their cost: style, types, walls, contracts, tests.
 
-Run by `deploy/bootstrap.py test`; further arguments go to pytest, and then only the tests run.
+    python deploy/checks.py                  all of them, as continuous integration does
+    python deploy/checks.py static           those that run no test, as `make check` and pre-commit do
+    python deploy/checks.py unit             the quick tests, which need no server
+    python deploy/checks.py style types      these two
+
+Run by the Python of `.venv`, which has the tools; `deploy/bootstrap.py` sets it up and calls this.
 """
 
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 PYTEST = [sys.executable, "-m", "pytest"]
 
-CHECKS: dict[str, list[str]] = {
+STATIC: dict[str, list[str]] = {
     "style": [str(BIN / "ruff"), "check", "."],
     "format": [str(BIN / "ruff"), "format", "--check", "."],
     "types": [str(BIN / "mypy")],
     "walls": [str(BIN / "lint-imports")],
     "contracts": [sys.executable, "proto/generate.py", "--check"],
-    "tests": PYTEST,
 }
+TESTS: dict[str, list[str]] = {
+    "unit": [*PYTEST, "tests/unit", "tests/contract", "tests/repository"],
+    "tests": PYTEST,  # all, those of `unit` among them
+}
+CHECKS = STATIC | TESTS
+GROUPS: dict[str, list[str]] = {"static": [*STATIC], "all": [*STATIC, "tests"]}
 
 
 def main() -> int:
-    """Run the checks; the exit status is 1 as soon as one has failed, after all of them ran."""
-    if len(sys.argv) > 1:
-        return subprocess.call([*PYTEST, *sys.argv[1:]], cwd=ROOT)
-    failed = [name for name, command in CHECKS.items() if not _passes(name, command)]
+    """Run the checks that are named; the exit status is 1 where one has failed, after all of them ran."""
+    try:
+        names = named(sys.argv[1:] or ["all"])
+    except KeyError as unknown:
+        print(f"there is no check {unknown}: {', '.join([*CHECKS, *GROUPS])}")
+        return 2
+    failed = [name for name in names if not _passes(name, CHECKS[name])]
     if failed:
         print(f"failed: {', '.join(failed)}")
     return 1 if failed else 0
+
+
+def named(words: Sequence[str]) -> list[str]:
+    """Return the checks that these words name, groups taken apart. Raises KeyError for any other word."""
+    names = [name for word in words for name in GROUPS.get(word, [word])]
+    for name in names:
+        CHECKS[name]
+    return names
 
 
 def _passes(name: str, command: list[str]) -> bool:

@@ -1,0 +1,31 @@
+"""One list of checks: what a developer, a commit and continuous integration run is the same."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from deploy.checks import CHECKS, STATIC, named
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("file", ["Makefile", ".pre-commit-config.yaml"])
+def test_checks_are_run_by_their_name(file: str) -> None:
+    """No other file repeats how a check is run, and each names checks that there are."""
+    text = (ROOT / file).read_text(encoding="utf-8")
+    calls = re.findall(r"deploy/checks\.py (.+)", text)
+
+    assert [named(call.split()) for call in calls] == [[*STATIC]]
+    assert re.findall(r"\b(ruff|mypy|lint-imports|pytest)\b", text) == []
+
+
+def test_all_is_every_check_once() -> None:
+    """Continuous integration leaves none out; the quick tests are among all tests."""
+    assert {*named(["all"]), "unit"} == CHECKS.keys()
+
+
+def test_an_unknown_check_is_told() -> None:
+    """A check that was misspelt is not taken for one that passed."""
+    with pytest.raises(KeyError):
+        named(["style", "tipes"])
