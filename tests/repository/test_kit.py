@@ -43,6 +43,18 @@ def test_kit_knows_no_rooms_noun() -> None:
     assert {name: nouns for name, nouns in guilty.items() if nouns} == {}
 
 
+def test_the_readme_names_every_package() -> None:
+    """A reader finds all of the kit in its order; the order itself is held by the import rules."""
+    rows = re.findall(r"^\| (`.+?) \|", (KIT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    named = sorted(name for row in rows for name in re.findall(r"`(\w+)`", row))
+
+    assert named == sorted(
+        path.stem
+        for path in KIT.iterdir()
+        if path.name != "__init__.py" and (path.suffix == ".py" or (path / "__init__.py").exists())
+    )
+
+
 def test_which_log_it_is_is_asked_of_the_log() -> None:
     """No code compares the word of HERAUT_LOG: a new log is a row in `config.LOGS` and one in `choose.py`."""
     guilty = {

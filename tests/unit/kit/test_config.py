@@ -53,6 +53,14 @@ def test_kafka_needs_its_address() -> None:
         load(ServiceConfig, {"HERAUT_LOG": "kafka"})
 
 
+@pytest.mark.parametrize(("log", "servers"), [("postgres", None), ("kafka", "b:9092")])
+def test_servers_are_those_of_the_log_that_is_chosen(log: str, servers: str | None) -> None:
+    """Servers of another log may be set as well, and mean nothing then."""
+    config = load(ServiceConfig, {"HERAUT_LOG": log, "HERAUT_KAFKA_BOOTSTRAP_SERVERS": "b:9092"})
+
+    assert servers == config.log_servers
+
+
 def test_secrets_come_from_files(tmp_path: Path) -> None:
     """A secret may lie in a file, its newline aside."""
     secret = tmp_path / "token"
