@@ -1,4 +1,4 @@
-"""The real clock. Everything that waits or dates gets one handed in, so that a test can hold time still."""
+"""The real clock. Code that waits or dates gets a clock as a parameter, so that a test can hold time still."""
 
 import time
 from datetime import UTC, datetime

@@ -73,7 +73,7 @@ def duration(text: str) -> timedelta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceConfig:
-    """What every service needs to know; a room's own Config adds to it."""
+    """The settings of every service; a room's own Config adds to them."""
 
     log: str = setting("HERAUT_LOG", one_of(*LOGS), default=DEFAULT_LOG)
     kafka_bootstrap_servers: str | None = setting("HERAUT_KAFKA_BOOTSTRAP_SERVERS", default=None)

@@ -11,11 +11,11 @@ __all__ = [
 
 
 class HerautError(Exception):
-    """Whatever Heraut itself raises."""
+    """The base of all errors that Heraut itself raises."""
 
 
 class ConfigError(HerautError):
-    """The environment says something that cannot be; one line a fault, all of them at once."""
+    """The settings cannot be used. The message has all faults, one a line."""
 
 
 class InvalidMessage(HerautError):  # noqa: N818 - the field's own word for it
@@ -30,7 +30,7 @@ class InvalidMessage(HerautError):  # noqa: N818 - the field's own word for it
 
 
 class RetryableError(HerautError):
-    """A passing fault: the same again after a while. `after` is the wait asked for, in seconds."""
+    """A passing fault: the same call may succeed after a while. `after` is the wait asked for, in seconds."""
 
     def __init__(self, message: str, after: float | None = None) -> None:
         super().__init__(message)
@@ -38,8 +38,8 @@ class RetryableError(HerautError):
 
 
 class LostOwnershipError(HerautError):
-    """Another process owns the partition now, or the position moved under us: take over afresh."""
+    """Another process owns the partition now, or has moved its position: the partition is taken over afresh."""
 
 
 class LogPositionError(HerautError):
-    """The log and the database disagree in a way that no take-over mends: the partition stops, a human looks."""
+    """The log and the database disagree in a way that no take-over mends: the partition stops until a human acts."""

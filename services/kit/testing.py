@@ -42,7 +42,7 @@ class MemoryTopics:
     def write(
         self, at: TopicPartition, value: bytes | None, *, source: str = "", seq: int = 0, row: Row | None = None
     ) -> Record:
-        """Add a record at the end, whatever sequence it says."""
+        """Add a record at the end, with any sequence."""
         partition = self.records[at]
         written, headers = (row.at, row.headers) if row else (0, ())
         record = Record(*at, len(partition), source, seq, written, value, headers)

@@ -1,8 +1,8 @@
 """The event log: one port, and an adapter for each log that there is (Kafka, and PostgreSQL itself).
 
 A record is a block. Each carries its source (the stage that wrote it) and a sequence without gaps per
-(source, topic, partition), given at the writer's commit; a reader takes a block if its sequence is the
-next one, and so notices a repeat and a loss alike. Order across sources is nobody's promise.
+(source, topic, partition), given at the writer's commit. A reader takes a block if its sequence is the next one, and
+so notices a repeat and a loss alike. There is no promised order across sources.
 """
 
 from services.kit.eventlog.choose import Installation, installation_of

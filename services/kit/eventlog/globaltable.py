@@ -1,7 +1,7 @@
 """A small topic that every process reads whole, from its beginning, into memory.
 
 Of each key the highest version holds, wherever it stands in the log, so repeats and late arrivals change nothing.
-Nobody owns anything here: each process reads for itself, and keeps what it knows through any outage of the log.
+No process owns the topic: each reads it for itself, and keeps what it knows through any outage of the log.
 """
 
 import asyncio

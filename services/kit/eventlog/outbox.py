@@ -1,4 +1,4 @@
-"""Writing to the event log from a transaction: the rows are the log itself (embedded), or what a relay publishes.
+"""Writing to the event log from a transaction. The rows are the log itself (embedded), or a relay publishes them.
 
 A sequence per (source, topic, partition) without gaps is what lets a reader notice a repeat and a loss alike. It
 comes from a head row that stays locked until the commit; a database sequence would let readers skip a late commit.
@@ -22,9 +22,9 @@ _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 async def append_outputs(connection: Connection, source: str, outputs: Sequence[Output]) -> None:
     """Write blocks to the log, in order, as `source`. Must be the last statement of the transaction.
 
-    Heads are locked in key order until the commit, so whatever follows would make every other writer of the
-    same partitions wait. Several processes may write as one source: the head row orders them. Raises
-    ValueError for a block that the log does not take (its codec must cut smaller ones).
+    Heads are locked in key order until the commit, so a later statement would make every other writer of the same
+    partitions wait. Several processes may write as one source: the head row orders them. Raises ValueError for a
+    block that is too large for the log (its codec must cut smaller ones).
     """
     if not outputs:
         return
@@ -46,6 +46,6 @@ async def append_outputs(connection: Connection, source: str, outputs: Sequence[
 
 
 def _check_size(output: Output) -> None:
-    """Refuse what Kafka would refuse later, when it is committed and stands in the way of all that follow."""
+    """Refuse a block that Kafka would refuse after the commit: there it would hold up all blocks behind it."""
     if len(output.value) > MAX_BLOCK_BYTES and not is_dead_letter_topic(output.topic):
         raise ValueError(f"a block of {len(output.value)} bytes for {output.topic}; the log takes {MAX_BLOCK_BYTES}")

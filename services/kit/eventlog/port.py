@@ -1,8 +1,8 @@
 """The event log as a stage sees it: one port, an adapter for each log that there is (`choose.py`).
 
 A record is a block. Each carries its source (the stage that wrote it) and a sequence without gaps per
-(source, topic, partition), given at the writer's commit; a reader takes a block if its sequence is the
-next one, and so notices a repeat and a loss alike. Order across sources is nobody's promise.
+(source, topic, partition), given at the writer's commit. A reader takes a block if its sequence is the next one, and
+so notices a repeat and a loss alike. There is no promised order across sources.
 """
 
 from collections.abc import Mapping, Sequence
@@ -102,8 +102,8 @@ class EventLog(Protocol):
     async def publish(self, source: str, at: TopicPartition, rows: Sequence[Row]) -> None:
         """Write rows, in sequence order, durably (all in-sync replicas); returns when acknowledged.
 
-        Nothing to do on the embedded log, where the committed row is the log. Raises RetryableError: then
-        the same rows must be published again before any later ones.
+        A log inside the database has nothing to do. Raises RetryableError: then the same rows must be published
+        again before any later ones.
         """
         ...
 
@@ -125,9 +125,9 @@ class EventLog(Protocol):
         ...
 
     async def note_progress(self, cursors: Mapping[TopicPartition, Cursor]) -> None:
-        """Say how far the stage has committed, for retention and for those who watch the lag; about once a second."""
+        """Say how far the stage has committed, for retention and for lag exporters; called about once a second."""
         ...
 
     async def close(self) -> None:
-        """Let go of connections; what was not committed is read again by whoever comes next."""
+        """Close all connections. The next owner of a partition reads again what was not committed."""
         ...

@@ -1,12 +1,12 @@
 """The PostgreSQL that comes with Heraut: real PostgreSQL from a wheel, run by us, for one machine.
 
 The wheel's own Python is not used: it adds a system user, loosens the permissions of parent folders when it is
-root, and stops the server at exit. Here the server outlives whoever started it, kill -9 included, and is attached
-to or restarted at the next start. It listens on a Unix socket in a folder of its own, and nowhere else.
+root, and stops the server at exit. Here the server outlives the process that started it, also one that was killed,
+and the next start attaches to it or restarts it. It listens on a Unix socket in a folder of its own, and nowhere else.
 
 PostgreSQL refuses to run as root. Started by root it runs as an unprivileged user, who may not be able to walk to
 the data directory; then the cluster lies in a folder of root's that he can reach, and `<data>/postgres/elsewhere`
-says where. That is decided once: a cluster never moves, whatever happens to the permissions around it.
+says where. That is decided once: a cluster never moves, also when the permissions around it change.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ __all__ = ["EmbeddedPostgres", "EmbeddedPostgresError"]
 _SUPERUSER = "heraut"
 _DATABASE = "heraut"
 _SOCKET = ".s.PGSQL.5432"
-# Not TMPDIR: two processes must mean the same folder whatever their environment.
+# Not TMPDIR: two processes with different environments must mean the same folder.
 _SOCKET_PARENTS = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - a folder of our own in it, 0700, owner checked
 # A crash recovery of a few gigabytes of log, on a slow disk.
 _START_SECONDS = 300.0
@@ -72,7 +72,7 @@ class EmbeddedPostgres:
         self._pointer = self._inside / "elsewhere"
 
     async def ensure_running(self) -> str:
-        """Start the server, or attach to it, and give the URL of its owner.
+        """Start the server, or attach to it, and return the URL of its owner.
 
         Safe to call from several processes at once. The URL stays the same over restarts. Raises
         EmbeddedPostgresError.
@@ -137,7 +137,7 @@ class EmbeddedPostgres:
             if not self._cluster.exists():
                 self._make()
             if self.server_pid is not None and not (self._socket_dir / _SOCKET).exists() and self._says_ready():
-                self._stop()  # somebody cleaned the folder of sockets: nobody can ever reach this server again
+                self._stop()  # the folder of sockets was cleaned, so this server cannot be reached any more
             self._wait_until_it_answers()
         return self.url
 
@@ -148,7 +148,7 @@ class EmbeddedPostgres:
         user = server_user(None)
         home = self._inside
         if user and not can_enter(user, self._data_dir):
-            # A name of its own: an emptied data directory must not find the cluster of the one before.
+            # The name is random, so that an emptied data directory does not find the cluster of the one before.
             home = root_home() / f"{_short_hash(str(self._data_dir))}-{secrets.token_hex(4)}"
         _own_folder(home, user)
         self._init(home, user)
@@ -190,8 +190,8 @@ class EmbeddedPostgres:
         _own_folder(self._socket_dir, user)
         self._configure(user)
         self._forget_stranger()
-        # Gives 0 once the server is ready. Otherwise it may be recovering still, or have refused because processes
-        # of a killed server hold its memory for a moment: whoever waits for it tries again.
+        # Exit status 0: the server is ready. Otherwise it may be recovering still, or it refused because processes of a
+        # killed server hold its memory for a moment. Either way `_wait_until_it_answers` tries again.
         patience = str(int(_START_SECONDS))
         pg_ctl = [installed(user) / "pg_ctl", "start", "-D", self._cluster, "-l", self.log_file]
         run_as(user, [*pg_ctl, "-s", "-w", "-t", patience])
@@ -199,11 +199,11 @@ class EmbeddedPostgres:
     def _forget_stranger(self) -> None:
         """Remove the pid file of a dead server whose number a stranger has now: PostgreSQL would not dare to.
 
-        Only where nobody works in the cluster: its last processes may outlive a killed server by a moment.
+        Only where no process works in the cluster: the last ones may outlive a killed server by a moment.
         """
         with suppress(OSError, ValueError):
             pid = int((self._cluster / "postmaster.pid").read_text().split("\n", 1)[0])
-            os.kill(pid, 0)  # where nobody has the number, PostgreSQL itself sees to the file
+            os.kill(pid, 0)  # raises where no process has the number: then PostgreSQL itself removes the file
             processes = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
             if processes and not any(_works_in(process, self._cluster) for process in processes):
                 (self._cluster / "postmaster.pid").unlink()
@@ -253,7 +253,10 @@ class EmbeddedPostgres:
 
 
 def _own_folder(folder: Path, user: ServerUser | None) -> None:
-    """Make a folder that only its user (and root) can enter. Raises where somebody else's is there."""
+    """Make a folder that only its user (and root) can enter.
+
+    Raises EmbeddedPostgresError where another user's is there.
+    """
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700, parents=True)
     found = folder.lstat()

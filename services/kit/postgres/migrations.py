@@ -30,7 +30,7 @@ _ADVISORY_LOCK = 437288
 _PATIENCE = 300.0
 # A migration waits this long for a lock and then gives up, rather than queueing everybody else behind it.
 _LOCK_TIMEOUT = "4s"
-# What runs before the code does holds up the deployment; what runs after it may take its time (an index).
+# A `pre` migration holds up the deployment of the code; a `post` migration may take its time (an index).
 _STATEMENT_TIMEOUT = {"pre": "60s", "post": "30min"}
 _NAME = re.compile(r"(\d{4})_(pre|post)_[a-z0-9_]+\.sql")
 
@@ -41,7 +41,7 @@ class MigrationError(HerautError):
 
 @dataclass(slots=True)
 class MigrationReport:
-    """What was done."""
+    """Which migrations were applied now, and how many had been applied before."""
 
     applied: list[str] = field(default_factory=list)
     present: int = 0
@@ -170,7 +170,7 @@ async def _make_login(connection: Connection, role: str, url: str) -> None:
     if not login:
         raise MigrationError(f"HERAUT_DATABASE_URL_{role.removeprefix('heraut_').upper()} names no user")
     if login == await connection.fetchval("select current_user::text"):
-        return  # the owner: his role and password are not ours to change
+        return  # the owner's role and password stay as they are
     if not await _exists(connection, login):
         await connection.execute(f"create role {_quoted(login)} login")
     if login != role:
@@ -185,15 +185,15 @@ async def _exists(connection: Connection, role: str) -> bool:
 
 
 def _quoted(name: str) -> str:
-    """Quote an identifier: ALTER ROLE takes no parameters."""
+    """Quote an identifier; ALTER ROLE takes no parameters."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def _verifier(password: str) -> str:
-    """Return what PostgreSQL stores of a password (RFC 5803), so that the password itself never is in a statement.
+    """Return what PostgreSQL stores of a password (RFC 5803), so that no statement has the password itself.
 
-    Statements may be logged, and stand in pg_stat_activity. Raises MigrationError for passwords beyond ASCII:
-    what those are brought to before hashing is a standard of its own (SASLprep).
+    Statements may be logged, and pg_stat_activity shows them. Raises MigrationError for passwords beyond ASCII:
+    they would have to be normalised before hashing by a standard of its own (SASLprep).
     """
     if not password.isascii() or not password.isprintable():
         raise MigrationError("a password of a room's database URL must be of printable ASCII")
@@ -206,7 +206,7 @@ def _verifier(password: str) -> str:
 
 
 async def _grant(connection: Connection) -> None:
-    """Return each role what it needs and take away all else."""
+    """Grant each role the rights that it needs, and revoke all others."""
     for room in ROOMS:
         role = f'"heraut_{room}"'
         await connection.execute(

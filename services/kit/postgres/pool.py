@@ -30,7 +30,7 @@ _PASSING = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
-    asyncpg.InsufficientResourcesError,  # connections, memory or disk: somebody may make room
+    asyncpg.InsufficientResourcesError,  # connections, memory or disk: there may be room again
     asyncpg.ReadOnlySQLTransactionError,  # a demoted primary: the next connection finds the new one
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InvalidCachedStatementError,  # a migration ran meanwhile; the next try prepares its statements anew
@@ -57,8 +57,8 @@ async def connect_pool(url: str, room: str, *, min_size: int = 1, max_size: int 
             "role": f"heraut_{room}",
             "search_path": room,
             "application_name": f"heraut-{room}",
-            # Arrays of any length are looked up key by key in an index, whatever the statistics say of tables that
-            # grow from nothing to millions of rows within the hour.
+            # Arrays of any length are looked up key by key in an index. Statistics would mislead the planner: a table
+            # grows from nothing to millions of rows within the hour.
             "plan_cache_mode": "force_generic_plan",
             **_KEEPALIVES,
         },
@@ -73,7 +73,7 @@ async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
 
 
 async def _as_it_is(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """Nothing: settings and locks of ours end with their transaction, and to ask for it is a round trip each time."""
+    """Reset nothing: our settings and locks end with their transaction, and a reset is a round trip each time."""
 
 
 def _dumps(value: object) -> str:
@@ -83,7 +83,7 @@ def _dumps(value: object) -> str:
 def is_retryable(error: BaseException) -> bool:
     """Tell whether the same transaction may succeed when tried again from its beginning."""
     if isinstance(error, asyncpg.InterfaceError):
-        # One class for a connection that was lost and for calls that are wrong: a bug is not tried again.
-        # What a pool takes back because its session ended says so at every later call.
+        # asyncpg has one class for a lost connection and for a wrong call, and a bug must not be tried again. A
+        # connection that a pool took back because its session ended says so at every later call.
         return any(words in str(error) for words in ("connection is closed", "has been released back to the pool"))
     return isinstance(error, _PASSING)

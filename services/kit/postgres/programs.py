@@ -25,7 +25,7 @@ _USERS = ("heraut", "nobody", "daemon")
 
 
 class ServerUser(NamedTuple):
-    """Whom root runs the server as."""
+    """The user that root runs the server as."""
 
     uid: int
     gid: int

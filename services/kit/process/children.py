@@ -1,4 +1,4 @@
-"""Child processes that are surely ended: by who started them, or by the kernel when that one dies."""
+"""Child processes that are sure to end: the process that started them ends them, or the kernel does when it dies."""
 
 import asyncio
 import contextlib
@@ -19,8 +19,8 @@ async def start_child(
 ) -> asyncio.subprocess.Process:
     """Start a program in a session of its own (a Ctrl-C is ours to pass on), its output appended to `log`.
 
-    Unless it `outlives_us`, it gets SIGTERM when this process ends, even by kill -9 (Linux; elsewhere it
-    stays). To be called from the main thread, as the signal comes when the starting *thread* ends.
+    Unless it `outlives_us`, it gets SIGTERM when this process ends, even by kill -9 (on Linux; elsewhere it
+    stays). Call this from the main thread, because the kernel sends the signal when the starting *thread* ends.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:

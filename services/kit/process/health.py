@@ -1,4 +1,4 @@
-"""What a process says of itself to whoever may restart it or send it work."""
+"""What a process says of itself to a supervisor that may restart it, and to a balancer that sends it work."""
 
 from services.core.clock import Clock
 
@@ -16,7 +16,7 @@ class Health:
         self._draining = False
 
     def expect(self, part: str, within: float) -> None:
-        """Ask of `part` a beat at least every `within` seconds from now on."""
+        """Expect a beat of `part` at least every `within` seconds from now on."""
         self._beats[part] = (self._clock.monotonic(), within)
 
     def beat(self, part: str) -> None:

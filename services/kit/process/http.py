@@ -58,7 +58,7 @@ def web_app(
 ) -> web.Application:
     """Build the application: the four open paths, and `routes` behind the bearer `token`.
 
-    `public` names further paths that check who asks by themselves. `client_max_size` stays small: uploads
+    `public` names further paths, whose routes check the caller themselves. `client_max_size` stays small: uploads
     are streamed and never go through it.
     """
     app = web.Application(middlewares=[_headers, _problems, _bearer(token, _OPEN_PATHS | public)])
@@ -76,9 +76,9 @@ def web_app(
 
 @asynccontextmanager
 async def serve_http(app: web.Application, host: str, port: int) -> AsyncIterator[str]:
-    """Listen while the context lasts; returns the base URL, with the real port where 0 was asked for."""
+    """Listen while the context lasts; give the base URL, with the real port where 0 was asked for."""
     # Two seconds for open answers at the end: a scrape or a last upload chunk, not a whole upload.
-    # Bodies come as they were sent: who reads a compressed one bounds and proves it himself.
+    # A compressed body is handed on as it was sent: the route bounds its size and checks that it is whole.
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, auto_decompress=False)
     await runner.setup()
     try:
@@ -162,7 +162,7 @@ def _bearer(token: str | None, open_paths: frozenset[str]) -> Any:
     async def bearer(request: web.Request, handler: _Handler) -> web.StreamResponse:
         if request.path not in open_paths:
             given = request.headers.get("Authorization", "").encode()
-            # No token set = nobody gets in: forgetting a setting must not open the door.
+            # Without a token every request is refused: a forgotten setting must not open the service.
             if expected is None or not hmac.compare_digest(given, expected):
                 response = problem(401, "Who asks?", "A valid bearer token is needed.")
                 response.headers["WWW-Authenticate"] = "Bearer"

@@ -1,4 +1,4 @@
-"""What every process is made of, opened in one order and closed in the other; `app.py` of a room wires the rest."""
+"""The parts of every process, opened in one order and closed in the other; `app.py` of a room adds the room's own."""
 
 import argparse
 import asyncio
@@ -39,7 +39,7 @@ __all__ = ["Service", "main", "open_service"]
 logger = logging.getLogger(__name__)
 
 C = TypeVar("C", bound=ServiceConfig)
-# A stage or table that neither worked nor looked for so long is stuck, whatever it says.
+# A stage that has not heard from log and database for so long is stuck, and the process is restarted.
 PROGRESS_WITHIN = 60.0
 _WATCH_SECONDS = 0.5
 
@@ -63,10 +63,9 @@ class Service:
         """Return the room that this stage belongs to."""
         return STAGES[self.stage_name]
 
-    def new_log(self, stage: str | None = None) -> EventLog:
-        """Open an event log of the kind that is configured; closed with the service."""
-        name = stage or self.stage_name
-        log = installation_of(self.config).open(name, self.pool)
+    def new_log(self) -> EventLog:
+        """Open the configured event log for this stage; it is closed with the service."""
+        log = installation_of(self.config).open(self.stage_name, self.pool)
         self._logs.append(log)
         return log
 
@@ -146,7 +145,7 @@ class Service:
             await run_jobs(self.jobs, stop=stop, health=self.health, drain_timeout=self.config.drain_timeout + 5)
 
     async def close(self) -> None:
-        """Let go of the logs; the pool is closed by who opened it."""
+        """Close the logs. `open_service` closes the pool."""
         for log in self._logs:
             await log.close()
 
@@ -160,7 +159,7 @@ async def database_url(config: ServiceConfig, room: str) -> str:
 
 @asynccontextmanager
 async def open_service(config: ServiceConfig, stage_name: str) -> AsyncIterator[Service]:
-    """Open what a process needs; everything is closed again, whatever happens."""
+    """Open the connections of a process; they are closed at the end, also after an error."""
     clock = SystemClock()
     registry = new_registry()
     room = STAGES[stage_name]
@@ -176,7 +175,7 @@ async def open_service(config: ServiceConfig, stage_name: str) -> AsyncIterator[
 
 
 async def _connect_when_it_is_there(url: str, room: str) -> Pool:
-    """Connect; a database that is just starting is waited for, so that services may start in any order."""
+    """Connect, and wait for a database that is just starting, so that services may start in any order."""
     deadline = time.monotonic() + PROGRESS_WITHIN
     for attempt in itertools.count():
         try:
@@ -190,10 +189,10 @@ async def _connect_when_it_is_there(url: str, room: str) -> Pool:
 
 
 def _collect_garbage_seldom() -> None:
-    """Let the collector of cycles look seldom, and not at what is there now: that stays for good.
+    """Let the collector of cycles run seldom, and never over the objects that exist now: they stay until the end.
 
-    Blocks are columns and rows by the ten thousand, none of them in a cycle. Looked through every 700 objects, as is
-    the default, they cost 8 % of all CPU time.
+    A block makes rows by the ten thousand, none of them in a cycle. With Python's default, a run every 700 objects,
+    the collector takes 8 % of all CPU time.
     """
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
@@ -206,7 +205,7 @@ def main(
     argv: Sequence[str] | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> int:
-    """Be `python -m services.<room>`: read the configuration, run until SIGTERM. Gives the exit status.
+    """Be `python -m services.<room>`: read the configuration, run until SIGTERM. Return the exit status.
 
     0 = stopped as asked, 1 = a fault ended it (logged), 2 = the configuration is wrong.
     """

@@ -1,7 +1,7 @@
 """The key ring: key-encryption keys that wrap the vault's data keys, and the peppers of pseudonyms, by version.
 
-A JSON file that only its owner may read. The newest version of each key is used; older ones still open what
-they closed. Losing the file loses every sealed payload; a backup of it does not belong beside the database's.
+A JSON file that only its owner may read. The newest version of each key is used; older versions still open what they
+closed. Without the file every sealed payload is lost. A backup of it must not lie beside the database's.
 """
 
 import base64
@@ -80,13 +80,13 @@ class KeyRing:
         return version, self.peppers[purpose][version]
 
     def wrap(self, data_key: bytes, key_id: bytes) -> tuple[int, bytes]:
-        """Close a data key under the newest key-encryption key; returns that one's version and the wrapped key."""
+        """Wrap a data key with the newest key-encryption key; return the version of that key and the wrapped key."""
         version = max(self.keks)
         nonce = secrets.token_bytes(_NONCE_BYTES)
         return version, nonce + AESGCM(self.keks[version]).encrypt(nonce, data_key, key_id)
 
     def unwrap(self, version: int, wrapped: bytes, key_id: bytes) -> bytes:
-        """Open a data key. Raises KeyRingError for an unknown version, InvalidTag where the id is another."""
+        """Unwrap a data key. Raises KeyRingError for an unknown version, InvalidTag where it belongs to another id."""
         if version not in self.keks:
             raise KeyRingError(f"the key ring has no key-encryption key of version {version}")
         return AESGCM(self.keks[version]).decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], key_id)

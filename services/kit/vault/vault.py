@@ -2,12 +2,12 @@
 
 A payload is sealed with AES-256-GCM under a data key that serves one chunk of people and is stored wrapped by a
 key-encryption key. Its associated data is whom it is for: member, version, pseudonym, incident, key. It opens with
-exactly that and nothing else, so a mix-up is a failure to open and never somebody else's news.
+exactly that and nothing else, so a mix-up is a failure to open, and a person never gets another person's news.
 Intake's role may insert, dispatch's may read; destroying the wrapped key erases the chunk.
 
 Payloads lie in *pages*: those that travel in one block lie side by side, and are most often asked for together.
-A payload is found by its *slot*, which travels with the member's id: a row and an index entry a person, in the
-order of hashes, would be the dearest thing in the database. A slot proves nothing; the associated data does.
+A payload is found by its *slot*, which travels with the member's id. A row and an index entry for each person, in the
+order of hashes, would cost more than anything else in the database. A slot proves nothing; the associated data does.
 """
 
 import secrets
@@ -156,7 +156,7 @@ class Vault:
         return [_open(shelves.get(request[0] >> _SLOT_BITS), request) for request in wanted]
 
     def forget(self) -> None:
-        """Forget opened data keys. Those whose row was destroyed are not used any more in any case."""
+        """Forget opened data keys. A key whose row was destroyed is not used again in any case."""
         self._ciphers.clear()
 
     def _cipher(self, key_id: uuid.UUID, kek_version: int, wrapped: bytes) -> AESGCM:

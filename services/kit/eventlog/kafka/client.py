@@ -116,13 +116,13 @@ class Closing:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def add(self, client: _Client) -> None:
-        """Begin to close a client; nobody uses it any more."""
+        """Begin to close a client, which must not be used any more."""
         task = asyncio.get_running_loop().create_task(quietly(_stop(client)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def wait(self) -> None:
-        """Wait until all are closed; what takes too long is given up."""
+        """Wait until all are closed; cancel those that take too long."""
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=REQUEST_SECONDS)
             for task in late:
@@ -156,7 +156,7 @@ def _abandon(producer: AIOKafkaProducer) -> None:
 
 
 def _retrieve(future: "asyncio.Future[object]") -> None:
-    """Take note of an exception, so that asyncio does not report it as missed."""
+    """Read an exception, so that asyncio does not report it as never retrieved."""
     if not future.cancelled():
         future.exception()
 

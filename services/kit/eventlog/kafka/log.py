@@ -27,7 +27,7 @@ _LOOK_BACK = (8, 64, 512, 4096)
 class KafkaLog:
     """The log as one stage reads and writes it.
 
-    Offsets that are right live in the stage's own table; the group's committed offsets are for lag exporters.
+    The stage's own table has the offsets that count; the group's committed offsets are for lag exporters.
     """
 
     outside_database = True
@@ -93,7 +93,7 @@ class KafkaLog:
         return await self._reader.backlog()
 
     async def note_progress(self, cursors: Mapping[TopicPartition, Cursor]) -> None:
-        """Commit offsets of the group for those who watch the lag: seldom, in the background, harmless if it fails."""
+        """Commit offsets of the group for lag exporters: seldom, in the background, and without harm if it fails."""
         self._progress.note(cursors)
 
     async def close(self) -> None:
@@ -117,7 +117,7 @@ class KafkaLog:
 
 
 async def _last_sequence(consumer: AIOKafkaConsumer, source: str, at: TopicPartition) -> int | None:
-    """Look ever further back from the end; a later record of a source has a higher sequence or is a repeat."""
+    """Look further and further back from the end; a later record of a source has a higher sequence or is a repeat."""
     where = KafkaPartition(at.topic, at.partition)
     first = (await consumer.beginning_offsets([where]))[where]
     end = (await consumer.end_offsets([where]))[where]

@@ -1,6 +1,6 @@
-"""Committed offsets of a group, for those who watch its lag; nothing of ours reads them.
+"""Committed offsets of a group, for lag exporters; Heraut itself does not read them.
 
-The reading consumer has no group: its coordinator would hold up the consumer's closing for as long as the broker
+The reading consumer has no group. A group's coordinator would hold up the consumer's closing for as long as the broker
 is away, and a missing right to the group would stop the reading.
 """
 

@@ -28,8 +28,8 @@ _LONG_POLL_MS = 100
 _FETCH_BYTES = 16 * 1024 * 1024
 # Records taken from the client at once: so many are unpacked without giving way to other tasks.
 _DRAIN = 64
-# A broker that answers does so every _LONG_POLL_MS; this much silence means a client that is stuck
-# (aiokafka #1154) or a broker that is gone, and the client says neither.
+# A broker answers every _LONG_POLL_MS. So much silence means that the client is stuck (aiokafka #1154) or the broker
+# is gone, and the client reports neither.
 _SILENCE_SECONDS = 5.0
 # Reading a few thousand blocks takes a second or two; a look that takes so long is stuck.
 _LOOK_SECONDS = 20.0
@@ -44,7 +44,7 @@ def new_consumer(settings: KafkaSettings, client_id: str, long_poll_ms: int = _L
     return AIOKafkaConsumer(
         **settings.client_options(),
         client_id=client_id,
-        group_id=None,  # no rebalance: the stage's own table says who owns what
+        group_id=None,  # no rebalance: the stage's own table says which process owns a partition
         enable_auto_commit=False,
         auto_offset_reset="none",
         isolation_level="read_committed",  # upstream systems may write in transactions
@@ -175,7 +175,7 @@ class KafkaReader:
 
     @contextmanager
     def _faults(self, consumer: AIOKafkaConsumer, what: str) -> Iterator[None]:
-        """Throw the consumer away with the fault: what state the client is in then is anybody's guess."""
+        """Throw the consumer away after a fault: the state of the client is unknown then."""
         try:
             with passing_faults(what):
                 yield
@@ -228,7 +228,7 @@ def own(record: ConsumerRecord) -> Record:
 def _origin(topic: str, headers: Headers) -> tuple[str, int, Headers]:
     named = dict(headers)
     source, seq = named.get("source", b""), named.get("seq", b"")
-    # Whatever is not written as we write it is not ours: it is set aside, and must not end the process.
+    # A record without our headers, or with malformed ones, is not ours: it is set aside and must not end the process.
     if is_foreign(topic) or not _SOURCE.fullmatch(source) or not _SEQUENCE.fullmatch(seq):
         return "", 0, headers
     return source.decode(), int(seq), tuple(h for h in headers if h[0] not in {"source", "seq"})

@@ -18,7 +18,7 @@ __all__ = ["KafkaWriter", "own_headers"]
 # One request carries one batch of each partition, so a big batch is what makes a relay fast (performance: the
 # ceiling is partitions times batch size over round trip); below max.message.bytes of the topics.
 _BATCH_BYTES = 980_000
-# A batch's and a record's own frame, generously: what a record of that value adds beyond value and headers.
+# A generous bound of what the frames of a batch and a record add to value and headers.
 _FRAME_BYTES = 200
 # aiokafka tries an idempotent batch again for ever and says nothing. This bound leaves room for an election.
 _BATCH_SECONDS = 10.0

@@ -1,0 +1,53 @@
+"""An event log as an operator sees it: its topics are made, checked, and taken away again."""
+
+import asyncio
+
+import pytest
+
+from services.kit.config import LOGS, ServiceConfig, load
+from services.kit.errors import ConfigError, RetryableError
+from services.kit.eventlog import Installation, installation_of
+
+
+@pytest.fixture
+def installation(log_settings: dict[str, str]) -> Installation:
+    """Return each log in turn, its topics made."""
+    return installation_of(load(ServiceConfig, log_settings))
+
+
+async def _gone(installation: Installation) -> None:
+    """Wait until the servers have noticed that topics were deleted."""
+    async with asyncio.timeout(30):
+        while await installation.topics():  # noqa: ASYNC110 - servers tell by no other means
+            await asyncio.sleep(0.02)
+
+
+async def test_a_log_that_is_ready_says_where_it_is(installation: Installation) -> None:
+    """Nothing is missing, so making topics again makes none."""
+    assert [] == list(await installation.make_topics())
+    assert await installation.check()
+
+
+async def test_topics_that_are_missing_are_made(installation: Installation) -> None:
+    """What was deleted is missed by the check, and made anew; a log without servers has nothing to miss."""
+    before = set(await installation.topics())
+    await installation.delete_topics()
+    await _gone(installation)
+    if installation.has_servers:
+        with pytest.raises(ConfigError, match="topics are missing"):
+            await installation.check()
+
+    made = await installation.make_topics()
+
+    assert before == set(made)
+    assert await installation.check()
+
+
+@pytest.mark.parametrize("word", [word for word, servers in LOGS.items() if servers])
+async def test_servers_that_are_away_are_a_passing_fault(word: str) -> None:
+    """Whoever asks for topics or a check is told that it may work later."""
+    away = installation_of(load(ServiceConfig, {"HERAUT_LOG": word, str(LOGS[word]): "127.0.0.1:1"}))
+
+    for ask in (away.topics, away.make_topics, away.delete_topics, away.check):
+        with pytest.raises(RetryableError):
+            await ask()
