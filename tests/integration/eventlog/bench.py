@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import asyncpg
 
@@ -22,10 +23,11 @@ from services.kit.eventlog import (
 )
 from services.kit.postgres import Pool
 
+T = TypeVar("T")
 SOURCE = "intake"
 
 
-async def until_it_works(what: Callable[[], Awaitable[None]]) -> None:
+async def until_it_works(what: Callable[[], Awaitable[T]]) -> T:
     """Try again after each RetryableError, as a stage does: a busy machine is slow to answer."""
     async with asyncio.timeout(120):
         while True:

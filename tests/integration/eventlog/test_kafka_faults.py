@@ -2,9 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiokafka.admin import RecordsToDelete
@@ -15,6 +14,7 @@ from services.kit.errors import ConfigError, LogPositionError, RetryableError
 from services.kit.eventlog.kafka import KafkaLog, KafkaSettings, ensure_topics, new_admin
 from services.kit.eventlog.kafka.progress import KafkaProgress
 from services.kit.eventlog.port import Cursor, Output, Record, Row, TopicPartition
+from tests.integration.eventlog.bench import until_it_works
 from tests.kafka_fixtures import started_broker
 
 pytestmark = pytest.mark.kafka
@@ -51,24 +51,14 @@ async def _delete_before(kafka: KafkaSettings, at: TopicPartition, offset: int) 
     await admin.stop()
 
 
-async def _until_it_works(what: Callable[[], Any]) -> Any:
-    """Try again after each RetryableError, as a stage does."""
-    async with asyncio.timeout(60):
-        while True:
-            try:
-                return await what()
-            except RetryableError:
-                await asyncio.sleep(0.2)
-
-
 async def _published(log: KafkaLog, at: TopicPartition, *sequences: int) -> None:
     """Publish, however busy the machine is."""
-    await _until_it_works(lambda: log.publish("intake", at, _rows(*sequences)))
+    await until_it_works(lambda: log.publish("intake", at, _rows(*sequences)))
 
 
 async def _assigned(log: KafkaLog, position: int) -> None:
     """Assign, however busy the machine is."""
-    await _until_it_works(lambda: log.assign({AT: Cursor(position, {"intake": position})}))
+    await until_it_works(lambda: log.assign({AT: Cursor(position, {"intake": position})}))
 
 
 async def _some(log: KafkaLog) -> list[Record]:
@@ -96,8 +86,8 @@ async def test_a_broker_restart_is_survived(own_broker: Path, kill: bool) -> Non
             await _some(log)
         await asyncio.to_thread(broker.start, own_broker)
 
-        await _until_it_works(lambda: log.publish("intake", AT, _rows(3)))
-        after = await _until_it_works(lambda: _some(log))
+        await until_it_works(lambda: log.publish("intake", AT, _rows(3)))
+        after = await until_it_works(lambda: _some(log))
     finally:
         await log.close()
 
