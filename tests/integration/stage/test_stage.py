@@ -6,6 +6,7 @@ from collections import Counter
 from services.kit.eventlog.outbox import append_outputs
 from services.kit.eventlog.port import Output, TopicPartition
 from services.kit.process.metrics import new_registry
+from services.kit.stage.context import StageContext
 from services.kit.stage.metrics import StageMetrics
 from services.kit.stage.stage import Stage
 from tests.integration.stage.room import OUTPUT, PARTITIONS, POLICY, STAGE, Copying, World, numbered, until
@@ -53,13 +54,12 @@ async def test_blocks_that_others_write_as_this_stage_come_out_too(world: World)
 async def test_a_stage_that_reads_nothing_ticks_and_publishes(world: World) -> None:
     """A room that is fed over HTTP alone owns partitions all the same: for its ticks, and for what it wrote."""
     pool, due = await world.new_pool(STAGE), b"tick@1"
-    stage = Stage(
-        name=STAGE, topics=[], partitions=PARTITIONS, pool=pool, log=world.new_log(pool, STAGE),
-        handler=Copying(due=[Output(OUTPUT, 1, due)]), policy=POLICY, relay=world.relays,
-        metrics=StageMetrics(STAGE, new_registry()),
+    context = StageContext(
+        stage=STAGE, topics=[], partitions=PARTITIONS, pool=pool, log=world.new_log(pool, STAGE),
+        handler=Copying(due=[Output(OUTPUT, 1, due)]), policy=POLICY, metrics=StageMetrics(STAGE, new_registry()),
     )  # fmt: skip
     stop = asyncio.Event()
-    task = asyncio.create_task(stage.run(stop))
+    task = asyncio.create_task(Stage(context).run(stop))
     await world.all_through([due])
     stop.set()
     await task
