@@ -96,7 +96,7 @@ class StageHandle(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagePolicy:
-    """How much at once, and how patient. All times in seconds."""
+    """How much a stage does at once, and how long it waits. All times in seconds."""
 
     max_blocks: int = 32  # of up to 2048 entries each: what fills a transaction without holding its locks for long
     fetch_wait: float = 0.5  # how long a fetch may wait for its first block; the logs gather fuller batches themselves

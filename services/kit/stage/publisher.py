@@ -42,7 +42,7 @@ class Publisher:
         self._marked: dict[TopicPartition, int] = {}
         self._publishing = asyncio.Lock()
         self._failures = 0  # passes in a row in which some place failed
-        self._holes: dict[int, str] = {}  # partition -> why it cannot be published: a row is missing, say
+        self._holes: dict[int, str] = {}  # partition -> why its rows cannot be published, such as one that is missing
 
     def begin(self, epochs: Mapping[int, int], published: Mapping[TopicPartition, int]) -> None:
         """Publish these partitions from what the database says is published; forget all that was remembered."""
@@ -64,7 +64,7 @@ class Publisher:
                 await pause_until(committed, policy.publish_every)
 
     async def publish_all(self) -> None:
-        """Publish until nothing is left, a place that fails again and again."""
+        """Publish until nothing is left; a place that fails is tried again and again."""
         while await self.publish_once() or self._failures:
             if self._failures:
                 await asyncio.sleep(self._context.policy.wait_after(self._failures))
@@ -92,7 +92,7 @@ class Publisher:
             return sum(counts) if places else 0
 
     async def _publish_if_possible(self) -> int:
-        """Publish once, whatever passes by itself; returns how many were acknowledged."""
+        """Publish once; returns how many were acknowledged, 0 where a newer owner or a passing fault prevented it."""
         stage = self._context.stage
         try:
             return await self.publish_once()
@@ -107,7 +107,7 @@ class Publisher:
         return 0
 
     def _stop_at_holes(self) -> None:
-        """Let partitions stand still that cannot be published."""
+        """Let partitions stand still whose rows cannot be published."""
         context = self._context
         for partition, reason in self._holes.items():
             if partition not in context.assignment.stopped:

@@ -1,4 +1,4 @@
-"""What a process thinks that it holds: how it learns of it, and how it forgets."""
+"""What a process thinks it holds: how that follows the leases, take-overs and losses."""
 
 import asyncio
 
@@ -51,7 +51,7 @@ def test_a_lease_without_an_epoch_asks_for_a_take_over(assignment: Assignment) -
 
 
 def test_a_newer_epoch_in_the_database_is_a_loss(assignment: Assignment) -> None:
-    """Whoever has moved the epoch is the owner, and everything about the partition is forgotten."""
+    """Another process owns the partition now, and everything about it is forgotten."""
     lost = assignment.reconcile(EPOCHS, {**EPOCHS, 1: 8}, PARTITIONS)
 
     assert (frozenset({1}), frozenset({0, 2})) == (lost, assignment.owned())
