@@ -78,18 +78,11 @@ class Publisher:
         async with self._publishing:
             epochs, acknowledged = dict(self._epochs), self._acknowledged
             places = await self._unpublished(epochs, acknowledged)
-            if places:
-                await self._context.failpoints.reached("publisher: rows read")
-                async with asyncio.TaskGroup() as group:
-                    tasks = [
-                        group.create_task(self._publish(at, rows, acknowledged)) for at, rows in sorted(places.items())
-                    ]
-                counts = [task.result() for task in tasks]
-                self._failures = 0 if all(counts) else self._failures + 1
-                await self._context.failpoints.reached("publisher: acknowledged")
+            counts = await self._publish_places(places, acknowledged) if places else []
+            self._failures = 0 if all(counts) else self._failures + 1
             if not places or time.monotonic() - self._marked_at >= self._context.policy.mark_every:
                 await self._mark(epochs, acknowledged)
-            return sum(counts) if places else 0
+            return sum(counts)
 
     async def _publish_if_possible(self) -> int:
         """Publish once; returns how many were acknowledged, 0 where a newer owner or a passing fault prevented it."""
@@ -148,6 +141,16 @@ class Publisher:
             if [row.seq for row in rows] != list(range(done + 1, done + 1 + len(rows))) or not rows:
                 places.pop(TopicPartition(topic, partition), None)
                 self._holes[partition] = f"{topic}/{partition}: the row after {done} is not in the log table any more"
+
+    async def _publish_places(
+        self, places: Mapping[TopicPartition, Sequence[Row]], acknowledged: dict[TopicPartition, int]
+    ) -> list[int]:
+        """Publish rows of places side by side; returns how many of each were acknowledged."""
+        await self._context.failpoints.reached("publisher: rows read")
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._publish(at, rows, acknowledged)) for at, rows in sorted(places.items())]
+        await self._context.failpoints.reached("publisher: acknowledged")
+        return [task.result() for task in tasks]
 
     async def _publish(self, at: TopicPartition, rows: Sequence[Row], acknowledged: dict[TopicPartition, int]) -> int:
         """Publish one place's rows; returns how many were acknowledged, 0 after a failure."""
