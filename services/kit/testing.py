@@ -58,6 +58,8 @@ class MemoryLog:
     everything was written, as when a connection dies before the acknowledgement; `away` makes every call fail.
     """
 
+    outside_database = True
+
     def __init__(self, topics: MemoryTopics | None = None) -> None:
         self.topics = topics or MemoryTopics()
         self.refuse = 0

@@ -72,7 +72,16 @@ class Row:
 
 
 class EventLog(Protocol):
-    """What both adapters do. One instance serves one stage of one process."""
+    """What every log does. One instance serves one stage of one process."""
+
+    @property
+    def outside_database(self) -> bool:
+        """Tell whether the log lies outside the database.
+
+        Then a block that a transaction committed still has to be published, and a reader's position is an offset of
+        the log. Otherwise the committed row is the log, and `publish` has nothing to do.
+        """
+        ...
 
     async def assign(self, cursors: Mapping[TopicPartition, Cursor]) -> None:
         """Read these partitions, and no others, from these positions; forget all that was buffered."""
@@ -99,6 +108,15 @@ class EventLog(Protocol):
 
         Nothing to do on the embedded log, where the committed row is the log. Raises RetryableError: then
         the same rows must be published again before any later ones.
+        """
+        ...
+
+    async def forward(self, output: Output) -> None:
+        """Write a dead letter of a topic that is not ours, durably and without a sequence.
+
+        Its payload may show people in the open, so it must not lie in the database. It is written before the commit
+        that steps over the record; after a crash in between it is written twice. Raises RetryableError. To call it
+        on a log inside the database is a bug: such a log has no topics of others.
         """
         ...
 

@@ -32,7 +32,7 @@ from services.kit.process.log import configure
 from services.kit.process.metrics import new_registry
 from services.kit.process.run import Job, run_jobs, stop_on_signals
 from services.kit.retry import backoff, pause_until
-from services.kit.stage import Handler, Stage, StageMetrics, StagePolicy
+from services.kit.stage import Handler, Stage, StageContext, StageMetrics, StagePolicy
 
 __all__ = ["Service", "main", "open_service"]
 
@@ -100,18 +100,17 @@ class Service:
     ) -> Stage:
         """Make the stage of this process and count it among the jobs; leases are those of the configuration."""
         lease, drain_timeout = self.config.lease, self.config.drain_timeout
-        stage = Stage(
-            name=self.stage_name,
-            topics=topics,
-            foreign_topics=foreign_topics,
+        context = StageContext(
+            stage=self.stage_name,
+            topics=tuple(dict.fromkeys((*topics, *foreign_topics))),
             partitions=self.config.partitions,
             pool=self.pool,
             log=self.new_log(),
             handler=handler,
             policy=replace(policy or StagePolicy(), lease=lease, drain_timeout=drain_timeout),
             metrics=self.metrics,
-            relay=self.config.log == "kafka",
         )
+        stage = Stage(context)
         self.jobs["stage"] = stage.run
         self.jobs["health"] = self._watch(stage)
         relayed = self.config.log == "kafka"

@@ -17,7 +17,7 @@ from notification.topics import TOPICS
 from services.kit.errors import RetryableError
 from services.kit.eventlog.headers import decode_headers
 from services.kit.eventlog.pace import Pace
-from services.kit.eventlog.port import Cursor, Record, Row, TopicPartition
+from services.kit.eventlog.port import Cursor, Output, Record, Row, TopicPartition
 from services.kit.eventlog.topics import dead_letter_topic, readers_of, retention_of, sources_of
 from services.kit.postgres import Connection, Pool, Queries, is_retryable
 
@@ -43,6 +43,8 @@ class EmbeddedLog:
 
     The pool stays the caller's; one connection of it is held during a query, none in between.
     """
+
+    outside_database = False
 
     def __init__(self, pool: Pool, stage: str, *, fuller: float = _FULLER_SECONDS) -> None:
         self._pool = pool
@@ -90,6 +92,10 @@ class EmbeddedLog:
 
     async def publish(self, source: str, at: TopicPartition, rows: Sequence[Row]) -> None:
         """Nothing to do: the committed row is the log."""
+
+    async def forward(self, output: Output) -> None:
+        """Raise AssertionError: the embedded log has no topics of others, so there is nothing to forward."""
+        raise AssertionError(f"{output.topic}: the embedded log has no topics of others")
 
     async def last_sequence(self, source: str, at: TopicPartition) -> int | None:
         """Return the highest sequence of `source` that stands in the log, None where there is none."""

@@ -30,6 +30,8 @@ class KafkaLog:
     Offsets that are right live in the stage's own table; the group's committed offsets are for lag exporters.
     """
 
+    outside_database = True
+
     def __init__(self, settings: KafkaSettings, stage: str, *, fuller: float = _FULLER_SECONDS) -> None:
         self._settings = settings
         self._client_id = f"heraut-{stage}"
