@@ -5,6 +5,8 @@ from typing import TypeAlias
 import asyncpg
 import orjson
 
+from services.kit.errors import RetryableError
+
 __all__ = ["Connection", "Pool", "connect_pool", "is_retryable"]
 
 # Quoted: asyncpg's classes are generic for the type checker only. What a pool lends is a connection too.
@@ -22,6 +24,7 @@ _KEEPALIVES = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tc
 
 
 _PASSING = (
+    RetryableError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
     asyncpg.LockNotAvailableError,
@@ -81,7 +84,10 @@ def _dumps(value: object) -> str:
 
 
 def is_retryable(error: BaseException) -> bool:
-    """Tell whether the same transaction may succeed when tried again from its beginning."""
+    """Tell whether the same may succeed when tried again from its beginning.
+
+    True of a RetryableError, and of the database's own faults that pass by themselves.
+    """
     if isinstance(error, asyncpg.InterfaceError):
         # asyncpg has one class for a lost connection and for a wrong call, and a bug must not be tried again. A
         # connection that a pool took back because its session ended says so at every later call.

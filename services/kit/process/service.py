@@ -32,7 +32,7 @@ from services.kit.process.log import configure_logs
 from services.kit.process.metrics import new_registry
 from services.kit.process.run import Job, run_jobs, stop_on_signals
 from services.kit.retry import backoff, pause_until
-from services.kit.stage import Handler, Stage, StageMetrics, StagePolicy
+from services.kit.stage import Handler, Stage, StageContext, StageMetrics, StagePolicy
 
 __all__ = ["Service", "main", "open_service"]
 
@@ -100,18 +100,18 @@ class Service:
         Of `foreign_topics`, those of other systems, it reads the ones that the configured log has.
         """
         log, lease, drain_timeout = self.new_log(), self.config.lease, self.config.drain_timeout
-        stage = Stage(
-            name=self.stage_name,
-            topics=topics,
-            foreign_topics=[topic for topic in foreign_topics if is_on(topic, self.config.log)],
+        foreign = [topic for topic in foreign_topics if is_on(topic, self.config.log)]
+        context = StageContext(
+            stage=self.stage_name,
+            topics=tuple(dict.fromkeys((*topics, *foreign))),
             partitions=self.config.partitions,
             pool=self.pool,
             log=log,
             handler=handler,
             policy=replace(policy or StagePolicy(), lease=lease, drain_timeout=drain_timeout),
             metrics=self.metrics,
-            relay=log.outside_database,
         )
+        stage = Stage(context)
         self.jobs["stage"] = stage.run
         self.jobs["health"] = self._watch(stage)
         retention = Retention(self.pool, log, self.stage_name, stage.owned, self.config.log_retention)

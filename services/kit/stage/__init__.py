@@ -1,9 +1,9 @@
 """The stage: what every room is, between the blocks that it reads and the blocks that it gives out."""
 
-from services.kit.postgres import Connection
+from services.kit.stage.context import StageContext
 from services.kit.stage.metrics import StageMetrics
 from services.kit.stage.port import Handler, StageHandle, StagePolicy
 from services.kit.stage.stage import Stage
 from services.kit.stage.totals import TotalsRow, move_totals
 
-__all__ = ["Connection", "Handler", "Stage", "StageHandle", "StageMetrics", "StagePolicy", "TotalsRow", "move_totals"]
+__all__ = ["Handler", "Stage", "StageContext", "StageHandle", "StageMetrics", "StagePolicy", "TotalsRow", "move_totals"]

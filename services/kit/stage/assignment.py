@@ -1,27 +1,16 @@
-"""What a process owns at this moment: epochs, positions, and partitions that stand still."""
+"""What a process holds at this moment: epochs, positions, and partitions that stand still."""
 
 import asyncio
-import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from services.kit.errors import LostOwnershipError
-from services.kit.eventlog import Cursor, Output, TopicPartition, append_outputs
-from services.kit.postgres import Pool
-from services.kit.stage.failpoints import Steps
-from services.kit.stage.leases import fence
+from services.kit.eventlog import Cursor, TopicPartition
 from services.kit.stage.metrics import StageMetrics
 
-if TYPE_CHECKING:
-    from services.kit.postgres import Connection
-
-__all__ = ["Territory", "Transaction"]
-
-
-logger = logging.getLogger(__name__)
+__all__ = ["Assignment", "Standstill"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,93 +19,163 @@ class Standstill:
 
     reason: str
     at: int  # ms since 1970 of the block that it stands at, 0 where there is none
-    wholly: bool  # nothing of it may be touched, ticks and relay included
+    wholly: bool  # nothing of it may be touched, ticks and publishing included
 
 
-class Transaction:
-    """An open transaction that has compared its epochs; what it gives out is written just before the commit."""
+class Assignment:
+    """The partitions of one stage that this process holds. It is memory, which may be forgotten at any moment.
 
-    def __init__(self, connection: "Connection") -> None:
-        self.connection = connection
-        self.outputs: list[Output] = []
+    Only its own methods change it. A partition is *wanted* while its lease is ours and not to be given away, *taken*
+    once it has an epoch of ours, and *begun* once its positions are read and compared.
+    """
 
-    def emit(self, outputs: Sequence[Output]) -> None:
-        """Add blocks."""
-        self.outputs.extend(outputs)
-
-
-class Territory:
-    """The partitions of one stage that this process holds. Everything here is memory, and forgotten at will."""
-
-    def __init__(self, pool: Pool, stage: str, metrics: StageMetrics, steps: Steps) -> None:
-        self._pool = pool
+    def __init__(self, stage: str, metrics: StageMetrics) -> None:
         self._stage = stage
         self._metrics = metrics
-        self._steps = steps
+        self._wanted: frozenset[int] = frozenset()
+        self._epochs: dict[int, int] = {}
+        self._begun: frozenset[int] = frozenset()
+        self._cursors: dict[TopicPartition, Cursor] = {}
+        self._stopped: dict[int, Standstill] = {}
         self._holds: Counter[int] = Counter()
-        self.wanted: frozenset[int] = frozenset()  # leased and not to be given away
-        self.epochs: dict[int, int] = {}  # what a transaction compares
-        self.begun: frozenset[int] = frozenset()  # positions read, checked and assigned
-        self.cursors: dict[TopicPartition, Cursor] = {}
-        self.stopped: dict[int, Standstill] = {}
-        self.changed = asyncio.Event()  # what is read must be settled anew
-        self.let_go = asyncio.Event()
-        self.committed = asyncio.Event()  # there may be rows to publish
+        self._changed = asyncio.Event()
+        self._let_go = asyncio.Event()
+
+    @property
+    def epochs(self) -> Mapping[int, int]:
+        """Return the epoch of each taken partition: what a transaction compares."""
+        return self._epochs
+
+    @property
+    def begun(self) -> frozenset[int]:
+        """Return the partitions whose blocks are worked on."""
+        return self._begun
+
+    @property
+    def cursors(self) -> Mapping[TopicPartition, Cursor]:
+        """Return the committed positions of the partitions that are begun."""
+        return self._cursors
+
+    @property
+    def stopped(self) -> Mapping[int, Standstill]:
+        """Return the partitions that stand still."""
+        return self._stopped
 
     def owned(self) -> frozenset[int]:
         """Return the partitions that may be worked on."""
-        usable = self.begun & self.wanted & self.epochs.keys()
+        usable = self._begun & self._wanted & self._epochs.keys()
         return frozenset(
-            partition for partition in usable if not (partition in self.stopped and self.stopped[partition].wholly)
+            partition for partition in usable if not (partition in self._stopped and self._stopped[partition].wholly)
         )
 
     def epochs_of(self, partitions: Iterable[int]) -> dict[int, int]:
-        """Return epochs to compare. Raises LostOwnershipError where one is not ours."""
+        """Return epochs to compare. Raises LostOwnershipError where a partition is not taken."""
         try:
-            return {partition: self.epochs[partition] for partition in sorted(partitions)}
+            return {partition: self._epochs[partition] for partition in sorted(partitions)}
         except KeyError as error:
             raise LostOwnershipError(f"{self._stage}: partition {error} is not ours") from None
 
-    def want(self, partitions: frozenset[int]) -> None:
-        """Be told what is leased and may be kept."""
-        if partitions != self.wanted:
-            self.wanted = partitions
-            self.changed.set()
+    # What the leases say.
+
+    def reconcile(self, asked: Mapping[int, int], held: Mapping[int, int], keep: frozenset[int]) -> frozenset[int]:
+        """Follow what the database says of our leases; returns the partitions that were lost, now forgotten.
+
+        `asked` is `epochs` as it was when the database was asked: what was taken over since then is not lost. `held`
+        are the epochs of the leases that are ours, `keep` those of them that are not to be given away.
+        """
+        lost = frozenset(
+            partition
+            for partition, epoch in asked.items()
+            if self._epochs.get(partition) == epoch and held.get(partition) != epoch
+        )
+        if lost:
+            self.forget(lost)
+        self._want(keep)
+        return lost
+
+    def _want(self, partitions: frozenset[int]) -> None:
+        if partitions != self._wanted:
+            self._wanted = partitions
+            self.interrupt()
+        if self._wanted - self._epochs.keys():
+            # A take-over is under way, or it failed because the lease had run out just then: then it begins again.
+            self.interrupt()
 
     def forget(self, partitions: Collection[int]) -> None:
         """Forget everything about partitions: they are lost, or must be taken over anew."""
         gone = frozenset(partitions)
         for partition in gone:
-            self.epochs.pop(partition, None)
-            self.stopped.pop(partition, None)
-        self.begun -= gone
-        self.cursors = {at: cursor for at, cursor in self.cursors.items() if at.partition not in gone}
+            self._epochs.pop(partition, None)
+            self._stopped.pop(partition, None)
+        self._begun -= gone
+        self._cursors = {at: cursor for at, cursor in self._cursors.items() if at.partition not in gone}
         self._show()
-        self.changed.set()
+        self.interrupt()
 
     def disown(self, epochs: Mapping[int, int]) -> None:
         """Forget partitions that were found to have a newer owner, unless they were taken over anew meanwhile."""
-        self.forget([partition for partition, epoch in epochs.items() if self.epochs.get(partition) == epoch])
+        self.forget([partition for partition, epoch in epochs.items() if self._epochs.get(partition) == epoch])
 
     def forget_all(self) -> None:
-        """Forget everything: the whole take-over comes next."""
-        self.forget([*self.epochs])
+        """Forget every partition that is taken: all of them are taken over next."""
+        self.forget([*self._epochs])
 
-    def begin(self, partitions: Collection[int], cursors: Mapping[TopicPartition, Cursor]) -> None:
-        """Be told where these partitions stand; work on them begins, and nothing is stopped any more."""
-        self.begun = frozenset(partitions)
-        self.cursors = dict(cursors)
-        self.stopped = {}
+    # What a take-over does.
+
+    def start_over(self) -> frozenset[int]:
+        """Return the partitions to be taken over, or kept: those wanted now. Work on all others ends.
+
+        What changes from now on interrupts the work again.
+        """
+        self._changed.clear()
+        self._begun &= self._wanted
+        return self._wanted
+
+    def take(self, epochs: Mapping[int, int]) -> None:
+        """Note the epochs that were begun for us."""
+        self._epochs.update(epochs)
+
+    def begin(self, epochs: Mapping[int, int], cursors: Mapping[TopicPartition, Cursor]) -> bool:
+        """Begin the work on taken partitions, each from its position; none of them stands still any more.
+
+        Returns False, with nothing begun, where one of these epochs was lost meanwhile.
+        """
+        if not epochs.items() <= self._epochs.items():
+            return False
+        self._begun = frozenset(epochs)
+        self._cursors = dict(cursors)
+        self._stopped = {}
         self._show()
+        return True
+
+    # What the work does.
+
+    def move(self, positions: Iterable[tuple[TopicPartition, Cursor]]) -> None:
+        """Note positions that were committed."""
+        self._cursors.update(positions)
 
     def stop(self, partition: int, reason: str, *, at: int = 0, wholly: bool = False) -> None:
         """Let a partition stand still until a human looks; others go on."""
-        self.stopped[partition] = Standstill(reason, at, wholly)
+        self._stopped[partition] = Standstill(reason, at, wholly)
         self._show()
+
+    def interrupt(self) -> None:
+        """Make the work on blocks begin again from a take-over."""
+        self._changed.set()
+
+    def is_interrupted(self) -> bool:
+        """Tell whether a take-over is due."""
+        return self._changed.is_set()
+
+    async def wait_for_interruption(self) -> None:
+        """Wait until a take-over is due."""
+        await self._changed.wait()
+
+    # What a room's own jobs do.
 
     @contextmanager
     def hold(self, partitions: Collection[int]) -> Iterator[None]:
-        """Keep partitions from being given away."""
+        """Keep partitions from being given away. Raises LostOwnershipError where one of them is not owned."""
         if not self.owned().issuperset(partitions):
             raise LostOwnershipError(f"{self._stage}: some of partitions {sorted(partitions)} are not ours to hold")
         self._holds.update(partitions)
@@ -124,39 +183,18 @@ class Territory:
             yield
         finally:
             self._holds.subtract(partitions)
-            self.let_go.set()
-
-    async def wait_until_let_go(self) -> None:
-        """Wait until nobody holds any partition."""
-        while any(self._holds.values()):
-            self.let_go.clear()
-            await self.let_go.wait()
+            self._let_go.set()
 
     def is_held(self, partition: int) -> bool:
-        """Tell whether somebody has begun something that must be noted here."""
+        """Tell whether a job has begun something whose outcome must be noted here."""
         return self._holds[partition] > 0
 
-    @asynccontextmanager
-    async def transaction(self, partitions: Collection[int], name: str) -> AsyncIterator[Transaction]:
-        """Open a fenced transaction; blocks go last, then it commits. `name` goes before its steps.
-
-        Raises LostOwnershipError before anything is written. Any other fault of the commit may mean that it
-        was done and only its answer lost.
-        """
-        epochs = self.epochs_of(partitions)
-        async with self._pool.acquire() as connection:
-            async with connection.transaction():
-                await fence(connection, self._stage, epochs)
-                await self._steps.reached(f"{name}: fenced")
-                fenced = Transaction(connection)
-                yield fenced
-                await self._steps.reached(f"{name}: applied")
-                await append_outputs(connection, self._stage, fenced.outputs)
-                await self._steps.reached(f"{name}: committing")
-            await self._steps.reached(f"{name}: committed")
-        if fenced.outputs:
-            self.committed.set()
+    async def wait_until_let_go(self) -> None:
+        """Wait until no job holds any partition."""
+        while any(self._holds.values()):
+            self._let_go.clear()
+            await self._let_go.wait()
 
     def _show(self) -> None:
-        self._metrics.stopped_partitions.set(len(self.stopped))
-        self._metrics.owned_partitions.set(len(self.begun))
+        self._metrics.stopped_partitions.set(len(self._stopped))
+        self._metrics.owned_partitions.set(len(self._begun))

@@ -2,19 +2,19 @@
 
 from typing import Protocol
 
-__all__ = ["Steps", "Unwatched"]
+__all__ = ["Failpoints", "NoFailpoints"]
 
 
-class Steps(Protocol):
-    """Is told of every step that is reached; what it raises is raised there, what it waits for is waited for there."""
+class Failpoints(Protocol):
+    """Is told of every step that is reached: what it raises is raised there, and the step waits as long as it does."""
 
     async def reached(self, step: str) -> None:
         """Be told that `step` was reached."""
         ...
 
 
-class Unwatched:
-    """Nobody looks: what runs outside tests."""
+class NoFailpoints:
+    """What runs outside tests: every step goes on at once."""
 
     async def reached(self, step: str) -> None:
         """Go on."""

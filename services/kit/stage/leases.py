@@ -1,32 +1,24 @@
-"""Who owns which partitions: leases on the database's clock, and the epoch that every transaction compares.
+"""How the replicas of a stage share its partitions out: leases, on the database's clock.
 
-One row per (stage, partition) covers all input topics of that partition. A lease says who may take a partition
-over; the epoch says who did. Whoever writes first reads the epoch `for key share`: a take-over, which locks the
-row `for update`, waits for those transactions or ends them, while renewing a lease stands in nobody's way.
+One row per (stage, partition) covers all input topics of that partition. A lease says who may take the partition
+over; its epoch (`epochs`) says who did.
 """
 
-import asyncio
 import secrets
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
 
-from services.kit.errors import LostOwnershipError
-from services.kit.postgres import Connection, Pool, Queries
+from services.kit.postgres import Pool, Queries
+from services.kit.stage.epochs import epochs_of_rows
 
-__all__ = ["Holding", "Lease", "Leases", "LostEpochsError", "Shares", "fair_share", "fence", "shares", "take_epochs"]
+__all__ = ["Holding", "Lease", "Leases", "Shares", "fair_share", "new_holder", "shares"]
 
 
 _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
-
-# How long a take-over waits for transactions of the owner before. Theirs are batches, most take milliseconds; one
-# that takes longer than this belongs to an owner whose lease ran out, and is ended.
-_PATIENCE_SECONDS = 1.0
-_FORCE_SECONDS = 10.0
-_FORCE_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +33,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """What a replica should do about its partitions now."""
+    """Which partitions a replica should take now, and which it should give away."""
 
     acquire: tuple[int, ...]
     release: tuple[int, ...]
@@ -60,14 +52,6 @@ def shares(leases: Sequence[Lease], holder: str, replicas: int) -> Shares:
     return Shares(acquire=tuple(free[: max(0, share - len(mine))]), release=tuple(mine[share:]))
 
 
-class LostEpochsError(LostOwnershipError):
-    """Partitions have a newer owner. `epochs` is what we thought they had."""
-
-    def __init__(self, stage: str, epochs: Mapping[int, int]) -> None:
-        super().__init__(f"{stage}: partitions {sorted(epochs)} have a newer owner")
-        self.epochs = epochs
-
-
 def new_holder() -> str:
     """Name this process: readable for people, different at every start."""
     return f"{socket.gethostname()}-{secrets.token_hex(6)}"
@@ -75,22 +59,22 @@ def new_holder() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What the database says after a round: our partitions with their epochs, and those to give away."""
+    """What the database says after a refresh: our partitions with their epochs, and those to give away."""
 
     epochs: Mapping[int, int]
     surplus: frozenset[int]
-    short: bool  # others were faster than us: worth another look soon
+    short: bool  # other replicas took some that we wanted to take: worth another look soon
 
 
 class Leases:
-    """This process's leases on the partitions of one stage."""
+    """The leases of `holder`, one process, on the partitions of one stage; each runs for `seconds`."""
 
-    def __init__(self, pool: Pool, stage: str, partitions: int, seconds: float) -> None:
+    def __init__(self, pool: Pool, stage: str, partitions: int, *, holder: str, seconds: float) -> None:
         self._pool = pool
         self._stage = stage
         self._partitions = partitions
+        self._holder = holder
         self._seconds = seconds
-        self.holder = new_holder()
 
     async def open(self) -> None:
         """Make the rows that are missing."""
@@ -98,90 +82,32 @@ class Leases:
             await connection.execute(_QUERIES["open_owners"], self._stage, self._partitions)
 
     async def refresh(self, *, acquire: bool = True) -> Holding:
-        """Renew what is ours and, if asked, take what is free up to our share; returns how things stand then.
+        """Renew our leases and, if asked, take free partitions up to our share; returns what is ours then.
 
-        Waits for no transaction's locks: those that compare epochs stand in nobody's way here.
+        Does not wait for transactions that have compared their epochs.
         """
         async with self._pool.acquire() as connection:
-            renewed = await connection.fetch(_QUERIES["renew"], self._stage, self.holder, self._seconds)
-            replicas = await connection.fetchval(_QUERIES["be_seen"], self._stage, self.holder, self._seconds)
+            renewed = await connection.fetch(_QUERIES["renew"], self._stage, self._holder, self._seconds)
+            replicas = await connection.fetchval(_QUERIES["be_seen"], self._stage, self._holder, self._seconds)
             rows = await connection.fetch(_QUERIES["leases"], self._stage, self._partitions)
-            plan = shares([Lease(*row) for row in rows], self.holder, replicas)
+            plan = shares([Lease(*row) for row in rows], self._holder, replicas)
             acquired: Sequence[asyncpg.Record] = ()
             if acquire and plan.acquire:
                 acquired = await connection.fetch(
-                    _QUERIES["acquire"], self._stage, self.holder, self._seconds, list(plan.acquire)
+                    _QUERIES["acquire"], self._stage, self._holder, self._seconds, list(plan.acquire)
                 )
         return Holding(
-            epochs=_epochs((*renewed, *acquired)),
+            epochs=epochs_of_rows((*renewed, *acquired)),
             surplus=frozenset(plan.release),
             short=acquire and len(acquired) < len(plan.acquire),
         )
 
     async def release(self, partitions: Sequence[int]) -> None:
-        """Return partitions away, so that the next owner need not wait."""
+        """Give partitions away, so that the next owner need not wait until the leases run out."""
         async with self._pool.acquire() as connection:
-            await connection.execute(_QUERIES["release"], self._stage, self.holder, list(partitions))
+            await connection.execute(_QUERIES["release"], self._stage, self._holder, list(partitions))
 
     async def leave(self) -> None:
-        """Give everything away and be counted no more."""
+        """Give everything away; this process is counted among the replicas no more."""
         async with self._pool.acquire() as connection:
-            await connection.execute(_QUERIES["leave"], self._stage, self.holder)
-
-
-async def fence(connection: Connection, stage: str, epochs: Mapping[int, int]) -> None:
-    """Prove, as the first statement of a transaction, that these partitions are ours until it ends.
-
-    Raises LostEpochsError where one has moved.
-    """
-    rows = await connection.fetch(_QUERIES["fence"], stage, list(epochs))
-    found = _epochs(rows)
-    if found != epochs:
-        raise LostEpochsError(stage, {p: epoch for p, epoch in epochs.items() if found.get(p) != epoch})
-
-
-async def take_epochs(pool: Pool, stage: str, holder: str, partitions: Sequence[int]) -> dict[int, int]:
-    """Begin a new epoch on partitions whose lease is ours; returns those that still were, with their epochs.
-
-    When it returns, no transaction of an earlier epoch can commit any more. A paused owner's session that holds
-    a row is ended: a time-out of its own would not end a COPY that waits for its client.
-    """
-    try:
-        async with pool.acquire() as connection:
-            return await _bump(connection, stage, holder, partitions, _PATIENCE_SECONDS)
-    except asyncpg.LockNotAvailableError:
-        return await _take_by_force(pool, stage, holder, partitions)
-
-
-async def _bump(
-    connection: Connection, stage: str, holder: str, partitions: Sequence[int], patience: float
-) -> dict[int, int]:
-    async with connection.transaction(isolation="read_committed"):
-        await connection.execute(_QUERIES["set_lock_timeout"], f"{int(patience * 1000)}ms")
-        await connection.execute(_QUERIES["lock_owners"], stage, list(partitions))
-        rows = await connection.fetch(_QUERIES["next_epoch"], stage, holder, list(partitions))
-    return _epochs(rows)
-
-
-async def _take_by_force(pool: Pool, stage: str, holder: str, partitions: Sequence[int]) -> dict[int, int]:
-    async with pool.acquire() as waiting, pool.acquire() as forcing:
-        taking = asyncio.create_task(_bump(waiting, stage, holder, partitions, _FORCE_SECONDS))
-        pid = waiting.get_server_pid()
-        try:
-            while not taking.done():
-                await _end_blockers(forcing, pid)
-                await asyncio.wait({taking}, timeout=_FORCE_POLL_SECONDS)
-            return await taking
-        finally:
-            taking.cancel()
-
-
-async def _end_blockers(connection: Connection, pid: int) -> None:
-    async with connection.transaction():
-        # Sessions belong to whom they logged in as; only that user, not the role taken on, may end them.
-        await connection.execute("set local role none")
-        await connection.execute(_QUERIES["end_blockers"], pid)
-
-
-def _epochs(rows: Iterable[asyncpg.Record]) -> dict[int, int]:
-    return {row["partition"]: row["epoch"] for row in rows}
+            await connection.execute(_QUERIES["leave"], self._stage, self._holder)

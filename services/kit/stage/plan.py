@@ -1,7 +1,7 @@
-"""What to take of what was read: pure decisions over positions and sequences.
+"""Which of the blocks that were read are taken: pure decisions over positions and sequences.
 
-A block is taken if its sequence is the next one of its source, dropped if lower, and if higher its partition
-stops: something was lost, and only a human can say what.
+A block is taken if its sequence is the next one of its source, and dropped if its sequence is lower. If it is higher,
+the partition stops: the log lost something, and only a human can say what.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,12 +11,12 @@ from typing import Any
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog import Cursor, DlqLimit, DlqTally, Record, TopicPartition, is_foreign
 
-__all__ = ["Move", "Plan", "Read", "over_limit", "plan_batch"]
+__all__ = ["Move", "Plan", "Read", "by_partition", "over_limit", "plan_batch"]
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A record as it was read: understood (`work`), not a message (`invalid`), or beyond our code (`bug`)."""
+    """A record and what decoding made of it: `work`, a reason why it is no message, or a failure of ours (`bug`)."""
 
     record: Record
     work: Any = None
@@ -26,7 +26,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A step of one topic partition's position, to be compared and swapped."""
+    """One topic partition's position before and after a batch, to be compared and swapped."""
 
     at: TopicPartition
     before: Cursor
@@ -77,7 +77,7 @@ def over_limit(
 ) -> tuple[dict[int, DlqTally], dict[int, str]]:
     """Count what was understood, by partition; returns the new tallies, and why some partitions must stop.
 
-    What others write says nothing about us: all their rubbish is set aside, and whoever writes well goes on.
+    Records of foreign topics are not counted: a sender who writes nothing but rubbish must not stop all others.
     """
     outcomes: dict[int, list[bool]] = {}
     for read in reads:
@@ -88,3 +88,11 @@ def over_limit(
     return after, {
         partition: reason for partition, tally in after.items() if (reason := limit.exceeded(tally)) is not None
     }
+
+
+def by_partition(reads: Iterable[Read]) -> list[Sequence[Read]]:
+    """Take a batch apart; the order within a partition stays."""
+    found: dict[int, list[Read]] = {}
+    for read in reads:
+        found.setdefault(read.record.partition, []).append(read)
+    return list(found.values())

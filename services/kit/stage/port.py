@@ -1,4 +1,4 @@
-"""What a stage asks of its room, what it offers to it, and how patient it is."""
+"""What a stage asks of its room (`Handler`), what it offers to it (`StageHandle`), and how patient it is."""
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 
 from services.kit.eventlog import DlqLimit, Output, Record
 from services.kit.postgres import Connection
+from services.kit.retry import backoff
 
 __all__ = ["Fenced", "Handler", "StageHandle", "StagePolicy"]
 
@@ -28,13 +29,13 @@ class Handler(Protocol[W]):
         """Wait until what the blocks refer to (an incident version) is known here. No transaction is open.
 
         May be called again for the same blocks, and is cancelled when they are not wanted any more. Raises
-        RetryableError to have them read again a little later; then each partition is asked by itself, so that one
-        that waits holds up no other for longer than this call takes.
+        RetryableError to have them read again a little later. Then this is called for each partition by itself, so
+        that a partition that waits holds up the others no longer than one call takes.
         """
         ...
 
     async def apply(self, connection: Connection, work: Sequence[W]) -> Sequence[Output]:
-        """Decide and write the effects of these blocks, inside the stage's transaction; give the blocks to send.
+        """Decide about these blocks and write their effects, in the stage's transaction; return the blocks to send.
 
         Must not commit, nor keep anything in memory that a rolled-back transaction would leave wrong.
         """
@@ -94,17 +95,19 @@ class StageHandle(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagePolicy:
-    """How much at once, and how patient. All times in seconds."""
+    """How much a stage does at once, and how long it waits. All times in seconds."""
 
     max_blocks: int = 32  # of up to 2048 entries each: what fills a transaction without holding its locks for long
     fetch_wait: float = 0.5  # how long a fetch may wait for its first block; the logs gather fuller batches themselves
     lease: float = 10.0
     drain_timeout: float = 20.0
     tick_every: float = 1.0
-    relay_every: float = (
-        0.05  # rows of other processes (uploads) wait this long at most; our own commits wake the relay
-    )
+    publish_every: float = 0.05  # how long rows of other processes (uploads) wait; our own are published at once
     mark_every: float = 0.1  # what a crash may have to publish again
     backoff_base: float = 0.05
     backoff_cap: float = 5.0  # an outage ends, and then nobody should wait much longer
     dlq_limit: DlqLimit = DlqLimit()
+
+    def wait_after(self, failures: int) -> float:
+        """Return the seconds to wait after so many failures in a row, before a tick or a publish is tried again."""
+        return backoff(failures, base=self.backoff_base, cap=self.backoff_cap, random=lambda: 1.0)

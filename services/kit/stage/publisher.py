@@ -1,8 +1,8 @@
-"""From the log table to Kafka: what was committed is published, in order, whoever committed it.
+"""From the log table to a log outside the database: what was committed is published, in order, whoever committed it.
 
-The owner of a partition publishes all rows of its stage and partition. Per place there is at most one
-unacknowledged batch; after a failure the same rows come again, never later ones, so the log holds each sequence
-only behind the one before it, and a repeat is all that readers ever have to drop.
+The owner of a partition publishes all rows of its stage and partition. Of each place (a topic partition) at most
+one batch is unacknowledged; after a failure the same rows are published again, never later ones. So the log holds
+each sequence only behind the one before it, and readers have nothing to drop but repeats.
 """
 
 import asyncio
@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from services.kit.errors import RetryableError
-from services.kit.eventlog import EventLog, Row, TopicPartition, decode_headers
-from services.kit.postgres import Pool, Queries
-from services.kit.stage.failpoints import Steps
-from services.kit.stage.leases import LostEpochsError, fence
+from services.kit.eventlog import Row, TopicPartition, decode_headers
+from services.kit.postgres import Queries, is_retryable
+from services.kit.retry import pause_until
+from services.kit.stage.context import StageContext
+from services.kit.stage.epochs import LostEpochsError, fence
 
-__all__ = ["Relay"]
+__all__ = ["Publisher"]
 
 
 logger = logging.getLogger(__name__)
@@ -30,68 +31,102 @@ _PLACE_ROWS = 100
 _PLACE_BYTES = 2_000_000
 
 
-class Relay:
+class Publisher:
     """Publishes what the owned partitions of a stage have committed."""
 
-    def __init__(self, pool: Pool, event_log: EventLog, stage: str, steps: Steps, *, mark_every: float) -> None:
-        self._pool = pool
-        self._log = event_log
-        self._stage = stage
-        self._steps = steps
-        self._mark_every = mark_every
+    def __init__(self, context: StageContext) -> None:
+        self._context = context
         self._marked_at = 0.0
         self._epochs: dict[int, int] = {}
         self._acknowledged: dict[TopicPartition, int] = {}
         self._marked: dict[TopicPartition, int] = {}
         self._publishing = asyncio.Lock()
-        self.failures = 0  # passes in a row in which some place failed
-        self.holes: dict[int, str] = {}  # partitions whose rows are not all there any more
+        self._failures = 0  # passes in a row in which some place failed
+        self._holes: dict[int, str] = {}  # partition -> why its rows cannot be published, such as one that is missing
 
     def begin(self, epochs: Mapping[int, int], published: Mapping[TopicPartition, int]) -> None:
-        """Relay these partitions from what the database says is published; all that was remembered is forgotten."""
+        """Publish these partitions from what the database says is published; forget all that was remembered."""
         self._epochs = dict(epochs)
         self._acknowledged = dict(published)
         self._marked = dict(published)
-        self.holes = {}
+        self._holes = {}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Publish until `stop`: at once what this process commits, soon what others do (uploads)."""
+        committed, policy = self._context.committed, self._context.policy
+        while not stop.is_set():
+            committed.clear()
+            published = await self._publish_if_possible()
+            self._stop_at_holes()
+            if self._failures:
+                await pause_until(stop, policy.wait_after(self._failures))
+            elif not published:
+                await pause_until(committed, policy.publish_every)
+
+    async def publish_all(self) -> None:
+        """Publish until nothing is left; a place that fails is tried again and again."""
+        while await self.publish_once() or self._failures:
+            if self._failures:
+                await asyncio.sleep(self._context.policy.wait_after(self._failures))
 
     async def publish_once(self) -> int:
         """Publish the next rows of every place; returns how many were acknowledged.
 
-        A place that fails stays where it is, and `failures` counts up. Raises LostEpochsError where a
+        A place that fails stays where it is, and is tried again after a while. Raises LostEpochsError where a
         partition has a newer owner: what was published then is a repeat at worst.
         """
         async with self._publishing:
             epochs, acknowledged = dict(self._epochs), self._acknowledged
             places = await self._unpublished(epochs, acknowledged)
-            if places:
-                await self._steps.reached("relay: rows read")
-                async with asyncio.TaskGroup() as group:
-                    tasks = [
-                        group.create_task(self._publish(at, rows, acknowledged)) for at, rows in sorted(places.items())
-                    ]
-                counts = [task.result() for task in tasks]
-                self.failures = 0 if all(counts) else self.failures + 1
-                await self._steps.reached("relay: acknowledged")
-            if not places or time.monotonic() - self._marked_at >= self._mark_every:
+            counts = await self._publish_places(places, acknowledged) if places else []
+            self._failures = 0 if all(counts) else self._failures + 1
+            if not places or time.monotonic() - self._marked_at >= self._context.policy.mark_every:
                 await self._mark(epochs, acknowledged)
-            return sum(counts) if places else 0
+            return sum(counts)
+
+    async def _publish_if_possible(self) -> int:
+        """Publish once; returns how many were acknowledged, 0 where a newer owner or a passing fault prevented it."""
+        stage = self._context.stage
+        try:
+            return await self.publish_once()
+        except LostEpochsError as error:
+            logger.warning("%s", error, extra={"stage": stage})
+            self._context.assignment.disown(error.epochs)
+        except Exception as error:
+            if not is_retryable(error):
+                raise
+            logger.warning("the log table cannot be read", extra={"stage": stage}, exc_info=True)
+            self._failures += 1
+        return 0
+
+    def _stop_at_holes(self) -> None:
+        """Let partitions stand still whose rows cannot be published."""
+        context = self._context
+        for partition, reason in self._holes.items():
+            if partition not in context.assignment.stopped:
+                logger.error(
+                    "partition stands still: %s", reason, extra={"stage": context.stage, "partition": partition}
+                )
+                context.assignment.stop(partition, reason, wholly=True)
 
     async def _unpublished(
         self, epochs: Mapping[int, int], acknowledged: Mapping[TopicPartition, int]
     ) -> dict[TopicPartition, list[Row]]:
         """Read rows past the acknowledged ones, of all places that have any."""
-        async with self._pool.acquire() as connection:
-            heads = await connection.fetch(_QUERIES["read_heads"], self._stage, list(epochs))
+        async with self._context.pool.acquire() as connection:
+            heads = await connection.fetch(_QUERIES["read_heads"], self._context.stage, list(epochs))
             behind = [
                 (topic, partition, done)
                 for topic, partition, last in heads
                 if last > (done := acknowledged.get(TopicPartition(topic, partition), 0))
-                and partition not in self.holes
+                and partition not in self._holes
             ]
             if not behind:
                 return {}
             columns = [list(column) for column in zip(*behind, strict=True)]
-            rows = await connection.fetch(_QUERIES["unpublished"], self._stage, *columns, _PLACE_ROWS, _PLACE_BYTES)
+            rows = await connection.fetch(
+                _QUERIES["unpublished"], self._context.stage, *columns, _PLACE_ROWS, _PLACE_BYTES
+            )
         places: dict[TopicPartition, list[Row]] = {}
         for topic, partition, seq, at, headers, block in rows:
             place = places.setdefault(TopicPartition(topic, partition), [])
@@ -105,25 +140,35 @@ class Relay:
             rows = places.get(TopicPartition(topic, partition), [])
             if [row.seq for row in rows] != list(range(done + 1, done + 1 + len(rows))) or not rows:
                 places.pop(TopicPartition(topic, partition), None)
-                self.holes[partition] = f"{topic}/{partition}: the row after {done} is not in the log table any more"
+                self._holes[partition] = f"{topic}/{partition}: the row after {done} is not in the log table any more"
+
+    async def _publish_places(
+        self, places: Mapping[TopicPartition, Sequence[Row]], acknowledged: dict[TopicPartition, int]
+    ) -> list[int]:
+        """Publish rows of places side by side; returns how many of each were acknowledged."""
+        await self._context.failpoints.reached("publisher: rows read")
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._publish(at, rows, acknowledged)) for at, rows in sorted(places.items())]
+        await self._context.failpoints.reached("publisher: acknowledged")
+        return [task.result() for task in tasks]
 
     async def _publish(self, at: TopicPartition, rows: Sequence[Row], acknowledged: dict[TopicPartition, int]) -> int:
         """Publish one place's rows; returns how many were acknowledged, 0 after a failure."""
         try:
-            await self._steps.reached("relay: publishing")
-            await self._log.publish(self._stage, at, rows)
-            await self._steps.reached("relay: published")
+            await self._context.failpoints.reached("publisher: publishing")
+            await self._context.log.publish(self._context.stage, at, rows)
+            await self._context.failpoints.reached("publisher: published")
         except RetryableError as error:
             logger.warning(
                 "not published, the same again soon: %s", error,
-                extra={"stage": self._stage, "topic": at.topic, "partition": at.partition, "seq": rows[0].seq},
+                extra={"stage": self._context.stage, "topic": at.topic, "partition": at.partition, "seq": rows[0].seq},
             )  # fmt: skip
             return 0
         except Exception as error:
             logger.exception(
-                "not publishable", extra={"stage": self._stage, "topic": at.topic, "partition": at.partition}
+                "not publishable", extra={"stage": self._context.stage, "topic": at.topic, "partition": at.partition}
             )
-            self.holes[at.partition] = f"publishing to {at.topic} raised {type(error).__name__}"
+            self._holes[at.partition] = f"publishing to {at.topic} raised {type(error).__name__}"
             return 0
         acknowledged[at] = rows[-1].seq
         return len(rows)
@@ -139,22 +184,22 @@ class Relay:
             return
         touched = {at.partition: epochs[at.partition] for at, _ in news}
         marks = [at.topic for at, _ in news], [at.partition for at, _ in news], [seq for _, seq in news]
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with self._context.pool.acquire() as connection, connection.transaction():
             try:
-                await fence(connection, self._stage, touched)
+                await fence(connection, self._context.stage, touched)
             except LostEpochsError as error:
                 self._drop(error.epochs)
                 raise
             # A mark that a crash of the server forgets costs a repeat, so nobody waits for its flush.
             await connection.execute("set local synchronous_commit = off")
-            await connection.execute(_QUERIES["mark_published"], self._stage, *marks)
-            await self._steps.reached("relay: marking")
+            await connection.execute(_QUERIES["mark_published"], self._context.stage, *marks)
+            await self._context.failpoints.reached("publisher: marking")
         self._marked.update(news)
         self._marked_at = time.monotonic()
-        await self._steps.reached("relay: marked")
+        await self._context.failpoints.reached("publisher: marked")
 
     def _drop(self, epochs: Mapping[int, int]) -> None:
-        """Relay no more what has a newer owner, unless it was begun anew meanwhile."""
+        """Publish no more what has a newer owner, unless it was begun anew meanwhile."""
         for partition, epoch in epochs.items():
             if self._epochs.get(partition) == epoch:
                 del self._epochs[partition]

@@ -24,13 +24,14 @@ select $1::text, partition, 0 from generate_series(0, $2::int - 1) as partition
 on conflict (stage, partition) do nothing;
 
 -- name: renew
--- Hold on to what is ours; whoever is not given back has been lost.
+-- Prolong all leases of this holder; a partition that is not among the rows returned has been lost.
 update owner set lease_until = clock_timestamp() + make_interval(secs => $3::float8)
 where stage = $1 and holder = $2
 returning partition, epoch;
 
 -- name: be_seen
--- Be counted among the replicas for as long as a lease; gives how many there are. Those long gone are forgotten.
+-- Count this holder among the replicas for as long as a lease; return how many there are. Replicas that are long gone
+-- are deleted.
 with seen as (
   insert into replica (stage, holder, seen_until)
   values ($1, $2, clock_timestamp() + make_interval(secs => $3::float8))
@@ -67,12 +68,13 @@ update owner set holder = null, lease_until = null
 where stage = $1 and holder = $2 and partition = any($3::int[]);
 
 -- name: leave
--- Give all leases away and be counted no more.
+-- Give all leases of this holder away and count it among the replicas no more.
 with gone as (delete from replica where stage = $1 and holder = $2)
 update owner set holder = null, lease_until = null where stage = $1 and holder = $2;
 
 -- name: fence
--- The epochs, held still until the transaction ends. Renewing a lease does not wait for this, a take-over does.
+-- Read the epochs, and keep them as they are until the transaction ends. A take-over waits for that; renewing a lease
+-- does not.
 select partition, epoch from owner
 where stage = $1 and partition = any($2::int[])
 order by partition
@@ -83,7 +85,7 @@ for key share;
 select set_config('lock_timeout', $1, true);
 
 -- name: lock_owners
--- Wait for every transaction that compared the epoch.
+-- Wait for every transaction that has read these epochs with `fence`.
 select partition from owner where stage = $1 and partition = any($2::int[]) order by partition for update;
 
 -- name: next_epoch
@@ -93,12 +95,12 @@ where stage = $1 and holder = $2 and partition = any($3::int[]) and lease_until 
 returning partition, epoch;
 
 -- name: end_blockers
--- End the sessions of this room that a waiting one waits for. A migration that holds the table is left alone.
+-- End the sessions of this room that the session $1 waits for. A migration that locks the table is left alone.
 select pg_terminate_backend(pid) from pg_stat_activity
 where pid = any(pg_blocking_pids($1::int)) and application_name = current_setting('application_name');
 
 -- name: open_input
--- Make the positions that are missing: a stage's first start, or a topic that it did not read before.
+-- Insert the positions that are missing: at a stage's first start, or for a topic that it did not read before.
 insert into input (stage, topic, partition, next_offset, taken)
 select $1::text, place.topic, place.partition, 0, '{}'
 from unnest($2::text[], $3::int[]) as place(topic, partition)
@@ -117,12 +119,12 @@ select topic, partition, last_seq from log.head where source = $1 and partition 
 -- The last sequences that all sources were given in these partitions of these topics.
 select topic, partition, source, last_seq from log.head where topic = any($1::text[]) and partition = any($2::int[]);
 
--- name: read_relay
--- What has been published of these partitions.
+-- name: read_published
+-- Up to which sequence each topic of these partitions has been published.
 select topic, partition, published from relay where stage = $1 and partition = any($2::int[]);
 
 -- name: move_input
--- Compare and swap positions; the number of rows tells whether all of them stood where we thought.
+-- Compare and swap positions; the number of updated rows tells whether all of them stood where we thought.
 update input set next_offset = move.next_offset, taken = move.taken
 from unnest($2::text[], $3::int[], $4::bigint[], $5::jsonb[], $6::bigint[], $7::jsonb[])
   as move(topic, partition, old_offset, old_taken, next_offset, taken)
@@ -130,8 +132,8 @@ where input.stage = $1 and input.topic = move.topic and input.partition = move.p
   and input.next_offset = move.old_offset and input.taken = move.old_taken;
 
 -- name: unpublished
--- What stands after the last acknowledged sequence of each wanted (topic, partition): at most $5 rows and about $6
--- bytes of each, at least one.
+-- Read the rows after the last acknowledged sequence of each wanted (topic, partition): of each at most $5 rows and
+-- about $6 bytes, but at least one row.
 with wanted as (
   select * from unnest($2::text[], $3::int[], $4::bigint[]) as wanted(topic, partition, published)
 ), measured as (
@@ -153,7 +155,7 @@ where before < $6
 order by topic, partition, seq;
 
 -- name: mark_published
--- Note what has been acknowledged; never backwards.
+-- Note up to which sequence rows have been acknowledged; a lower number than the noted one changes nothing.
 insert into relay (stage, topic, partition, published)
 select $1::text, acknowledged.topic, acknowledged.partition, acknowledged.published
 from unnest($2::text[], $3::int[], $4::bigint[]) as acknowledged(topic, partition, published)

@@ -1,4 +1,4 @@
-"""What a new owner reads before it begins, and whether log and database agree."""
+"""The take-over: a new owner begins its epochs, reads where its partitions stand, and compares log and database."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,29 +9,80 @@ from notification.topics import TOPICS
 from services.kit.errors import LogPositionError
 from services.kit.eventlog import Cursor, EventLog, TopicPartition, dead_letter_topic, is_foreign, partitions_of
 from services.kit.postgres import Pool, Queries
+from services.kit.stage.context import StageContext
+from services.kit.stage.epochs import take_epochs
 
-__all__ = [
-    "Standing",
-    "ahead_of_heads",
-    "ahead_of_sources",
-    "assign_those_that_fit",
-    "input_places",
-    "last_sequences",
-    "output_places",
-    "read_standing",
-]
+__all__ = ["Positions", "TakenOver", "ahead_of_heads", "assign_those_that_fit", "input_places", "take_over"]
 
 
 _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 
 
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """What a take-over found: the partitions that are ours now, and where each of them stands."""
+
+    epochs: Mapping[int, int]  # of all our partitions
+    fresh: frozenset[int]  # those of them that were not ours before
+    cursors: Mapping[TopicPartition, Cursor]  # where to read on; partitions with a fault are left out
+    published: Mapping[TopicPartition, int]  # the last sequence of each place that is noted as published
+    faults: Mapping[int, str]  # partition -> why it must stand still
+
+    def sound_epochs(self) -> dict[int, int]:
+        """Return the epochs of the partitions without a fault."""
+        return {partition: epoch for partition, epoch in self.epochs.items() if partition not in self.faults}
+
+
 @dataclass(slots=True)
-class Standing:
-    """Where a stage stands on the partitions that it took over."""
+class Positions:
+    """Where a stage stands on its partitions, as the database says."""
 
     cursors: dict[TopicPartition, Cursor] = field(default_factory=dict)
     heads: dict[TopicPartition, int] = field(default_factory=dict)
     published: dict[TopicPartition, int] = field(default_factory=dict)
+
+
+async def take_over(context: StageContext) -> TakenOver:
+    """Take over what is wanted and not ours yet, and point the log at the positions of all that is ours.
+
+    Raises RetryableError where the log cannot be reached.
+    """
+    assignment = context.assignment
+    wanted = assignment.start_over()
+    fresh = wanted - assignment.epochs.keys()
+    if fresh:
+        await _begin_epochs(context, sorted(fresh))
+    epochs = {partition: assignment.epochs[partition] for partition in sorted(wanted & assignment.epochs.keys())}
+    positions, faults = await _compare(context, list(epochs))
+    sound = {at: cursor for at, cursor in positions.cursors.items() if at.partition not in faults}
+    faults |= await assign_those_that_fit(context.log, sound)
+    context.liveness.log_answered()
+    return TakenOver(
+        epochs=epochs,
+        fresh=fresh & epochs.keys(),
+        cursors={at: cursor for at, cursor in sound.items() if at.partition not in faults},
+        published=positions.published,
+        faults=faults,
+    )
+
+
+async def _begin_epochs(context: StageContext, partitions: Sequence[int]) -> None:
+    """Take partitions whose lease is ours; a lease that ran out just now leaves its partition out."""
+    await context.failpoints.reached("take-over: begun")
+    context.assignment.take(await take_epochs(context.pool, context.stage, context.holder, partitions))
+    await context.failpoints.reached("take-over: epochs committed")
+
+
+async def _compare(context: StageContext, partitions: Sequence[int]) -> tuple[Positions, dict[int, str]]:
+    """Read the positions of partitions; returns also those where log and database disagree, and why."""
+    places = input_places(context.topics, partitions, context.partitions)
+    if context.log.outside_database:
+        written = _output_places(context.stage, context.topics, partitions, context.partitions)
+        last = await _last_sequences(context.log, context.stage, written)
+        positions = await _read_positions(context.pool, context.stage, places, partitions)
+        return positions, ahead_of_heads(last, positions)
+    positions = await _read_positions(context.pool, context.stage, places, partitions)
+    return positions, await _ahead_of_sources(context.pool, positions)
 
 
 def input_places(topics: Sequence[str], partitions: Collection[int], installation: int) -> list[TopicPartition]:
@@ -44,26 +95,27 @@ def input_places(topics: Sequence[str], partitions: Collection[int], installatio
     ]
 
 
-async def read_standing(pool: Pool, stage: str, places: Sequence[TopicPartition], owned: Collection[int]) -> Standing:
-    """Read input, heads and relay, in that order, each in a statement of its own after the epoch's commit."""
-    partitions = sorted(owned)
+async def _read_positions(
+    pool: Pool, stage: str, places: Sequence[TopicPartition], partitions: Sequence[int]
+) -> Positions:
+    """Read input, heads and marks of publishing, in that order, each in a statement after the epoch's commit."""
     wanted = set(places)
-    standing = Standing()
+    positions = Positions()
     async with pool.acquire() as connection:
         await connection.execute(
             _QUERIES["open_input"], stage, [at.topic for at in places], [at.partition for at in places]
         )
         for topic, partition, next_offset, taken in await connection.fetch(_QUERIES["read_input"], stage, partitions):
             if (at := TopicPartition(topic, partition)) in wanted:
-                standing.cursors[at] = Cursor(next_offset, taken)
+                positions.cursors[at] = Cursor(next_offset, taken)
         for topic, partition, last in await connection.fetch(_QUERIES["read_heads"], stage, partitions):
-            standing.heads[TopicPartition(topic, partition)] = last
-        for topic, partition, published in await connection.fetch(_QUERIES["read_relay"], stage, partitions):
-            standing.published[TopicPartition(topic, partition)] = published
-    return standing
+            positions.heads[TopicPartition(topic, partition)] = last
+        for topic, partition, published in await connection.fetch(_QUERIES["read_published"], stage, partitions):
+            positions.published[TopicPartition(topic, partition)] = published
+    return positions
 
 
-def output_places(
+def _output_places(
     stage: str, topics: Sequence[str], partitions: Collection[int], installation: int
 ) -> list[TopicPartition]:
     """Return where blocks of these partitions may go, the dead letters of what is read included."""
@@ -72,35 +124,35 @@ def output_places(
     return input_places(written, partitions, installation)
 
 
-async def last_sequences(log: EventLog, stage: str, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+async def _last_sequences(log: EventLog, stage: str, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
     """Return the last sequence of ours that the log holds, of each of these places.
 
-    To be asked before the heads are read: what is published was committed before, whoever goes on meanwhile (an
-    owner before us that does not know it yet, relaying what uploads commit; or our own jobs).
+    Must be asked before the heads are read. Others may commit and publish meanwhile (the owner before us, which does
+    not know it yet, or our own jobs), and what is published was committed before: so no head lags behind this answer.
     """
     found = {at: await log.last_sequence(stage, at) for at in places}
     return {at: last for at, last in found.items() if last is not None}
 
 
-def ahead_of_heads(last: Mapping[TopicPartition, int], standing: Standing) -> dict[int, str]:
+def ahead_of_heads(last: Mapping[TopicPartition, int], positions: Positions) -> dict[int, str]:
     """Find partitions where the log holds later blocks of ours than the database: it has been set back."""
     return {
         at.partition: f"{at.topic}/{at.partition}: the log has our sequence {sequence}, the database gave only {head}"
         for at, sequence in last.items()
-        if sequence > (head := standing.heads.get(at, 0))
+        if sequence > (head := positions.heads.get(at, 0))
     }
 
 
-async def ahead_of_sources(pool: Pool, standing: Standing) -> dict[int, str]:
+async def _ahead_of_sources(pool: Pool, positions: Positions) -> dict[int, str]:
     """Find partitions of the embedded log where more was taken than was ever written: one of them was set back."""
-    topics = sorted({at.topic for at in standing.cursors})
-    partitions = sorted({at.partition for at in standing.cursors})
+    topics = sorted({at.topic for at in positions.cursors})
+    partitions = sorted({at.partition for at in positions.cursors})
     async with pool.acquire() as connection:
         rows = await connection.fetch(_QUERIES["read_sources"], topics, partitions)
     ends = {(TopicPartition(topic, partition), source): last for topic, partition, source, last in rows}
     return {
         at.partition: f"{at.topic}/{at.partition}: of {source} {taken} taken, {ends.get((at, source), 0)} written"
-        for at, cursor in standing.cursors.items()
+        for at, cursor in positions.cursors.items()
         for source, taken in cursor.taken.items()
         if taken > ends.get((at, source), 0)
     }

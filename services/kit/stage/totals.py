@@ -14,7 +14,7 @@ _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 
 @dataclass(frozen=True, slots=True)
 class TotalsRow:
-    """Where one stage's counts stand for one scope (what is counted for, in the room's words); `at` = ms since 1970."""
+    """The counts of one source for one scope, which is what the room counts for; `at` is in ms since 1970."""
 
     stage: str
     source: str
@@ -35,7 +35,7 @@ async def move_totals(
     """Move the totals of `source` by `deltas` (scope -> counter -> change); returns the rows as they are now.
 
     `counters` is the room's tuple of names, whose order is the order in the row; it may only grow at its end.
-    Every scope named gets its next sequence, changed or not, so whoever keeps the highest keeps the latest.
+    Every scope named gets its next sequence, changed or not, so a reader that keeps the highest keeps the latest.
     Rows are locked in the order of their scopes until the commit. `stage` is written into the rows given back.
     """
     if not deltas:

@@ -58,14 +58,14 @@ async def embedded_world(stage_database: str) -> AsyncIterator[World]:
 
 @pytest.fixture
 def kafka_world(embedded_world: World) -> World:
-    """Return the same with a log outside the database, so that the stage relays; Kafka's, but for the network."""
+    """Return the same with a log outside the database, so that the stage publishes; Kafka's, but for the network."""
     embedded_world.topics = MemoryTopics()
     return embedded_world
 
 
-@pytest.fixture(params=["embedded", "relayed"])
+@pytest.fixture(params=["embedded", "outside"])
 def world(request: pytest.FixtureRequest, embedded_world: World) -> World:
     """Return one after the other."""
-    if request.param == "relayed":
+    if request.param == "outside":
         embedded_world.topics = MemoryTopics()
     return embedded_world

@@ -13,7 +13,8 @@ from services.kit.eventlog.outbox import append_outputs
 from services.kit.eventlog.port import Cursor, EventLog, Output, Record, TopicPartition
 from services.kit.postgres import Connection, Pool
 from services.kit.process.metrics import new_registry
-from services.kit.stage.failpoints import Steps
+from services.kit.stage.context import StageContext
+from services.kit.stage.failpoints import Failpoints, NoFailpoints
 from services.kit.stage.metrics import StageMetrics
 from services.kit.stage.plan import Read, plan_batch
 from services.kit.stage.port import StagePolicy
@@ -27,7 +28,7 @@ DEAD_LETTERS = f"{INPUT}.{STAGE}.dlq"
 PARTITIONS = 4
 # Short, so that a dead owner is replaced within a test's patience.
 POLICY = StagePolicy(
-    lease=0.6, drain_timeout=5.0, tick_every=0.05, fetch_wait=0.1, relay_every=0.01, mark_every=0.0,
+    lease=0.6, drain_timeout=5.0, tick_every=0.05, fetch_wait=0.1, publish_every=0.01, mark_every=0.0,
     backoff_base=0.01, backoff_cap=0.1,
 )  # fmt: skip
 
@@ -141,7 +142,7 @@ class World:
     topics: MemoryTopics | None = None  # the log, where it is one in memory
 
     @property
-    def relays(self) -> bool:
+    def outside_database(self) -> bool:
         """Tell whether the log is outside the database."""
         return self.topics is not None
 
@@ -194,14 +195,14 @@ class World:
         await self.all_through(blocks)
         assert Counter(blocks) == await self.effects()
         assert Counter(blocks) == await self.taken_by_next_room()
-        if self.relays:
+        if self.outside_database:
             await until(self.published_up_to_heads)
 
     async def replica(
         self,
         room: Copying | None = None,
         *,
-        steps: Steps | None = None,
+        failpoints: Failpoints | None = None,
         policy: StagePolicy = POLICY,
         log: EventLog | None = None,
     ) -> "Replica":
@@ -209,11 +210,11 @@ class World:
         pool = await self.new_pool(STAGE)
         metrics = StageMetrics(STAGE, new_registry())
         log = log or self.new_log(pool, STAGE)
-        stage = Stage(
-            name=STAGE, topics=[INPUT], partitions=PARTITIONS, pool=pool, log=log, handler=room or Copying(),
-            policy=policy, metrics=metrics, relay=self.relays, steps=steps,
+        context = StageContext(
+            stage=STAGE, topics=[INPUT], partitions=PARTITIONS, pool=pool, log=log, handler=room or Copying(),
+            policy=policy, metrics=metrics, failpoints=failpoints or NoFailpoints(),
         )  # fmt: skip
-        return Replica(stage, pool, log, metrics)
+        return Replica(Stage(context), pool, log, metrics)
 
     async def records(self, topic: str) -> list[Record]:
         """Return all records of a topic, by partition in their order."""

@@ -12,11 +12,11 @@ from tests.integration.stage.room import PARTITIONS, Breaking, Killed, Pausing, 
 TAKE_OVER = ["take-over: begun", "take-over: epochs committed", "take-over: done"]
 IN_TRANSACTION = ["batch: fenced", "batch: moved", "batch: applied", "batch: committing"]
 BATCH = [*IN_TRANSACTION, "batch: committed"]
-RELAY = [
-    "relay: rows read", "relay: publishing", "relay: published",
-    "relay: acknowledged", "relay: marking", "relay: marked",
+PUBLISH = [
+    "publisher: rows read", "publisher: publishing", "publisher: published",
+    "publisher: acknowledged", "publisher: marking", "publisher: marked",
 ]  # fmt: skip
-RELAY_IN_DATABASE = ["relay: rows read", "relay: marking", "relay: marked"]
+PUBLISH_IN_DATABASE = ["publisher: rows read", "publisher: marking", "publisher: marked"]
 TICK = ["job: fenced", "job: applied", "job: committing", "job: committed"]
 FIRST, REST = numbered(0, 60), numbered(60, 100)
 
@@ -25,20 +25,20 @@ async def _assert_once(world: World) -> None:
     await world.assert_once([*FIRST, *REST])
 
 
-def _cases(steps: Sequence[str], relayed: Sequence[str], last: int) -> list[tuple[str, str, int]]:
+def _cases(steps: Sequence[str], publishing: Sequence[str], last: int) -> list[tuple[str, str, int]]:
     """Return every step of each kind of log, at its first time and at its `last`. A take-over comes once."""
-    both = [(kind, step) for kind in ("embedded", "relayed") for step in steps]
-    places = [*both, *(("relayed", step) for step in relayed)]
+    both = [(kind, step) for kind in ("embedded", "outside") for step in steps]
+    places = [*both, *(("outside", step) for step in publishing)]
     return [
         (kind, step, nth) for kind, step in places for nth in sorted({1, last}) if nth == 1 or step not in TAKE_OVER
     ]
 
 
-@pytest.mark.parametrize(("world", "step", "nth"), _cases([*BATCH, *TAKE_OVER, *TICK], RELAY, 2), indirect=["world"])
+@pytest.mark.parametrize(("world", "step", "nth"), _cases([*BATCH, *TAKE_OVER, *TICK], PUBLISH, 2), indirect=["world"])
 async def test_killed(world: World, step: str, nth: int) -> None:
     """A process that dies there leaves its successor everything it needs, and nothing twice."""
     await world.feed(FIRST)
-    dying = await world.replica(steps=Breaking(step, Killed(), nth))
+    dying = await world.replica(failpoints=Breaking(step, Killed(), nth))
     death = asyncio.create_task(dying.run_until_killed())
     await _drip(world, REST[:30], until_done=death)
     await death
@@ -49,7 +49,7 @@ async def test_killed(world: World, step: str, nth: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("world", "step", "nth"), _cases([*BATCH, *TAKE_OVER, *TICK], RELAY_IN_DATABASE, 3), indirect=["world"]
+    ("world", "step", "nth"), _cases([*BATCH, *TAKE_OVER, *TICK], PUBLISH_IN_DATABASE, 3), indirect=["world"]
 )
 async def test_cut_off_from_the_database(world: World, step: str, nth: int) -> None:
     """A connection that breaks there, before or after a commit, makes it ask what is true and go on.
@@ -59,7 +59,7 @@ async def test_cut_off_from_the_database(world: World, step: str, nth: int) -> N
     await world.feed(FIRST)
     steps = Breaking(step, ConnectionResetError(), nth)
 
-    async with (await world.replica(steps=steps)).running():
+    async with (await world.replica(failpoints=steps)).running():
         await _drip(world, REST)
         await until(lambda: _reached(steps))
         await _assert_once(world)
@@ -78,13 +78,13 @@ async def _reached(steps: Breaking) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("world", "step", "nth"), _cases([*BATCH, *TAKE_OVER[1:], *TICK], RELAY, 1), indirect=["world"]
+    ("world", "step", "nth"), _cases([*BATCH, *TAKE_OVER[1:], *TICK], PUBLISH, 1), indirect=["world"]
 )
 async def test_frozen_while_another_takes_over(world: World, step: str, nth: int) -> None:
     """An owner that wakes up after its lease ran out writes nothing more, whatever it was in the middle of."""
     await world.feed(FIRST)
     pausing = Pausing(step, nth)
-    zombie = await world.replica(steps=pausing)
+    zombie = await world.replica(failpoints=pausing)
 
     async with zombie.running(), pausing.thawed_at_last():
         await asyncio.wait_for(pausing.frozen.wait(), 10)
@@ -119,13 +119,13 @@ async def test_publishing_fails(kafka_world: World, refuse: bool) -> None:  # no
     assert (0, 0) == (replica.memory.refuse, replica.memory.lose_answers)
 
 
-@pytest.mark.parametrize("step", ["relay: publishing", "relay: published"])
+@pytest.mark.parametrize("step", ["publisher: publishing", "publisher: published"])
 async def test_one_place_fails_and_the_others_go_on(kafka_world: World, step: str) -> None:
     """A passing fault of one publish keeps that place where it is."""
     await kafka_world.feed(FIRST)
     steps = Breaking(step, RetryableError("as the test asked"), 2)
 
-    async with (await kafka_world.replica(steps=steps)).running():
+    async with (await kafka_world.replica(failpoints=steps)).running():
         await kafka_world.feed(REST)
         await _assert_once(kafka_world)
 

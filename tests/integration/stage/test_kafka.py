@@ -41,7 +41,7 @@ class KafkaWorld(World):
     written: dict[int, int] = field(default_factory=dict)
 
     @property
-    def relays(self) -> bool:
+    def outside_database(self) -> bool:
         """The log is outside the database."""
         return True
 
@@ -122,12 +122,12 @@ async def test_everything_through_once(kafka_room: KafkaWorld) -> None:
         await kafka_room.assert_once(blocks)
 
 
-@pytest.mark.parametrize("step", ["batch: committed", "relay: published", "relay: marking"])
+@pytest.mark.parametrize("step", ["batch: committed", "publisher: published", "publisher: marking"])
 async def test_killed(kafka_room: KafkaWorld, step: str) -> None:
     """What the dead one committed comes out, and what it had published already is taken once."""
     blocks = numbered(0, 100)
     await kafka_room.feed(blocks[:60])
-    dying = await kafka_room.replica(steps=Breaking(step, Killed()))
+    dying = await kafka_room.replica(failpoints=Breaking(step, Killed()))
     await dying.run_until_killed(within=30)
     await kafka_room.feed(blocks[60:])
 

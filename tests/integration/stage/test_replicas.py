@@ -114,7 +114,7 @@ async def test_a_lease_that_runs_out_during_a_take_over_is_taken_again(embedded_
                 self.done = True
                 await embedded_world.pool.execute("update owner set lease_until = clock_timestamp() - interval '1s'")
 
-    async with (await embedded_world.replica(steps=RunningOut())).running() as stage:
+    async with (await embedded_world.replica(failpoints=RunningOut())).running() as stage:
         await until(lambda: _settled(stage), seconds=20 * POLICY.lease)
 
 

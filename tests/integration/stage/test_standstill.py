@@ -12,6 +12,7 @@ from services.kit.eventlog.port import Output, Record, TopicPartition
 from services.kit.postgres import Connection
 from services.kit.postgres.pool import connect_pool
 from services.kit.process.metrics import new_registry
+from services.kit.stage.context import StageContext
 from services.kit.stage.metrics import StageMetrics
 from services.kit.stage.stage import Stage
 from services.kit.testing import MemoryLog, MemoryTopics
@@ -248,7 +249,7 @@ async def test_an_embedded_log_that_was_set_back_stops_its_partition(embedded_wo
         assert 1 == _stopped(replica)
 
 
-async def test_a_row_that_is_missing_before_it_was_published_stops_the_relay(kafka_world: World) -> None:
+async def test_a_row_that_is_missing_before_it_was_published_stops_its_partition(kafka_world: World) -> None:
     """Published with a hole, it would stop every reader; it stops here instead."""
     async with kafka_world.pool.acquire() as connection, connection.transaction():
         await connection.execute("insert into log.head values ($1, $2, 1, 5)", STAGE, OUTPUT)
@@ -277,13 +278,13 @@ async def test_a_foreign_record_is_set_aside_past_the_database(stage_database: s
     topics.write(TopicPartition(topic, 0), b"in the open")
     pool = await connect_pool(stage_database, "intake")
     await pool.execute("delete from owner; delete from replica; delete from input; delete from relay")
-    stage = Stage(
-        name="intake", topics=[], foreign_topics=[topic], partitions=1, pool=pool, log=MemoryLog(topics),
-        handler=Upstream(), policy=POLICY, metrics=StageMetrics("intake", new_registry()), relay=True,
+    context = StageContext(
+        stage="intake", topics=[topic], partitions=1, pool=pool, log=MemoryLog(topics),
+        handler=Upstream(), policy=POLICY, metrics=StageMetrics("intake", new_registry()),
     )  # fmt: skip
     dead = TopicPartition(f"{topic}.intake.dlq", 0)
     try:
-        async with Replica(stage, pool, MemoryLog(topics), StageMetrics("intake", new_registry())).running():
+        async with Replica(Stage(context), pool, MemoryLog(topics), StageMetrics("intake", new_registry())).running():
 
             async def forwarded() -> bool:
                 return bool(topics.records[dead]) and await pool.fetchval("select next_offset from input") == 1

@@ -1,0 +1,61 @@
+"""Gives a room its ticks: what time or control asks for, on the partitions that this process owns."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from services.kit.errors import LostOwnershipError
+from services.kit.postgres import is_retryable
+from services.kit.retry import pause_until
+from services.kit.stage.context import StageContext
+from services.kit.stage.transaction import job_transaction
+
+__all__ = ["Ticker"]
+
+logger = logging.getLogger(__name__)
+
+
+class Ticker:
+    """Calls the handler's `tick` in transactions of its own."""
+
+    def __init__(self, context: StageContext) -> None:
+        self._context = context
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Tick until `stop`: about once a second, and at once again while ticks give outputs."""
+        context, failures = self._context, 0
+        while not stop.is_set():
+            seconds = context.policy.tick_every
+            try:
+                if (partitions := sorted(context.assignment.owned())) and await self._tick(partitions):
+                    seconds = 0.0
+                failures = 0
+            except Exception as error:
+                if not _passes(error):
+                    raise
+                logger.warning("a tick did not come through", extra={"stage": context.stage}, exc_info=True)
+                seconds = max(seconds, context.policy.wait_after(failures))
+                failures += 1
+            await pause_until(stop, seconds)
+
+    async def _tick(self, partitions: Sequence[int]) -> bool:
+        """Tick once; tells whether there were outputs. A partition whose tick fails by itself stands still."""
+        context = self._context
+        try:
+            async with context.turn, job_transaction(context, partitions) as fenced:
+                outputs = await context.handler.tick(fenced.connection, partitions)
+                fenced.emit(outputs)
+        except Exception as error:
+            if _passes(error):
+                raise
+            if len(partitions) > 1:
+                return any([await self._tick([partition]) for partition in partitions])
+            logger.exception("our code fails in a tick", extra={"stage": context.stage, "partition": partitions[0]})
+            context.assignment.stop(partitions[0], f"a tick raised {type(error).__name__}", wholly=True)
+            return False
+        return bool(outputs)
+
+
+def _passes(error: Exception) -> bool:
+    """Tell whether the next tick may succeed: after a take-over, or once the database is back."""
+    return isinstance(error, LostOwnershipError) or is_retryable(error)
