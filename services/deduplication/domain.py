@@ -11,16 +11,13 @@ from enum import IntEnum
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from services.core.channel import Channel
+from services.core.channel import TO_THE_ADDRESS
 from services.core.ids import ID_BYTES
+from services.core.ledger import HoldReason
 from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_RETRACTED
 
-_REVISION_BYTES: Final = (4).to_bytes(4, "big")  # the length before the field, as in `core.ids`
-
-_TAKES_A_DECISION: Final = FLAG_DECEASED | FLAG_RETRACTED
-
 __all__ = [
-    "COUNTERS",
+    "COUNTED_AS",
     "Claim",
     "Decision",
     "Group",
@@ -36,8 +33,12 @@ __all__ = [
 ]
 
 
+_REVISION_BYTES: Final = (4).to_bytes(4, "big")  # the length before the field, as in `core.ids`
+_TAKES_A_DECISION: Final = FLAG_DECEASED | FLAG_RETRACTED
+
+
 class Outcome(IntEnum):
-    """Where deduplication leaves a member. The numbers are stored; the first six are counted, in this order."""
+    """Where deduplication leaves a member. The numbers are stored: they are never reused."""
 
     RELEASED = 0  # bears a notice that went out
     MERGED = 1  # another member bears the notice for this person and these facts
@@ -48,7 +49,16 @@ class Outcome(IntEnum):
     RETRACTED = 6  # not of this person any more: the row stays, so that an older version cannot bring it back
 
 
-COUNTERS: Final = tuple(outcome.name.lower() for outcome in Outcome if outcome is not Outcome.RETRACTED)
+# The counter of `core.ledger` that a member stands in. Who was retracted is counted nowhere: intake counts that member
+# as another person's.
+COUNTED_AS: Final[Mapping[int, str]] = {
+    Outcome.RELEASED: "released",
+    Outcome.MERGED: "merged",
+    Outcome.SUPPRESSED: "suppressed",
+    Outcome.HELD_UNRELEASED: HoldReason.UNRELEASED.counter,
+    Outcome.HELD_UNREACHABLE: HoldReason.UNREACHABLE.counter,
+    Outcome.HELD_NOT_AT_ADDRESS: HoldReason.NOT_AT_ADDRESS.counter,
+}
 
 
 class Waits(IntEnum):
@@ -183,7 +193,7 @@ def decide(group: Group, arrivals: Iterable[Sequence[Member]], terms: Terms) -> 
     for block in arrivals:
         for member in block:
             case.hear(member)
-        case.settle()
+        case.classify()
     return case.decision()
 
 
@@ -233,7 +243,7 @@ class _Case:
     def _borne_by(self, member: bytes) -> Claim | None:
         return next((c for c in reversed(self.claims) if c.bearer == member and not c.void), None)
 
-    def settle(self) -> None:
+    def classify(self) -> None:
         """Decide where each member stands, and release what may go out."""
         live = sorted((m for m in self.members.values() if not m.flags & FLAG_RETRACTED), key=_age)
         deceased = any(m.flags & FLAG_DECEASED for m in live)
@@ -330,9 +340,9 @@ def _covers(claim: Claim, member: Member) -> bool:
 
 
 def _reachable(channels: int, flags: int, usable: int) -> bool:
-    """Tell whether a member can be written to; a letter to somebody else's address is none."""
+    """Tell whether a member can be written to; a letter to an address where the person does not live does not count."""
     open_to = channels & usable
-    return bool(open_to & ~Channel.LETTER if flags & FLAG_NOT_AT_ADDRESS else open_to)
+    return bool(open_to & ~TO_THE_ADDRESS if flags & FLAG_NOT_AT_ADDRESS else open_to)
 
 
 def _unreachable(channels: int, usable: int) -> Outcome:

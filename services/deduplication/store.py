@@ -4,12 +4,16 @@ import struct
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
+from typing import Final
 
+from services.core.channel import CHANNEL_BITS
 from services.deduplication.batch import Effects, Row
 from services.deduplication.domain import Claim, Group, Member, Standing
 from services.kit.postgres import Connection, Queries, binary_copy
 
-__all__ = ["Cohorts", "Store"]
+__all__ = ["SETS_OF_CHANNELS", "Cohorts", "Store"]
+
+SETS_OF_CHANNELS: Final = range(1 << CHANNEL_BITS)
 
 Cohorts = dict[str, tuple[int, dict[str, int]]]  # incident id -> its number, and the numbers of its cohorts by id
 
@@ -92,8 +96,7 @@ class Store:
         self, connection: Connection, cohorts: Collection[int], partitions: Collection[int], limit: int
     ) -> list[bytes]:
         """Return up to `limit` persons whose news waits for the release of one of these cohorts."""
-        rows = await connection.fetch(_QUERIES["waiting_for_release"], list(cohorts), list(partitions), limit)
-        return sorted({row[0] for row in rows})
+        return await self._persons(connection, "waiting_for_release", cohorts, SETS_OF_CHANNELS, partitions, limit)
 
     async def decided_with_channels(
         self,
@@ -103,11 +106,12 @@ class Store:
         partitions: Collection[int],
         limit: int,
     ) -> list[bytes]:
-        """Return up to `limit` persons with news that was decided with one of these masks of channels."""
-        rows = await connection.fetch(
-            _QUERIES["decided_with_channels"], list(cohorts), list(masks), list(partitions), limit
-        )
-        return sorted({row[0] for row in rows})
+        """Return up to `limit` persons with news that was decided with one of these sets of channels."""
+        return await self._persons(connection, "decided_with_channels", cohorts, masks, partitions, limit)
+
+    async def _persons(self, connection: Connection, query: str, *arguments: Collection[int] | int) -> list[bytes]:
+        values = [one if isinstance(one, int) else list(one) for one in arguments]
+        return sorted({row[0] for row in await connection.fetch(_QUERIES[query], *values)})
 
 
 def _by_person(rows: Iterable[Row]) -> list[Row]:

@@ -2,26 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from services.core.channel import Channel
-from services.core.incident import Incident
 from services.core.notices import Notices
 from services.kit.eventlog import Output, Record
 from services.kit.postgres import Connection
 from services.routing.codec import decode_notices, encode_exhausted, encode_routed
 from services.routing.domain import Choices, choices_of, packed, route
 from services.routing.metrics import RoutingMetrics
+from services.wire.incidents import Incidents
 
-__all__ = ["Incidents", "RoutingHandler", "Work"]
-
-
-class Incidents(Protocol):
-    """Incident versions as they become known (the global table of incidents)."""
-
-    async def wait_for(self, key: tuple[str, ...], version: int = 1) -> Incident:
-        """Return the entry once it is known."""
-        ...
+__all__ = ["RoutingHandler", "Work"]
 
 
 class Work(NamedTuple):

@@ -8,11 +8,12 @@ from pathlib import Path
 from services.kit.postgres import is_retryable
 from services.kit.process import open_service, web_app
 from services.kit.retry import pause_until
-from services.tracking.api import PUBLIC, Api, openapi
+from services.tracking.api import PUBLIC, Api
 from services.tracking.codec import TOPICS
 from services.tracking.config import Config
 from services.tracking.handlers import Ledgers, TrackingHandler
 from services.tracking.metrics import LedgerMetrics, TrackingMetrics
+from services.tracking.openapi import OPENAPI
 from services.tracking.store import Store
 from services.wire.incidents import follow_incidents
 
@@ -41,7 +42,7 @@ async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = Non
             service.health,
             service.registry,
             token=config.auth_token,
-            openapi=openapi(),
+            openapi=OPENAPI,
             routes=api.routes(),
             public=PUBLIC,
         )
