@@ -16,10 +16,14 @@ from services.core.ids import ID_BYTES
 from services.kit.errors import InvalidMessage
 
 __all__ = [
+    "LAST_MOMENT",
     "MASK",
     "SMALL",
+    "V",
     "check_names",
+    "column",
     "indexed",
+    "looked_up",
     "moment",
     "parse",
     "slots_from_wire",
