@@ -204,7 +204,7 @@ def persons_of(blocks: Iterable[Block]) -> list[bytes]:
 def decide_batch(blocks: Sequence[tuple[Block, int]], known: Mapping[bytes, Group], terms: Terms) -> Effects:
     """Decide about everybody in these blocks of one incident (each with its cohort's number), in their order.
 
-    `known` holds whoever of them is known already.
+    `known` holds those persons of the blocks that are known already.
     """
     effects = Effects(terms)
     repeated = _repeated(blocks)
@@ -246,7 +246,7 @@ def _repeated(blocks: Sequence[tuple[Block, int]]) -> set[bytes]:
 def _gather(
     block: Block, cohort: int, apart: set[bytes], arrivals: dict[bytes, tuple[int, list[list[Member]]]]
 ) -> None:
-    """Add to `arrivals` what this block says of those who are decided apart."""
+    """Add to `arrivals` what this block says of the persons `apart`, who are decided one by one."""
     heard: dict[bytes, list[Member]] = {}
     for row, person in enumerate(block.persons):
         if person in apart:

@@ -1,8 +1,8 @@
 """Who is told what, once: decides over all members of one person together. Pure.
 
-Everything follows from what is known of a person now (its members' highest versions, the notices that were
-released to it) and from the terms (channels that may be used, cohorts that are released); how it came about
-does not matter. The rules are listed in the room's README.
+A decision follows from what is known of a person now (its members' highest versions, the notices that were
+released to it) and from the terms (channels that may be used, cohorts that are released), and not from how that
+came about. The rules are listed in the room's README.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -85,7 +85,7 @@ class Member(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """What was decided about a member; `usable` is the mask of channels it was decided with while it waits."""
+    """What was decided about a member; `usable` is the set of channels that it was decided with, while it waits."""
 
     outcome: int
     waits: int = Waits.NOTHING
@@ -153,19 +153,19 @@ class NoticeIds:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a decision about an incident's people rests on, beside the people."""
+    """What a decision about an incident's people rests on, apart from the people themselves."""
 
     incident_id: str
     number: int  # what rows carry in place of the incident's id
     version: int
-    usable: int  # mask of channels that a notice may take
+    usable: int  # set of channels that a notice may take
     cohorts: Mapping[int, str]  # ids by number, at least those of the members at hand
     released: Collection[int]  # numbers of the cohorts whose notices may go out
     ids: NoticeIds
 
 
 class Superseded(NamedTuple):
-    """A notice that stands for its bearer in the ledger no more."""
+    """A notice that no longer stands for its bearer in the ledger."""
 
     notice: bytes
     cohort: int
@@ -198,9 +198,9 @@ def decide(group: Group, arrivals: Iterable[Sequence[Member]], terms: Terms) -> 
 
 
 def told_already(group: Group, member: Member) -> Claim | None:
-    """Return the notice that a member of a known person is merged into, where that is all there is to decide.
+    """Return the notice that a member of a known person is merged into, if there is nothing else to decide.
 
-    None where it takes a decision: news, a correction, somebody deceased or retracted, or news that waits.
+    Return None where `decide` is needed: for news, a correction, a deceased or retracted member, or news that waits.
     """
     if member.member in group.members or member.flags & _TAKES_A_DECISION:
         return None
@@ -211,7 +211,7 @@ def told_already(group: Group, member: Member) -> Claim | None:
 
 
 class _Case:
-    """The state of one `decide`."""
+    """The state of one call of `decide`."""
 
     def __init__(self, group: Group, terms: Terms) -> None:
         self.before = group
@@ -234,7 +234,7 @@ class _Case:
             self._void(member)
 
     def _void(self, bearer: Member) -> None:
-        """Count the person as not told by what somebody else bore."""
+        """Void the notices of a bearer who turned out to be somebody else: this person was not told by them."""
         latest = self._borne_by(bearer.member)
         if latest:
             self.superseded.append(Superseded(latest.notice, bearer.cohort))
@@ -275,7 +275,7 @@ class _Case:
     def _release(self, live: Sequence[Member], carriers: Sequence[Member]) -> Waits:
         """Release the news if it may go out and can be written; say what it waits for otherwise."""
         usable = self.terms.usable
-        # Who brought the news knows the person best; whoever was told before can still be written to.
+        # The member that brought the news has the newest data; one that was told before can still be written to.
         bearer = next((m for m in (*carriers, *live) if _reachable(m.channels, m.flags, usable)), None)
         if bearer is None:
             return Waits.CHANNEL
@@ -301,7 +301,7 @@ class _Case:
         return Claim(revision, notice, bearer.member, bearer.version, exposed, confirmed, supersedes)
 
     def _front(self, carriers: Sequence[Member], bearers: Collection[bytes]) -> Member | None:
-        """Return the member that is held for the news; None where all who bring it bear what was told before."""
+        """Return the member that is held for the news; None where all members that bring it bear earlier notices."""
         free = [m for m in carriers if m.member not in bearers]
         reachable = (m for m in free if _reachable(m.channels, m.flags, self.terms.usable))
         return next(reachable, free[0] if free else None)
@@ -320,7 +320,7 @@ class _Case:
 
 
 def _merged_or_held(m: Member, front: Member | None, told: Sequence[Claim], waits: Waits, usable: int) -> Standing:
-    """Say where a member stands that bears nothing."""
+    """Return the standing of a member that bears no notice."""
     covering = next((claim for claim in told if _covers(claim, m)), None)
     if covering or not front:
         return Standing(Outcome.MERGED, merged_into=covering.bearer if covering else None)
@@ -346,5 +346,5 @@ def _reachable(channels: int, flags: int, usable: int) -> bool:
 
 
 def _unreachable(channels: int, usable: int) -> Outcome:
-    """Say why somebody who cannot be written to is held: the address is another's, or there is nothing."""
+    """Say why a member that cannot be written to is held: it has no channel, or only the address of others."""
     return Outcome.HELD_NOT_AT_ADDRESS if channels & usable else Outcome.HELD_UNREACHABLE

@@ -1,4 +1,4 @@
-"""Deduplication's part of its stage: read who is known, decide, write, give out what may go out."""
+"""Deduplication's part of its stage: read who is known, decide, write, send on what may go out."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,15 +24,16 @@ __all__ = ["STAGE", "TOPICS", "DeduplicationHandler"]
 
 STAGE: Final = "deduplication"
 TOPICS: Final = (topics.MEMBERS_ACCEPTED,)
-# So many at once are decided again after a release: about a fifth of a second, far below a lease.
+# At most so many people are decided again in one tick: that takes about a fifth of a second, far below a lease.
 PERSONS_A_TICK: Final = 5_000
-# About a minute: partitions that went and came back between two ticks bring rows that another process decided.
+# After so many ticks, about a minute, every incident is looked at again: a partition that was lost and won back between
+# two ticks has rows that another process decided.
 _TICKS_TO_TRUST: Final = 60
-_LOAD_SECONDS: Final = 10.0  # then the stage comes again, and says so
+_LOAD_SECONDS: Final = 10.0  # then the stage logs that it waits, and tries the blocks again
 
 
 class _Control(NamedTuple):
-    """What makes held people be looked at again when it changes."""
+    """What held people depend on: once it changes, they are decided again."""
 
     usable: int
     released: frozenset[int]
@@ -48,9 +49,9 @@ class DeduplicationHandler:
         self._incidents = incidents
         self._count = count
         self._store = store or Store()
-        # Incidents (by number) in which nobody waited for anything else when last looked at. Only a look that
-        # found nobody is remembered, so a transaction that is rolled back leaves it right.
-        self._settled: dict[int, _Control] = {}
+        # By the incident's number: the control under which nobody was found who could be set free. A look that found
+        # somebody is not remembered, so that nothing has to be forgotten when its transaction is rolled back.
+        self._idle: dict[int, _Control] = {}
         self._ticks = 0
 
     def decode(self, record: Record) -> Work:
@@ -72,7 +73,7 @@ class DeduplicationHandler:
             await self._incidents.loaded.wait()
 
     async def apply(self, connection: Connection, work: Sequence[Work]) -> Sequence[Output]:
-        """Decide about everybody in these blocks, write it, and give what may go out."""
+        """Decide about everybody in these blocks, write it down, and return the blocks that may go out."""
         numbers = await self._store.number(connection, {(b.incident_id, b.cohort_id) for b in _blocks(work)})
         effects = []
         for incident_id in sorted(numbers):
@@ -89,7 +90,7 @@ class DeduplicationHandler:
             return ()
         self._ticks += 1
         if self._ticks % _TICKS_TO_TRUST == 0:
-            self._settled.clear()
+            self._idle.clear()
         left = PERSONS_A_TICK
         effects = []
         numbers = await self._store.cohorts(connection)
@@ -110,14 +111,14 @@ class DeduplicationHandler:
         self, connection: Connection, terms: Terms, partitions: Sequence[int], limit: int
     ) -> list[bytes]:
         control = _Control(terms.usable, frozenset(terms.released), frozenset(partitions))
-        if self._settled.get(terms.number) == control:
+        if self._idle.get(terms.number) == control:
             return []
         persons = await self._store.waiting_for_release(connection, terms.released, partitions, limit)
         if not persons:
             others = [mask for mask in SETS_OF_CHANNELS if mask != terms.usable]
             persons = await self._store.decided_with_channels(connection, terms.cohorts, others, partitions, limit)
         if not persons:
-            self._settled[terms.number] = control
+            self._idle[terms.number] = control
         return persons
 
     def _terms(self, incident_id: str, numbers: Cohorts) -> Terms:
@@ -126,7 +127,7 @@ class DeduplicationHandler:
         return Terms(
             incident_id=incident_id,
             number=number,
-            version=incident.version if incident else 0,  # not known: what `ready` and `tick` keep away
+            version=incident.version if incident else 0,  # 0 = not known: `ready` waits and `tick` skips
             usable=int(incident.usable_mask) if incident else 0,
             cohorts={cohort: cohort_id for cohort_id, cohort in cohorts.items()},
             released={cohort for cohort_id, cohort in cohorts.items() if self._is_released(incident_id, cohort_id)},
@@ -140,7 +141,7 @@ class DeduplicationHandler:
     async def _finish(
         self, connection: Connection, effects: Sequence[Effects], intake: Sequence[TotalsRow]
     ) -> list[Output]:
-        """Write rows, then counts, whose rows other partitions' owners share; give the blocks."""
+        """Write rows, then counts (owners of other partitions share those rows); return the blocks."""
         for one in effects:
             await self._store.write(connection, one)
             self._count(one.entered)

@@ -1,4 +1,4 @@
-"""Routing's part of its stage: decide a block at a time, pack what goes the same way together."""
+"""Routing's part of its stage: decide a block at a time, and pack together what goes the same way."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -27,12 +27,12 @@ _Way = tuple[int, Channel | None]  # partition and channel: what may share a blo
 
 
 class RoutingHandler:
-    """Stateless: what is decided rests on the block and its incident version alone, so a replay decides the same."""
+    """Keeps no state: a decision rests on the block and its incident version alone, so a replay decides the same."""
 
     def __init__(self, incidents: Incidents, metrics: RoutingMetrics) -> None:
         self._incidents = incidents
         self._metrics = metrics
-        # A version of an incident never changes, so what follows from it is worked out once.
+        # A version of an incident never changes, so its choices are worked out once.
         self._choices: dict[tuple[str, int], Choices] = {}
 
     def decode(self, record: Record) -> Work:

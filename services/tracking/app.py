@@ -19,7 +19,7 @@ from services.wire.incidents import follow_incidents
 
 __all__ = ["run"]
 
-# A scrape comes every 15 seconds or so; figures a few seconds old cost it nothing.
+# A scrape comes every 15 seconds or so; it loses nothing by figures that are a few seconds old.
 _GAUGES_EVERY = 5.0
 
 logger = logging.getLogger(__name__)

@@ -20,15 +20,15 @@ from services.wire.totals import highest
 
 __all__ = ["Ledgers", "TrackingHandler"]
 
-# Figures of a cohort that disagree for so long, and do not move, are not on the way any more: it is well over what
-# a block takes from a commit through Kafka to the next room.
+# Figures of a cohort that disagree for this long without moving are wrong, and not late: a block takes far less from a
+# commit through Kafka to the next room.
 SETTLE_SECONDS = 2.0
-# Often enough that a reader hardly waits longer than needed.
+# Often enough that a reader waits hardly longer than the figures need.
 POLL_SECONDS = 0.2
 
 
 class TrackingHandler:
-    """Hears how notices fare. What is written depends on the set of events alone, so replays change nothing."""
+    """Hears how notices fare. What it writes depends on the set of events alone, so a replay changes nothing."""
 
     def __init__(self, store: Store, metrics: TrackingMetrics) -> None:
         self._store = store
@@ -73,7 +73,7 @@ class TrackingHandler:
             await move_totals(connection, moves, source, COUNTERS["tracking"])
 
     async def _copy(self, connection: Connection, blocks: Sequence[Outcomes], numbers: Mapping[str, int]) -> bool:
-        """Write the usual case, rows that are all new, the fast way; tells whether it was one."""
+        """Write rows the fast way if all are new, which is usual. Return False, and write nothing, where one is not."""
         try:
             async with connection.transaction():  # a savepoint: a row that is there already costs the COPY alone
                 await self._store.copy_outcomes(connection, blocks, numbers)
@@ -88,7 +88,7 @@ class TrackingHandler:
         new: dict[bytes, Finding] = {}
         for finding in block.findings():
             new[finding.notice] = better(new[finding.notice], finding) if finding.notice in new else finding
-        while new:  # once, unless a row that was not there to be locked is there now
+        while new:  # again only for rows that another process added after this one had looked for them
             known = await self._store.lock_notices(connection, new)
             joined = [better(known[notice], new[notice]) for notice in known]
             changed = [finding for finding in joined if finding != known[finding.notice]]
@@ -117,7 +117,7 @@ class Ledgers:
         return self._incidents.loaded.is_set()
 
     def incidents(self) -> list[Incident]:
-        """Return the incidents that are known, by id."""
+        """Return the incidents that are known, in the order of their ids."""
         found = [value for key, value in self._incidents.items() if key[0] == "incident" and len(key) == 2]
         return sorted(found, key=lambda incident: str(incident.incident_id))
 

@@ -1,7 +1,7 @@
 """The ledger: where every member of every cohort stands. A pure function of each stage's highest totals.
 
-Each figure is counted from the events of its own stage. Totals of different stages travel apart, so now and then a
-later stage is heard before an earlier one; what it says implies what the earlier one will say (`Heard.lifted`).
+Each figure is counted from the events of its own stage. Totals of different stages travel apart, so a later stage is
+sometimes heard before an earlier one; what it says implies what the earlier one is going to say (`Heard.lifted`).
 """
 
 from collections import Counter

@@ -93,7 +93,7 @@ def _edge(term: _Term) -> str:
 
 
 def _sums(total: Line) -> str:
-    """Say in four figures how it stands."""
+    """Return the four figures that say how an incident stands."""
     due = total.accepted - total.merged - total.suppressed  # records that a notice of their own is due for
     figures = {
         "of the people have been told": _percent(total.notified, due),

@@ -20,7 +20,7 @@ _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 _COLUMNS = ("at", "cohort", "revision", "attempt", "state", "channel", "counted", "notice", "member")
 # All of a row of `notices` in COPY's binary format but its two ids, sizes before values.
 _HEAD = struct.Struct(">hiqiiiiiiihihib")
-# Rows in the order of their keys find their places in the index next to each other: a third less work for PostgreSQL.
+# Rows are written in the order of their keys: neighbours in the index cost PostgreSQL a third less work.
 _BY_NOTICE = itemgetter(slice(_HEAD.size + 4, _HEAD.size + 20))
 _ID = struct.pack(">i", 16)
 _POSTGRES_EPOCH_MS = 946_684_800_000  # 2000-01-01, where PostgreSQL's timestamps count from
@@ -49,14 +49,14 @@ class Store:
         await connection.copy_to_table("notices", source=binary_copy(rows), columns=_COLUMNS, format="binary")
 
     async def lock_notices(self, connection: Connection, notices: Collection[bytes]) -> dict[bytes, Finding]:
-        """Lock the known ones among these notices, and give what is known of them."""
+        """Lock the rows that there are of these notices, and return what is known of them."""
         rows = await connection.fetch(_QUERIES["lock_notices"], list(notices))
         return {row["notice"]: Finding(*row) for row in rows}
 
     async def add_notices(
         self, connection: Connection, findings: Sequence[Finding], numbers: Mapping[str, int]
     ) -> set[bytes]:
-        """Write new rows; returns the notices that had none."""
+        """Write new rows; return the notices that had none."""
         added = await connection.fetch(_QUERIES["add_notices"], *_columns(findings, numbers))
         return {row["notice"] for row in added}
 

@@ -64,7 +64,10 @@ def parse_incident(incident_id: str, version: int, document: Any) -> Incident:
 
 
 class _Check:
-    """Reads parts and gathers faults; returns a harmless value where there is one, for `parse_incident` raises then."""
+    """Reads the parts of a document and gathers their faults.
+
+    A faulty part is read as a harmless value: `parse_incident` raises at the end, so that nobody sees it.
+    """
 
     def __init__(self) -> None:
         self.problems: list[dict[str, str]] = []
