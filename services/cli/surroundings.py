@@ -10,15 +10,14 @@ import click
 import orjson
 
 from services.cli.console import Fault
+from services.core.rooms import DISPATCH_STAGES
 from services.kit.config import ServiceConfig, load
 from services.kit.errors import ConfigError
 
 __all__ = ["SERVICE_NAMES", "Surroundings", "data_option", "json_option", "read_settings", "surroundings"]
 
 # The order of services.json, and of the ports.
-SERVICE_NAMES = (
-    "intake", "tracking", "deduplication", "routing", "dispatch-letter", "dispatch-email", "dispatch-portal",
-)  # fmt: skip
+SERVICE_NAMES = ("intake", "tracking", "deduplication", "routing", *DISPATCH_STAGES)
 TOKEN_FILE = "operator.token"  # noqa: S105 - a file's name
 SERVICES_FILE = "services.json"
 

@@ -37,8 +37,8 @@ _A, _B, _C, _D, _E, _F, _G = (
     [place * first + (place + 1) * second for first in range(32) for second in range(32)]
     for place in range(1, _REFERENCE_LETTERS, 2)
 )
-# The same by column, a byte table for each step. Five bits of a reference lie in two bytes of the id, `at` bits in:
-# what either gives of them.
+# The same for many ids at once, column by column, with a byte table for each step. A letter is five bits of the id that
+# begin `at` bits into a byte: one table gives what they take from that byte, one what they take from the next.
 _FIVES = [divmod(5 * place, 8) for place in range(_REFERENCE_LETTERS)]
 _FROM_FIRST = [bytes((byte << 8 >> 11 - at) & 31 for byte in range(256)) for at in range(8)]
 _FROM_SECOND = [bytes(byte >> 11 - at for byte in range(256)) for at in range(8)]

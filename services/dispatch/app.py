@@ -8,7 +8,6 @@ from services.core.channel import Channel
 from services.dispatch.channels.email import Smtp
 from services.dispatch.channels.letter import PrintFolder
 from services.dispatch.channels.portal import Portal
-from services.dispatch.codec import TOPICS
 from services.dispatch.config import Config, EmailConfig, LetterConfig, PortalConfig
 from services.dispatch.handlers import DispatchHandler
 from services.dispatch.metrics import DispatchMetrics
@@ -19,6 +18,7 @@ from services.kit.clock import SystemClock
 from services.kit.process import open_service
 from services.kit.vault import KeyRing, Vault
 from services.wire.incidents import follow_incidents
+from services.wire.notices import ROUTED_TOPICS
 
 __all__ = ["run"]
 
@@ -45,7 +45,7 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
             unknown_after=config.unknown_after,
             batch_size=provider.batch_size,
         )
-        stage = service.stage([TOPICS[channel]], handler)
+        stage = service.stage([ROUTED_TOPICS[channel]], handler)
         vault = Vault(KeyRing.load(config.key_ring_path))
         service.health.expect("sender", _SENDER_WITHIN)
         sender = Sender(

@@ -35,7 +35,7 @@ EXTRA = {
     },
     "tracking": {
         "api.py": "the ledger is read over HTTP",
-        "openapi.json": "what its routes promise",
+        "openapi.py": "what its routes promise",
         "ledger.py": "the equations, apart from the states of notices",
         "page.py": "the ledger for people",
         "page.css": "how it looks",
