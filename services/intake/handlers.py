@@ -18,7 +18,7 @@ from services.intake.events.cloudevents import CohortOpened, Event, MembersAffec
 from services.intake.members.acceptance import Part, Taker
 from services.intake.members.chunks import CHUNK_RECORDS, ChunkBuilder, Hashes
 from services.intake.metrics import IntakeMetrics
-from services.intake.records.record import read_object
+from services.intake.reading.ndjson import read_object
 from services.intake.store import Store
 from services.kit.errors import HerautError, InvalidMessage
 from services.kit.eventlog import Output, Record, dead_letter

@@ -11,7 +11,7 @@ import asyncpg
 from services.core.cohort import Cohort
 from services.core.ids import ID_BYTES
 from services.intake.domain import Chunk, Counts, Rejected, Stored
-from services.intake.records.record import COLUMNS
+from services.intake.records.fields import FIELD_NAMES
 from services.kit.postgres import Connection, Queries, binary_copy
 
 __all__ = ["Answer", "CohortRow", "IncidentRow", "Store", "TotalsState"]
@@ -22,7 +22,7 @@ _COLUMNS = ("upload", "version", "cohort", "member", "pseudonym", "content")
 # the three ids of each. Joined, they take half of what packing each row does.
 _ROW_BEGIN, _ID_SIZE = struct.Struct(">hiqiiiii"), struct.pack(">i", ID_BYTES)
 _WHOLE_RECORD = "*"
-_KEPT_FIELDS = frozenset(COLUMNS) | {"identity"}  # any other name came from the source, and is not kept
+_KEPT_FIELDS = frozenset(FIELD_NAMES) | {"identity"}  # any other name came from the source, and is not kept
 
 
 class IncidentRow(NamedTuple):

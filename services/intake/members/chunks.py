@@ -10,9 +10,16 @@ from services.core.notices import FLAG_DECEASED
 from services.intake.domain import Chunk, Fault, Problem, Rejected
 from services.intake.errors import BrokenBodyError
 from services.intake.reading.lines import RawRecord, TooLong
-from services.intake.records.columnar import CheckedSheet, SheetChecker
+from services.intake.records.columnar import CheckedColumns, ColumnsChecker
 from services.intake.records.identity import Fingerprints, MemberIds, Pseudonyms, canonical
-from services.intake.records.record import Reading, Record, Sheet, Unreadable, contact_json, contacts_json
+from services.intake.records.record import (
+    Reading,
+    Record,
+    RecordColumns,
+    Unreadable,
+    contact_json,
+    contacts_json,
+)
 from services.intake.records.validation import PERSON_KEY_DIGITS, Checked, Validator, bsn_digits, is_bsn
 
 __all__ = ["CHUNK_RECORDS", "ChunkBuilder", "Hashes", "Reader"]
@@ -41,8 +48,8 @@ class Reader(Protocol):
         """Return a reading for each line; raises BrokenBodyError with an index where one is not UTF-8."""
         ...
 
-    def sheets(self, lines: Sequence[bytes]) -> Iterable[tuple[int, Sheet | None]]:
-        """Return the lines as sheets, each with the number of its lines; None instead of one that is for `read`."""
+    def columnar(self, lines: Sequence[bytes]) -> Iterable[tuple[int, RecordColumns | None]]:
+        """Return runs of the lines as columns, each with its number of lines; None for a run that `read` is for."""
         ...
 
 
@@ -53,7 +60,7 @@ class ChunkBuilder:
         self.incident, self.cohort = incident, cohort
         self._scope = f"{cohort.incident_id}/{cohort.cohort_id}"
         self._validator = Validator(incident, today)
-        self._sheets = SheetChecker(self._validator)
+        self._columns_checker = ColumnsChecker(self._validator)
         self._usable = int(incident.usable_mask)
         self._ids = MemberIds(cohort.incident_id, cohort.cohort_id)
         self._hashes = hashes
@@ -73,10 +80,10 @@ class ChunkBuilder:
         """Read and check lines. Raises BrokenBodyError at one that is not UTF-8, with those before it taken."""
         lines, raws = self._readable(records)
         begin = 0
-        for count, sheet in reader.sheets(raws):
+        for count, columns in reader.columnar(raws):
             end = begin + count
-            if sheet:
-                self._take_sheet(lines[begin:end], raws[begin:end], sheet, reader)
+            if columns:
+                self._take_columns(lines[begin:end], raws[begin:end], columns, reader)
             else:
                 self._read(lines[begin:end], raws[begin:end], reader)
             begin = end
@@ -128,13 +135,13 @@ class ChunkBuilder:
             exposed, confirmed, channels, flags, record.language or "", contact,
         )  # fmt: skip
 
-    def _take_sheet(self, lines: list[int], raws: Sequence[bytes], sheet: Sheet, reader: Reader) -> None:
-        """Take rows all together, but for the odd ones in their places among them."""
-        checked = self._sheets.check(sheet)
-        if checked is None:  # a source whose way of writing is odd throughout
+    def _take_columns(self, lines: list[int], raws: Sequence[bytes], cells: RecordColumns, reader: Reader) -> None:
+        """Check rows together, and the odd ones among them one by one; rows keep the order of their lines."""
+        checked = self._columns_checker.check(cells)
+        if checked is None:  # the source writes in a way that is odd throughout
             self._read(lines, raws, reader)
             return
-        columns = self._columns(lines, sheet, checked)
+        columns = self._chunk_columns(lines, cells, checked)
         odd = sorted(checked.odd)
         begin = 0
         for row, reading in zip(odd, reader.read([raws[row] for row in odd]), strict=True):
@@ -143,14 +150,14 @@ class ChunkBuilder:
             begin = row + 1
         self._give_rows([column[begin:] for column in columns] if begin else columns)
 
-    def _columns(self, lines: list[int], sheet: Sheet, checked: CheckedSheet) -> list[list[Any]]:
+    def _chunk_columns(self, lines: list[int], cells: RecordColumns, checked: CheckedColumns) -> list[list[Any]]:
         """Return the columns of a chunk, in the order of `Row`."""
-        contacts = contacts_json(sheet)
+        contacts = contacts_json(cells)
         numbers = checked.exposed, checked.confirmed, checked.channels, checked.flags
         contents = self._hashes.fingerprints.contents(checked.identities, contacts, zip(*numbers, strict=True))
         return [
-            lines, _all_shown(sheet), self._ids.of_all(sheet.member_ref), contents,
-            self._hashes.pseudonyms.of_all(checked.identities), *numbers, sheet.language, contacts,
+            lines, _all_shown(cells), self._ids.of_all(cells.member_ref), contents,
+            self._hashes.pseudonyms.of_all(checked.identities), *numbers, cells.language, contacts,
         ]  # fmt: skip
 
     def _give_rows(self, columns: Sequence[list[Any]]) -> None:
@@ -236,13 +243,13 @@ def _shown(ref: str, bsn: str | int | None, key: str | None) -> str | None:
     return None if bsn and ref[0].isdigit() and bsn_digits(ref) == bsn else ref
 
 
-def _all_shown(sheet: Sheet) -> list[str | None]:
-    """Return the memberRefs as far as they may be repeated; an odd row's, which is blank, does not matter."""
-    refs = sheet.member_ref
+def _all_shown(cells: RecordColumns) -> list[str | None]:
+    """Return the memberRefs as far as they may be repeated; those of odd rows are not used."""
+    refs = cells.member_ref
     begins = "".join({ref[:1] for ref in refs})
     keys = len(max(refs, key=len)) >= PERSON_KEY_DIGITS
     if keys or "@" in "".join(refs) or any(map(str.isdigit, begins)):
-        given = zip(refs, sheet.bsn, sheet.person_key, strict=True)
+        given = zip(refs, cells.bsn, cells.person_key, strict=True)
         return [_shown(ref, bsn, key) if ref else None for ref, bsn, key in given]
     return list(refs)
 

@@ -12,9 +12,10 @@ from services.intake.errors import BadHeaderError, BrokenBodyError
 from services.intake.members.acceptance import Part, Taken, Taker
 from services.intake.members.chunks import ChunkBuilder, Reader
 from services.intake.metrics import IntakeMetrics
+from services.intake.reading.csv import CsvReader
 from services.intake.reading.gunzip import Gunzip
 from services.intake.reading.lines import RawRecord, RecordSplitter, TooLong
-from services.intake.records.record import CsvReader, NdjsonReader
+from services.intake.reading.ndjson import NdjsonReader
 from services.kit.errors import RetryableError
 from services.kit.eventlog import append_outputs
 from services.kit.postgres import Pool, is_retryable

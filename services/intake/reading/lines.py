@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from services.intake.errors import BrokenBodyError
 
-__all__ = ["LINE_LIMIT", "RawRecord", "RecordSplitter", "TooLong"]
+__all__ = ["LINE_LIMIT", "RawRecord", "RecordSplitter", "TooLong", "decoded"]
 
 LINE_LIMIT = 65_536  # bytes, without the line end; the interface's 64 KB
 
@@ -35,6 +35,14 @@ class TooLong(NamedTuple):
 # The line that the record begins at, from 1, and its bytes without the line end. A plain tuple: `zip` makes
 # them at a third of the price.
 RawRecord = tuple[int, bytes | TooLong]
+
+
+def decoded(line: bytes, at: int) -> str:
+    """Return a line as text. Raises BrokenBodyError("encoding", at) where it is not UTF-8."""
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        raise BrokenBodyError("encoding", at) from None
 
 
 class RecordSplitter:

@@ -5,7 +5,7 @@ import json
 from services.core.ids import partitions_of
 from services.core.notices import FLAG_RETRACTED
 from services.intake.domain import BLOCK_MEMBERS, Chunk, Settled, Stored, blocks_of, settle
-from services.intake.records.record import NdjsonReader
+from services.intake.reading.ndjson import NdjsonReader
 from tests.unit.intake.builders import a_builder, a_record
 
 

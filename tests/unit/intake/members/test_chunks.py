@@ -11,7 +11,7 @@ from services.core.ids import member_id
 from services.intake.domain import Chunk, Problem
 from services.intake.errors import BrokenBodyError
 from services.intake.reading.lines import RawRecord, TooLong
-from services.intake.records.record import NdjsonReader
+from services.intake.reading.ndjson import NdjsonReader
 from tests.unit.intake.builders import a_builder, a_record
 
 
