@@ -22,9 +22,9 @@ from services.wire.incident_document import InvalidDocument
 __all__ = ["Api"]
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")  # an Idempotency-Key: what fits a header without questions
-_IDLE = 60.0  # seconds without a byte after which a sender is taken to be gone
-# Bodies read at once: each keeps two chunks in memory at most, some tens of megabytes.
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")  # an Idempotency-Key: signs that every HTTP library passes on unchanged
+_IDLE = 60.0  # seconds without a byte after which the sender counts as gone
+# Bodies read at once: each keeps at most two chunks in memory, some tens of megabytes.
 _UPLOADS = 8
 _INCIDENT = "/v1/incidents/{incident_id}"
 _COHORT = _INCIDENT + "/cohorts/{cohort_id}"
@@ -40,7 +40,7 @@ _Route = Callable[[web.Request], Coroutine[Any, Any, web.StreamResponse]]
 
 
 class Api:
-    """The routes and what they need."""
+    """The routes."""
 
     def __init__(self, context: Context) -> None:
         self._context, self._control = context, Control(context)
@@ -70,7 +70,7 @@ class Api:
         return json_response(await self._control.show_incident(_incident_id(request)))
 
     async def put_cohort(self, request: web.Request) -> web.StreamResponse:
-        """Open a cohort, or change what is said of it."""
+        """Open a cohort, or change what its source says of it."""
         ids = _cohort_ids(request)
         wanted, problems = read_cohort(await _json(request))
         if problems:
@@ -103,7 +103,7 @@ class Api:
         return json_response(cohort_json(await self._control.release(*_cohort_ids(request))))
 
     async def post_members(self, request: web.Request) -> web.StreamResponse:
-        """Take members of a cohort: a body of any length, read as it comes."""
+        """Take members of a cohort: a body of any length, read as it arrives."""
         ids, body_format = _cohort_ids(request), _format(request)
         key = request.headers.get("Idempotency-Key")
         if key is not None and not _KEY.fullmatch(key):
@@ -234,7 +234,7 @@ def _format(request: web.Request) -> Format:
 
 
 async def _pieces(request: web.Request) -> AsyncIterator[bytes]:
-    """Return the body as it comes. Its end is proven: by its length, or its last chunk; else BrokenBodyError."""
+    """Return the body as it arrives. Raises BrokenBodyError unless its length or its last chunk proves its end."""
     try:
         while True:
             async with asyncio.timeout(_IDLE):

@@ -1,4 +1,4 @@
-"""What `/openapi.json` says. Data."""
+"""The document that `/openapi.json` shows; member records in it follow from `records.fields`. Data."""
 
 from typing import Any
 

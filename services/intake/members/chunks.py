@@ -26,8 +26,8 @@ from services.intake.records.validation import PERSON_KEY_DIGITS, Checked, Valid
 
 __all__ = ["CHUNK_RECORDS", "ChunkBuilder", "Reader"]
 
-# One transaction each. Smaller ones make everything dear (4k: a quarter more CPU a person); larger ones keep
-# more in memory and hold the cohort's totals for longer.
+# Records of one transaction. Smaller chunks cost more (4k: a quarter more CPU a person); larger ones keep more in
+# memory and lock the cohort's totals for longer.
 CHUNK_RECORDS = 16_384
 _KEPT_FIELDS = frozenset(FIELD_NAMES) | {"identity"}  # any other name came from the source, and is not kept
 

@@ -129,7 +129,7 @@ class Upload:
             records = records[space:]
             if self._builder.space <= 0:
                 await self._commit()
-            # Other requests get their turn: a piece of a body is some milliseconds of work.
+            # Other requests get their turn: a piece of a body takes some milliseconds.
             await asyncio.sleep(0)
 
     def _read_header(self, records: Sequence[RawRecord]) -> list[RawRecord]:
