@@ -1,4 +1,4 @@
-"""Reading lines into records."""
+"""Reading lines of either format into records."""
 
 import csv
 import io
@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.intake.errors import BadHeaderError, BrokenBodyError
-from services.intake.records.record import COLUMNS, CsvReader, NdjsonReader, Record, Unreadable, read_object
+from services.intake.reading.csv import CsvReader
+from services.intake.reading.ndjson import NdjsonReader, read_object
+from services.intake.records.record import Record, Unreadable
 from tests.unit.intake.builders import a_record
 
 CELLS = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
@@ -140,14 +142,3 @@ def test_line_that_is_not_utf8_breaks_the_body() -> None:
             reader.read([b'{"memberRef":"m"}', b'{"memberRef":"\xff"}'], 5)
 
         assert 6 == caught.value.line
-
-
-def test_columns_are_those_of_the_interface() -> None:
-    """The names that outsiders rely on are the names that are read."""
-    names = (
-        "memberRef bsn personKey initials givenName prefix familyName birthDate street houseNumber houseLetter "
-        "houseNumberAddition postcode city country careOf email portalId language dataCategories certainty "
-        "deceased secretAddress notAtAddress"
-    )
-
-    assert set(names.split()) == set(COLUMNS)
