@@ -17,9 +17,10 @@ from services.demo.incident import made_up_incident
 from services.demo.people import Person, make_people
 from services.demo.providers import AddressBook, emails, letters, portal_messages
 from services.demo.records import EMAIL_FILE, PORTAL_FILE, RecordFile
+from services.dispatch.channels.email_message import Letterbox
 from services.dispatch.channels.letter import PrintFolder
 from services.dispatch.domain import Contact, Round, Work
-from services.dispatch.wording.plain_text import Letterbox, PlainTexts
+from services.dispatch.wording.plain_text import PlainTexts
 from services.wire.incident_document import parse_incident
 
 NOW = datetime(2026, 8, 20, 9, 30, tzinfo=UTC)

@@ -7,7 +7,7 @@ server has promised nothing yet (RFC 5321, 4.1.1.4 and 4.2.5); from the final do
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
@@ -15,8 +15,9 @@ from aiosmtplib.protocol import PERIOD_REGEX
 
 from services.core.channel import Channel
 from services.core.clock import Clock
+from services.dispatch.channels.delivery import Delivery
+from services.dispatch.channels.email_message import Letterbox, Mail
 from services.dispatch.domain import MESSAGES_A_BATCH, Ending, HandOver, Outage, Result, Work
-from services.dispatch.wording.plain_text import Letterbox, Mail
 
 __all__ = ["Smtp", "SmtpAddress", "smtp_address"]
 
@@ -30,7 +31,6 @@ _COMMAND_TIMEOUT = 30.0
 _DATA_TIMEOUT = 120.0
 
 _ACCEPTED = Result(Ending.ACCEPTED)
-_NOT_SENT = Result(Ending.NOT_SENT)
 _NOT_NOW = Result(Ending.NOT_NOW)
 _UNKNOWN = Result(Ending.UNKNOWN, "no-answer")
 _NO_RECIPIENT = Result(Ending.REFUSED, "no-recipient")
@@ -67,21 +67,6 @@ def smtp_address(url: str) -> SmtpAddress:
 
 class _ProviderDownError(Exception):
     """The server cannot take mail from us now; what was being sent was surely not taken."""
-
-
-class _Delivery:
-    """One round on its way: the rows that are left, and what became of the others."""
-
-    def __init__(self, work: Work, go: Callable[[], bool]) -> None:
-        self.work = work
-        self.rows: Iterator[int] = iter(range(len(work.contacts)))
-        self.results: list[Result] = [_NOT_SENT] * len(work.contacts)
-        self.outage: Outage | None = None
-        self._go = go
-
-    def next_row(self) -> int | None:
-        """Return the next row whose hand-over may begin."""
-        return None if self.outage or not self._go() else next(self.rows, None)
 
 
 class Smtp:
@@ -128,7 +113,7 @@ class Smtp:
 
     async def hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
         """Send the mails over the connections that are free."""
-        delivery = _Delivery(work, go)
+        delivery = Delivery(work, go)
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self._connections, len(work.contacts))):
                 group.create_task(self._work_off(delivery))
@@ -139,7 +124,7 @@ class Smtp:
         while not self._free.empty():
             await self._free.get_nowait().quit()
 
-    async def _work_off(self, delivery: _Delivery) -> None:
+    async def _work_off(self, delivery: Delivery) -> None:
         connection = await self._free.get()
         try:
             while (row := delivery.next_row()) is not None:
@@ -149,7 +134,7 @@ class Smtp:
         finally:
             self._free.put_nowait(connection)
 
-    async def _send(self, connection: "_Connection", delivery: _Delivery, row: int) -> None:
+    async def _send(self, connection: "_Connection", delivery: Delivery, row: int) -> None:
         work = delivery.work
         mail = self._letterbox.mail(work.incident, work.round.notices, row, work.contacts[row], self._clock.now())
         delivery.results[row] = _NO_RECIPIENT if mail is None else await connection.send(mail)

@@ -18,7 +18,6 @@ from pathlib import Path
 import msgspec
 
 from services.core.channel import Channel
-from services.core.ids import format_references
 from services.dispatch.domain import (
     LETTERS_AS_DATA,
     LETTERS_AS_PDF,
@@ -30,9 +29,10 @@ from services.dispatch.domain import (
     Unprinted,
     Work,
 )
-from services.dispatch.letters.data import Marks, as_lines
+from services.dispatch.letters.data import as_lines
 from services.dispatch.letters.envelope import Envelope, envelope
 from services.dispatch.letters.pdf import Typesetter
+from services.dispatch.letters.print_job import PrintJob, print_job
 from services.dispatch.wording.wording import Wordings
 
 __all__ = ["PrintFolder", "manifest"]
@@ -47,13 +47,12 @@ _NOT_BEGUN = Result(Ending.NOT_SENT)
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Content:
-    """A batch's main file, and by column where its letters lie in it: the first page and how many."""
+    """The main file of a print job, and by column where its letters lie in it: the first page and how many."""
 
     suffix: str
     body: bytes
     first_pages: Sequence[int]
     pages: Sequence[int]
-    marks: Marks
 
 
 class Letter(Unprinted, frozen=True):
@@ -121,33 +120,31 @@ class PrintFolder:
             return HandOver([_AGAIN] * len(work.contacts), Outage())
         return sent
 
-    def _is_done(self, batch: Round) -> bool:
-        return (self._folder / f"{_batch_id(batch)}.done").exists()
+    def _is_done(self, letters: Round) -> bool:
+        return letters.batch is not None and (self._folder / f"{letters.batch.hex()}.done").exists()
 
     def _write(self, letters: Work, envelopes: Sequence[Envelope], go: Callable[[], bool]) -> bool:
-        """Set the batch and put its files in place; returns False where the hand-over may not begin any more."""
-        content = self._content(letters, envelopes)
-        name = _batch_id(letters.round)
-        about = msgspec.json.encode(manifest(letters, content, hashlib.sha256(content.body).hexdigest()))
+        """Make the files and put them in place; returns False where the hand-over may not begin any more."""
+        job = print_job(letters, envelopes, self._wordings)
+        content = self._content(job)
+        about = msgspec.json.encode(manifest(job, content, hashlib.sha256(content.body).hexdigest()))
         files = (
-            (f"{name}{content.suffix}", content.body),
-            (f"{name}.manifest.json", about),
-            (f"{name}.done", hashlib.sha256(about).hexdigest().encode() + b"\n"),
+            (f"{job.name}{content.suffix}", content.body),
+            (f"{job.name}.manifest.json", about),
+            (f"{job.name}.done", hashlib.sha256(about).hexdigest().encode() + b"\n"),
         )
         if letters.round.repeated:
-            self._remove_leftovers(name)
+            self._remove_leftovers(job.name)
         return self._place(files, go)
 
-    def _content(self, letters: Work, envelopes: Sequence[Envelope]) -> Content:
-        notices = letters.round.notices.ids
-        addresses, kix = zip(*envelopes, strict=True)
-        marks = Marks([notice.hex() for notice in notices], format_references(notices), kix)
+    def _content(self, job: PrintJob) -> Content:
         if self._typesetter:
-            pdf, extents = self._typesetter.set(letters)
+            pdf, extents = self._typesetter.set(job)
             first_pages, pages = zip(*extents, strict=True)
-            return Content(".pdf", pdf, first_pages, pages, marks)
-        body, first = as_lines(letters, addresses, marks, self._wordings)
-        return Content(".ndjson", body, range(first, first + len(notices)), [1] * len(notices), marks)
+            return Content(".pdf", pdf, first_pages, pages)
+        body, first = as_lines(job)
+        count = len(job.notices)
+        return Content(".ndjson", body, range(first, first + count), [1] * count)
 
     def _place(self, files: Sequence[tuple[str, bytes]], go: Callable[[], bool]) -> bool:
         hidden: list[Path] = []
@@ -155,14 +152,14 @@ class PrintFolder:
             for name, body in files:
                 path = self._folder / f".{name}.{os.getpid()}"
                 hidden.append(path)
-                _write_synced(path, body)
+                write_synced(path, body)
             if not go():
                 return False
             *contents, done = zip(hidden, files, strict=True)
             for named in (contents, [done]):
                 for path, (name, body) in named:
                     _link(path, self._folder / name, body)
-                _sync_folder(self._folder)
+                sync_folder(self._folder)
             return True
         finally:
             for path in hidden:
@@ -174,13 +171,8 @@ class PrintFolder:
             path.unlink(missing_ok=True)
 
 
-def _batch_id(batch: Round) -> str:
-    if batch.batch is None:
-        raise ValueError("a round of letters has a batch id")
-    return batch.batch.hex()
-
-
-def _write_synced(path: Path, body: bytes) -> None:
+def write_synced(path: Path, body: bytes) -> None:
+    """Write a file, and return when it is on the disk. Raises OSError."""
     with path.open("wb") as file:
         file.write(body)
         file.flush()
@@ -200,7 +192,8 @@ def _link(written: Path, final: Path, body: bytes) -> None:
             written.replace(final)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Return when the names of a folder's files are on the disk. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -208,26 +201,27 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def manifest(letters: Work, content: Content, sha256: str) -> Manifest:
-    """Return the manifest of a batch; `sha256` is that of its main file.
+def manifest(job: PrintJob, content: Content, sha256: str) -> Manifest:
+    """Return the manifest of a print job; `sha256` is that of its main file.
 
-    In a batch of letters as data, `firstPage` is the letter's line, counted from 1.
+    Where the main file is letters as data, `firstPage` is the letter's line, counted from 1.
     """
-    notices, marks = letters.round.notices, content.marks
+    letters = job.work.round
+    notices = letters.notices
     rows = zip(
-        marks.notices,
+        job.notices,
         notices.attempts,
-        marks.references,
+        job.references,
         notices.revisions,
         content.first_pages,
         content.pages,
-        marks.kix,
+        job.kix,
         strict=True,
     )
     return Manifest(
-        batch_id=_batch_id(letters.round),
+        batch_id=job.name,
         incident_id=notices.incident_id,
-        created_at=letters.round.created_at.isoformat(timespec="milliseconds"),
+        created_at=letters.created_at.isoformat(timespec="milliseconds"),
         sha256=sha256,
         letters=list(starmap(Letter, rows)),
     )

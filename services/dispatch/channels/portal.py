@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -13,6 +13,7 @@ from services.core.channel import Channel
 from services.core.ids import format_reference
 from services.core.incident import Incident
 from services.core.notices import Notices
+from services.dispatch.channels.delivery import Delivery
 from services.dispatch.domain import MESSAGES_A_BATCH, Contact, Ending, HandOver, Outage, Result, Work
 from services.dispatch.wording.plain_text import PlainTexts, one_line
 
@@ -41,21 +42,6 @@ def idempotency_key(notice: bytes, attempt: int) -> str:
     return f"{notice.hex()}.{attempt}"
 
 
-class _Delivery:
-    """One round on its way: the rows that are left, and what became of the others."""
-
-    def __init__(self, work: Work, go: Callable[[], bool]) -> None:
-        self.work = work
-        self.rows: Iterator[int] = iter(range(len(work.contacts)))
-        self.results: list[Result] = [_NOT_SENT] * len(work.contacts)
-        self.outage: Outage | None = None
-        self._go = go
-
-    def next_row(self) -> int | None:
-        """Return the next row whose hand-over may begin."""
-        return None if self.outage or not self._go() else next(self.rows, None)
-
-
 class Portal:
     """Hands messages over to a portal's API."""
 
@@ -73,7 +59,7 @@ class Portal:
 
     async def hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
         """Send the messages, many at once."""
-        delivery = _Delivery(work, go)
+        delivery = Delivery(work, go)
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self._at_once, len(work.contacts))):
                 group.create_task(self._work_off(delivery))
@@ -84,7 +70,7 @@ class Portal:
         if self._session:
             await self._session.close()
 
-    async def _work_off(self, delivery: _Delivery) -> None:
+    async def _work_off(self, delivery: Delivery) -> None:
         work = delivery.work
         while (row := delivery.next_row()) is not None:
             contact = work.contacts[row]

@@ -3,8 +3,9 @@
 import re
 
 from services.dispatch.domain import Contact
-from services.dispatch.letters.address import address_lines, full_name, house, place, postal
+from services.dispatch.letters.address import address_lines, house, place, postal
 from services.dispatch.letters.kix import payload, with_addition
+from services.dispatch.wording.names import full_name
 
 __all__ = ["Envelope", "envelope"]
 

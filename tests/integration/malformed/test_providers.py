@@ -111,7 +111,7 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
     if not shutil.which("mount") or subprocess.run(mount, check=False, capture_output=True).returncode:  # noqa: S603 - our own command
-        yield Disk(folder, lambda: monkeypatch.setattr(letter, "_write_synced", _no_space), monkeypatch.undo)
+        yield Disk(folder, lambda: monkeypatch.setattr(letter, "write_synced", _no_space), monkeypatch.undo)
         return
     try:
         yield Disk(folder, lambda: _fill(folder / "filler"), (folder / "filler").unlink)

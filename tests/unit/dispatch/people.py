@@ -9,6 +9,9 @@ from services.core.channel import Channel
 from services.core.incident import Incident
 from services.core.notices import Notices
 from services.dispatch.domain import Batch, Contact, Round, Work, rounds_of
+from services.dispatch.letters.envelope import envelope
+from services.dispatch.letters.print_job import PrintJob, print_job
+from services.dispatch.wording.wording import Wordings
 from services.wire.incident_document import parse_incident
 
 CREATED = datetime(2026, 8, 20, 9, 30, tzinfo=UTC)
@@ -175,3 +178,10 @@ def some_work(
         a_contact(family_name=f"Berg{at}", portal_id=f"portal-{at}", email=f"p{at}@mail.example") for at in range(count)
     ]
     return Work(a_round(some_notices(count, about, **columns), channel), about, people)
+
+
+def some_letters(count: int, **of_work: Any) -> PrintJob:
+    """Return the print job that `some_work` of letters makes."""
+    work = some_work(count, **of_work)
+    found = [envelope(contact) for contact in work.contacts]
+    return print_job(work, [one for one in found if one], Wordings(on_paper=True))
