@@ -65,7 +65,7 @@ where batch = any($1::bigint[])
 order by batch
 for update;
 
--- name: settle
+-- name: move
 -- Write down how hand-overs ended, where all of a batch ended alike.
 update batches
 set state = ended.state,

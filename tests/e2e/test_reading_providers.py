@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.core.facts import Facts
-from services.core.ids import batch_id, format_reference
+from services.core.ids import format_reference, print_job_id
 from services.core.incident import Incident
 from services.core.notices import Notices
 from services.demo.check import check
@@ -38,8 +38,8 @@ def _work(expectation: Expectation, incident: Incident) -> Work:
     notices = Notices(incident.incident_id, incident.version)
     for person, facts in zip(expectation.people, expectation.facts, strict=True):
         _add(notices, person, facts)
-    batch = batch_id("letter", [(one, 1) for one in notices.ids])
-    one = Round(0, notices, [0] * len(notices), NOW, batch)
+    print_job = print_job_id("letter", [(one, 1) for one in notices.ids])
+    one = Round(0, notices, [0] * len(notices), NOW, print_job)
     return Work(one, incident, [_contact(person) for person in expectation.people])
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from services.dispatch.domain import Ending, Outage, Result, Work
+from services.dispatch.domain import Work
+from services.dispatch.outcomes import Ending, Outage, Result
 
 __all__ = ["Delivery"]
 

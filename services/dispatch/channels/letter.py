@@ -1,8 +1,8 @@
-"""Letters: batch files in the print folder, for a print house to fetch. A provider that knows our batch id.
+"""Letters: a print job is files in the print folder, for a print house to fetch. The folder knows our id of the job.
 
-Per batch `<batchId>.pdf` (or `.ndjson`), `<batchId>.manifest.json` and last `<batchId>.done`. Everything is
-written and synced under hidden names first, so a full disk leaves nothing to be seen; then each file gets
-its name by a link, which never replaces one that is there.
+A job is `<batchId>.pdf` (or `.ndjson`), `<batchId>.manifest.json` and last `<batchId>.done`. All three are written and
+synced under hidden names first, so a full disk leaves nothing to be seen. Then each file gets its name by a link, which
+never replaces a file that is there.
 """
 
 import asyncio
@@ -11,33 +11,44 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import starmap
 from pathlib import Path
 
 import msgspec
 
 from services.core.channel import Channel
-from services.dispatch.domain import (
-    LETTERS_AS_DATA,
-    LETTERS_AS_PDF,
-    Ending,
-    HandOver,
-    Outage,
-    Result,
-    Round,
-    Unprinted,
-    Work,
-)
+from services.core.clock import Clock
+from services.core.notices import BLOCK_NOTICES
+from services.dispatch.config import LetterConfig
+from services.dispatch.domain import Round, Unprinted, Work
 from services.dispatch.letters.data import as_lines
 from services.dispatch.letters.envelope import Envelope, envelope
 from services.dispatch.letters.pdf import Typesetter
 from services.dispatch.letters.print_job import PrintJob, print_job
+from services.dispatch.outcomes import Ending, HandOver, Outage, Result
+from services.dispatch.provider import Provider, ProviderClass, Traits
 from services.dispatch.wording.wording import Wordings
 
-__all__ = ["PrintFolder", "manifest"]
+__all__ = ["AS_DATA", "AS_PDF", "PrintFolder", "manifest", "open_provider"]
 
 logger = logging.getLogger(__name__)
+
+# A print house handles some hundreds of letters as one job; more makes a repeat after a crash long. The typesetter is
+# used by one thread. One round more comes from the database, or goes to it, meanwhile.
+AS_PDF = Traits(
+    channel=Channel.LETTER,
+    name="print",
+    provider_class=ProviderClass.IDEMPOTENT,
+    rounds_at_once=2,
+    batch_size=256,
+    makes_files=True,
+    linger=timedelta(seconds=1),
+)
+# Four of the largest blocks that come in: files to sync and transactions cost as much for one letter as for thousands.
+# One round is put together while another one waits for the disk, and two are at the database.
+AS_DATA = replace(AS_PDF, rounds_at_once=4, batch_size=4 * BLOCK_NOTICES)
 
 _ACCEPTED = Result(Ending.ACCEPTED)
 _NO_ADDRESS = Result(Ending.REFUSED, "no-address")
@@ -68,7 +79,7 @@ class Letter(Unprinted, frozen=True):
 
 
 class Manifest(Unprinted, frozen=True):
-    """What lies beside a batch's main file, which has this `sha256`."""
+    """What lies beside the main file of a print job, which has this `sha256`."""
 
     batch_id: str
     incident_id: str
@@ -77,32 +88,32 @@ class Manifest(Unprinted, frozen=True):
     letters: Sequence[Letter]
 
 
-class PrintFolder:
-    """Hands batches over as files. Its work is done in threads, so the event loop goes on meanwhile."""
+def open_provider(config: LetterConfig, _: Clock) -> Provider:
+    """Return the print folder that the settings name, made where it is not there yet."""
+    folder = config.print_dir or config.data_dir / "print"
+    folder.mkdir(parents=True, exist_ok=True)
+    return PrintFolder(folder, config.letter_format)
 
-    channel = Channel.LETTER
-    name = "print"
+
+class PrintFolder:
+    """Hands print jobs over as files. Threads do its work, so that the event loop goes on meanwhile."""
 
     def __init__(self, folder: Path, letter_format: str = "pdf") -> None:
         as_data = letter_format == "ndjson"
-        # A typesetter is used by one thread. Of letters as data one batch is put together while another one waits
-        # for the disk. In either case one round more comes from the database, or goes to it.
-        threads = 2 if as_data else 1
-        self.rounds_at_once = threads + (2 if as_data else 1)
-        self.batch_size = LETTERS_AS_DATA if as_data else LETTERS_AS_PDF
+        self.traits = AS_DATA if as_data else AS_PDF
         self._folder = folder
         self._typesetter = None if as_data else Typesetter()
         self._wordings = Wordings(on_paper=True)
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="letters")
+        self._threads = ThreadPoolExecutor(2 if as_data else 1, thread_name_prefix="letters")
 
     async def hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
-        """Write one batch. A folder that cannot be written to is an outage; the batch stays open."""
+        """Write one print job. A folder that cannot be written to is an outage, and the job stays open."""
         if not go():
             return HandOver([_NOT_BEGUN] * len(work.contacts))
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._hand_over, work, go)
 
     async def close(self) -> None:
-        """End the threads after the batches in hand."""
+        """End the threads after the jobs in hand."""
         self._threads.shutdown(wait=False)
 
     def _hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
@@ -121,7 +132,7 @@ class PrintFolder:
         return sent
 
     def _is_done(self, letters: Round) -> bool:
-        return letters.batch is not None and (self._folder / f"{letters.batch.hex()}.done").exists()
+        return letters.print_job is not None and (self._folder / f"{letters.print_job.hex()}.done").exists()
 
     def _write(self, letters: Work, envelopes: Sequence[Envelope], go: Callable[[], bool]) -> bool:
         """Make the files and put them in place; returns False where the hand-over may not begin any more."""
@@ -166,7 +177,7 @@ class PrintFolder:
                 path.unlink(missing_ok=True)
 
     def _remove_leftovers(self, name: str) -> None:
-        """Remove what a process that died left half written of this batch."""
+        """Remove the hidden files of this job that a process left when it died."""
         for path in self._folder.glob(f".{name}.*"):
             path.unlink(missing_ok=True)
 
@@ -180,10 +191,10 @@ def write_synced(path: Path, body: bytes) -> None:
 
 
 def _link(written: Path, final: Path, body: bytes) -> None:
-    """Return a written file its name. One that is there stands, if it is the same.
+    """Give a written file its name. A file that has the name already stays, if it is the same.
 
-    Another one there can only be a batch that an older template began and never finished (no `.done`, so
-    nobody may have used it): it is replaced, as the manifest must name what lies there.
+    A different file there can only be of a job that an older template began and never finished (no `.done`, so
+    nobody may have used it). It is replaced, as the manifest must name the hash of the file that lies there.
     """
     try:
         os.link(written, final)

@@ -1,4 +1,4 @@
-"""The portal: one POST a message. A provider that honours our key, so repeating is always safe."""
+"""The portal: one POST a message. It honours our key, so repeating is always safe."""
 
 import asyncio
 import logging
@@ -10,14 +10,18 @@ import aiohttp
 import orjson
 
 from services.core.channel import Channel
+from services.core.clock import Clock
 from services.core.ids import format_reference
 from services.core.incident import Incident
 from services.core.notices import Notices
 from services.dispatch.channels.delivery import Delivery
-from services.dispatch.domain import MESSAGES_A_BATCH, Contact, Ending, HandOver, Outage, Result, Work
+from services.dispatch.config import PortalConfig
+from services.dispatch.domain import MESSAGES_A_BATCH, Contact, Work
+from services.dispatch.outcomes import Ending, HandOver, Outage, Result
+from services.dispatch.provider import Provider, ProviderClass, Traits
 from services.dispatch.wording.plain_text import PlainTexts, one_line
 
-__all__ = ["Portal", "idempotency_key"]
+__all__ = ["TRAITS", "Portal", "idempotency_key", "open_provider"]
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +29,14 @@ logger = logging.getLogger(__name__)
 _AT_ONCE = 64
 # A message is small: a portal that has not answered by then is hanging.
 _TIMEOUT = 30.0
+
+TRAITS = Traits(
+    channel=Channel.PORTAL,
+    name="portal",
+    provider_class=ProviderClass.IDEMPOTENT,
+    rounds_at_once=2,  # one on the wire, one on its way from or to the database
+    batch_size=MESSAGES_A_BATCH,
+)
 
 _ACCEPTED = Result(Ending.ACCEPTED)
 _AGAIN = Result(Ending.REPEAT)
@@ -37,6 +49,11 @@ _ACCEPTING = frozenset({200, 201, 409})
 _PASSING = frozenset({408, 429})
 
 
+def open_provider(config: PortalConfig, _: Clock) -> Provider:
+    """Return the portal that the settings name."""
+    return Portal(config.portal_url)
+
+
 def idempotency_key(notice: bytes, attempt: int) -> str:
     """Return the key that the portal tells repeats by."""
     return f"{notice.hex()}.{attempt}"
@@ -45,10 +62,7 @@ def idempotency_key(notice: bytes, attempt: int) -> str:
 class Portal:
     """Hands messages over to a portal's API."""
 
-    channel = Channel.PORTAL
-    name = "portal"
-    rounds_at_once = 2  # one on the wire, one on its way from or to the database
-    batch_size = MESSAGES_A_BATCH
+    traits = TRAITS
 
     def __init__(self, url: str, *, timeout: float = _TIMEOUT, at_once: int = _AT_ONCE) -> None:
         self._url = f"{url.rstrip('/')}/messages"

@@ -57,7 +57,7 @@ class PrintJob:
 
 def print_job(letters: Work, envelopes: Sequence[Envelope], wordings: Wordings) -> PrintJob:
     """Return the letters of a round that is one print file; `envelopes` has one entry a row."""
-    if letters.round.batch is None:
+    if letters.round.print_job is None:
         raise ValueError("a round of letters has a print job")
     notices = letters.round.notices
     keys = wording_keys(notices)
@@ -65,7 +65,7 @@ def print_job(letters: Work, envelopes: Sequence[Envelope], wordings: Wordings) 
     words = [shared[key] for key in keys]
     addresses, kix = zip(*envelopes, strict=True)
     return PrintJob(
-        name=letters.round.batch.hex(),
+        name=letters.round.print_job.hex(),
         work=letters,
         shared=list(shared.values()),
         notices=[notice.hex() for notice in notices.ids],

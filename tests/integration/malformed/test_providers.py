@@ -16,9 +16,10 @@ from aiohttp import web
 from services.core.channel import Channel
 from services.core.status import AttemptState
 from services.dispatch.channels import letter
-from services.dispatch.channels.email import Smtp, SmtpAddress
+from services.dispatch.channels.email import Smtp
 from services.dispatch.channels.letter import PrintFolder
 from services.dispatch.channels.portal import Portal
+from services.dispatch.config import SmtpAddress
 from services.kit.clock import SystemClock
 from services.kit.process.log import JsonFormatter
 from tests.conftest import RoomPool

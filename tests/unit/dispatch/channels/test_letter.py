@@ -11,8 +11,9 @@ import pytest
 from services.core.ids import format_reference
 from services.core.incident import CONTENT_BLOCKS
 from services.dispatch.channels.letter import PrintFolder
-from services.dispatch.domain import Ending, Result, Work
+from services.dispatch.domain import Work
 from services.dispatch.letters.pdf import Typesetter
+from services.dispatch.outcomes import Ending, Result
 from tests.unit.dispatch.people import a_contact, an_incident, some_letters, some_work
 
 ACCEPTED = Result(Ending.ACCEPTED)
@@ -68,8 +69,8 @@ def _names(folder: Path) -> list[str]:
 
 
 def _batch(work: Work) -> str:
-    assert work.round.batch
-    return work.round.batch.hex()
+    assert work.round.print_job
+    return work.round.print_job.hex()
 
 
 def test_a_batch_is_the_same_bytes_every_time(typesetter: Typesetter) -> None:
