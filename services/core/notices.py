@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field, fields
 
 __all__ = [
-    "BLOCK_NOTICES",
     "FLAG_DECEASED",
     "FLAG_MAYBE_TOLD",
     "FLAG_NOT_AT_ADDRESS",
@@ -11,10 +10,6 @@ __all__ = [
     "FLAG_SECRET_ADDRESS",
     "Notices",
 ]
-
-# The most that a block holds: the costs of a block vanish beside those of so many people, and a block that cannot be
-# read stops no more of them.
-BLOCK_NOTICES = 2048
 
 FLAG_DECEASED = 1
 FLAG_SECRET_ADDRESS = 2

@@ -10,10 +10,10 @@ from typing import Protocol
 
 from services.core.clock import Clock
 from services.core.incident import Incident
-from services.core.notices import BLOCK_NOTICES, Notices
+from services.core.notices import Notices
 from services.core.status import UNKNOWN_FOR_TOO_LONG, AttemptState
 from services.dispatch.codec import decode_routed, encode_attempted, encode_block, encode_refused
-from services.dispatch.domain import Batch, Round, Taken
+from services.dispatch.domain import BLOCK_NOTICES, Batch, Round, Taken
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.outcomes import AttemptOutcome
 from services.dispatch.provider import Traits

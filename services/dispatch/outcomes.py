@@ -1,4 +1,4 @@
-"""How hand-overs end: what an adapter can say, what is stored of it, and what becomes of a batch. Pure."""
+"""How hand-overs end: the results of an adapter, the outcomes that are stored, and the fates of a batch. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ class HandOver:
 
 
 class AttemptOutcome(NamedTuple):
-    """What is stored of one result: the state that follows, and in how many seconds it may be taken again."""
+    """One result as it is stored: the state that follows, and in how many seconds the attempt may be taken again."""
 
     state: AttemptState
     wait: float = 0.0
@@ -78,7 +78,7 @@ _STATES: Mapping[Ending, AttemptState] = {
 
 
 def classify(result: Result, tries: int, wait: float) -> AttemptOutcome:
-    """Return what is stored of a result; `wait` is the backoff for the try after this one, in seconds.
+    """Return a result as it is stored; `wait` is the backoff for the try after this one, in seconds.
 
     Only what the provider says of this recipient counts as a try: an outage is nobody's fault.
     """

@@ -29,7 +29,7 @@ class ProviderClass(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traits:
-    """What is particular to a provider, and decides how attempts are queued, put together and handed over."""
+    """The ways in which providers differ, as far as they decide how attempts are queued, put together, handed over."""
 
     channel: Channel
     name: str  # of the provider, in metrics and in `heraut.deliveries.attempted.v1`
@@ -47,11 +47,14 @@ class Provider(Protocol):
 
     @property
     def traits(self) -> Traits:
-        """What is particular to it."""
+        """The traits of its provider."""
         ...
 
     async def hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
-        """Hand a round over. Begin no hand-over once `go()` is false. Raise nothing that is to be expected."""
+        """Hand a round over, and begin no hand-over once `go()` is false.
+
+        Every fault that a provider can have is a result or an outage; an exception is a bug.
+        """
         ...
 
     async def close(self) -> None:

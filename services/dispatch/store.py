@@ -155,7 +155,7 @@ def _packed(number: int, notices: Notices) -> list[bytes]:
 
 
 def _less(batch: Taken, fresh: set[Key]) -> Taken:
-    """Return a batch with what is `fresh` alone, each once."""
+    """Return a batch with its `fresh` attempts alone, each once."""
     rows = []
     for row, key in enumerate(zip(batch.notices.ids, batch.notices.attempts, strict=True)):
         if key in fresh:

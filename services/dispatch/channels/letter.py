@@ -20,9 +20,8 @@ import msgspec
 
 from services.core.channel import Channel
 from services.core.clock import Clock
-from services.core.notices import BLOCK_NOTICES
 from services.dispatch.config import LetterConfig
-from services.dispatch.domain import Round, Unprinted, Work
+from services.dispatch.domain import BLOCK_NOTICES, Round, Unprinted, Work
 from services.dispatch.letters.data import as_lines
 from services.dispatch.letters.envelope import Envelope, envelope
 from services.dispatch.letters.pdf import Typesetter

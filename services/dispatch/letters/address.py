@@ -11,7 +11,7 @@ __all__ = ["address_lines", "compact", "house", "is_domestic", "place", "postal"
 
 # ISO 3166 -> name in English, capitals, as the postal union asks for (names: Unicode CLDR).
 _COUNTRIES: Mapping[str, str] = json.loads(Path(__file__).with_name("countries.json").read_text(encoding="utf-8"))
-# The Kingdom's other countries have their own posts: abroad, for an envelope.
+# The Kingdom's other countries have posts of their own, so they are abroad for an envelope.
 _HOME = "NL"
 
 

@@ -97,7 +97,7 @@ class Sender:
             return False
 
     async def _reopen_due(self, group: asyncio.TaskGroup) -> bool:
-        """Begin again what was left open in the partitions that are to be looked into."""
+        """Begin the open intents again of partitions that are due for a look."""
         found = False
         for partition in self._rechecks.due(self._clock.monotonic()):
             self._rechecks.looked(partition, self._clock.monotonic())
@@ -105,7 +105,7 @@ class Sender:
         return found
 
     async def _claim_due(self, group: asyncio.TaskGroup) -> bool:
-        """Begin what waits in the queue and has its turn."""
+        """Begin the batches in the queue whose turn has come."""
         async with self._pool.acquire() as connection:
             due = await self._store.partitions_due(connection, self._rechecks.epochs, self._clock.now())
         found = False
@@ -122,7 +122,7 @@ class Sender:
         between, the outcome of an e-mail would be known here and `unknown` there.
         """
         async with AsyncExitStack() as stack:
-            await self._slots.acquire()  # room first: an intent covers what is sent at once
+            await self._slots.acquire()  # before the intent is written: an intent covers messages that are sent at once
             stack.callback(self._slots.release)
             if not self._may_begin():
                 return False
@@ -141,7 +141,7 @@ class Sender:
         return reopened(partition, begun, self._mine)
 
     async def _intend(self, partition: int) -> list[Round]:
-        """Write the intent of what is next in a partition's queue."""
+        """Write the intent of the batches that are next in a partition's queue, and return them as rounds."""
         limit, now = self._handing_over.limit, self._clock.now()
         rounds: list[Round] = []
         try:
@@ -150,7 +150,7 @@ class Sender:
                 rounds = rounds_of(self._traits, partition, queued, now)
                 await self._store.intend(transaction.connection, rounds, now)
         except BaseException:
-            # Whether it was committed may be unknown; that nothing was handed over is sure.
+            # The intent may have been committed or not. Nothing was handed over, and that is sure.
             for one in rounds:
                 self._unsent.update(one.numbers)
             self._rechecks.at_once(partition)

@@ -1,4 +1,4 @@
-"""Opens the sealed contact data of a round, all at once."""
+"""Opens the sealed contact data of a round, in one look-up."""
 
 import logging
 from collections.abc import Sequence

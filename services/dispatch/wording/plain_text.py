@@ -21,7 +21,7 @@ __all__ = ["PlainTexts", "one_line"]
 
 
 class PlainTexts:
-    """Notices as plain text; what thousands share is put together once."""
+    """Notices as plain text; the part that thousands share is put together once."""
 
     def __init__(self) -> None:
         self._wordings = Wordings(on_paper=False)
@@ -32,7 +32,7 @@ class PlainTexts:
         return self._wordings.of(incident, WordingKey.of(notices, row))
 
     def top(self, wording: Wording, notices: Notices, row: int, contact: Contact) -> str:
-        """Return what is this person's own: references, salutation, opening."""
+        """Return the top of a notice, which is one person's own: references, salutation, opening."""
         words = wording.phrases
         before = notices.supersedes[row]
         earlier = format_reference(before) if before else ""
@@ -42,7 +42,7 @@ class PlainTexts:
         return "\n".join([*lines, "", greeting(words, contact), "", wording.opening, "", ""])
 
     def tail(self, wording: Wording) -> str:
-        """Return what everybody with these facts reads after that."""
+        """Return the rest of a notice, which everybody with these facts shares."""
         kept = self._tails.get(id(wording))
         if kept is None or kept[0] is not wording:
             if len(self._tails) >= KEPT_WORDINGS:
