@@ -12,7 +12,6 @@ from notification.topics import TOPICS
 
 from services.core.channel import Channel
 from services.core.rooms import STAGES
-from services.dispatch import codec
 from services.dispatch.channels import ADAPTERS
 from services.dispatch.config import Config
 from services.dispatch.provider import Traits
@@ -44,10 +43,6 @@ def _topic_is_declared(channel: Channel) -> bool:
 
 def _topic_is_generated(channel: Channel) -> bool:
     return _topic(channel) in {topic.name for topic in TOPICS}
-
-
-def _topic_is_read(channel: Channel) -> bool:
-    return codec.TOPICS.get(channel) == _topic(channel)
 
 
 def _has_an_example(channel: Channel) -> bool:
@@ -119,7 +114,6 @@ def _demo_reads_it(channel: Channel) -> bool:
 PLACES: Mapping[str, Callable[[Channel], bool]] = {
     "topic with its consumer in proto/topics": _topic_is_declared,
     "topic in proto/notification/topics.py (make contracts)": _topic_is_generated,
-    "topic in services/dispatch/codec.py": _topic_is_read,
     "golden example in proto/examples": _has_an_example,
     "stage in services/core/rooms.py": _is_a_stage,
     "entry in services/dispatch/channels/__init__.py": _is_in_the_table,
