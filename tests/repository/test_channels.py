@@ -24,10 +24,6 @@ def _yaml(path: str) -> Any:
     return yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
 
 
-def _text(path: str) -> str:
-    return (ROOT / path).read_text(encoding="utf-8")
-
-
 def _topic(channel: Channel) -> str:
     return f"heraut.notices.routed.{channel.label}.v1"
 
@@ -100,15 +96,20 @@ def _required(channel: Channel) -> set[str]:
     return {field.metadata["env"] for field in _settings(channel) if field.default is dataclasses.MISSING}
 
 
+@cache
+def _demo() -> str:
+    """Return the source text of the demo."""
+    return "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "services" / "demo").rglob("*.py")))
+
+
 def _demo_has_a_stand_in(channel: Channel) -> bool:
     """Tell whether the demo gives the channel somewhere to hand over to: a stand-in behind each required setting."""
-    stack = _text("services/demo/stack.py")
-    return all(f'"{name}"' in stack for name in _required(channel))
+    return all(f'"{name}"' in _demo() for name in _required(channel))
 
 
 def _demo_reads_it(channel: Channel) -> bool:
     """Tell whether the demo's check reads what was handed over on the channel."""
-    return f'HandOver("{channel.label}"' in _text("services/demo/providers.py")
+    return f'HandOver("{channel.label}"' in _demo()
 
 
 PLACES: Mapping[str, Callable[[Channel], bool]] = {
@@ -122,8 +123,8 @@ PLACES: Mapping[str, Callable[[Channel], bool]] = {
     "service in docker-compose.yml": _runs_in_compose,
     "required settings of the service in docker-compose.yml": _compose_has_its_settings,
     "scrape target in deploy/prometheus/prometheus.yml": _is_scraped,
-    "stand-in in services/demo/stack.py": _demo_has_a_stand_in,
-    "reader of hand-overs in services/demo/providers.py": _demo_reads_it,
+    "stand-in in services/demo": _demo_has_a_stand_in,
+    "reader of hand-overs in services/demo": _demo_reads_it,
 }
 
 
