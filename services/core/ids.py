@@ -10,13 +10,13 @@ from hashlib import blake2b
 
 __all__ = [
     "ID_BYTES",
-    "batch_id",
     "format_reference",
     "format_references",
     "member_id",
     "notice_id",
     "parse_reference",
     "partitions_of",
+    "print_job_id",
 ]
 
 ID_BYTES = 16
@@ -67,8 +67,8 @@ def notice_id(incident_id: str, person: bytes, revision: int) -> bytes:
     return _hash(b"heraut-notice", incident_id.encode(), person, revision.to_bytes(4, "big"))
 
 
-def batch_id(channel: str, attempts: list[tuple[bytes, int]]) -> bytes:
-    """Return the id of a print batch: made from its membership alone, whatever its order."""
+def print_job_id(channel: str, attempts: list[tuple[bytes, int]]) -> bytes:
+    """Return the id of a print job: made from its membership alone, whatever its order."""
     # As `_hash` would, but thousands of fields at once: of one length, they sort as bytes as their pairs would.
     name = channel.encode()
     fields = sorted([_ATTEMPT_LENGTH + notice + number.to_bytes(4, "big") for notice, number in attempts])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.core.facts import Facts
-from services.core.ids import batch_id, format_reference
+from services.core.ids import format_reference, print_job_id
 from services.core.incident import Incident
 from services.core.notices import Notices
 from services.demo.check import check
@@ -17,9 +17,10 @@ from services.demo.incident import made_up_incident
 from services.demo.people import Person, make_people
 from services.demo.providers import AddressBook, emails, letters, portal_messages
 from services.demo.records import EMAIL_FILE, PORTAL_FILE, RecordFile
+from services.dispatch.channels.email_message import Letterbox
 from services.dispatch.channels.letter import PrintFolder
 from services.dispatch.domain import Contact, Round, Work
-from services.dispatch.wording.plain_text import Letterbox, PlainTexts
+from services.dispatch.wording.plain_text import PlainTexts
 from services.wire.incident_document import parse_incident
 
 NOW = datetime(2026, 8, 20, 9, 30, tzinfo=UTC)
@@ -37,8 +38,8 @@ def _work(expectation: Expectation, incident: Incident) -> Work:
     notices = Notices(incident.incident_id, incident.version)
     for person, facts in zip(expectation.people, expectation.facts, strict=True):
         _add(notices, person, facts)
-    batch = batch_id("letter", [(one, 1) for one in notices.ids])
-    one = Round(0, notices, [0] * len(notices), NOW, batch)
+    print_job = print_job_id("letter", [(one, 1) for one in notices.ids])
+    one = Round(0, notices, [0] * len(notices), NOW, print_job)
     return Work(one, incident, [_contact(person) for person in expectation.people])
 
 

@@ -29,7 +29,10 @@ EXTRA = {
         "batch.py": "nearly everybody is new: decided over columns, not one by one",
     },
     "dispatch": {
-        "channels": "an adapter for each channel",
+        "provider.py": "the seam that the adapters implement, and the traits of providers",
+        "outcomes.py": "how a hand-over ends; decided apart from what is handed over",
+        "rounds.py": "attempts put together into batches and rounds",
+        "channels": "the table of channels, and an adapter for each",
         "sending": "intent, hand-over, outcome: the job beside the stage",
         "wording": "what a notice says",
         "letters": "a notice on paper",

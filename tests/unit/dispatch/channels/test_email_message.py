@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.core.ids import format_reference
-from services.dispatch.wording.plain_text import Letterbox, mailbox, message_id
+from services.dispatch.channels.email_message import Letterbox, mailbox, message_id
 from tests.unit.dispatch.people import a_contact, an_incident, some_notices
 
 NOW = datetime(2026, 8, 20, 9, 30, tzinfo=UTC)

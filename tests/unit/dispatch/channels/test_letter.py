@@ -11,9 +11,10 @@ import pytest
 from services.core.ids import format_reference
 from services.core.incident import CONTENT_BLOCKS
 from services.dispatch.channels.letter import PrintFolder
-from services.dispatch.domain import Ending, Result, Work
+from services.dispatch.domain import Work
 from services.dispatch.letters.pdf import Typesetter
-from tests.unit.dispatch.people import a_contact, an_incident, some_work
+from services.dispatch.outcomes import Ending, Result
+from tests.unit.dispatch.people import a_contact, an_incident, some_letters, some_work
 
 ACCEPTED = Result(Ending.ACCEPTED)
 HOSTILE = [
@@ -68,21 +69,21 @@ def _names(folder: Path) -> list[str]:
 
 
 def _batch(work: Work) -> str:
-    assert work.round.batch
-    return work.round.batch.hex()
+    assert work.round.print_job
+    return work.round.print_job.hex()
 
 
 def test_a_batch_is_the_same_bytes_every_time(typesetter: Typesetter) -> None:
     """A repeat after a crash, by another process, makes the same file."""
-    first = typesetter.set(some_work(3))
+    first = typesetter.set(some_letters(3))
 
-    assert first == Typesetter().set(some_work(3))
-    assert first.pdf != typesetter.set(some_work(4)).pdf
+    assert first == Typesetter().set(some_letters(3))
+    assert first.pdf != typesetter.set(some_letters(4)).pdf
 
 
 def test_each_letter_begins_on_a_new_sheet(typesetter: Typesetter) -> None:
     """Extents follow each other without a gap, so no page is anybody else's or nobody's."""
-    extents = typesetter.set(some_work(5)).extents
+    extents = typesetter.set(some_letters(5)).extents
     nexts = [extent.first_page + extent.pages for extent in extents]
 
     assert [1, *nexts[:-1]] == [extent.first_page for extent in extents]
@@ -94,7 +95,7 @@ def test_the_last_sheet_of_a_letter_is_filled(typesetter: Typesetter, paragraphs
     """A letter of one or three pages gets a blank one, so that no two people share a sheet."""
     words = {"nl": "\n\n".join(["Wat er gebeurde, en wat wij doen. " * paragraphs] * paragraphs)}
     incident = an_incident(version=paragraphs, languages=["nl"], content=dict.fromkeys(CONTENT_BLOCKS, words))
-    letters = typesetter.set(some_work(2, incident=incident))
+    letters = typesetter.set(some_letters(2, incident=incident))
 
     assert [(1, pages), (1 + pages, pages)] == letters.extents
     assert f"/Count {2 * pages}".encode() in letters.pdf
@@ -105,7 +106,7 @@ def test_names_are_values_and_never_run(typesetter: Typesetter, name: str) -> No
     """No name, street or city can do anything but be printed."""
     contact = a_contact(family_name=name, street=name, city=name, care_of=name)
 
-    assert typesetter.set(some_work(1, contacts=[contact])).pdf.startswith(b"%PDF-")
+    assert typesetter.set(some_letters(1, contacts=[contact])).pdf.startswith(b"%PDF-")
 
 
 async def test_a_batch_is_three_files_the_last_saying_done(folder: PrintFolder, tmp_path: Path) -> None:
