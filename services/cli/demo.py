@@ -20,7 +20,9 @@ from rich.text import Text
 from services.cli.console import err, number, out, print_json, say
 from services.cli.ledger import show_ledger
 from services.cli.surroundings import json_option
-from services.demo.demo import DemoWish, Progress, Result, run_demo
+from services.demo.progress import Progress
+from services.demo.result import DemoWish, Result
+from services.demo.run import run_demo
 
 __all__ = ["demo"]
 

@@ -1,4 +1,4 @@
-"""The check finds what goes wrong: each kind of error is made on purpose."""
+"""The check finds each kind of error."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from services.core.facts import Facts
-from services.demo.check import Verdict, check
-from services.demo.expectation import Expectation
-from services.demo.people import Person, make_people
-from services.demo.providers import HandOver
-from services.demo.reading import Told
+from services.demo.checking.check import Verdict, check
+from services.demo.checking.hand_over import HandOver
+from services.demo.checking.reading import Told
+from services.demo.made_up.expectation import Expectation
+from services.demo.made_up.people import Person, make_people
 
 BASE, MORE = Facts(0b0011, 0b0011), Facts(0b0111, 0b0111)
 
@@ -46,7 +46,7 @@ def _found(verdict: Verdict) -> dict[str, int]:
 
 
 def test_all_is_well() -> None:
-    """Everybody told once: the check holds."""
+    """The check holds where everybody is told once."""
     expectation = _expectation()
 
     assert check(expectation, _all(expectation)).holds
@@ -61,7 +61,7 @@ def test_one_left_out_is_lost() -> None:
 
 @pytest.mark.parametrize("notice", ["", "another"])
 def test_one_told_twice_is_a_duplicate(notice: str) -> None:
-    """A second hand-over is one too many, whether of the same notice or of another."""
+    """A second hand-over is a duplicate, of the same notice and of another."""
     expectation = _expectation()
     twice = _hand_over(expectation.people[3], notice=notice)
 
@@ -69,7 +69,7 @@ def test_one_told_twice_is_a_duplicate(notice: str) -> None:
 
 
 def test_two_names_swapped_are_mixed_up() -> None:
-    """Two people who got each other's letter in their own envelope are two mix-ups."""
+    """Two people who got each other's letters in their own envelopes are two mix-ups."""
     expectation = _expectation()
     hand_overs = _all(expectation)
     first, second = (at for at in (0, 5))
@@ -81,7 +81,7 @@ def test_two_names_swapped_are_mixed_up() -> None:
 
 
 def test_anothers_facts_are_a_mix_up() -> None:
-    """A notice that says more than its person was to be told is another's news."""
+    """A notice with more facts than its person must be told is a mix-up."""
     expectation = _expectation()
     hand_overs = [_hand_over(expectation.people[0], MORE), *_all(expectation)[1:]]
 
@@ -89,7 +89,7 @@ def test_anothers_facts_are_a_mix_up() -> None:
 
 
 def test_an_unknown_address_is_a_mix_up_and_somebody_lost() -> None:
-    """A letter to an address that nobody has (a house number's addition dropped) counts against its person too."""
+    """A letter to an address that nobody has is a mix-up, and its person is lost."""
     expectation = _expectation()
     hand_overs = [_hand_over(expectation.people[0], person=None), *_all(expectation)[1:]]
 
@@ -97,7 +97,7 @@ def test_an_unknown_address_is_a_mix_up_and_somebody_lost() -> None:
 
 
 def test_a_providers_fault_is_a_mix_up() -> None:
-    """A letter whose reference is not the manifest's is not taken for right."""
+    """A letter whose reference is not the manifest's is a mix-up."""
     expectation = _expectation()
     hand_overs = [_hand_over(expectation.people[0], fault="reference"), *_all(expectation)[1:]]
 
@@ -105,7 +105,7 @@ def test_a_providers_fault_is_a_mix_up() -> None:
 
 
 def test_telling_who_must_not_be_told_is_unexpected() -> None:
-    """A notice to somebody who died, or was never validly reported, is found."""
+    """A notice to a person who must not be told is unexpected."""
     expectation = _expectation()
 
     assert {"unexpected": 1} == _found(check(expectation, [*_all(expectation), _hand_over(expectation.people[-1])]))
@@ -118,14 +118,14 @@ def _both_revisions(expectation: Expectation) -> Iterator[HandOver]:
 
 
 def test_a_supplement_is_no_duplicate() -> None:
-    """New facts give a second notice."""
+    """A second notice with new facts is right."""
     expectation = _expectation(2)
 
     assert check(expectation, _both_revisions(expectation)).holds
 
 
 def test_a_missing_supplement_is_untold() -> None:
-    """Who was told the first facts alone has not been told everything."""
+    """A person who was told the first facts alone is untold."""
     expectation = _expectation(2)
     hand_overs = [one for one in _both_revisions(expectation) if one.person != 2 or one.notice == "first"]
 

@@ -1,4 +1,4 @@
-"""Heraut's HTTP interface, as an upstream system would use it."""
+"""Calls of Heraut over HTTP, as an upstream system would make them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -10,17 +10,17 @@ import aiohttp
 import orjson
 
 from services.demo.errors import DemoError
-from services.demo.files import Form
+from services.demo.made_up.cohort_file import Form
 
-__all__ = ["Api", "open_api"]
+__all__ = ["Client", "open_client"]
 
 _CHUNK = 256 * 1024
-# Of intake, for what a restart of it breaks off: the supervisor has it back in seconds.
+# An upload breaks off where intake is restarted, and the supervisor has intake back in seconds.
 _TRIES, _WAIT = 5, 3.0
 
 
-class Api:
-    """Calls for one incident."""
+class Client:
+    """A session for one incident. Every call raises DemoError where the service answers with an error."""
 
     def __init__(self, http: aiohttp.ClientSession, addresses: Mapping[str, str], incident_id: str) -> None:
         self._http = http
@@ -40,7 +40,10 @@ class Api:
         await self._call("POST", f"{self._incident}/cohorts/{cohort_id}/seal", json={})
 
     async def upload(self, cohort_id: str, path: Path, form: Form, sent: Callable[[int], None]) -> Any:
-        """Stream a file; `sent` hears how many bytes went out. Begun anew where it breaks off, which does no harm."""
+        """Upload a file and return intake's answer; `sent` is called with the size of each piece that was sent.
+
+        An upload that breaks off begins again: records that intake has already do no harm.
+        """
         headers = {"Content-Type": form.content_type} | ({"Content-Encoding": "gzip"} if form.gzipped else {})
         url = f"{self._incident}/cohorts/{cohort_id}/members"
         for left in reversed(range(_TRIES)):
@@ -53,7 +56,7 @@ class Api:
         return None
 
     async def ledger(self) -> dict[str, Any] | None:
-        """Return the ledger; None while tracking does not know the incident, or is not there."""
+        """Return the ledger, None where tracking does not know the incident yet or does not answer."""
         try:
             async with self._http.get(self._ledger) as answer:
                 return orjson.loads(await answer.read()) if answer.status == 200 else None
@@ -76,8 +79,8 @@ async def _pieces(path: Path, sent: Callable[[int], None]) -> AsyncIterator[byte
 
 
 @asynccontextmanager
-async def open_api(addresses: Mapping[str, str], token: str, incident_id: str) -> AsyncIterator[Api]:
-    """Open connections with the operator's token."""
+async def open_client(addresses: Mapping[str, str], token: str, incident_id: str) -> AsyncIterator[Client]:
+    """Open a session with the operator's token. `addresses` are the base URLs by service."""
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=120)
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}, timeout=timeout) as http:
-        yield Api(http, addresses, incident_id)
+        yield Client(http, addresses, incident_id)

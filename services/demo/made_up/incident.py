@@ -1,12 +1,12 @@
-"""The made-up incident: a laboratory was broken into; five kinds of data were taken."""
+"""The made-up incident: somebody broke into the computers of a laboratory and took five kinds of data."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
-__all__ = ["CATEGORIES", "made_up_incident"]
+__all__ = ["CATEGORIES", "CODES", "made_up_incident"]
 
-# code, label nl, label en, advice nl, advice en. A label is a phrase that stands nowhere else in the texts
-# below, so that the check can see in a letter itself what it told.
+# Code, label and advice of each category: (code, label nl, label en, advice nl, advice en). No label stands in any
+# other text of this file, so that the check can read the categories from a letter.
 CATEGORIES = (
     ("address", "adresgegevens", "address details", None, None),
     ("bsn", "burgerservicenummer (BSN)", "citizen service number (BSN)",
@@ -17,6 +17,8 @@ CATEGORIES = (
     ("test-result", "uitslag van onderzoek", "test result", None, None),
     ("doctor", "naam van uw huisarts", "name of your general practitioner", None, None),
 )  # fmt: skip
+
+CODES = tuple(category[0] for category in CATEGORIES)
 
 _CONTENT = {
     "nature": (
@@ -43,7 +45,7 @@ _CONTENT = {
 
 
 def made_up_incident(now: datetime) -> dict[str, Any]:
-    """Return an incident document (interfaces: `PUT /v1/incidents/{incidentId}`) of something that happened lately."""
+    """Return the document (interfaces: `PUT /v1/incidents/{incidentId}`) of an incident three days before `now`."""
     return {
         "title": "Datalek bij Laboratorium De Proef",
         "awareAt": (now - timedelta(hours=20)).isoformat(timespec="seconds"),

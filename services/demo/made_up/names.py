@@ -1,4 +1,4 @@
-"""Words to make people up from: Dutch names, streets and towns. Nobody in particular."""
+"""Dutch names, streets and towns, from which people are made up."""
 
 from typing import NamedTuple
 
@@ -30,7 +30,7 @@ FAMILY_NAMES = (
     "D'Agostino", "Ångström", "Fährmann", "Reünis", "Poës", "Israël", "Noë", "Kruÿs", "Bömers", "Colijn",
 )  # fmt: skip
 
-# With how often they come: more than half of Dutch family names have none.
+# Repeated as often as they are frequent: more than half of Dutch family names have no prefix.
 PREFIXES = ("",) * 12 + ("van", "van", "de", "de", "van der", "van den", "van de", "den", "ter", "in 't", "'t")
 
 STREETS = (
@@ -55,7 +55,7 @@ TOWNS = (
     "Terneuzen", "Oud-Beijerland", "Fijnaart", "Sint-Oedenrode", "Ouderkerk aan de Amstel", "Nes", "Ee",
 )  # fmt: skip
 
-# Names kept for documentation (RFC 2606): mail to them can reach nobody.
+# Reserved for documentation (RFC 2606): mail to them reaches nobody.
 DOMAINS = ("example.org", "example.net", "mail.example.org", "post.example.net", "example.com")
 
 

@@ -1,26 +1,26 @@
-"""Was everybody told, once, and their own news? What had to happen, held against what providers were handed. Pure."""
+"""The check: the hand-overs compared with what had to happen. Was everybody told, once, and their own news? Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from services.core.facts import NO_FACTS, Facts
-from services.demo.expectation import Expectation
-from services.demo.providers import HandOver
-from services.demo.reading import greets
+from services.demo.checking.hand_over import HandOver
+from services.demo.checking.reading import greets
+from services.demo.made_up.expectation import Expectation
 
 __all__ = ["Verdict", "check"]
 
-_KEPT_EXAMPLES = 10  # enough to find out what went wrong, few enough to read
+_KEPT_EXAMPLES = 10  # enough to see what went wrong, few enough to read
 
 
 @dataclass(slots=True)
 class Verdict:
-    """What the check found; all zero but the counts of what went right.
+    """What the check found.
 
-    `lost`: people who can be written to and were handed over nowhere. `duplicates`: hand-overs beyond one
-    per person and revision. `mix_ups`: hand-overs whose name, address, reference or facts are not all the
-    same person's. `unexpected`: hand-overs to people who must not be told. `untold`: people who were told
+    `lost`: people who had to be told and for whom no hand-over is found. `duplicates`: hand-overs beyond one
+    per person and revision. `mix_ups`: hand-overs whose name, address, reference and facts are not all of the
+    same person. `unexpected`: hand-overs to people who must not be told. `untold`: people who were told
     something, but not all that they had to be told.
     """
 
@@ -37,7 +37,7 @@ class Verdict:
 
     @property
     def holds(self) -> bool:
-        """Tell whether nothing is wrong."""
+        """Return whether nothing is wrong."""
         return not (self.lost or self.duplicates or self.mix_ups or self.unexpected or self.untold)
 
     def note(self, what: str, person: int | None) -> None:
@@ -56,7 +56,7 @@ class _Received:
 
 
 def check(expectation: Expectation, hand_overs: Iterable[HandOver]) -> Verdict:
-    """Hold every hand-over against what had to happen."""
+    """Return what is wrong with the hand-overs, and how many there are."""
     verdict = Verdict()
     received: defaultdict[int, _Received] = defaultdict(_Received)
     for one in hand_overs:
@@ -77,7 +77,7 @@ def check(expectation: Expectation, hand_overs: Iterable[HandOver]) -> Verdict:
 
 
 def _mixed_up(expectation: Expectation, one: HandOver) -> str | None:
-    """Say what of a hand-over is not the same person's; None where all is."""
+    """Return which part of a hand-over belongs to another person, None where none does."""
     if one.person is None:
         return "nobody has this address"
     if one.fault:
@@ -86,14 +86,14 @@ def _mixed_up(expectation: Expectation, one: HandOver) -> str | None:
         return "another's name"
     if not one.told.facts.exposed:
         return "no facts"
-    # A supplement's list is whole, so each notice says no more than what is expected of all together.
+    # A supplement repeats the facts of the notice before it, so every notice may say what all may say together.
     if expectation.revisions[one.person] and not expectation.facts[one.person].covers(one.told.facts):
         return "another's facts"
     return None
 
 
 def _judge(verdict: Verdict, number: int, revisions: int, got: _Received | None, facts: Facts) -> None:
-    """Count what is wrong for one person who had to get `revisions` notices with, together, these `facts`."""
+    """Count what is wrong for one person, who had to get `revisions` notices that say `facts` together."""
     if got is None:
         if revisions:
             verdict.lost += 1
@@ -104,7 +104,7 @@ def _judge(verdict: Verdict, number: int, revisions: int, got: _Received | None,
         verdict.note("told, and should not be", number)
         return
     verdict.told += 1
-    # The same notice twice is one too many, even where another one never came.
+    # The same notice twice is one too many, also where another notice is missing.
     beyond = max(got.count - revisions, got.count - len(got.notices))
     if beyond:
         verdict.duplicates += beyond

@@ -1,18 +1,18 @@
-"""The made-up people: different from each other, valid, and the same for the same seed."""
+"""The made-up people differ from each other, have valid numbers, and are the same for the same seed."""
 
 import random
 from itertools import islice
 
 from stdnum.nl import bsn
 
-from services.demo.people import Person, bsns, make_people
-from services.demo.reading import address_block
+from services.demo.checking.reading import address_block
+from services.demo.made_up.people import Person, bsns, make_people
 
 PEOPLE = make_people(4000, seed=7)
 
 
 def test_the_same_seed_makes_the_same_people() -> None:
-    """A run can be done again."""
+    """The same seed makes the same people, however many."""
     assert PEOPLE[:300] == make_people(300, seed=7)
 
 
@@ -30,12 +30,12 @@ def test_every_bsn_is_valid_and_given_once() -> None:
 
 
 def test_some_bsns_begin_with_zero() -> None:
-    """Leading zeros, which spreadsheets eat, are among them."""
+    """Some numbers begin with a zero, which spreadsheets drop."""
     assert any(number.startswith("0") for number in islice(bsns(random.Random(1)), 100))  # noqa: S311
 
 
 def test_everybody_can_be_told_from_the_others_by_any_address() -> None:
-    """E-mail address, portal account and (name, address) each name one person."""
+    """No two people share an e-mail address, a portal account, or a name at an address."""
     emails = [person.email for person in PEOPLE if person.email]
     portals = [person.portal_id for person in PEOPLE if person.portal_id]
     addresses = [address_block(person) for person in PEOPLE]
@@ -44,7 +44,7 @@ def test_everybody_can_be_told_from_the_others_by_any_address() -> None:
 
 
 def test_every_channel_gets_a_share() -> None:
-    """About 35 % portal, 35 % e-mail and 30 % letter, so that no channel is tried out on a handful."""
+    """About 35 % of the people are told by portal, 35 % by e-mail and 30 % by letter."""
     shares = {"portal": 0, "email": 0, "letter": 0}
     for person in PEOPLE:
         shares[_first_channel(person)] += 1

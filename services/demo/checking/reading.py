@@ -1,15 +1,15 @@
-"""Reads a notice as its receiver would: who is greeted, which data it says was taken, and how certain that is. Pure."""
+"""Reads a notice as its receiver would: whom it greets, which data it says was taken, and how certain that is. Pure."""
 
 import re
 from typing import NamedTuple
 
 from services.core.facts import Facts
-from services.demo.incident import CATEGORIES
-from services.demo.people import Person
+from services.demo.made_up.incident import CATEGORIES
+from services.demo.made_up.people import Person
 
 __all__ = ["Told", "address_block", "greets", "read_notice"]
 
-# How a notice begins its list of what is certain, and of what is not; neither stands anywhere else in it.
+# The sentences before the list of certain categories and before that of possible ones; a notice has each once at most.
 _CERTAIN = ("Dat weten wij zeker:", "We are certain of it:")
 _POSSIBLE = ("Dat kunnen wij niet uitsluiten:", "We cannot rule it out:")
 _GREETING = re.compile(r"(?:Geachte heer of mevrouw|Dear) ([^\n]{1,120}),\s")
@@ -19,7 +19,7 @@ _COUNTRIES = {"BE": "BELGIUM", "DE": "GERMANY", "ES": "SPAIN", "FR": "FRANCE"}
 
 
 class Told(NamedTuple):
-    """What a notice says: `facts` by position in CATEGORIES, the name greeted, and the references it names."""
+    """What a notice says: `facts` (bits are positions in CATEGORIES), the name it greets, and the references in it."""
 
     facts: Facts
     greeted: str
@@ -27,7 +27,7 @@ class Told(NamedTuple):
 
 
 def read_notice(text: str) -> Told:
-    """Read a notice's text, however its lines are broken."""
+    """Return what a notice's text says, wherever its lines are broken."""
     greeting = _GREETING.search(text)
     flat = " ".join(text.split())
     certain, possible = _find(flat, _CERTAIN), _find(flat, _POSSIBLE)
@@ -41,24 +41,28 @@ def read_notice(text: str) -> Told:
 
 
 def _find(text: str, sentences: tuple[str, ...]) -> int:
-    """Return where one of the sentences stands, past the end where none does."""
+    """Return the position of the first sentence that is found, the text's length where none is."""
     found = [at for at in (text.find(sentence) for sentence in sentences) if at >= 0]
     return min(found, default=len(text))
 
 
 def _categories(text: str, start: int, end: int) -> int:
+    """Return the bits of the categories that a part of the text names."""
     part = text[start:end]
     return sum(1 << at for at, labels in enumerate(_LABELS) if any(label in part for label in labels))
 
 
 def greets(person: Person, greeted: str) -> bool:
-    """Tell whether a greeting names this person: by surname, or by full name."""
+    """Return whether a greeting names this person, by surname or full name."""
     surname = _joined(person.prefix, person.family_name)
     return greeted.lower() in {surname.lower(), _joined(person.initials, surname).lower()}
 
 
 def address_block(person: Person) -> tuple[str, str, str]:
-    """Return the three lines of the envelope: name, street, place (NEN 5825), as the generator understands them."""
+    """Return the three lines of the envelope (NEN 5825): name, street, place.
+
+    Written apart from dispatch, so that an error there is not repeated here.
+    """
     name = _joined(person.initials, person.prefix, person.family_name)
     street = _joined(person.street, _house(person))
     if person.country != "NL":
@@ -67,6 +71,7 @@ def address_block(person: Person) -> tuple[str, str, str]:
 
 
 def _house(person: Person) -> str:
+    """Return number, letter and addition of a house, as NEN 5825 joins them."""
     number, letter, addition = person.house_number, person.house_letter, person.house_number_addition
     if letter:
         return f"{number} {letter}{addition}"

@@ -1,4 +1,4 @@
-"""The stand-ins' record files: one JSON object a line, written before the provider answers."""
+"""The records of the stand-ins: one JSON object per line, written before the stand-in answers."""
 
 import asyncio
 import contextlib
@@ -9,17 +9,18 @@ from typing import Any
 
 import orjson
 
-__all__ = ["EMAIL_FILE", "PORTAL_FILE", "RecordFile", "read_records"]
+__all__ = ["EMAIL_FILE", "PORTAL_FILE", "ProviderRecords", "read_provider_records"]
 
 EMAIL_FILE = "email.ndjson"
 PORTAL_FILE = "portal.ndjson"
 
-# What a power cut may take: the stand-ins are for trying out, and a sync a message would be all they do.
+# Seconds of records that a power cut may lose. The stand-ins are for trying out; to sync each message would cost more
+# than to take it.
 _SYNC_EVERY = 0.5
 
 
-class RecordFile:
-    """Appends records; what was appended survives the end of the process at once, and of the machine soon."""
+class ProviderRecords:
+    """A file that records are appended to. A record survives the end of the process, and after a sync a power cut."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -31,7 +32,7 @@ class RecordFile:
         self._unsynced = True
 
     async def sync_regularly(self, stop: asyncio.Event) -> None:
-        """Force what was written to the disk, twice a second, until `stop`; and once more then."""
+        """Sync what was written twice a second until `stop`, and once more then."""
         while not stop.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _SYNC_EVERY)
@@ -44,10 +45,10 @@ class RecordFile:
         os.close(self._file)
 
 
-def read_records(path: Path) -> Iterator[dict[str, Any]]:
-    """Return the records of a file, in the order they were written; none where there is no file.
+def read_provider_records(path: Path) -> Iterator[dict[str, Any]]:
+    """Return the records of a file in the order of writing; a missing file has none.
 
-    A last line without its end was being written when the process was killed: it was never answered.
+    A last line without its end is left out: the process was killed while it wrote it, and never answered the message.
     """
     if not path.exists():
         return

@@ -1,7 +1,7 @@
-"""People who do not exist: seeded, so that the same seed makes the same people, with numbers that pass the checks.
+"""People who do not exist, with valid citizen service numbers; the same seed makes the same people.
 
-Each person is made in a household of a postcode group of their own, so that (postcode, house number, name)
-names one person, while neighbours and relatives share parts of it: a mix-up between them would show.
+Postcode, house number and name together name one person. Neighbours and relatives share parts of them, so that the
+check sees a mix-up between two people.
 """
 
 import hashlib
@@ -10,25 +10,25 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from services.demo import names
+from services.demo.made_up import names
 
 __all__ = ["CLOSED_PORTAL", "DEAD_MAILBOX", "Person", "bsns", "make_people"]
 
-# 2 letters of the postcode: none that is mistaken for another when written, and never SA, SD, SS.
+# The two letters of a postcode: without F, I, O, Q, U and Y, as in the Netherlands, and never SA, SD or SS.
 _LETTERS = "ABCDEGHJKLMNPRSTVWXZ"
 _PAIRS = tuple(a + b for a in _LETTERS for b in _LETTERS if a + b not in {"SA", "SD", "SS"})
 _DIGIT_GROUPS = 9000  # 1000 to 9999
 _POSTCODES = _DIGIT_GROUPS * len(_PAIRS)
-_HOUSES = 4  # households of one postcode here: enough neighbours to be mixed up with
+_HOUSES = 4  # households in one postcode: enough neighbours to mix up
 
-_BSN_SPACE = 99_999_989  # a prime below 10^8, so that every step size walks through all of them
-_NO_BSN = 0.03  # known by name, birth date and address
-_PERSON_KEY = 0.01  # known by a pseudonym made with a shared key
+_BSN_SPACE = 99_999_989  # a prime below 10^8: every step size walks through all numbers
+_NO_BSN = 0.03  # identified by name, birth date and address
+_PERSON_KEY = 0.01  # identified by a pseudonym made with a shared key
 _FOREIGN = 0.004
 _SECRET = 0.01
 _NOT_AT_ADDRESS = 0.005
 
-# 35 % portal, then 35 % e-mail (0.54 of the rest) and 30 % letter, in the incident's order of channels.
+# Of all people 35 % are told by portal, 35 % by e-mail (0.54 of the rest) and 30 % by letter.
 _HAS_PORTAL = 0.355
 _HAS_EMAIL = 0.545
 _HAS_EMAIL_BESIDE_PORTAL = 0.7
@@ -37,12 +37,12 @@ _REFUSED = 0.004  # portal accounts that are closed, mailboxes that are gone
 CLOSED_PORTAL = "closed-"  # the portal stand-in refuses these accounts
 DEAD_MAILBOX = "gone."  # the mail stand-in refuses these mailboxes
 
-_LANGUAGES = (*["nl"] * 90, *["en"] * 7, "nl-NL", "en-GB", "de")  # `de`: the incident has it not
+_LANGUAGES = (*["nl"] * 90, *["en"] * 7, "nl-NL", "en-GB", "de")  # the incident does not offer `de`
 
 
 @dataclass(slots=True)
 class Person:
-    """One made-up person; empty text = has none. The fields are those of a member record."""
+    """One made-up person, with the fields of a member record. An empty text means that the person has none."""
 
     number: int
     bsn: str
@@ -67,19 +67,19 @@ class Person:
 
     @property
     def has_letter(self) -> bool:
-        """Tell whether a letter may be sent: there is an address, and the person lives there."""
+        """Return whether a letter may be sent: the person lives at the address."""
         return not self.not_at_address
 
     @property
     def can_be_told(self) -> bool:
-        """Tell whether some channel will take a notice to this person."""
+        """Return whether some channel takes a notice to this person."""
         portal = bool(self.portal_id) and not self.portal_id.startswith(CLOSED_PORTAL)
         email = bool(self.email) and not self.email.startswith(DEAD_MAILBOX)
         return portal or email or self.has_letter
 
 
 def bsns(rng: random.Random) -> Iterator[str]:
-    """Return different numbers of nine digits that pass the 11-proof, in no visible order, leading zeros included."""
+    """Return different numbers of nine digits that pass the 11-proof, in a seeded order; some begin with a zero."""
     value, step = rng.randrange(_BSN_SPACE), rng.randrange(10_000_000, _BSN_SPACE - 1)
     while True:
         value = (value + step) % _BSN_SPACE
@@ -90,7 +90,7 @@ def bsns(rng: random.Random) -> Iterator[str]:
 
 
 def make_people(count: int, seed: int) -> list[Person]:
-    """Return `count` people, all different in BSN, e-mail address, portal account and (address, name)."""
+    """Return `count` people. No two share a BSN, an e-mail address, a portal account or a name at an address."""
     rng = random.Random(seed)  # noqa: S311 - made-up people need no secrets
     numbers = bsns(rng)
     people: list[Person] = []
@@ -104,7 +104,7 @@ def make_people(count: int, seed: int) -> list[Person]:
 
 
 def _coprime_step(rng: random.Random) -> int:
-    """Return a step that visits every postcode before it comes to one again."""
+    """Return a step that visits every postcode once before it repeats one."""
     while True:
         step = rng.randrange(100_000, _POSTCODES)
         if step % 2 and step % 3 and step % 5 and step % len(_PAIRS):
@@ -117,10 +117,10 @@ def _postcode(index: int) -> str:
 
 
 def _neighbours(rng: random.Random, numbers: Iterator[str], postcode: str, first: int) -> list[Person]:
-    """Make the people of one postcode: some households of one to three, each at a house of its own."""
+    """Return the people of one postcode: households of one to three people, each in a house of its own."""
     street, city = rng.choice(names.STREETS), rng.choice(names.TOWNS)
     house = rng.randrange(1, 200)
-    taken: set[tuple[str, str]] = set()  # nobody here shares names with another, nor family name and birth date
+    taken: set[tuple[str, str]] = set()  # (family name, initials or given name or birth date) of the people here
     people: list[Person] = []
     for _ in range(_HOUSES):
         house += 2
@@ -137,7 +137,7 @@ def _neighbours(rng: random.Random, numbers: Iterator[str], postcode: str, first
 
 
 def _house_suffix(rng: random.Random) -> tuple[str, str]:
-    """Return house letter and addition: most have neither."""
+    """Return house letter and addition; most houses have neither."""
     draw = rng.random()
     if draw < 0.86:
         return "", ""
@@ -167,7 +167,7 @@ def _person(
 
 
 def _given_names(rng: random.Random, family: str, taken: set[tuple[str, str]]) -> tuple[str, str, str]:
-    """Return a given name, initials and a birth date that nobody of this name has here."""
+    """Return a given name, initials and a birth date, none of which another person in `taken` has with this name."""
     while True:
         given = rng.choice(names.GIVEN_NAMES)
         initials = f"{given[0]}." + "".join(f"{rng.choice('ABCEGHJMPRTW')}." for _ in range(rng.choice((0, 1, 1, 2))))
@@ -178,7 +178,7 @@ def _given_names(rng: random.Random, family: str, taken: set[tuple[str, str]]) -
 
 
 def _addresses(rng: random.Random, number: int, given: str, family: str) -> tuple[str, str]:
-    """Return portal account and e-mail address, either of which may be empty."""
+    """Return portal account and e-mail address; each may be empty."""
     portal = f"mp-{number:08d}" if rng.random() < _HAS_PORTAL else ""
     if portal and rng.random() < _REFUSED:
         portal = CLOSED_PORTAL + portal

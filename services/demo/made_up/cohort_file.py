@@ -19,12 +19,15 @@ COLUMNS = (
     "language", "dataCategories", "certainty", "deceased", "secretAddress", "notAtAddress",
 )  # fmt: skip
 
+_CATEGORIES = COLUMNS.index("dataCategories")
+_FLAGS = tuple(COLUMNS.index(name) for name in ("deceased", "secretAddress", "notAtAddress"))
+
 Record = dict[str, Any]  # by column, in the order of COLUMNS; categories are a tuple, flags are booleans
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a source writes its file."""
+    """The form in which a source writes its file."""
 
     suffix: str
     content_type: str
@@ -40,7 +43,7 @@ FORMS = (
 
 
 class CohortFile:
-    """Writes records in one form; to be used in a `with`."""
+    """A cohort file that is written in one form; use it in a `with`, which closes it."""
 
     def __init__(self, path: Path, form: Form) -> None:
         self.path = path
@@ -66,7 +69,7 @@ class CohortFile:
             self._text.write(_line(record))
 
     def write_broken(self, record: Record) -> None:
-        """Write one record as a line that nobody can read."""
+        """Write one record as a line that cannot be read."""
         if self._csv:
             self._rows.writerow(_cells(record)[:5])
         else:
@@ -81,8 +84,8 @@ def _open(path: Path, *, gzipped: bool) -> io.TextIOWrapper:
 
 def _cells(record: Record) -> list[str]:
     cells = list(record.values())
-    cells[18] = "|".join(cells[18])
-    for at in (20, 21, 22):
+    cells[_CATEGORIES] = "|".join(cells[_CATEGORIES])
+    for at in _FLAGS:
         cells[at] = "true" if cells[at] else ""
     return cells
 

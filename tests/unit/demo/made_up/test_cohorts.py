@@ -1,4 +1,4 @@
-"""The made-up waves: what is written in the files is what the expectation says."""
+"""The files of the made-up waves hold what the expectation says."""
 
 import csv
 import gzip
@@ -8,9 +8,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from services.demo.cohorts import Wave, make_waves
-from services.demo.expectation import Expectation
-from services.demo.people import make_people
+from services.demo.made_up.cohorts import make_waves
+from services.demo.made_up.expectation import Expectation
+from services.demo.made_up.people import make_people
+from services.demo.made_up.wave import Wave
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def test_declared_counts_each_member_once(made: tuple[list[Wave], Expectation]) -> None:
-    """A repeated line or a correction is no further member: declared is what has to be received."""
+    """A repeated line or a correction is no further member."""
     waves, expectation = made
 
     assert [wave.declared for wave in waves] == [len(set(_lines(wave.path))) for wave in waves]
@@ -36,7 +37,7 @@ def test_declared_counts_each_member_once(made: tuple[list[Wave], Expectation]) 
 
 
 def test_lines_are_repeated_and_corrected(made: tuple[list[Wave], Expectation]) -> None:
-    """Every wave has lines that come twice, and a file that puts some of its records right."""
+    """Every wave has repeated lines, and a file that corrects some of its records."""
     for wave in made[0]:
         refs = _lines(wave.path)
         assert wave.corrections
@@ -53,7 +54,7 @@ def test_people_overlap_waves(made: tuple[list[Wave], Expectation]) -> None:
 
 
 def test_supplements_come_in_the_last_wave(made: tuple[list[Wave], Expectation]) -> None:
-    """About one in ten must be told twice, and nobody more often."""
+    """About one person in ten must be told twice, and nobody more often."""
     revisions = made[1].revisions
 
     assert 0.05 < revisions.count(2) / 3000 < 0.12
@@ -68,7 +69,7 @@ def test_without_supplements_nobody_is_told_twice(tmp_path: Path) -> None:
 
 
 def test_the_same_seed_writes_the_same_files(tmp_path: Path) -> None:
-    """A run can be done again, to the byte."""
+    """The same seed writes the same bytes."""
     folders = [tmp_path / name for name in ("a", "b")]
     for folder in folders:
         folder.mkdir()
@@ -80,7 +81,7 @@ def test_the_same_seed_writes_the_same_files(tmp_path: Path) -> None:
 
 
 def test_ndjson_lines_are_records(made: tuple[list[Wave], Expectation]) -> None:
-    """All but the lines that are broken on purpose are JSON objects of a member record."""
+    """Every line is a JSON object of a member record, except those that are broken on purpose."""
     readable = 0
     lines = made[0][1].path.read_bytes().splitlines()
     for line in lines:
