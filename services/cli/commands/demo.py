@@ -1,32 +1,24 @@
-"""`heraut demo`: the main job on made-up people, shown as it goes."""
+"""`heraut demo`: the main job on made-up people, and what came of it."""
 
 import asyncio
-import contextlib
 import signal
 import sys
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Group, RenderableType
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.spinner import Spinner
-from rich.table import Table
-from rich.text import Text
 
-from services.cli.console import err, number, out, print_json, say
-from services.cli.ledger import show_ledger
-from services.cli.surroundings import json_option
+from services.cli.console import number, out, print_json, say
+from services.cli.demo_view import live_view, say_progress
+from services.cli.ledger_table import show_ledger
+from services.cli.options import json_option
 from services.demo.progress import Progress
 from services.demo.result import DemoWish, Result
 from services.demo.run import run_demo
 
 __all__ = ["demo"]
 
-_LINE_EVERY = 10.0  # seconds between two lines of progress where there is no terminal
 _CHANNELS = {"portal": "by portal", "email": "by e-mail", "letter": "by letter"}
 
 
@@ -49,7 +41,7 @@ def demo(*, as_json: bool, **wish: Any) -> None:
     if wish["supplements"] and wish["waves"] < 2:
         raise click.UsageError("--supplements needs at least two waves: new facts come after the first ones")
     progress = Progress()
-    with _shown(progress):
+    with live_view(progress):
         result = asyncio.run(_run(DemoWish(**wish), progress))
     if as_json:
         print_json(result.as_json())
@@ -60,97 +52,20 @@ def demo(*, as_json: bool, **wish: Any) -> None:
 
 
 async def _run(wish: DemoWish, progress: Progress) -> Result:
-    """Run the demo; SIGTERM ends it as Ctrl-C does, with everything it started."""
+    """Run the demo and return its result. SIGTERM ends it as Ctrl-C does, with everything that it started."""
     job = asyncio.ensure_future(run_demo(wish, progress))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, job.cancel)
-    lines = None if err.is_terminal else asyncio.create_task(_say_now_and_then(progress))
+    lines = asyncio.create_task(say_progress(progress))
     try:
         return await job
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     finally:
-        if lines:
-            lines.cancel()
-
-
-@contextlib.contextmanager
-def _shown(progress: Progress) -> Iterator[None]:
-    if not err.is_terminal:
-        yield
-        return
-    view = _View(progress)
-    with Live(get_renderable=view.render, console=err, refresh_per_second=8, transient=True):
-        yield
-
-
-async def _say_now_and_then(progress: Progress) -> None:
-    phase, said = "", 0.0
-    while True:
-        now = time.monotonic()
-        if progress.phase != phase or now - said > _LINE_EVERY:
-            phase, said = progress.phase, now
-            say(f"{phase}{_figures(progress)}")
-        await asyncio.sleep(0.2)
-
-
-def _figures(progress: Progress) -> str:
-    if not (totals := progress.totals):
-        return ""
-    received = f"{totals['received']} of {progress.expected} received"
-    return f": {received}, {totals['notified']} notified, {totals['inFlight']} in flight"
-
-
-class _View:
-    """The progress as a picture, drawn anew several times a second."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._spinner = Spinner("dots", style="cyan")
-
-    def render(self) -> RenderableType:
-        progress = self._progress
-        since = f"  {time.monotonic() - progress.began:.0f} s" if progress.began else ""
-        self._spinner.update(text=Text(f"{progress.phase}{since}"))
-        rows: list[RenderableType] = [self._spinner]
-        if progress.to_send:
-            rows.append(self._bars())
-        if progress.totals:
-            rows.append(Text(self._figures(), style="dim"))
-        return Group(*rows)
-
-    def _bars(self) -> Table:
-        progress, totals = self._progress, self._progress.totals
-        grid = Table.grid(padding=(0, 2))
-        for cohort, size in progress.to_send.items():
-            self._bar(grid, f"{cohort} sent", progress.sent.get(cohort, 0), size, "")
-        received, expected, done = totals.get("received", 0), progress.expected, _settled(totals)
-        self._bar(grid, "received", received, expected, f"{number(received)} of {number(expected)}")
-        self._bar(grid, "settled", done, expected, f"{number(done)} of {number(expected)}")
-        return grid
-
-    @staticmethod
-    def _bar(grid: Table, name: str, value: float, total: float, words: str) -> None:
-        full = max(total, 1)
-        grid.add_row(
-            Text(name), ProgressBar(total=full, completed=min(value, full), width=40), Text(words, style="dim")
-        )
-
-    def _figures(self) -> str:
-        totals = self._progress.totals
-        seconds = time.monotonic() - (self._progress.began or time.monotonic())
-        rate = _settled(totals) / seconds if seconds > 1 else 0
-        return (
-            f"{number(totals['notified'])} notified, {number(totals['merged'])} merged, "
-            f"{number(totals['inFlight'])} in flight, {number(rate)} settled a second"
-        )
-
-
-def _settled(totals: Mapping[str, int]) -> int:
-    """Return how many records are through: told, or known why not."""
-    return totals.get("accepted", 0) - totals.get("inFlight", 0) + totals.get("rejected", 0)
+        lines.cancel()
 
 
 def _show(result: Result) -> None:
+    """Print ledger, figures, examples of what is wrong, and where to look."""
     show_ledger(result.ledger)
     out.print()
     for name, value, good in _lines(result):
@@ -164,7 +79,7 @@ def _show(result: Result) -> None:
 
 
 def _lines(result: Result) -> Iterator[tuple[str, str, bool | None]]:
-    """Return what a director asks: how many, told how, is anybody missing, was anybody told twice, how fast."""
+    """Return name, value and whether the value is right (None = nothing to judge) of each figure."""
     verdict = result.verdict
     yield "people made up", number(result.wish.people), None
     yield "records sent", number(result.members), None
@@ -186,6 +101,7 @@ def _lines(result: Result) -> Iterator[tuple[str, str, bool | None]]:
 
 
 def _places(result: Result) -> Iterator[tuple[str, str]]:
+    """Return name and place of everything that can be looked at after the demo."""
     yield "letters", str(result.print_dir)
     if result.wish.keep:
         yield "console", f"{result.console} (password: the token in {result.data / 'operator.token'})"

@@ -1,4 +1,4 @@
-"""The command line tells what is wrong in lines and exit statuses, not in tracebacks."""
+"""The command line has the commands that work, and tells what is wrong in lines and exit statuses."""
 
 import re
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ def _run(arguments: Sequence[str], **environ: str) -> Result:
 
 
 def test_the_commands_are_those_that_work() -> None:
-    """Nothing is registered that only says that it is not there yet."""
+    """The registered commands are those that do something."""
     context = click.Context(heraut)
     groups = {name: heraut.get_command(context, name) for name in SUBCOMMANDS}
 
@@ -35,7 +35,7 @@ def test_the_commands_are_those_that_work() -> None:
 
 @pytest.mark.parametrize("command", [[], *([name] for name in REGISTERED)])
 def test_every_command_has_help(command: list[str]) -> None:
-    """--help says what a command does, and is no error."""
+    """--help prints what a command does, with exit status 0."""
     result = _run([*command, "--help"])
 
     assert (0, True) == (result.exit_code, result.output.startswith("Usage:"))
@@ -73,7 +73,7 @@ def test_every_bad_setting_is_a_line(tmp_path: Path) -> None:
 
 
 def test_a_document_that_is_no_json_is_told_by_line(tmp_path: Path) -> None:
-    """Where the fault is, is said."""
+    """The user reads in which line of the document the error is."""
     file = tmp_path / "incident.json"
     file.write_text('{"title":\n oops}', encoding="utf-8")
     result = _run(["incident", "put", str(file), "--data", str(tmp_path)])

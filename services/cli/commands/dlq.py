@@ -1,4 +1,4 @@
-"""`heraut dlq`: what a service could not understand, to be looked at and sent back once the reason is mended."""
+"""`heraut dlq`: the records that a service could not read, shown and sent back once the reason is mended."""
 
 import asyncio
 import sys
@@ -12,8 +12,9 @@ import asyncpg
 import click
 
 from services.cli.console import Fault, print_json, say, table
-from services.cli.foundation import database_for_now
-from services.cli.surroundings import data_option, json_option, read_settings
+from services.cli.options import data_option, json_option
+from services.cli.prepare import database_for_now
+from services.cli.target import read_settings
 from services.kit.eventlog import DeadLetter, TopicPartition, position_of
 from services.kit.eventlog.kafka.client import KafkaSettings
 from services.kit.eventlog.replay import DeadLetters, EmbeddedDeadLetters, KafkaDeadLetters
@@ -97,6 +98,7 @@ def replay(positions: tuple[str, ...], data: Path, *, as_json: bool) -> None:
 
 
 def _position(text: str) -> tuple[TopicPartition, int]:
+    """Return partition and offset of a position. Raises Fault where the text is none."""
     try:
         return position_of(text)
     except ValueError:
@@ -105,6 +107,7 @@ def _position(text: str) -> tuple[TopicPartition, int]:
 
 @asynccontextmanager
 async def _open(data: Path) -> AsyncIterator[DeadLetters]:
+    """Open the dead letters of the configured log."""
     settings = read_settings(data)
     async with database_for_now(settings) as owner:
         if owner is None:

@@ -1,4 +1,4 @@
-"""What has to be there before the services are: data directory, keys, token, database, topics."""
+"""What `up` prepares before it starts the services: data directory, keys, token, ports, database, topics."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 from services.cli.console import Fault
-from services.cli.surroundings import SERVICE_NAMES, TOKEN_FILE
+from services.cli.target import SERVICE_NAMES, TOKEN_FILE
 from services.core.rooms import ROOMS
 from services.kit.config import ServiceConfig
 from services.kit.eventlog.kafka.admin import ensure_topics
@@ -33,16 +33,16 @@ __all__ = [
 ]
 
 _LOCK_FILE = "heraut.lock"
-# Nobody listens there (RFC 863's discard): with no provider named, what goes that way stays in flight until one
-# is. A default that might be somebody's real mail server would send what nobody meant to send yet.
+# Nobody listens at port 9 (RFC 863's discard): while no provider is set, the notices for its channel stay in flight.
+# A default that might be somebody's real mail server would send notices that nobody meant to send yet.
 _NOBODY = {"HERAUT_SMTP_URL": "smtp://127.0.0.1:9", "HERAUT_PORTAL_URL": "http://127.0.0.1:9"}
 
 
 @contextlib.contextmanager
 def locked(data: Path) -> Iterator[None]:
-    """Hold the data directory, made where there is none. Raises Fault where another `up` holds it.
+    """Hold the data directory, which is made where it is missing. Raises Fault where another `up` holds it.
 
-    The kernel lets go of the lock with the process, however that ends.
+    The kernel releases the lock when the process ends, also after kill -9.
     """
     try:
         data.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ def locked(data: Path) -> Iterator[None]:
 
 
 def is_held(data: Path) -> bool:
-    """Tell whether an `up` holds the data directory now."""
+    """Return whether an `up` holds the data directory now."""
     try:
         with locked(data):
             return False
@@ -72,7 +72,10 @@ def is_held(data: Path) -> bool:
 
 
 def ensure_keys(settings: ServiceConfig) -> None:
-    """Make the key ring of the data directory, unless one is there or another is configured."""
+    """Make the key ring of the data directory where it is missing.
+
+    Raises Fault where HERAUT_KEYS_FILE names a file that does not exist.
+    """
     path = settings.key_ring_path
     if path.exists():
         return
@@ -82,7 +85,7 @@ def ensure_keys(settings: ServiceConfig) -> None:
 
 
 def ensure_token(settings: ServiceConfig) -> None:
-    """Make the operator's token of the data directory, unless one is there or configured."""
+    """Make the operator's token of the data directory, unless it is there or HERAUT_AUTH_TOKEN is set."""
     path = settings.data_dir / TOKEN_FILE
     if settings.auth_token or path.exists():
         return
@@ -94,7 +97,7 @@ def ensure_token(settings: ServiceConfig) -> None:
 
 
 def service_environ(settings: ServiceConfig, environ: Mapping[str, str], database: str | None) -> dict[str, str]:
-    """Return the environment that services run in; `database` is the embedded one, if that is used."""
+    """Return the environment of the services; `database` is the URL of the embedded one, None where it is not used."""
     data = settings.data_dir.resolve()
     made = {
         "HERAUT_DATA_DIR": str(data),
@@ -108,28 +111,29 @@ def service_environ(settings: ServiceConfig, environ: Mapping[str, str], databas
         made["HERAUT_AUTH_TOKEN_FILE"] = str(data / TOKEN_FILE)
     if database:
         made["HERAUT_DATABASE_URL"] = database
-    # The command line's own token is nothing that a service should know.
+    # HERAUT_TOKEN is the token of the person at the command line: services do not need it.
     return {k: v for k, v in environ.items() if k not in {"HERAUT_TOKEN", "HERAUT_TOKEN_FILE"}} | made
 
 
 def missing_providers(environ: Mapping[str, str]) -> list[str]:
-    """Return the settings of providers that are needed for their channel and not there."""
+    """Return the names of the providers' settings that are missing."""
     return [name for name in _NOBODY if not environ.get(name) and not environ.get(f"{name}_FILE")]
 
 
-async def embedded_database(settings: ServiceConfig) -> tuple[EmbeddedPostgres, str] | None:
-    """Start or attach to the database of the data directory; None where one is configured."""
+async def embedded_database(settings: ServiceConfig) -> EmbeddedPostgres | None:
+    """Start the database of the data directory, or attach to it; return None where another one is configured."""
     if settings.database_urls:
         return None
     server = EmbeddedPostgres(settings.data_dir)
-    return server, await server.ensure_running()
+    await server.ensure_running()
+    return server
 
 
 @contextlib.asynccontextmanager
 async def database_for_now(settings: ServiceConfig) -> AsyncIterator[str | None]:
-    """Return the owner's URL of the database, None where only the rooms' own are configured.
+    """Return the owner's URL of the database, None where only the rooms' own logins are configured.
 
-    The embedded one is left as it was found: running, or not.
+    An embedded database that did not run before is stopped at the end.
     """
     if settings.database_urls:
         yield settings.database_urls.get("HERAUT_DATABASE_URL")
@@ -144,13 +148,13 @@ async def database_for_now(settings: ServiceConfig) -> AsyncIterator[str | None]
 
 
 async def apply_migrations(settings: ServiceConfig, owner: str) -> MigrationReport:
-    """Bring the database at the owner's URL up to date, with a login for each room that one is configured for."""
+    """Bring the database at the owner's URL up to date, and let the rooms' configured logins use it."""
     urls = {room: settings.database_urls.get(f"HERAUT_DATABASE_URL_{room.upper()}") for room in ROOMS}
     return await migrate(owner, room_urls={room: url for room, url in urls.items() if url})
 
 
 async def make_topics(settings: ServiceConfig) -> list[str]:
-    """Make the topics that are not there; returns their names. Nothing to do on the embedded log."""
+    """Make the topics that are missing on Kafka and return their names. The embedded log needs none."""
     if settings.log != "kafka":
         return []
     kafka = KafkaSettings.from_config(settings)
@@ -158,7 +162,10 @@ async def make_topics(settings: ServiceConfig) -> list[str]:
 
 
 async def wait_for_ports(settings: ServiceConfig, patience: float) -> None:
-    """Wait until the ports are free: children of a killed supervisor may still be draining. Raises Fault."""
+    """Wait until the services' ports are free. Raises Fault where one is still taken after `patience` seconds.
+
+    Services whose supervisor was killed drain before they end, and hold their ports meanwhile.
+    """
     if not settings.http_port:
         return
     ports = range(settings.http_port, settings.http_port + len(SERVICE_NAMES))

@@ -1,4 +1,4 @@
-"""`heraut doctor`: whether the settings are right, and everything answers that they name."""
+"""`heraut doctor`: checks of the settings and of the connections that they name."""
 
 import asyncio
 import os
@@ -13,8 +13,9 @@ import asyncpg
 import click
 
 from services.cli.console import Fault, out, print_json
-from services.cli.foundation import database_for_now
-from services.cli.surroundings import data_option, json_option, read_settings
+from services.cli.options import data_option, json_option
+from services.cli.prepare import database_for_now
+from services.cli.target import read_settings
 from services.core.rooms import ROOMS
 from services.kit.config import ServiceConfig
 from services.kit.errors import HerautError
@@ -24,11 +25,11 @@ from services.kit.vault import KeyRing
 
 __all__ = ["doctor"]
 
-_PATIENCE = 10.0  # seconds for each check: somebody is waiting
+_PATIENCE = 10.0  # seconds for each check: a person is waiting
 
 
 class Finding(NamedTuple):
-    """What was found of one thing."""
+    """The result of one check; `words` says what was found."""
 
     name: str
     ok: bool
@@ -95,14 +96,14 @@ async def _database(settings: ServiceConfig) -> str:
 
 
 async def _room_works(url: str, room: str, *, logs_in: bool) -> str:
-    """Be the room's role once, and give the server's version."""
+    """Take the room's role, and return the server's version. Raises Fault where the role may not use its schema."""
     if not url:
         raise Fault(f"neither HERAUT_DATABASE_URL nor HERAUT_DATABASE_URL_{room.upper()} is set")
     connection = await asyncpg.connect(url, timeout=_PATIENCE)
     try:
         version = str(await connection.fetchval("show server_version")).split(" ")[0]
         if not logs_in:
-            await connection.execute(f"set role heraut_{room}")  # a room's name, no input
+            await connection.execute(f"set role heraut_{room}")  # the name of a room, never input
         if not await connection.fetchval("select has_schema_privilege($1, 'usage')", room):
             raise Fault(f"the role of {room} may not use its schema: run `heraut migrate`")
     except (asyncpg.UndefinedObjectError, asyncpg.InvalidParameterValueError, asyncpg.InvalidSchemaNameError):
@@ -147,7 +148,7 @@ async def _print_folder(settings: ServiceConfig) -> str:
 
 
 def _deepest_there(folder: Path) -> Path:
-    """Return the folder, or the nearest one above it that exists: there it would be made."""
+    """Return the folder, or the nearest parent that exists, in which the folder would be made."""
     return next(parent for parent in (folder, *folder.resolve().parents) if parent.exists())
 
 
@@ -160,7 +161,7 @@ async def _portal(_: ServiceConfig) -> str:
 
 
 async def _answers(name: str, ports: dict[str, int]) -> str:
-    """See whether somebody listens at the address in a variable; nothing is sent."""
+    """Return the address in a variable once a connection to it was opened; nothing is sent. Raises Fault."""
     address = _setting(name)
     if not address:
         return f"{name} is not set"

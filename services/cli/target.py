@@ -1,52 +1,30 @@
-"""Where a command finds Heraut: settings, data directory, token, and the services' addresses."""
+"""The target of a command: the settings it runs with, the services' addresses, and the token they are called with."""
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
-import click
 import orjson
 
 from services.cli.console import Fault
 from services.kit.config import ServiceConfig, load
 from services.kit.errors import ConfigError
 
-__all__ = ["SERVICE_NAMES", "Surroundings", "data_option", "json_option", "read_settings", "surroundings"]
+__all__ = ["SERVICES_FILE", "SERVICE_NAMES", "TOKEN_FILE", "Target", "find_target", "read_settings"]
 
 # The order of services.json, and of the ports.
 SERVICE_NAMES = (
     "intake", "tracking", "deduplication", "routing", "dispatch-letter", "dispatch-email", "dispatch-portal",
 )  # fmt: skip
+# Both are in the data directory.
 TOKEN_FILE = "operator.token"  # noqa: S105 - a file's name
 SERVICES_FILE = "services.json"
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def data_option(command: F) -> F:
-    """Return a command the option --data."""
-    return click.option(
-        "--data",
-        type=click.Path(file_okay=False, path_type=Path),
-        envvar="HERAUT_DATA_DIR",
-        default=Path("var/heraut"),
-        show_default=True,
-        help="Data directory (or HERAUT_DATA_DIR).",
-    )(command)
-
-
-def json_option(command: F) -> F:
-    """Return a command the option --json."""
-    return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, on one line.")(command)
-
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a command that talks to running services needs."""
+class Target:
+    """The running services. `token` is None where no token is set or found."""
 
-    data: Path
     token: str | None
     addresses: dict[str, str]
 
@@ -56,7 +34,10 @@ class Surroundings:
 
 
 def read_settings(data: Path) -> ServiceConfig:
-    """Read the settings of the environment, all faults at once; `data` takes the place of HERAUT_DATA_DIR."""
+    """Return the settings of the environment, with `data` as the data directory.
+
+    Raises Fault, with a line for each setting that is wrong.
+    """
     try:
         return load(ServiceConfig, _environ(data))
     except ConfigError as error:
@@ -64,14 +45,17 @@ def read_settings(data: Path) -> ServiceConfig:
 
 
 def _environ(data: Path) -> dict[str, str]:
-    """Return the environment as `up` and the commands see it: on this machine only unless told otherwise."""
+    """Return the environment as commands see it: without HERAUT_HTTP_HOST only this machine is meant."""
     return {"HERAUT_HTTP_HOST": "127.0.0.1"} | dict(os.environ) | {"HERAUT_DATA_DIR": str(data)}
 
 
-def surroundings(data: Path) -> Surroundings:
-    """Find token and addresses: from services.json where `up` runs, else from HERAUT_HTTP_HOST and _PORT."""
+def find_target(data: Path) -> Target:
+    """Return the services of a data directory. Raises Fault where settings are wrong or the token cannot be read.
+
+    The addresses are those of services.json where `up` wrote it, else they follow from HERAUT_HTTP_HOST and _PORT.
+    """
     settings = read_settings(data)
-    return Surroundings(data, _token(data, settings), _addresses(data, settings))
+    return Target(_token(data, settings), _addresses(data, settings))
 
 
 def _token(data: Path, settings: ServiceConfig) -> str | None:

@@ -1,4 +1,4 @@
-"""`heraut cohort`: send a source's list, seal it, release its notices, see how far they are."""
+"""`heraut cohort`: send a cohort, seal it, release its notices, and see where its members are."""
 
 import asyncio
 import contextlib
@@ -10,20 +10,21 @@ from typing import IO, Any, TypeVar
 import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from services.cli.client import Client, Refused, open_client
+from services.cli.client import Client, Refused, call, open_client
 from services.cli.console import err, number, print_json, say, table
-from services.cli.ledger import cohort_row, show_cohorts
-from services.cli.surroundings import data_option, json_option, surroundings
+from services.cli.ledger_table import cohort_row, show_cohorts
+from services.cli.options import data_option, json_option
 from services.cli.upload import CohortUpload
 
 __all__ = ["cohort"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-# A table longer than a screen helps nobody; --json has all that the service tells.
+# A longer table does not fit on a screen; --json prints all problems of the answer.
 _SHOWN_PROBLEMS = 20
 
 
 def _names(command: F) -> F:
+    """Return the command with the options --incident and --cohort, which name one cohort."""
     command = click.option("--cohort", "cohort_id", required=True, metavar="ID")(command)
     return click.option("--incident", "incident_id", required=True, metavar="ID")(command)
 
@@ -47,12 +48,12 @@ def submit(file: IO[bytes], incident_id: str, cohort_id: str, data: Path, **give
     Done = the records are durable. Records that cannot be taken are listed; the same file again, or one
     with those records put right, does no harm.
     """
-    said = {
+    fields = {
         "source": given["source"],
         "declaredCount": given["declared"],
         "autoRelease": given["auto_release"] or None,
     }
-    document = {key: value for key, value in said.items() if value is not None}
+    document = {key: value for key, value in fields.items() if value is not None}
     answer = asyncio.run(_submit(data, (incident_id, cohort_id), document, file))
     if given["as_json"]:
         print_json(answer)
@@ -61,8 +62,9 @@ def submit(file: IO[bytes], incident_id: str, cohort_id: str, data: Path, **give
 
 
 async def _submit(data: Path, names: tuple[str, str], document: Mapping[str, Any], file: IO[bytes]) -> Any:
+    """Open the cohort, upload the file, and return intake's answer."""
     incident_id, cohort_id = names
-    async with open_client(surroundings(data)) as client:
+    async with open_client(data) as client:
         await _open_cohort(client, names, document)
         upload = CohortUpload.look_into(file)
         with _progress(file) as sent:
@@ -73,7 +75,7 @@ async def _submit(data: Path, names: tuple[str, str], document: Mapping[str, Any
 
 
 async def _open_cohort(client: Client, names: tuple[str, str], document: Mapping[str, Any]) -> None:
-    """Open the cohort, or say of an open one what is given; its source stays unless another is named."""
+    """Open the cohort, or change an open one to what the document says. Without a source in it the known one stays."""
     path = ("incidents", names[0], "cohorts", names[1])
     if "source" not in document:
         try:
@@ -88,7 +90,7 @@ async def _open_cohort(client: Client, names: tuple[str, str], document: Mapping
 
 @contextlib.contextmanager
 def _progress(file: IO[bytes]) -> Iterator[Callable[[int], None]]:
-    """Show how much was sent, on a terminal."""
+    """Show on a terminal how much of the file is sent; the caller reports each count of bytes."""
     if not err.is_terminal:
         yield lambda _: None
         return
@@ -99,6 +101,7 @@ def _progress(file: IO[bytes]) -> Iterator[Callable[[int], None]]:
 
 
 def _size(file: IO[bytes]) -> int | None:
+    """Return the size of a file in bytes, None for a pipe."""
     try:
         return os.fstat(file.fileno()).st_size or None
     except OSError:
@@ -124,7 +127,7 @@ def _show_answer(answer: Mapping[str, Any]) -> None:
 @json_option
 def seal(incident_id: str, cohort_id: str, data: Path, *, as_json: bool) -> None:
     """Close a cohort: nothing more comes, and its count holds."""
-    answer = asyncio.run(_post(data, incident_id, cohort_id, "seal", {}))
+    answer = _post(data, (incident_id, cohort_id), "seal", {})
     _show_done(answer, f"{incident_id}/{cohort_id} sealed", as_json=as_json)
 
 
@@ -135,13 +138,12 @@ def seal(incident_id: str, cohort_id: str, data: Path, *, as_json: bool) -> None
 @json_option
 def release(incident_id: str, cohort_id: str, data: Path, *, everything: bool, as_json: bool) -> None:
     """Let the notices of a cohort go out."""
-    answer = asyncio.run(_post(data, incident_id, cohort_id, "release", {"all": everything}))
+    answer = _post(data, (incident_id, cohort_id), "release", {"all": everything})
     _show_done(answer, f"{incident_id}/{cohort_id} released", as_json=as_json)
 
 
-async def _post(data: Path, incident_id: str, cohort_id: str, action: str, body: Mapping[str, Any]) -> Any:
-    async with open_client(surroundings(data)) as client:
-        return await client.call("POST", "intake", "incidents", incident_id, "cohorts", cohort_id, action, json=body)
+def _post(data: Path, names: tuple[str, str], action: str, body: Mapping[str, Any]) -> Any:
+    return call(data, "POST", "intake", "incidents", names[0], "cohorts", names[1], action, json=body)
 
 
 def _show_done(answer: Any, text: str, *, as_json: bool) -> None:
@@ -157,12 +159,8 @@ def _show_done(answer: Any, text: str, *, as_json: bool) -> None:
 @json_option
 def status(incident_id: str, cohort_id: str, data: Path, *, as_json: bool) -> None:
     """Show where the members of a cohort are."""
-
-    async def fetch() -> Any:
-        async with open_client(surroundings(data)) as client:
-            return await client.call("GET", "tracking", "incidents", incident_id, "ledger")
-
-    row = cohort_row(asyncio.run(fetch()), cohort_id)
+    ledger = call(data, "GET", "tracking", "incidents", incident_id, "ledger")
+    row = cohort_row(ledger, cohort_id)
     if as_json:
         print_json(row)
     else:

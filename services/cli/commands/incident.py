@@ -1,15 +1,14 @@
-"""`heraut incident`: what happened, and in which words people are told."""
+"""`heraut incident`: the incident document, which says what happened and in which words people are told."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 
-from services.cli.client import open_client
+from services.cli.client import call
 from services.cli.console import Fault, print_json, say
-from services.cli.surroundings import data_option, json_option, surroundings
+from services.cli.options import data_option, json_option
 
 __all__ = ["incident"]
 
@@ -27,12 +26,12 @@ def incident() -> None:
 def put(file: Any, incident_id: str | None, data: Path, *, as_json: bool) -> None:
     """Put the incident document FILE (JSON; `-` = standard input): a new one, or its next version."""
     document = _read(file.read())
-    # Some keep the id in the file; the service knows it by its address alone.
+    # Some users keep the id in the document; the service takes it from the URL alone.
     named = document.pop("incidentId", None) if isinstance(document, dict) else None
     wanted = incident_id or named or (Path(file.name).stem if file.name != "<stdin>" else None)
     if not isinstance(wanted, str):
         raise Fault("--incident ID is needed with standard input", 2)
-    answer = asyncio.run(_call(data, "PUT", wanted, json=document))
+    answer = call(data, "PUT", "intake", "incidents", wanted, json=document)
     if as_json:
         print_json(answer)
     else:
@@ -46,19 +45,15 @@ def put(file: Any, incident_id: str | None, data: Path, *, as_json: bool) -> Non
 @json_option
 def show(incident_id: str, data: Path, *, as_json: bool) -> None:
     """Show an incident as it is known now."""
-    answer = asyncio.run(_call(data, "GET", incident_id))
+    answer = call(data, "GET", "intake", "incidents", incident_id)
     if as_json:
         print_json(answer)
     else:
         click.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())
 
 
-async def _call(data: Path, method: str, incident_id: str, **options: Any) -> Any:
-    async with open_client(surroundings(data)) as client:
-        return await client.call(method, "intake", "incidents", incident_id, **options)
-
-
 def _read(body: bytes) -> Any:
+    """Return a JSON document. Raises Fault, with the line of the error."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
