@@ -62,7 +62,7 @@ def locked(data: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def is_held(data: Path) -> bool:
+def _is_held(data: Path) -> bool:
     """Return whether an `up` holds the data directory now."""
     try:
         with locked(data):
@@ -143,7 +143,7 @@ async def database_for_now(settings: ServiceConfig) -> AsyncIterator[str | None]
     try:
         yield await server.ensure_running()
     finally:
-        if not was_running and not is_held(settings.data_dir):
+        if not was_running and not _is_held(settings.data_dir):
             await server.stop()
 
 

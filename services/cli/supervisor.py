@@ -157,7 +157,7 @@ class Supervisor:
     async def _watch(self, stop: asyncio.Event, when_ready: Callable[[dict[str, str]], None]) -> None:
         """Wait until all services are ready at the same time, then write services.json and call `when_ready`."""
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as http:
-            while self.waiting_for():
+            while self._waiting_for():
                 if stop.is_set():
                     return
                 await asyncio.sleep(_LOOK_EVERY)
@@ -168,6 +168,6 @@ class Supervisor:
         temporary.replace(self.data / SERVICES_FILE)
         when_ready(addresses)
 
-    def waiting_for(self) -> list[str]:
+    def _waiting_for(self) -> list[str]:
         """Return the services that are not ready."""
         return [child.service for child in self.children if not child.ready]

@@ -46,7 +46,6 @@ class CohortFile:
     """A cohort file that is written in one form; use it in a `with`, which closes it."""
 
     def __init__(self, path: Path, form: Form) -> None:
-        self.path = path
         self._csv = form.content_type == "text/csv"
         self._text = _open(path, gzipped=form.gzipped)
         self._rows = csv.writer(self._text)

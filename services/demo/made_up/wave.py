@@ -25,7 +25,6 @@ class Wave:
     path: Path
     corrections: Path | None  # None where nothing is corrected
     declared: int = 0  # members; a repeated line or a correction is no further member
-    lines: int = 0
 
     @property
     def document(self) -> dict[str, Any]:
@@ -39,17 +38,12 @@ class WaveWriter:
     def __init__(self, files: ExitStack, number: int, folder: Path) -> None:
         form, name = FORMS[number % len(FORMS)], f"wave-{number + 1}"
         path, corrections = folder / f"{name}{form.suffix}", folder / f"{name}-corrections{form.suffix}"
-        self._wave = Wave(name, _SOURCES[number % len(_SOURCES)], form, path, None)
+        self.wave = Wave(name, _SOURCES[number % len(_SOURCES)], form, path, None)
         self._corrections_path = corrections
         self._prefix = f"{'PQRS'[number % 4]}{number + 1}"
         self._drops_zeros = number % 3 == 2  # as a spreadsheet does with the leading zeros of BSNs
         self._file = files.enter_context(CohortFile(path, form))
         self._corrections = files.enter_context(CohortFile(corrections, form))
-
-    @property
-    def wave(self) -> Wave:
-        """The wave as far as it is written."""
-        return self._wave
 
     def record(self, person: Person, facts: Facts, copy: str = "") -> Record:
         """Return the person's record as this source knows it; `copy` tells a second record of one person apart."""
@@ -68,13 +62,11 @@ class WaveWriter:
 
     def add(self, record: Record, *, times: int = 1, broken: bool = False) -> None:
         """Write the record of one more member, on `times` lines; a `broken` line cannot be read."""
-        self._wave.declared += 1
+        self.wave.declared += 1
         for _ in range(times):
             (self._file.write_broken if broken else self._file.write)(record)
-            self._wave.lines += 1
 
     def correct(self, record: Record) -> None:
         """Write a record that replaces one written before."""
-        self._wave.corrections = self._corrections_path
-        self._wave.lines += 1
+        self.wave.corrections = self._corrections_path
         self._corrections.write(record)
