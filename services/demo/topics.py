@@ -1,4 +1,4 @@
-"""Topics on a Kafka that the demo did not start: it makes its own, and takes no others away."""
+"""Heraut's topics on a broker that the demo did not start: refused at the beginning, deleted at the end."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,39 +8,32 @@ from services.kit.config import ServiceConfig
 from services.kit.errors import RetryableError
 from services.kit.eventlog.kafka.client import Closing, KafkaAdmin, KafkaSettings, new_admin, started
 
-__all__ = ["own_topics"]
+__all__ = ["delete_topics", "refuse_topics"]
 
-_OURS = "heraut."
+_PREFIX = "heraut."
 
 
-@asynccontextmanager
-async def own_topics(config: ServiceConfig) -> AsyncIterator[None]:
-    """Delete Heraut's topics at the end, which came with a database that is gone by then.
-
-    Raises DemoError where there are some at the beginning: they are somebody's.
-    """
-    if await _heraut_topics(config):
+async def refuse_topics(config: ServiceConfig) -> None:
+    """Raise DemoError where the broker has topics of Heraut: they belong to somebody's database."""
+    async with _admin(config) as admin:
+        found = await _topics(admin)
+    if found:
         raise DemoError(
             "this Kafka has topics of Heraut already, which belong to another database\n"
             "give the directory that they came with (--data DIR), or another Kafka",
             2,
         )
-    try:
-        yield
-    finally:
-        await _delete(config)
 
 
-async def _heraut_topics(config: ServiceConfig) -> list[str]:
+async def delete_topics(config: ServiceConfig) -> None:
+    """Delete Heraut's topics, whose database is gone by then."""
     async with _admin(config) as admin:
-        return [name for name in await admin.list_topics() if name.startswith(_OURS)]
-
-
-async def _delete(config: ServiceConfig) -> None:
-    async with _admin(config) as admin:
-        names = [name for name in await admin.list_topics() if name.startswith(_OURS)]
-        if names:
+        if names := await _topics(admin):
             await admin.delete_topics(names)
+
+
+async def _topics(admin: KafkaAdmin) -> list[str]:
+    return [name for name in await admin.list_topics() if name.startswith(_PREFIX)]
 
 
 @asynccontextmanager

@@ -1,0 +1,28 @@
+"""`heraut topics`: the topics on Kafka."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from services.cli.console import print_json, say
+from services.cli.options import data_option, json_option
+from services.cli.prepare import make_topics
+from services.cli.target import read_settings
+
+__all__ = ["topics"]
+
+
+@click.command()
+@data_option
+@json_option
+def topics(data: Path, *, as_json: bool) -> None:
+    """Create the topics on Kafka that are not there yet. Safe to repeat."""
+    settings = read_settings(data.resolve())
+    made = asyncio.run(make_topics(settings))
+    if as_json:
+        print_json({"log": settings.log, "created": made})
+    elif settings.log != "kafka":
+        say("the embedded log needs none (HERAUT_LOG is postgres)")
+    else:
+        say("\n".join(f"created {name}" for name in made) or "all topics are there")
