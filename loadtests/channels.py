@@ -2,8 +2,8 @@
 
     python -m loadtests.channels [--people 3000] [--dir DIR]
 
-Everybody has one way to be reached, a third each, and the whole pipeline is in front. The stand-ins for mail server
-and portal run in a process of their own; their CPU is told apart.
+One third of the people can be reached by letter alone, one by e-mail, one by portal. All of Heraut runs. The stand-ins
+for mail server and portal run in a process of their own, and their CPU is counted apart.
 """
 
 import argparse
@@ -22,8 +22,8 @@ import orjson
 
 from loadtests.chaos.fleet import TOKEN, Fleet
 from loadtests.processes import cost_between, costs_of, pid_of
-from services.demo.incident import CATEGORIES, made_up_incident
-from services.demo.people import Person, make_people
+from services.demo.made_up.incident import CATEGORIES, made_up_incident
+from services.demo.made_up.people import Person, make_people
 
 INCIDENT = "channels"
 CHANNELS = ("letter", "email", "portal")
@@ -31,12 +31,12 @@ _PATIENCE = 120.0
 
 
 def _records(people: list[Person], channel: str) -> bytes:
-    """Return NDJSON in which everybody can be reached by one channel alone."""
+    """Return the people as NDJSON, each with the data of one channel alone."""
     lines = []
     for person in people:
         record = {"memberRef": f"{channel}-{person.number}", "dataCategories": [CATEGORIES[0][0]]}
         record |= {"familyName": person.family_name, "initials": person.initials, "birthDate": person.birth_date}
-        # Some have neither: then a name and an address tell who it is, and here nobody has both.
+        # A person without BSN and key is identified by name and address; here most records have no address.
         key = person.person_key or sha256(str(person.number).encode()).hexdigest()
         record |= {"bsn": person.bsn} if person.bsn else {"personKey": key}
         if channel == "letter":
@@ -51,7 +51,7 @@ def _records(people: list[Person], channel: str) -> bytes:
 
 
 async def run(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
-    """Measure one channel after the other on one fleet."""
+    """Measure one channel after the other on one fleet, and return the figures."""
     people = make_people(arguments.people, 1)
     share = len(people) // len(CHANNELS)
     fleet = Fleet(folder, "postgres", {"HERAUT_LETTER_FORMAT": "pdf"}, replicas=1)
@@ -89,7 +89,7 @@ async def _measure(
 
 
 async def _until_accepted(fleet: Fleet, http: aiohttp.ClientSession, channel: str, wanted: int) -> float:
-    """Wait until dispatch counted so many accepted hand-overs."""
+    """Return the time (monotonic) at which dispatch has counted `wanted` accepted hand-overs."""
     pattern = re.compile(rf'dispatch_attempts_total\{{channel="{channel}",outcome="accepted"[^}}]*\}} ([0-9.e+]+)')
     moved, seen = time.monotonic(), 0.0
     while True:

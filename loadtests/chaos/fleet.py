@@ -15,6 +15,7 @@ import orjson
 from deploy.kafka import broker
 from services.cli.supervisor import argv_of
 from services.core.rooms import STAGES
+from services.demo.stack import without_settings
 from services.kit.eventlog.kafka.admin import ensure_topics
 from services.kit.eventlog.kafka.client import KafkaSettings
 from services.kit.postgres.embedded import EmbeddedPostgres
@@ -25,9 +26,9 @@ from services.kit.vault.keys import KeyRing
 __all__ = ["REPLICAS", "Fleet"]
 
 REPLICAS = 2
-TOKEN = "chaos"  # noqa: S105 - of a fleet that lives for minutes on the loopback address
+TOKEN = "chaos"  # noqa: S105 - the fleet runs for minutes on the loopback address
 PARTITIONS = 8
-# How long a process may take from its start to answering, on two cores shared by fourteen of them.
+# Seconds from the start of a process to its first answer, on two cores that fourteen processes share.
 _READY_SECONDS = 60.0
 _LOOK_EVERY = 0.1
 _RESTART_AFTER = 0.3
@@ -35,7 +36,7 @@ _RESTART_AFTER = 0.3
 
 @dataclass(slots=True)
 class Replica:
-    """One process of the fleet: keeps its port over its lives."""
+    """One process of the fleet. It has the same port each time it is started again."""
 
     name: str
     stage: str
@@ -46,16 +47,16 @@ class Replica:
 
     @property
     def ready_file(self) -> Path:
-        """Where it says at which address it listens."""
+        """The file that the process writes its address to."""
         return self.folder / "run" / f"{self.name}.url"
 
     @property
     def url(self) -> str:
-        """Its address, known after its first start."""
+        """The address of the process, known after its first start."""
         return self.ready_file.read_text().strip()
 
     async def start(self) -> None:
-        """Start it; a later life listens where the first one did."""
+        """Start the process, at the port of its first start."""
         argv = [*argv_of(self.stage), "--ready-file", str(self.ready_file)]
         self.process = await start_child(argv, environ=self.environ, log=self.folder / "logs" / f"{self.name}.log")
         self.lives += 1
@@ -68,7 +69,7 @@ class Replica:
             self.environ["HERAUT_HTTP_PORT"] = self.url.rsplit(":", 1)[1]
 
     async def keep_running(self) -> None:
-        """Start it again whenever it has ended, as a supervisor would."""
+        """Start the process again whenever it has ended, as a supervisor would."""
         while True:
             assert self.process
             await self.process.wait()
@@ -76,13 +77,13 @@ class Replica:
             await self.start()
 
     def kill(self) -> None:
-        """End it by SIGKILL, between any two instructions."""
+        """End the process by SIGKILL."""
         assert self.process
         with suppress(ProcessLookupError):
             self.process.kill()
 
     async def pause(self, seconds: float) -> None:
-        """Stop its time for a while: it wakes up believing that nothing has happened."""
+        """Pause the process for some seconds. It does not notice: to it no time has passed."""
         assert self.process
         process = self.process
         with suppress(ProcessLookupError):
@@ -94,7 +95,7 @@ class Replica:
 
 @dataclass(slots=True)
 class Fleet:
-    """Everything that runs, in one folder."""
+    """All processes of a run, in one folder."""
 
     folder: Path
     log: str  # postgres or kafka
@@ -108,12 +109,12 @@ class Fleet:
 
     @property
     def print_dir(self) -> Path:
-        """Where the letters are."""
+        """The folder of the letters."""
         return self.folder / "print"
 
     @property
     def records(self) -> Path:
-        """Where the stand-ins for mail server and portal keep what they took."""
+        """The folder of the records of mail server and portal."""
         return self.folder / "providers"
 
     @property
@@ -126,7 +127,7 @@ class Fleet:
         return [replica.url for replica in self.processes.values() if replica.stage == stage]
 
     async def start(self) -> None:
-        """Start all, and wait until every process answers that it is ready."""
+        """Start everything, and wait until each service is ready."""
         for name in ("run", "logs", "print", "providers"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o755)
@@ -143,7 +144,7 @@ class Fleet:
         await self._wait_until_ready()
 
     async def stop_services(self) -> None:
-        """Ask the services to end, and end those that do not."""
+        """Ask the services to end, and kill those that do not."""
         for keeper in self._keepers:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
@@ -154,7 +155,7 @@ class Fleet:
         await asyncio.gather(*(stop_child(process, 15.0) for process in running))
 
     async def stop(self) -> None:
-        """Stop everything and leave nothing running."""
+        """Stop everything."""
         await self.stop_services()
         if self._standins:
             await stop_child(self._standins, 5.0)
@@ -163,7 +164,7 @@ class Fleet:
         await self.postgres.stop()
 
     async def kill_database(self) -> None:
-        """Kill PostgreSQL, and start it again: it recovers from its log."""
+        """Kill PostgreSQL and start it again; it recovers from its write-ahead log."""
         if pid := self.postgres.server_pid:
             os.kill(pid, signal.SIGKILL)
         await self.postgres.ensure_running()
@@ -175,9 +176,8 @@ class Fleet:
         await asyncio.to_thread(broker.start, folder, self._broker_port)
 
     def _environ(self) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("HERAUT_")}
         return {
-            **inherited,
+            **without_settings(os.environ),
             "HERAUT_LOG": self.log,
             "HERAUT_DATABASE_URL": self.database_url,
             "HERAUT_DATA_DIR": str(self.folder),

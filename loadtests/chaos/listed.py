@@ -1,4 +1,4 @@
-"""The listed windows: e-mails of which Heraut itself says that it cannot know whether they went out."""
+"""The listed windows: e-mails of which Heraut reports that it does not know whether they went out."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ from notification.v1.dispatch_pb2 import DeliveriesAttempted
 
 from services.core.ids import ID_BYTES, format_reference
 from services.core.status import AttemptState
-from services.demo.providers import HandOver
+from services.demo.checking.hand_over import HandOver
 
 __all__ = ["drop_listed", "listed_unknown"]
 
 
 async def listed_unknown(database_url: str) -> set[str]:
-    """Return the notices with an attempt that was once reported to be of unknown outcome: by id and by reference."""
+    """Return id and reference of each notice that once had an attempt of unknown outcome."""
     connection = await asyncpg.connect(database_url)
     try:
         rows = await connection.fetch("select block from log.log where topic = $1", DELIVERIES_ATTEMPTED)
@@ -31,7 +31,7 @@ async def listed_unknown(database_url: str) -> set[str]:
 
 
 def drop_listed(given: Sequence[HandOver], listed: set[str]) -> tuple[list[HandOver], int]:
-    """Leave out e-mails of listed notices that went out a second time as a letter; returns how many as well."""
+    """Return the hand-overs without the e-mails of listed notices that a letter repeated, and how many those were."""
     by_notice = Counter(_key(one) for one in given)
     kept = []
     for one in given:
@@ -43,5 +43,5 @@ def drop_listed(given: Sequence[HandOver], listed: set[str]) -> tuple[list[HandO
 
 
 def _key(one: HandOver) -> str:
-    """Name a notice the same way on every channel."""
+    """Return the reference of a notice; some channels record its id instead."""
     return one.notice if "-" in one.notice else format_reference(bytes.fromhex(one.notice))

@@ -1,4 +1,4 @@
-"""What is done to the fleet and when, all from one seed: the same seed gives the same schedule. Pure."""
+"""The schedule of faults: what happens to the fleet, and when. The same seed gives the same schedule. Pure."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ __all__ = ["Fault", "Kind", "plan"]
 
 
 class Kind(Enum):
-    """What happens."""
+    """The kind of a fault."""
 
     KILL = "kill -9"
     PAUSE = "pause"
@@ -19,20 +19,20 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing done to the fleet, `at` seconds after its start; `target` is a process's name where it is one's."""
+    """One fault, `at` seconds after the start. `target` is the name of its process, empty where it is of none."""
 
     at: float
     kind: Kind
     target: str = ""
-    seconds: float = 0.0  # how long it stays paused
+    seconds: float = 0.0  # how long the process stays paused
 
 
 def plan(
     seed: int, kills: int, processes: Sequence[str], *, every: float, pause: float, with_broker: bool
 ) -> list[Fault]:
-    """Return a schedule of so many kills, one about `every` seconds; with enough of them each process has its turn.
+    """Return a schedule of `kills` kills, one about every `every` seconds; each process is killed before one is again.
 
-    Beside them one process is paused for `pause` seconds (longer than a lease), PostgreSQL is killed once, and
+    Besides, one process is paused for `pause` seconds (longer than a lease), PostgreSQL is killed once, and
     with Kafka the broker is restarted once.
     """
     rng = random.Random(f"chaos {seed}")  # noqa: S311 - a schedule is no secret

@@ -1,6 +1,6 @@
-"""The sources: they send their cohorts, slowly, and send them again until somebody acknowledges them.
+"""The sources: they send their cohorts slowly, and send them again until intake acknowledges them.
 
-Each keeps a ledger of its own of what was acknowledged, forced to disk before it counts.
+They write each acknowledgement to a file of their own and sync it.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import orjson
 
 from loadtests.chaos.fleet import TOKEN
 from services.cli.upload import CohortUpload
-from services.demo.cohorts import Wave
+from services.demo.made_up.wave import Wave
 
 __all__ = ["Acknowledgements", "Sources"]
 
@@ -24,7 +24,7 @@ _HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 
 
 class Acknowledgements:
-    """What intake said that it has: a line each, on disk before anybody relies on it."""
+    """The acknowledgements of intake: one line each, synced when it is written."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -37,7 +37,7 @@ class Acknowledgements:
 
 
 class Sources:
-    """Clients of intake's replicas: a request that fails goes to the next replica, until one answers."""
+    """Clients of intake's replicas. A request that fails goes to the next replica, until one takes it."""
 
     def __init__(self, urls: Sequence[str], acknowledged: Acknowledgements, *, seconds: float) -> None:
         self._urls = itertools.cycle(urls)
@@ -46,17 +46,17 @@ class Sources:
         self.tries = 0
 
     async def put(self, path: str, document: dict[str, Any]) -> dict[str, Any]:
-        """PUT a document, again and again until it is taken."""
+        """PUT a document until a replica takes it, and return the answer."""
         body = orjson.dumps(document)
         return await self._until_taken("PUT", path, lambda: body, {"Content-Type": "application/json"})
 
     async def post(self, path: str, document: dict[str, Any]) -> dict[str, Any]:
-        """POST a document, again and again until it is taken."""
+        """POST a document until a replica takes it, and return the answer."""
         body = orjson.dumps(document)
         return await self._until_taken("POST", path, lambda: body, {"Content-Type": "application/json"})
 
     async def send(self, incident_id: str, wave: Wave, file: Path, *, slowly: bool) -> None:
-        """Upload a cohort's file until it is acknowledged, and note that."""
+        """Upload a cohort's file until a replica acknowledges it, and note the acknowledgement."""
         path = f"/v1/incidents/{incident_id}/cohorts/{wave.cohort_id}/members"
         seconds = self._seconds if slowly else 0.0
         with file.open("rb") as opened:
@@ -66,7 +66,7 @@ class Sources:
         self._acknowledged.note(file.name, answer)
 
     async def _until_taken(self, method: str, path: str, body: Any, headers: dict[str, str]) -> dict[str, Any]:
-        # No limit on a request as a whole: an upload is slow on purpose; a silent server is given up on.
+        # An upload is slow on purpose, so a request as a whole has no limit; a server that sends nothing has one.
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=2, sock_read=30)
         async with aiohttp.ClientSession(headers=_HEADERS, timeout=timeout) as http:
             while True:
@@ -79,7 +79,7 @@ class Sources:
     async def _try(
         self, http: aiohttp.ClientSession, method: str, url: str, body: Any, headers: dict[str, str]
     ) -> dict[str, Any] | None:
-        """Return the answer, or None where there was none, or one that says to come again."""
+        """Return the answer, None where there was none or it asks to try again. Raises RuntimeError for a refusal."""
         try:
             async with http.request(method, url, data=body, headers=headers) as response:
                 text = await response.read()
@@ -94,7 +94,7 @@ class Sources:
 
 
 async def _paced(file: Path, seconds: float) -> AsyncIterator[bytes]:
-    """Return a file in a hundred pieces over so many seconds."""
+    """Return a file in a hundred pieces over `seconds` seconds."""
     content = file.read_bytes()
     step = len(content) // 100 + 1
     for at in range(0, len(content), step):

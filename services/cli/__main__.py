@@ -1,38 +1,21 @@
 """`heraut`: the command line."""
 
 import logging
-import os
 import sys
-from collections.abc import Mapping
 from importlib import import_module
-from types import MappingProxyType
 
 import click
 
-from services.cli.console import Fault
-from services.kit.errors import ConfigError, HerautError
+from services.cli.failures import as_fault
 
 __all__ = ["heraut", "main"]
 
-# Each command is read in when it is used: a look at the ledger need not wait for Kafka's client.
-_COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        "cohort": ("services.cli.cohort", "cohort"),
-        "demo": ("services.cli.demo", "demo"),
-        "dlq": ("services.cli.dead_letters", "dlq"),
-        "doctor": ("services.cli.doctor", "doctor"),
-        "incident": ("services.cli.incident", "incident"),
-        "ledger": ("services.cli.ledger", "ledger"),
-        "migrate": ("services.cli.running", "migrate_command"),
-        "serve": ("services.cli.running", "serve"),
-        "topics": ("services.cli.running", "topics"),
-        "up": ("services.cli.running", "up"),
-    }
-)
+# Each command is the object of its own name in the module of its name, in `services.cli.commands`.
+_COMMANDS = ("cohort", "demo", "dlq", "doctor", "incident", "ledger", "migrate", "serve", "topics", "up")
 
 
 class _Commands(click.Group):
-    """The commands of `_COMMANDS`."""
+    """A group that imports a command when it is used: `heraut ledger` does not wait for Kafka's client."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return sorted(_COMMANDS)
@@ -40,8 +23,7 @@ class _Commands(click.Group):
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
         if name not in _COMMANDS:
             return None
-        module, attribute = _COMMANDS[name]
-        command: click.Command = getattr(import_module(module), attribute)
+        command: click.Command = getattr(import_module(f"services.cli.commands.{name}"), name)
         return command
 
 
@@ -56,27 +38,18 @@ def heraut() -> None:
 
 
 def main() -> None:
-    """Run the command line; what goes wrong is told in lines, not in tracebacks."""
-    # Libraries' own warnings would stand between the lines; a service that runs here sets up its log itself.
+    """Run the command line. A failure is told in lines, a bug by its traceback."""
+    # Without a handler, Python would print the warnings of libraries between our lines. A service that runs in
+    # this process sets up its log itself.
     logging.getLogger().addHandler(logging.NullHandler())
     try:
         heraut(prog_name="heraut")
-    except HerautError as error:
-        _end(str(error), getattr(error, "status", 2 if isinstance(error, ConfigError) else 1))
-    except OSError as error:
-        what = "cannot connect: " if isinstance(error, ConnectionError) else ""
-        where = f" ({error.filename})" if error.filename else ""
-        _end(f"{what}{os.strerror(error.errno or 0).lower()}{where}", 1)
     except Exception as error:
-        # asyncpg is not read in for every command; what the server refused is no bug of ours to trace back.
-        if not type(error).__module__.startswith("asyncpg."):
+        fault = as_fault(error)
+        if fault is None:
             raise
-        _end(f"the database refused: {str(error).splitlines()[0]}", 1)
-
-
-def _end(message: str, status: int) -> None:
-    Fault(message, status).show()
-    sys.exit(status)
+        fault.show()
+        sys.exit(fault.exit_code)
 
 
 if __name__ == "__main__":

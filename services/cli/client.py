@@ -1,8 +1,10 @@
-"""Talks to the services over HTTP; what they answer with a problem becomes a Fault with all its lines."""
+"""Calls of the services over HTTP. A problem that a service answers becomes a Fault with a line for each error."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -10,9 +12,9 @@ import aiohttp
 import orjson
 
 from services.cli.console import Fault
-from services.cli.surroundings import Surroundings
+from services.cli.target import Target, find_target
 
-__all__ = ["Client", "Refused", "open_client"]
+__all__ = ["Client", "Refused", "call", "open_client"]
 
 
 class Refused(Fault):
@@ -25,15 +27,18 @@ class Refused(Fault):
 
 
 class Client:
-    """Calls of the command line."""
+    """A session with the services of one target."""
 
-    def __init__(self, http: aiohttp.ClientSession, around: Surroundings) -> None:
+    def __init__(self, http: aiohttp.ClientSession, target: Target) -> None:
         self._http = http
-        self._around = around
+        self._target = target
 
     async def call(self, method: str, service: str, *path: str, **options: Any) -> Any:
-        """Call `/v1/<path>` of a service and give its JSON. Raises Refused, or Fault where it is not there."""
-        base = self._around.address(service)
+        """Call `/v1/<path>` of a service and return its JSON. `options` are those of aiohttp.
+
+        Raises Refused where the service answers with an error, and Fault where it does not answer.
+        """
+        base = self._target.address(service)
         url = f"{base}/v1/{'/'.join(quote(part, safe='') for part in path)}"
         try:
             async with self._http.request(method, url, **options) as answer:
@@ -48,13 +53,24 @@ class Client:
 
 
 @asynccontextmanager
-async def open_client(around: Surroundings) -> AsyncIterator[Client]:
-    """Open a client with the operator's token."""
-    headers = {"Authorization": f"Bearer {around.token}"} if around.token else {}
-    # No limit on the whole of an upload; a service that is silent for a minute is stuck.
+async def open_client(data: Path) -> AsyncIterator[Client]:
+    """Open a client for the services of a data directory, with the operator's token."""
+    target = find_target(data)
+    headers = {"Authorization": f"Bearer {target.token}"} if target.token else {}
+    # An upload may take as long as it needs; a service that sends nothing for a minute is stuck.
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
     async with aiohttp.ClientSession(headers=headers, timeout=timeout) as http:
-        yield Client(http, around)
+        yield Client(http, target)
+
+
+def call(data: Path, method: str, service: str, *path: str, **options: Any) -> Any:
+    """Make one call with a client of its own; see `Client.call`."""
+
+    async def make() -> Any:
+        async with open_client(data) as client:
+            return await client.call(method, service, *path, **options)
+
+    return asyncio.run(make())
 
 
 def _problem(body: bytes) -> Mapping[str, Any]:
@@ -66,7 +82,7 @@ def _problem(body: bytes) -> Mapping[str, Any]:
 
 
 def _lines(status: int, body: Mapping[str, Any]) -> list[str]:
-    """Return a problem as lines: its title and detail, then each fault."""
+    """Return a problem as lines: its title and detail, then each error."""
     if status == 401:
         return ["the token is not accepted: set HERAUT_TOKEN, or --data to the directory of `heraut up`"]
     head = ": ".join(str(body[key]) for key in ("title", "detail") if body.get(key)) or f"answered {status}"

@@ -1,4 +1,4 @@
-"""What the command line shows: tables and progress on a terminal, plain lines elsewhere, JSON where asked."""
+"""Output of the commands: tables and progress on a terminal, plain lines in a pipe, JSON where it is asked for."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -15,12 +15,13 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 class Fault(click.ClickException):
-    """Something that ends a command: each line of `message` is one fault. `status` is the exit status.
+    """An error that ends a command; each line of `message` tells one fault.
 
-    1 = it could not be done, or a check did not hold; 2 = bad usage, input or configuration.
+    `status` is the exit status: 1 = it could not be done, or a check did not hold; 2 = bad usage, input or
+    configuration.
     """
 
-    exit_code: int  # type: ignore[misc] # click has it on the class; ours differ
+    exit_code: int  # type: ignore[misc] # click has one status for the class, and each fault has its own
 
     def __init__(self, message: str, status: int = 1) -> None:
         super().__init__(message)
@@ -33,24 +34,24 @@ class Fault(click.ClickException):
 
 
 def escape(text: str) -> str:
-    """Keep rich from reading brackets in a text as its markup."""
+    """Return a text for rich, which would read a bracket as markup."""
     return text.replace("[", r"\[")
 
 
 def say(text: str) -> None:
-    """Tell the user what goes on, beside the result."""
+    """Print a line for the user on standard error, where it stays out of the result."""
     err.print(escape(text))
 
 
 def number(value: float) -> str:
-    """Return a count as people read it: 20 000."""
+    """Return a count: on a terminal with spaces between the thousands (20 000), elsewhere with digits alone."""
     return f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}") if out.is_terminal else f"{value:.0f}"
 
 
 def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, left: int = 1) -> None:
-    """Print rows: as a table on a terminal, else as tab-separated lines that other programs can read.
+    """Print rows as a table on a terminal, else as tab-separated lines for other programs.
 
-    Numbers are aligned right, which the columns after the first `left` hold.
+    The first `left` columns hold words and are aligned left; the others hold numbers.
     """
     if not out.is_terminal:
         for row in (columns, *rows):
@@ -69,5 +70,5 @@ def _plain(cell: Any) -> str:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON: on one line, so that it is one line in a log as well."""
+    """Print a value as JSON on one line."""
     print(orjson.dumps(value).decode())  # noqa: T201 - standard output is the result

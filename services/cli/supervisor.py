@@ -1,4 +1,4 @@
-"""One machine, all services: a child process each, started again when it dies, ended together."""
+"""The supervisor of `up`: one child process per service, started again when it dies, and all ended together."""
 
 import asyncio
 import contextlib
@@ -13,24 +13,24 @@ import aiohttp
 import orjson
 
 from services.cli.console import Fault
-from services.cli.surroundings import SERVICE_NAMES, SERVICES_FILE
+from services.cli.target import SERVICE_NAMES, SERVICES_FILE
 from services.core.rooms import DISPATCH_STAGES
 from services.kit.process import start_child, stop_child
 from services.kit.retry import backoff
 
 __all__ = ["Child", "Supervisor", "argv_of"]
 
-# Half a second at first, so that a passing fault costs little; half a minute at most, so that one that was
-# mended is soon noticed. A child that lived for a minute counts as healthy again.
+# The first wait is half a second, so that a passing fault costs little. The longest is half a minute, so that a service
+# is back soon after its fault was mended. A service that ran for a minute begins with the first wait again.
 _BACKOFF_BASE, _BACKOFF_CAP, _HEALTHY_AFTER = 0.5, 30.0, 60.0
-_LOOK_EVERY = 0.2  # for readiness: a person is waiting
-_WRONG_CONFIGURATION = 2  # the exit status of a service that will never start like this
+_LOOK_EVERY = 0.2  # seconds between two looks at readiness: a person is waiting
+_WRONG_CONFIGURATION = 2  # the exit status of a service whose settings are wrong: starting it again cannot help
 
 Say = Callable[[str], None]
 
 
 def argv_of(service: str) -> list[str]:
-    """Return the command of a service, the same as in a container."""
+    """Return the program and arguments of a service: the same as in a container."""
     if service in DISPATCH_STAGES:
         return [sys.executable, "-m", "services.dispatch", "--channel", service.removeprefix("dispatch-")]
     return [sys.executable, "-m", f"services.{service}"]
@@ -38,7 +38,7 @@ def argv_of(service: str) -> list[str]:
 
 @dataclass(slots=True)
 class Child:
-    """One service: its process now, and how often it had to be started again."""
+    """One service: its process, and how often it was started again."""
 
     service: str
     argv: Sequence[str]
@@ -47,14 +47,14 @@ class Child:
     ready_file: Path
     port: int
     say: Say
-    drain: float  # seconds that it may take to end
+    drain: float  # seconds that it may take to end by itself
     url: str | None = None
     restarts: int = 0
     ready: bool = False
     process: asyncio.subprocess.Process | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Keep the service running until `stop`. Raises Fault where its configuration is wrong."""
+        """Keep the service running until `stop`. Raises Fault where the service says that its settings are wrong."""
         failures = 0
         while not stop.is_set():
             started = time.monotonic()
@@ -71,7 +71,7 @@ class Child:
                 await asyncio.wait_for(stop.wait(), wait)
 
     async def _live(self, stop: asyncio.Event) -> int | None:
-        """Start the process once and give its exit status, or None when `stop` ended it."""
+        """Start the process once and return its exit status, or None where `stop` came first."""
         self.ready = False
         self.ready_file.unlink(missing_ok=True)
         environ = {**self.environ, "HERAUT_HTTP_PORT": str(self.port)}
@@ -85,11 +85,11 @@ class Child:
             stopped.cancel()
             await stop_child(process, self.drain)
 
-    async def look(self, http: aiohttp.ClientSession) -> None:
-        """Find out whether the service says that it is ready."""
+    async def ask_if_ready(self, http: aiohttp.ClientSession) -> None:
+        """Ask the service whether it is ready, and note its address."""
         if self.url is None and self.ready_file.exists():
             self.url = self.ready_file.read_text(encoding="utf-8").strip()
-            # Kept for its next lives, so that what services.json says stays true.
+            # It gets the same port when it is started again, so that services.json stays true.
             self.port = int(self.url.rsplit(":", 1)[1])
         if self.url is None:
             return
@@ -101,21 +101,24 @@ class Child:
 
     def _last_words(self) -> str:
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        # A fault of the configuration is a plain line; the log's own lines are JSON.
+        # The service tells faults of its settings in plain lines; the lines of its log are JSON.
         plain = [line for line in lines if not line.startswith("{")]
         return "\n".join(plain[-8:]) or f"see {self.log}"
 
 
 @dataclass(slots=True)
 class Supervisor:
-    """Runs the children; to be told to stop by an event."""
+    """All services of a data directory."""
 
     data: Path
     children: list[Child] = field(default_factory=list)
 
     @classmethod
     def of_services(cls, data: Path, environ: Mapping[str, str], *, port: int, drain: float, say: Say) -> "Supervisor":
-        """Make a supervisor of all services; each listens at the port after the one before, or any at 0."""
+        """Return a supervisor of all services.
+
+        The first service listens at `port` and each other one at the next; with 0 all take any free port.
+        """
         supervisor = cls(data)
         for at, service in enumerate(SERVICE_NAMES):
             supervisor.children.append(
@@ -133,13 +136,16 @@ class Supervisor:
         return supervisor
 
     async def run(self, stop: asyncio.Event, when_ready: Callable[[dict[str, str]], None]) -> None:
-        """Run all until `stop`. `when_ready` gets the addresses once, after services.json was written."""
+        """Run all services until `stop`. Raises the first fault of a service, after all have ended.
+
+        `when_ready` is called once, with the services' addresses, after services.json was written.
+        """
         (self.data / SERVICES_FILE).unlink(missing_ok=True)
         (self.data / "run").mkdir(exist_ok=True)
         tasks = [asyncio.create_task(child.run(stop), name=child.service) for child in self.children]
         watch = asyncio.create_task(self._watch(stop, when_ready), name="readiness")
         try:
-            # A child's task ends when all are told to stop, or with a fault: then all have to.
+            # A task ends because of `stop`, or by a fault; a fault of one service ends all.
             await asyncio.wait({*tasks, watch}, return_when=asyncio.FIRST_EXCEPTION)
         finally:
             stop.set()
@@ -149,19 +155,19 @@ class Supervisor:
                 raise result
 
     async def _watch(self, stop: asyncio.Event, when_ready: Callable[[dict[str, str]], None]) -> None:
-        """Wait until all are ready at once, and say so."""
+        """Wait until all services are ready at the same time, then write services.json and call `when_ready`."""
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as http:
-            while self.waiting_for():
+            while self._waiting_for():
                 if stop.is_set():
                     return
                 await asyncio.sleep(_LOOK_EVERY)
-                await asyncio.gather(*(child.look(http) for child in self.children))
+                await asyncio.gather(*(child.ask_if_ready(http) for child in self.children))
         addresses = {child.service: child.url or "" for child in self.children}
         temporary = self.data / f".{SERVICES_FILE}"
         temporary.write_bytes(orjson.dumps(addresses, option=orjson.OPT_INDENT_2))
         temporary.replace(self.data / SERVICES_FILE)
         when_ready(addresses)
 
-    def waiting_for(self) -> list[str]:
+    def _waiting_for(self) -> list[str]:
         """Return the services that are not ready."""
         return [child.service for child in self.children if not child.ready]

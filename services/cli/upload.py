@@ -1,4 +1,4 @@
-"""A cohort file on its way to intake: what it is, found by looking into it, and its bytes as they are sent."""
+"""The upload of a cohort file to intake: its content type, found in its first bytes, and its bytes as they are sent."""
 
 import zlib
 from collections.abc import AsyncIterator, Callable
@@ -7,7 +7,7 @@ from typing import IO
 
 __all__ = ["CohortUpload"]
 
-# Large enough that a million people are some hundreds of reads, small enough that progress is seen.
+# With 256 KB a million people take some hundreds of reads, and the progress bar still moves.
 _CHUNK = 256 * 1024
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -23,7 +23,7 @@ class CohortUpload:
 
     @classmethod
     def look_into(cls, file: IO[bytes]) -> "CohortUpload":
-        """Read the beginning of a file to see what it holds; works on a pipe as well."""
+        """Return the upload of a file, whose first bytes are read to find out its type. The file may be a pipe."""
         head = file.read(_CHUNK)
         gzipped = head.startswith(_GZIP_MAGIC)
         begin = _inflated(head) if gzipped else head
@@ -32,11 +32,11 @@ class CohortUpload:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What to tell intake about the body."""
+        """The headers that describe the body."""
         return {"Content-Type": self.content_type} | ({"Content-Encoding": "gzip"} if self.gzipped else {})
 
     async def body(self, sent: Callable[[int], None]) -> AsyncIterator[bytes]:
-        """Return the file piece by piece; `sent` hears how many bytes went out."""
+        """Return the file piece by piece; `sent` is called with the size of each piece that was sent, in bytes."""
         chunk = self._head
         while chunk:
             yield chunk
@@ -48,4 +48,4 @@ def _inflated(head: bytes) -> bytes:
     try:
         return zlib.decompressobj(wbits=31).decompress(head, 1024)
     except zlib.error:
-        return b""  # intake will say what is wrong with it
+        return b""  # intake will answer what is wrong with the file

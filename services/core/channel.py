@@ -1,13 +1,33 @@
-"""The channels a notice can take."""
+"""The channels that a notice can take: the only list of them, and what distinguishes one from another.
 
-from collections.abc import Iterable
+A new channel is a line of `Channel` and of each trait that it has. Stages, topics, tables, masks and names derive from
+these; what a channel needs besides (topic, settings, adapter, scrape job) is held together by
+`tests/repository/test_channels.py`.
+"""
+
+from collections.abc import Iterable, Mapping
 from enum import IntFlag
+from types import MappingProxyType
+from typing import Final
 
-__all__ = ["CHANNEL_NAMES", "Channel", "channel_mask", "channel_named"]
+__all__ = [
+    "ALL_CHANNELS",
+    "CHANNELS",
+    "CHANNEL_BITS",
+    "CHANNEL_NAMES",
+    "MAY_END_UNKNOWN",
+    "TO_THE_ADDRESS",
+    "Channel",
+    "channel_mask",
+    "channel_named",
+]
 
 
 class Channel(IntFlag):
-    """A way to reach a person; as a flag, so that a set of channels is one small integer in a block."""
+    """A way to reach a person, one bit each: a set of channels is one byte in a block.
+
+    The numbers are stored and travel in blocks: they are never reused. A byte has room for eight channels.
+    """
 
     PORTAL = 1
     EMAIL = 2
@@ -19,8 +39,21 @@ class Channel(IntFlag):
         return CHANNEL_NAMES[self]
 
 
-CHANNEL_NAMES = {Channel.PORTAL: "portal", Channel.EMAIL: "email", Channel.LETTER: "letter"}
+CHANNEL_NAMES: Final[Mapping[Channel, str]] = MappingProxyType(
+    {channel: name.lower() for name, channel in Channel.__members__.items()}
+)
 _BY_NAME = {name: channel for channel, name in CHANNEL_NAMES.items()}
+
+CHANNELS: Final = tuple(Channel)  # in the order of their bits
+
+# Sets of channels are plain numbers here: an operator on members of an enum costs a microsecond, for each person.
+ALL_CHANNELS: Final = sum(CHANNELS)
+CHANNEL_BITS: Final = ALL_CHANNELS.bit_length()  # a table by sets of channels has 1 << CHANNEL_BITS entries
+
+# What these channels carry arrives at the postal address: useless where the person is known not to live there.
+TO_THE_ADDRESS: Final = int(Channel.LETTER)
+# Their providers cannot be asked how a hand-over ended that broke off: nobody may ever know.
+MAY_END_UNKNOWN: Final = int(Channel.EMAIL)
 
 
 def channel_named(name: str) -> Channel:

@@ -10,13 +10,13 @@ from hashlib import blake2b
 
 __all__ = [
     "ID_BYTES",
-    "batch_id",
     "format_reference",
     "format_references",
     "member_id",
     "notice_id",
     "parse_reference",
     "partitions_of",
+    "print_job_id",
 ]
 
 ID_BYTES = 16
@@ -37,8 +37,8 @@ _A, _B, _C, _D, _E, _F, _G = (
     [place * first + (place + 1) * second for first in range(32) for second in range(32)]
     for place in range(1, _REFERENCE_LETTERS, 2)
 )
-# The same by column, a byte table for each step. Five bits of a reference lie in two bytes of the id, `at` bits in:
-# what either gives of them.
+# The same for many ids at once, column by column, with a byte table for each step. A letter is five bits of the id that
+# begin `at` bits into a byte: one table gives what they take from that byte, one what they take from the next.
 _FIVES = [divmod(5 * place, 8) for place in range(_REFERENCE_LETTERS)]
 _FROM_FIRST = [bytes((byte << 8 >> 11 - at) & 31 for byte in range(256)) for at in range(8)]
 _FROM_SECOND = [bytes(byte >> 11 - at for byte in range(256)) for at in range(8)]
@@ -67,8 +67,8 @@ def notice_id(incident_id: str, person: bytes, revision: int) -> bytes:
     return _hash(b"heraut-notice", incident_id.encode(), person, revision.to_bytes(4, "big"))
 
 
-def batch_id(channel: str, attempts: list[tuple[bytes, int]]) -> bytes:
-    """Return the id of a print batch: made from its membership alone, whatever its order."""
+def print_job_id(channel: str, attempts: list[tuple[bytes, int]]) -> bytes:
+    """Return the id of a print job: made from its membership alone, whatever its order."""
     # As `_hash` would, but thousands of fields at once: of one length, they sort as bytes as their pairs would.
     name = channel.encode()
     fields = sorted([_ATTEMPT_LENGTH + notice + number.to_bytes(4, "big") for notice, number in attempts])

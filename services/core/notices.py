@@ -1,31 +1,51 @@
 """Notices as columns: what deduplication, routing and dispatch hand to each other."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
+from typing import Final
 
 __all__ = [
+    "ALL_FLAGS",
+    "BLOCK_ENTRIES",
+    "COLUMNS",
     "FLAG_DECEASED",
     "FLAG_MAYBE_TOLD",
     "FLAG_NOT_AT_ADDRESS",
     "FLAG_RETRACTED",
     "FLAG_SECRET_ADDRESS",
+    "MEMBER_FLAGS",
+    "MEMBER_FLAG_BITS",
     "Notices",
+    "joined",
+    "pieces",
 ]
 
+# What is known of a member, one bit each: a set of flags is one byte in a block. The numbers are stored and travel in
+# blocks: they are never reused.
 FLAG_DECEASED = 1
 FLAG_SECRET_ADDRESS = 2
 FLAG_NOT_AT_ADDRESS = 4
 FLAG_RETRACTED = 8  # this member (id, version) no longer belongs to this pseudonym
-FLAG_MAYBE_TOLD = 16  # an e-mail of this notice went out, or did not: nobody can know
+FLAG_MAYBE_TOLD = 16  # the notice may have been handed over on a channel of MAY_END_UNKNOWN: nobody can know
+
+# What intake may say of a member: deduplication refuses a block with any other flag.
+MEMBER_FLAGS: Final = FLAG_DECEASED | FLAG_SECRET_ADDRESS | FLAG_NOT_AT_ADDRESS | FLAG_RETRACTED
+MEMBER_FLAG_BITS: Final = MEMBER_FLAGS.bit_length()  # a table by sets of these has 1 << MEMBER_FLAG_BITS entries
+ALL_FLAGS: Final = MEMBER_FLAGS | FLAG_MAYBE_TOLD  # routing adds what only arises on the way
+
+# At most so many members or notices travel in one block: what is paid per block vanishes, and a block that nobody can
+# read sets no more people aside. An entry takes 80 bytes, 200 at most: far below what the log takes as one block.
+BLOCK_ENTRIES: Final = 2048
 
 
 @dataclass(slots=True)
 class Notices:
     """Released notices of one incident version and one partition; every list has one entry a notice.
 
-    `members`, `versions` and `pseudonyms` say for whom the data of the bearer was sealed, the member whose
-    contact data is used, and `slots` where in the vault it lies (0 = nowhere). `channels` is the mask of channels
-    that there is data for. `supersedes` is empty bytes for a first notice; `told_*` is what the notices before
-    said, so a supplement can name what is new. Times are milliseconds since 1970, UTC.
+    The bearer is the member whose contact data is used: `members`, `versions` and `pseudonyms` say for whom its data
+    was sealed, and `slots` where in the vault it lies (0 = nowhere). `channels` is the set of channels that there is
+    data for. `supersedes` is empty bytes for a first notice; `told_*` is what the notices before said, so that a
+    supplement can name what is new. Times are milliseconds since 1970, UTC.
     """
 
     incident_id: str
@@ -47,7 +67,7 @@ class Notices:
     cohorts: list[str] = field(default_factory=list)
     accepted_at: list[int] = field(default_factory=list)
     attempts: list[int] = field(default_factory=list)  # number of the attempt, from 1; 0 = none made yet
-    tried: list[int] = field(default_factory=list)  # mask of the channels that refused
+    tried: list[int] = field(default_factory=list)  # set of the channels that refused
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -62,3 +82,27 @@ class Notices:
 
 
 COLUMNS = tuple(f.name for f in fields(Notices) if f.name not in {"incident_id", "incident_version"})
+
+
+def joined(parts: Sequence[Notices]) -> Notices:
+    """Return notices of one incident version, of one part or more, in one; a single part is returned as it is."""
+    if len(parts) == 1:
+        return parts[0]
+    whole = Notices(parts[0].incident_id, parts[0].incident_version)
+    for name in COLUMNS:
+        column = getattr(whole, name)
+        for part in parts:
+            column += getattr(part, name)  # copies the whole column at once
+    return whole
+
+
+def pieces(notices: Notices, size: int = BLOCK_ENTRIES) -> Iterator[Notices]:
+    """Cut notices into pieces of at most `size`, in their order; those that fit in one are returned as they are."""
+    if 0 < len(notices) <= size:
+        yield notices
+        return
+    for start in range(0, len(notices), size):
+        piece = Notices(notices.incident_id, notices.incident_version)
+        for name in COLUMNS:
+            setattr(piece, name, getattr(notices, name)[start : start + size])
+        yield piece

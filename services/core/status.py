@@ -1,33 +1,13 @@
-"""States of members and of attempts, and which may follow which."""
+"""The states of an attempt, and which may follow which."""
 
 from collections.abc import Mapping
-from enum import Enum, IntEnum
+from enum import IntEnum
 from types import MappingProxyType
 
-__all__ = ["TRANSITIONS", "UNKNOWN_FOR_TOO_LONG", "AttemptState", "Disposition", "HoldReason", "can_become"]
-
+__all__ = ["TRANSITIONS", "UNKNOWN_FOR_TOO_LONG", "AttemptState", "can_become"]
 
 # Why dispatch gives back a notice whose e-mail ended unknown and about which nobody heard in time.
 UNKNOWN_FOR_TOO_LONG = "unknown-for-too-long"
-
-
-class Disposition(Enum):
-    """Where an accepted member stands in the ledger; each has exactly one."""
-
-    NOTIFIED = "notified"
-    MERGED = "merged"
-    SUPPRESSED = "suppressed"
-    HELD = "held"
-    IN_FLIGHT = "inFlight"
-    EXHAUSTED = "exhausted"
-
-
-class HoldReason(Enum):
-    """Why a member is held."""
-
-    UNRELEASED = "unreleased"
-    UNREACHABLE = "unreachable"
-    NOT_AT_ADDRESS = "not-at-address"
 
 
 class AttemptState(IntEnum):

@@ -1,8 +1,8 @@
 """Deciding a whole batch: the rules of `domain` over columns. Pure.
 
-Nearly everybody is new and has one member: for them a decision is a look into a table of 128 entries. Most of the
-others were told already what a further member says. Whoever remains is decided by `domain.decide`. All three come
-to the same.
+Nearly everybody is new and has one member: `first_standings` holds their decisions in a table. Most of the others were
+told already what a further member says: `domain.told_already` finds that notice. The rest goes through `domain.decide`.
+A person gets the same decision on each of the three ways.
 """
 
 from collections import Counter
@@ -12,15 +12,17 @@ from functools import lru_cache
 from itertools import chain, repeat
 from typing import Any
 
-from services.core.notices import Notices
+from services.core.channel import CHANNEL_BITS
+from services.core.notices import MEMBER_FLAG_BITS, Notices
 from services.deduplication.domain import (
-    COUNTERS,
+    COUNTED_AS,
     Claim,
     Decision,
     Group,
     Member,
     NoticeIds,
     Outcome,
+    Standing,
     Superseded,
     Terms,
     Waits,
@@ -28,9 +30,19 @@ from services.deduplication.domain import (
     told_already,
 )
 
-__all__ = ["Block", "Effects", "decide_again", "decide_batch", "persons_of"]
+__all__ = [
+    "Block",
+    "Effects",
+    "Row",
+    "decide_again",
+    "decide_batch",
+    "first_standings",
+    "looked_up",
+    "persons_of",
+]
 
 Row = tuple[Any, ...]
+Table = Sequence[Sequence[Standing]]  # by flags, then by channels
 
 
 @dataclass(slots=True)
@@ -63,33 +75,33 @@ class Block:
 
 @dataclass(slots=True)
 class Effects:
-    """What decisions about one incident's people come to: rows to write, notices to send, counts to move."""
+    """What follows from decisions about one incident's people: rows to write, notices to send, counts to move."""
 
     terms: Terms
     members: list[Row] = field(default_factory=list)  # to be written: (person, partition, *Member, *Standing)
-    rewritten: list[bytes] = field(default_factory=list)  # persons whose rows go; all of theirs are in `members`
+    rewritten: list[bytes] = field(default_factory=list)  # persons whose rows are deleted: `members` has all of them
     claims: list[Row] = field(default_factory=list)  # to be written: (person, *Claim)
     voided: list[tuple[bytes, bytes]] = field(default_factory=list)  # (person, notice)
     notices: dict[int, Notices] = field(default_factory=dict)  # by partition
     superseded: dict[int, list[Superseded]] = field(default_factory=dict)  # by partition
-    moves: dict[tuple[int, int], list[int]] = field(default_factory=dict)  # (partition, cohort) -> by COUNTERS
-    entered: list[int] = field(default_factory=lambda: [0] * len(COUNTERS))  # how many came to stand where
+    moves: dict[tuple[int, int], Counter[str]] = field(default_factory=dict)  # (partition, cohort) -> counter -> change
+    entered: Counter[str] = field(default_factory=Counter)  # how many members came to stand in each counter
 
     def add_first_sight(self, block: Block, cohort: int, rows: Sequence[int] | None) -> None:
-        """Take members (these rows of a block; None = all) of people of whom nothing else is known."""
+        """Decide about members (these rows of a block; None = all) of people of whom nothing else is known."""
         columns = _picked(
             rows, block.persons, block.members, block.versions, block.exposed, block.confirmed,
             block.channels, block.flags, block.languages, block.slots,
         )  # fmt: skip
         persons, members, versions, exposed, confirmed, channels, flags, languages, slots = columns
-        table = _first_standings(self.terms.usable, released=cohort in self.terms.released)
-        standings = [table[flag << 3 | mask] for flag, mask in zip(flags, channels, strict=True)]
+        table = first_standings(self.terms.usable, released=cohort in self.terms.released)
+        standings = looked_up(table, flags, channels)
         outcomes, waits, usable, merged_into = zip(*standings, strict=True)
         self.members += zip(
             persons, repeat(block.partition), members, versions, repeat(cohort), repeat(block.accepted_at), exposed,
             confirmed, channels, flags, languages, slots, outcomes, waits, usable, merged_into, strict=False,
         )  # fmt: skip
-        for outcome in range(len(COUNTERS)):
+        for outcome in COUNTED_AS:
             self._move(block.partition, cohort, outcome, outcomes.count(outcome))
         out = [row for row, outcome in enumerate(outcomes) if outcome == Outcome.RELEASED] if any(outcomes) else None
         if out is None or out:
@@ -123,13 +135,13 @@ class Effects:
         notices.tried += [0] * count
 
     def add_told(self, group: Group, member: Member, claim: Claim) -> None:
-        """Take a member whose person was told already what it says."""
+        """Merge a member into the notice by which its person was told already what it says."""
         merged = (Outcome.MERGED, Waits.NOTHING, 0, claim.bearer)
         self.members.append((group.person, group.partition, *member, *merged))
         self._move(group.partition, member.cohort, Outcome.MERGED, 1)
 
     def add(self, before: Group, decision: Decision) -> None:
-        """Take a decision about one person, of whom `before` was known."""
+        """Add what a decision about one person changes; `before` is what was known of the person."""
         group = decision.group
         if decision.changed:
             self.rewritten.append(group.person)
@@ -178,9 +190,10 @@ class Effects:
         return found
 
     def _move(self, partition: int, cohort: int, outcome: int, by: int) -> None:
-        if outcome < len(COUNTERS) and by:
-            self.moves.setdefault((partition, cohort), [0] * len(COUNTERS))[outcome] += by
-            self.entered[outcome] += max(by, 0)
+        counter = COUNTED_AS.get(outcome)
+        if counter and by:
+            self.moves.setdefault((partition, cohort), Counter())[counter] += by
+            self.entered[counter] += max(by, 0)
 
 
 def persons_of(blocks: Iterable[Block]) -> list[bytes]:
@@ -191,7 +204,7 @@ def persons_of(blocks: Iterable[Block]) -> list[bytes]:
 def decide_batch(blocks: Sequence[tuple[Block, int]], known: Mapping[bytes, Group], terms: Terms) -> Effects:
     """Decide about everybody in these blocks of one incident (each with its cohort's number), in their order.
 
-    `known` holds whoever of them is known already.
+    `known` holds those persons of the blocks that are known already.
     """
     effects = Effects(terms)
     repeated = _repeated(blocks)
@@ -233,7 +246,7 @@ def _repeated(blocks: Sequence[tuple[Block, int]]) -> set[bytes]:
 def _gather(
     block: Block, cohort: int, apart: set[bytes], arrivals: dict[bytes, tuple[int, list[list[Member]]]]
 ) -> None:
-    """Add to `arrivals` what this block says of those who are decided apart."""
+    """Add to `arrivals` what this block says of the persons `apart`, who are decided one by one."""
     heard: dict[bytes, list[Member]] = {}
     for row, person in enumerate(block.persons):
         if person in apart:
@@ -246,12 +259,27 @@ def _picked(rows: Sequence[int] | None, *columns: Sequence[Any]) -> Sequence[Seq
     return columns if rows is None else [[column[row] for row in rows] for column in columns]
 
 
-@lru_cache(maxsize=16)  # 8 masks of channels, released or not
-def _first_standings(usable: int, *, released: bool) -> list[Row]:
-    """Return how a person's only member stands, by flags << 3 | channels: what `decide` says of each."""
+@lru_cache(maxsize=2 << CHANNEL_BITS)  # every set of channels, released or not
+def first_standings(
+    usable: int, *, released: bool, channel_bits: int = CHANNEL_BITS, flag_bits: int = MEMBER_FLAG_BITS
+) -> Table:
+    """Return how a person's only member stands: what `decide` says, by flags, then by channels.
+
+    A row and a column for every value that the bits allow. Two indexes, not one number made of both: flags or channels
+    with a bit too many are an IndexError, and never read as others.
+    """
     terms = Terms("", 0, 0, usable, {0: ""}, {0} if released else (), NoticeIds(""))
-    standings: list[Row] = []
-    for at in range(1 << 7):
-        member = Member(b"", 1, 0, 0, 1, 1, at & 7, at >> 3, "", 0)
-        standings.append(decide(Group.unknown(b"", 0), [[member]], terms).group.standings[b""])
-    return standings
+    return [
+        [_first_standing(channels, flags, terms) for channels in range(1 << channel_bits)]
+        for flags in range(1 << flag_bits)
+    ]
+
+
+def _first_standing(channels: int, flags: int, terms: Terms) -> Standing:
+    member = Member(b"", 1, 0, 0, 1, 1, channels, flags, "", 0)
+    return decide(Group.unknown(b"", 0), [[member]], terms).group.standings[b""]
+
+
+def looked_up(table: Table, flags: Iterable[int], channels: Iterable[int]) -> list[Standing]:
+    """Return how each of these members stands, from the table of `first_standings`."""
+    return [table[flag][mask] for flag, mask in zip(flags, channels, strict=True)]

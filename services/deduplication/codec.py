@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from notification.v1 import deduplication_pb2, intake_pb2
 
+from services.core.channel import ALL_CHANNELS, CHANNEL_BITS
 from services.core.facts import MAX_CATEGORIES
 from services.core.ids import ID_BYTES
-from services.core.notices import COLUMNS, Notices
+from services.core.notices import BLOCK_ENTRIES, MEMBER_FLAG_BITS, MEMBER_FLAGS, Notices, pieces
 from services.deduplication.batch import Block
 from services.deduplication.domain import Superseded
 from services.deduplication.errors import InvalidBlockError
@@ -27,13 +28,11 @@ from services.wire.columns import (
 from services.wire.notices import notices_to_wire
 from services.wire.totals import totals_from_wire
 
-__all__ = ["BLOCK_NOTICES", "Work", "encode_released", "encode_superseded", "read_block"]
+__all__ = ["Work", "encode_released", "encode_superseded", "read_block"]
 
-# A block is decided, written and sent at once: enough to make what is paid per block vanish. A notice takes 80
-# bytes, 200 at most: far below what the log takes as one block.
-BLOCK_NOTICES = 2048
-_ALL_CHANNELS = 7
-_ALL_FLAGS = 15
+# Every set of channels, and of flags, that intake may say of a member.
+_CHANNELS = frozenset(mask for mask in range(1 << CHANNEL_BITS) if not mask & ~ALL_CHANNELS)
+_FLAGS = frozenset(flags for flags in range(1 << MEMBER_FLAG_BITS) if not flags & ~MEMBER_FLAGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ def _check(block: Block) -> None:
         return
     if not all(block.versions):
         raise InvalidBlockError("no-version")
-    if max(block.channels) > _ALL_CHANNELS or max(block.flags) > _ALL_FLAGS:
+    if not (_CHANNELS.issuperset(block.channels) and _FLAGS.issuperset(block.flags)):
         raise InvalidBlockError("flags")
     if max(block.exposed) >> MAX_CATEGORIES:
         raise InvalidBlockError("facts")
@@ -89,24 +88,16 @@ def _check(block: Block) -> None:
 
 def encode_released(notices: Notices) -> Iterator[bytes]:
     """Return the blocks for `heraut.notices.released.v1`."""
-    for start in range(0, len(notices), BLOCK_NOTICES):
-        piece = notices if len(notices) <= BLOCK_NOTICES else _slice(notices, start)
+    for piece in pieces(notices):
         yield deduplication_pb2.NoticesReleased(notices=notices_to_wire(piece)).SerializeToString()
-
-
-def _slice(notices: Notices, start: int) -> Notices:
-    piece = Notices(notices.incident_id, notices.incident_version)
-    for name in COLUMNS:
-        setattr(piece, name, getattr(notices, name)[start : start + BLOCK_NOTICES])
-    return piece
 
 
 def encode_superseded(
     incident_id: str, superseded: Sequence[Superseded], cohorts: Mapping[int, str]
 ) -> Iterable[bytes]:
     """Return the blocks for `heraut.notices.superseded.v1`; `cohorts` are ids by number."""
-    for start in range(0, len(superseded), BLOCK_NOTICES):
-        piece = superseded[start : start + BLOCK_NOTICES]
+    for start in range(0, len(superseded), BLOCK_ENTRIES):
+        piece = superseded[start : start + BLOCK_ENTRIES]
         names, rows = indexed([cohorts[one.cohort] for one in piece])
         yield deduplication_pb2.NoticesSuperseded(
             incident_id=incident_id, ids=b"".join(one.notice for one in piece), cohort_ids=names, cohorts=rows

@@ -1,8 +1,8 @@
 """Who is told what, once: decides over all members of one person together. Pure.
 
-Everything follows from what is known of a person now (its members' highest versions, the notices that were
-released to it) and from the terms (channels that may be used, cohorts that are released); how it came about
-does not matter. The rules are listed in the room's README.
+A decision follows from what is known of a person now (its members' highest versions, the notices that were
+released to it) and from the terms (channels that may be used, cohorts that are released), and not from how that
+came about. The rules are listed in the room's README.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -11,16 +11,13 @@ from enum import IntEnum
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from services.core.channel import Channel
+from services.core.channel import TO_THE_ADDRESS
 from services.core.ids import ID_BYTES
+from services.core.ledger import HoldReason
 from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_RETRACTED
 
-_REVISION_BYTES: Final = (4).to_bytes(4, "big")  # the length before the field, as in `core.ids`
-
-_TAKES_A_DECISION: Final = FLAG_DECEASED | FLAG_RETRACTED
-
 __all__ = [
-    "COUNTERS",
+    "COUNTED_AS",
     "Claim",
     "Decision",
     "Group",
@@ -36,8 +33,12 @@ __all__ = [
 ]
 
 
+_REVISION_BYTES: Final = (4).to_bytes(4, "big")  # the length before the field, as in `core.ids`
+_TAKES_A_DECISION: Final = FLAG_DECEASED | FLAG_RETRACTED
+
+
 class Outcome(IntEnum):
-    """Where deduplication leaves a member. The numbers are stored; the first six are counted, in this order."""
+    """Where deduplication leaves a member. The numbers are stored: they are never reused."""
 
     RELEASED = 0  # bears a notice that went out
     MERGED = 1  # another member bears the notice for this person and these facts
@@ -48,7 +49,16 @@ class Outcome(IntEnum):
     RETRACTED = 6  # not of this person any more: the row stays, so that an older version cannot bring it back
 
 
-COUNTERS: Final = tuple(outcome.name.lower() for outcome in Outcome if outcome is not Outcome.RETRACTED)
+# The counter of `core.ledger` that a member stands in. Who was retracted is counted nowhere: intake counts that member
+# as another person's.
+COUNTED_AS: Final[Mapping[int, str]] = {
+    Outcome.RELEASED: "released",
+    Outcome.MERGED: "merged",
+    Outcome.SUPPRESSED: "suppressed",
+    Outcome.HELD_UNRELEASED: HoldReason.UNRELEASED.counter,
+    Outcome.HELD_UNREACHABLE: HoldReason.UNREACHABLE.counter,
+    Outcome.HELD_NOT_AT_ADDRESS: HoldReason.NOT_AT_ADDRESS.counter,
+}
 
 
 class Waits(IntEnum):
@@ -75,7 +85,7 @@ class Member(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """What was decided about a member; `usable` is the mask of channels it was decided with while it waits."""
+    """What was decided about a member; `usable` is the set of channels that it was decided with, while it waits."""
 
     outcome: int
     waits: int = Waits.NOTHING
@@ -143,19 +153,19 @@ class NoticeIds:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a decision about an incident's people rests on, beside the people."""
+    """What a decision about an incident's people rests on, apart from the people themselves."""
 
     incident_id: str
     number: int  # what rows carry in place of the incident's id
     version: int
-    usable: int  # mask of channels that a notice may take
+    usable: int  # set of channels that a notice may take
     cohorts: Mapping[int, str]  # ids by number, at least those of the members at hand
     released: Collection[int]  # numbers of the cohorts whose notices may go out
     ids: NoticeIds
 
 
 class Superseded(NamedTuple):
-    """A notice that stands for its bearer in the ledger no more."""
+    """A notice that no longer stands for its bearer in the ledger."""
 
     notice: bytes
     cohort: int
@@ -183,14 +193,14 @@ def decide(group: Group, arrivals: Iterable[Sequence[Member]], terms: Terms) -> 
     for block in arrivals:
         for member in block:
             case.hear(member)
-        case.settle()
+        case.classify()
     return case.decision()
 
 
 def told_already(group: Group, member: Member) -> Claim | None:
-    """Return the notice that a member of a known person is merged into, where that is all there is to decide.
+    """Return the notice that a member of a known person is merged into, if there is nothing else to decide.
 
-    None where it takes a decision: news, a correction, somebody deceased or retracted, or news that waits.
+    Return None where `decide` is needed: for news, a correction, a deceased or retracted member, or news that waits.
     """
     if member.member in group.members or member.flags & _TAKES_A_DECISION:
         return None
@@ -201,7 +211,7 @@ def told_already(group: Group, member: Member) -> Claim | None:
 
 
 class _Case:
-    """The state of one `decide`."""
+    """The state of one call of `decide`."""
 
     def __init__(self, group: Group, terms: Terms) -> None:
         self.before = group
@@ -224,7 +234,7 @@ class _Case:
             self._void(member)
 
     def _void(self, bearer: Member) -> None:
-        """Count the person as not told by what somebody else bore."""
+        """Void the notices of a bearer who turned out to be somebody else: this person was not told by them."""
         latest = self._borne_by(bearer.member)
         if latest:
             self.superseded.append(Superseded(latest.notice, bearer.cohort))
@@ -233,7 +243,7 @@ class _Case:
     def _borne_by(self, member: bytes) -> Claim | None:
         return next((c for c in reversed(self.claims) if c.bearer == member and not c.void), None)
 
-    def settle(self) -> None:
+    def classify(self) -> None:
         """Decide where each member stands, and release what may go out."""
         live = sorted((m for m in self.members.values() if not m.flags & FLAG_RETRACTED), key=_age)
         deceased = any(m.flags & FLAG_DECEASED for m in live)
@@ -265,7 +275,7 @@ class _Case:
     def _release(self, live: Sequence[Member], carriers: Sequence[Member]) -> Waits:
         """Release the news if it may go out and can be written; say what it waits for otherwise."""
         usable = self.terms.usable
-        # Who brought the news knows the person best; whoever was told before can still be written to.
+        # The member that brought the news has the newest data; one that was told before can still be written to.
         bearer = next((m for m in (*carriers, *live) if _reachable(m.channels, m.flags, usable)), None)
         if bearer is None:
             return Waits.CHANNEL
@@ -291,7 +301,7 @@ class _Case:
         return Claim(revision, notice, bearer.member, bearer.version, exposed, confirmed, supersedes)
 
     def _front(self, carriers: Sequence[Member], bearers: Collection[bytes]) -> Member | None:
-        """Return the member that is held for the news; None where all who bring it bear what was told before."""
+        """Return the member that is held for the news; None where all members that bring it bear earlier notices."""
         free = [m for m in carriers if m.member not in bearers]
         reachable = (m for m in free if _reachable(m.channels, m.flags, self.terms.usable))
         return next(reachable, free[0] if free else None)
@@ -310,7 +320,7 @@ class _Case:
 
 
 def _merged_or_held(m: Member, front: Member | None, told: Sequence[Claim], waits: Waits, usable: int) -> Standing:
-    """Say where a member stands that bears nothing."""
+    """Return the standing of a member that bears no notice."""
     covering = next((claim for claim in told if _covers(claim, m)), None)
     if covering or not front:
         return Standing(Outcome.MERGED, merged_into=covering.bearer if covering else None)
@@ -330,11 +340,11 @@ def _covers(claim: Claim, member: Member) -> bool:
 
 
 def _reachable(channels: int, flags: int, usable: int) -> bool:
-    """Tell whether a member can be written to; a letter to somebody else's address is none."""
+    """Tell whether a member can be written to; a letter to an address where the person does not live does not count."""
     open_to = channels & usable
-    return bool(open_to & ~Channel.LETTER if flags & FLAG_NOT_AT_ADDRESS else open_to)
+    return bool(open_to & ~TO_THE_ADDRESS if flags & FLAG_NOT_AT_ADDRESS else open_to)
 
 
 def _unreachable(channels: int, usable: int) -> Outcome:
-    """Say why somebody who cannot be written to is held: the address is another's, or there is nothing."""
+    """Say why a member that cannot be written to is held: it has no channel, or only the address of others."""
     return Outcome.HELD_NOT_AT_ADDRESS if channels & usable else Outcome.HELD_UNREACHABLE

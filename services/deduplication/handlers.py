@@ -1,51 +1,39 @@
-"""Deduplication's part of its stage: read who is known, decide, write, give out what may go out."""
+"""Deduplication's part of its stage: read who is known, decide, write, send on what may go out."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from notification import topics
 
 from services.core.cohort import Cohort
 from services.core.incident import Incident
+from services.core.ledger import COUNTERS
 from services.deduplication.batch import Block, Effects, decide_again, decide_batch, persons_of
 from services.deduplication.codec import Work, encode_released, encode_superseded, read_block
-from services.deduplication.domain import COUNTERS, NoticeIds, Terms
-from services.deduplication.store import Cohorts, Store
+from services.deduplication.domain import NoticeIds, Terms
+from services.deduplication.store import SETS_OF_CHANNELS, Cohorts, Store
 from services.kit.eventlog import Output, Record
 from services.kit.postgres import Connection
 from services.kit.stage import TotalsRow, move_totals
-from services.wire.totals import encode_totals
+from services.wire.incidents import Incidents
+from services.wire.totals import encode_totals, highest
 
-__all__ = ["STAGE", "TOPICS", "DeduplicationHandler", "Directory"]
+__all__ = ["STAGE", "TOPICS", "DeduplicationHandler"]
 
 STAGE: Final = "deduplication"
 TOPICS: Final = (topics.MEMBERS_ACCEPTED,)
-# So many at once are decided again after a release: about a fifth of a second, far below a lease.
+# At most so many people are decided again in one tick: that takes about a fifth of a second, far below a lease.
 PERSONS_A_TICK: Final = 5_000
-_ALL_MASKS: Final = range(8)
-# About a minute: partitions that went and came back between two ticks bring rows that another process decided.
+# After so many ticks, about a minute, every incident is looked at again: a partition that was lost and won back between
+# two ticks has rows that another process decided.
 _TICKS_TO_TRUST: Final = 60
-_LOAD_SECONDS: Final = 10.0  # then the stage comes again, and says so
-
-
-class Directory(Protocol):
-    """What incidents and cohorts say now (the global table of incidents)."""
-
-    loaded: asyncio.Event  # what stood in the log when we began is known
-
-    def get(self, key: tuple[str, ...]) -> Any | None:
-        """Return the newest entry that is known, None where there is none."""
-        ...
-
-    async def wait_for(self, key: tuple[str, ...], version: int = 1) -> Any:
-        """Return the entry once this version, or a later one, is known."""
-        ...
+_LOAD_SECONDS: Final = 10.0  # then the stage logs that it waits, and tries the blocks again
 
 
 class _Control(NamedTuple):
-    """What makes held people be looked at again when it changes."""
+    """What held people depend on: once it changes, they are decided again."""
 
     usable: int
     released: frozenset[int]
@@ -56,14 +44,14 @@ class DeduplicationHandler:
     """The use case; see the room's README for the rules."""
 
     def __init__(
-        self, directory: Directory, count: Callable[[Sequence[int]], None], store: Store | None = None
+        self, incidents: Incidents, count: Callable[[Mapping[str, int]], None], store: Store | None = None
     ) -> None:
-        self._directory = directory
+        self._incidents = incidents
         self._count = count
         self._store = store or Store()
-        # Incidents (by number) in which nobody waited for anything else when last looked at. Only a look that
-        # found nobody is remembered, so a transaction that is rolled back leaves it right.
-        self._settled: dict[int, _Control] = {}
+        # By the incident's number: the control under which nobody was found who could be set free. A look that found
+        # somebody is not remembered, so that nothing has to be forgotten when its transaction is rolled back.
+        self._idle: dict[int, _Control] = {}
         self._ticks = 0
 
     def decode(self, record: Record) -> Work:
@@ -78,14 +66,14 @@ class DeduplicationHandler:
             wanted[incident] = max(block.incident_version, wanted.get(incident, 0))
             wanted[cohort] = max(block.cohort_version, wanted.get(cohort, 0))
         for key, version in wanted.items():
-            await self._directory.wait_for(key, version)
+            await self._incidents.wait_for(key, version)
         # People of these blocks are members of other cohorts too, and an old version may name a channel that is
         # compromised now.
         async with asyncio.timeout(_LOAD_SECONDS):
-            await self._directory.loaded.wait()
+            await self._incidents.loaded.wait()
 
     async def apply(self, connection: Connection, work: Sequence[Work]) -> Sequence[Output]:
-        """Decide about everybody in these blocks, write it, and give what may go out."""
+        """Decide about everybody in these blocks, write it down, and return the blocks that may go out."""
         numbers = await self._store.number(connection, {(b.incident_id, b.cohort_id) for b in _blocks(work)})
         effects = []
         for incident_id in sorted(numbers):
@@ -98,11 +86,11 @@ class DeduplicationHandler:
 
     async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:
         """Decide again about people whom a release or a change of channels may set free, some thousands at a time."""
-        if not self._directory.loaded.is_set():
+        if not self._incidents.loaded.is_set():
             return ()
         self._ticks += 1
         if self._ticks % _TICKS_TO_TRUST == 0:
-            self._settled.clear()
+            self._idle.clear()
         left = PERSONS_A_TICK
         effects = []
         numbers = await self._store.cohorts(connection)
@@ -123,23 +111,23 @@ class DeduplicationHandler:
         self, connection: Connection, terms: Terms, partitions: Sequence[int], limit: int
     ) -> list[bytes]:
         control = _Control(terms.usable, frozenset(terms.released), frozenset(partitions))
-        if self._settled.get(terms.number) == control:
+        if self._idle.get(terms.number) == control:
             return []
         persons = await self._store.waiting_for_release(connection, terms.released, partitions, limit)
         if not persons:
-            others = [mask for mask in _ALL_MASKS if mask != terms.usable]
+            others = [mask for mask in SETS_OF_CHANNELS if mask != terms.usable]
             persons = await self._store.decided_with_channels(connection, terms.cohorts, others, partitions, limit)
         if not persons:
-            self._settled[terms.number] = control
+            self._idle[terms.number] = control
         return persons
 
     def _terms(self, incident_id: str, numbers: Cohorts) -> Terms:
         number, cohorts = numbers[incident_id]
-        incident: Incident | None = self._directory.get(("incident", incident_id))
+        incident: Incident | None = self._incidents.get(("incident", incident_id))
         return Terms(
             incident_id=incident_id,
             number=number,
-            version=incident.version if incident else 0,  # not known: what `ready` and `tick` keep away
+            version=incident.version if incident else 0,  # 0 = not known: `ready` waits and `tick` skips
             usable=int(incident.usable_mask) if incident else 0,
             cohorts={cohort: cohort_id for cohort_id, cohort in cohorts.items()},
             released={cohort for cohort_id, cohort in cohorts.items() if self._is_released(incident_id, cohort_id)},
@@ -147,20 +135,20 @@ class DeduplicationHandler:
         )
 
     def _is_released(self, incident_id: str, cohort_id: str) -> bool:
-        cohort: Cohort | None = self._directory.get(("cohort", incident_id, cohort_id))
+        cohort: Cohort | None = self._incidents.get(("cohort", incident_id, cohort_id))
         return cohort is not None and cohort.is_released
 
     async def _finish(
         self, connection: Connection, effects: Sequence[Effects], intake: Sequence[TotalsRow]
     ) -> list[Output]:
-        """Write rows, then counts, whose rows other partitions' owners share; give the blocks."""
+        """Write rows, then counts (owners of other partitions share those rows); return the blocks."""
         for one in effects:
             await self._store.write(connection, one)
             self._count(one.entered)
         moved = _moves(effects)
-        rows = _highest(intake)
+        rows = highest(intake)
         for partition in sorted(moved):
-            rows += await move_totals(connection, moved[partition], str(partition), COUNTERS, stage=STAGE)
+            rows += await move_totals(connection, moved[partition], str(partition), COUNTERS[STAGE], stage=STAGE)
         outputs = [output for one in effects for output in _outputs(one)]
         if rows:
             outputs.append(Output(topics.TOTALS_CHANGED, 0, encode_totals(rows)))
@@ -171,25 +159,15 @@ def _blocks(work: Iterable[Work]) -> list[Block]:
     return [one.block for one in work]
 
 
-def _moves(effects: Iterable[Effects]) -> dict[int, dict[str, dict[str, int]]]:
+def _moves(effects: Iterable[Effects]) -> dict[int, dict[str, Mapping[str, int]]]:
     """Return what changes in the counts: partition -> scope -> counter -> change."""
-    moved: dict[int, dict[str, dict[str, int]]] = {}
+    moved: dict[int, dict[str, Mapping[str, int]]] = {}
     for one in effects:
         for (partition, cohort), changes in sorted(one.moves.items()):
-            if any(changes):
+            if any(changes.values()):
                 scope = f"{one.terms.incident_id}/{one.terms.cohorts[cohort]}"
-                moved.setdefault(partition, {})[scope] = dict(zip(COUNTERS, changes, strict=True))
+                moved.setdefault(partition, {})[scope] = changes
     return moved
-
-
-def _highest(rows: Iterable[TotalsRow]) -> list[TotalsRow]:
-    """Return for each count the row with the highest sequence: what intake had taken when it wrote these blocks."""
-    highest: dict[tuple[str, str, str], TotalsRow] = {}
-    for row in rows:
-        kept = highest.get((row.stage, row.source, row.scope))
-        if kept is None or row.sequence > kept.sequence:
-            highest[row.stage, row.source, row.scope] = row
-    return list(highest.values())
 
 
 def _outputs(effects: Effects) -> Iterable[Output]:

@@ -1,10 +1,10 @@
 """What deduplication counts, beside what every stage counts (`services.kit.metrics`)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter
 
-from services.deduplication.domain import COUNTERS
+from services.core.ledger import COUNTERS
 
 __all__ = ["Metrics"]
 
@@ -19,10 +19,9 @@ class Metrics:
             ["outcome"],
             registry=registry,
         )
-        self._outcomes = [members.labels(outcome) for outcome in COUNTERS]
+        self._outcomes = {counter: members.labels(counter) for counter in COUNTERS["deduplication"]}
 
-    def count(self, entered: Sequence[int]) -> None:
-        """Count members by where they came to stand, in the order of COUNTERS."""
-        for outcome, count in zip(self._outcomes, entered, strict=True):
-            if count:
-                outcome.inc(count)
+    def count(self, entered: Mapping[str, int]) -> None:
+        """Count members by the counter that they came to stand in."""
+        for counter, members in entered.items():
+            self._outcomes[counter].inc(members)

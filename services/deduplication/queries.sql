@@ -58,16 +58,15 @@ delete from members where incident = $1 and person = any($2::bytea[]);
 update notices set void = true where incident = $1 and person = any($2::bytea[]) and notice = any($3::bytea[]);
 
 -- name: waiting_for_release
--- Persons whose news waits for one of these cohorts. Every mask of channels is named, so that all of the index's
--- columns are used.
+-- Persons whose news waits for one of these cohorts, whatever it was decided with. $2 is every set of channels that
+-- there is: named, so that all of the index's columns are used.
 select person
 from members
-where cohort = any($1::int[]) and waits = 1 and usable = any('{0,1,2,3,4,5,6,7}'::smallint[])
-  and partition = any($2::smallint[])
-limit $3;
+where cohort = any($1::int[]) and waits = 1 and usable = any($2::smallint[]) and partition = any($3::smallint[])
+limit $4;
 
 -- name: decided_with_channels
--- Persons with news that was decided with one of these masks of channels.
+-- Persons with news that was decided with one of these sets of channels.
 select person
 from members
 where cohort = any($1::int[]) and waits in (1, 2) and usable = any($2::smallint[]) and partition = any($3::smallint[])

@@ -1,4 +1,4 @@
-"""How a demo ends that cannot be finished."""
+"""The error of the demo."""
 
 from services.kit.errors import HerautError
 
@@ -6,7 +6,7 @@ __all__ = ["DemoError"]
 
 
 class DemoError(HerautError):
-    """The demo cannot go on; each line of its text is one reason. `status` is the exit status."""
+    """The demo cannot be finished. Each line of the message is one reason; `status` is the exit status."""
 
     def __init__(self, message: str, status: int = 1) -> None:
         super().__init__(message)

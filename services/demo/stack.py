@@ -1,77 +1,78 @@
-"""What the demo runs on: Heraut itself as `heraut up` starts it, the providers' stand-ins, and Kafka where asked."""
+"""What the demo runs on: Heraut as `heraut up` starts it, the providers' stand-ins, and Kafka where it is asked for."""
 
 import asyncio
 import contextlib
-import importlib.util
 import os
-import shlex
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from typing import NamedTuple
 
 import orjson
 
+from services.demo.broker import how_to_stop_broker, start_broker, stop_broker
 from services.demo.errors import DemoError
-from services.demo.topics import own_topics
+from services.demo.topics import delete_topics, refuse_topics
 from services.kit.config import LOGS, ServiceConfig, load
 from services.kit.postgres import EmbeddedPostgres
 from services.kit.process import start_child, stop_child
 
-__all__ = ["Stack", "StackWish", "open_stack"]
+__all__ = ["Stack", "StackWish", "open_stack", "without_settings"]
 
-_BROKER = Path(__file__).parents[2] / "deploy" / "kafka" / "broker.py"
-# Making a database, migrating it and starting seven processes takes ten seconds on two busy cores.
+# To make a database, migrate it and start seven processes takes ten seconds on two busy cores.
 _READY_SECONDS = 180.0
 # Longer than a service's drain and what the supervisor allows beyond it.
-_STOP_SECONDS = 60.0
+_STOP_UP_SECONDS = 60.0
+_STOP_STANDINS_SECONDS = 10.0
 _POLL = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class StackWish:
-    """What to start."""
+    """What to start. Without `data` there is a fresh directory; print files and logs in it stay at the end."""
 
     log: str
-    data: Path | None  # None = a fresh directory, gone again as far as nobody wants to look into it
-    keep: bool
+    data: Path | None
+    keep: bool  # leave everything running at the end
     environ: Mapping[str, str]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Stack:
-    """What runs."""
+    """What runs, and where. `records` is the folder of the providers' records."""
 
     data: Path
     records: Path
     print_dir: Path
-    addresses: dict[str, str]
+    addresses: Mapping[str, str]
     token: str
-    how_to_stop: list[str] = field(default_factory=list)
+    how_to_stop: Sequence[str]
 
 
 @asynccontextmanager
 async def open_stack(wish: StackWish, run_id: str) -> AsyncIterator[Stack]:
-    """Start everything; all of it is stopped at the end, unless it is to be kept and all went well until then."""
-    async with AsyncExitStack() as stack:
+    """Start everything, and stop it at the end. With `wish.keep` it stays where the context ends without an error.
+
+    Raises DemoError where something does not start.
+    """
+    async with AsyncExitStack() as cleanup:
         data = _data_dir(wish)
         if wish.data is None:
-            # The tables served their turn; what was printed and logged stays to be looked at.
-            stack.push_async_callback(EmbeddedPostgres(data).destroy)
-        environ = await _environ(wish, data, stack)
+            cleanup.push_async_callback(EmbeddedPostgres(data).destroy)
+        environ = await _environ(wish, data, cleanup)
         records = data / "providers" / run_id
-        stops: list[str] = []
-        providers = await _start_standins(wish, data, records, stack, stops)
-        environ |= {"HERAUT_SMTP_URL": providers["smtp"], "HERAUT_PORTAL_URL": providers["portal"]}
-        addresses = await _start_up(wish, data, environ, stack, stops)
+        standins = await _start(_standins(data, records), wish, cleanup)
+        environ |= {"HERAUT_SMTP_URL": standins.addresses["smtp"], "HERAUT_PORTAL_URL": standins.addresses["portal"]}
+        up = await _start(_up(data, environ), wish, cleanup)
+        stops = [f"kill {up.pid}", f"kill {standins.pid}"]
         if (servers := LOGS[wish.log]) and not wish.environ.get(servers):
-            stops.append(f"{shlex.quote(sys.executable)} {_BROKER} stop --dir {shlex.quote(str(data / 'kafka'))}")
-        yield Stack(data, records, Path(environ["HERAUT_PRINT_DIR"]), addresses, _token(data, environ), stops)
+            stops.append(how_to_stop_broker(data / "kafka"))
+        yield Stack(data, records, Path(environ["HERAUT_PRINT_DIR"]), up.addresses, _token(data, environ), stops)
         if wish.keep:
-            stack.pop_all()
+            cleanup.pop_all()
 
 
 def _data_dir(wish: StackWish) -> Path:
@@ -82,7 +83,8 @@ def _data_dir(wish: StackWish) -> Path:
     return data
 
 
-async def _environ(wish: StackWish, data: Path, stack: AsyncExitStack) -> dict[str, str]:
+async def _environ(wish: StackWish, data: Path, cleanup: AsyncExitStack) -> dict[str, str]:
+    """Return the environment of `up`. Where the log is Kafka, start a broker unless one is configured."""
     environ = {
         "HERAUT_PRINT_DIR": str(data / "print"),
         **wish.environ,
@@ -93,68 +95,60 @@ async def _environ(wish: StackWish, data: Path, stack: AsyncExitStack) -> dict[s
     if servers is None:
         return environ
     if not environ.get(servers):
-        environ[servers] = await _start_broker(data, stack)
+        # A directory of its own: the broker's topics belong to the database in this data directory.
+        environ[servers] = await start_broker(data / "kafka")
+        cleanup.push_async_callback(stop_broker, data / "kafka")
     elif wish.data is None:
-        await stack.enter_async_context(own_topics(load(ServiceConfig, environ)))
+        config = load(ServiceConfig, environ)
+        await refuse_topics(config)
+        cleanup.push_async_callback(delete_topics, config)
     return environ
 
 
-async def _start_broker(data: Path, stack: AsyncExitStack) -> str:
-    """Start the checkout's own broker, with a directory of its own: this database belongs to those topics."""
-    broker = _broker_script()
-    directory = data / "kafka"
-    try:
-        address = await asyncio.to_thread(broker.start, directory)
-    except broker.BrokerUnavailable as error:
-        raise DemoError(
-            f"no Kafka: {error.reason}\nor set HERAUT_KAFKA_BOOTSTRAP_SERVERS to one that runs", 2
-        ) from None
-    stack.push_async_callback(asyncio.to_thread, broker.stop, directory)
-    return str(address)
+@dataclass(frozen=True, slots=True)
+class _Program:
+    """A program to start. It writes its addresses to the file `ready` once it is ready."""
+
+    argv: Sequence[str]
+    environ: Mapping[str, str]
+    log: Path
+    ready: Path
+    patience: float  # seconds that it may take to end
 
 
-def _broker_script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("heraut_broker", _BROKER) if _BROKER.exists() else None
-    if spec is None or spec.loader is None:
-        raise DemoError("set HERAUT_KAFKA_BOOTSTRAP_SERVERS: outside a checkout there is no broker to start", 2)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses and pickles look their module up there
-    spec.loader.exec_module(module)
-    return module
+class _Started(NamedTuple):
+    pid: int
+    addresses: dict[str, str]
 
 
-async def _start_standins(
-    wish: StackWish, data: Path, records: Path, stack: AsyncExitStack, stops: list[str]
-) -> dict[str, str]:
+def _standins(data: Path, records: Path) -> _Program:
     ready = data / "run" / "standins.json"
     ready.parent.mkdir(parents=True, exist_ok=True)
-    ready.unlink(missing_ok=True)
     argv = [sys.executable, "-m", "services.demo.standins", "--records", str(records), "--ready-file", str(ready)]
-    log = data / "logs" / "standins.log"
-    process = await start_child(argv, environ=_without_heraut(), log=log, outlives_us=wish.keep)
-    stack.push_async_callback(stop_child, process, 10.0)
-    await _until_there(ready, process, log)
-    stops.append(f"kill {process.pid}")
-    return {str(name): str(url) for name, url in orjson.loads(ready.read_bytes()).items()}
+    environ = without_settings(os.environ)  # the stand-ins are no part of Heraut
+    return _Program(argv, environ, data / "logs" / "standins.log", ready, _STOP_STANDINS_SECONDS)
 
 
-async def _start_up(
-    wish: StackWish, data: Path, environ: Mapping[str, str], stack: AsyncExitStack, stops: list[str]
-) -> dict[str, str]:
-    ready, log = data / "services.json", data / "logs" / "up.log"
-    # An `up` that runs there already keeps its services.json: the new one will say so and end.
-    before = _written_at(ready)
+def _up(data: Path, environ: Mapping[str, str]) -> _Program:
+    log = data / "logs" / "up.log"
+    log.unlink(missing_ok=True)  # its last lines are shown where this `up` does not start
     argv = [sys.executable, "-m", "services.cli", "up", "--data", str(data)]
-    log.unlink(missing_ok=True)
-    process = await start_child(argv, environ=environ, log=log, outlives_us=wish.keep)
-    stack.push_async_callback(stop_child, process, _STOP_SECONDS)
-    await _until_there(ready, process, log, newer_than=before)
-    stops.insert(0, f"kill {process.pid}")
-    return {str(name): str(url) for name, url in orjson.loads(ready.read_bytes()).items()}
+    return _Program(argv, environ, log, data / "services.json", _STOP_UP_SECONDS)
 
 
-async def _until_there(file: Path, process: asyncio.subprocess.Process, log: Path, *, newer_than: int = 0) -> None:
-    """Wait for the file by which a program says that it is ready. Raises DemoError with its last words."""
+async def _start(program: _Program, wish: StackWish, cleanup: AsyncExitStack) -> _Started:
+    """Start a program and return its addresses; `cleanup` stops it. Raises DemoError with the program's last words."""
+    # The file of a program that runs already stays as it is: the new program says so in its log and ends.
+    before = _written_at(program.ready)
+    process = await start_child(program.argv, environ=program.environ, log=program.log, outlives_us=wish.keep)
+    cleanup.push_async_callback(stop_child, process, program.patience)
+    await _until_written(program.ready, process, program.log, newer_than=before)
+    addresses = {str(name): str(url) for name, url in orjson.loads(program.ready.read_bytes()).items()}
+    return _Started(process.pid, addresses)
+
+
+async def _until_written(file: Path, process: asyncio.subprocess.Process, log: Path, *, newer_than: int) -> None:
+    """Wait until a program wrote a file after the time `newer_than`. Raises DemoError where it ends before that."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_READY_SECONDS):
             while process.returncode is None:
@@ -168,7 +162,7 @@ async def _until_there(file: Path, process: asyncio.subprocess.Process, log: Pat
 
 
 def _written_at(file: Path) -> int:
-    """Return when a file was written, in ns; 0 where there is none."""
+    """Return the time at which a file was written, in ns since 1970; 0 where there is none."""
     try:
         return file.stat().st_mtime_ns
     except FileNotFoundError:
@@ -180,9 +174,9 @@ def _last_words(log: Path) -> list[str]:
     return [line.removeprefix("heraut: ") for line in last] or ["it said nothing"]
 
 
-def _without_heraut() -> dict[str, str]:
-    """Return the environment without settings: the stand-ins are no part of Heraut."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("HERAUT_")}
+def without_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without the settings of Heraut."""
+    return {name: value for name, value in environ.items() if not name.startswith("HERAUT_")}
 
 
 def _token(data: Path, environ: Mapping[str, str]) -> str:

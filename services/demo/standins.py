@@ -1,9 +1,9 @@
-"""Stand-ins for the providers, to try Heraut out: a mail server and a portal that keep what they were given.
+"""Stand-ins for the providers, to try Heraut out: a mail server and a portal that record what they took.
 
     python -m services.demo.standins --records DIR [--host H] [--smtp-port N] [--portal-port N] [--ready-file F]
 
-They behave as the real ones would: the portal honours Idempotency-Key and does not know closed accounts,
-the mail server refuses mailboxes that are gone. Their records are what the check reads.
+They behave as real ones do: the portal takes each Idempotency-Key once and does not know closed accounts, and the mail
+server refuses mailboxes that are gone. The check reads their records.
 """
 
 import argparse
@@ -17,30 +17,30 @@ import uvloop
 from aiohttp import web
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from services.demo.people import CLOSED_PORTAL, DEAD_MAILBOX
-from services.demo.records import EMAIL_FILE, PORTAL_FILE, RecordFile, read_records
+from services.demo.made_up.people import CLOSED_PORTAL, DEAD_MAILBOX
+from services.demo.provider_records import EMAIL_FILE, PORTAL_FILE, ProviderRecords, read_provider_records
 from services.kit.process import configure_logs, serve_http, stop_on_signals
 
 __all__ = ["MailHandler", "main", "portal_app"]
 
 
 class MailHandler:
-    """What the mail server does with a message (the handler of aiosmtpd)."""
+    """The mail server's answers (the handler of aiosmtpd)."""
 
-    def __init__(self, records: RecordFile) -> None:
+    def __init__(self, records: ProviderRecords) -> None:
         self._records = records
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
-        """Refuse a mailbox that is gone, for good."""
+        """Refuse a mailbox that is gone with a permanent error; take any other."""
         if address.startswith(DEAD_MAILBOX):
             return "550 5.1.1 no such mailbox"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
-        """Record the message, then take it."""
+        """Record the message once for each recipient, then accept it."""
         content = envelope.content
         text = content if isinstance(content, str) else (content or b"").decode("utf-8", "replace")
         for recipient in envelope.rcpt_tos:
@@ -48,8 +48,8 @@ class MailHandler:
         return "250 OK"
 
 
-def portal_app(records: RecordFile, seen: set[str]) -> web.Application:
-    """Build the portal: `POST /messages`; `seen` has the idempotency keys that were taken before."""
+def portal_app(records: ProviderRecords, seen: set[str]) -> web.Application:
+    """Return the portal, with the route `POST /messages`. `seen` holds the idempotency keys that it took before."""
 
     async def take(request: web.Request) -> web.Response:
         key = request.headers.get("Idempotency-Key")
@@ -77,14 +77,14 @@ async def _serve(arguments: argparse.Namespace) -> None:
     arguments.records.mkdir(parents=True, exist_ok=True)
     stop = asyncio.Event()
     stop_on_signals(stop)
-    mail, portal = (RecordFile(arguments.records / name) for name in (EMAIL_FILE, PORTAL_FILE))
-    seen = {record["key"] for record in read_records(arguments.records / PORTAL_FILE)}
+    mail, portal = (ProviderRecords(arguments.records / name) for name in (EMAIL_FILE, PORTAL_FILE))
+    seen = {record["key"] for record in read_provider_records(arguments.records / PORTAL_FILE)}
     handler = MailHandler(mail)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: _smtp(handler), arguments.host, arguments.smtp_port)
     async with server, serve_http(portal_app(portal, seen), arguments.host, arguments.portal_port) as portal_url:
         host, port = server.sockets[0].getsockname()[:2]
-        _say({"smtp": f"smtp://{host}:{port}", "portal": portal_url}, arguments.ready_file)
+        _tell({"smtp": f"smtp://{host}:{port}", "portal": portal_url}, arguments.ready_file)
         async with asyncio.TaskGroup() as group:
             group.create_task(mail.sync_regularly(stop))
             group.create_task(portal.sync_regularly(stop))
@@ -93,13 +93,14 @@ async def _serve(arguments: argparse.Namespace) -> None:
 
 
 def _smtp(handler: MailHandler) -> SMTP:
-    # A message's size is not theirs to judge; the host name would be looked up, which may take seconds.
+    # No limit on the size of a message. Without a host name the library would look one up, which may take seconds.
     return SMTP(handler, hostname="standins", enable_SMTPUTF8=True, data_size_limit=None, timeout=300)
 
 
-def _say(addresses: dict[str, str], ready_file: Path | None) -> None:
+def _tell(addresses: dict[str, str], ready_file: Path | None) -> None:
+    """Print the addresses, and write them to the ready file where one is wanted."""
     text = orjson.dumps(addresses).decode()
-    print(text, flush=True)  # noqa: T201 - a program of its own, asked where it listens
+    print(text, flush=True)  # noqa: T201 - a program of its own says where it listens
     if ready_file:
         temporary = ready_file.with_suffix(".new")
         temporary.write_text(text, encoding="utf-8")

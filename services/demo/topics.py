@@ -1,36 +1,32 @@
-"""Topics on servers that the demo did not start: it makes its own, and takes no others away."""
+"""Heraut's topics on servers that the demo did not start: refused at the beginning, deleted at the end."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from services.demo.errors import DemoError
 from services.kit.config import ServiceConfig
 from services.kit.errors import RetryableError
 from services.kit.eventlog import installation_of
 
-__all__ = ["own_topics"]
+__all__ = ["delete_topics", "refuse_topics"]
 
 
-@asynccontextmanager
-async def own_topics(config: ServiceConfig) -> AsyncIterator[None]:
-    """Delete Heraut's topics at the end, which came with a database that is gone by then.
-
-    Raises DemoError where there are some at the beginning: they are somebody's.
-    """
-    log = installation_of(config)
+async def refuse_topics(config: ServiceConfig) -> None:
+    """Raise DemoError where the servers have topics of Heraut: they belong to somebody's database."""
     with _answering(config):
-        there = await log.topics()
-    if there:
+        found = await installation_of(config).topics()
+    if found:
         raise DemoError(
             f"this {config.log.capitalize()} has topics of Heraut already, which belong to another database\n"
             f"give the directory that they came with (--data DIR), or another {config.log.capitalize()}",
             2,
         )
-    try:
-        yield
-    finally:
-        with _answering(config):
-            await log.delete_topics()
+
+
+async def delete_topics(config: ServiceConfig) -> None:
+    """Delete Heraut's topics, whose database is gone by then. Raises DemoError where the servers are away."""
+    with _answering(config):
+        await installation_of(config).delete_topics()
 
 
 @contextmanager

@@ -4,14 +4,14 @@ import argparse
 import sys
 from functools import partial
 
-from services.core.channel import CHANNEL_NAMES, channel_named
 from services.dispatch.app import run
-from services.dispatch.config import CONFIGS
+from services.dispatch.channels import ADAPTERS
 from services.kit.process import main
 
 if __name__ == "__main__":
+    channels = {channel.label: channel for channel in ADAPTERS}
     parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--channel", required=True, choices=sorted(CHANNEL_NAMES.values()))
+    parser.add_argument("--channel", required=True, choices=sorted(channels))
     chosen, others = parser.parse_known_args()
-    channel = channel_named(chosen.channel)
-    sys.exit(main("dispatch", CONFIGS[channel], partial(run, channel), others))
+    channel = channels[chosen.channel]
+    sys.exit(main("dispatch", ADAPTERS[channel].config, partial(run, channel), others))

@@ -5,24 +5,21 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from services.core.channel import Channel
-from services.dispatch.channels.email import Smtp
-from services.dispatch.channels.letter import PrintFolder
-from services.dispatch.channels.portal import Portal
-from services.dispatch.codec import TOPICS
-from services.dispatch.config import Config, EmailConfig, LetterConfig, PortalConfig
+from services.dispatch.channels import open_provider
+from services.dispatch.config import Config
 from services.dispatch.handlers import DispatchHandler
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.sending.sender import Sender
 from services.dispatch.sending.unsealing import VaultPayloads
 from services.dispatch.store import Store
-from services.kit.clock import SystemClock
 from services.kit.process import open_service
 from services.kit.vault import KeyRing, Vault
 from services.wire.incidents import follow_incidents
+from services.wire.notices import ROUTED_TOPICS
 
 __all__ = ["run"]
 
-# A round may hang for two minutes at a provider (`channels/email.py`), and the next one waits for it.
+# Seconds. A round may hang for two minutes at a provider (`channels/email.py`), and the next one waits for it.
 _SENDER_WITHIN = 300.0
 
 
@@ -30,22 +27,20 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
     """Be the dispatch service of `channel` until `stop`."""
     async with AsyncExitStack() as stack:
         service = await stack.enter_async_context(open_service(config, f"dispatch-{channel.label}"))
-        provider = _provider(config, service.clock)
+        provider = open_provider(channel, config, service.clock)
         stack.push_async_callback(provider.close)
         store = Store(channel)
         incidents = follow_incidents(service)
-        metrics = DispatchMetrics(service.registry, channel, provider.name)
+        metrics = DispatchMetrics(service.registry, channel, provider.traits.name)
         handler = DispatchHandler(
-            channel=channel,
-            provider=provider.name,
+            traits=provider.traits,
             store=store,
             incidents=incidents,
             clock=service.clock,
             metrics=metrics,
             unknown_after=config.unknown_after,
-            batch_size=provider.batch_size,
         )
-        stage = service.stage([TOPICS[channel]], handler)
+        stage = service.stage([ROUTED_TOPICS[channel]], handler)
         vault = Vault(KeyRing.load(config.key_ring_path))
         service.health.expect("sender", _SENDER_WITHIN)
         sender = Sender(
@@ -61,17 +56,3 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
         )
         service.jobs["sender"] = sender.run
         await service.run(stop, ready_file=ready_file)
-
-
-def _provider(config: Config, clock: SystemClock) -> PrintFolder | Smtp | Portal:
-    match config:
-        case LetterConfig():
-            folder = config.print_dir or config.data_dir / "print"
-            folder.mkdir(parents=True, exist_ok=True)
-            return PrintFolder(folder, config.letter_format)
-        case EmailConfig():
-            return Smtp(config.smtp_url, clock)
-        case PortalConfig():
-            return Portal(config.portal_url)
-        case _:
-            raise TypeError("a configuration without a channel")

@@ -1,17 +1,11 @@
 """Attempts as they come in, outcomes as they go out, and the sealed contact data once it is opened."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import orjson
-from notification.topics import (
-    DELIVERIES_ATTEMPTED,
-    DELIVERIES_REFUSED,
-    NOTICES_ROUTED_EMAIL,
-    NOTICES_ROUTED_LETTER,
-    NOTICES_ROUTED_PORTAL,
-)
+from notification.topics import DELIVERIES_ATTEMPTED, DELIVERIES_REFUSED
 from notification.v1 import common_pb2, dispatch_pb2, routing_pb2
 
 from services.core.channel import Channel
@@ -24,7 +18,6 @@ from services.wire.columns import indexed, parse
 from services.wire.notices import notices_from_wire, notices_to_wire
 
 __all__ = [
-    "TOPICS",
     "decode_block",
     "decode_routed",
     "encode_attempted",
@@ -32,12 +25,6 @@ __all__ = [
     "encode_refused",
     "read_contact",
 ]
-
-TOPICS: Mapping[Channel, str] = {
-    Channel.LETTER: NOTICES_ROUTED_LETTER,
-    Channel.EMAIL: NOTICES_ROUTED_EMAIL,
-    Channel.PORTAL: NOTICES_ROUTED_PORTAL,
-}
 
 _decode_contact = msgspec.json.Decoder(Contact).decode
 _EMPTY: dict[str, str] = msgspec.to_builtins(Contact())

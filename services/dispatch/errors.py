@@ -1,4 +1,4 @@
-"""What can be wrong with what dispatch is given."""
+"""Faults in the blocks that dispatch is given."""
 
 from services.kit.errors import InvalidMessage
 

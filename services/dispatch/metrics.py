@@ -1,4 +1,4 @@
-"""Every metric of dispatch that is its own; those that all stages have are in `kit.metrics`."""
+"""Every metric of dispatch's own; the metrics that all stages have are in `kit.stage` and `kit.process`."""
 
 from bisect import bisect_left
 from collections import Counter as Tally

@@ -3,7 +3,7 @@
 select nextval('batch_numbers') from generate_series(1, $1::int);
 
 -- name: add_attempts
--- Take attempts that may be there already; gives those that are new.
+-- Take attempts some of which may be there already; returns the new ones.
 insert into attempts (batch, attempt, notice)
 select row.batch, row.attempt, row.notice
 from unnest($1::bigint[], $2::smallint[], $3::bytea[]) as row(batch, attempt, notice)
@@ -65,7 +65,7 @@ where batch = any($1::bigint[])
 order by batch
 for update;
 
--- name: settle
+-- name: move
 -- Write down how hand-overs ended, where all of a batch ended alike.
 update batches
 set state = ended.state,
@@ -77,7 +77,7 @@ from unnest($1::bigint[], $2::smallint[], $3::smallint[], $4::timestamptz[]) as 
 where batches.batch = ended.batch;
 
 -- name: shrink
--- Keep in a batch what is left of it.
+-- Keep the attempts that did not leave in their batch.
 update batches set count = $2, block = $3 where batch = $1;
 
 -- name: split_off

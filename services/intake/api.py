@@ -1,4 +1,4 @@
-"""Intake's routes. What they do is in `control` and `upload`; here requests become calls and errors answers."""
+"""Intake's routes: requests become calls of `control` and `members.upload`, and their errors become answers."""
 
 import asyncio
 import re
@@ -9,12 +9,12 @@ import orjson
 from aiohttp import ClientError, web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from services.intake.context import Context
 from services.intake.control.changes import cohort_json, read_cohort
 from services.intake.control.control import Control
 from services.intake.errors import BadHeaderError, BrokenBodyError, ConflictError, NotFoundError
-from services.intake.members.chunks import ChunkBuilder, Hashes
-from services.intake.members.upload import Format, Report, Tools, Upload
-from services.intake.store import Answer, Store
+from services.intake.members.upload import Format, Report, Upload
+from services.intake.store import Answer
 from services.kit.errors import RetryableError
 from services.kit.process import Problem, json_response
 from services.wire.incident_document import InvalidDocument
@@ -22,9 +22,9 @@ from services.wire.incident_document import InvalidDocument
 __all__ = ["Api"]
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")  # an Idempotency-Key: what fits a header without questions
-_IDLE = 60.0  # seconds without a byte after which a sender is taken to be gone
-# Bodies read at once: each keeps two chunks in memory at most, some tens of megabytes.
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")  # an Idempotency-Key: signs that every HTTP library passes on unchanged
+_IDLE = 60.0  # seconds without a byte after which the sender counts as gone
+# Bodies read at once: each keeps at most two chunks in memory, some tens of megabytes.
 _UPLOADS = 8
 _INCIDENT = "/v1/incidents/{incident_id}"
 _COHORT = _INCIDENT + "/cohorts/{cohort_id}"
@@ -40,22 +40,22 @@ _Route = Callable[[web.Request], Coroutine[Any, Any, web.StreamResponse]]
 
 
 class Api:
-    """The routes and what they need."""
+    """The routes."""
 
-    def __init__(self, control: Control, store: Store, hashes: Hashes, tools: Tools) -> None:
-        self._control, self._store, self._hashes, self._tools = control, store, hashes, tools
+    def __init__(self, context: Context) -> None:
+        self._context, self._control = context, Control(context)
         self._turns = asyncio.Semaphore(_UPLOADS)
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes, to be mounted behind the bearer check."""
         return [
-            web.put(_INCIDENT, _told(self.put_incident)),
-            web.get(_INCIDENT, _told(self.show_incident)),
-            web.put(_COHORT, _told(self.put_cohort)),
-            web.get(_COHORT, _told(self.show_cohort)),
-            web.post(_COHORT + "/members", _told(self.post_members)),
-            web.post(_COHORT + "/seal", _told(self.seal)),
-            web.post(_COHORT + "/release", _told(self.release)),
+            web.put(_INCIDENT, _answered(self.put_incident)),
+            web.get(_INCIDENT, _answered(self.show_incident)),
+            web.put(_COHORT, _answered(self.put_cohort)),
+            web.get(_COHORT, _answered(self.show_cohort)),
+            web.post(_COHORT + "/members", _answered(self.post_members)),
+            web.post(_COHORT + "/seal", _answered(self.seal)),
+            web.post(_COHORT + "/release", _answered(self.release)),
         ]
 
     async def put_incident(self, request: web.Request) -> web.StreamResponse:
@@ -70,7 +70,7 @@ class Api:
         return json_response(await self._control.show_incident(_incident_id(request)))
 
     async def put_cohort(self, request: web.Request) -> web.StreamResponse:
-        """Open a cohort, or change what is said of it."""
+        """Open a cohort, or change what its source says of it."""
         ids = _cohort_ids(request)
         wanted, problems = read_cohort(await _json(request))
         if problems:
@@ -103,13 +103,13 @@ class Api:
         return json_response(cohort_json(await self._control.release(*_cohort_ids(request))))
 
     async def post_members(self, request: web.Request) -> web.StreamResponse:
-        """Take members of a cohort: a body of any length, read as it comes."""
+        """Take members of a cohort: a body of any length, read as it arrives."""
         ids, body_format = _cohort_ids(request), _format(request)
         key = request.headers.get("Idempotency-Key")
         if key is not None and not _KEY.fullmatch(key):
             raise Problem(400, "The Idempotency-Key must be 1 to 255 visible ASCII characters")
         async with self._turns:
-            with self._tools.metrics.open_uploads.track_inprogress(), self._tools.metrics.upload_seconds.time():
+            with self._context.metrics.open_uploads.track_inprogress(), self._context.metrics.upload_seconds.time():
                 if key is None:
                     return _accepted(await self._upload(ids, body_format, _pieces(request)))
                 return await self._upload_once(ids, body_format, request, key)
@@ -118,8 +118,9 @@ class Api:
         self, ids: tuple[str, str], body_format: Format, request: web.Request, key: str
     ) -> web.StreamResponse:
         """Take an upload whose answer is remembered by its key."""
-        named = self._hashes.fingerprints.line("/".join(ids), key.encode())
-        digest = self._hashes.fingerprints.body()
+        fingerprints = self._context.hashes.fingerprints
+        named = fingerprints.line("/".join(ids), key.encode())
+        digest = fingerprints.body()
         digest.update(repr(body_format).encode())
 
         async def hashed() -> AsyncIterator[bytes]:
@@ -132,8 +133,8 @@ class Api:
             report = await self._upload(ids, body_format, hashed())
             response = _accepted(report)
             answer = Answer(digest.digest(), response.status, bytes(response.body))  # type: ignore[arg-type]
-            async with self._tools.pool.acquire() as db:
-                if await self._store.keep_answer(db, named, answer, self._tools.clock.now()):
+            async with self._context.pool.acquire() as connection:
+                if await self._context.store.keep_answer(connection, named, answer, self._context.clock.now()):
                     return response
             answer = await self._find_answer(named)  # the same key came twice at the same time
         else:
@@ -144,17 +145,15 @@ class Api:
         return web.Response(status=answer.status, body=answer.answer, content_type="application/json")
 
     async def _find_answer(self, key: bytes) -> Answer | None:
-        async with self._tools.pool.acquire() as db:
-            return await self._store.find_answer(db, key)
+        async with self._context.pool.acquire() as connection:
+            return await self._context.store.find_answer(connection, key)
 
     async def _upload(self, ids: tuple[str, str], body_format: Format, body: AsyncIterator[bytes]) -> Report:
-        incident, cohort = await self._control.find(*ids)
-        builder = ChunkBuilder(incident, cohort, self._hashes, self._tools.clock.now().date())
-        upload = Upload(builder, body_format, self._tools)
+        upload = Upload(*await self._control.find_cohort(*ids), body_format, self._context)
         try:
             report = await upload.run(body)
         except BrokenBodyError as error:
-            self._tools.metrics.broken_uploads.labels(error.reason).inc()
+            self._context.metrics.broken_uploads.labels(error.reason).inc()
             raise Problem(
                 400,
                 "The upload broke off",
@@ -175,8 +174,8 @@ def _accepted(report: Report) -> web.Response:
     return json_response(report.as_json(), 202)
 
 
-def _told(handler: _Route) -> _Route:
-    """Turn what the use cases raise into answers."""
+def _answered(handler: _Route) -> _Route:
+    """Return the route that turns what the use cases raise into answers."""
 
     async def route(request: web.Request) -> web.StreamResponse:
         try:
@@ -235,7 +234,7 @@ def _format(request: web.Request) -> Format:
 
 
 async def _pieces(request: web.Request) -> AsyncIterator[bytes]:
-    """Return the body as it comes. Its end is proven: by its length, or its last chunk; else BrokenBodyError."""
+    """Return the body as it arrives. Raises BrokenBodyError unless its length or its last chunk proves its end."""
     try:
         while True:
             async with asyncio.timeout(_IDLE):

@@ -7,14 +7,11 @@ from notification.topics import COHORT
 
 from services.intake.api import Api
 from services.intake.config import Config
-from services.intake.control.control import Control
-from services.intake.handlers import EVENTS_AT_ONCE, EventHandler, Means
-from services.intake.members.acceptance import Taker
-from services.intake.members.chunks import Hashes
-from services.intake.members.upload import Tools
+from services.intake.context import Context
+from services.intake.handlers import EVENTS_AT_ONCE, EventHandler
 from services.intake.metrics import IntakeMetrics
 from services.intake.openapi import OPENAPI
-from services.intake.records.identity import Fingerprints, Pseudonyms
+from services.intake.records.identity import Fingerprints, Hashes, Pseudonyms
 from services.intake.store import Store
 from services.kit.process import open_service, web_app
 from services.kit.stage import StagePolicy
@@ -33,16 +30,18 @@ async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = Non
     """Run intake until `stop`."""
     keys = KeyRing.load(config.key_ring_path)
     async with open_service(config, "intake") as service:
-        store, hashes, metrics = Store(), hashes_of(keys), IntakeMetrics(service.registry)
-        taker = Taker(store, Vault(keys), hashes, config.partitions)
-        handler = EventHandler(service.pool, Means(store, taker, hashes, metrics), service.clock)
-        # Not every log has upstream's topic. The stage runs on every log: it publishes, and tidies up.
-        service.stage((), handler, foreign_topics=(COHORT,), policy=StagePolicy(max_blocks=EVENTS_AT_ONCE))
-        api = Api(
-            Control(service.pool, store, service.clock),
-            store,
-            hashes,
-            Tools(service.pool, taker, service.clock, metrics),
+        context = Context(
+            pool=service.pool,
+            clock=service.clock,
+            store=Store(),
+            vault=Vault(keys),
+            hashes=hashes_of(keys),
+            partitions=config.partitions,
+            metrics=IntakeMetrics(service.registry),
         )
-        face = web_app(service.health, service.registry, token=config.auth_token, openapi=OPENAPI, routes=api.routes())
+        # Not every log has upstream's topic. The stage runs on every log, as it also publishes blocks and tidies up.
+        policy = StagePolicy(max_blocks=EVENTS_AT_ONCE)
+        service.stage((), EventHandler(context), foreign_topics=(COHORT,), policy=policy)
+        routes = Api(context).routes()
+        face = web_app(service.health, service.registry, token=config.auth_token, openapi=OPENAPI, routes=routes)
         await service.run(stop, ready_file=ready_file, app=face)

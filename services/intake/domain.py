@@ -1,4 +1,4 @@
-"""What each record of a chunk comes to, and the blocks that tell of it. Pure."""
+"""What each record of a chunk comes to, and the blocks that tell other rooms of it. Pure."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -10,24 +10,26 @@ from services.core.notices import FLAG_RETRACTED
 
 __all__ = [
     "BLOCK_MEMBERS",
+    "Accepted",
     "Block",
     "Chunk",
+    "Classified",
     "Counts",
     "Fault",
     "Problem",
     "Rejected",
-    "Settled",
     "Stored",
+    "accepted_of",
     "blocks_of",
-    "settle",
+    "classify",
 ]
 
-# A full chunk is one block in each of eight partitions: what is paid per block vanishes.
+# A full chunk of 16,384 members is one block in each of eight partitions, so the costs of a block hardly count.
 BLOCK_MEMBERS = 2048
 
 
 class Fault(NamedTuple):
-    """What is wrong with a record; `field` is None where it is the record as a whole."""
+    """What is wrong with a record; `field` is None where the record as a whole is wrong."""
 
     field: str | None
     problem: str
@@ -43,18 +45,23 @@ class Problem(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """A record that cannot be taken: all that is kept of it."""
+    """All that is kept of a record that cannot be taken."""
 
-    record: bytes  # what it is counted once by: member id, or keyed hash of its line
+    record: bytes  # the key under which it is counted once: its member id, or a keyed hash of its line
     line: int
     member_ref: str | None
-    faults: tuple[Fault, ...]
+    faults: tuple[Fault, ...]  # with fields of a member record alone: any other name came from the source
 
 
 @dataclass(slots=True)
 class Chunk:
-    """Valid records as columns, one entry a member, and the rejected ones apart."""
+    """Valid records of one cohort as columns, one entry a member, and the rejected ones apart."""
 
+    incident_id: str
+    incident_version: int  # the version that the records were checked with
+    cohort_id: str
+    upload: int  # the number of the upload or event that the records came in
+    likely_repeats: bool = False  # then members are looked up before they are written
     refs: list[str | None] = field(default_factory=list)  # as they may be repeated: None where one names the person
     lines: list[int] = field(default_factory=list)
     members: list[bytes] = field(default_factory=list)
@@ -73,6 +80,11 @@ class Chunk:
     accepted_lines: int = 0
     rejected_lines: int = 0
     last_line: int = 0
+
+    @property
+    def scope(self) -> str:
+        """The cohort as totals name it."""
+        return f"{self.incident_id}/{self.cohort_id}"
 
     def __len__(self) -> int:
         return self.accepted_lines + self.rejected_lines
@@ -96,28 +108,38 @@ class Stored(NamedTuple):
 
 
 @dataclass(slots=True)
-class Settled:
-    """What the rows of a chunk come to; every row is in one list."""
+class Classified:
+    """The rows of a chunk, told apart by what the database has of their members; every row is in one list."""
 
     new: list[int] = field(default_factory=list)
     same: list[int] = field(default_factory=list)
     corrected: list[int] = field(default_factory=list)
     versions: list[int] = field(default_factory=list)  # of the corrected ones
     retracted: list[tuple[int, int, bytes]] = field(default_factory=list)  # row, its version, pseudonym left
-    repeated: list[int] = field(default_factory=list)  # said otherwise earlier in the same upload
+    repeated: list[int] = field(default_factory=list)  # the same upload said something else earlier
     refused: list[int] = field(default_factory=list)  # new, but the cohort is sealed
 
-    def join(self, other: "Settled") -> None:
-        """Add what was settled later."""
+    def join(self, other: "Classified") -> None:
+        """Add rows that were classified later."""
         for name in self.__slots__:
             getattr(self, name).extend(getattr(other, name))
 
 
 @dataclass(slots=True)
-class Block:
-    """Columns of members of one partition, as they travel; `rows` is where in the chunk they stand.
+class Accepted:
+    """What became of a chunk, for its sender: the rows, and every line counted as accepted or rejected."""
 
-    `slots` says where in the vault their data lies; a retraction has none.
+    classified: Classified
+    problems: list[Problem]
+    accepted_lines: int
+    rejected_lines: int
+
+
+@dataclass(slots=True)
+class Block:
+    """Columns of members of one partition, as they travel.
+
+    `rows` are their rows in the chunk. `slots` are the places of their data in the vault; a retraction has none.
     """
 
     partition: int
@@ -134,34 +156,52 @@ class Block:
 
     @property
     def is_retraction(self) -> bool:
-        """Tell whether this says that somebody's data is gone from here; then there is nothing to seal."""
+        """Tell whether the block says that a member left this partition; then there is nothing to seal."""
         return self.flags == [FLAG_RETRACTED]
 
 
-def settle(chunk: Chunk, rows: Sequence[int], stored: Mapping[bytes, Stored], upload: int) -> Settled:
-    """Tell new, same, corrected and repeated rows apart, from what the database has of their members."""
-    settled = Settled()
+def classify(chunk: Chunk, rows: Sequence[int], stored: Mapping[bytes, Stored]) -> Classified:
+    """Tell new, same, corrected and repeated rows apart, by what the database has of their members."""
+    classified = Classified()
     for row in rows:
         before = stored.get(chunk.members[row])
         if before is None:
-            settled.new.append(row)
+            classified.new.append(row)
         elif before.content == chunk.contents[row]:
-            settled.same.append(row)
-        elif before.upload == upload:
-            settled.repeated.append(row)
+            classified.same.append(row)
+        elif before.upload == chunk.upload:
+            classified.repeated.append(row)
         else:
-            settled.corrected.append(row)
-            settled.versions.append(before.version + 1)
+            classified.corrected.append(row)
+            classified.versions.append(before.version + 1)
             if before.pseudonym != chunk.pseudonyms[row]:
-                settled.retracted.append((row, before.version + 1, before.pseudonym))
-    return settled
+                classified.retracted.append((row, before.version + 1, before.pseudonym))
+    return classified
 
 
-def blocks_of(chunk: Chunk, settled: Settled, partitions: int) -> list[Block]:
+def accepted_of(chunk: Chunk, classified: Classified) -> Accepted:
+    """Count the lines of a chunk, and add the problems that the database showed."""
+    turned = [(row, "repeated-member-ref") for row in classified.repeated]
+    turned += [(row, "cohort-sealed") for row in classified.refused]
+    problems = list(chunk.problems)
+    lost = 0
+    for row, code in turned:
+        lines = [chunk.lines[row], *chunk.again.get(row, ())]
+        problems += [Problem(line, chunk.refs[row], "memberRef", code) for line in lines]
+        lost += len(lines)
+    return Accepted(
+        classified,
+        problems=sorted(problems, key=lambda problem: problem.line) if turned else problems,
+        accepted_lines=chunk.accepted_lines - lost,
+        rejected_lines=chunk.rejected_lines + lost,
+    )
+
+
+def blocks_of(chunk: Chunk, classified: Classified, partitions: int) -> list[Block]:
     """Return the blocks that tell of new and corrected members, and of those that left a pseudonym."""
-    blocks = [_retraction(chunk, *left, partitions) for left in settled.retracted]
-    rows = [*settled.new, *settled.corrected]
-    versions = dict(zip(settled.corrected, settled.versions, strict=True))
+    blocks = [_retraction(chunk, *left, partitions) for left in classified.retracted]
+    rows = [*classified.new, *classified.corrected]
+    versions = dict(zip(classified.corrected, classified.versions, strict=True))
     by_partition: dict[int, list[int]] = defaultdict(list)
     for row, partition in zip(rows, partitions_of([chunk.pseudonyms[row] for row in rows], partitions), strict=True):
         by_partition[partition].append(row)
@@ -189,7 +229,7 @@ def _block(chunk: Chunk, partition: int, rows: list[int], versions: list[int]) -
 
 
 def _retraction(chunk: Chunk, row: int, version: int, pseudonym: bytes, partitions: int) -> Block:
-    """Tell the partition that a member was in that it is no longer this person's."""
+    """Return the block that tells a person's partition that a member is no longer this person."""
     (partition,) = partitions_of([pseudonym], partitions)
     block = _block(chunk, partition, [row], [version])
     return replace(block, pseudonyms=[pseudonym], channels=[0], flags=[FLAG_RETRACTED])

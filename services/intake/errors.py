@@ -1,4 +1,4 @@
-"""What can be wrong with what intake is given."""
+"""The faults of uploads, requests and events that intake is given."""
 
 from services.kit.errors import HerautError, InvalidMessage, RetryableError
 
@@ -13,7 +13,7 @@ __all__ = [
 
 
 class BrokenBodyError(HerautError):
-    """The body of an upload cannot be read on from here; what was read before it stands.
+    """The body of an upload cannot be read any further; the records before the break stand.
 
     `reason`: cut-off, encoding, gzip, unclosed-quote or utf-16. `line` is where it broke, or None.
     """
@@ -33,7 +33,7 @@ class BadHeaderError(HerautError):
 
 
 class ConflictError(HerautError):
-    """What is asked goes against what stands: 409."""
+    """The request contradicts the incident or cohort as it stands: 409."""
 
 
 class NotFoundError(HerautError):

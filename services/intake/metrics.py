@@ -1,8 +1,8 @@
-"""Every metric of intake that is its own; those that all stages have are in `kit.metrics`."""
+"""Every metric of intake that is its own; those that all stages have are in `kit.stage`."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from services.intake.members.acceptance import Taken
+from services.intake.domain import Accepted
 
 __all__ = ["IntakeMetrics"]
 
@@ -13,7 +13,7 @@ _CHUNK_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
 class IntakeMetrics:
-    """Counters with their children bound once; moved once a chunk or request, never once a person."""
+    """Metrics with their labels bound once; they are moved once a chunk or request, never once a person."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         members = Counter(
@@ -40,10 +40,10 @@ class IntakeMetrics:
         )
         self.open_uploads = Gauge("intake_open_uploads", "Uploads being read now.", registry=registry)
 
-    def count(self, taken: Taken) -> None:
+    def count(self, accepted: Accepted) -> None:
         """Count a chunk, after its commit."""
-        settled = taken.settled
-        self._accepted.inc(len(settled.new))
-        self._corrected.inc(len(settled.corrected))
-        self._repeated.inc(taken.accepted_lines - len(settled.new) - len(settled.corrected))
-        self._rejected.inc(taken.rejected_lines)
+        new, corrected = len(accepted.classified.new), len(accepted.classified.corrected)
+        self._accepted.inc(new)
+        self._corrected.inc(corrected)
+        self._repeated.inc(accepted.accepted_lines - new - corrected)
+        self._rejected.inc(accepted.rejected_lines)

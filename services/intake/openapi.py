@@ -1,8 +1,8 @@
-"""What `/openapi.json` says. Data."""
+"""The document that `/openapi.json` shows; member records in it follow from `records.fields`. Data."""
 
 from typing import Any
 
-from services.intake.records.record import COLUMNS
+from services.intake.records.fields import FIELDS, TEXTS, Field, Kind
 
 __all__ = ["OPENAPI"]
 
@@ -32,6 +32,20 @@ def _json_body(schema: str) -> dict[str, Any]:
     return {"required": True, "content": {"application/json": {"schema": _ref(f"schemas/{schema}")}}}
 
 
+def _member_field(field: Field) -> dict[str, Any]:
+    about = field.about
+    limit = {"maxLength": about.limit} if field in TEXTS else {}
+    return {**_KINDS[field.kind], **limit, "description": about.meaning, "examples": [about.example]}
+
+
+# As they may stand in JSON; null stands for nothing, and a CSV has texts alone.
+_KINDS: dict[Kind, dict[str, Any]] = {
+    Kind.TEXT: {"type": ["string", "null"]},
+    Kind.NUMBER: {"type": ["string", "integer", "null"]},
+    Kind.WORD: {"type": ["string", "null"]},
+    Kind.CODES: {"type": ["array", "string", "null"], "items": {"type": "string"}},
+    Kind.FLAG: {"type": ["boolean", "string", "null"]},
+}
 _INCIDENT = [_ref("parameters/incidentId")]
 _COHORT = [*_INCIDENT, _ref("parameters/cohortId")]
 _PATH_ID = {
@@ -134,9 +148,9 @@ _SCHEMAS: dict[str, Any] = {
     },
     "Member": {
         "type": "object",
-        "required": ["memberRef", "dataCategories"],
+        "required": [field.name for field in FIELDS if field.about.required],
         "additionalProperties": False,
-        "properties": {name: {} for name in COLUMNS},
+        "properties": {field.name: _member_field(field) for field in FIELDS},
     },
     "UploadReport": {
         "type": "object",

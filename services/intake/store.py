@@ -11,18 +11,16 @@ import asyncpg
 from services.core.cohort import Cohort
 from services.core.ids import ID_BYTES
 from services.intake.domain import Chunk, Counts, Rejected, Stored
-from services.intake.records.record import COLUMNS
 from services.kit.postgres import Connection, Queries, binary_copy
 
 __all__ = ["Answer", "CohortRow", "IncidentRow", "Store", "TotalsState"]
 
-
+_QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 _COLUMNS = ("upload", "version", "cohort", "member", "pseudonym", "content")
-# A row of `members` in COPY's binary format, sizes before values: what all rows of an upload begin with, and between
-# the three ids of each. Joined, they take half of what packing each row does.
+# A row of `members` in COPY's binary format has a size before each value. All rows of an upload begin with the same
+# bytes, and the same size stands between the three ids of each: joining takes half the time of packing each row.
 _ROW_BEGIN, _ID_SIZE = struct.Struct(">hiqiiiii"), struct.pack(">i", ID_BYTES)
-_WHOLE_RECORD = "*"
-_KEPT_FIELDS = frozenset(COLUMNS) | {"identity"}  # any other name came from the source, and is not kept
+_WHOLE_RECORD = "*"  # in place of a field, where the record as a whole is wrong
 
 
 class IncidentRow(NamedTuple):
@@ -60,147 +58,144 @@ class Answer(NamedTuple):
 class Store:
     """Reads and writes intake's own schema on the connection that it is given."""
 
-    def __init__(self) -> None:
-        self._queries = Queries.load(Path(__file__).with_name("queries.sql"))
-
-    async def lock_incident(self, db: Connection, incident_id: str, now: datetime) -> tuple[int, bytes]:
+    async def lock_incident(self, connection: Connection, incident_id: str, now: datetime) -> tuple[int, bytes]:
         """Lock an incident, known or not; returns its version (0 = new) and document."""
-        await db.execute(self._queries["add_incident"], incident_id, now)
-        row = await db.fetchrow(self._queries["lock_incident"], incident_id)
+        await connection.execute(_QUERIES["add_incident"], incident_id, now)
+        row = await connection.fetchrow(_QUERIES["lock_incident"], incident_id)
         assert row is not None  # noqa: S101 - just made, and rows are never deleted
         return row["version"], row["document"]
 
     async def change_incident(
-        self, db: Connection, incident_id: str, version: int, document: bytes, now: datetime
+        self, connection: Connection, incident_id: str, version: int, document: bytes, now: datetime
     ) -> None:
-        """Return an incident its next version."""
-        await db.execute(self._queries["change_incident"], incident_id, version, document, now)
+        """Write an incident's next version."""
+        await connection.execute(_QUERIES["change_incident"], incident_id, version, document, now)
 
-    async def show_incident(self, db: Connection, incident_id: str) -> IncidentRow | None:
+    async def show_incident(self, connection: Connection, incident_id: str) -> IncidentRow | None:
         """Return an incident, if it is known."""
-        row = await db.fetchrow(self._queries["show_incident"], incident_id)
+        row = await connection.fetchrow(_QUERIES["show_incident"], incident_id)
         return IncidentRow(*row) if row else None
 
-    async def list_cohorts(self, db: Connection, incident_id: str) -> list[CohortRow]:
+    async def list_cohorts(self, connection: Connection, incident_id: str) -> list[CohortRow]:
         """Return the cohorts of an incident."""
-        rows = await db.fetch(self._queries["list_cohorts"], incident_id)
+        rows = await connection.fetch(_QUERIES["list_cohorts"], incident_id)
         return [_cohort(incident_id, row["cohort_id"], row) for row in rows]
 
-    async def add_cohort(self, db: Connection, cohort: Cohort, now: datetime) -> bool:
+    async def add_cohort(self, connection: Connection, cohort: Cohort, now: datetime) -> bool:
         """Open a cohort; tells whether it was not there yet. Raises ForeignKeyViolationError: no such incident."""
         given = cohort.incident_id, cohort.cohort_id, cohort.source, cohort.declared, cohort.auto_release, now
-        return await db.fetchval(self._queries["add_cohort"], *given) is not None
+        return await connection.fetchval(_QUERIES["add_cohort"], *given) is not None
 
-    async def lock_cohort(self, db: Connection, incident_id: str, cohort_id: str) -> CohortRow | None:
+    async def lock_cohort(self, connection: Connection, incident_id: str, cohort_id: str) -> CohortRow | None:
         """Lock a cohort for its next version: no chunk is being taken while it is held."""
-        return await self._cohort("lock_cohort", db, incident_id, cohort_id)
+        return await self._cohort("lock_cohort", connection, incident_id, cohort_id)
 
-    async def hold_cohort(self, db: Connection, incident_id: str, cohort_id: str) -> CohortRow | None:
+    async def hold_cohort(self, connection: Connection, incident_id: str, cohort_id: str) -> CohortRow | None:
         """Return a cohort and keep it from being changed until the transaction ends."""
-        return await self._cohort("hold_cohort", db, incident_id, cohort_id)
+        return await self._cohort("hold_cohort", connection, incident_id, cohort_id)
 
-    async def show_cohort(self, db: Connection, incident_id: str, cohort_id: str) -> CohortRow | None:
+    async def show_cohort(self, connection: Connection, incident_id: str, cohort_id: str) -> CohortRow | None:
         """Return a cohort, if it is known."""
-        return await self._cohort("show_cohort", db, incident_id, cohort_id)
+        return await self._cohort("show_cohort", connection, incident_id, cohort_id)
 
-    async def change_cohort(self, db: Connection, c: Cohort, now: datetime) -> None:
+    async def change_cohort(self, connection: Connection, c: Cohort, now: datetime) -> None:
         """Write a cohort's next version."""
         state = c.declared, c.auto_release, c.sealed, c.released
-        await db.execute(self._queries["change_cohort"], c.incident_id, c.cohort_id, c.version, *state, now)
+        await connection.execute(_QUERIES["change_cohort"], c.incident_id, c.cohort_id, c.version, *state, now)
 
-    async def count_cohort(self, db: Connection, scope: str) -> Counts:
+    async def count_cohort(self, connection: Connection, scope: str) -> Counts:
         """Return what was counted of a cohort so far."""
-        row = await db.fetchrow(self._queries["count_cohort"], scope)
+        row = await connection.fetchrow(_QUERIES["count_cohort"], scope)
         return Counts(*row["counts"]) if row else Counts(0, 0, 0)
 
-    async def copy_members(self, db: Connection, chunk: Chunk, upload: int, number: int) -> None:
+    async def copy_members(self, connection: Connection, chunk: Chunk, number: int) -> None:
         """Write all rows of a chunk as new members. Raises UniqueViolationError where one is known already."""
-        # In the order of their keys: two uploads of the same people wait for each other, and never in a ring.
+        # In the order of their keys: two uploads of the same people may wait for each other, but never in a ring.
         members, pseudonyms, contents = chunk.members, chunk.pseudonyms, chunk.contents
         order = sorted(range(len(members)), key=members.__getitem__)
-        begin = _ROW_BEGIN.pack(len(_COLUMNS), 8, upload, 4, 1, 4, number, ID_BYTES)
+        begin = _ROW_BEGIN.pack(len(_COLUMNS), 8, chunk.upload, 4, 1, 4, number, ID_BYTES)
         rows = begin.join([b"", *[_ID_SIZE.join((members[at], pseudonyms[at], contents[at])) for at in order]])
-        await db.copy_to_table("members", source=binary_copy([rows]), columns=_COLUMNS, format="binary")
+        await connection.copy_to_table("members", source=binary_copy([rows]), columns=_COLUMNS, format="binary")
 
-    async def lock_members(self, db: Connection, members: Sequence[bytes]) -> dict[bytes, Stored]:
-        """Lock the known ones among these members, and give them."""
-        rows = await db.fetch(self._queries["lock_members"], members)
+    async def lock_members(self, connection: Connection, members: Sequence[bytes]) -> dict[bytes, Stored]:
+        """Lock those of these members that are known, and return them by member."""
+        rows = await connection.fetch(_QUERIES["lock_members"], members)
         return {row["member"]: Stored(row["version"], row["pseudonym"], row["content"], row["upload"]) for row in rows}
 
-    async def add_members(
-        self, db: Connection, chunk: Chunk, rows: Sequence[int], upload: int, number: int
-    ) -> set[bytes]:
-        """Write rows as new members; returns those that were, the others were added by somebody else meanwhile."""
+    async def add_members(self, connection: Connection, chunk: Chunk, rows: Sequence[int], number: int) -> set[bytes]:
+        """Write rows as new members; returns the members that were new, the others another upload added meanwhile."""
         columns = ([column[row] for row in rows] for column in (chunk.members, chunk.pseudonyms, chunk.contents))
-        added = await db.fetch(self._queries["add_members"], upload, number, *columns)
+        added = await connection.fetch(_QUERIES["add_members"], chunk.upload, number, *columns)
         return {row["member"] for row in added}
 
     async def correct_members(
-        self, db: Connection, chunk: Chunk, rows: Sequence[int], versions: Sequence[int], upload: int
+        self, connection: Connection, chunk: Chunk, rows: Sequence[int], versions: Sequence[int]
     ) -> None:
         """Write the next versions of members that are locked."""
         members, pseudonyms, contents = (
             [column[row] for row in rows] for column in (chunk.members, chunk.pseudonyms, chunk.contents)
         )
-        await db.execute(self._queries["correct_members"], upload, members, versions, pseudonyms, contents)
+        await connection.execute(_QUERIES["correct_members"], chunk.upload, members, versions, pseudonyms, contents)
 
-    async def touch_members(self, db: Connection, members: Sequence[bytes], upload: int) -> None:
-        """Note that this upload said these members."""
-        await db.execute(self._queries["touch_members"], upload, members)
+    async def touch_members(self, connection: Connection, members: Sequence[bytes], upload: int) -> None:
+        """Note that this upload repeated these members."""
+        await connection.execute(_QUERIES["touch_members"], upload, members)
 
-    async def rejected_before(self, db: Connection, records: Sequence[bytes]) -> set[bytes]:
+    async def rejected_before(self, connection: Connection, records: Sequence[bytes]) -> set[bytes]:
         """Return those of the records that are counted as rejected."""
-        return {row["record"] for row in await db.fetch(self._queries["rejected_before"], records)}
+        return {row["record"] for row in await connection.fetch(_QUERIES["rejected_before"], records)}
 
-    async def lock_totals(self, db: Connection, scope: str, now: datetime) -> TotalsState:
-        """Lock a cohort's totals until the transaction ends, and give them."""
-        row = await db.fetchrow(self._queries["lock_totals"], scope, now)
+    async def lock_totals(self, connection: Connection, scope: str, now: datetime) -> TotalsState:
+        """Lock a cohort's totals until the transaction ends, and return them."""
+        row = await connection.fetchrow(_QUERIES["lock_totals"], scope, now)
         assert row is not None  # noqa: S101 - the query inserts it where it is missing
         return TotalsState(row["sequence"], Counts(*row["counts"]), row["first_at"])
 
-    async def move_totals(self, db: Connection, scope: str, sequence: int, counts: Counts) -> None:
+    async def move_totals(self, connection: Connection, scope: str, sequence: int, counts: Counts) -> None:
         """Write a cohort's totals."""
-        await db.execute(self._queries["move_totals"], scope, sequence, list(counts))
+        await connection.execute(_QUERIES["move_totals"], scope, sequence, list(counts))
 
-    async def take_back_rejections(self, db: Connection, records: Sequence[bytes]) -> int:
+    async def take_back_rejections(self, connection: Connection, records: Sequence[bytes]) -> int:
         """Forget that these records were rejected; returns how many were."""
-        return len(await db.fetch(self._queries["take_back_rejections"], records))
+        return len(await connection.fetch(_QUERIES["take_back_rejections"], records))
 
-    async def accepted_before(self, db: Connection, records: Collection[bytes]) -> set[bytes]:
+    async def accepted_before(self, connection: Connection, records: Collection[bytes]) -> set[bytes]:
         """Return those of the records that are accepted members."""
-        return {row["member"] for row in await db.fetch(self._queries["accepted_before"], list(records))}
+        return {row["member"] for row in await connection.fetch(_QUERIES["accepted_before"], list(records))}
 
-    async def add_rejections(self, db: Connection, rejected: Sequence[Rejected], number: int, now: datetime) -> int:
-        """Count rejected records, each once whatever comes again; returns how many were not counted before."""
+    async def add_rejections(
+        self, connection: Connection, rejected: Sequence[Rejected], number: int, now: datetime
+    ) -> int:
+        """Count rejected records, each of them once for good; returns how many were not counted before."""
         columns: list[list[Any]] = [
             [r.record for r in rejected],
             [r.line for r in rejected],
             [r.member_ref for r in rejected],
-            [",".join(_kept(fault.field) for fault in r.faults) for r in rejected],
+            [",".join(fault.field or _WHOLE_RECORD for fault in r.faults) for r in rejected],
             [",".join(fault.problem for fault in r.faults) for r in rejected],
         ]
-        return len(await db.fetch(self._queries["add_rejections"], number, now, *columns))
+        return len(await connection.fetch(_QUERIES["add_rejections"], number, now, *columns))
 
-    async def find_answer(self, db: Connection, key: bytes) -> Answer | None:
+    async def find_answer(self, connection: Connection, key: bytes) -> Answer | None:
         """Return what was answered to a key."""
-        row = await db.fetchrow(self._queries["find_answer"], key)
+        row = await connection.fetchrow(_QUERIES["find_answer"], key)
         return Answer(*row) if row else None
 
-    async def keep_answer(self, db: Connection, key: bytes, answer: Answer, now: datetime) -> bool:
-        """Remember an answer; tells whether nobody else was first."""
-        return await db.fetchval(self._queries["keep_answer"], key, *answer, now) is not None
+    async def keep_answer(self, connection: Connection, key: bytes, answer: Answer, now: datetime) -> bool:
+        """Remember an answer; tells whether the key had none yet."""
+        return await connection.fetchval(_QUERIES["keep_answer"], key, *answer, now) is not None
 
-    async def take_event(self, db: Connection, event: bytes, now: datetime) -> bool:
+    async def take_event(self, connection: Connection, event: bytes, now: datetime) -> bool:
         """Note an event; tells whether it was not taken before."""
-        return await db.fetchval(self._queries["take_event"], event, now) is not None
+        return await connection.fetchval(_QUERIES["take_event"], event, now) is not None
 
-    async def forget(self, db: Connection, before: datetime, limit: int) -> None:
+    async def forget(self, connection: Connection, before: datetime, limit: int) -> None:
         """Drop answers and events from before that time, up to `limit` of each."""
-        await db.execute(self._queries["forget_answers"], before, limit)
-        await db.execute(self._queries["forget_events"], before, limit)
+        await connection.execute(_QUERIES["forget_answers"], before, limit)
+        await connection.execute(_QUERIES["forget_events"], before, limit)
 
-    async def _cohort(self, query: str, db: Connection, incident_id: str, cohort_id: str) -> CohortRow | None:
-        row = await db.fetchrow(self._queries[query], incident_id, cohort_id)
+    async def _cohort(self, query: str, connection: Connection, incident_id: str, cohort_id: str) -> CohortRow | None:
+        row = await connection.fetchrow(_QUERIES[query], incident_id, cohort_id)
         return _cohort(incident_id, cohort_id, row) if row else None
 
 
@@ -216,7 +211,3 @@ def _cohort(incident_id: str, cohort_id: str, row: asyncpg.Record) -> CohortRow:
         released=row["released"],
     )
     return CohortRow(row["number"], cohort, row["changed_at"])
-
-
-def _kept(name: str | None) -> str:
-    return name if name in _KEPT_FIELDS else _WHOLE_RECORD

@@ -1,13 +1,6 @@
 """Notices as they come in and as they go out."""
 
-from notification.topics import (
-    DELIVERIES_REFUSED,
-    NOTICES_EXHAUSTED,
-    NOTICES_RELEASED,
-    NOTICES_ROUTED_EMAIL,
-    NOTICES_ROUTED_LETTER,
-    NOTICES_ROUTED_PORTAL,
-)
+from notification.topics import DELIVERIES_REFUSED, NOTICES_EXHAUSTED, NOTICES_RELEASED
 from notification.v1 import deduplication_pb2, dispatch_pb2, routing_pb2
 
 from services.core.channel import Channel
@@ -17,16 +10,11 @@ from services.kit.errors import InvalidMessage
 from services.kit.eventlog import Output, Record
 from services.routing.errors import EmptyBlockError
 from services.wire.columns import parse
-from services.wire.notices import notices_from_wire, notices_to_wire
+from services.wire.notices import ROUTED_TOPICS, notices_from_wire, notices_to_wire
 
 __all__ = ["TOPICS", "decode_notices", "encode_exhausted", "encode_routed"]
 
 TOPICS = (NOTICES_RELEASED, DELIVERIES_REFUSED)
-_ROUTED = {
-    Channel.LETTER: NOTICES_ROUTED_LETTER,
-    Channel.EMAIL: NOTICES_ROUTED_EMAIL,
-    Channel.PORTAL: NOTICES_ROUTED_PORTAL,
-}
 
 
 def decode_notices(record: Record) -> Notices:
@@ -48,7 +36,7 @@ def decode_notices(record: Record) -> Notices:
 def encode_routed(channel: Channel, partition: int, notices: Notices) -> Output:
     """Return the block that hands notices to the dispatch of `channel`."""
     block = routing_pb2.NoticesRouted(notices=notices_to_wire(notices))
-    return Output(_ROUTED[channel], partition, block.SerializeToString())
+    return Output(ROUTED_TOPICS[channel], partition, block.SerializeToString())
 
 
 def encode_exhausted(partition: int, notices: Notices) -> Output:

@@ -6,7 +6,7 @@ __all__ = ["EmptyBlockError"]
 
 
 class EmptyBlockError(InvalidMessage):
-    """A block without a notice: whoever wrote it meant something that did not arrive."""
+    """A block without a notice: what its writer meant did not arrive."""
 
     def __init__(self) -> None:
         super().__init__("empty-block")

@@ -1,27 +1,19 @@
-"""Routing's part of its stage: decide a block at a time, pack what goes the same way together."""
+"""Routing's part of its stage: decide a block at a time, and pack together what goes the same way."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from services.core.channel import Channel
-from services.core.incident import Incident
 from services.core.notices import Notices
 from services.kit.eventlog import Output, Record
 from services.kit.postgres import Connection
 from services.routing.codec import decode_notices, encode_exhausted, encode_routed
 from services.routing.domain import Choices, choices_of, packed, route
 from services.routing.metrics import RoutingMetrics
+from services.wire.incidents import Incidents
 
-__all__ = ["Incidents", "RoutingHandler", "Work"]
-
-
-class Incidents(Protocol):
-    """Incident versions as they become known (the global table of incidents)."""
-
-    async def wait_for(self, key: tuple[str, ...], version: int = 1) -> Incident:
-        """Return the entry once it is known."""
-        ...
+__all__ = ["RoutingHandler", "Work"]
 
 
 class Work(NamedTuple):
@@ -35,12 +27,12 @@ _Way = tuple[int, Channel | None]  # partition and channel: what may share a blo
 
 
 class RoutingHandler:
-    """Stateless: what is decided rests on the block and its incident version alone, so a replay decides the same."""
+    """Keeps no state: a decision rests on the block and its incident version alone, so a replay decides the same."""
 
     def __init__(self, incidents: Incidents, metrics: RoutingMetrics) -> None:
         self._incidents = incidents
         self._metrics = metrics
-        # A version of an incident never changes, so what follows from it is worked out once.
+        # A version of an incident never changes, so its choices are worked out once.
         self._choices: dict[tuple[str, int], Choices] = {}
 
     def decode(self, record: Record) -> Work:

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter
 
-from services.core.channel import Channel
+from services.core.channel import CHANNELS, Channel
 
 __all__ = ["RoutingMetrics"]
 
@@ -17,7 +17,7 @@ class RoutingMetrics:
             ["channel"],
             registry=registry,
         )
-        self._channels: dict[Channel | None, Counter] = {channel: notices.labels(channel.label) for channel in Channel}
+        self._channels: dict[Channel | None, Counter] = {channel: notices.labels(channel.label) for channel in CHANNELS}
         self._channels[None] = notices.labels("none")
 
     def count(self, channel: Channel | None, notices: int) -> None:

@@ -3,12 +3,11 @@
 import base64
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
-import orjson
 from aiohttp import web
 
 from services.core.clock import Clock
@@ -18,18 +17,12 @@ from services.tracking.handlers import Ledgers
 from services.tracking.ledger import CohortLine, Ledger, Line
 from services.tracking.page import render
 
-__all__ = ["PUBLIC", "Api", "openapi"]
+__all__ = ["PUBLIC", "Api"]
 
-# The page checks by itself who asks: a browser cannot send a bearer token, but knows Basic (RFC 7617).
+# The page itself checks who asks: a browser cannot send a bearer token, but knows Basic (RFC 7617).
 PUBLIC = frozenset({"/"})
 _HERE = Path(__file__).parent
 _CHALLENGE = 'Basic realm="Heraut", charset="UTF-8"'
-
-
-def openapi() -> Mapping[str, Any]:
-    """Return the description of the routes."""
-    document: Mapping[str, Any] = orjson.loads((_HERE / "openapi.json").read_bytes())
-    return document
 
 
 _Route = Callable[["Api", web.Request], Awaitable[web.StreamResponse]]
@@ -147,15 +140,6 @@ def _line_json(line: Line) -> dict[str, Any]:
         "missing": line.missing,
         "rejected": line.rejected,
         "accepted": line.accepted,
-        "notified": line.notified,
-        "merged": line.merged,
-        "suppressed": line.suppressed,
-        "held": line.held,
-        "heldReasons": {
-            "unreleased": line.held_unreleased,
-            "unreachable": line.held_unreachable,
-            "notAtAddress": line.held_not_at_address,
-        },
-        "inFlight": line.in_flight,
-        "exhausted": line.exhausted,
+        **{disposition.value: members for disposition, members in line.standing().items()},
+        "heldReasons": {reason.key: members for reason, members in line.holds.items()},
     }

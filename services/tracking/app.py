@@ -8,17 +8,18 @@ from pathlib import Path
 from services.kit.postgres import is_retryable
 from services.kit.process import open_service, web_app
 from services.kit.retry import pause_until
-from services.tracking.api import PUBLIC, Api, openapi
+from services.tracking.api import PUBLIC, Api
 from services.tracking.codec import TOPICS
 from services.tracking.config import Config
 from services.tracking.handlers import Ledgers, TrackingHandler
 from services.tracking.metrics import LedgerMetrics, TrackingMetrics
+from services.tracking.openapi import OPENAPI
 from services.tracking.store import Store
 from services.wire.incidents import follow_incidents
 
 __all__ = ["run"]
 
-# A scrape comes every 15 seconds or so; figures a few seconds old cost it nothing.
+# A scrape comes every 15 seconds or so; it loses nothing by figures that are a few seconds old.
 _GAUGES_EVERY = 5.0
 
 logger = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = Non
             service.health,
             service.registry,
             token=config.auth_token,
-            openapi=openapi(),
+            openapi=OPENAPI,
             routes=api.routes(),
             public=PUBLIC,
         )

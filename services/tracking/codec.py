@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from notification.topics import DELIVERIES_ATTEMPTED, NOTICES_EXHAUSTED, NOTICES_SUPERSEDED, TOTALS_CHANGED
+from notification.topics import DELIVERIES_ATTEMPTED, NOTICES_EXHAUSTED, NOTICES_SUPERSEDED, TOPIC, TOTALS_CHANGED
 from notification.v1 import deduplication_pb2, dispatch_pb2, routing_pb2
 
 from services.core.channel import channel_named
 from services.core.ids import ID_BYTES
+from services.core.ledger import COUNTERS
 from services.core.status import AttemptState
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog import Record
@@ -20,6 +21,8 @@ from services.wire.totals import decode_totals
 __all__ = ["TOPICS", "Work", "decode"]
 
 TOPICS = (DELIVERIES_ATTEMPTED, NOTICES_EXHAUSTED, NOTICES_SUPERSEDED, TOTALS_CHANGED)
+# What the stages that send totals count.
+_COUNTERS = {stage: frozenset(COUNTERS[stage]) for stage in TOPIC[TOTALS_CHANGED].producers}
 _REFUSED = int(AttemptState.REFUSED)
 _STATES = {int(AttemptState.ACCEPTED): int(State.ACCEPTED), int(AttemptState.UNKNOWN): int(State.UNKNOWN)}
 _OUTCOMES = {
@@ -39,7 +42,7 @@ class Work:
 
 
 def decode(record: Record) -> Work:
-    """Read one block. Raises InvalidMessage."""
+    """Read one block. Raises InvalidMessage, of which UnknownWordError is one kind."""
     if record.topic == DELIVERIES_ATTEMPTED:
         return _attempted(record)
     if record.topic == NOTICES_EXHAUSTED:
@@ -47,8 +50,7 @@ def decode(record: Record) -> Work:
     if record.topic == NOTICES_SUPERSEDED:
         return _superseded(record)
     if record.topic == TOTALS_CHANGED:
-        totals = decode_totals(record.value)
-        return Work(totals=totals, kinds={"totals": len(totals)})
+        return _totals(record)
     raise InvalidMessage("unexpected-topic")
 
 
@@ -97,6 +99,14 @@ def _superseded(record: Record) -> Work:
     ids = split_ids(wire.ids, len(wire.ids) // ID_BYTES)
     scopes = _scopes(wire.incident_id, looked_up(wire.cohort_ids, wire.cohorts, len(ids)))
     return Work(Superseded(str(record.partition), record.at, scopes, ids), kinds={"superseded": len(ids)})
+
+
+def _totals(record: Record) -> Work:
+    totals = decode_totals(record.value)
+    for row in totals:
+        if not row.counts.keys() <= _COUNTERS.get(row.stage, frozenset()):
+            raise UnknownWordError("unknown-counter")
+    return Work(totals=totals, kinds={"totals": len(totals)})
 
 
 def _scopes(incident_id: str, cohorts: list[str]) -> list[str]:

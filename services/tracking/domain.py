@@ -10,16 +10,13 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-__all__ = ["COUNTERS", "KINDS", "Deltas", "Finding", "Outcomes", "State", "Superseded", "all_differ", "better", "moved"]
-
-# What tracking counts itself, by scope ("incident/cohort") and partition, in the order of the stored rows.
-# notices_settled counts superseded notices too: all that were handed over or given up.
-COUNTERS = ("notified", "exhausted", "notices_settled")
+__all__ = ["KINDS", "Deltas", "Finding", "Outcomes", "State", "Superseded", "all_differ", "better", "moved"]
 
 # The kinds of event that tracking hears.
 KINDS = ("accepted", "refused", "unknown", "exhausted", "superseded", "totals")
 
-Deltas = dict[str, dict[str, Counter[str]]]  # partition -> scope -> counter -> change
+# What tracking counts itself (`core.ledger`): partition -> scope ("incident/cohort") -> counter -> change.
+Deltas = dict[str, dict[str, Counter[str]]]
 
 
 class State(IntEnum):

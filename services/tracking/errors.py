@@ -6,4 +6,9 @@ __all__ = ["UnknownWordError"]
 
 
 class UnknownWordError(InvalidMessage):
-    """A block names a channel or an outcome that this version does not know: counting it would be a guess."""
+    """A block names a channel, an outcome or a counter that this version does not know.
+
+    Counting the rest of it would be a guess; leaving the word out would show people as in flight for ever. A replay
+    counts the block once a version runs that knows the word. `reason`: unknown-channel, unknown-outcome or
+    unknown-counter.
+    """

@@ -1,32 +1,34 @@
 """Tracking's part of its stage: one row a notice, counts beside it, and the ledger that is read from them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import asyncpg
 
 from services.core.incident import Incident
+from services.core.ledger import COUNTERS
 from services.kit.eventlog import Output, Record
 from services.kit.postgres import Connection, Pool
-from services.kit.stage import TotalsRow, move_totals
+from services.kit.stage import move_totals
 from services.tracking.codec import Work, decode
-from services.tracking.domain import COUNTERS, Deltas, Finding, Outcomes, Superseded, all_differ, better, moved
+from services.tracking.domain import Deltas, Finding, Outcomes, Superseded, all_differ, better, moved
 from services.tracking.ledger import Heard, Ledger, hear, ledger_of
 from services.tracking.metrics import TrackingMetrics
 from services.tracking.store import Store
+from services.wire.incidents import Incidents
+from services.wire.totals import highest
 
 __all__ = ["Ledgers", "TrackingHandler"]
 
-# Figures of a cohort that disagree for so long, and do not move, are not on the way any more: it is well over what
-# a block takes from a commit through Kafka to the next room.
+# Figures of a cohort that disagree for this long without moving are wrong, and not late: a block takes far less from a
+# commit through Kafka to the next room.
 SETTLE_SECONDS = 2.0
-# Often enough that a reader hardly waits longer than needed.
+# Often enough that a reader waits hardly longer than the figures need.
 POLL_SECONDS = 0.2
 
 
 class TrackingHandler:
-    """Hears how notices fare. What is written depends on the set of events alone, so replays change nothing."""
+    """Hears how notices fare. What it writes depends on the set of events alone, so a replay changes nothing."""
 
     def __init__(self, store: Store, metrics: TrackingMetrics) -> None:
         self._store = store
@@ -44,7 +46,7 @@ class TrackingHandler:
         blocks = [w.notices for w in work if w.notices is not None and w.notices.notices]
         if blocks:
             await self._take(connection, blocks)
-        heard = _highest(row for w in work for row in w.totals)
+        heard = highest(row for w in work for row in w.totals)
         if heard:
             await self._store.keep_totals(connection, heard)
         for w in work:
@@ -68,10 +70,10 @@ class TrackingHandler:
             await self._join(connection, block, numbers, deltas)
         for source, scopes in sorted(deltas.items()):
             moves = {scope: changes for scope, changes in scopes.items() if any(changes.values())}
-            await move_totals(connection, moves, source, COUNTERS)
+            await move_totals(connection, moves, source, COUNTERS["tracking"])
 
     async def _copy(self, connection: Connection, blocks: Sequence[Outcomes], numbers: Mapping[str, int]) -> bool:
-        """Write the usual case, rows that are all new, the fast way; tells whether it was one."""
+        """Write rows the fast way if all are new, which is usual. Return False, and write nothing, where one is not."""
         try:
             async with connection.transaction():  # a savepoint: a row that is there already costs the COPY alone
                 await self._store.copy_outcomes(connection, blocks, numbers)
@@ -86,7 +88,7 @@ class TrackingHandler:
         new: dict[bytes, Finding] = {}
         for finding in block.findings():
             new[finding.notice] = better(new[finding.notice], finding) if finding.notice in new else finding
-        while new:  # once, unless a row that was not there to be locked is there now
+        while new:  # again only for rows that another process added after this one had looked for them
             known = await self._store.lock_notices(connection, new)
             joined = [better(known[notice], new[notice]) for notice in known]
             changed = [finding for finding in joined if finding != known[finding.notice]]
@@ -99,52 +101,29 @@ class TrackingHandler:
             new = {finding.notice: finding for finding in fresh if finding.notice not in added}
 
 
-def _highest(rows: Iterable[TotalsRow]) -> list[TotalsRow]:
-    highest: dict[tuple[str, str, str], TotalsRow] = {}
-    for row in rows:
-        key = row.scope, row.stage, row.source
-        if key not in highest or row.sequence > highest[key].sequence:
-            highest[key] = row
-    return list(highest.values())
-
-
-class Control(Protocol):
-    """Incidents and cohorts as they are known now (the global table of incidents)."""
-
-    loaded: asyncio.Event  # all that was said before this process began is known
-
-    def get(self, key: tuple[str, ...]) -> Any | None:
-        """Return an entry, None where there is none."""
-        ...
-
-    def items(self) -> Iterable[tuple[tuple[str, ...], Any]]:
-        """Return all entries."""
-        ...
-
-
 class Ledgers:
     """The ledger of an incident, or of all: what every stage counted, put beside what was declared."""
 
     def __init__(
-        self, pool: Pool, store: Store, control: Control, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self, pool: Pool, store: Store, incidents: Incidents, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> None:
         self._pool = pool
         self._store = store
-        self._control = control
+        self._incidents = incidents
         self._sleep = sleep
 
     def known(self) -> bool:
         """Tell whether an incident that is not known here is one that is not known at all."""
-        return self._control.loaded.is_set()
+        return self._incidents.loaded.is_set()
 
     def incidents(self) -> list[Incident]:
-        """Return the incidents that are known, by id."""
-        found = [value for key, value in self._control.items() if key[0] == "incident" and len(key) == 2]
+        """Return the incidents that are known, in the order of their ids."""
+        found = [value for key, value in self._incidents.items() if key[0] == "incident" and len(key) == 2]
         return sorted(found, key=lambda incident: str(incident.incident_id))
 
     async def of(self, incident_id: str) -> Ledger | None:
         """Return the ledger of an incident, None where it is not known."""
-        incident = self._control.get(("incident", incident_id))
+        incident = self._incidents.get(("incident", incident_id))
         return (await self._draw_up([incident], f"{incident_id}/"))[0] if incident else None
 
     async def all(self) -> list[Ledger]:
@@ -153,7 +132,7 @@ class Ledgers:
 
     async def _draw_up(self, incidents: Sequence[Incident], prefix: str) -> list[Ledger]:
         heard, broken = await self._settled(prefix)
-        cohorts = [value for key, value in self._control.items() if key[0] == "cohort"]
+        cohorts = [value for key, value in self._incidents.items() if key[0] == "cohort"]
         return [
             ledger_of(i.incident_id, i.title, [c for c in cohorts if c.incident_id == i.incident_id], heard, broken)
             for i in incidents

@@ -1,17 +1,19 @@
 """The ledger: where every member of every cohort stands. A pure function of each stage's highest totals.
 
-Each figure is counted from the events of its own stage. Totals of different stages travel apart, so now and then a
-later stage is heard before an earlier one; what it says implies what the earlier one will say (`Heard.lifted`).
+Each figure is counted from the events of its own stage. Totals of different stages travel apart, so a later stage is
+sometimes heard before an earlier one; what it says implies what the earlier one is going to say (`Heard.lifted`).
 """
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, fields, replace
-from typing import NamedTuple
+from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from services.core.cohort import Cohort
+from services.core.ledger import Disposition, HoldReason
 
-__all__ = ["CohortLine", "Heard", "Ledger", "Line", "Totals", "hear", "ledger_of"]
+__all__ = ["NO_HOLDS", "CohortLine", "Heard", "Holds", "Ledger", "Line", "Totals", "hear", "ledger_of"]
 
 
 class Totals(NamedTuple):
@@ -23,27 +25,33 @@ class Totals(NamedTuple):
     first_at: int  # ms since 1970: when the first was counted
 
 
+Holds = Mapping[HoldReason, int]  # held members by what they wait for; every reason is in it
+NO_HOLDS: Final[Holds] = MappingProxyType(dict.fromkeys(HoldReason, 0))
+
+
+def _no_holds() -> Holds:
+    return NO_HOLDS
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What was heard of one cohort, each figure from the events of its own stage."""
 
-    received: int = 0  # intake
+    received: int = 0  # counted by intake
     rejected: int = 0
     accepted: int = 0
-    released: int = 0  # deduplication; each member it has seen is in exactly one of these six
+    released: int = 0  # by deduplication: each member that it has seen is in one of these three, or held
     merged: int = 0
     suppressed: int = 0
-    held_unreleased: int = 0
-    held_unreachable: int = 0
-    held_not_at_address: int = 0
-    notified: int = 0  # tracking
+    notified: int = 0  # by tracking
     exhausted: int = 0
+    holds: Holds = field(default_factory=_no_holds)
     first_at: int | None = None  # ms since 1970: when intake counted the first record
 
     @property
     def held(self) -> int:
         """Members that wait, whatever for."""
-        return self.held_unreleased + self.held_unreachable + self.held_not_at_address
+        return sum(self.holds.values())
 
     @property
     def seen(self) -> int:
@@ -58,7 +66,7 @@ class Heard:
     @property
     def agrees(self) -> bool:
         """Tell whether the stages' figures can all be true at once."""
-        figures = [getattr(self, name) for name in _FIGURES]
+        figures = [*(getattr(self, name) for name in _FIGURES), *self.holds.values()]
         ends = self.notified + self.exhausted
         return (
             min(figures) >= 0
@@ -70,34 +78,38 @@ class Heard:
     def lifted(self) -> "Heard":
         """Raise what an earlier stage said to what a later one implies: its message is on the way.
 
-        Who was notified was released, so is no longer unseen, held or merged; who was seen was accepted.
+        A member that was notified was released, so it is no longer unseen, held or merged; one that was seen was
+        accepted.
         """
         released = max(self.released, self.notified + self.exhausted)
         excess = released - self.released - max(0, self.accepted - self.seen)
-        lifted = replace(self, released=released)
-        for name in ("held_unreleased", "held_unreachable", "held_not_at_address", "merged"):
-            taken = max(0, min(excess, getattr(lifted, name)))
-            lifted = replace(lifted, **{name: getattr(lifted, name) - taken})
-            excess -= taken
+        holds = {}
+        for reason, count in self.holds.items():
+            holds[reason] = count - max(0, min(excess, count))
+            excess -= count - holds[reason]
+        merged = self.merged - max(0, min(excess, self.merged))
+        lifted = replace(self, released=released, holds=holds, merged=merged)
         accepted = max(self.accepted, lifted.seen)
         return replace(lifted, accepted=accepted, received=max(self.received, self.rejected + accepted))
 
 
-_FIGURES = tuple(f.name for f in fields(Heard) if f.name != "first_at")
-_STAGES = {"intake": _FIGURES[:3], "deduplication": _FIGURES[3:9], "tracking": _FIGURES[9:]}
+_FIGURES = tuple(f.name for f in fields(Heard) if f.name not in {"holds", "first_at"})
 
 
 def hear(rows: Iterable[Totals]) -> dict[str, Heard]:
-    """Add up the sources of each stage, by scope."""
+    """Add up the sources of each stage, by scope. Each counter is one stage's alone, so names do not meet."""
     figures: dict[str, Counter[str]] = {}
     first: dict[str, int] = {}
     for row in rows:
-        mine = figures.setdefault(row.scope, Counter())
-        for name in _STAGES.get(row.stage, ()):
-            mine[name] += row.counts.get(name, 0)
+        figures.setdefault(row.scope, Counter()).update(row.counts)
         if row.stage == "intake":
             first[row.scope] = min(row.first_at, first.get(row.scope, row.first_at))
-    return {scope: Heard(**counts, first_at=first.get(scope)) for scope, counts in figures.items()}
+    return {scope: _heard(counts, first.get(scope)) for scope, counts in figures.items()}
+
+
+def _heard(counts: Mapping[str, int], first_at: int | None) -> Heard:
+    holds = {reason: counts[reason.counter] for reason in HoldReason}
+    return Heard(**{name: counts[name] for name in _FIGURES}, holds=holds, first_at=first_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +124,22 @@ class Line:
     notified: int = 0
     merged: int = 0
     suppressed: int = 0
-    held: int = 0
     in_flight: int = 0
     exhausted: int = 0
-    held_unreleased: int = 0
-    held_unreachable: int = 0
-    held_not_at_address: int = 0
+    holds: Holds = field(default_factory=_no_holds)
+
+    @property
+    def held(self) -> int:
+        """Members that wait, whatever for."""
+        return sum(self.holds.values())
+
+    def standing(self) -> dict[Disposition, int]:
+        """Return the accepted members by where they stand."""
+        return {disposition: getattr(self, disposition.name.lower()) for disposition in Disposition}
 
     def __add__(self, other: "Line") -> "Line":
-        return Line(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Line)))
+        figures = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(Line) if f.name != "holds"}
+        return Line(**figures, holds={reason: self.holds[reason] + other.holds[reason] for reason in HoldReason})
 
 
 class CohortLine(NamedTuple):
@@ -166,7 +185,7 @@ def ledger_of(
 ) -> Ledger:
     """Draw up the ledger of an incident. `broken` scopes disagree although nothing is on the way any more.
 
-    Those show their figures as they are; the others' are lifted to what later stages imply.
+    Broken scopes show their figures as they are; those of the others are lifted to what later stages imply.
     """
     known: dict[str, Cohort | None] = {f"{incident_id}/{cohort.cohort_id}": cohort for cohort in cohorts}
     scopes = known | {scope: known.get(scope) for scope in heard if scope.startswith(f"{incident_id}/")}
@@ -186,7 +205,7 @@ def _line(heard: Heard, declared: int | None) -> Line:
     return Line(
         declared=declared,
         missing=declared - heard.received,
-        held=heard.held,
         in_flight=heard.in_flight,
+        holds=heard.holds,
         **{name: getattr(heard, name) for name in _FIGURES if name != "released"},
     )

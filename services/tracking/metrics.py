@@ -7,23 +7,13 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from services.tracking.domain import KINDS
-from services.tracking.ledger import CohortLine, Ledger
+from services.tracking.ledger import Ledger, Line
 
 __all__ = ["LedgerMetrics", "TrackingMetrics"]
 
 # More cohorts than a dashboard can show; those beyond are added up per incident, so that series stay few.
 _MAX_COHORTS = 200
 _OTHERS = "_others"  # no cohort can have this id
-_DISPOSITIONS = {
-    "notified": "notified",
-    "merged": "merged",
-    "suppressed": "suppressed",
-    "held": "held",
-    "inFlight": "in_flight",
-    "exhausted": "exhausted",
-    "rejected": "rejected",
-    "missing": "missing",
-}
 
 
 class TrackingMetrics:
@@ -95,16 +85,17 @@ class LedgerMetrics(Collector):
         )
 
 
-def _figures(line: CohortLine) -> dict[str, int]:
-    return {disposition: getattr(line.line, name) for disposition, name in _DISPOSITIONS.items()}
+def _figures(line: Line) -> dict[str, int]:
+    """Return the declared members of a line by where they stand."""
+    accepted = {disposition.value: members for disposition, members in line.standing().items()}
+    return accepted | {"rejected": line.rejected, "missing": line.missing}
 
 
 def _bounded(ledgers: Sequence[Ledger]) -> Iterator[tuple[str, str, dict[str, int]]]:
     left = _MAX_COHORTS
     for ledger in ledgers:
         for cohort in ledger.cohorts[:left]:
-            yield ledger.incident_id, cohort.cohort_id, _figures(cohort)
+            yield ledger.incident_id, cohort.cohort_id, _figures(cohort.line)
         if others := ledger.cohorts[left:]:
-            summed = [_figures(cohort) for cohort in others]
-            yield ledger.incident_id, _OTHERS, {name: sum(f[name] for f in summed) for name in _DISPOSITIONS}
+            yield ledger.incident_id, _OTHERS, _figures(sum((cohort.line for cohort in others), Line()))
         left = max(0, left - len(ledger.cohorts))

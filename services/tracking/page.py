@@ -5,6 +5,7 @@ from datetime import datetime
 from html import escape
 from typing import NamedTuple
 
+from services.core.ledger import Disposition
 from services.tracking.ledger import CohortLine, Ledger, Line
 
 __all__ = ["REFRESH_SECONDS", "render"]
@@ -39,12 +40,7 @@ _BALANCED = (
     "Nobody has dropped out."
 )
 # What a bar shows, from good to open.
-_SEGMENTS = ("notified", "merged", "suppressed", "held", "in_flight", "exhausted", "rejected", "missing")
-_REASONS = (
-    ("held_unreleased", "not released"),
-    ("held_unreachable", "unreachable"),
-    ("held_not_at_address", "not at address"),
-)
+_SEGMENTS = (*(disposition.name.lower() for disposition in Disposition), "rejected", "missing")
 
 
 def render(ledgers: Sequence[Ledger], at: datetime, *, refresh: bool) -> str:
@@ -97,7 +93,7 @@ def _edge(term: _Term) -> str:
 
 
 def _sums(total: Line) -> str:
-    """Say in four figures how it stands."""
+    """Return the four figures that say how an incident stands."""
     due = total.accepted - total.merged - total.suppressed  # records that a notice of their own is due for
     figures = {
         "of the people have been told": _percent(total.notified, due),
@@ -128,7 +124,7 @@ def _cell(term: _Term, line: Line) -> str:
     if term.name == "missing" and value < 0:
         notes = ["surplus"]
     if term.name == "held":
-        notes = [f"{_number(getattr(line, name))} {reason}" for name, reason in _REASONS if getattr(line, name)]
+        notes = [f"{_number(members)} {reason.value}" for reason, members in line.holds.items() if members]
     return _number(value) + "".join(f'<span class="note">{note}</span>' for note in notes)
 
 

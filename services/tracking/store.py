@@ -7,18 +7,20 @@ from pathlib import Path
 
 import orjson
 
+from services.core.ledger import COUNTERS
 from services.kit.postgres import Connection, Queries, binary_copy
 from services.kit.stage import TotalsRow
-from services.tracking.domain import COUNTERS, Finding, Outcomes
+from services.tracking.domain import Finding, Outcomes
 from services.tracking.ledger import Totals
 
 __all__ = ["Store"]
 
+_QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 
 _COLUMNS = ("at", "cohort", "revision", "attempt", "state", "channel", "counted", "notice", "member")
 # All of a row of `notices` in COPY's binary format but its two ids, sizes before values.
 _HEAD = struct.Struct(">hiqiiiiiiihihib")
-# Rows in the order of their keys find their places in the index next to each other: a third less work for PostgreSQL.
+# Rows are written in the order of their keys: neighbours in the index cost PostgreSQL a third less work.
 _BY_NOTICE = itemgetter(slice(_HEAD.size + 4, _HEAD.size + 20))
 _ID = struct.pack(">i", 16)
 _POSTGRES_EPOCH_MS = 946_684_800_000  # 2000-01-01, where PostgreSQL's timestamps count from
@@ -27,48 +29,51 @@ _POSTGRES_EPOCH_MS = 946_684_800_000  # 2000-01-01, where PostgreSQL's timestamp
 class Store:
     """Reads and writes tracking's own schema on the connection that it is given."""
 
-    def __init__(self) -> None:
-        self._queries = Queries.load(Path(__file__).with_name("queries.sql"))
-
-    async def number_cohorts(self, db: Connection, scopes: Collection[str]) -> dict[str, int]:
+    async def number_cohorts(self, connection: Connection, scopes: Collection[str]) -> dict[str, int]:
         """Return each scope its number, a new one where it has none."""
-        numbers = await self._numbers(db, scopes)
+        numbers = await self._numbers(connection, scopes)
         if len(numbers) < len(scopes):
-            await db.execute(self._queries["add_cohorts"], [scope for scope in scopes if scope not in numbers])
-            numbers = await self._numbers(db, scopes)
+            await connection.execute(_QUERIES["add_cohorts"], [scope for scope in scopes if scope not in numbers])
+            numbers = await self._numbers(connection, scopes)
         return numbers
 
-    async def _numbers(self, db: Connection, scopes: Collection[str]) -> dict[str, int]:
-        return {row[0]: row[1] for row in await db.fetch(self._queries["number_cohorts"], list(scopes))}
+    async def _numbers(self, connection: Connection, scopes: Collection[str]) -> dict[str, int]:
+        return {row[0]: row[1] for row in await connection.fetch(_QUERIES["number_cohorts"], list(scopes))}
 
-    async def copy_outcomes(self, db: Connection, blocks: Sequence[Outcomes], numbers: Mapping[str, int]) -> None:
+    async def copy_outcomes(
+        self, connection: Connection, blocks: Sequence[Outcomes], numbers: Mapping[str, int]
+    ) -> None:
         """Write all notices of the blocks as new rows. Raises UniqueViolationError where one is there already."""
         rows = [row for block in blocks for row in _packed(block, numbers)]
         rows.sort(key=_BY_NOTICE)
-        await db.copy_to_table("notices", source=binary_copy(rows), columns=_COLUMNS, format="binary")
+        await connection.copy_to_table("notices", source=binary_copy(rows), columns=_COLUMNS, format="binary")
 
-    async def lock_notices(self, db: Connection, notices: Collection[bytes]) -> dict[bytes, Finding]:
-        """Lock the known ones among these notices, and give what is known of them."""
-        rows = await db.fetch(self._queries["lock_notices"], list(notices))
+    async def lock_notices(self, connection: Connection, notices: Collection[bytes]) -> dict[bytes, Finding]:
+        """Lock the rows that there are of these notices, and return what is known of them."""
+        rows = await connection.fetch(_QUERIES["lock_notices"], list(notices))
         return {row["notice"]: Finding(*row) for row in rows}
 
-    async def add_notices(self, db: Connection, findings: Sequence[Finding], numbers: Mapping[str, int]) -> set[bytes]:
-        """Write new rows; returns the notices that had none."""
-        added = await db.fetch(self._queries["add_notices"], *_columns(findings, numbers))
+    async def add_notices(
+        self, connection: Connection, findings: Sequence[Finding], numbers: Mapping[str, int]
+    ) -> set[bytes]:
+        """Write new rows; return the notices that had none."""
+        added = await connection.fetch(_QUERIES["add_notices"], *_columns(findings, numbers))
         return {row["notice"] for row in added}
 
-    async def change_notices(self, db: Connection, findings: Sequence[Finding], numbers: Mapping[str, int]) -> None:
+    async def change_notices(
+        self, connection: Connection, findings: Sequence[Finding], numbers: Mapping[str, int]
+    ) -> None:
         """Write what is known now of notices whose rows are locked."""
-        await db.execute(self._queries["change_notices"], *_columns(findings, numbers))
+        await connection.execute(_QUERIES["change_notices"], *_columns(findings, numbers))
 
-    async def keep_totals(self, db: Connection, rows: Collection[TotalsRow]) -> None:
+    async def keep_totals(self, connection: Connection, rows: Collection[TotalsRow]) -> None:
         """Keep totals where they are higher than those known; one row a source and scope."""
         values = [(r.scope, r.stage, r.source, r.sequence, orjson.dumps(r.counts).decode(), r.at) for r in rows]
-        await db.execute(self._queries["keep_totals"], *zip(*values, strict=True))
+        await connection.execute(_QUERIES["keep_totals"], *zip(*values, strict=True))
 
-    async def read_totals(self, db: Connection, prefix: str) -> list[Totals]:
+    async def read_totals(self, connection: Connection, prefix: str) -> list[Totals]:
         """Return what every stage counted of scopes that begin with `prefix`, as of one moment."""
-        rows = await db.fetch(self._queries["read_totals"], prefix)
+        rows = await connection.fetch(_QUERIES["read_totals"], prefix)
         return [Totals(row["stage"], row["scope"], _named(row["counts"]), row["first_at"]) for row in rows]
 
 
@@ -90,7 +95,7 @@ def _packed(block: Outcomes, numbers: Mapping[str, int]) -> list[bytes]:
 
 def _named(counts: Mapping[str, int] | list[int]) -> Mapping[str, int]:
     # A row of our own that was written before a counter was added is shorter.
-    return dict(zip(COUNTERS, counts, strict=False)) if isinstance(counts, list) else counts
+    return dict(zip(COUNTERS["tracking"], counts, strict=False)) if isinstance(counts, list) else counts
 
 
 def _columns(findings: Sequence[Finding], numbers: Mapping[str, int]) -> list[list[object]]:

@@ -1,6 +1,6 @@
 """Columns on the wire: how ids, names, numbers, slots and times of many people are packed, and what is refused.
 
-Only codecs touch `notification.v1`. Whatever cannot be understood raises InvalidMessage.
+What cannot be understood raises InvalidMessage.
 """
 
 import struct
@@ -16,10 +16,14 @@ from services.core.ids import ID_BYTES
 from services.kit.errors import InvalidMessage
 
 __all__ = [
+    "LAST_MOMENT",
     "MASK",
     "SMALL",
+    "V",
     "check_names",
+    "column",
     "indexed",
+    "looked_up",
     "moment",
     "parse",
     "slots_from_wire",
@@ -27,7 +31,8 @@ __all__ = [
     "split_ids",
 ]
 
-# What PostgreSQL's columns hold. A block that says more was corrupted, and must not fail in the middle of a batch.
+# The largest numbers that PostgreSQL's columns hold. A block with a larger one was corrupted: it is refused when it is
+# read, and does not fail in the middle of a batch.
 SMALL, _INTEGER, MASK = 2**15 - 1, 2**31 - 1, 2**63 - 1
 LAST_MOMENT = 253_402_300_799_999  # ms: the end of the year 9999, where Python's clock ends
 _NAME_LENGTH = 64  # characters of an id; languages and stages are shorter
@@ -37,7 +42,7 @@ V = TypeVar("V")
 
 
 def parse(message: M, value: bytes | None) -> M:
-    """Read `value` into `message`. Raises InvalidMessage("undecodable") where it is not one, or a tombstone."""
+    """Read `value` into `message`. Raises InvalidMessage: tombstone where there is no value, or undecodable."""
     if value is None:
         raise InvalidMessage("tombstone")
     try:
@@ -67,7 +72,7 @@ def indexed(values: Sequence[str]) -> tuple[list[str], list[int]]:
 
 
 def looked_up(names: Sequence[str], rows: Sequence[int], count: int) -> list[str]:
-    """Undo `indexed`. Raises InvalidMessage where a position points nowhere, or a name can be none."""
+    """Undo `indexed`. Raises InvalidMessage where a position points nowhere, or a name cannot be one."""
     if len(rows) != count or (rows and max(rows) >= len(names)):
         raise InvalidMessage("column-length")
     check_names(*names)
@@ -90,7 +95,7 @@ def slots_to_wire(slots: Sequence[int]) -> list[int]:
 
 
 def slots_from_wire(relative: Sequence[int], count: int) -> list[int]:
-    """Undo `slots_to_wire`; where none are given at all, nobody's data is in the vault. Raises InvalidMessage."""
+    """Undo `slots_to_wire`; no slots at all mean that nobody's data is in the vault. Raises InvalidMessage."""
     slots = list(accumulate(relative)) if relative else [0] * count
     if len(slots) != count:
         raise InvalidMessage("column-length")
@@ -100,14 +105,14 @@ def slots_from_wire(relative: Sequence[int], count: int) -> list[int]:
 
 
 def check_names(*names: str) -> None:
-    """Check ids of incidents, cohorts, languages or stages. Raises InvalidMessage for what can be none of them."""
+    """Check ids of incidents, cohorts, languages or stages. Raises InvalidMessage where one cannot be such an id."""
     for name in names:
         if len(name) > _NAME_LENGTH or not name.isprintable() or "/" in name:
             raise InvalidMessage("invalid-name")
 
 
 def moment(at: int) -> int:
-    """Return a time in ms since 1970. Raises InvalidMessage where it is none."""
+    """Return a time in ms since 1970. Raises InvalidMessage where no clock can show it."""
     if not 0 <= at <= LAST_MOMENT:
         raise InvalidMessage("number-range")
     return at

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from services.core.channel import Channel, channel_named
+from services.core.channel import CHANNEL_NAMES, Channel, channel_named
 from services.core.facts import MAX_CATEGORIES
 from services.core.incident import CONTENT_BLOCKS, Controller, DataCategory, Incident
 
@@ -15,6 +15,7 @@ __all__ = ["InvalidDocument", "normal_form", "parse_incident"]
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+_CHANNEL_NAMES = ", ".join(CHANNEL_NAMES.values())
 _KEYS = {
     "title", "awareAt", "occurredAt", "controller", "languages", "channels", "compromisedChannels",
     "dataCategories", "content", "fourEyes",
@@ -63,7 +64,10 @@ def parse_incident(incident_id: str, version: int, document: Any) -> Incident:
 
 
 class _Check:
-    """Reads parts and gathers faults; returns a harmless value where there is one, for `parse_incident` raises then."""
+    """Reads the parts of a document and gathers their faults.
+
+    A faulty part is read as a harmless value: `parse_incident` raises at the end, so that nobody sees it.
+    """
 
     def __init__(self) -> None:
         self.problems: list[dict[str, str]] = []
@@ -123,13 +127,13 @@ class _Check:
     def channels(self, value: Any, field: str, *, required: bool = False) -> tuple[Channel, ...]:
         found: list[Channel] = []
         if not isinstance(value, list) or (required and not value):
-            self.fail(field, "must be a list of portal, email, letter")
+            self.fail(field, f"must be a list of {_CHANNEL_NAMES}")
             return ()
         for at, name in enumerate(value):
             try:
                 found.append(channel_named(name))
             except (KeyError, TypeError):
-                self.fail(f"{field}[{at}]", "must be one of portal, email, letter")
+                self.fail(f"{field}[{at}]", f"must be one of {_CHANNEL_NAMES}")
         if len(set(found)) != len(found):
             self.fail(field, "names a channel twice")
         return tuple(found)

@@ -1,5 +1,9 @@
 """Incidents and cohorts as every room hears of them: `heraut.incidents.changed.v1`."""
 
+import asyncio
+from collections.abc import Iterable
+from typing import Any, Protocol
+
 import orjson
 from notification.topics import INCIDENTS_CHANGED
 from notification.v1 import intake_pb2
@@ -12,7 +16,25 @@ from services.kit.process import Service
 from services.wire.columns import parse
 from services.wire.incident_document import InvalidDocument, parse_incident
 
-__all__ = ["decode_incidents", "encode_cohort", "encode_incident", "follow_incidents"]
+__all__ = ["Incidents", "decode_incidents", "encode_cohort", "encode_incident", "entries_of", "follow_incidents"]
+
+
+class Incidents(Protocol):
+    """What incidents and cohorts say now: the global table that `follow_incidents` keeps; keys as in `entries_of`."""
+
+    loaded: asyncio.Event  # all that was said before this process began is known
+
+    def get(self, key: tuple[str, ...]) -> Any | None:
+        """Return the newest entry that is known, None where there is none."""
+        ...
+
+    def items(self) -> Iterable[tuple[tuple[str, ...], Any]]:
+        """Return all keys with their entries."""
+        ...
+
+    async def wait_for(self, key: tuple[str, ...], version: int = 1) -> Any:
+        """Return the entry once this version, or a later one, is known. Raises RetryableError where that takes long."""
+        ...
 
 
 def encode_incident(incident_id: str, version: int, document: bytes) -> bytes:
@@ -37,20 +59,23 @@ def encode_cohort(cohort: Cohort) -> bytes:
 
 
 def decode_incidents(value: bytes | None) -> list[Entry]:
-    """Read a block of `heraut.incidents.changed.v1` into rows of the global table. Raises InvalidMessage.
-
-    Keys: ("incident", id, version) never changes; ("incident", id) and ("cohort", incident, cohort) are the newest.
-    """
+    """Read a block of `heraut.incidents.changed.v1` into rows of the global table. Raises InvalidMessage."""
     block = parse(intake_pb2.IncidentsChanged(), value)
-    entries = []
-    for change in block.incidents:
-        incident = _incident(change)
-        entries.append(Entry(("incident", incident.incident_id, str(incident.version)), 1, incident))
-        entries.append(Entry(("incident", incident.incident_id), incident.version, incident))
-    for changed in block.cohorts:
-        cohort = _cohort(changed)
-        entries.append(Entry(("cohort", cohort.incident_id, cohort.cohort_id), cohort.version, cohort))
-    return entries
+    known: list[Incident | Cohort] = [*map(_incident, block.incidents), *map(_cohort, block.cohorts)]
+    return [entry for one in known for entry in entries_of(one)]
+
+
+def entries_of(known: Incident | Cohort) -> list[Entry]:
+    """Return the rows of the global table for one version of an incident or a cohort.
+
+    ("incident", id, version) never changes; ("incident", id) and ("cohort", incident id, cohort id) are the newest.
+    """
+    if isinstance(known, Cohort):
+        return [Entry(("cohort", known.incident_id, known.cohort_id), known.version, known)]
+    return [
+        Entry(("incident", known.incident_id, str(known.version)), 1, known),
+        Entry(("incident", known.incident_id), known.version, known),
+    ]
 
 
 def _incident(change: intake_pb2.IncidentChanged) -> Incident:

@@ -1,9 +1,13 @@
 """Columns of notices as they travel from deduplication to routing to dispatch."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
+from notification.topics import TOPIC
 from notification.v1 import common_pb2
 
+from services.core.channel import CHANNELS, Channel
 from services.core.ids import ID_BYTES
 from services.core.notices import Notices
 from services.kit.errors import InvalidMessage
@@ -22,7 +26,12 @@ from services.wire.columns import (
     split_ids,
 )
 
-__all__ = ["notices_from_wire", "notices_to_wire"]
+__all__ = ["ROUTED_TOPICS", "notices_from_wire", "notices_to_wire"]
+
+# The topic of each channel's attempts. A channel without a topic of its own in proto/topics is a KeyError at import.
+ROUTED_TOPICS: Final[Mapping[Channel, str]] = MappingProxyType(
+    {channel: TOPIC[f"heraut.notices.routed.{channel.label}.v1"].name for channel in CHANNELS}
+)
 
 
 def notices_to_wire(notices: Notices) -> common_pb2.Notices:

@@ -1,6 +1,6 @@
 """Counts as they travel between rooms: `heraut.totals.changed.v1`, and the counts that ride along in blocks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from notification.v1 import common_pb2
 
@@ -8,7 +8,7 @@ from services.kit.errors import InvalidMessage
 from services.kit.stage import TotalsRow
 from services.wire.columns import MASK, check_names, moment, parse
 
-__all__ = ["decode_totals", "encode_totals", "totals_from_wire", "totals_to_wire"]
+__all__ = ["decode_totals", "encode_totals", "highest", "totals_from_wire", "totals_to_wire"]
 
 
 def totals_to_wire(row: TotalsRow) -> common_pb2.Totals:
@@ -45,3 +45,13 @@ def encode_totals(rows: Sequence[TotalsRow]) -> bytes:
 def decode_totals(value: bytes | None) -> list[TotalsRow]:
     """Read a block of `heraut.totals.changed.v1`. Raises InvalidMessage."""
     return [totals_from_wire(row) for row in parse(common_pb2.TotalsChanged(), value).totals]
+
+
+def highest(rows: Iterable[TotalsRow]) -> list[TotalsRow]:
+    """Return the row with the highest sequence of each (stage, source, scope): the one that holds."""
+    found: dict[tuple[str, str, str], TotalsRow] = {}
+    for row in rows:
+        kept = found.get((row.stage, row.source, row.scope))
+        if kept is None or row.sequence > kept.sequence:
+            found[row.stage, row.source, row.scope] = row
+    return list(found.values())

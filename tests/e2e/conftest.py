@@ -1,4 +1,4 @@
-"""What all tests of the whole have in common."""
+"""Fixtures of the end-to-end tests."""
 
 import asyncio
 from collections.abc import Iterator
@@ -11,6 +11,6 @@ from services.kit.postgres.embedded import EmbeddedPostgres
 
 @pytest.fixture(autouse=True)
 def no_database_left(tmp_path: Path) -> Iterator[None]:
-    """Destroy the database of the test's data directory: root's lies elsewhere, where nobody would look for it."""
+    """Destroy the database of the test's data directory; as root its files are in another folder."""
     yield
     asyncio.run(EmbeddedPostgres(tmp_path).destroy())

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from services.demo.stack import without_settings
 from services.kit.postgres.embedded import EmbeddedPostgres
 
 HERAUT = [sys.executable, "-m", "services.cli"]
@@ -19,20 +20,19 @@ READY_SECONDS = 120.0
 
 
 def environ(**changes: str) -> dict[str, str]:
-    """Return this environment without its settings of Heraut, any free ports, and `changes`."""
-    bare = {name: value for name, value in os.environ.items() if not name.startswith("HERAUT_")}
-    return bare | {"HERAUT_HTTP_PORT": "0"} | changes
+    """Return the environment of a process: this one's without settings of Heraut, any free ports, and `changes`."""
+    return without_settings(os.environ) | {"HERAUT_HTTP_PORT": "0"} | changes
 
 
 def heraut(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+    """Run a command and return what it printed and its exit status."""
     return subprocess.run(  # noqa: S603 - our own command
         [*HERAUT, *arguments], capture_output=True, text=True, timeout=900, check=False, env=environ(**changes)
     )
 
 
 def heraut_json(*arguments: str, **changes: str) -> Any:
-    """Run a command with --json, which must succeed, and give what it printed."""
+    """Run a command with --json, which must succeed, and return the value that it printed."""
     done = heraut(*arguments, "--json", **changes)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -40,7 +40,7 @@ def heraut_json(*arguments: str, **changes: str) -> Any:
 
 @contextmanager
 def running_up(data: Path, settings: Mapping[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run `heraut up` until the end of the context; returns it once services.json is there."""
+    """Run `heraut up` until the end of the context, which begins once services.json is written."""
     (data / "services.json").unlink(missing_ok=True)
     with (data / "up.log").open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - our own command
@@ -63,7 +63,7 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", data: Path) -> None:
 
 
 def kill_everything(process: "subprocess.Popen[bytes]", data: Path) -> None:
-    """Kill -9: the supervisor, every service that it started, and the database with its backends."""
+    """Kill with SIGKILL the supervisor, every service that it started, and the database with its backends."""
     children = _children(process.pid)
     postgres = EmbeddedPostgres(data).server_pid
     victims = [process.pid, *children, *([postgres, *_children(postgres)] if postgres else [])]

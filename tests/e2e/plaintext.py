@@ -1,4 +1,4 @@
-"""Looks for people in bytes: words that cannot occur by chance, and numbers, in whatever form a program writes them."""
+"""Searches bytes for people: for words that cannot occur by chance, and for numbers, in each form of writing."""
 
 import base64
 import re
@@ -8,8 +8,8 @@ from pathlib import Path
 __all__ = ["Searcher", "files_below"]
 
 _DIGITS = rb"[0-9]{9,11}"
-# As text, in UTF-16 (either byte order), and as PostgreSQL shows bytea of either. A longer run of digits is a time
-# or a size: with thousands of numbers to look for, it would hold one of them by chance now and then.
+# Digits as text, in UTF-16 (either byte order), and in hex, as PostgreSQL shows bytea. A run of more than eleven digits
+# is a time or a size, and would now and then hold one of thousands of numbers by chance.
 _NUMBER_FORMS = (
     (re.compile(rb"(?<![0-9])" + _DIGITS + rb"(?![0-9])"), bytes),
     (re.compile(rb"(?:[0-9]\x00){8,}[0-9]"), lambda found: found[::2]),
@@ -21,8 +21,8 @@ _NUMBER_FORMS = (
 class Searcher:
     """Finds `words` (of ASCII, in small letters) in either case, and `numbers` of nine digits.
 
-    A form of a word costs a search through the data, a number only a look into a set: take words that
-    many records have in common, so that a few of them stand for all.
+    Each form of a word costs a search through the data, and a number costs one look into a set. Take words that
+    many records have in common, so that a few words find all records.
     """
 
     def __init__(self, words: Iterable[str], numbers: Iterable[str]) -> None:
@@ -30,7 +30,7 @@ class Searcher:
         self._numbers = {number.encode() for number in numbers}
 
     def found_in(self, data: bytes) -> set[str]:
-        """Return the words and numbers that are there."""
+        """Return the words and numbers that are in the data."""
         small = data.lower()
         words = {
             word
@@ -48,13 +48,13 @@ class Searcher:
                     yield digits[at : at + 9]
 
     def found_in_files(self, files: Iterable[Path]) -> dict[str, set[str]]:
-        """Return what is there by file, for the files that have something."""
+        """Return the words and numbers of each file that has any."""
         found = ((str(path), self.found_in(path.read_bytes())) for path in files)
         return {path: what for path, what in found if what}
 
 
 def files_below(folder: Path, *, without: Iterable[Path] = ()) -> Iterator[Path]:
-    """Return all files of a folder, whatever their depth, but for those in the folders `without`."""
+    """Return all files in a folder and its subfolders, except those in the folders `without`."""
     spared = set(without)
     for entry in sorted(folder.iterdir()):
         if entry in spared or entry.is_symlink():
@@ -66,14 +66,14 @@ def files_below(folder: Path, *, without: Iterable[Path] = ()) -> Iterator[Path]
 
 
 def _forms(word: str) -> Iterator[bytes]:
-    """Return a word as text (in any encoding that keeps ASCII) and UTF-16 in small letters, and the hex of either."""
+    """Return the forms of a word, in small letters: ASCII, UTF-16, and the hex of each."""
     for cased in (word.encode(), word.upper().encode()):
         spread = b"\0".join(bytes([letter]) for letter in cased)
         yield from (cased.lower(), spread.lower(), cased.hex().encode(), spread.hex().encode())
 
 
 def _base64_forms(word: str) -> Iterator[bytes]:
-    """Return what stays of a word in base64 wherever it begins: the sextets that are all its own."""
+    """Return the part of a word in base64 that does not depend on its neighbours, for each of its three positions."""
     for cased in (word.encode(), word.upper().encode()):
         for before in range(3):
             encoded = base64.b64encode(bytes(before) + cased)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.heraut_process import heraut_json
 
-# Everybody told once, and nobody else's news; the rest of the figures depend on the seed alone.
+# Everybody is told once and their own news; the other figures depend on the seed.
 HOLDS = {"lost": 0, "duplicates": 0, "mixUps": 0, "unexpected": 0, "untold": 0, "balanced": True}
 
 
@@ -30,8 +30,8 @@ def test_everybody_is_told_once_on_the_embedded_log(tmp_path: Path) -> None:
 @pytest.mark.kafka
 @pytest.mark.timeout(900)
 def test_everybody_is_told_once_on_kafka(kafka_bootstrap: str) -> None:
-    """The same over a real Kafka, whose topics the demo makes and takes away."""
-    for seed in ("1", "2"):  # the second one finds the broker as the first one did
+    """The same over a real Kafka, whose topics the demo makes and deletes."""
+    for seed in ("1", "2"):  # the second demo finds a broker without topics again
         result = heraut_json(
             "demo", "--people", "1000", "--log", "kafka", "--seed", seed, HERAUT_KAFKA_BOOTSTRAP_SERVERS=kafka_bootstrap
         )

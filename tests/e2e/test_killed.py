@@ -1,4 +1,4 @@
-"""Everybody is told once although processes are killed all the time: the short form of `python -m loadtests.chaos`."""
+"""Everybody is told once while processes are killed: the short form of `python -m loadtests.chaos`."""
 
 import secrets
 import subprocess
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-# Every one of the fourteen processes is killed once; 6,000 people are about 9,600 records in three waves.
+# Each of the fourteen processes is killed once; 6,000 people are about 9,600 records in three waves.
 _ARGUMENTS = ("--people", "6000", "--kills", "14", "--every", "1.5")
-# Without faults it takes half a minute; the rest is for a machine that others use as well.
+# Seconds. A run takes half a minute without faults; a machine that others use as well takes longer.
 _TIMEOUT = 420
 
 

@@ -1,7 +1,7 @@
 """Nobody can be read in what Heraut keeps: database files, write-ahead log, topics, logs and metrics.
 
-The people of these runs have names, streets and mailboxes that cannot occur by chance, so that a few words
-stand for all of them; their citizen service numbers are looked for one by one.
+The people of these runs have names, streets and mailboxes that cannot occur by chance, so that a search for a few
+words finds all of them. The search looks for each of their citizen service numbers.
 """
 
 import base64
@@ -18,8 +18,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.kafka import broker
 from services.core.rooms import ROOMS
-from services.demo import names
-from services.demo.people import make_people
+from services.demo.made_up import names
+from services.demo.made_up.people import make_people
 from services.demo.stack import Stack, StackWish, open_stack
 from services.kit.postgres.embedded import EmbeddedPostgres
 from tests.e2e.made_up_load import make_load, stack_wish, tell
@@ -29,15 +29,15 @@ from tests.kafka_fixtures import started_broker
 pytestmark = pytest.mark.timeout(600)
 
 PEOPLE, SEED = 2000, 11
-# In any case, in any form: what is left of a name without its accents, of an address without its number.
+# Parts of names and addresses, without accents and numbers; the search takes them in either case and in each form.
 FAMILY, GIVEN, STREET, TOWN, MAILBOX = "kwbzxqd", "vjqxwpt", "zqhxjvr", "bxqvkwf", "xjwqzbn.example"
-WORDS = (FAMILY, GIVEN, STREET, TOWN, MAILBOX, "mp-0000")  # the last one: all portal accounts begin so
-UPSTREAM = "heraut.cohort.v1"  # and its dead letters: they are the sources' own, with members in the open
+WORDS = (FAMILY, GIVEN, STREET, TOWN, MAILBOX, "mp-0000")  # each portal account begins with the last one
+UPSTREAM = "heraut.cohort.v1"  # this topic and its dead letters belong to the sources, and hold members in the open
 
 
 @pytest.fixture
 def searcher(monkeypatch: pytest.MonkeyPatch) -> Searcher:
-    """Let all people who are made up from now on be recognisable, and give what finds them."""
+    """Let all people made up in this test have recognisable names, and return a searcher for them."""
     beginnings = ("Aa", "Bé", "Co", "Dü", "Ë", "Fi", "Ga", "Ho", "Ij", "Jo", "Ka", "Lø")
     monkeypatch.setattr(names, "FAMILY_NAMES", [f"{start}{FAMILY}{end}" for start in beginnings for end in ("", "ë")])
     monkeypatch.setattr(names, "GIVEN_NAMES", [f"{start}{GIVEN}" for start in beginnings])
@@ -48,7 +48,7 @@ def searcher(monkeypatch: pytest.MonkeyPatch) -> Searcher:
 
 
 def test_the_searcher_finds_what_is_planted(searcher: Searcher, tmp_path: Path) -> None:
-    """A name or number in the open is found in each form that programs write, and nothing in its neighbours."""
+    """A name or number is found in each form that programs write, and nothing is found in an innocent file."""
     person = next(person for person in make_people(PEOPLE, SEED) if person.bsn and person.email)
     secret = f"{person.family_name} {person.bsn} {person.email}"
     forms = {
@@ -69,14 +69,14 @@ def test_the_searcher_finds_what_is_planted(searcher: Searcher, tmp_path: Path) 
 
 
 def test_the_searcher_reads_base64(searcher: Searcher) -> None:
-    """Wherever a word begins between the others."""
+    """A word is found in base64, wherever it begins."""
     found = [searcher.found_in(base64.b64encode(b"x" * before + FAMILY.encode() + b"yz")) for before in range(6)]
 
     assert [{FAMILY}] * 6 == found
 
 
 async def test_nobody_can_be_read_on_the_embedded_log(tmp_path: Path, searcher: Searcher) -> None:
-    """Two thousand people are told, and stand nowhere but in the vault, at their sources and at the providers."""
+    """Two thousand people are told, and can be read at their sources and providers alone."""
     async with _told(stack_wish(tmp_path)) as stack:
         found = await _found_while_running(stack, searcher)
 
@@ -85,7 +85,7 @@ async def test_nobody_can_be_read_on_the_embedded_log(tmp_path: Path, searcher: 
 
 @pytest.mark.kafka
 async def test_nobody_can_be_read_on_kafka(tmp_path: Path, searcher: Searcher) -> None:
-    """The same, and they are in no topic and no file of the broker."""
+    """The same, and no topic and no file of the broker holds them."""
     bootstrap = started_broker(tmp_path / "kafka")
     try:
         async with _told(stack_wish(tmp_path, log="kafka", HERAUT_KAFKA_BOOTSTRAP_SERVERS=bootstrap)) as stack:
@@ -98,11 +98,11 @@ async def test_nobody_can_be_read_on_kafka(tmp_path: Path, searcher: Searcher) -
 
 @asynccontextmanager
 async def _told(wish: StackWish) -> AsyncIterator[Stack]:
-    """Run everything, and tell the made-up people."""
+    """Run everything and tell the made-up people; the context begins when all are told."""
     assert wish.data
     load = make_load(wish.data / "cohorts", people=PEOPLE, seed=SEED)
     async with open_stack(wish, load.incident_id) as stack:
-        # Pages in the write-ahead log are compressed, and nobody could say what is in them.
+        # The search cannot read compressed pages of the write-ahead log.
         await _execute(stack.data, "alter system set wal_compression = off", "select pg_reload_conf()")
         await tell(stack, load)
         await _execute(stack.data, "checkpoint")
@@ -119,7 +119,7 @@ async def _execute(data: Path, *statements: str) -> None:
 
 
 async def _found_while_running(stack: Stack, searcher: Searcher) -> dict[str, set[str]]:
-    """Search the tables, as files may hold values compressed, and what every process shows to everybody."""
+    """Search the tables, whose files may hold compressed values, and the pages that every process shows to anybody."""
     found = {f"table {name}": searcher.found_in(content) async for name, content in _tables(stack.data)}
     async with aiohttp.ClientSession() as http:
         for service, url in stack.addresses.items():
@@ -130,7 +130,7 @@ async def _found_while_running(stack: Stack, searcher: Searcher) -> dict[str, se
 
 
 async def _tables(data: Path) -> AsyncIterator[tuple[str, bytes]]:
-    """Return every table as it comes out of the database, in binary: hex of sealed data holds any number by chance."""
+    """Return every table in binary, as hex of sealed data would hold some of the numbers by chance."""
     connection = await asyncpg.connect(EmbeddedPostgres(data).url)
     try:
         rows = await connection.fetch(
@@ -147,7 +147,7 @@ async def _tables(data: Path) -> AsyncIterator[tuple[str, bytes]]:
 
 
 async def _found_in_topics(bootstrap: str, searcher: Searcher) -> dict[str, set[str]]:
-    """Search every record of every topic, as segments are compressed: keys, values and headers."""
+    """Search keys, values and headers of every record, as the broker's files are compressed."""
     found: dict[str, set[str]] = {}
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
     await consumer.start()
@@ -170,7 +170,7 @@ async def _found_in_topics(bootstrap: str, searcher: Searcher) -> dict[str, set[
 
 
 async def _partitions(bootstrap: str) -> list[TopicPartition]:
-    """Return the partitions of all topics, other than the sources' own."""
+    """Return the partitions of all topics but the sources' own."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
@@ -191,13 +191,13 @@ def _parts(record: ConsumerRecord) -> Iterator[bytes]:
 
 
 def _found_on_disk(data: Path, searcher: Searcher) -> dict[str, set[str]]:
-    """Search all files of the data directory, whoever wrote them, but for those that are the people's own.
+    """Search all files of the data directory, except what the sources sent and the providers took.
 
-    Those say that the search works: it finds everybody in what the sources sent and the providers took.
+    Those hold the people in the open, and show that the search works: it must find everybody there.
     """
     sources, providers = data / "cohorts", data / "providers"
     upstream = (data / "kafka").glob(f"**/{UPSTREAM}*")
-    database = EmbeddedPostgres(data).log_file.parent  # elsewhere, where the data directory is closed to its user
+    database = EmbeddedPostgres(data).log_file.parent  # outside the data directory, where its user may not enter that
     spared = [sources, providers, data / "print", *upstream]
     files = [*files_below(data, without=[*spared, database]), *files_below(database)]
     assert [] == [name for name in ("pg_wal", "server.log", "heraut.lock", "intake.log") if not _among(files, name)]

@@ -1,4 +1,4 @@
-"""The check reads what dispatch's adapters really hand over: print files, messages and mail."""
+"""The check reads what dispatch's adapters really hand over: print files, portal messages and e-mails."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -8,18 +8,21 @@ from pathlib import Path
 import pytest
 
 from services.core.facts import Facts
-from services.core.ids import batch_id, format_reference
+from services.core.ids import format_reference, print_job_id
 from services.core.incident import Incident
 from services.core.notices import Notices
-from services.demo.check import check
-from services.demo.expectation import Expectation
-from services.demo.incident import made_up_incident
-from services.demo.people import Person, make_people
-from services.demo.providers import AddressBook, emails, letters, portal_messages
-from services.demo.records import EMAIL_FILE, PORTAL_FILE, RecordFile
+from services.demo.checking.check import check
+from services.demo.checking.hand_over import AddressBook
+from services.demo.checking.letters import letters
+from services.demo.checking.providers import emails, portal_messages
+from services.demo.made_up.expectation import Expectation
+from services.demo.made_up.incident import made_up_incident
+from services.demo.made_up.people import Person, make_people
+from services.demo.provider_records import EMAIL_FILE, PORTAL_FILE, ProviderRecords
+from services.dispatch.channels.email_message import Letterbox
 from services.dispatch.channels.letter import PrintFolder
 from services.dispatch.domain import Contact, Round, Work
-from services.dispatch.wording.plain_text import Letterbox, PlainTexts
+from services.dispatch.wording.plain_text import PlainTexts
 from services.wire.incident_document import parse_incident
 
 NOW = datetime(2026, 8, 20, 9, 30, tzinfo=UTC)
@@ -37,8 +40,8 @@ def _work(expectation: Expectation, incident: Incident) -> Work:
     notices = Notices(incident.incident_id, incident.version)
     for person, facts in zip(expectation.people, expectation.facts, strict=True):
         _add(notices, person, facts)
-    batch = batch_id("letter", [(one, 1) for one in notices.ids])
-    one = Round(0, notices, [0] * len(notices), NOW, batch)
+    print_job = print_job_id("letter", [(one, 1) for one in notices.ids])
+    one = Round(0, notices, [0] * len(notices), NOW, print_job)
     return Work(one, incident, [_contact(person) for person in expectation.people])
 
 
@@ -80,12 +83,12 @@ async def test_letters_are_read_as_their_receivers_would(tmp_path: Path, letter_
 
 
 def test_mail_is_read_as_its_receivers_would(tmp_path: Path) -> None:
-    """Everybody's mail is found in the mail server's record."""
+    """Everybody's e-mail is found in the mail server's records."""
     expectation = _expectation(60)
     for person in expectation.people:
         person.email = person.email or f"somebody{person.number}@example.org"
     work = _work(expectation, _incident())
-    records, letterbox = RecordFile(tmp_path / EMAIL_FILE), Letterbox()
+    records, letterbox = ProviderRecords(tmp_path / EMAIL_FILE), Letterbox()
     for row, contact in enumerate(work.contacts):
         mail = letterbox.mail(work.incident, work.round.notices, row, contact, NOW)
         assert mail
@@ -96,12 +99,12 @@ def test_mail_is_read_as_its_receivers_would(tmp_path: Path) -> None:
 
 
 def test_portal_messages_are_read_as_their_receivers_would(tmp_path: Path) -> None:
-    """Everybody's message is found in the portal's record."""
+    """Everybody's message is found in the portal's records."""
     expectation = _expectation(60)
     for person in expectation.people:
         person.portal_id = person.portal_id or f"mp-{person.number:08d}"
     work = _work(expectation, _incident())
-    records, texts = RecordFile(tmp_path / PORTAL_FILE), PlainTexts()
+    records, texts = ProviderRecords(tmp_path / PORTAL_FILE), PlainTexts()
     for row, contact in enumerate(work.contacts):
         notices = work.round.notices
         wording = texts.wording(work.incident, notices, row)

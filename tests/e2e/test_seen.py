@@ -1,4 +1,4 @@
-"""What happens is seen: a real Prometheus scrapes every service, and no panel of the dashboard stays empty."""
+"""Operators see what happens: a real Prometheus scrapes every service, and no panel of the dashboard stays empty."""
 
 import asyncio
 import json
@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.timeout(600)
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 PIPELINE = DEPLOY / "grafana" / "dashboards" / "pipeline.json"
-# What is promised of each room, beside what every stage has.
+# The metrics that interfaces promise of each room, beside those of every stage.
 PROMISED = {
     "intake": {"intake_members_total"},
     "deduplication": {"deduplication_members_total"},
@@ -34,24 +34,24 @@ PROMISED = {
     "tracking": {"tracking_events_total", "tracking_cohort_members", "tracking_oldest_uninformed_seconds"},
 }
 OF_EVERY_STAGE = ("batch_seconds", "oldest_unprocessed_seconds", "dead_letters_total")
-# How long a panel may stay empty once all are told: some scrapes of a second each, on a busy machine.
+# Seconds that a panel may stay empty once all are told: some scrapes, one a second, on a busy machine.
 SEEN_WITHIN = 60.0
 
 
 @dataclass(slots=True)
 class Seen:
-    """What was there to be seen while people were told."""
+    """What Prometheus and the services showed while people were told."""
 
     services: set[str]
     up: set[str] = field(default_factory=set)
     metrics: dict[str, str] = field(default_factory=dict)  # by service, as scraped
-    empty: set[str] = field(default_factory=set)  # queries that never gave a number
-    nameless: set[str] = field(default_factory=set)  # queries whose lines lack what their legend shows
+    empty: set[str] = field(default_factory=set)  # queries that never returned a number
+    nameless: set[str] = field(default_factory=set)  # queries whose lines lack a label that the legend shows
 
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
-    """Tell 1,500 people while a Prometheus looks on."""
+    """Tell 1,500 people while a Prometheus scrapes all services, and return what was seen."""
     data = tmp_path_factory.mktemp("seen")
     load = make_load(data / "cohorts", people=1500)
     try:
@@ -63,7 +63,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
 
 
 def _not_here(why: str) -> None:
-    """Skip what cannot be had; in CI everything can."""
+    """Skip a test whose program is missing; in CI that is a failure."""
     if os.environ.get("CI") == "true":
         pytest.fail(why)
     pytest.skip(why)
@@ -87,7 +87,7 @@ async def _look_on(data: Path, load: Load) -> Seen:
 async def _until_all_panels_show(
     http: aiohttp.ClientSession, prometheus: str, telling: "asyncio.Task[dict[str, Any]]", seen: Seen
 ) -> None:
-    """Ask every query of the dashboard until each has given a number, or it is too late for that."""
+    """Ask every query of the dashboard until each has returned a number, or `SEEN_WITHIN` is over."""
     legends = dict(_queries())
     seen.empty = set(legends)
     loop = asyncio.get_running_loop()
@@ -113,14 +113,14 @@ def _queries() -> Iterator[tuple[str, str]]:
 
 
 async def _lines(http: aiohttp.ClientSession, prometheus: str, query: str) -> list[dict[str, str]]:
-    """Return the labels of each line that has a number now."""
+    """Return the labels of each line of a query that has a number now."""
     async with http.get(f"{prometheus}/api/v1/query", params={"query": query}) as answer:
         document = await answer.json()
         assert answer.status == 200, f"{query}: {document['error']}"
     return [one["metric"] for one in document["data"]["result"] if not math.isnan(float(one["value"][1]))]
 
 
-async def _up(http: aiohttp.ClientSession, prometheus: str, addresses: dict[str, str]) -> set[str]:
+async def _up(http: aiohttp.ClientSession, prometheus: str, addresses: Mapping[str, str]) -> set[str]:
     """Return the services whose last scrape went well."""
     async with http.get(f"{prometheus}/api/v1/targets", params={"state": "active"}) as answer:
         targets = (await answer.json())["data"]["activeTargets"]
@@ -128,8 +128,8 @@ async def _up(http: aiohttp.ClientSession, prometheus: str, addresses: dict[str,
     return {service for service, url in addresses.items() if url in up}
 
 
-async def _until_all_are_up(http: aiohttp.ClientSession, prometheus: str, addresses: dict[str, str]) -> None:
-    """Wait for the first scrape of each: Prometheus is ready some seconds before it looks at anything."""
+async def _until_all_are_up(http: aiohttp.ClientSession, prometheus: str, addresses: Mapping[str, str]) -> None:
+    """Wait for the first scrape of each service; Prometheus is ready some seconds before it scrapes."""
     async with asyncio.timeout(SEEN_WITHIN):
         while await _up(http, prometheus, addresses) != set(addresses):  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.2)
@@ -141,13 +141,13 @@ async def _text(http: aiohttp.ClientSession, url: str) -> str:
 
 
 def test_every_service_is_scraped(seen: Seen) -> None:
-    """No process runs unseen."""
+    """Prometheus scrapes each process."""
     assert set(STAGES) == seen.services
     assert set(STAGES) == seen.up
 
 
 def test_every_promised_metric_is_at_its_process(seen: Seen) -> None:
-    """Who watches Heraut finds each metric where the interface says that it is."""
+    """An operator finds each metric at the process that the interface names."""
     missing = {}
     for service, room in STAGES.items():
         counted = set(re.findall(r"^# TYPE (\w+) ", seen.metrics[service], re.MULTILINE))
@@ -158,12 +158,12 @@ def test_every_promised_metric_is_at_its_process(seen: Seen) -> None:
 
 
 def test_every_panel_shows_the_load(seen: Seen) -> None:
-    """Every query of the dashboard gives numbers while people are told, with the names that its legend shows."""
+    """Every query of the dashboard returns numbers while people are told, with the labels that its legend shows."""
     assert (set(), set()) == (seen.empty, seen.nameless)
 
 
 def test_every_process_counts_for_its_own_room(seen: Seen) -> None:
-    """A process counts for its own room only, so that nothing is added up twice."""
+    """A process shows metrics of its own room alone, so that no sum counts anything twice."""
     foreign = {
         name
         for service, room in STAGES.items()
@@ -176,12 +176,12 @@ def test_every_process_counts_for_its_own_room(seen: Seen) -> None:
 
 @pytest.mark.parametrize("service", STAGES)
 def test_prometheus_own_tool_finds_nothing_to_say(seen: Seen, service: str) -> None:
-    """Names, units and help texts of all metrics are as Prometheus wants them."""
+    """Names, units and help texts of all metrics follow the rules of Prometheus."""
     assert (0, "") == _promtool("check", "metrics", standard_input=seen.metrics[service])
 
 
 def test_the_configuration_for_containers_is_valid() -> None:
-    """Prometheus would start with it."""
+    """Prometheus starts with the configuration for containers."""
     status, said = _promtool("check", "config", str(DEPLOY / "prometheus" / "prometheus.yml"))
 
     assert (0, True) == (status, "SUCCESS" in said)

@@ -1,4 +1,4 @@
-"""The supervisor keeps its children running and ends them with itself; the children here are small and do nothing."""
+"""The supervisor keeps its children running and ends them with itself. The children of these tests do nothing."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from services.cli.console import Fault
 from services.cli.supervisor import Child, Supervisor
 from services.kit.process.children import start_child, stop_child
 
-# A service as far as the supervisor can see: says where it listens, and that it is ready.
+# A service as the supervisor sees it: it writes its address to the ready file, and answers that it is ready.
 SERVICE = """
 import http.server, os, pathlib, sys
 class Ready(http.server.BaseHTTPRequestHandler):
@@ -51,7 +51,7 @@ async def _until(condition: Callable[[], bool]) -> None:
 
 
 async def test_a_killed_service_comes_back_at_its_address(tmp_path: Path) -> None:
-    """What services.json says stays true after a service died and was started again."""
+    """The address in services.json stays true after a service died and was started again."""
     said: list[str] = []
     child = _child(tmp_path, SERVICE, said)
     stop, ready = asyncio.Event(), asyncio.Event()
@@ -72,7 +72,7 @@ async def test_a_killed_service_comes_back_at_its_address(tmp_path: Path) -> Non
 
 
 async def test_a_wrong_configuration_ends_all(tmp_path: Path) -> None:
-    """A service that says that it is wrongly configured is not started over and over; its words are passed on."""
+    """A service whose settings are wrong is not started again, and the user reads what it said."""
     code = "import sys; print('HERAUT_X is needed', file=sys.stderr); sys.exit(2)"
     with pytest.raises(Fault, match="HERAUT_X is needed") as caught:
         await Supervisor(tmp_path, [_child(tmp_path, code, [])]).run(asyncio.Event(), lambda _: None)
@@ -81,7 +81,7 @@ async def test_a_wrong_configuration_ends_all(tmp_path: Path) -> None:
 
 
 async def test_children_die_with_a_killed_parent(tmp_path: Path) -> None:
-    """After kill -9 of the supervisor no service is left behind."""
+    """After kill -9 of the supervisor no service runs on."""
     parent = await asyncio.create_subprocess_exec(
         sys.executable, "-c", PARENT, str(tmp_path / "log"), stdout=asyncio.subprocess.PIPE
     )
@@ -95,7 +95,7 @@ async def test_children_die_with_a_killed_parent(tmp_path: Path) -> None:
 
 
 async def test_a_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
-    """Patience ends."""
+    """A child that does not end within its patience gets SIGKILL."""
     code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(600)"
     log = tmp_path / "log"
     process = await start_child([sys.executable, "-c", code], environ={}, log=log)
@@ -107,7 +107,7 @@ async def test_a_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
 
 def _lives(pid: int) -> bool:
     try:
-        # A child of a dead parent is reaped by whoever inherits it; until then it is a zombie.
+        # An ended child stays as a zombie (Z) until the process that inherited it has reaped it.
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False

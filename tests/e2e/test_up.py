@@ -1,4 +1,4 @@
-"""`heraut up` and the commands beside it: the path of an operator, and of a machine that loses its power."""
+"""`heraut up` and the commands that an operator uses with it, also after everything was killed."""
 
 import json
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.demo.incident import made_up_incident
+from services.demo.made_up.incident import made_up_incident
 from tests.e2e.heraut_process import heraut, heraut_json, kill_everything, running_up
 
 pytestmark = pytest.mark.timeout(600)
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(600)
 PEOPLE = "memberRef,bsn,initials,familyName,street,houseNumber,postcode,city,dataCategories\n" + "".join(
     f"r{at},{bsn},A.,Smit,Dorpsstraat,{at},1234AB,Fijnaart,address|bsn\n"
     for at, bsn in enumerate(["111222333", "123456782", "999990342", "111222333", "111222334"], 1)
-)  # the fourth is the first again, the fifth no BSN
+)  # the fourth record has the BSN of the first, the fifth an invalid one
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def _settled(data: Path) -> Any:
 
 
 def test_an_operator_tells_a_cohort(data: Path) -> None:
-    """Submitted, sealed, held until released, told by letter; the ledger adds up."""
+    """A cohort that is submitted, sealed and released is told by letter, and the ledger has the right totals."""
     of = ["--incident", "lab", "--cohort", "wave-1", "--data", str(data)]
     with running_up(data, {}):
         answer = _submit(data)
@@ -67,7 +67,7 @@ def test_an_operator_tells_a_cohort(data: Path) -> None:
 
 
 def test_what_was_acknowledged_survives_kill_9_of_everything(data: Path) -> None:
-    """Services, supervisor and database are killed after the acknowledgement; started again, it goes on to the end."""
+    """After kill -9 of services, supervisor and database, the next `up` tells everybody who was acknowledged."""
     of = ["--incident", "lab", "--cohort", "wave-1", "--data", str(data)]
     with running_up(data, {}) as up:
         _submit(data)

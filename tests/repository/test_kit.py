@@ -21,8 +21,7 @@ SHARED_WORDS = {"log.py"}
 CLIENTS = {"aiokafka", "asyncpg", "aiohttp", "aiosmtplib", "typst", "cryptography"}
 FACES = sorted(f"services.kit.{face.parent.name}" for face in KIT.glob("*/__init__.py"))
 APPS = [f"services.{room}.app" for room in ROOMS]
-# Dispatch's settings still import its e-mail channel.
-SETTINGS = ["services.kit.config", *(f"services.{room}.config" for room in ROOMS if room != "dispatch")]
+SETTINGS = ["services.kit.config", *(f"services.{room}.config" for room in ROOMS)]
 
 
 def _loaded_by(*modules: str) -> set[str]:

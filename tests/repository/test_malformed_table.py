@@ -1,4 +1,4 @@
-"""The table of rubbish in tests/README.md names tests that are there, and leaves none of the rubbish out."""
+"""The table of malformed input in tests/README.md names tests that exist, and leaves out no file of them."""
 
 import ast
 import re
@@ -10,7 +10,7 @@ import pytest
 from tests.integration.malformed.material import UPLOADS, id_of
 
 TESTS = Path(__file__).parents[1]
-TABLE = (TESTS / "README.md").read_text(encoding="utf-8").partition("## Fed rubbish")[2]
+TABLE = (TESTS / "README.md").read_text(encoding="utf-8").partition("## Malformed input")[2]
 ROWS = [line for line in TABLE.splitlines() if line.startswith("| ")][1:]
 NAMED = re.findall(r"`([\w/]+\.py)::(\w+)`", "\n".join(ROWS))
 BODIES = re.findall(r"`uploads\[([^\]]+)\]`", "\n".join(ROWS))
@@ -35,7 +35,7 @@ def test_named_bodies_are_there() -> None:
 
 @pytest.mark.parametrize("row", ROWS)
 def test_row_names_a_test(row: str) -> None:
-    """Each kind of rubbish has its answer and at least one test that shows it."""
+    """Each kind of malformed input has its answer and at least one test that shows it."""
     _, given, answer, shown, _ = row.split("|")
 
     assert given.strip()
@@ -43,7 +43,7 @@ def test_row_names_a_test(row: str) -> None:
     assert re.search(r"`.+`", shown)
 
 
-def test_no_file_of_rubbish_is_left_out() -> None:
+def test_no_file_of_malformed_input_is_left_out() -> None:
     """A file of tests that is added is in the table."""
     folders = (TESTS / "integration" / "malformed", TESTS / "unit" / "malformed")
     files = {str(path.relative_to(TESTS)) for folder in folders for path in folder.glob("test_*.py")}

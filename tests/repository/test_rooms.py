@@ -17,6 +17,7 @@ EXTRA = {
     "intake": {
         "api.py": "uploads come over HTTP",
         "openapi.py": "what its routes promise",
+        "context.py": "what all its use cases work with, told to each of them as one",
         "reading": "bytes to lines: gzip, bounded, and where a record ends",
         "records": "lines to fields, and fields to a record that can be taken, or its faults",
         "members": "records to columns, and the transaction that both uploads and events end in",
@@ -28,14 +29,17 @@ EXTRA = {
         "batch.py": "nearly everybody is new: decided over columns, not one by one",
     },
     "dispatch": {
-        "channels": "an adapter for each channel",
+        "provider.py": "the seam that the adapters implement, and the traits of providers",
+        "outcomes.py": "how a hand-over ends; decided apart from what is handed over",
+        "rounds.py": "attempts put together into batches and rounds",
+        "channels": "the table of channels, and an adapter for each",
         "sending": "intent, hand-over, outcome: the job beside the stage",
         "wording": "what a notice says",
         "letters": "a notice on paper",
     },
     "tracking": {
         "api.py": "the ledger is read over HTTP",
-        "openapi.json": "what its routes promise",
+        "openapi.py": "what its routes promise",
         "ledger.py": "the equations, apart from the states of notices",
         "page.py": "the ledger for people",
         "page.css": "how it looks",

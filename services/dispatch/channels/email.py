@@ -1,96 +1,66 @@
-"""E-mail over SMTP: a blind provider. What may have been sent and was not answered is unknown, never repeated.
+"""E-mail over SMTP: a blind provider. A mail that may have been sent and was not answered is unknown, never repeated.
 
 A few connections are kept open. Everything up to the end of the message's data can be repeated, as the
-server has promised nothing yet (RFC 5321, 4.1.1.4 and 4.2.5); from the final dot on only its answer counts.
+server has promised nothing yet (RFC 5321, 4.1.1.4 and 4.2.5). From the final dot on only its answer counts.
 """
 
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Iterator
-from urllib.parse import unquote, urlsplit
+from collections.abc import Callable
 
 import aiosmtplib
 from aiosmtplib.protocol import PERIOD_REGEX
 
 from services.core.channel import Channel
 from services.core.clock import Clock
-from services.dispatch.domain import MESSAGES_A_BATCH, Ending, HandOver, Outage, Result, Work
-from services.dispatch.wording.plain_text import Letterbox, Mail
+from services.dispatch.channels.delivery import Delivery
+from services.dispatch.channels.email_message import Letterbox, Mail
+from services.dispatch.config import EmailConfig, SmtpAddress
+from services.dispatch.domain import MESSAGES_A_BATCH, Work
+from services.dispatch.outcomes import Ending, HandOver, Outage, Result
+from services.dispatch.provider import Provider, ProviderClass, Traits
 
-__all__ = ["Smtp", "SmtpAddress", "smtp_address"]
+__all__ = ["TRAITS", "Smtp", "open_provider"]
 
 logger = logging.getLogger(__name__)
 
 # Each waits for four answers a message; eight hide a server's latency of some milliseconds, and relays allow them.
 _CONNECTIONS = 8
-# RFC 5321 (4.5.3.2) allows minutes for each answer. A relay of one's own answers in seconds; what hangs longer
-# holds up a round, and after the data is unknown.
+# RFC 5321 (4.5.3.2) allows minutes for each answer. A relay of one's own answers in seconds. One that hangs longer
+# holds up a round, and a mail whose data it has is unknown.
 _COMMAND_TIMEOUT = 30.0
 _DATA_TIMEOUT = 120.0
 
+TRAITS = Traits(
+    channel=Channel.EMAIL,
+    name="smtp",
+    provider_class=ProviderClass.BLIND,
+    rounds_at_once=2,  # one on the wire, one on its way from or to the database
+    batch_size=MESSAGES_A_BATCH,
+)
+
 _ACCEPTED = Result(Ending.ACCEPTED)
-_NOT_SENT = Result(Ending.NOT_SENT)
 _NOT_NOW = Result(Ending.NOT_NOW)
 _UNKNOWN = Result(Ending.UNKNOWN, "no-answer")
 _NO_RECIPIENT = Result(Ending.REFUSED, "no-recipient")
 _REFUSED = Result(Ending.REFUSED, "refused-by-provider")
 _CLOSING = 421  # the server as a whole is going away
-_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-class SmtpAddress:
-    """Where mail goes and how: from `smtp://[user:password@]host[:port]` or `smtps://...`."""
-
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
-            raise ValueError("must be smtp://[user:password@]host[:port] or smtps://...")
-        self.host = parts.hostname
-        self.tls = parts.scheme == "smtps"
-        self.port = parts.port or (465 if self.tls else 25)
-        self.user = unquote(parts.username) if parts.username else None
-        self.password = unquote(parts.password) if parts.password else None
-
-    @property
-    def start_tls(self) -> bool | None:
-        """Tell whether to ask for TLS: None = where the server offers it. A password never goes out in the open."""
-        if self.tls:
-            return False
-        return True if self.password and self.host not in _LOCAL else None
-
-
-def smtp_address(url: str) -> SmtpAddress:
-    """Parse HERAUT_SMTP_URL. Raises ValueError, which repeats no part of it: it may hold a password."""
-    return SmtpAddress(url)
+def open_provider(config: EmailConfig, clock: Clock) -> Provider:
+    """Return the mail server that the settings name."""
+    return Smtp(config.smtp_url, clock)
 
 
 class _ProviderDownError(Exception):
-    """The server cannot take mail from us now; what was being sent was surely not taken."""
-
-
-class _Delivery:
-    """One round on its way: the rows that are left, and what became of the others."""
-
-    def __init__(self, work: Work, go: Callable[[], bool]) -> None:
-        self.work = work
-        self.rows: Iterator[int] = iter(range(len(work.contacts)))
-        self.results: list[Result] = [_NOT_SENT] * len(work.contacts)
-        self.outage: Outage | None = None
-        self._go = go
-
-    def next_row(self) -> int | None:
-        """Return the next row whose hand-over may begin."""
-        return None if self.outage or not self._go() else next(self.rows, None)
+    """The server cannot take mail from us now, and surely did not take the mail that was being sent."""
 
 
 class Smtp:
     """Hands e-mails over to one SMTP server."""
 
-    channel = Channel.EMAIL
-    name = "smtp"
-    rounds_at_once = 2  # one on the wire, one on its way from or to the database
-    batch_size = MESSAGES_A_BATCH
+    traits = TRAITS
 
     def __init__(
         self,
@@ -128,7 +98,7 @@ class Smtp:
 
     async def hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
         """Send the mails over the connections that are free."""
-        delivery = _Delivery(work, go)
+        delivery = Delivery(work, go)
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self._connections, len(work.contacts))):
                 group.create_task(self._work_off(delivery))
@@ -139,7 +109,7 @@ class Smtp:
         while not self._free.empty():
             await self._free.get_nowait().quit()
 
-    async def _work_off(self, delivery: _Delivery) -> None:
+    async def _work_off(self, delivery: Delivery) -> None:
         connection = await self._free.get()
         try:
             while (row := delivery.next_row()) is not None:
@@ -149,7 +119,7 @@ class Smtp:
         finally:
             self._free.put_nowait(connection)
 
-    async def _send(self, connection: "_Connection", delivery: _Delivery, row: int) -> None:
+    async def _send(self, connection: "_Connection", delivery: Delivery, row: int) -> None:
         work = delivery.work
         mail = self._letterbox.mail(work.incident, work.round.notices, row, work.contacts[row], self._clock.now())
         delivery.results[row] = _NO_RECIPIENT if mail is None else await connection.send(mail)
@@ -164,7 +134,7 @@ class _Connection:
         self._client: aiosmtplib.SMTP | None = None
 
     async def send(self, mail: Mail) -> Result:
-        """Send one mail. Raises _ProviderDownError where it surely was not taken and others would not be either."""
+        """Send one mail. Raises _ProviderDownError where it surely was not taken, and others would not be either."""
         kept = self._client is not None
         try:
             return await self._try(mail)

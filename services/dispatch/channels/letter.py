@@ -1,8 +1,8 @@
-"""Letters: batch files in the print folder, for a print house to fetch. A provider that knows our batch id.
+"""Letters: a print job is files in the print folder, for a print house to fetch. The folder knows our id of the job.
 
-Per batch `<batchId>.pdf` (or `.ndjson`), `<batchId>.manifest.json` and last `<batchId>.done`. Everything is
-written and synced under hidden names first, so a full disk leaves nothing to be seen; then each file gets
-its name by a link, which never replaces one that is there.
+A job is `<batchId>.pdf` (or `.ndjson`), `<batchId>.manifest.json` and last `<batchId>.done`. All three are written and
+synced under hidden names first, so a full disk leaves nothing to be seen. Then each file gets its name by a link, which
+never replaces a file that is there.
 """
 
 import asyncio
@@ -11,33 +11,43 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import starmap
 from pathlib import Path
 
 import msgspec
 
 from services.core.channel import Channel
-from services.core.ids import format_references
-from services.dispatch.domain import (
-    LETTERS_AS_DATA,
-    LETTERS_AS_PDF,
-    Ending,
-    HandOver,
-    Outage,
-    Result,
-    Round,
-    Unprinted,
-    Work,
-)
-from services.dispatch.letters.data import Marks, as_lines
+from services.core.clock import Clock
+from services.dispatch.config import LetterConfig
+from services.dispatch.domain import BLOCK_NOTICES, Round, Unprinted, Work
+from services.dispatch.letters.data import as_lines
 from services.dispatch.letters.envelope import Envelope, envelope
 from services.dispatch.letters.pdf import Typesetter
+from services.dispatch.letters.print_job import PrintJob, print_job
+from services.dispatch.outcomes import Ending, HandOver, Outage, Result
+from services.dispatch.provider import Provider, ProviderClass, Traits
 from services.dispatch.wording.wording import Wordings
 
-__all__ = ["PrintFolder", "manifest"]
+__all__ = ["AS_DATA", "AS_PDF", "PrintFolder", "manifest", "open_provider"]
 
 logger = logging.getLogger(__name__)
+
+# A print house handles some hundreds of letters as one job; more makes a repeat after a crash long. The typesetter is
+# used by one thread. One round more comes from the database, or goes to it, meanwhile.
+AS_PDF = Traits(
+    channel=Channel.LETTER,
+    name="print",
+    provider_class=ProviderClass.IDEMPOTENT,
+    rounds_at_once=2,
+    batch_size=256,
+    makes_files=True,
+    linger=timedelta(seconds=1),
+)
+# Four of the largest blocks that come in: files to sync and transactions cost as much for one letter as for thousands.
+# One round is put together while another one waits for the disk, and two are at the database.
+AS_DATA = replace(AS_PDF, rounds_at_once=4, batch_size=4 * BLOCK_NOTICES)
 
 _ACCEPTED = Result(Ending.ACCEPTED)
 _NO_ADDRESS = Result(Ending.REFUSED, "no-address")
@@ -47,13 +57,12 @@ _NOT_BEGUN = Result(Ending.NOT_SENT)
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Content:
-    """A batch's main file, and by column where its letters lie in it: the first page and how many."""
+    """The main file of a print job, and by column where its letters lie in it: the first page and how many."""
 
     suffix: str
     body: bytes
     first_pages: Sequence[int]
     pages: Sequence[int]
-    marks: Marks
 
 
 class Letter(Unprinted, frozen=True):
@@ -69,7 +78,7 @@ class Letter(Unprinted, frozen=True):
 
 
 class Manifest(Unprinted, frozen=True):
-    """What lies beside a batch's main file, which has this `sha256`."""
+    """What lies beside the main file of a print job, which has this `sha256`."""
 
     batch_id: str
     incident_id: str
@@ -78,32 +87,32 @@ class Manifest(Unprinted, frozen=True):
     letters: Sequence[Letter]
 
 
-class PrintFolder:
-    """Hands batches over as files. Its work is done in threads, so the event loop goes on meanwhile."""
+def open_provider(config: LetterConfig, _: Clock) -> Provider:
+    """Return the print folder that the settings name, made where it is not there yet."""
+    folder = config.print_dir or config.data_dir / "print"
+    folder.mkdir(parents=True, exist_ok=True)
+    return PrintFolder(folder, config.letter_format)
 
-    channel = Channel.LETTER
-    name = "print"
+
+class PrintFolder:
+    """Hands print jobs over as files. Threads do its work, so that the event loop goes on meanwhile."""
 
     def __init__(self, folder: Path, letter_format: str = "pdf") -> None:
         as_data = letter_format == "ndjson"
-        # A typesetter is used by one thread. Of letters as data one batch is put together while another one waits
-        # for the disk. In either case one round more comes from the database, or goes to it.
-        threads = 2 if as_data else 1
-        self.rounds_at_once = threads + (2 if as_data else 1)
-        self.batch_size = LETTERS_AS_DATA if as_data else LETTERS_AS_PDF
+        self.traits = AS_DATA if as_data else AS_PDF
         self._folder = folder
         self._typesetter = None if as_data else Typesetter()
         self._wordings = Wordings(on_paper=True)
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="letters")
+        self._threads = ThreadPoolExecutor(2 if as_data else 1, thread_name_prefix="letters")
 
     async def hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
-        """Write one batch. A folder that cannot be written to is an outage; the batch stays open."""
+        """Write one print job. A folder that cannot be written to is an outage, and the job stays open."""
         if not go():
             return HandOver([_NOT_BEGUN] * len(work.contacts))
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._hand_over, work, go)
 
     async def close(self) -> None:
-        """End the threads after the batches in hand."""
+        """End the threads after the jobs in hand."""
         self._threads.shutdown(wait=False)
 
     def _hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
@@ -121,33 +130,31 @@ class PrintFolder:
             return HandOver([_AGAIN] * len(work.contacts), Outage())
         return sent
 
-    def _is_done(self, batch: Round) -> bool:
-        return (self._folder / f"{_batch_id(batch)}.done").exists()
+    def _is_done(self, letters: Round) -> bool:
+        return letters.print_job is not None and (self._folder / f"{letters.print_job.hex()}.done").exists()
 
     def _write(self, letters: Work, envelopes: Sequence[Envelope], go: Callable[[], bool]) -> bool:
-        """Set the batch and put its files in place; returns False where the hand-over may not begin any more."""
-        content = self._content(letters, envelopes)
-        name = _batch_id(letters.round)
-        about = msgspec.json.encode(manifest(letters, content, hashlib.sha256(content.body).hexdigest()))
+        """Make the files and put them in place; returns False where the hand-over may not begin any more."""
+        job = print_job(letters, envelopes, self._wordings)
+        content = self._content(job)
+        about = msgspec.json.encode(manifest(job, content, hashlib.sha256(content.body).hexdigest()))
         files = (
-            (f"{name}{content.suffix}", content.body),
-            (f"{name}.manifest.json", about),
-            (f"{name}.done", hashlib.sha256(about).hexdigest().encode() + b"\n"),
+            (f"{job.name}{content.suffix}", content.body),
+            (f"{job.name}.manifest.json", about),
+            (f"{job.name}.done", hashlib.sha256(about).hexdigest().encode() + b"\n"),
         )
         if letters.round.repeated:
-            self._remove_leftovers(name)
+            self._remove_leftovers(job.name)
         return self._place(files, go)
 
-    def _content(self, letters: Work, envelopes: Sequence[Envelope]) -> Content:
-        notices = letters.round.notices.ids
-        addresses, kix = zip(*envelopes, strict=True)
-        marks = Marks([notice.hex() for notice in notices], format_references(notices), kix)
+    def _content(self, job: PrintJob) -> Content:
         if self._typesetter:
-            pdf, extents = self._typesetter.set(letters)
+            pdf, extents = self._typesetter.set(job)
             first_pages, pages = zip(*extents, strict=True)
-            return Content(".pdf", pdf, first_pages, pages, marks)
-        body, first = as_lines(letters, addresses, marks, self._wordings)
-        return Content(".ndjson", body, range(first, first + len(notices)), [1] * len(notices), marks)
+            return Content(".pdf", pdf, first_pages, pages)
+        body, first = as_lines(job)
+        count = len(job.notices)
+        return Content(".ndjson", body, range(first, first + count), [1] * count)
 
     def _place(self, files: Sequence[tuple[str, bytes]], go: Callable[[], bool]) -> bool:
         hidden: list[Path] = []
@@ -155,32 +162,27 @@ class PrintFolder:
             for name, body in files:
                 path = self._folder / f".{name}.{os.getpid()}"
                 hidden.append(path)
-                _write_synced(path, body)
+                write_synced(path, body)
             if not go():
                 return False
             *contents, done = zip(hidden, files, strict=True)
             for named in (contents, [done]):
                 for path, (name, body) in named:
                     _link(path, self._folder / name, body)
-                _sync_folder(self._folder)
+                sync_folder(self._folder)
             return True
         finally:
             for path in hidden:
                 path.unlink(missing_ok=True)
 
     def _remove_leftovers(self, name: str) -> None:
-        """Remove what a process that died left half written of this batch."""
+        """Remove the hidden files of this job that a process left when it died."""
         for path in self._folder.glob(f".{name}.*"):
             path.unlink(missing_ok=True)
 
 
-def _batch_id(batch: Round) -> str:
-    if batch.batch is None:
-        raise ValueError("a round of letters has a batch id")
-    return batch.batch.hex()
-
-
-def _write_synced(path: Path, body: bytes) -> None:
+def write_synced(path: Path, body: bytes) -> None:
+    """Write a file, and return when it is on the disk. Raises OSError."""
     with path.open("wb") as file:
         file.write(body)
         file.flush()
@@ -188,10 +190,10 @@ def _write_synced(path: Path, body: bytes) -> None:
 
 
 def _link(written: Path, final: Path, body: bytes) -> None:
-    """Return a written file its name. One that is there stands, if it is the same.
+    """Give a written file its name. A file that has the name already stays, if it is the same.
 
-    Another one there can only be a batch that an older template began and never finished (no `.done`, so
-    nobody may have used it): it is replaced, as the manifest must name what lies there.
+    A different file there can only be of a job that an older template began and never finished (no `.done`, so
+    nobody may have used it). It is replaced, as the manifest must name the hash of the file that lies there.
     """
     try:
         os.link(written, final)
@@ -200,7 +202,8 @@ def _link(written: Path, final: Path, body: bytes) -> None:
             written.replace(final)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Return when the names of a folder's files are on the disk. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -208,26 +211,27 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def manifest(letters: Work, content: Content, sha256: str) -> Manifest:
-    """Return the manifest of a batch; `sha256` is that of its main file.
+def manifest(job: PrintJob, content: Content, sha256: str) -> Manifest:
+    """Return the manifest of a print job; `sha256` is that of its main file.
 
-    In a batch of letters as data, `firstPage` is the letter's line, counted from 1.
+    Where the main file is letters as data, `firstPage` is the letter's line, counted from 1.
     """
-    notices, marks = letters.round.notices, content.marks
+    letters = job.work.round
+    notices = letters.notices
     rows = zip(
-        marks.notices,
+        job.notices,
         notices.attempts,
-        marks.references,
+        job.references,
         notices.revisions,
         content.first_pages,
         content.pages,
-        marks.kix,
+        job.kix,
         strict=True,
     )
     return Manifest(
-        batch_id=_batch_id(letters.round),
+        batch_id=job.name,
         incident_id=notices.incident_id,
-        created_at=letters.round.created_at.isoformat(timespec="milliseconds"),
+        created_at=letters.created_at.isoformat(timespec="milliseconds"),
         sha256=sha256,
         letters=list(starmap(Letter, rows)),
     )

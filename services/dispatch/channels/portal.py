@@ -1,8 +1,8 @@
-"""The portal: one POST a message. A provider that honours our key, so repeating is always safe."""
+"""The portal: one POST a message. It honours our key, so repeating is always safe."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -10,13 +10,18 @@ import aiohttp
 import orjson
 
 from services.core.channel import Channel
+from services.core.clock import Clock
 from services.core.ids import format_reference
 from services.core.incident import Incident
 from services.core.notices import Notices
-from services.dispatch.domain import MESSAGES_A_BATCH, Contact, Ending, HandOver, Outage, Result, Work
+from services.dispatch.channels.delivery import Delivery
+from services.dispatch.config import PortalConfig
+from services.dispatch.domain import MESSAGES_A_BATCH, Contact, Work
+from services.dispatch.outcomes import Ending, HandOver, Outage, Result
+from services.dispatch.provider import Provider, ProviderClass, Traits
 from services.dispatch.wording.plain_text import PlainTexts, one_line
 
-__all__ = ["Portal", "idempotency_key"]
+__all__ = ["TRAITS", "Portal", "idempotency_key", "open_provider"]
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +29,14 @@ logger = logging.getLogger(__name__)
 _AT_ONCE = 64
 # A message is small: a portal that has not answered by then is hanging.
 _TIMEOUT = 30.0
+
+TRAITS = Traits(
+    channel=Channel.PORTAL,
+    name="portal",
+    provider_class=ProviderClass.IDEMPOTENT,
+    rounds_at_once=2,  # one on the wire, one on its way from or to the database
+    batch_size=MESSAGES_A_BATCH,
+)
 
 _ACCEPTED = Result(Ending.ACCEPTED)
 _AGAIN = Result(Ending.REPEAT)
@@ -36,33 +49,20 @@ _ACCEPTING = frozenset({200, 201, 409})
 _PASSING = frozenset({408, 429})
 
 
+def open_provider(config: PortalConfig, _: Clock) -> Provider:
+    """Return the portal that the settings name."""
+    return Portal(config.portal_url)
+
+
 def idempotency_key(notice: bytes, attempt: int) -> str:
     """Return the key that the portal tells repeats by."""
     return f"{notice.hex()}.{attempt}"
 
 
-class _Delivery:
-    """One round on its way: the rows that are left, and what became of the others."""
-
-    def __init__(self, work: Work, go: Callable[[], bool]) -> None:
-        self.work = work
-        self.rows: Iterator[int] = iter(range(len(work.contacts)))
-        self.results: list[Result] = [_NOT_SENT] * len(work.contacts)
-        self.outage: Outage | None = None
-        self._go = go
-
-    def next_row(self) -> int | None:
-        """Return the next row whose hand-over may begin."""
-        return None if self.outage or not self._go() else next(self.rows, None)
-
-
 class Portal:
     """Hands messages over to a portal's API."""
 
-    channel = Channel.PORTAL
-    name = "portal"
-    rounds_at_once = 2  # one on the wire, one on its way from or to the database
-    batch_size = MESSAGES_A_BATCH
+    traits = TRAITS
 
     def __init__(self, url: str, *, timeout: float = _TIMEOUT, at_once: int = _AT_ONCE) -> None:
         self._url = f"{url.rstrip('/')}/messages"
@@ -73,7 +73,7 @@ class Portal:
 
     async def hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
         """Send the messages, many at once."""
-        delivery = _Delivery(work, go)
+        delivery = Delivery(work, go)
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self._at_once, len(work.contacts))):
                 group.create_task(self._work_off(delivery))
@@ -84,7 +84,7 @@ class Portal:
         if self._session:
             await self._session.close()
 
-    async def _work_off(self, delivery: _Delivery) -> None:
+    async def _work_off(self, delivery: Delivery) -> None:
         work = delivery.work
         while (row := delivery.next_row()) is not None:
             contact = work.contacts[row]

@@ -1,16 +1,17 @@
-"""How a person and an address are written: NEN 5825 for the Netherlands, the postal union's way abroad. Pure."""
+"""How an address is written: NEN 5825 for the Netherlands, the postal union's way abroad. Pure."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from services.dispatch.domain import Contact
+from services.dispatch.wording.names import full_name
 
-__all__ = ["address_lines", "compact", "full_name", "house", "is_domestic", "place", "postal", "surname"]
+__all__ = ["address_lines", "compact", "house", "is_domestic", "place", "postal"]
 
 # ISO 3166 -> name in English, capitals, as the postal union asks for (names: Unicode CLDR).
 _COUNTRIES: Mapping[str, str] = json.loads(Path(__file__).with_name("countries.json").read_text(encoding="utf-8"))
-# The Kingdom's other countries have their own posts: abroad, for an envelope.
+# The Kingdom's other countries have posts of their own, so they are abroad for an envelope.
 _HOME = "NL"
 
 
@@ -24,21 +25,6 @@ def postal(contact: Contact) -> bool:
     if is_domestic(contact):
         return bool(contact.postcode and contact.house_number and contact.city and contact.street)
     return bool(contact.street and contact.city and contact.country.upper() in _COUNTRIES)
-
-
-def full_name(contact: Contact) -> str:
-    """Return the name as on an envelope: initials (else the given name), prefix, family name."""
-    first, prefix, family = contact.initials or contact.given_name, contact.prefix, contact.family_name
-    if first and family:
-        return f"{first} {prefix} {family}" if prefix else f"{first} {family}"
-    return " ".join(filter(None, (first, prefix, family)))
-
-
-def surname(contact: Contact) -> str:
-    """Return the family name with its prefix, with the capital that Dutch wants where no name stands before it."""
-    name = f"{contact.prefix} {contact.family_name}" if contact.prefix else contact.family_name
-    first = name[:1]
-    return name if first.isupper() else first.upper() + name[1:]
 
 
 def address_lines(contact: Contact) -> tuple[str, ...]:

@@ -1,23 +1,25 @@
-"""What is printed on an envelope: the address block and the bar code beside it. Pure."""
+"""Envelopes: the lines of an address block, and what the bar code beside it holds. Pure."""
 
 import re
 
 from services.dispatch.domain import Contact
-from services.dispatch.letters.address import address_lines, full_name, house, place, postal
+from services.dispatch.letters.address import address_lines, house, place, postal
 from services.dispatch.letters.kix import payload, with_addition
+from services.dispatch.wording.names import full_name
 
 __all__ = ["Envelope", "envelope"]
 
-Envelope = tuple[tuple[str, ...], str]  # the lines, and what the bar code holds: a plain tuple, made for every letter
+Envelope = tuple[tuple[str, ...], str]  # the lines, and what the bar code holds; a plain tuple: every letter has one
 
-# Postcode and house number as the bar code has them, so nothing is left to be evened out.
+# Postcode and house number already written as the bar code has them.
 _IS_PLAIN = re.compile(r"[1-9][0-9]{3}[A-Z]{2}[0-9]{1,5}").fullmatch
 
 
 def envelope(contact: Contact) -> Envelope | None:
-    """Return what is printed; None where there is not enough to write on an envelope.
+    """Return an envelope; None where the address is not complete enough to write on one.
 
-    It is what `postal`, `address_lines` and `payload` give, but nearly every address is looked through only once.
+    The result is that of `postal`, `address_lines` and `payload`. The common Dutch address takes a short way, which
+    looks at each field only once.
     """
     postcode, number, street, city = contact.postcode, contact.house_number, contact.street, contact.city
     code = postcode + number

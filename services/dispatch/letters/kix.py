@@ -1,7 +1,8 @@
 """The KIX bar code of PostNL: what it holds and how it looks. Pure.
 
-Four-state bars as in Royal Mail's customer code, without its start, stop and check: four bars a sign.
-Rules and examples: PostNL, "Zo codeer je je partijenpost"; the table is zint's (`postal.c`, kix_code).
+Each sign is four bars, and each bar has one of four states. The signs are those of Royal Mail's customer code, without
+its start, stop and check. Rules and examples: PostNL, "Zo codeer je je partijenpost". The table is zint's
+(`postal.c`, kix_code).
 """
 
 import re
@@ -16,7 +17,7 @@ FULL, ASCENDER, DESCENDER, TRACKER = 0, 1, 2, 3
 _LONGEST = 18  # signs
 _SIGNS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _HALVES = ("0011", "0101", "0110", "1001", "1010", "1100")  # two of four bars, for either half
-# Words that stand for an addition have a short form of their own.
+# Words that stand for an addition, and have a short form in the code.
 _SHORT = {"HUIS": "HS"}
 _POSTCODE = re.compile(r"[1-9][0-9]{3}[A-Z]{2}")
 _NO_SIGN = re.compile(r"[^0-9A-Z]")
@@ -26,7 +27,7 @@ _NUMBER = re.compile(r"[0-9]{1,5}")
 def payload(contact: Contact) -> str:
     """Return what the code holds: postcode, house number, and an addition after X: `1234AB5XHS`.
 
-    Empty where there is none to give: abroad, or an address without postcode and number.
+    It is empty for an address abroad, and for one without a proper postcode and number.
     """
     code, number = compact(contact.postcode), contact.house_number
     if not (is_domestic(contact) and _POSTCODE.fullmatch(code) and _NUMBER.fullmatch(number)):
@@ -43,7 +44,7 @@ def with_addition(text: str, addition: str) -> str:
 
 
 def bars(text: str) -> list[int]:
-    """Return the bars of a payload from left to right. Raises ValueError at a sign that has none."""
+    """Return the states of a payload's bars from left to right. Raises ValueError at a sign that has none."""
     states = []
     for sign in text:
         above, below = divmod(_SIGNS.index(sign), 6)

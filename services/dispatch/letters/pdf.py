@@ -1,32 +1,27 @@
-"""Letters as PDF: one batch is one document, set by typst from `form.typ` and `letters.typ`, the same bytes every time.
+"""Letters as PDF: typst sets a print job as one document, from `form.typ` and `letters.typ`, the same bytes every time.
 
-What the bytes depend on: the batch's membership and creation time, the incident version, the sealed
-data, the template, the phrases, the bundled fonts and typst's version. No clock, no system font, no network.
+The bytes depend on the job's membership and creation time, the incident version, the sealed data, the templates, the
+phrases, the bundled fonts and the version of typst. No clock, no system font and no network has a part in them.
 """
 
 import json
 import re
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 import typst
 
-from services.core.ids import format_reference
 from services.core.incident import Incident
-from services.core.notices import Notices
-from services.dispatch.domain import Contact, Work
-from services.dispatch.letters.address import address_lines
-from services.dispatch.letters.kix import bars, payload
-from services.dispatch.wording.wording import Said, Section, Wording, Wordings, date_in, greeting, plain_website
+from services.dispatch.letters.kix import bars
+from services.dispatch.letters.print_job import PrintJob, SharedWords
+from services.dispatch.letters.words import sender_of, words_of
+from services.dispatch.wording.wording import WordingKey
 
-__all__ = ["Batch", "Extent", "Set", "Typesetter", "batch_of", "letter_date", "said_of", "sender_of", "words_of"]
+__all__ = ["Extent", "Typeset", "Typesetter"]
 
 _FOLDER = Path(__file__).parent
-# Dutch winter time: never a day ahead of the calendar, and no time zone tables whose editions could differ.
-_HERE = timezone(timedelta(hours=1))
 _PAGE_COUNT = re.compile(rb"/Count ([0-9]+)")  # of the page tree's root, which typst leaves uncompressed
 _KEPT_LETTERS = 1000  # layouts kept in memory at most, about 80 KB each
 _KEPT_FORMS = 1000  # about 100 KB each; an incident has some dozens
@@ -34,14 +29,14 @@ _NOTHING = b'{"title": "", "forms": [], "letters": []}'
 
 
 class Extent(NamedTuple):
-    """Where a letter lies in its batch; `pages` counts the blank one that fills its last sheet."""
+    """Where a letter lies in its file; `pages` counts the blank one that fills its last sheet."""
 
     first_page: int
     pages: int
 
 
-class Set(NamedTuple):
-    """A batch as set: the file, and the extent of each letter in the batch's order."""
+class Typeset(NamedTuple):
+    """A print job as it was set: the file, and the extent of each letter in the job's order."""
 
     pdf: bytes
     extents: list[Extent]
@@ -55,10 +50,10 @@ class Form(NamedTuple):
 
 
 class Typesetter:
-    """Two typst compilers, used by one thread at a time; reuse saves reading fonts and templates again.
+    """Two typst compilers, used by one thread at a time; they are kept, as they read fonts and templates only once.
 
-    What many share is set once, as a form; a letter is then a few lines on it, which is ten times faster and a
-    third of the size.
+    The words that many letters share are set once, as a form. A letter is then a few lines on its form: that is ten
+    times faster, and a third of the size.
     """
 
     def __init__(self) -> None:
@@ -67,36 +62,31 @@ class Typesetter:
         )
         self._forms = typst.Compiler(str(_FOLDER / "form.typ"), root=str(_FOLDER), font_paths=fonts)
         self._letters = typst.Compiler(str(_FOLDER / "letters.typ"), root=str(_FOLDER), font_paths=fonts)
-        self._wordings = Wordings(on_paper=True)
-        self._made: dict[tuple[str, int, Said], Form] = {}
+        self._made: dict[tuple[str, int, WordingKey], Form] = {}
         self._since_swept = 0
 
-    def set(self, work: Work) -> Set:
-        """Set a batch. Blocks for about half a millisecond a letter and lets other threads run meanwhile."""
-        batch = batch_of(work, self._wordings)
-        forms = [self._form(work.incident, said, wording) for said, wording in batch.wordings.items()]
-        data = {
-            "title": work.round.batch.hex() if work.round.batch else "",
-            "forms": [form.json for form in forms],
-            "letters": batch.letters,
-        }
-        self._sweep(len(batch.letters))
-        pdf = _compile(self._letters, orjson.dumps(data), int(work.round.created_at.timestamp()))
-        extents = _extents([forms[letter["form"]].pages for letter in batch.letters])
+    def set(self, job: PrintJob) -> Typeset:
+        """Set the letters of a print job. Blocks for about half a millisecond a letter; other threads run meanwhile."""
+        forms = [self._form(job.work.incident, shared) for shared in job.shared]
+        data = {"title": job.name, "forms": [form.json for form in forms], "letters": _letters(job)}
+        self._sweep(len(job.words))
+        pdf = _compile(self._letters, orjson.dumps(data), int(job.work.round.created_at.timestamp()))
+        extents = _extents([forms[own.number - 1].pages for own in job.words])
         _check_pages(pdf, extents)
-        return Set(pdf, extents)
+        return Typeset(pdf, extents)
 
-    def _form(self, incident: Incident, said: Said, wording: Wording) -> Form:
-        key = (incident.incident_id, incident.version, said)
-        found = self._made.get(key)
+    def _form(self, incident: Incident, shared: SharedWords) -> Form:
+        of_version = (incident.incident_id, incident.version, shared.key)
+        found = self._made.get(of_version)
         if found is None:
             if len(self._made) >= _KEPT_FORMS:
                 self._made.clear()
-            found = self._made[key] = self._set_form(incident, said, wording)
+            found = self._made[of_version] = self._set_form(incident, shared)
         return found
 
-    def _set_form(self, incident: Incident, said: Said, wording: Wording) -> Form:
-        data = {"sender": sender_of(incident), "wording": words_of(wording), "supplement": said.supplement}
+    def _set_form(self, incident: Incident, shared: SharedWords) -> Form:
+        wording = shared.wording
+        data = {"sender": sender_of(incident), "wording": words_of(wording), "supplement": shared.key.supplement}
         pdf = _compile(self._forms, orjson.dumps(data), 0)
         (extent,) = json.loads(self._forms.query("<extent>", field="value"))
         form = {
@@ -119,6 +109,23 @@ class Typesetter:
                 _compile(self._letters, _NOTHING, 0)
 
 
+def _letters(job: PrintJob) -> list[dict[str, Any]]:
+    """Return each letter's own words, as `letters.typ` takes them; `form` is the position of its form."""
+    rows = zip(job.addresses, job.kix, job.greetings, job.references, job.earlier, job.words, strict=True)
+    return [
+        {
+            "address": address,
+            "kix": bars(kix),
+            "greeting": greeting,
+            "reference": reference,
+            "earlier": earlier,
+            "date": own.date,
+            "form": own.number - 1,
+        }
+        for address, kix, greeting, reference, earlier, own in rows
+    ]
+
+
 def _compile(compiler: typst.Compiler, data: bytes, timestamp: int) -> bytes:
     """Compile to PDF. Untagged: a print house has no use for tags, and they cost time and size."""
     pdf = compiler.compile(format="pdf", sys_inputs={"data": data.decode()}, timestamp=timestamp, pdf_tags=False)
@@ -128,119 +135,21 @@ def _compile(compiler: typst.Compiler, data: bytes, timestamp: int) -> bytes:
 
 
 def _check_pages(pdf: bytes, extents: Sequence[Extent]) -> None:
-    """Make sure that the file has the pages that the manifest will say: one off, and people get others' letters."""
+    """Make sure that the file has the pages that the manifest will name. One off, and people would get others' letters.
+
+    Raises RuntimeError.
+    """
     counted = _PAGE_COUNT.search(pdf)
     expected = sum(extent.pages for extent in extents)
     if counted is None or int(counted[1]) != expected:
-        raise RuntimeError(f"a batch of {expected} pages was set as {counted and int(counted[1])}")
+        raise RuntimeError(f"a print job of {expected} pages was set as {counted and int(counted[1])}")
 
 
 def _extents(pages: Sequence[int]) -> list[Extent]:
-    """Return each letter's extent from its number of pages; the one that fills the sheet belongs to it."""
+    """Return each letter's extent from its number of pages; the blank page that fills its last sheet belongs to it."""
     extents = []
     first = 1
     for count in pages:
         extents.append(Extent(first, count + count % 2))
         first += count + count % 2
     return extents
-
-
-def letter_date(created_at: datetime) -> date:
-    """Return the day that a letter is dated: that of its batch, in the Netherlands."""
-    return created_at.astimezone(_HERE).date()
-
-
-def said_of(notices: Notices, row: int) -> Said:
-    """Return what decides the words of this notice."""
-    return Said(
-        language=notices.languages[row],
-        exposed=notices.exposed[row],
-        confirmed=notices.confirmed[row],
-        told_exposed=notices.told_exposed[row],
-        told_confirmed=notices.told_confirmed[row],
-        supplement=bool(notices.supersedes[row]),
-    )
-
-
-class Batch(NamedTuple):
-    """A batch as plain values: each letter's own words, and by `form` the position of the words that it shares."""
-
-    wordings: dict[Said, Wording]
-    letters: list[dict[str, Any]]
-
-
-def batch_of(work: Work, wordings: Wordings) -> Batch:
-    """Return everything that a batch says, as plain values."""
-    notices = work.round.notices
-    used: dict[Said, Wording] = {}
-    positions: dict[Said, int] = {}
-    letters = []
-    day = letter_date(work.round.created_at)
-    for row, contact in enumerate(work.contacts):
-        said = said_of(notices, row)
-        if said not in used:
-            positions[said] = len(used)
-            used[said] = wordings.of(work.incident, said)
-        letters.append(_letter(notices, row, contact, used[said], day) | {"form": positions[said]})
-    return Batch(used, letters)
-
-
-def _letter(notices: Notices, row: int, contact: Contact, wording: Wording, day: date) -> dict[str, Any]:
-    before = notices.supersedes[row]
-    return {
-        "address": address_lines(contact),
-        "kix": bars(payload(contact)),
-        "greeting": greeting(wording.phrases, contact),
-        "reference": format_reference(notices.ids[row]),
-        "earlier": format_reference(before) if before else "",
-        "date": date_in(wording.phrases, day),
-    }
-
-
-def sender_of(incident: Incident) -> dict[str, Any]:
-    """Return who writes."""
-    sender = incident.controller
-    return {
-        "name": sender.name,
-        "address": sender.address,
-        "phone": sender.phone,
-        "email": sender.email,
-        "website": plain_website(sender.website) if sender.website else "",
-    }
-
-
-_LABELS = {
-    "date": "label_date",
-    "reference": "label_reference",
-    "earlier": "label_earlier",
-    "subject": "label_subject",
-    "phone": "label_phone",
-    "return-to": "return_to",
-    "page": "page",
-}
-
-
-def words_of(wording: Wording) -> dict[str, Any]:
-    """Return the words that are shared, as plain values."""
-    return {
-        "lang": wording.language.split("-", 1)[0].lower(),
-        "subject": wording.subject,
-        "opening": wording.opening,
-        "sections": [_section(section) for section in wording.sections],
-        "closing": wording.closing,
-        "labels": {name: wording.phrases[key] for name, key in _LABELS.items()},
-    }
-
-
-def _section(section: Section) -> dict[str, Any]:
-    return {
-        "heading": section.heading,
-        "paragraphs": section.paragraphs,
-        "lists": [
-            {
-                "lead": part.lead,
-                "items": [{"label": i.label, "mark": i.mark, "advice": i.advice} for i in part.items],
-            }
-            for part in section.lists
-        ],
-    }

@@ -1,4 +1,4 @@
-"""Opens the sealed contact data of a round, all at once."""
+"""Opens the sealed contact data of a round, in one look-up."""
 
 import logging
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ __all__ = ["VaultPayloads"]
 logger = logging.getLogger(__name__)
 
 
-# Data keys are asked for again after this long, so that one that was destroyed opens nothing any more.
+# Seconds after which data keys are asked for again, so that a key that was destroyed opens nothing any more.
 _KEYS_KEPT = 60.0
 
 
@@ -29,12 +29,12 @@ class VaultPayloads:
         self._clock = clock
         self._forget_at = 0.0
 
-    async def contacts(self, batch: Round) -> Sequence[Contact | None]:
+    async def contacts(self, one: Round) -> Sequence[Contact | None]:
         """Return one entry a row; None where the data is gone (erased) or does not open for this person."""
         if self._clock.monotonic() >= self._forget_at:
             self._vault.forget()
             self._forget_at = self._clock.monotonic() + _KEYS_KEPT
-        notices = batch.notices
+        notices = one.notices
         wanted = list(zip(notices.slots, notices.members, notices.versions, notices.pseudonyms, strict=True))
         async with self._pool.acquire() as connection:
             opened = await self._vault.fetch(connection, notices.incident_id, wanted)
@@ -44,7 +44,7 @@ class VaultPayloads:
 
 
 def _read(payload: bytes) -> Contact | None:
-    """Read contact data; what cannot be read is as good as gone, and shows as refused."""
+    """Read contact data; None where it cannot be read, so that the attempt is refused as if the data were gone."""
     try:
         return read_contact(payload)
     except (orjson.JSONDecodeError, AttributeError, TypeError):

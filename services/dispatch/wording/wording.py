@@ -1,8 +1,8 @@
 """What a notice says, from the incident's words, this person's facts and a language. Pure; all channels use it.
 
-The incident document brings what happened in its own words; `phrases/<language>.json` brings what is the
-same in every notice. Which data of *this* person, and what is new in a supplement, comes from the facts.
-Both are used as values only: no text is ever run as a template but the phrases of this folder.
+The incident document says what happened, in the controller's own words. `phrases/<language>.json` has the sentences
+that are the same in every notice. The facts say which data of this person was taken, and what is new in a supplement.
+Texts of the incident and names of people are placed as values: only the phrases of this folder are templates.
 """
 
 import json
@@ -15,33 +15,38 @@ from typing import Any, NamedTuple
 
 from services.core.facts import Facts
 from services.core.incident import Incident, Text
+from services.core.notices import Notices
 from services.dispatch.domain import Contact
-from services.dispatch.letters.address import full_name, surname
+from services.dispatch.wording.names import full_name, surname
 
 __all__ = [
+    "KEPT_WORDINGS",
     "Item",
     "ItemList",
-    "Said",
+    "PlainKey",
     "Section",
     "Wording",
+    "WordingKey",
     "Wordings",
     "compose",
     "date_in",
     "greeting",
     "greeting_in",
     "phrases",
+    "plain_website",
+    "wording_keys",
 ]
 
 _FOLDER = Path(__file__).with_name("phrases")
 _BUILT_IN = frozenset(path.stem for path in _FOLDER.glob("*.json"))
 _DEFAULT = "nl"  # the country that this was built for
 # Distinct texts kept: an incident has some dozens of combinations of facts; thousands would be odd.
-_KEPT = 4096
+KEPT_WORDINGS = 4096
 
 Phrases = Mapping[str, Any]
 
 
-class Said(NamedTuple):
+class WordingKey(NamedTuple):
     """What decides every word of a notice but name, reference and date."""
 
     language: str
@@ -50,6 +55,27 @@ class Said(NamedTuple):
     told_exposed: int
     told_confirmed: int
     supplement: bool
+
+    @classmethod
+    def of(cls, notices: Notices, row: int) -> "WordingKey":
+        """Return the key of one notice."""
+        return cls(
+            language=notices.languages[row],
+            exposed=notices.exposed[row],
+            confirmed=notices.confirmed[row],
+            told_exposed=notices.told_exposed[row],
+            told_confirmed=notices.told_confirmed[row],
+            supplement=bool(notices.supersedes[row]),
+        )
+
+
+PlainKey = tuple[str, int, int, int, int, bool]  # the fields of a WordingKey, and equal to it
+
+
+def wording_keys(notices: Notices) -> list[PlainKey]:
+    """Return the key of every notice. They are plain tuples, because one is made for every letter of a wave."""
+    columns = (notices.languages, notices.exposed, notices.confirmed, notices.told_exposed, notices.told_confirmed)
+    return list(zip(*columns, map(bool, notices.supersedes), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +106,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """A notice but for what is one person's own: salutation, references, date."""
+    """The words of a notice that people share: all but one person's own salutation, references and date."""
 
     language: str
     subject: str
@@ -120,7 +146,7 @@ def greeting(words: Phrases, contact: Contact) -> str:
 
 
 def greeting_in(words: Phrases) -> Callable[[Contact], str]:
-    """Return what writes salutations in a language, for many people: its phrases are looked up once."""
+    """Return a function that writes salutations in a language: for many people, its phrases are looked up once."""
     name_of = surname if words["name_in_greeting"] == "surname" else full_name
     around_name, unnamed = words["dear"].split("{name}"), str(words["dear_unnamed"])
 
@@ -131,13 +157,13 @@ def greeting_in(words: Phrases) -> Callable[[Contact], str]:
     return write
 
 
-def compose(incident: Incident, said: Said, *, on_paper: bool) -> Wording:
+def compose(incident: Incident, key: WordingKey, *, on_paper: bool) -> Wording:
     """Put a notice into words. `on_paper` speaks of a letter where others speak of a message."""
-    language = incident.language_for(said.language)
+    language = incident.language_for(key.language)
     words = phrases_for(incident, language)
     sections = (
         Section(words["heading_nature"], (*_block(incident, "nature", language), _when(incident, words))),
-        Section(words["heading_data"], _data_notes(words, said), _data(incident, said, language, words)),
+        Section(words["heading_data"], _data_notes(words, key), _data(incident, key, language, words)),
         Section(words["heading_consequences"], _block(incident, "consequences", language)),
         Section(words["heading_measures"], _block(incident, "measures", language)),
         Section(words["heading_advice"], _block(incident, "advice", language)),
@@ -147,7 +173,7 @@ def compose(incident: Incident, said: Said, *, on_paper: bool) -> Wording:
     return Wording(
         language=language,
         subject=incident.title,
-        opening=_opening(words, said),
+        opening=_opening(words, key),
         sections=sections,
         closing=words["closing"],
         sender=incident.controller.name,
@@ -156,20 +182,20 @@ def compose(incident: Incident, said: Said, *, on_paper: bool) -> Wording:
 
 
 class Wordings:
-    """Wordings made so far of the incident versions in use: thousands of people share a few dozen."""
+    """The wordings made so far, by incident version and key: thousands of people share a few dozen."""
 
     def __init__(self, *, on_paper: bool) -> None:
         self._on_paper = on_paper
-        self._made: dict[tuple[str, int, Said], Wording] = {}
+        self._made: dict[tuple[str, int, WordingKey], Wording] = {}
 
-    def of(self, incident: Incident, said: Said) -> Wording:
-        """Return the wording of these facts in this language."""
-        key = (incident.incident_id, incident.version, said)
-        found = self._made.get(key)
+    def of(self, incident: Incident, key: WordingKey) -> Wording:
+        """Return the wording of this key, made once."""
+        of_version = (incident.incident_id, incident.version, key)
+        found = self._made.get(of_version)
         if found is None:
-            if len(self._made) >= _KEPT:
+            if len(self._made) >= KEPT_WORDINGS:
                 self._made.clear()
-            found = self._made[key] = compose(incident, said, on_paper=self._on_paper)
+            found = self._made[of_version] = compose(incident, key, on_paper=self._on_paper)
         return found
 
 
@@ -186,10 +212,10 @@ def _block(incident: Incident, name: str, language: str) -> tuple[str, ...]:
     return _paragraphs(_in(incident.content.get(name, {}), language, incident))
 
 
-def _opening(words: Phrases, said: Said) -> str:
-    if said.supplement:
+def _opening(words: Phrases, key: WordingKey) -> str:
+    if key.supplement:
         return str(words["opening_supplement"])
-    return str(words["opening_confirmed" if said.confirmed else "opening_possible"])
+    return str(words["opening_confirmed" if key.confirmed else "opening_possible"])
 
 
 def _when(incident: Incident, words: Phrases) -> str:
@@ -199,34 +225,34 @@ def _when(incident: Incident, words: Phrases) -> str:
     return f"{words['occurred'].format(date=date_in(words, incident.occurred_at.date()))} {known}"
 
 
-def _data_notes(words: Phrases, said: Said) -> tuple[str, ...]:
-    return (words["data_replaces"],) if said.supplement else ()
+def _data_notes(words: Phrases, key: WordingKey) -> tuple[str, ...]:
+    return (words["data_replaces"],) if key.supplement else ()
 
 
-def _data(incident: Incident, said: Said, language: str, words: Phrases) -> tuple[ItemList, ...]:
+def _data(incident: Incident, key: WordingKey, language: str, words: Phrases) -> tuple[ItemList, ...]:
     """List this person's data, the certain before the possible; a category unknown to this version is left out."""
-    facts = Facts(said.exposed, said.confirmed)
+    facts = Facts(key.exposed, key.confirmed)
     known = [at for at in facts.categories() if at < len(incident.categories)]
     lists = []
     for certain, lead in ((True, "data_confirmed"), (False, "data_possible")):
-        items = tuple(_item(incident, said, at, language, words) for at in known if facts.is_confirmed(at) is certain)
+        items = tuple(_item(incident, key, at, language, words) for at in known if facts.is_confirmed(at) is certain)
         if items:
             lists.append(ItemList(words[lead], items))
     return tuple(lists)
 
 
-def _item(incident: Incident, said: Said, at: int, language: str, words: Phrases) -> Item:
+def _item(incident: Incident, key: WordingKey, at: int, language: str, words: Phrases) -> Item:
     category = incident.categories[at]
     advice = _in(category.advice, language, incident) if category.advice else ""
-    return Item(_in(category.label, language, incident), _mark(said, at, words), advice)
+    return Item(_in(category.label, language, incident), _mark(key, at, words), advice)
 
 
-def _mark(said: Said, at: int, words: Phrases) -> str:
-    if not said.supplement:
+def _mark(key: WordingKey, at: int, words: Phrases) -> str:
+    if not key.supplement:
         return ""
-    if not said.told_exposed >> at & 1:
+    if not key.told_exposed >> at & 1:
         return str(words["mark_new"])
-    return str(words["mark_certain"]) if (said.confirmed & ~said.told_confirmed) >> at & 1 else ""
+    return str(words["mark_certain"]) if (key.confirmed & ~key.told_confirmed) >> at & 1 else ""
 
 
 def _reach(incident: Incident, words: Phrases) -> str:
@@ -245,5 +271,5 @@ def _genuine(incident: Incident, words: Phrases, *, on_paper: bool) -> tuple[str
 
 
 def plain_website(address: str) -> str:
-    """Return a web address as one types it: without scheme or closing slash, so that nothing makes it a link."""
+    """Return a web address as people type it, without scheme or closing slash, so that no program makes it a link."""
     return address.removeprefix("https://").removeprefix("http://").rstrip("/")

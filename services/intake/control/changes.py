@@ -1,4 +1,4 @@
-"""What may be said of a cohort, and what may change of cohorts and incidents. Pure."""
+"""Reads what a source says of its cohort, and decides what may change in cohorts and incidents. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,7 +12,7 @@ from services.intake.errors import ConflictError
 __all__ = ["CohortRequest", "changed_cohort", "check_growth", "cohort_json", "read_cohort"]
 
 MAX_SOURCE = 200  # characters
-MAX_DECLARED = 10**10  # more than there are people: a slip, not a count
+MAX_DECLARED = 10**10  # more than there are people: a larger count is a mistake
 
 
 class CohortRequest(NamedTuple):
@@ -24,7 +24,7 @@ class CohortRequest(NamedTuple):
 
 
 def read_cohort(body: Any) -> tuple[CohortRequest, list[dict[str, str]]]:
-    """Read what a source says of its cohort, with everything that is wrong with it."""
+    """Read what a source says of its cohort; returns it with all problems in it."""
     if not isinstance(body, dict):
         return CohortRequest("", None, None), [{"field": "", "problem": "must be a JSON object"}]
     source, declared, auto = (body.get(key) for key in ("source", "declaredCount", "autoRelease"))
@@ -56,7 +56,7 @@ def cohort_json(cohort: Cohort) -> Mapping[str, Any]:
 
 
 def changed_cohort(before: Cohort, source: str, declared: int | None, *, auto_release: bool | None) -> Cohort | None:
-    """Return the cohort's next version, or None where nothing changes; what is not said stays.
+    """Return the cohort's next version, or None where nothing changes; what is None stays as it is.
 
     Raises ConflictError for another source, or another declared count after sealing.
     """
@@ -72,7 +72,7 @@ def changed_cohort(before: Cohort, source: str, declared: int | None, *, auto_re
 
 
 def check_growth(before: bytes, after: Mapping[str, Any]) -> None:
-    """Check that an incident's data categories only grew. Raises ConflictError: each one's place is its meaning."""
+    """Check that an incident's data categories only grew. Raises ConflictError: facts name a category by its place."""
     codes = [category["code"] for category in orjson.loads(before)["dataCategories"]]
     if [category["code"] for category in after["dataCategories"]][: len(codes)] != codes:
         raise ConflictError("dataCategories may grow, but never lose or reorder a code")

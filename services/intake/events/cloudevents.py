@@ -1,6 +1,6 @@
 """Events from upstream systems: CloudEvents 1.0 on Kafka, by the NL GOV profile. Pure.
 
-Binary mode has the attributes in `ce_*` headers and the data as the value; structured mode has all of it in
+Binary mode has the attributes in `ce_*` headers and the data as the value; structured mode has both in
 one JSON object (`application/cloudevents+json`).
 """
 
@@ -21,13 +21,13 @@ from services.kit.eventlog import Record
 
 __all__ = ["CohortOpened", "CohortSealed", "Event", "MembersAffected", "read_event"]
 
-EVENT_LIMIT = 65_536  # bytes: what intermediaries must pass on, so the profile's largest event
+EVENT_LIMIT = 65_536  # bytes: intermediaries need not pass on larger events, so the profile allows none
 _STRUCTURED = "application/cloudevents+json"
 _JSON = re.compile(r"application/(?:[a-z0-9.+-]+\+)?json", re.IGNORECASE)
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _ATTRIBUTE = re.compile(r"[a-z0-9]{1,20}", re.ASCII)
 _REQUIRED = ("specversion", "id", "source", "type")
-_MAX_ATTRIBUTE = 2_048  # characters: no id or source is longer, and it is hashed for every event
+_MAX_ATTRIBUTE = 2_048  # characters: far longer than real ids and sources, which are hashed for every event
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class CohortOpened:
 
 @dataclass(frozen=True, slots=True)
 class MembersAffected:
-    """Members of a cohort; each is checked by itself later."""
+    """A source tells of members of its cohort; each of them is checked by itself later."""
 
     incident_id: str
     cohort_id: str
@@ -61,7 +61,7 @@ Data = CohortOpened | MembersAffected | CohortSealed
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event that can be read; `key` stands for its source and id, by which a repeat is known."""
+    """An event that can be read; `key` is a hash of its source and id, by which a repeat is recognised."""
 
     key: bytes
     data: Data
@@ -69,7 +69,7 @@ class Event:
 
 
 def read_event(record: Record) -> Event:
-    """Read an event. Raises InvalidEventError with a code that says why it never will be understood."""
+    """Read an event. Raises InvalidEventError with a code that says what is wrong with it for good."""
     if record.value is None:
         raise InvalidEventError("tombstone")
     if len(record.value) > EVENT_LIMIT:

@@ -1,8 +1,9 @@
-"""A chunk: the records that one transaction will take, checked and brought to columns. Pure."""
+"""Checks records and collects them as chunks: the columns that one transaction takes. Pure."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import Any, NamedTuple, Protocol
+from functools import partial
+from typing import Any, Protocol
 
 from services.core.cohort import Cohort
 from services.core.incident import Incident
@@ -10,82 +11,82 @@ from services.core.notices import FLAG_DECEASED
 from services.intake.domain import Chunk, Fault, Problem, Rejected
 from services.intake.errors import BrokenBodyError
 from services.intake.reading.lines import RawRecord, TooLong
-from services.intake.records.columnar import CheckedSheet, SheetChecker
-from services.intake.records.identity import Fingerprints, MemberIds, Pseudonyms, canonical
-from services.intake.records.record import Reading, Record, Sheet, Unreadable, contact_json, contacts_json
+from services.intake.records.columnar import CheckedColumns, ColumnsChecker
+from services.intake.records.fields import FIELD_NAMES
+from services.intake.records.identity import Hashes, MemberIds, canonical
+from services.intake.records.record import (
+    Reading,
+    Record,
+    RecordColumns,
+    Unreadable,
+    contact_json,
+    contacts_json,
+)
 from services.intake.records.validation import PERSON_KEY_DIGITS, Checked, Validator, bsn_digits, is_bsn
 
-__all__ = ["CHUNK_RECORDS", "ChunkBuilder", "Hashes", "Reader"]
+__all__ = ["CHUNK_RECORDS", "ChunkBuilder", "Reader"]
 
-# One transaction each. Smaller ones make everything dear (4k: a quarter more CPU a person); larger ones keep
-# more in memory and hold the cohort's totals for longer.
+# Records of one transaction. Smaller chunks cost more (4k: a quarter more CPU a person); larger ones keep more in
+# memory and lock the cohort's totals for longer.
 CHUNK_RECORDS = 16_384
+_KEPT_FIELDS = frozenset(FIELD_NAMES) | {"identity"}  # any other name came from the source, and is not kept
 
 # An entry of each of a chunk's columns: line, memberRef as it may be repeated, member, content, pseudonym, exposed
 # and confirmed facts, channels, flags, language, contact data.
 Row = tuple[int, str | None, bytes, bytes, bytes, int, int, int, int, str, bytes]
 
 
-class Hashes(NamedTuple):
-    """The keyed hashes that a room was given."""
-
-    pseudonyms: Pseudonyms
-    pepper_version: int
-    fingerprints: Fingerprints
-
-
 class Reader(Protocol):
     """Reads lines of one format."""
 
     def read(self, lines: Sequence[bytes], first: int = 0) -> list[Reading]:
-        """Return a reading for each line; raises BrokenBodyError with an index where one is not UTF-8."""
+        """Return a reading for each line. Raises BrokenBodyError, with `first` + index, where one is not UTF-8."""
         ...
 
-    def sheets(self, lines: Sequence[bytes]) -> Iterable[tuple[int, Sheet | None]]:
-        """Return the lines as sheets, each with the number of its lines; None instead of one that is for `read`."""
+    def columnar(self, lines: Sequence[bytes]) -> Iterable[tuple[int, RecordColumns | None]]:
+        """Return runs of the lines as columns, each with its number of lines; None for a run that `read` is for."""
         ...
 
 
 class ChunkBuilder:
-    """Takes records of one cohort, and gives them as chunks."""
+    """Takes the records of one upload or event to one cohort, and gives them as chunks."""
 
-    def __init__(self, incident: Incident, cohort: Cohort, hashes: Hashes, today: date) -> None:
-        self.incident, self.cohort = incident, cohort
-        self._scope = f"{cohort.incident_id}/{cohort.cohort_id}"
+    def __init__(self, incident: Incident, cohort: Cohort, hashes: Hashes, today: date, upload: int) -> None:
+        self._begin = partial(Chunk, incident.incident_id, incident.version, cohort.cohort_id, upload)
         self._validator = Validator(incident, today)
-        self._sheets = SheetChecker(self._validator)
+        self._columns_checker = ColumnsChecker(self._validator)
         self._usable = int(incident.usable_mask)
         self._ids = MemberIds(cohort.incident_id, cohort.cohort_id)
         self._hashes = hashes
-        self.chunk = Chunk()
+        self.chunk = self._begin()
 
     @property
-    def room(self) -> int:
+    def space(self) -> int:
         """How many more records the chunk may hold."""
         return CHUNK_RECORDS - len(self.chunk)
 
     def give(self) -> Chunk:
         """Return the chunk so far, and begin the next."""
-        chunk, self.chunk = self.chunk, Chunk()
+        chunk, self.chunk = self.chunk, self._begin()
         return chunk
 
     def add(self, records: Sequence[RawRecord], reader: Reader) -> None:
         """Read and check lines. Raises BrokenBodyError at one that is not UTF-8, with those before it taken."""
         lines, raws = self._readable(records)
         begin = 0
-        for count, sheet in reader.sheets(raws):
+        for count, columns in reader.columnar(raws):
             end = begin + count
-            if sheet:
-                self._take_sheet(lines[begin:end], raws[begin:end], sheet, reader)
+            if columns:
+                self._take_columns(lines[begin:end], raws[begin:end], columns, reader)
             else:
                 self._read(lines[begin:end], raws[begin:end], reader)
             begin = end
 
     def _readable(self, records: Sequence[RawRecord]) -> tuple[list[int], list[bytes]]:
-        """Return the lines that say something, and their bytes; rejects those that are too long."""
+        """Return the lines that are not blank, and their bytes; rejects those that are too long."""
         lines, raws = [line for line, _ in records], [raw for _, raw in records]
         if set(map(type, raws)) == {bytes} and all(raws) and not any(map(bytes.isspace, raws)):  # type: ignore[arg-type]
-            return lines, raws  # type: ignore[return-value]  # all of them are bytes: the line above has seen to it
+            return lines, raws  # type: ignore[return-value]  # all of them are bytes: the line above has checked it
         for line, raw in records:
             if isinstance(raw, TooLong):
                 self._reject(line, raw.digest, None, None, (Fault(None, "line-too-long"),))
@@ -108,7 +109,7 @@ class ChunkBuilder:
                 self._reject_faulty(line, raw, reading, faults or [Fault("familyName", "required")])
                 faults = []
             else:
-                self._give_row(self._row(line, reading, identity, checked))
+                self._add_row(self._row(line, reading, identity, checked))
 
     def _read(self, lines: Sequence[int], raws: Sequence[bytes], reader: Reader) -> None:
         try:
@@ -128,57 +129,57 @@ class ChunkBuilder:
             exposed, confirmed, channels, flags, record.language or "", contact,
         )  # fmt: skip
 
-    def _take_sheet(self, lines: list[int], raws: Sequence[bytes], sheet: Sheet, reader: Reader) -> None:
-        """Take rows all together, but for the odd ones in their places among them."""
-        checked = self._sheets.check(sheet)
-        if checked is None:  # a source whose way of writing is odd throughout
+    def _take_columns(self, lines: list[int], raws: Sequence[bytes], cells: RecordColumns, reader: Reader) -> None:
+        """Check rows together, and the odd ones among them one by one; rows keep the order of their lines."""
+        checked = self._columns_checker.check(cells)
+        if checked is None:  # the source writes in a way that is odd throughout
             self._read(lines, raws, reader)
             return
-        columns = self._columns(lines, sheet, checked)
+        columns = self._chunk_columns(lines, cells, checked)
         odd = sorted(checked.odd)
         begin = 0
         for row, reading in zip(odd, reader.read([raws[row] for row in odd]), strict=True):
-            self._give_rows([column[begin:row] for column in columns])
+            self._add_rows([column[begin:row] for column in columns])
             self.take([(lines[row], raws[row])], [reading])
             begin = row + 1
-        self._give_rows([column[begin:] for column in columns] if begin else columns)
+        self._add_rows([column[begin:] for column in columns] if begin else columns)
 
-    def _columns(self, lines: list[int], sheet: Sheet, checked: CheckedSheet) -> list[list[Any]]:
+    def _chunk_columns(self, lines: list[int], cells: RecordColumns, checked: CheckedColumns) -> list[list[Any]]:
         """Return the columns of a chunk, in the order of `Row`."""
-        contacts = contacts_json(sheet)
+        contacts = contacts_json(cells)
         numbers = checked.exposed, checked.confirmed, checked.channels, checked.flags
         contents = self._hashes.fingerprints.contents(checked.identities, contacts, zip(*numbers, strict=True))
         return [
-            lines, _all_shown(sheet), self._ids.of_all(sheet.member_ref), contents,
-            self._hashes.pseudonyms.of_all(checked.identities), *numbers, sheet.language, contacts,
+            lines, _all_shown(cells), self._ids.of_all(cells.member_ref), contents,
+            self._hashes.pseudonyms.of_all(checked.identities), *numbers, cells.language, contacts,
         ]  # fmt: skip
 
-    def _give_rows(self, columns: Sequence[list[Any]]) -> None:
-        """Return valid records their rows: all at once where no member comes again."""
+    def _add_rows(self, columns: Sequence[list[Any]]) -> None:
+        """Add rows of valid records to the chunk: all at once where no member comes again."""
         chunk, lines, members = self.chunk, columns[0], columns[2]
         new, count = len(chunk.members), len(members)
         chunk.rows.update(zip(members, range(new, new + count), strict=True))
         if len(chunk.rows) < new + count:
             chunk.rows = {member: row for row, member in enumerate(chunk.members)}  # as they were
             for row in zip(*columns, strict=True):
-                self._give_row(row)
+                self._add_row(row)
         elif count:
             for held, column in zip(self._held(), columns, strict=True):
                 held.extend(column)
             chunk.accepted_lines += count
             chunk.last_line = lines[-1]
             if not all(channels & self._usable for channels in set(columns[7])):
-                self._tell_unreachable(new)
+                self._note_unreachable(new)
 
-    def _give_row(self, row: Row) -> None:
-        """Return a valid record its row, unless its member has one in this chunk."""
+    def _add_row(self, row: Row) -> None:
+        """Add the row of a valid record to the chunk, unless its member has one there."""
         chunk = self.chunk
         line, shown, member, content, pseudonym, exposed, confirmed, channels, flags, language, contact = row
         chunk.last_line = line
         new = len(chunk.members)
         at = chunk.rows.setdefault(member, new)
         if at == new:
-            chunk.lines.append(line)  # written out, as `_held` in a loop takes a microsecond more
+            chunk.lines.append(line)  # written out: a loop over `_held` takes a microsecond more
             chunk.refs.append(shown)
             chunk.members.append(member)
             chunk.contents.append(content)
@@ -191,7 +192,7 @@ class ChunkBuilder:
             chunk.contacts.append(contact)
             chunk.accepted_lines += 1
             if not channels & self._usable:
-                self._tell_unreachable(new)
+                self._note_unreachable(new)
         elif chunk.contents[at] == content:
             chunk.again.setdefault(at, []).append(line)
             chunk.accepted_lines += 1
@@ -207,8 +208,8 @@ class ChunkBuilder:
             c.exposed, c.confirmed, c.channels, c.flags, c.languages, c.contacts,
         )  # fmt: skip
 
-    def _tell_unreachable(self, first: int) -> None:
-        """Note which of the rows from `first` on no channel can be used for; the dead are not written to."""
+    def _note_unreachable(self, first: int) -> None:
+        """Add a problem for each row from `first` on that no channel can reach, except those of the dead."""
         chunk, usable = self.chunk, self._usable
         for row in range(first, len(chunk.members)):
             if not chunk.channels[row] & usable and not chunk.flags[row] & FLAG_DECEASED:
@@ -222,31 +223,32 @@ class ChunkBuilder:
     def _reject(self, line: int, raw: bytes, ref: str | None, shown: str | None, faults: tuple[Fault, ...]) -> None:
         """Reject a record; `shown` is its memberRef as far as it may be repeated."""
         chunk = self.chunk
-        record = self._ids.of(ref) if ref else self._hashes.fingerprints.line(self._scope, raw)
-        chunk.rejected.setdefault(record, Rejected(record, line, shown, faults))
+        record = self._ids.of(ref) if ref else self._hashes.fingerprints.line(chunk.scope, raw)
+        kept = tuple(fault if fault.field in _KEPT_FIELDS else Fault(None, fault.problem) for fault in faults)
+        chunk.rejected.setdefault(record, Rejected(record, line, shown, kept))
         chunk.problems += [Problem(line, shown, fault.field, fault.problem) for fault in faults]
         chunk.rejected_lines += 1
         chunk.last_line = line
 
 
 def _shown(ref: str, bsn: str | int | None, key: str | None) -> str | None:
-    """Return a memberRef, but not where it names the person by itself: then it is hashed, and repeated nowhere."""
+    """Return a memberRef; None where it names the person by itself, because then it must be repeated nowhere."""
     if "@" in ref or ref in (bsn, key):
         return None
     return None if bsn and ref[0].isdigit() and bsn_digits(ref) == bsn else ref
 
 
-def _all_shown(sheet: Sheet) -> list[str | None]:
-    """Return the memberRefs as far as they may be repeated; an odd row's, which is blank, does not matter."""
-    refs = sheet.member_ref
+def _all_shown(cells: RecordColumns) -> list[str | None]:
+    """Return the memberRefs as far as they may be repeated; those of odd rows are not used."""
+    refs = cells.member_ref
     begins = "".join({ref[:1] for ref in refs})
     keys = len(max(refs, key=len)) >= PERSON_KEY_DIGITS
     if keys or "@" in "".join(refs) or any(map(str.isdigit, begins)):
-        given = zip(refs, sheet.bsn, sheet.person_key, strict=True)
+        given = zip(refs, cells.bsn, cells.person_key, strict=True)
         return [_shown(ref, bsn, key) if ref else None for ref, bsn, key in given]
     return list(refs)
 
 
 def _may_name_somebody(ref: str) -> bool:
-    """Tell whether a memberRef has the shape of a BSN, person key or e-mail address; its record cannot be asked."""
+    """Tell whether a memberRef has the shape of a BSN, person key or e-mail address; its record cannot be read."""
     return "@" in ref or len(ref) == PERSON_KEY_DIGITS or is_bsn(bsn_digits(ref))

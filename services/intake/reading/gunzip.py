@@ -1,4 +1,4 @@
-"""Gzip unpacked as it comes, a bounded piece at a time: a bomb costs its sender's patience, not memory. Pure."""
+"""Gzip unpacked as it arrives, a bounded piece at a time, so that a gzip bomb fills no memory. Pure."""
 
 import zlib
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from services.intake.errors import BrokenBodyError
 
 __all__ = ["PIECE", "Gunzip"]
 
-PIECE = 262_144  # bytes: one step of reading; large enough that its fixed costs vanish
+PIECE = 262_144  # bytes: one step of reading; so large that the fixed costs of a step hardly count
 
 _GZIP = 16 + zlib.MAX_WBITS  # header and CRC checked by zlib
 
@@ -17,7 +17,7 @@ class Gunzip:
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(_GZIP)
-        self._between = True  # nothing of this member was read yet
+        self._between = True  # no byte of the next gzip member was read yet
         self._members = 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -37,14 +37,14 @@ class Gunzip:
             data = self._following()
 
     def finish(self) -> None:
-        """Check that the body ended where a member did, its CRC and length seen. Raises BrokenBodyError("gzip")."""
+        """Check that the last gzip member is whole, with its CRC and length. Raises BrokenBodyError("gzip")."""
         if not self._between or not self._members:
             raise BrokenBodyError("gzip")
 
     def _following(self) -> bytes:
-        """Return the input that is still to be read; begins a new member after the end of one."""
+        """Return the input that is still to be unpacked; begins a new gzip member after the end of one."""
         if not self._member.eof:
-            # Output may be left inside zlib though all input was taken: the trailer, still to come, drives it out.
+            # zlib may hold output back although it took all input: it gives the rest when the trailer comes.
             return self._member.unconsumed_tail
         following = self._member.unused_data
         self._member, self._between = zlib.decompressobj(_GZIP), True

@@ -1,7 +1,7 @@
-"""From bytes in any pieces to records: lines of NDJSON, or of CSV with its quoted line ends. Pure.
+"""Cuts a body, which arrives in pieces of any size, into records: lines of NDJSON, or rows of CSV. Pure.
 
-Nothing larger than one record of at most `LINE_LIMIT` bytes is held: a longer one is read past, hashed on
-the way, so that it can be rejected, and counted once, like any other bad line.
+No record over `LINE_LIMIT` bytes is held in memory. The splitter reads past a longer one and keeps only a hash of
+it, by which the record is rejected and counted once, like any other bad line.
 """
 
 import re
@@ -11,23 +11,23 @@ from typing import NamedTuple
 
 from services.intake.errors import BrokenBodyError
 
-__all__ = ["LINE_LIMIT", "RawRecord", "RecordSplitter", "TooLong"]
+__all__ = ["LINE_LIMIT", "RawRecord", "RecordSplitter", "TooLong", "decoded"]
 
 LINE_LIMIT = 65_536  # bytes, without the line end; the interface's 64 KB
 
 _QUOTE, _NEWLINE, _RETURN = b'"', b"\n", b"\r"
 _COMMA_OR_NEWLINE, _ONLY_NEWLINE = re.compile(rb"[,\n]"), re.compile(rb"\n")
-# A quoted field, closed, with whatever stands after it; or a field that does not begin with a quote.
+# A quoted field that is closed, with the text after it up to the comma; or a field that begins without a quote.
 _FIELD = rb'(?:"(?:[^"]++|"")*+"[^,]*+|[^",][^,]*+|)'
 _CLOSED_FROM_START = re.compile(_FIELD + rb"(?:," + _FIELD + rb")*+\Z")
-# The same of a record that is read past, where nobody knows yet where its line ends.
+# Fields with their commas in a record that is read past: its end is not known, so a line end ends a field as well.
 _WHOLE_FIELDS = re.compile(rb'(?:(?:"(?:[^"]++|"")*+"[^,\n]*+|[^",\n][^,\n]*+|),)*+')
 _WITHIN_QUOTES = re.compile(rb'(?:[^"]++|"")*+')
 _CLOSED_FROM_QUOTED = re.compile(rb'(?:[^"]++|"")*+"[^,]*+(?:,' + _FIELD + rb")*+\Z")
 
 
 class TooLong(NamedTuple):
-    """Stands in for a record over the limit: a digest of its bytes, never stored as it is."""
+    """Stands in for a record over the limit; of its unkeyed digest, only a keyed hash is ever stored."""
 
     digest: bytes
 
@@ -37,12 +37,20 @@ class TooLong(NamedTuple):
 RawRecord = tuple[int, bytes | TooLong]
 
 
+def decoded(line: bytes, at: int) -> str:
+    """Return a line as text. Raises BrokenBodyError("encoding", at) where it is not UTF-8."""
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        raise BrokenBodyError("encoding", at) from None
+
+
 class RecordSplitter:
     """Cuts a body into records. With `quoted`, a line end within a quoted CSV field ends no record."""
 
     def __init__(self, *, quoted: bool) -> None:
         self._quoted = quoted
-        self._line = 1  # where the next record begins
+        self._line = 1  # the line at which the next record begins
         self._rest = b""  # bytes after the last line end
         self._open: list[bytes] = []  # whole lines of a record whose quote is still open
         self._open_bytes = 0
@@ -55,7 +63,7 @@ class RecordSplitter:
         return self._line
 
     def feed(self, data: bytes) -> list[RawRecord]:
-        """Return the records that this piece completes. Raises BrokenBodyError where it is UTF-16."""
+        """Return the records that end in this piece. Raises BrokenBodyError where the body is UTF-16."""
         if not self._begun:
             data = self._begin(data, least=4)
         records: list[RawRecord] = []
@@ -82,7 +90,7 @@ class RecordSplitter:
         return [*records, (self._line, _without_return(last))] if last else records
 
     def _begin(self, data: bytes, least: int) -> bytes:
-        """Look at the first bytes; give back what to read, nothing while there are too few of them."""
+        """Check the first bytes; returns the bytes to read, and none while fewer than `least` have come."""
         data, self._rest = self._rest + data, b""
         if len(data) < least:
             self._rest = data
@@ -93,7 +101,7 @@ class RecordSplitter:
         return data.removeprefix(BOM_UTF8)
 
     def _split(self, data: bytes, records: list[RawRecord]) -> bytes:
-        """Cut whole lines off; returns bytes to read again where a record went over the limit at them."""
+        """Cut whole lines off; returns the bytes to read again where a record among them went over the limit."""
         data = self._rest + data
         parts = data.split(_NEWLINE)
         self._rest = parts.pop()
@@ -104,7 +112,7 @@ class RecordSplitter:
             if _RETURN in data or (parts and len(max(parts, key=len)) > LINE_LIMIT):
                 records += [(line, _without_return(part)) for line, part in enumerate(parts, self._line)]
             else:
-                records += zip(range(self._line, self._line + len(parts)), parts)  # noqa: B905 - one counts on
+                records += zip(range(self._line, self._line + len(parts)), parts)  # noqa: B905 - of one length
             self._line += len(parts)
         # One more than the limit: the last byte may be a carriage return.
         return self._begin_skipping([]) if self._open_bytes + len(self._rest) > LINE_LIMIT + 1 else b""
@@ -112,7 +120,7 @@ class RecordSplitter:
     def _split_quoted(self, parts: list[bytes], records: list[RawRecord]) -> bool:
         """Cut lines with quotes in them; tells whether an open record went over the limit.
 
-        Leaves in `parts` what was not used.
+        Lines that were not used stay in `parts`.
         """
         parts.reverse()
         while parts:
@@ -147,7 +155,7 @@ class RecordSplitter:
         return begun
 
     def _skip(self, data: bytes, records: list[RawRecord]) -> bytes:
-        """Read past a record over the limit; give back what follows it."""
+        """Read past a record over the limit; returns the bytes that follow it."""
         assert self._skipping is not None  # noqa: S101 - `feed` asks first
         end = self._skipping.end_in(data)
         if end < 0:
@@ -159,7 +167,7 @@ class RecordSplitter:
 
 
 class _Skipping:
-    """Finds the end of a record without keeping it; follows quotes as the patterns above do."""
+    """Finds the end of a record without keeping the record; quotes mean what they mean in the patterns above."""
 
     _START, _PLAIN, _QUOTED, _AFTER_QUOTE = range(4)
 
@@ -189,14 +197,14 @@ class _Skipping:
         at, end = 0, len(data)
         while at < end:
             if self._state == self._START:
-                # Field by field this would be the dearest loop of all, and whoever sends a bomb knows that.
-                at = _WHOLE_FIELDS.match(data, at).end()  # type: ignore[union-attr]  # it matches nothing as well
+                # One match for all whole fields: a loop over them would let a body of short fields stop everybody else.
+                at = _WHOLE_FIELDS.match(data, at).end()  # type: ignore[union-attr]  # it matches the empty text too
                 self._state = self._QUOTED if data[at : at + 1] == _QUOTE else self._state_after(data, at)
                 at += self._state == self._QUOTED
             elif self._state == self._QUOTED:
                 at = _WITHIN_QUOTES.match(data, at).end()  # type: ignore[union-attr]
                 self._state, at = (self._AFTER_QUOTE, at + 1) if at < end else (self._QUOTED, at)
-            elif self._state == self._AFTER_QUOTE and data[at : at + 1] == _QUOTE:  # it doubles the one before it
+            elif self._state == self._AFTER_QUOTE and data[at : at + 1] == _QUOTE:  # a doubled quote is text
                 self._state, at = self._QUOTED, at + 1
             else:
                 mark = self._marks.search(data, at)
@@ -212,6 +220,6 @@ class _Skipping:
 
 
 def _without_return(raw: bytes) -> bytes | TooLong:
-    """Take a carriage return off the end of a record; stand in for one that is over the limit."""
+    """Return a record without the carriage return at its end, or a stand-in where it is over the limit."""
     kept = raw[:-1] if raw.endswith(_RETURN) else raw
     return kept if len(kept) <= LINE_LIMIT else TooLong(blake2b(raw, digest_size=16).digest())

@@ -1,7 +1,7 @@
 """E-mail addresses: a quick pattern for the plain majority, `email-validator` for the rest. Pure.
 
-The library takes 22 us an address, the pattern 0.5; whatever the pattern takes, the library takes too, but
-for names reserved for tests and documents (`.test`, `.invalid`): whether a domain exists is not asked here.
+The library takes 22 us an address, the pattern 0.5. The library accepts all that the pattern accepts, except
+names reserved for tests and documents (`.test`, `.invalid`), which pass here: nobody checks whether a domain exists.
 """
 
 import re
@@ -10,14 +10,14 @@ from email_validator import EmailNotValidError, validate_email
 
 __all__ = ["normal_email"]
 
-# Dots between, never two; lower-case domain labels without hyphens at their edges, so that neither
-# punycode nor anything that has a second spelling gets through here. A top level of letters.
+# Single dots between parts; lower-case domain labels without hyphens at their edges and a top level of letters, so
+# that no address with a second spelling matches.
 _PLAIN = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+[a-z]{2,63}", re.ASCII)
 _MAX_PART, _MAX = 63, 254  # RFC 5321: a domain's label, and the whole
 
 
 def normal_email(text: str) -> str | None:
-    """Return the address in its one spelling, all ASCII; None where it is not one that mail can be sent to.
+    """Return the address in its one spelling, all ASCII; None where no mail can be sent to it.
 
     A local part that is not ASCII is refused: few mail servers take it.
     """

@@ -1,11 +1,11 @@
-"""Whose record it is, as keyed hashes. Pure.
+"""Who a record is about, as keyed hashes. Pure.
 
 A person is known by one canonical text, of the strongest kind that the record has: `bsn:` nine digits,
 `key:` 64 hex digits, or `name:` normalised family name, date of birth, postcode and house number. Its
 HMAC-SHA256 under the pepper "match" (first 16 bytes) is the pseudonym: without the pepper, the 90 million
 possible BSNs cannot be tried.
 
-The family name is brought to letters only, so that ways of writing do not part a person from herself:
+The family name is brought to letters only, so that two ways of writing it name one person:
 compatibility decomposition (NFKD) with accents dropped, letters that do not decompose replaced (ø o, ß ss,
 æ ae, ł l), lower case, everything but letters dropped, and Dutch and neighbouring prefixes (van, de, der, ...)
 taken off its beginning as long as something is left. The record's own `prefix` is not looked at: some sources
@@ -17,12 +17,13 @@ import struct
 import unicodedata
 from collections.abc import Iterable
 from hashlib import blake2b, sha256
+from typing import NamedTuple
 
 from services.core.ids import ID_BYTES
 from services.intake.records.record import Record
 from services.intake.records.validation import Checked
 
-__all__ = ["Fingerprints", "MemberIds", "Pseudonyms", "canonical", "canonical_name", "normal_name"]
+__all__ = ["Fingerprints", "Hashes", "MemberIds", "Pseudonyms", "canonical", "canonical_name", "normal_name"]
 
 _WORD = re.compile(r"[^\W\d_]+")
 _PREFIXES = frozenset(
@@ -129,7 +130,7 @@ class MemberIds:
 
 
 class Fingerprints:
-    """Keyed hashes that tell the same content from another, under the pepper "line": useless without it."""
+    """Keyed hashes that show whether content is the same; without the pepper "line" they cannot be searched back."""
 
     def __init__(self, pepper: bytes) -> None:
         key = sha256(pepper).digest()
@@ -138,11 +139,10 @@ class Fingerprints:
         self._key = key
 
     def content(self, identity: bytes, contact: bytes, checked: Checked) -> bytes:
-        """Return what a record's whole content comes down to: the same again gives the same."""
+        """Return the hash of all that a record says; the same content gives the same hash."""
         state = self._content.copy()
-        state.update(
-            _NUMBERS.pack(*checked) + identity + contact
-        )  # the contact begins with a brace: no identity has one
+        # The contact begins with a brace, which no identity has: the parts cannot run into each other.
+        state.update(_NUMBERS.pack(*checked) + identity + contact)
         return state.digest()
 
     def contents(
@@ -159,7 +159,7 @@ class Fingerprints:
         return contents
 
     def line(self, scope: str, raw: bytes) -> bytes:
-        """Return the id of a record without a readable memberRef: of its line, in its cohort."""
+        """Return the id of a record without a readable memberRef, made from its line and cohort."""
         state = self._line.copy()
         state.update(_sized(scope.encode()))
         state.update(raw)
@@ -170,8 +170,16 @@ class Fingerprints:
         return blake2b(digest_size=32, key=self._key, person=b"heraut-body")
 
 
+class Hashes(NamedTuple):
+    """The keyed hashes that intake makes with its peppers."""
+
+    pseudonyms: Pseudonyms
+    pepper_version: int  # of the pepper "match", under which the pseudonyms are made
+    fingerprints: Fingerprints
+
+
 class _Packed(dict[Checked, bytes]):
-    """Numbers as they are hashed. Most records have one of a few: looked up, they cost a third."""
+    """Numbers as they are hashed. Most records have the same few: looked up, they cost a third."""
 
     def __missing__(self, numbers: Checked) -> bytes:
         packed = self[numbers] = _NUMBERS.pack(*numbers)

@@ -1,12 +1,12 @@
-"""Whether a record can be taken, field by field, and the one spelling of what it says. Pure.
+"""The checks that a record must pass, field by field, and the normal form of what it says. Pure.
 
-A record is checked in place: what passes is left in its normal form. Problems are (field, code) and never
+A record is checked in place: what passes is left in its normal form. Faults are (field, code) and never
 repeat a value. This runs once a person: the quick path of each check costs some tens of nanoseconds.
 """
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 
 from services.core.channel import Channel
@@ -15,17 +15,18 @@ from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_SECRE
 from services.intake.domain import Fault
 from services.intake.records.countries import COUNTRIES
 from services.intake.records.email import normal_email
-from services.intake.records.record import MAX_REF, Record
+from services.intake.records.fields import FIELDS, MAX_TEXT, SHORT_TEXTS, TEXTS, values_of
+from services.intake.records.record import Record
 
 __all__ = [
+    "ATTRIBUTES",
     "DEFAULT_COUNTRY",
-    "MAX_TEXT",
     "PERSON_KEY_DIGITS",
     "REMEMBERED",
+    "Attributes",
     "Checked",
-    "Said",
+    "GivenAttributes",
     "Validator",
-    "Words",
     "bsn_digits",
     "is_bsn",
     "normal_bsn",
@@ -35,11 +36,10 @@ __all__ = [
 ]
 
 DEFAULT_COUNTRY, _DEFAULT_LANGUAGE = "NL", "nl"
-MAX_TEXT = 200  # characters: longer than any name or street in the registers, short enough for an address window
-_LIMITS = {"member_ref": MAX_REF, "email": 254}  # the contract's, and that of RFC 5321
-_TEXTS = tuple(f for f in Record.__struct_fields__ if f not in
-               {"data_categories", "certainty", "deceased", "secret_address", "not_at_address"})  # fmt: skip
-_NAMES = dict(zip(Record.__struct_fields__, Record.__struct_encode_fields__, strict=True))
+_NAMES = {field.attribute: field.name for field in FIELDS}
+# A number or null of JSON among these values makes their join fail: that is how the check finds them.
+_texts: Callable[[Record], tuple[str, ...]] = values_of(field.attribute for field in TEXTS)
+_SHORT_TEXTS = tuple((TEXTS.index(field), field.about.limit) for field in SHORT_TEXTS)  # place in `_texts`, limit
 
 _POSTCODE = re.compile(r"([1-9][0-9]{3}) ?([A-Za-z]{2})", re.ASCII)
 _PLAIN_POSTCODE = re.compile(r"[1-9][0-9]{3}[A-Z]{2}", re.ASCII).fullmatch
@@ -52,7 +52,7 @@ _MAX_LANGUAGE = 35  # characters: what RFC 5646 asks software to have room for a
 _PORTAL, _EMAIL, _LETTER = int(Channel.PORTAL), int(Channel.EMAIL), int(Channel.LETTER)
 _BOOLEANS: dict[object, bool] = {None: False, "": False, "false": False, "true": True, False: False, True: True}
 _CERTAINTIES = {"": True, "confirmed": True, "possible": False}
-REMEMBERED = 4_096  # different things said: a bound against a source that makes each one new
+REMEMBERED = 4_096  # different attributes: a bound against a source whose records all differ in them
 
 # The weighted sum of the 11-test, looked up three digits at a time: a third of the price of nine products.
 _WEIGHTS = ((9, 8, 7), (6, 5, 4), (3, 2, -1))
@@ -62,16 +62,22 @@ _HIGH, _MIDDLE, _LOW = (
 )
 
 
-# What a valid record comes down to, beside its own normalised fields: exposed and confirmed facts, channels,
-# flags. A plain tuple: a class of its own would cost as much as three checks.
+# What is known of a valid record beside its own normalised fields: exposed and confirmed facts, channels, flags.
+# A plain tuple: a class of its own would cost as much as three checks.
 Checked = tuple[int, int, int, int]
 
-# Language, data categories, certainty, and whether deceased, at a secret address, not at the address: as given,
-# and what they come to: a language, exposed and confirmed facts, flags.
-Words = tuple[
+# The fields that have few values among all records, and so are read once for each combination of values.
+_FLAGS = {
+    "deceased": FLAG_DECEASED,
+    "secret_address": FLAG_SECRET_ADDRESS,
+    "not_at_address": FLAG_NOT_AT_ADDRESS,
+}
+ATTRIBUTES = ("language", "data_categories", "certainty", *_FLAGS)
+GivenAttributes = tuple[  # as given, in the order of ATTRIBUTES
     str | None, tuple[str, ...] | str | None, str | None, bool | str | None, bool | str | None, bool | str | None
 ]
-Said = tuple[str, int, int, int]
+Attributes = tuple[str, int, int, int]  # what they come to: a language, exposed and confirmed facts, flags
+_given_attributes: Callable[[Record], GivenAttributes] = values_of(ATTRIBUTES)
 
 
 def is_bsn(digits: str) -> bool:
@@ -89,11 +95,10 @@ class Validator:
     def __init__(self, incident: Incident, today: date) -> None:
         self._bits = {category.code: 1 << bit for bit, category in enumerate(incident.categories)}
         self._today = today
-        # Most records say one of a few things about language, facts and flags.
-        self._said: dict[Words, Said] = {}
+        self._attributes: dict[GivenAttributes, Attributes] = {}  # those that are right
 
     def check(self, record: Record, faults: list[Fault]) -> Checked:
-        """Check `record` and bring it to its normal form; adds what is wrong to `faults`."""
+        """Check `record`, bring it to its normal form, and add what is wrong to `faults`."""
         _check_texts(record, faults)
         self._check_person(record, faults)
         if not record.member_ref and Fault("memberRef", "too-long") not in faults:
@@ -101,21 +106,18 @@ class Validator:
         _check_address(record, faults)
         if record.email:
             _check_email(record, faults)
-        words = (
-            record.language, record.data_categories, record.certainty,
-            record.deceased, record.secret_address, record.not_at_address,
-        )  # fmt: skip
-        record.language, exposed, confirmed, flags = self._said.get(words) or self._read_words(words, faults)
+        given = _given_attributes(record)
+        record.language, exposed, confirmed, flags = self._attributes.get(given) or self._read_attributes(given, faults)
         return exposed, confirmed, _channels(record), flags
 
-    def said(self, words: Words) -> Said | None:
+    def attributes(self, given: GivenAttributes) -> Attributes | None:
         """Return what the fields with few values come to; None where any of them is wrong."""
         faults: list[Fault] = []
-        said = self._said.get(words) or self._read_words(words, faults)
-        return None if faults else said
+        attributes = self._attributes.get(given) or self._read_attributes(given, faults)
+        return None if faults else attributes
 
     def is_birth_date(self, text: str) -> bool:
-        """Tell whether it is a day, and one that has come."""
+        """Tell whether a text is a day that is not in the future."""
         born = _day(text)
         return born is not None and born <= self._today
 
@@ -142,18 +144,18 @@ class Validator:
         elif born > self._today:
             faults.append(Fault("birthDate", "date-in-future"))
 
-    def _read_words(self, words: Words, faults: list[Fault]) -> Said:
+    def _read_attributes(self, given: GivenAttributes, faults: list[Fault]) -> Attributes:
         """Read the fields whose values are few, and remember what they come to."""
-        language, categories, certainty, *flags = words
+        language, categories, certainty, *flags = given
         before = len(faults)
         exposed = self._mask(categories, faults)
         certain = _CERTAINTIES.get((certainty or "").strip())
         if certain is None:
             faults.append(Fault("certainty", "invalid-certainty"))
-        said = _language(language or "", faults), exposed, exposed if certain else 0, _flags(flags, faults)
-        if len(faults) == before and len(self._said) < REMEMBERED:
-            self._said[words] = said
-        return said
+        attributes = _language(language or "", faults), exposed, exposed if certain else 0, _flags(flags, faults)
+        if len(faults) == before and len(self._attributes) < REMEMBERED:
+            self._attributes[given] = attributes
+        return attributes
 
     def _mask(self, given: tuple[str, ...] | str | None, faults: list[Fault]) -> int:
         codes = given.split("|") if isinstance(given, str) else given or ()
@@ -183,15 +185,19 @@ def _language(tag: str, faults: list[Fault]) -> str:
 
 
 def _check_texts(record: Record, faults: list[Fault]) -> None:
-    """See in one look at all texts together whether any of them needs a closer one."""
+    """Check all texts in one look at their join; only where that is not enough, each of them."""
+    texts = _texts(record)
     try:
-        joined = "|".join(_all_texts(record))
+        joined = "|".join(texts)
     except TypeError:
         _even_out(record)
-        joined = "|".join(_all_texts(record))
+        texts = _texts(record)
+        joined = "|".join(texts)
+    too_long = len(joined) > MAX_TEXT  # at most so long together, no text is over a limit but one below MAX_TEXT
+    for at, limit in _SHORT_TEXTS:
+        too_long = too_long or len(texts[at]) > limit
     if (
-        len(joined) > MAX_TEXT  # so no single one is too long below it, but a memberRef
-        or len(record.member_ref) > MAX_REF  # type: ignore[arg-type]  # a text, or the join had failed
+        too_long
         or not joined.isprintable()
         or " |" in joined
         or "| " in joined
@@ -202,37 +208,29 @@ def _check_texts(record: Record, faults: list[Fault]) -> None:
         _look_closer(record, faults)
 
 
-def _all_texts(record: Record) -> tuple[str, ...]:
-    return (  # type: ignore[return-value]  # a number or None among them raises TypeError, which is the test
-        record.member_ref, record.bsn, record.person_key, record.initials, record.given_name, record.prefix,
-        record.family_name, record.birth_date, record.street, record.house_number, record.house_letter,
-        record.house_number_addition, record.postcode, record.city, record.country, record.care_of,
-        record.email, record.portal_id, record.language,
-    )  # fmt: skip
-
-
 def _even_out(record: Record) -> None:
     """Make texts of what JSON gave as numbers and nulls."""
-    for name in _TEXTS:
-        value = getattr(record, name)
+    for field in TEXTS:
+        value = getattr(record, field.attribute)
         if not isinstance(value, str):
-            setattr(record, name, "" if value is None else str(value))
+            setattr(record, field.attribute, "" if value is None else str(value))
 
 
 def _look_closer(record: Record, faults: list[Fault]) -> None:
-    for name in _TEXTS:
-        text = unicodedata.normalize("NFC", getattr(record, name)).strip()
-        if len(text) > _LIMITS.get(name, MAX_TEXT):
-            faults.append(Fault(_NAMES[name], "too-long"))
+    """Check each text by itself, and compose and strip it."""
+    for field in TEXTS:
+        text = unicodedata.normalize("NFC", getattr(record, field.attribute)).strip()
+        if len(text) > field.about.limit:
+            faults.append(Fault(field.name, "too-long"))
             text = ""
         elif not text.isprintable() and any(map(_is_control, text)):
-            faults.append(Fault(_NAMES[name], "control-characters"))
+            faults.append(Fault(field.name, "control-characters"))
             text = ""
-        setattr(record, name, text)
+        setattr(record, field.attribute, text)
 
 
 def _is_control(letter: str) -> bool:
-    """Tell whether it steers rather than writes: control codes, line ends, half a surrogate, direction overrides."""
+    """Tell whether a letter is a control code, a line end, half a surrogate or a direction override."""
     return unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"} or letter in "\u202a\u202b\u202d\u202e"
 
 
@@ -246,7 +244,7 @@ def _check_odd_bsn(record: Record, faults: list[Fault]) -> None:
 
 
 def normal_bsn(text: str) -> str | None:
-    """Return a BSN that may be written with separators or without its leading zeros; None where it is none."""
+    """Return the nine digits of a BSN written with separators or without leading zeros; None where it is no BSN."""
     if len(text) == 9 and is_bsn(text):
         return text
     digits = bsn_digits(text)
@@ -254,7 +252,7 @@ def normal_bsn(text: str) -> str | None:
 
 
 def bsn_digits(text: str) -> str:
-    """Return what is written as a BSN without separators and with its leading zeros; it may be none all the same."""
+    """Return a text without separators and with leading zeros, as a BSN is written; it need not be a BSN."""
     return (text if text.isdigit() else text.translate(_SEPARATORS)).zfill(9)
 
 
@@ -262,19 +260,19 @@ _SEPARATORS = {ord(separator): None for separator in " -."}
 
 
 def normal_key(text: str) -> str | None:
-    """Return a person key in lower case; None where it is none."""
+    """Return a person key in lower case; None where the text is no person key."""
     key = text.lower()
     return key if _PERSON_KEY.fullmatch(key) else None
 
 
 def normal_postcode(text: str) -> str | None:
-    """Return a Dutch postcode in its one spelling, `1234AB`; None where it is none."""
+    """Return a Dutch postcode in its one spelling, `1234AB`; None where the text is no Dutch postcode."""
     found = _POSTCODE.fullmatch(text)
     return found[1] + found[2].upper() if found else None
 
 
 def normal_house_number(text: str) -> str | None:
-    """Return a Dutch house number without leading zeros; None where it is none."""
+    """Return a Dutch house number without leading zeros; None where the text is no house number."""
     found = _HOUSE_NUMBER.fullmatch(text)
     return found[1] if found else None
 
@@ -309,10 +307,10 @@ def _check_email(record: Record, faults: list[Fault]) -> None:
 
 
 def _channels(record: Record) -> int:
-    """Return the channels that there is data for.
+    """Return the channels that the record has data for.
 
-    A letter needs an addressee, or whoever opens it reads another's news, and an address that a postman
-    can use: in the Netherlands street, number, postcode and city; elsewhere at least street and city.
+    A letter needs an addressee, because without one anybody at the address may open it, and an address that a
+    postman can use: in the Netherlands street, number, postcode and city; elsewhere at least street and city.
     """
     mask = 0
     if record.portal_id:
@@ -327,17 +325,10 @@ def _channels(record: Record) -> int:
 
 def _flags(given: Sequence[bool | str | None], faults: list[Fault]) -> int:
     mask = 0
-    for (field, flag), said in zip(_FLAG_FIELDS, given, strict=True):
-        known = _BOOLEANS.get(said.strip().lower() if isinstance(said, str) else said)
+    for (attribute, flag), value in zip(_FLAGS.items(), given, strict=True):
+        known = _BOOLEANS.get(value.strip().lower() if isinstance(value, str) else value)
         if known is None:
-            faults.append(Fault(field, "invalid-boolean"))
+            faults.append(Fault(_NAMES[attribute], "invalid-boolean"))
         elif known:
             mask |= flag
     return mask
-
-
-_FLAG_FIELDS = (
-    ("deceased", FLAG_DECEASED),
-    ("secretAddress", FLAG_SECRET_ADDRESS),
-    ("notAtAddress", FLAG_NOT_AT_ADDRESS),
-)

@@ -1,26 +1,27 @@
-"""Deduplication on a real database, without the stage around it: a directory by hand, blocks as intake writes them."""
+"""Deduplication on a real database, without the stage around it: blocks as intake writes them."""
 
-import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import cast
 
 from notification.v1 import deduplication_pb2, intake_pb2
 
-from services.core.channel import Channel
+from services.core.channel import CHANNELS, Channel
 from services.core.cohort import Cohort
 from services.core.incident import Controller, DataCategory, Incident
+from services.core.ledger import COUNTERS
 from services.core.notices import Notices
-from services.deduplication.domain import COUNTERS
+from services.deduplication.domain import Outcome
 from services.deduplication.handlers import DeduplicationHandler
 from services.kit.eventlog.port import Output, Record
 from services.kit.postgres import Connection, Pool
 from services.kit.stage.totals import TotalsRow
 from services.wire.notices import notices_from_wire
+from services.wire.testing import FakeIncidents
 from services.wire.totals import decode_totals, totals_to_wire
 
 __all__ = ["INCIDENT", "Person", "Scene", "people"]
@@ -47,25 +48,6 @@ def people(count: int, seed: int = 1) -> list[Person]:
     return [Person(chance.randbytes(16), chance.randbytes(16)) for _ in range(count)]
 
 
-class Directory:
-    """What incidents and cohorts say, set by the test."""
-
-    def __init__(self) -> None:
-        self.entries: dict[tuple[str, ...], Any] = {}
-        self.waited: list[tuple[tuple[str, ...], int]] = []
-        self.loaded = asyncio.Event()
-        self.loaded.set()
-
-    def get(self, key: tuple[str, ...]) -> Any | None:
-        """Return what was set."""
-        return self.entries.get(key)
-
-    async def wait_for(self, key: tuple[str, ...], version: int = 1) -> Any:
-        """Note what was asked for."""
-        self.waited.append((key, version))
-        return self.entries[key]
-
-
 @dataclass(slots=True)
 class Sent:
     """What a transaction gave out, read back."""
@@ -81,21 +63,21 @@ class Sent:
 
 
 class Scene:
-    """A handler, its directory, and a database."""
+    """A handler, the incidents that it knows, and a database."""
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
-        self.directory = Directory()
+        self.incidents = FakeIncidents()
         self.entered: Counter[str] = Counter()
         self.handler = self.new_handler()
-        self.incident(channels=(Channel.PORTAL, Channel.EMAIL, Channel.LETTER))
+        self.incident(channels=CHANNELS)
 
     def new_handler(self) -> DeduplicationHandler:
         """Return a handler that remembers nothing, as after a restart."""
-        return DeduplicationHandler(self.directory, self._count)
+        return DeduplicationHandler(self.incidents, self._count)
 
-    def _count(self, entered: Sequence[int]) -> None:
-        self.entered.update(dict(zip(COUNTERS, entered, strict=True)))
+    def _count(self, entered: Mapping[str, int]) -> None:
+        self.entered.update(entered)
 
     def incident(self, *, version: int = 1, channels: Collection[Channel]) -> None:
         """Say over which channels the incident's notices may go."""
@@ -105,13 +87,12 @@ class Scene:
             Controller("The controller", (), "", ""), ("en",), tuple(channels), frozenset(),
             (DataCategory("name", text), DataCategory("results", text)), {},
         )  # fmt: skip
-        self.directory.entries["incident", INCIDENT] = incident
-        self.directory.entries["incident", INCIDENT, str(version)] = incident
+        self.incidents.put(incident)
 
     def cohort(self, cohort_id: str, *, released: bool, version: int = 1) -> None:
         """Say where a cohort stands."""
-        self.directory.entries["cohort", INCIDENT, cohort_id] = Cohort(
-            INCIDENT, cohort_id, version, "source", None, auto_release=False, sealed=False, released=released
+        self.incidents.put(
+            Cohort(INCIDENT, cohort_id, version, "source", None, auto_release=False, sealed=False, released=released)
         )
 
     @asynccontextmanager
@@ -135,14 +116,14 @@ class Scene:
     async def outcomes(self) -> dict[bytes, str]:
         """Return where each member stands."""
         rows = await self.pool.fetch("select member, outcome from members")
-        names = (*COUNTERS, "retracted")
-        return {row["member"]: names[row["outcome"]] for row in rows}
+        return {row["member"]: Outcome(row["outcome"]).name.lower() for row in rows}
 
     async def counts(self) -> dict[str, int]:
         """Return the sums of the totals."""
         rows = await self.pool.fetch("select counts from totals")
-        sums = [sum(row["counts"][at] for row in rows) for at in range(len(COUNTERS))]
-        return {name: count for name, count in zip(COUNTERS, sums, strict=True) if count}
+        counters = COUNTERS["deduplication"]
+        sums = [sum(row["counts"][at] for row in rows) for at in range(len(counters))]
+        return {counter: count for counter, count in zip(counters, sums, strict=True) if count}
 
     async def explain(self, query: str, *arguments: object) -> str:
         """Return the plan of a query."""

@@ -8,7 +8,7 @@ from services.core.channel import Channel
 from services.core.ids import notice_id
 from services.core.notices import FLAG_RETRACTED
 from services.deduplication.handlers import PERSONS_A_TICK
-from services.deduplication.store import _QUERIES
+from services.deduplication.store import _QUERIES, SETS_OF_CHANNELS
 from services.kit.stage.totals import TotalsRow
 from tests.conftest import RoomPool
 from tests.integration.deduplication.scene import INCIDENT, Scene, block, people
@@ -39,7 +39,7 @@ async def test_blocks_wait_for_the_versions_that_they_name(scene: Scene) -> None
     """Nothing is decided before what intake knew is known here."""
     await scene.take(block("open", people(1)))
 
-    assert {(("incident", INCIDENT), 1), (("cohort", INCIDENT, "open"), 1)} == set(scene.directory.waited)
+    assert {(("incident", INCIDENT), 1), (("cohort", INCIDENT, "open"), 1)} == set(scene.incidents.waited)
 
 
 async def test_same_block_again_changes_nothing(scene: Scene) -> None:
@@ -103,9 +103,9 @@ async def test_tick_waits_until_control_is_known(scene: Scene) -> None:
     """What an old version says of channels and releases frees nobody while the newer ones are being read."""
     await scene.take(block("closed", people(3)))
     scene.cohort("closed", released=True, version=2)
-    scene.directory.loaded.clear()
+    scene.incidents.loaded.clear()
     early = await scene.tick()
-    scene.directory.loaded.set()
+    scene.incidents.loaded.set()
 
     assert (0, 3) == (len(early.ids), len((await scene.tick()).ids))
 
@@ -207,7 +207,7 @@ async def test_waiting_people_are_found_by_an_index(scene: Scene) -> None:
     await scene.take(*(block("open", people(512, seed), partition=seed % 8) for seed in range(20)))
     await scene.take(block("closed", people(5, 99)))
     plans = [
-        await scene.explain(_QUERIES["waiting_for_release"].rstrip(";"), [1, 2], [0, 1], 10),
+        await scene.explain(_QUERIES["waiting_for_release"].rstrip(";"), [1, 2], [*SETS_OF_CHANNELS], [0, 1], 10),
         await scene.explain(_QUERIES["decided_with_channels"].rstrip(";"), [1, 2], [0, 1], [0, 1], 10),
     ]
 

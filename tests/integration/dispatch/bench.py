@@ -21,10 +21,12 @@ from services.core.incident import Incident
 from services.core.notices import Notices
 from services.core.status import AttemptState
 from services.dispatch.codec import encode_block
-from services.dispatch.domain import LETTERS_AS_PDF, MESSAGES_A_BATCH, HandOver, Taken, Work
+from services.dispatch.domain import Taken, Work
 from services.dispatch.handlers import DispatchHandler
 from services.dispatch.metrics import DispatchMetrics
-from services.dispatch.sending.sender import Provider, Sender
+from services.dispatch.outcomes import HandOver
+from services.dispatch.provider import Provider
+from services.dispatch.sending.sender import Sender
 from services.dispatch.sending.unsealing import VaultPayloads
 from services.dispatch.store import Store
 from services.kit.clock import SystemClock
@@ -34,7 +36,7 @@ from services.kit.eventlog.port import Output
 from services.kit.postgres import Pool
 from services.kit.vault.keys import KeyRing
 from services.kit.vault.vault import SealRequest, Vault
-from tests.unit.dispatch.people import an_incident
+from tests.unit.dispatch.people import TRAITS, an_incident
 
 
 class Transaction:
@@ -107,10 +109,7 @@ class CutOff:
 
     def __init__(self, inner: Provider, *, after: bool) -> None:
         self.inner = inner
-        self.channel = inner.channel
-        self.name = inner.name
-        self.rounds_at_once = inner.rounds_at_once
-        self.batch_size = inner.batch_size
+        self.traits = inner.traits
         self.reached = asyncio.Event()
         self._after = after
 
@@ -121,6 +120,10 @@ class CutOff:
         self.reached.set()
         await asyncio.Event().wait()
         raise AssertionError
+
+    async def close(self) -> None:
+        """Let go of what the provider holds."""
+        await self.inner.close()
 
 
 @dataclass
@@ -153,21 +156,19 @@ class Bench:
         """Queue attempts, as the handler does."""
         now = datetime.now(UTC)
         notices.slots = [self.slots.get(member, 0) for member in notices.members]
-        batches = self.handler()._batches(Taken(partition, notices, encode_block(notices)))
+        batches = self.handler().batches(Taken(partition, notices, encode_block(notices)))
         async with self.pool.acquire() as connection, connection.transaction():
             await self.store.take(connection, batches, now, now)
 
     def handler(self, clock: Clock | None = None) -> DispatchHandler:
         """Return the handler of a process of its own."""
         return DispatchHandler(
-            channel=self.channel,
-            provider="test",
+            traits=TRAITS[self.channel],
             store=self.store,
             incidents=Incidents(self.incident),
             clock=clock or self.clock,
             metrics=self.metrics,
             unknown_after=timedelta(hours=72),
-            batch_size=LETTERS_AS_PDF if self.channel is Channel.LETTER else MESSAGES_A_BATCH,
         )
 
     def sender(self, provider: Provider) -> Sender:

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from services.core.channel import Channel
 from services.core.status import AttemptState
-from services.dispatch.channels.email import Smtp, SmtpAddress
+from services.dispatch.channels.email import Smtp
+from services.dispatch.config import SmtpAddress
 from services.dispatch.handlers import DispatchHandler
 from tests.integration.dispatch.bench import Bench, MailServer, a_payload
 from tests.unit.dispatch.people import some_notices

@@ -8,15 +8,17 @@ from services.core.channel import Channel
 from services.core.notices import FLAG_SECRET_ADDRESS, Notices
 from services.core.status import AttemptState
 from services.dispatch.codec import decode_block, encode_block
-from services.dispatch.domain import Batch, Round, Settled, Taken, reopened, rounds_of
+from services.dispatch.domain import Batch, Round, Taken
+from services.dispatch.outcomes import AttemptOutcome
+from services.dispatch.rounds import reopened, rounds_of
 from tests.integration.dispatch.bench import Bench
-from tests.unit.dispatch.people import some_notices
+from tests.unit.dispatch.people import TRAITS, some_notices
 
-ACCEPTED = Settled(AttemptState.ACCEPTED)
-REFUSED = Settled(AttemptState.REFUSED, reason="no-recipient")
-UNKNOWN = Settled(AttemptState.UNKNOWN)
-PUT_OFF = Settled(AttemptState.TAKEN, wait=60.0, tries=1)
-BEGUN = Settled(AttemptState.INTENT, wait=60.0, tries=1)
+ACCEPTED = AttemptOutcome(AttemptState.ACCEPTED)
+REFUSED = AttemptOutcome(AttemptState.REFUSED, reason="no-recipient")
+UNKNOWN = AttemptOutcome(AttemptState.UNKNOWN)
+PUT_OFF = AttemptOutcome(AttemptState.TAKEN, wait=60.0, tries=1)
+BEGUN = AttemptOutcome(AttemptState.INTENT, wait=60.0, tries=1)
 
 
 async def _apply(bench: Bench, *blocks: Notices) -> None:
@@ -32,15 +34,15 @@ async def _queue(bench: Bench, limit: int) -> list[Batch]:
 
 async def _begin(bench: Bench, channel: Channel) -> Round:
     """Write the intent of all that is queued."""
-    (one,) = rounds_of(channel, 0, await _queue(bench, 1000), datetime.now(UTC))
+    (one,) = rounds_of(TRAITS[channel], 0, await _queue(bench, 1000), datetime.now(UTC))
     async with bench.pool.acquire() as connection, connection.transaction():
         await bench.store.intend(connection, [one], one.created_at)
     return one
 
 
-async def _settle(bench: Bench, one: Round, *ended: Settled) -> list[int]:
+async def _settle(bench: Bench, one: Round, *outcomes: AttemptOutcome) -> list[int]:
     async with bench.pool.acquire() as connection, connection.transaction():
-        return await bench.store.settle(connection, one, ended, datetime.now(UTC))
+        return await bench.store.record(connection, one, outcomes, datetime.now(UTC))
 
 
 async def _states(bench: Bench) -> dict[bytes, AttemptState]:
@@ -101,7 +103,8 @@ async def test_what_stays_begun_is_the_same_print_file_again(letters: Bench) -> 
         begun = await letters.store.open_intents(connection, 0, datetime.max.replace(tzinfo=UTC))
     (again,) = reopened(0, begun, set())
 
-    assert (one.batch, one.created_at, one.notices.pick([1, 5])) == (again.batch, again.created_at, again.notices)
+    assert (one.print_job, one.created_at) == (again.print_job, again.created_at)
+    assert one.notices.pick([1, 5]) == again.notices
 
 
 async def test_late_answers_settle_what_the_next_owner_called_unknown(mails: Bench) -> None:
@@ -118,7 +121,7 @@ async def test_late_answers_settle_what_the_next_owner_called_unknown(mails: Ben
 
 
 @pytest.mark.parametrize("first", [[ACCEPTED] * 3, [PUT_OFF] * 3, [ACCEPTED, PUT_OFF, BEGUN]])
-async def test_an_outcome_is_written_once(messages: Bench, first: list[Settled]) -> None:
+async def test_an_outcome_is_written_once(messages: Bench, first: list[AttemptOutcome]) -> None:
     """A second writer of the same outcomes, after a lost answer or a kill, changes nothing and tells nothing."""
     await _apply(messages, some_notices(3))
     one = await _begin(messages, Channel.PORTAL)

@@ -13,9 +13,7 @@ from notification.v1 import intake_pb2
 
 from services.intake.api import Api
 from services.intake.app import hashes_of
-from services.intake.control.control import Control
-from services.intake.members.acceptance import Taker
-from services.intake.members.upload import Tools
+from services.intake.context import Context
 from services.intake.metrics import IntakeMetrics
 from services.intake.store import Store
 from services.kit.postgres import Pool
@@ -54,9 +52,14 @@ class Intake:
     """The application as a client sees it, and its tables as an operator would."""
 
     session: ClientSession
-    pool: Pool
+    context: Context
     keys: KeyRing
     url: str
+
+    @property
+    def pool(self) -> Pool:
+        """Return connections as intake."""
+        return self.context.pool
 
     async def put(self, path: str, body: Any) -> tuple[int, Any]:
         """PUT JSON."""
@@ -110,21 +113,22 @@ class Intake:
 @pytest.fixture
 async def intake(room_pool: RoomPool, tmp_path: Path) -> AsyncIterator[Intake]:
     """Run the application; an incident and an open cohort are there."""
-    pool, keys, clock, registry = (
-        await room_pool("intake"),
-        KeyRing.create(tmp_path / "keys.json"),
-        FakeClock(),
-        new_registry(),
+    keys, clock, registry = KeyRing.create(tmp_path / "keys.json"), FakeClock(), new_registry()
+    context = Context(
+        pool=await room_pool("intake"),
+        clock=clock,
+        store=Store(),
+        vault=Vault(keys),
+        hashes=hashes_of(keys),
+        partitions=PARTITIONS,
+        metrics=IntakeMetrics(registry),
     )
-    store, hashes = Store(), hashes_of(keys)
-    tools = Tools(pool, Taker(store, Vault(keys), hashes, PARTITIONS), clock, IntakeMetrics(registry))
-    api = Api(Control(pool, store, clock), store, hashes, tools)
-    app = web_app(Health("intake", clock), registry, token=TOKEN, routes=api.routes())
+    app = web_app(Health("intake", clock), registry, token=TOKEN, routes=Api(context).routes())
     async with (
         serve_http(app, "127.0.0.1", 0) as url,
         ClientSession(url, headers={"Authorization": f"Bearer {TOKEN}"}) as session,
     ):
-        made = Intake(session, pool, keys, url)
+        made = Intake(session, context, keys, url)
         await made.put("/v1/incidents/lab", a_document())
         await made.put(COHORT, {"source": "lab", "declaredCount": 3})
         yield made

@@ -2,24 +2,19 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
 
 from services.core.notices import FLAG_RETRACTED
-from services.intake.app import hashes_of
 from services.intake.errors import NotKnownYetError
-from services.intake.handlers import EventHandler, Means
-from services.intake.members.acceptance import Taker
-from services.intake.metrics import IntakeMetrics
-from services.intake.store import Store
+from services.intake.handlers import EventHandler
 from services.kit.eventlog import outbox
 from services.kit.eventlog.port import Output, Record
-from services.kit.process.metrics import new_registry
 from services.kit.testing import FakeClock
-from services.kit.vault.vault import Vault
-from tests.integration.intake.conftest import PARTITIONS, Intake
+from tests.integration.intake.conftest import Intake
 from tests.unit.intake.builders import a_record
 
 IDS = {"incidentId": "lab", "cohortId": "wave-1"}
@@ -30,10 +25,9 @@ class Upstream:
     """Sends events to intake's handler as its stage would: ready, then apply in a transaction."""
 
     def __init__(self, intake: Intake) -> None:
-        self.clock, store, hashes = FakeClock(), Store(), hashes_of(intake.keys)
-        taker = Taker(store, Vault(intake.keys), hashes, PARTITIONS)
-        means = Means(store, taker, hashes, IntakeMetrics(new_registry()))
-        self.handler, self._pool, self._offset = EventHandler(intake.pool, means, self.clock), intake.pool, 0
+        self.clock = FakeClock()
+        self.handler = EventHandler(replace(intake.context, clock=self.clock))
+        self._pool, self._offset = intake.pool, 0
 
     def event(self, kind: str, data: Any, ident: str | None = None) -> Record:
         """Make an event."""

@@ -17,7 +17,7 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="module")
 def shared_database(postgres_server: str) -> Iterator[str]:
     """Return a fresh, migrated database for the tests of a module."""
-    name = f"rubbish_{next(_numbers)}"
+    name = f"malformed_{next(_numbers)}"
 
     async def execute(statement: str) -> None:
         connection = await asyncpg.connect(postgres_server)

@@ -1,4 +1,4 @@
-"""Rubbish on upstream's topic, and the means to put it there and to see what was set aside."""
+"""Malformed events for upstream's topic, and the means to send them and to see what was set aside."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

@@ -1,4 +1,4 @@
-"""The rubbish itself: what sources have sent, and one made-up person in it who must never be seen again."""
+"""The malformed uploads: what sources have sent, and one made-up person in it who must never be seen again."""
 
 import gzip
 import re

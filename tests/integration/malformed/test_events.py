@@ -1,4 +1,4 @@
-"""Rubbish on upstream's topic, on a real Kafka and to a whole process of intake: set aside, and the others go on."""
+"""Malformed events on a real Kafka, to a whole process of intake: they are set aside, and the others go on."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -60,15 +60,13 @@ async def _accepted(session: ClientSession, cohort: str, count: int) -> tuple[in
     return found
 
 
-async def test_rubbish_among_good_events_is_set_aside_and_the_others_go_on(
-    session: ClientSession, upstream: Upstream
-) -> None:
+async def test_malformed_events_are_set_aside_and_the_others_go_on(session: ClientSession, upstream: Upstream) -> None:
     """Each event that is none is one dead letter, untouched, with place and reason; its good neighbours are taken."""
     cohort = await a_cohort(session, "among")
     mixed: list[Event] = []
-    for at, rubbish in enumerate(EVENTS):
-        value = rubbish.value.replace(b"%s", b"among") if rubbish.value else rubbish.value
-        mixed += [Event(rubbish.name, value, rubbish.headers, rubbish.reason)]
+    for at, malformed in enumerate(EVENTS):
+        value = malformed.value.replace(b"%s", b"among") if malformed.value else malformed.value
+        mixed += [Event(malformed.name, value, malformed.headers, malformed.reason)]
         mixed += [members(f"good {at}", "among", a_member(f"m-{at}"))]
     offsets = await upstream.send(*mixed, partition=3)
     found = await _accepted(session, cohort, len(EVENTS))
@@ -88,17 +86,17 @@ async def test_rubbish_among_good_events_is_set_aside_and_the_others_go_on(
     )
 
 
-async def test_rubbish_without_end_stops_nobody(session: ClientSession, upstream: Upstream) -> None:
-    """A source that sends nothing but rubbish keeps nobody on its partition waiting."""
+async def test_malformed_events_without_end_stop_nobody(session: ClientSession, upstream: Upstream) -> None:
+    """A source that sends nothing but malformed events keeps nobody on its partition waiting."""
     cohort = await a_cohort(session, "flood")
-    rubbish = [an_event(f"flood {at}", b"{", reason="invalid-json") for at in range(150)]
-    await upstream.send(*rubbish, members("after the flood", "flood", a_member()), partition=5)
+    flood = [an_event(f"flood {at}", b"{", reason="invalid-json") for at in range(150)]
+    await upstream.send(*flood, members("after the flood", "flood", a_member()), partition=5)
 
     assert (1, 0, 1) == await _accepted(session, cohort, 1)
     assert 150 == len(await upstream.dead_letters(150, partition=5))
 
 
-async def test_header_without_a_value_is_rubbish_and_no_fault_of_ours(
+async def test_header_without_a_value_is_malformed_and_no_fault_of_ours(
     session: ClientSession, upstream: Upstream
 ) -> None:
     """Kafka allows it, so it comes: such an attribute is missing, any other header does not matter."""

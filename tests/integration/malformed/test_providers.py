@@ -16,9 +16,10 @@ from aiohttp import web
 from services.core.channel import Channel
 from services.core.status import AttemptState
 from services.dispatch.channels import letter
-from services.dispatch.channels.email import Smtp, SmtpAddress
+from services.dispatch.channels.email import Smtp
 from services.dispatch.channels.letter import PrintFolder
 from services.dispatch.channels.portal import Portal
+from services.dispatch.config import SmtpAddress
 from services.kit.clock import SystemClock
 from services.kit.process.log import JsonFormatter
 from tests.conftest import RoomPool
@@ -111,7 +112,7 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
     if not shutil.which("mount") or subprocess.run(mount, check=False, capture_output=True).returncode:  # noqa: S603 - our own command
-        yield Disk(folder, lambda: monkeypatch.setattr(letter, "_write_synced", _no_space), monkeypatch.undo)
+        yield Disk(folder, lambda: monkeypatch.setattr(letter, "write_synced", _no_space), monkeypatch.undo)
         return
     try:
         yield Disk(folder, lambda: _fill(folder / "filler"), (folder / "filler").unlink)

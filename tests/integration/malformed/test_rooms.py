@@ -76,8 +76,9 @@ def _corrupt(holder: Message, name: str, chance: random.Random) -> None:
 async def _deduplication(room_pool: RoomPool, _folder: Path) -> tuple[Any, Handler[Any]]:
     pool = await room_pool("deduplication")
     scene = Scene(pool)
-    scene.directory.get = lambda key: scene.directory.entries["incident", "lab-2025"] if len(key) == 2 else None  # type: ignore[method-assign]
-    return pool, DeduplicationHandler(scene.directory, lambda _: None)
+    known = scene.incidents.get(("incident", "lab-2025"))
+    scene.incidents.get = lambda key: known if len(key) == 2 else None  # type: ignore[method-assign]
+    return pool, DeduplicationHandler(scene.incidents, lambda _: None)
 
 
 async def _tracking(room_pool: RoomPool, _folder: Path) -> tuple[Any, Handler[Any]]:

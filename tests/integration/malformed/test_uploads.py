@@ -1,4 +1,4 @@
-"""Rubbish over HTTP, to a whole process of intake: a clear answer to each, and everybody counted once."""
+"""Malformed uploads over HTTP, to a whole process of intake: a clear answer to each, and everybody counted once."""
 
 import asyncio
 import gzip
@@ -33,8 +33,8 @@ async def post(
 
 
 @pytest.mark.parametrize("upload", UPLOADS, ids=id_of)
-async def test_rubbish_is_answered_clearly_and_counted_once(intake: Intake, upload: Upload) -> None:
-    """Rubbish has its status, code and line; its good neighbours are taken; sent again, it changes nothing."""
+async def test_malformed_upload_is_answered_clearly_and_counted_once(intake: Intake, upload: Upload) -> None:
+    """The answer has status, code and line, and good lines are taken; sent again, the upload changes nothing."""
     async with intake.session() as session:
         cohort = await a_cohort(session, id_of(upload))
         status, kind, answer = await post(session, cohort, upload.body, upload.headers)
@@ -48,7 +48,7 @@ async def test_rubbish_is_answered_clearly_and_counted_once(intake: Intake, uplo
 
 
 async def test_nobody_is_seen_in_answers_log_metrics_or_rejections(intake: Intake) -> None:
-    """After all that rubbish again, its one person is found in no answer, log line, metric or row of a rejection."""
+    """After all uploads again, the one person in them is found in no answer, log line, metric or row of a rejection."""
     async with intake.session() as session:
         cohort = await a_cohort(session, "canary")
         answers = [
@@ -177,7 +177,7 @@ async def test_repeated_upload(intake: Intake) -> None:
         ("/v1/incidents/../x", a_document(), 404),
     ],
 )
-async def test_rubbish_about_incidents_and_cohorts(intake: Intake, path: str, body: Any, status: int) -> None:
+async def test_malformed_incidents_and_cohorts_are_refused(intake: Intake, path: str, body: Any, status: int) -> None:
     """What cannot be kept is refused with a problem, and is no fault of ours."""
     async with (
         intake.session() as session,
@@ -189,7 +189,7 @@ async def test_rubbish_about_incidents_and_cohorts(intake: Intake, path: str, bo
 
 
 async def test_process_says_nothing_is_wrong_with_it(intake: Intake) -> None:
-    """Rubbish is no error of the service: no line at that level, and it is alive and ready."""
+    """Malformed input is no error of the service: it logs none, and is ready."""
     async with intake.session() as session, session.get("/readyz") as response:
         assert 200 == response.status
 

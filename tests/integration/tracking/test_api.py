@@ -1,8 +1,7 @@
 """The ledger over HTTP, read from a real PostgreSQL: right, guarded, and patient with what is on the way."""
 
-import asyncio
 from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,15 +11,17 @@ from prometheus_client import CollectorRegistry
 
 from services.core.cohort import Cohort
 from services.core.incident import Controller, Incident
+from services.core.ledger import COUNTERS
 from services.kit.postgres import Pool
 from services.kit.process.health import Health
 from services.kit.process.http import web_app
 from services.kit.stage.totals import TotalsRow, move_totals
 from services.kit.testing import FakeClock
-from services.tracking.api import PUBLIC, Api, openapi
-from services.tracking.domain import COUNTERS
+from services.tracking.api import PUBLIC, Api
 from services.tracking.handlers import Ledgers
+from services.tracking.openapi import OPENAPI
 from services.tracking.store import Store
+from services.wire.testing import FakeIncidents
 
 RoomPool = Callable[[str], Awaitable[Pool]]
 BEARER = {"Authorization": "Bearer the-token"}
@@ -39,29 +40,6 @@ def a_cohort(cohort_id: str, declared: int | None) -> Cohort:
     return Cohort("lab", cohort_id, 1, f"urn:{cohort_id}", declared, auto_release=True, sealed=True, released=False)
 
 
-class Control:
-    """Incidents and cohorts as the global table would give them."""
-
-    def __init__(self) -> None:
-        self.loaded = asyncio.Event()
-        self.loaded.set()
-        self.entries: dict[tuple[str, ...], Any] = {
-            ("incident", "lab", "1"): an_incident("lab"),
-            ("incident", "lab"): an_incident("lab"),
-            ("incident", "acme"): an_incident("acme"),
-            ("cohort", "lab", "a"): a_cohort("a", 12),
-            ("cohort", "lab", "b"): a_cohort("b", None),
-        }
-
-    def get(self, key: tuple[str, ...]) -> Any | None:
-        """Return an entry."""
-        return self.entries.get(key)
-
-    def items(self) -> Iterable[tuple[tuple[str, ...], Any]]:
-        """Return all entries."""
-        return list(self.entries.items())
-
-
 class Away:
     """A pool whose database is not there."""
 
@@ -75,17 +53,17 @@ class Tracking:
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
-        self.control = Control()
+        self.incidents = FakeIncidents(an_incident("lab"), an_incident("acme"), a_cohort("a", 12), a_cohort("b", None))
         self.waited = 0.0
         self.meanwhile: list[Callable[[], Awaitable[None]]] = []
         clock = FakeClock()
-        self.ledgers = Ledgers(pool, Store(), self.control, self._sleep)
+        self.ledgers = Ledgers(pool, Store(), self.incidents, self._sleep)
         api = Api(self.ledgers, clock, "the-token")
         app = web_app(
             Health("tracking", clock),
             CollectorRegistry(),
             token="the-token",
-            openapi=openapi(),
+            openapi=OPENAPI,
             routes=api.routes(),
             public=PUBLIC,
         )
@@ -105,7 +83,7 @@ class Tracking:
     async def counted(self, scope: str, counts: Mapping[str, int], source: str = "0") -> None:
         """Have tracking count."""
         async with self.pool.acquire() as connection:
-            await move_totals(connection, {scope: counts}, source, COUNTERS)
+            await move_totals(connection, {scope: counts}, source, COUNTERS["tracking"])
 
     async def ledger(self) -> Any:
         """Ask for the ledger of `lab`."""
@@ -209,7 +187,7 @@ async def test_an_unknown_incident_is_not_found(tracking: Tracking) -> None:
 
 async def test_nobody_is_told_that_an_incident_is_unknown_while_incidents_are_read(tracking: Tracking) -> None:
     """Just after its start the service does not know yet, and says so."""
-    tracking.control.loaded.clear()
+    tracking.incidents.loaded.clear()
 
     assert [503, 503] == [(await tracking.client.get(p, headers=BEARER)).status for p in ("/v1/incidents", LEDGER)]
 

@@ -13,8 +13,10 @@ from notification.v1 import dispatch_pb2
 
 from services.core.cohort import Cohort
 from services.kit.config import load
+from services.kit.eventlog.embedded.log import EmbeddedLog
 from services.kit.eventlog.outbox import append_outputs
-from services.kit.eventlog.port import Output
+from services.kit.eventlog.port import Cursor, Output, TopicPartition
+from services.kit.eventlog.topics import dead_letter_topic
 from services.kit.postgres import Pool
 from services.kit.stage.totals import TotalsRow
 from services.tracking.app import run
@@ -110,3 +112,22 @@ async def test_the_ledger_follows_what_the_rooms_write(database_url: str, room_p
     assert ledger["balanced"]
     assert b"urn:c" in page
     assert b'tracking_events_total{kind="refused"} 1.0' in metrics
+
+
+async def test_a_counter_that_is_not_known_is_set_aside_and_seen(
+    database_url: str, room_pool: RoomPool, tmp_path: Path
+) -> None:
+    """Totals that cannot be shown whole are a dead letter with its reason, and a metric: never people in flight."""
+    others, pool = await room_pool("deduplication"), await room_pool("tracking")
+    later, good = _totals("deduplication", "2", released=1, held_later=4), _totals("deduplication", "3", released=2)
+    set_aside = b'tracking_dead_letters_total{reason="unknown-counter"} 1.0'
+    taken = b'tracking_events_total{kind="totals"} 1.0'
+    async with tracking(database_url, tmp_path) as url:
+        await _write(others, "deduplication", later, good)
+        await _until(url, "/metrics", lambda body: set_aside in body and taken in body)
+
+    log = EmbeddedLog(pool, "tracking")
+    await log.assign({TopicPartition(dead_letter_topic(topics.TOTALS_CHANGED, "tracking"), 0): Cursor()})
+    (dead,) = await log.fetch(10, 1.0)
+    assert (later.value, b"unknown-counter") == (dead.value, dict(dead.headers)["reason"])
+    assert [("3",)] == [tuple(row) for row in await pool.fetch("select source from stage_totals")]

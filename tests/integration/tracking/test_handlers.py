@@ -215,6 +215,7 @@ async def test_a_block_that_cannot_be_understood_is_a_dead_letter(room: Room) ->
         (a_record(topics.DELIVERIES_ATTEMPTED, b"\xff"), "undecodable"),
         (a_record(topics.MEMBERS_ACCEPTED, b""), "unexpected-topic"),
         (a_record(topics.NOTICES_SUPERSEDED, b""), "no-incident"),
+        (totals_changed(TotalsRow("deduplication", "0", "lab/c", 1, {"held_later": 1}, 5)), "unknown-counter"),
     ):
         with pytest.raises(InvalidMessage, match=reason):
             room.handler.decode(record)

@@ -1,4 +1,4 @@
-"""What a cohort file is, is found in the file, whatever its name."""
+"""The type of a cohort file is found in its content, not in its name."""
 
 import gzip
 import io
@@ -23,12 +23,12 @@ NDJSON = b'\n {"memberRef": "1"}\n'
     ],
 )
 def test_a_file_is_known_by_its_content(content: bytes, headers: dict[str, str]) -> None:
-    """CSV or NDJSON, plain or gzipped."""
+    """CSV and NDJSON are told apart, plain and gzipped."""
     assert headers == CohortUpload.look_into(io.BytesIO(content)).headers
 
 
 async def test_a_file_is_sent_whole() -> None:
-    """What was read to look into it is sent as well, and every byte is counted."""
+    """The bytes that were read to find the type are sent as well, and every byte is counted."""
     content = CSV * 40_000
     counted: list[int] = []
     upload = CohortUpload.look_into(io.BytesIO(content))

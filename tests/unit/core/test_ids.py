@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.core.ids import (
-    batch_id,
     format_reference,
     format_references,
     member_id,
     notice_id,
     parse_reference,
     partitions_of,
+    print_job_id,
 )
 
 NOTICES = st.binary(min_size=16, max_size=16)
@@ -74,15 +74,15 @@ def test_ids_never_change() -> None:
     assert member_id("lab", "wave-1", "r1").hex() == "ee8ea3b7fc17718ba972fad7c3e61bf2"
     assert notice.hex() == "c88117799459ee3e8397b78150c2d2f4"
     assert format_reference(notice) == "S20H-EYCM-B7Q3-X0WH"
-    assert batch_id("letter", [(bytes(16), 1)]).hex() == "16f4d8ecc481f629dbd1597d8c405b12"
+    assert print_job_id("letter", [(bytes(16), 1)]).hex() == "16f4d8ecc481f629dbd1597d8c405b12"
     attempts = [(b"\xff" * 16, 300), (bytes(16), 2), (bytes(16), 1)]
-    assert batch_id("letter", attempts).hex() == "9f50aeb658a7d358942f4af35be00152"
+    assert print_job_id("letter", attempts).hex() == "9f50aeb658a7d358942f4af35be00152"
 
 
 @given(st.lists(st.tuples(NOTICES, st.integers(1, 5)), unique=True))
-def test_batch_id_depends_on_membership_alone(attempts: list[tuple[bytes, int]]) -> None:
+def test_print_job_id_depends_on_membership_alone(attempts: list[tuple[bytes, int]]) -> None:
     """The same letters make the same batch, in whatever order they were read."""
-    assert batch_id("letter", attempts) == batch_id("letter", attempts[::-1])
+    assert print_job_id("letter", attempts) == print_job_id("letter", attempts[::-1])
 
 
 @given(st.lists(st.binary(min_size=16, max_size=16)), st.integers(1, 64))

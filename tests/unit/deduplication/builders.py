@@ -2,14 +2,13 @@
 
 from collections.abc import Collection, Iterable, Sequence
 
-from services.core.channel import Channel
+from services.core.channel import ALL_CHANNELS, Channel
 from services.deduplication.batch import Block
 from services.deduplication.domain import Member, NoticeIds, Terms
 
-__all__ = ["ALL", "INCIDENT", "a_block", "a_member", "an_id", "terms"]
+__all__ = ["INCIDENT", "a_block", "a_member", "an_id", "terms"]
 
 INCIDENT = "lab-2025"
-ALL = int(Channel.PORTAL | Channel.EMAIL | Channel.LETTER)
 
 
 def an_id(name: str) -> bytes:
@@ -40,7 +39,7 @@ def a_slot(member: bytes, version: int) -> int:
     return int.from_bytes(member[:4], "big") << 8 | version
 
 
-def terms(*, usable: int = ALL, released: Collection[int] = (1, 2, 3)) -> Terms:
+def terms(*, usable: int = ALL_CHANNELS, released: Collection[int] = (1, 2, 3)) -> Terms:
     """Return terms over the cohorts 1 to 3."""
     return Terms(INCIDENT, 1, 7, int(usable), {1: "c1", 2: "c2", 3: "c3"}, set(released), NoticeIds(INCIDENT))
 

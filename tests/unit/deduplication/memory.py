@@ -5,7 +5,7 @@ from typing import Any
 
 from services.core.notices import Notices
 from services.deduplication.batch import Block, Effects, decide_again, decide_batch
-from services.deduplication.domain import COUNTERS, Claim, Group, Member, Standing, Terms
+from services.deduplication.domain import Claim, Group, Member, Standing, Terms
 
 __all__ = ["Tables"]
 
@@ -40,7 +40,7 @@ class Tables:
             claims = self.groups[person].claims
             claims[:] = [c._replace(void=True) if c.notice == notice else c for c in claims]
         for (partition, cohort), moves in effects.moves.items():
-            self.counts.update({(partition, cohort, name): by for name, by in zip(COUNTERS, moves, strict=True)})
+            self.counts.update({(partition, cohort, counter): by for counter, by in moves.items()})
         self.sent += effects.notices.values()
         self.superseded += [one.notice for rows in effects.superseded.values() for one in rows]
         return effects

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from services.core.channel import CHANNELS, TO_THE_ADDRESS
 from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_RETRACTED
 from services.deduplication.domain import Member
 
@@ -90,10 +91,10 @@ class Model:
 
 
 def can_be_written(member: Member, usable: int) -> bool:
-    """Tell whether some channel reaches the member: 1 portal, 2 e-mail, 4 letter."""
-    for channel in (1, 2, 4):
+    """Tell whether some channel reaches the member."""
+    for channel in CHANNELS:
         if member.channels & usable & channel:
-            if channel == 4 and member.flags & FLAG_NOT_AT_ADDRESS:
+            if channel & TO_THE_ADDRESS and member.flags & FLAG_NOT_AT_ADDRESS:
                 continue
             return True
     return False

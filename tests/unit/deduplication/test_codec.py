@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from notification.v1 import deduplication_pb2, intake_pb2
 
-from services.core.notices import Notices
-from services.deduplication.codec import BLOCK_NOTICES, encode_released, encode_superseded, read_block
+from services.core.channel import ALL_CHANNELS
+from services.core.notices import BLOCK_ENTRIES, MEMBER_FLAGS, Notices
+from services.deduplication.codec import encode_released, encode_superseded, read_block
 from services.deduplication.domain import Superseded
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog.port import Record
@@ -67,8 +68,8 @@ def test_block_is_read_into_columns() -> None:
         ({"versions": [1, 0]}, "no-version"),
         ({"versions": [1]}, "column-length"),
         ({"pseudonyms": an_id("p")}, "column-length"),
-        ({"channels": bytes([8, 1])}, "flags"),
-        ({"flags": bytes([16, 1])}, "flags"),
+        ({"channels": bytes([ALL_CHANNELS + 1, 1])}, "flags"),
+        ({"flags": bytes([MEMBER_FLAGS + 1, 1])}, "flags"),
         ({"exposed": [1 << 60, 1]}, "facts"),
         ({"confirmed": [4, 0]}, "facts"),  # certain, but not exposed
         ({"languages": [0, 1]}, "column-length"),
@@ -84,7 +85,7 @@ def test_block_that_cannot_be_is_a_dead_letter(changes: dict[str, Any], reason: 
 
 def test_notices_leave_in_blocks_of_bounded_size() -> None:
     """However many are released at once, a block has at most so many, and none is left out."""
-    count = 2 * BLOCK_NOTICES + 1
+    count = 2 * BLOCK_ENTRIES + 1
     notices = Notices("i", 1)
     for row in range(count):
         notices.ids.append(row.to_bytes(16, "big"))
@@ -100,7 +101,7 @@ def test_notices_leave_in_blocks_of_bounded_size() -> None:
         for block in encode_released(notices)
     ]
 
-    assert [BLOCK_NOTICES, BLOCK_NOTICES, 1] == [len(block) for block in blocks]
+    assert [BLOCK_ENTRIES, BLOCK_ENTRIES, 1] == [len(block) for block in blocks]
     assert notices.ids == [one for block in blocks for one in block.ids]
 
 

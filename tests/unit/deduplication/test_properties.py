@@ -6,9 +6,11 @@ from typing import NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.core.channel import ALL_CHANNELS
+from services.core.ledger import COUNTERS
 from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_RETRACTED, FLAG_SECRET_ADDRESS
 from services.deduplication.batch import Block
-from services.deduplication.domain import COUNTERS, Group, Member, Outcome, Waits, decide
+from services.deduplication.domain import Group, Member, Outcome, Waits, decide
 from tests.unit.deduplication.builders import a_block, a_slot, an_id, terms
 from tests.unit.deduplication.memory import Tables
 from tests.unit.deduplication.model import Model, facts_of
@@ -28,7 +30,7 @@ def a_version(draw: st.DrawFn) -> Member:
     flags = chance.choice((0, 0, 0, 0, 0, FLAG_NOT_AT_ADDRESS, FLAG_DECEASED, FLAG_RETRACTED, FLAG_RETRACTED))
     return Member(
         an_id(name), version, COHORTS[name], draw(st.integers(1, 3)), exposed, exposed & chance.randrange(8),
-        chance.randrange(8), flags, "nl", a_slot(an_id(name), version),
+        chance.randrange(ALL_CHANNELS + 1), flags, "nl", a_slot(an_id(name), version),
     )  # fmt: skip
 
 
@@ -39,7 +41,7 @@ class Control(NamedTuple):
     released: frozenset[int]
 
 
-CONTROLS = st.builds(Control, st.integers(0, 7), st.frozensets(st.integers(1, 3)))
+CONTROLS = st.builds(Control, st.integers(0, ALL_CHANNELS), st.frozensets(st.integers(1, 3)))
 
 
 @st.composite
@@ -49,8 +51,8 @@ def free_versions(draw: st.DrawFn) -> Member:
     exposed = draw(st.integers(0, 7))
     version = draw(st.integers(1, 9))
     return Member(
-        an_id(name), version, COHORTS[name], draw(st.integers(1, 3)), exposed,
-        exposed & draw(st.integers(0, 7)), draw(st.integers(0, 7)), draw(FLAGS), "nl", a_slot(an_id(name), version),
+        an_id(name), version, COHORTS[name], draw(st.integers(1, 3)), exposed, exposed & draw(st.integers(0, 7)),
+        draw(st.integers(0, ALL_CHANNELS)), draw(FLAGS), "nl", a_slot(an_id(name), version),
     )  # fmt: skip
 
 
@@ -66,7 +68,7 @@ EVENTS = st.lists(
 def test_one_person_is_treated_as_the_plain_rules_say(events: list[list[Member] | Control]) -> None:
     """Any sequence of versions, repeats, releases and channels: places, notices and bearers are the model's."""
     group, model = Group.unknown(an_id("p"), 0), Model()
-    control = Control(7, frozenset({1}))
+    control = Control(ALL_CHANNELS, frozenset({1}))
     for event in events:
         blocks = [()] if isinstance(event, Control) else [event]
         control = event if isinstance(event, Control) else control
@@ -89,7 +91,7 @@ def test_nobody_is_told_the_same_again(events: list[list[Member] | Control]) -> 
     """Each notice says something that those before it, which count, did not; each that is replaced is called back."""
     group = Group.unknown(an_id("p"), 0)
     superseded: list[bytes] = []
-    control = Control(7, frozenset({1, 2}))
+    control = Control(ALL_CHANNELS, frozenset({1, 2}))
     for event in events:
         blocks = [()] if isinstance(event, Control) else [event]
         control = event if isinstance(event, Control) else control
@@ -112,7 +114,7 @@ def test_nobody_is_told_the_same_again(events: list[list[Member] | Control]) -> 
 def test_whoever_waits_is_marked_for_what_it_waits_for(events: list[list[Member] | Control]) -> None:
     """A release finds everybody that it may set free, and finds nobody twice."""
     group = Group.unknown(an_id("p"), 0)
-    control = Control(7, frozenset())
+    control = Control(ALL_CHANNELS, frozenset())
     for event in events:
         blocks = [()] if isinstance(event, Control) else [event]
         control = event if isinstance(event, Control) else control
@@ -181,11 +183,11 @@ def test_every_member_is_counted_once(rows: list[tuple[bytes, Member]], controls
 
 
 def _check_counts(tables: Tables) -> None:
-    expected = {(cohort, name): 0 for cohort in (1, 2, 3) for name in COUNTERS}
+    expected = {(cohort, counter): 0 for cohort in (1, 2, 3) for counter in COUNTERS["deduplication"]}
     for group in tables.groups.values():
         for member, standing in group.standings.items():
             if standing.outcome != Outcome.RETRACTED:
-                expected[group.members[member].cohort, COUNTERS[standing.outcome]] += 1
+                expected[group.members[member].cohort, Outcome(standing.outcome).name.lower()] += 1
     found = dict.fromkeys(expected, 0)
     for (_, cohort, name), count in tables.counts.items():
         found[cohort, name] += count
@@ -206,7 +208,7 @@ def test_replay_changes_nothing(rows: list[tuple[bytes, Member]], control: Contr
     assert ([], [], [], [], {}, {}) == (
         again.members, again.rewritten, again.claims, again.voided, again.notices, again.superseded,
     )  # fmt: skip
-    assert not any(any(moves) for moves in again.moves.values())
+    assert not any(any(moves.values()) for moves in again.moves.values())
 
 
 @settings(max_examples=80, deadline=None)

@@ -1,19 +1,20 @@
-"""The demo waits as long as something moves, and says what stands still when nothing does."""
+"""The demo waits as long as something moves, and then tells what stands still."""
 
 from typing import Any
 
 import pytest
 
-from services.demo.demo import STALLED_AFTER, Progress, Watch
 from services.demo.errors import DemoError
-from services.demo.expectation import Expectation
+from services.demo.made_up.expectation import Expectation
+from services.demo.progress import Progress
+from services.demo.watch import STALLED_AFTER, Watch
 
 LINE = {"missing": 0, "received": 4, "rejected": 1, "accepted": 3, "notified": 3, "suppressed": 0, "held": 0,
         "exhausted": 0, "inFlight": 0}  # fmt: skip
 
 
 class _Scene:
-    """Ledgers one after the other, the last one for ever; a second passes with each look."""
+    """A source of ledgers, which repeats the last one for ever; some seconds pass with each look."""
 
     def __init__(self, *lines: dict[str, int], seconds: float = 1.0) -> None:
         self.now, self.looks = 0.0, 0
@@ -33,7 +34,7 @@ def _expectation() -> Expectation:
 
 
 async def test_it_waits_until_nothing_is_in_flight() -> None:
-    """The ledger that is given is the first with nothing missing and nothing in flight."""
+    """The first ledger with nothing missing and nothing in flight is returned."""
     scene = _Scene(LINE | {"missing": 2}, LINE | {"inFlight": 1}, LINE)
     ledger = await scene.watch().until_settled(_expectation())
 
@@ -41,7 +42,7 @@ async def test_it_waits_until_nothing_is_in_flight() -> None:
 
 
 async def test_it_waits_for_a_correction_on_its_way() -> None:
-    """Settled, but one is still held who has to be told: it is worth a few seconds."""
+    """Where all is settled but the totals are not the expected ones, it waits for the correction."""
     scene = _Scene(LINE | {"held": 1}, LINE | {"held": 1}, LINE)
     await scene.watch().until_settled(_expectation())
 
@@ -49,7 +50,7 @@ async def test_it_waits_for_a_correction_on_its_way() -> None:
 
 
 async def test_it_does_not_wait_for_ever_for_what_does_not_come() -> None:
-    """Settled otherwise than expected: the check will say what is wrong."""
+    """Where the totals stay other than expected, it stops to wait, and the check tells what is wrong."""
     scene = _Scene(LINE | {"held": 1})
     await scene.watch().until_settled(_expectation())
 
@@ -57,7 +58,7 @@ async def test_it_does_not_wait_for_ever_for_what_does_not_come() -> None:
 
 
 async def test_standing_still_is_an_end_with_reasons() -> None:
-    """No progress for two minutes: what stands still is said."""
+    """After two minutes without progress the error tells what stands still."""
     scene = _Scene(LINE | {"inFlight": 7, "missing": 2}, seconds=STALLED_AFTER / 3)
     with pytest.raises(DemoError) as caught:
         await scene.watch().until_settled(_expectation())

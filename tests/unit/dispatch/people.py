@@ -1,6 +1,6 @@
 """Made-up people, incidents and rounds for the tests of dispatch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
@@ -8,10 +8,22 @@ from typing import Any
 from services.core.channel import Channel
 from services.core.incident import Incident
 from services.core.notices import Notices
-from services.dispatch.domain import Batch, Contact, Round, Work, rounds_of
+from services.dispatch.channels import email, letter, portal
+from services.dispatch.domain import Batch, Contact, Round, Work
+from services.dispatch.letters.envelope import envelope
+from services.dispatch.letters.print_job import PrintJob, print_job
+from services.dispatch.provider import Traits
+from services.dispatch.rounds import rounds_of
+from services.dispatch.wording.wording import Wordings
 from services.wire.incident_document import parse_incident
 
 CREATED = datetime(2026, 8, 20, 9, 30, tzinfo=UTC)
+
+TRAITS: Mapping[Channel, Traits] = {
+    Channel.LETTER: letter.AS_PDF,
+    Channel.EMAIL: email.TRAITS,
+    Channel.PORTAL: portal.TRAITS,
+}
 
 DOCUMENT: dict[str, Any] = {
     "title": "Uw gegevens zijn gestolen bij een laboratorium",
@@ -153,13 +165,13 @@ def some_notices(count: int, incident: Incident | None = None, **columns: Sequen
 
 def a_round(notices: Notices, channel: Channel = Channel.LETTER) -> Round:
     """Return the one round that these notices make."""
-    (found,) = rounds_of(channel, 0, [a_batch(notices)], CREATED)
+    (found,) = rounds_of(TRAITS[channel], 0, [a_batch(notices)], CREATED)
     return found
 
 
-def a_batch(notices: Notices, number: int = 1, partition: int = 0, job: bytes | None = None) -> Batch:
+def a_batch(notices: Notices, number: int = 1, partition: int = 0, print_job: bytes | None = None) -> Batch:
     """Return notices as a batch that nothing happened to yet."""
-    return Batch(number, partition, notices, 0, CREATED, job)
+    return Batch(number, partition, notices, 0, CREATED, print_job)
 
 
 def some_work(
@@ -175,3 +187,10 @@ def some_work(
         a_contact(family_name=f"Berg{at}", portal_id=f"portal-{at}", email=f"p{at}@mail.example") for at in range(count)
     ]
     return Work(a_round(some_notices(count, about, **columns), channel), about, people)
+
+
+def some_letters(count: int, **of_work: Any) -> PrintJob:
+    """Return the print job that `some_work` of letters makes."""
+    work = some_work(count, **of_work)
+    found = [envelope(contact) for contact in work.contacts]
+    return print_job(work, [one for one in found if one], Wordings(on_paper=True))

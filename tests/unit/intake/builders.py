@@ -6,8 +6,8 @@ from typing import Any
 from services.core.channel import Channel
 from services.core.cohort import Cohort
 from services.core.incident import Controller, DataCategory, Incident
-from services.intake.members.chunks import ChunkBuilder, Hashes
-from services.intake.records.identity import Fingerprints, Pseudonyms
+from services.intake.members.chunks import ChunkBuilder
+from services.intake.records.identity import Fingerprints, Hashes, Pseudonyms
 
 TODAY = date(2026, 3, 1)
 
@@ -44,8 +44,8 @@ def some_hashes() -> Hashes:
 
 
 def a_builder() -> ChunkBuilder:
-    """Return a builder for one cohort."""
-    return ChunkBuilder(an_incident(), a_cohort(), some_hashes(), TODAY)
+    """Return a builder for one upload to one cohort."""
+    return ChunkBuilder(an_incident(), a_cohort(), some_hashes(), TODAY, upload=8)
 
 
 def a_record(**changed: Any) -> dict[str, Any]:

@@ -4,8 +4,8 @@ import json
 
 from services.core.ids import partitions_of
 from services.core.notices import FLAG_RETRACTED
-from services.intake.domain import BLOCK_MEMBERS, Chunk, Settled, Stored, blocks_of, settle
-from services.intake.records.record import NdjsonReader
+from services.intake.domain import BLOCK_MEMBERS, Chunk, Classified, Stored, blocks_of, classify
+from services.intake.reading.ndjson import NdjsonReader
 from tests.unit.intake.builders import a_builder, a_record
 
 
@@ -28,20 +28,20 @@ def test_rows_are_told_apart_by_what_is_stored() -> None:
         chunk.members[4]: Stored(1, person, b"other", 8),
     }
 
-    assert Settled(
+    assert Classified(
         new=[0],
         same=[1],
         corrected=[2, 3],
         versions=[5, 3],
         retracted=[(3, 3, b"somebody else...")],
         repeated=[4],
-    ) == settle(chunk, range(5), stored, upload=8)
+    ) == classify(chunk, range(5), stored)
 
 
 def test_blocks_are_bounded_and_keep_to_a_partition() -> None:
     """Members go in blocks of a bounded size, each of one partition."""
     chunk = a_chunk(BLOCK_MEMBERS + 1)
-    blocks = blocks_of(chunk, Settled(new=list(range(BLOCK_MEMBERS + 1))), 8)
+    blocks = blocks_of(chunk, Classified(new=list(range(BLOCK_MEMBERS + 1))), 8)
 
     assert [BLOCK_MEMBERS, 1] == [len(block.members) for block in blocks]
     assert set(partitions_of(chunk.pseudonyms, 8)) == {block.partition for block in blocks}
@@ -50,7 +50,7 @@ def test_blocks_are_bounded_and_keep_to_a_partition() -> None:
 def test_member_that_left_a_person_is_told_there() -> None:
     """A retraction names the old pseudonym in its own partition, with no channel to use."""
     chunk, old = a_chunk(1), b"\x00\x00\x00\x05" + bytes(12)
-    left, moved = blocks_of(chunk, Settled(corrected=[0], versions=[2], retracted=[(0, 2, old)]), 8)
+    left, moved = blocks_of(chunk, Classified(corrected=[0], versions=[2], retracted=[(0, 2, old)]), 8)
 
     assert (5, [old], [0], [FLAG_RETRACTED], [2]) == (
         left.partition,

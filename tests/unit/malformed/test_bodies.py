@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from services.intake.domain import Chunk
 from services.intake.errors import BadHeaderError, BrokenBodyError
 from services.intake.members.chunks import ChunkBuilder, Reader
+from services.intake.reading.csv import CsvReader
 from services.intake.reading.lines import LINE_LIMIT, RecordSplitter, TooLong
-from services.intake.records.record import COLUMNS, CsvReader, NdjsonReader
+from services.intake.reading.ndjson import NdjsonReader
+from services.intake.records.fields import FIELD_NAMES
 from tests.unit.intake.builders import a_builder, a_record
 
 HEADER = b"memberRef,bsn,familyName,email,dataCategories\n"
@@ -40,7 +42,7 @@ def in_pieces(body: bytes, cuts: Sequence[int]) -> list[bytes]:
     return [body[a:b] for a, b in pairwise(at)]
 
 
-class Taken:
+class WholeBody:
     """What a whole body came to, read as an upload reads it."""
 
     def __init__(self, body: bytes, cuts: Sequence[int], *, is_csv: bool) -> None:
@@ -88,11 +90,11 @@ class Taken:
 @settings(max_examples=300)
 def test_any_body_is_counted_to_the_line_or_told_to_be_broken(body: bytes, cuts: list[int], is_csv: bool) -> None:  # noqa: FBT001
     """Whatever bytes come, in whatever pieces: each line is accepted or rejected once, or the body is broken there."""
-    taken = Taken(body, cuts, is_csv=is_csv)
-    chunk = taken.chunk
+    read = WholeBody(body, cuts, is_csv=is_csv)
+    chunk = read.chunk
 
-    assert taken.broken in {None, "header", "encoding", "utf-16", "unclosed-quote"}
-    assert taken.records == chunk.accepted_lines + chunk.rejected_lines
+    assert read.broken in {None, "header", "encoding", "utf-16", "unclosed-quote"}
+    assert read.records == chunk.accepted_lines + chunk.rejected_lines
     assert len(chunk.members) <= chunk.accepted_lines
     assert len(chunk.rejected) <= chunk.rejected_lines
 
@@ -101,8 +103,8 @@ def test_any_body_is_counted_to_the_line_or_told_to_be_broken(body: bytes, cuts:
 @settings(max_examples=300)
 def test_what_a_body_comes_to_does_not_depend_on_its_pieces(body: bytes, cuts: list[int], is_csv: bool) -> None:  # noqa: FBT001
     """Networks cut where they like: members, rejections and problems are the same."""
-    whole = Taken(body, [], is_csv=is_csv)
-    cut = Taken(body, cuts, is_csv=is_csv)
+    whole = WholeBody(body, [], is_csv=is_csv)
+    cut = WholeBody(body, cuts, is_csv=is_csv)
     if whole.broken in {None, "header"}:
         assert whole.outcome() == cut.outcome()
     else:
@@ -128,7 +130,7 @@ def test_no_record_is_lost_or_made_up(kinds: list[str], cuts: list[int]) -> None
     body = HEADER + b"\n".join(
         lines.get(kind, b"m-%d,123456782,Vries,a@example.nl,name" % at) for at, kind in enumerate(kinds)
     )
-    chunk = Taken(body, cuts, is_csv=True).chunk
+    chunk = WholeBody(body, cuts, is_csv=True).chunk
     good = [kind for kind in kinds if kind in {"good", "again"}]
     bad = [kind for kind in kinds if kind not in {"good", "again", "blank"}]
 
@@ -137,7 +139,7 @@ def test_no_record_is_lost_or_made_up(kinds: list[str], cuts: list[int]) -> None
     assert len(set(bad)) == len(chunk.rejected)
 
 
-@given(st.sampled_from(COLUMNS), JSON)
+@given(st.sampled_from(FIELD_NAMES), JSON)
 def test_any_json_in_any_field_is_one_record(name: str, value: Any) -> None:
     """Whatever a field holds, its record is accepted or rejected, alone."""
     builder = a_builder()

@@ -7,16 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.core.channel import Channel
+from services.core.channel import ALL_CHANNELS, CHANNELS, TO_THE_ADDRESS, Channel
 from services.core.incident import Controller, Incident
-from services.core.notices import FLAG_MAYBE_TOLD, FLAG_NOT_AT_ADDRESS, FLAG_SECRET_ADDRESS, Notices
-from services.routing.domain import BLOCK_NOTICES, choices_of, packed, route
+from services.core.notices import BLOCK_ENTRIES, FLAG_MAYBE_TOLD, FLAG_NOT_AT_ADDRESS, FLAG_SECRET_ADDRESS, Notices
+from services.routing.domain import choices_of, packed, route
 
 PORTAL, EMAIL, LETTER = Channel.PORTAL, Channel.EMAIL, Channel.LETTER
-ORDERS = st.permutations(list(Channel)).flatmap(lambda order: st.integers(1, 3).map(lambda n: tuple(order[:n])))
-COMPROMISED = st.sets(st.sampled_from(list(Channel))).map(frozenset)
-# What a notice's situation is made of: masks of channels, flags with bits that routing knows nothing of.
-SITUATIONS = st.tuples(st.integers(0, 7), st.integers(0, 7), st.integers(0, 15), st.integers(0, 3))
+ORDERS = st.permutations(CHANNELS).flatmap(lambda order: st.integers(1, len(order)).map(lambda n: tuple(order[:n])))
+COMPROMISED = st.sets(st.sampled_from(CHANNELS)).map(frozenset)
+# What a notice's situation is made of: sets of channels, flags with bits that routing knows nothing of.
+SETS = st.integers(0, ALL_CHANNELS)
+SITUATIONS = st.tuples(SETS, SETS, st.integers(0, 15), st.integers(0, 3))
 
 
 def an_incident(
@@ -99,7 +100,7 @@ def test_a_notice_takes_the_first_channel_that_it_may(
             usable = [
                 one
                 for one in order
-                if one not in compromised and has & one and not tried & one and not (away and one is LETTER)
+                if one not in compromised and has & one and not tried & one and not (away and one & TO_THE_ADDRESS)
             ]
             assert (usable[0] if usable else None) is channel
 
@@ -156,7 +157,7 @@ def test_packing_keeps_every_notice_and_mixes_no_incident_versions(parts: list[t
 
     wanted = [(part.incident_id, part.incident_version, row) for part in made for row in rows_of(part)]
     assert sorted(wanted) == sorted((b.incident_id, b.incident_version, row) for b in blocks for row in rows_of(b))
-    assert all(0 < len(block) <= BLOCK_NOTICES for block in blocks)
+    assert all(0 < len(block) <= BLOCK_ENTRIES for block in blocks)
 
 
 @pytest.mark.parametrize(

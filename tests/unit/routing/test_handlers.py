@@ -17,6 +17,7 @@ from services.kit.postgres import Connection
 from services.routing.handlers import RoutingHandler
 from services.routing.metrics import RoutingMetrics
 from services.wire.notices import notices_from_wire, notices_to_wire
+from services.wire.testing import FakeIncidents
 
 UNUSED = cast("Connection", None)  # routing writes nothing
 
@@ -27,20 +28,9 @@ def an_incident(version: int, *channels: Channel) -> Incident:
     return Incident("lab", version, "", at, None, Controller("", (), "", ""), ("nl",), channels, frozenset(), (), {})
 
 
-class Incidents:
-    """Incident versions that become known when the test says so."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[tuple[str, ...], int]] = []
-        self.known: dict[tuple[str, ...], Incident] = {
-            ("incident", "lab", "1"): an_incident(1, Channel.EMAIL, Channel.LETTER),
-            ("incident", "lab", "2"): an_incident(2, Channel.LETTER),
-        }
-
-    async def wait_for(self, key: tuple[str, ...], version: int = 1) -> Incident:
-        """Return a version."""
-        self.asked.append((key, version))
-        return self.known[key]
+def incidents() -> FakeIncidents:
+    """Return an incident of which two versions are known."""
+    return FakeIncidents(an_incident(1, Channel.EMAIL, Channel.LETTER), an_incident(2, Channel.LETTER))
 
 
 def a_record(partition: int, version: int, *channels: int, topic: str = topics.DELIVERIES_REFUSED) -> Record:
@@ -68,7 +58,7 @@ def seen(outputs: list[Output]) -> list[tuple[str, int, int, list[bytes]]]:
 async def test_blocks_are_packed_by_partition_channel_and_version() -> None:
     """What goes the same way shares a block; nothing changes partition or incident version."""
     registry = CollectorRegistry()
-    handler = RoutingHandler(Incidents(), RoutingMetrics(registry))
+    handler = RoutingHandler(incidents(), RoutingMetrics(registry))
     work = [
         handler.decode(r) for r in (a_record(0, 1, 2, 4), a_record(0, 1, 2), a_record(0, 2, 2, 4), a_record(5, 1, 2))
     ]
@@ -89,7 +79,7 @@ async def test_blocks_are_packed_by_partition_channel_and_version() -> None:
 
 async def test_the_same_blocks_give_the_same_outputs() -> None:
     """A replay, or a transaction that is tried again, decides what was decided before."""
-    handler = RoutingHandler(Incidents(), RoutingMetrics(CollectorRegistry()))
+    handler = RoutingHandler(incidents(), RoutingMetrics(CollectorRegistry()))
     work = [handler.decode(a_record(0, 1, 2, 4, 6)), handler.decode(a_record(0, 1, 4))]
     await handler.ready(work)
 
@@ -98,14 +88,14 @@ async def test_the_same_blocks_give_the_same_outputs() -> None:
 
 async def test_an_incident_version_is_waited_for_once() -> None:
     """A version never changes, so what follows from it is worked out once; each is asked for by its own key."""
-    incidents = Incidents()
-    handler = RoutingHandler(incidents, RoutingMetrics(CollectorRegistry()))
+    known = incidents()
+    handler = RoutingHandler(known, RoutingMetrics(CollectorRegistry()))
     work = [handler.decode(a_record(0, 1, 2)), handler.decode(a_record(1, 2, 2)), handler.decode(a_record(2, 1, 2))]
 
     await handler.ready(work)
     await handler.ready(work)
 
-    assert [(("incident", "lab", "1"), 1), (("incident", "lab", "2"), 1)] == incidents.asked
+    assert [(("incident", "lab", "1"), 1), (("incident", "lab", "2"), 1)] == known.waited
 
 
 @pytest.mark.parametrize(
@@ -119,7 +109,7 @@ async def test_an_incident_version_is_waited_for_once() -> None:
 )
 def test_a_block_that_cannot_be_understood_is_a_dead_letter(record: Record, reason: str) -> None:
     """What cannot be read is routed nowhere."""
-    handler = RoutingHandler(Incidents(), RoutingMetrics(CollectorRegistry()))
+    handler = RoutingHandler(incidents(), RoutingMetrics(CollectorRegistry()))
 
     with pytest.raises(InvalidMessage, match=reason):
         handler.decode(record)
@@ -127,6 +117,6 @@ def test_a_block_that_cannot_be_understood_is_a_dead_letter(record: Record, reas
 
 async def test_a_tick_does_nothing() -> None:
     """Nothing in routing waits for a time."""
-    handler = RoutingHandler(Incidents(), RoutingMetrics(CollectorRegistry()))
+    handler = RoutingHandler(incidents(), RoutingMetrics(CollectorRegistry()))
 
     assert () == await handler.tick(UNUSED, [0, 1])

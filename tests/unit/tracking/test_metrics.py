@@ -2,13 +2,19 @@
 
 from prometheus_client import CollectorRegistry
 
-from services.tracking.ledger import CohortLine, Ledger, Line
+from services.core.ledger import HoldReason
+from services.tracking.ledger import NO_HOLDS, CohortLine, Holds, Ledger, Line
 from services.tracking.metrics import LedgerMetrics
 
 
 def a_line(cohort_id: str, line: Line, first_at: int | None = None, *, balanced: bool = True) -> CohortLine:
     """Return a cohort's line."""
     return CohortLine(cohort_id, "", line, balanced, first_at)
+
+
+def unreleased(members: int) -> Holds:
+    """Return so many members that wait for a release."""
+    return {**NO_HOLDS, HoldReason.UNRELEASED: members}
 
 
 def gauges(*ledgers: Ledger, now: int = 0) -> CollectorRegistry:
@@ -21,7 +27,15 @@ def gauges(*ledgers: Ledger, now: int = 0) -> CollectorRegistry:
 def test_members_are_shown_by_disposition() -> None:
     """Everybody declared is in one of the series."""
     line = Line(
-        declared=30, received=20, missing=10, rejected=1, accepted=19, notified=12, merged=3, held=2, in_flight=2
+        declared=30,
+        received=20,
+        missing=10,
+        rejected=1,
+        accepted=19,
+        notified=12,
+        merged=3,
+        in_flight=2,
+        holds=unreleased(2),
     )
     registry = gauges(Ledger("lab", "", (a_line("c", line),)))
 
@@ -39,7 +53,7 @@ def test_the_oldest_uninformed_is_of_a_cohort_where_somebody_waits() -> None:
     """A cohort that came to its end makes nobody wait; one with somebody held or in flight does."""
     done = a_line("done", Line(accepted=5, notified=5), 1_000)
     flying = a_line("flying", Line(accepted=5, notified=4, in_flight=1), 40_000)
-    held = a_line("held", Line(accepted=5, held=5), 30_000)
+    held = a_line("held", Line(accepted=5, holds=unreleased(5)), 30_000)
     registry = gauges(Ledger("lab", "", (done, flying, held)), Ledger("calm", "", (done,)), now=90_000)
 
     name = "tracking_oldest_uninformed_seconds"

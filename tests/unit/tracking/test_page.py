@@ -1,15 +1,21 @@
 """The page says what the ledger says, holds no script and nothing from elsewhere, and trusts no name."""
 
+import re
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from pathlib import Path
 
-from services.tracking.ledger import CohortLine, Ledger, Line
+from services.core.ledger import Disposition, HoldReason
+from services.tracking import page as the_page
+from services.tracking.ledger import NO_HOLDS, CohortLine, Ledger, Line
 from services.tracking.page import render
 
+STYLE = Path(the_page.__file__).with_name("page.css").read_text(encoding="utf-8")
 AT = datetime(2025, 9, 1, 12, 0, tzinfo=UTC)
 LINE = Line(
     declared=12_000, received=11_000, missing=1_000, rejected=7, accepted=10_993, notified=9_000, merged=1_500,
-    suppressed=13, held=470, in_flight=10, exhausted=0, held_unreleased=400, held_unreachable=70,
+    suppressed=13, in_flight=10, exhausted=0,
+    holds={**NO_HOLDS, HoldReason.UNRELEASED: 400, HoldReason.UNREACHABLE: 70},
 )  # fmt: skip
 VOID = {"meta", "rect", "link", "img", "br"}
 
@@ -66,6 +72,22 @@ def test_every_figure_of_a_cohort_is_on_the_page() -> None:
     for shown in ("12,000", "1,000", "11,000", "7", "10,993", "9,000", "1,500", "13", "470", "10", "0"):
         assert shown in text
     assert {"400 not released", "70 unreachable", "✓ yes", "Hospital", "A breach"} <= set(text)
+
+
+def test_every_place_and_every_reason_to_hold_has_its_words() -> None:
+    """Nobody stands where the page has no figure, no meaning or no colour for."""
+    line = Line(
+        **{d.name.lower(): 2 for d in Disposition if d is not Disposition.HELD}, holds=dict.fromkeys(HoldReason, 3)
+    )
+    page = render([a_ledger(a_line(line=line))], AT, refresh=True)
+
+    outline = Outline(page)
+    assert {f"3 {reason.value}" for reason in HoldReason} <= set(outline.text)
+    drawn = {value for tag, name, value in outline.attributes if tag == "rect" and name == "class"}
+    coloured = set(re.findall(r"\.([a-z-]+) \{ fill:", STYLE))
+    places = {disposition.name.lower().replace("_", "-") for disposition in Disposition}
+    assert places == drawn & coloured
+    assert {place.replace("-", " ").capitalize() for place in places} <= set(outline.text)
 
 
 def test_a_name_is_never_markup() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.dispatch.letters.address import address_lines, postal, surname
+from services.dispatch.letters.address import address_lines, postal
 from tests.unit.dispatch.people import a_contact
 
 
@@ -52,11 +52,6 @@ def test_country_is_the_last_line_abroad() -> None:
 def test_half_an_address_is_none(missing: str) -> None:
     """Nothing is put in an envelope that would not arrive."""
     assert not postal(a_contact(**{missing: ""}))
-
-
-def test_surname_begins_with_a_capital() -> None:
-    """A prefix without a first name before it is written with a capital."""
-    assert "Van den Berg" == surname(a_contact())
 
 
 _SIGNS = st.characters(categories=["L", "N", "P"])

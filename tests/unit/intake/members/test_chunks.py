@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.core.ids import member_id
-from services.intake.domain import Chunk, Problem
+from services.intake.domain import Chunk, Fault, Problem
 from services.intake.errors import BrokenBodyError
 from services.intake.reading.lines import RawRecord, TooLong
-from services.intake.records.record import NdjsonReader
+from services.intake.reading.ndjson import NdjsonReader
 from tests.unit.intake.builders import a_builder, a_record
 
 
@@ -68,6 +68,14 @@ def test_member_ref_that_names_a_person_is_not_repeated() -> None:
 
     assert [Problem(1, None, "bsn", "invalid-bsn")] == chunk.problems
     assert [None] == [rejected.member_ref for rejected in chunk.rejected.values()]
+
+
+def test_name_that_came_from_the_source_is_not_kept() -> None:
+    """The sender hears which field is unknown; of a rejection only fields of member records are kept."""
+    chunk = chunk_of({"memberRef": "m-1", "shoeSize": 43})
+
+    assert [Problem(1, "m-1", "shoeSize", "unknown-field")] == chunk.problems
+    assert [(Fault(None, "unknown-field"),)] == [rejected.faults for rejected in chunk.rejected.values()]
 
 
 def test_unreachable_record_is_taken_and_told() -> None:

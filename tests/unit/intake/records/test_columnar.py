@@ -14,13 +14,15 @@ from stdnum.nl import bsn
 
 from services.intake.domain import Chunk
 from services.intake.errors import BrokenBodyError
+from services.intake.reading.csv import CsvReader
 from services.intake.reading.lines import RecordSplitter
-from services.intake.records.columnar import SheetChecker, are_bsns
-from services.intake.records.record import COLUMNS, CsvReader, Sheet
+from services.intake.records.columnar import ColumnsChecker, are_bsns
+from services.intake.records.fields import FIELD_NAMES
+from services.intake.records.record import RecordColumns
 from services.intake.records.validation import Validator
 from tests.unit.intake.builders import TODAY, a_builder, a_record, an_incident
 
-HEADER = ",".join(COLUMNS).encode()
+HEADER = ",".join(FIELD_NAMES).encode()
 KEY = "abcdef0123456789" * 4
 # What each field may say, right, odd and wrong.
 SAID = {
@@ -56,7 +58,7 @@ TEXTS = [
     *("a\x7fb", "\u00a0", "\u0301x", "x" * 199, "x" * 201, "Vries,", ", ", "---", "1", "王", "\U0001f600", "a\u200bb"),
 ]
 WHERE: list[tuple[int, dict[str, str]]] = [(0, {}), (15, {}), (9, {"bsn": ""}), (9, {"bsn": "", "personKey": KEY})]
-CELLS = st.sampled_from(COLUMNS).flatmap(
+CELLS = st.sampled_from(FIELD_NAMES).flatmap(
     lambda name: st.tuples(st.just(name), st.sampled_from(SAID.get(name, TEXTS)) | st.sampled_from(TEXTS))
 )
 ROWS = st.lists(st.lists(CELLS, max_size=4).map(dict), max_size=30)
@@ -82,9 +84,9 @@ WILD = st.binary(max_size=40).filter(_is_a_line) | st.sampled_from(
 
 
 class OneByOne(CsvReader):
-    """Gives no sheets, so that every row is checked alone."""
+    """Gives no columns, so that every row is checked alone."""
 
-    def sheets(self, lines: Sequence[bytes]) -> Iterator[tuple[int, Sheet | None]]:
+    def columnar(self, lines: Sequence[bytes]) -> Iterator[tuple[int, RecordColumns | None]]:
         """Return all lines to `read`."""
         yield len(lines), None
 
@@ -94,7 +96,7 @@ def a_row(at: int, **changed: Any) -> bytes:
     said = {"memberRef": f"m-{at}", "dataCategories": "name"}
     cells = a_record() | said | changed
     written = io.StringIO()
-    csv.writer(written, lineterminator="\r\n").writerow([cells.get(name, "") for name in COLUMNS])
+    csv.writer(written, lineterminator="\r\n").writerow([cells.get(name, "") for name in FIELD_NAMES])
     return written.getvalue().removesuffix("\r\n").encode()
 
 
@@ -119,14 +121,14 @@ def both(lines: Sequence[bytes]) -> list[Any]:
 @example([{"portalId": "", "email": "", "street": ""}, {"personKey": KEY, "bsn": "", "memberRef": KEY}], 20)
 @settings(max_examples=500)
 def test_rows_together_are_rows_one_by_one(changes: list[dict[str, str]], plain: int) -> None:
-    """Whatever rows say, taking them as a sheet gives what taking each alone gives, in the same order."""
+    """Whatever rows say, taking them as columns gives what taking each alone gives, in the same order."""
     lines = [a_row(at, **said) for at, said in enumerate(changes)] + [a_row(at) for at in range(len(changes), plain)]
     together, alone = both(random.Random(len(lines)).sample(lines, len(lines)))  # noqa: S311 - an order
 
     assert alone == together
 
 
-@pytest.mark.parametrize("name", COLUMNS)
+@pytest.mark.parametrize("name", FIELD_NAMES)
 def test_each_odd_cell_comes_to_what_it_comes_to_alone(name: str) -> None:
     """A cell that is odd, in the first row, the last or between, is judged as if its row came alone."""
     for text in (*SAID.get(name, ()), *TEXTS):
@@ -177,8 +179,8 @@ def test_plain_rows_are_not_odd() -> None:
     """What a source usually sends is checked together: abroad, quoted or without a BSN is not all of that."""
     name = {"bsn": ""}
     lines = [a_row(at) for at in range(20)] + [a_row(20, city="Bergen, NH"), a_row(21, **name), a_row(22, country="GB")]
-    ((count, sheet),) = CsvReader(HEADER).sheets(lines)
-    checked = sheet and SheetChecker(Validator(an_incident(), TODAY)).check(sheet)
+    ((count, columns),) = CsvReader(HEADER).columnar(lines)
+    checked = columns and ColumnsChecker(Validator(an_incident(), TODAY)).check(columns)
 
     assert (23, {22}) == (count, checked and checked.odd)
 
@@ -196,11 +198,11 @@ def test_bad_line_takes_few_others_with_it() -> None:
     """One line that is no CSV leaves most of the others to be taken together; one too narrow, all of them."""
     lines = [a_row(at) for at in range(1000)]
     lines[333], lines[600] = b'm-1,"a"b', b"m-1"
-    alone = sum(count for count, sheet in CsvReader(HEADER).sheets(lines) if sheet is None)
+    alone = sum(count for count, columns in CsvReader(HEADER).columnar(lines) if columns is None)
 
     assert 0 < alone < 32
 
 
-def test_lines_that_are_too_narrow_throughout_are_no_sheet() -> None:
+def test_lines_that_are_too_narrow_throughout_are_not_columns() -> None:
     """Where most lines are no rows, nothing is gained by blanking them."""
-    assert [(40, None)] == list(CsvReader(HEADER).sheets([b"m-1"] * 30 + [a_row(at) for at in range(10)]))
+    assert [(40, None)] == list(CsvReader(HEADER).columnar([b"m-1"] * 30 + [a_row(at) for at in range(10)]))

@@ -13,7 +13,8 @@ from stdnum.nl import bsn
 from services.core.channel import Channel
 from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_SECRET_ADDRESS
 from services.intake.domain import Fault
-from services.intake.records.record import Record, read_object
+from services.intake.reading.ndjson import read_object
+from services.intake.records.record import Record
 from services.intake.records.validation import Checked, Validator, is_bsn
 from tests.unit.intake.builders import TODAY, a_record, an_incident
 

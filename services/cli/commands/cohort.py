@@ -1,0 +1,167 @@
+"""`heraut cohort`: send a cohort, seal it, release its notices, and see where its members are."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import click
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from services.cli.client import Client, Refused, call, open_client
+from services.cli.console import err, number, print_json, say, table
+from services.cli.ledger_table import cohort_row, show_cohorts
+from services.cli.options import data_option, json_option
+from services.cli.upload import CohortUpload
+
+__all__ = ["cohort"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+# A longer table does not fit on a screen; --json prints all problems of the answer.
+_SHOWN_PROBLEMS = 20
+
+
+def _names(command: F) -> F:
+    """Return the command with the options --incident and --cohort, which name one cohort."""
+    command = click.option("--cohort", "cohort_id", required=True, metavar="ID")(command)
+    return click.option("--incident", "incident_id", required=True, metavar="ID")(command)
+
+
+@click.group()
+def cohort() -> None:
+    """Send a cohort, seal it, release it."""
+
+
+@cohort.command()
+@click.argument("file", type=click.File("rb"))
+@_names
+@click.option("--source", metavar="S", help="Who sends it; else the cohort's id, for a new one.")
+@click.option("--declared", type=click.IntRange(min=0), metavar="N", help="How many members the source says there are.")
+@click.option("--auto-release", is_flag=True, help="Let notices go out without a release by hand.")
+@data_option
+@json_option
+def submit(file: IO[bytes], incident_id: str, cohort_id: str, data: Path, **given: Any) -> None:
+    """Send the records in FILE: CSV or NDJSON, either gzipped; `-` = standard input.
+
+    Done = the records are durable. Records that cannot be taken are listed; the same file again, or one
+    with those records put right, does no harm.
+    """
+    fields = {
+        "source": given["source"],
+        "declaredCount": given["declared"],
+        "autoRelease": given["auto_release"] or None,
+    }
+    document = {key: value for key, value in fields.items() if value is not None}
+    answer = asyncio.run(_submit(data, (incident_id, cohort_id), document, file))
+    if given["as_json"]:
+        print_json(answer)
+    else:
+        _show_answer(answer)
+
+
+async def _submit(data: Path, names: tuple[str, str], document: Mapping[str, Any], file: IO[bytes]) -> Any:
+    """Open the cohort, upload the file, and return intake's answer."""
+    incident_id, cohort_id = names
+    async with open_client(data) as client:
+        await _open_cohort(client, names, document)
+        upload = CohortUpload.look_into(file)
+        with _progress(file) as sent:
+            return await client.call(
+                "POST", "intake", "incidents", incident_id, "cohorts", cohort_id, "members",
+                headers=upload.headers, data=upload.body(sent),
+            )  # fmt: skip
+
+
+async def _open_cohort(client: Client, names: tuple[str, str], document: Mapping[str, Any]) -> None:
+    """Open the cohort, or change an open one to what the document says. Without a source in it the known one stays."""
+    path = ("incidents", names[0], "cohorts", names[1])
+    if "source" not in document:
+        try:
+            known = await client.call("GET", "intake", *path)
+        except Refused as refused:
+            if refused.answer_status != 404:
+                raise
+            known = {"source": names[1]}
+        document = {"source": known["source"], **document}
+    await client.call("PUT", "intake", *path, json=document)
+
+
+@contextlib.contextmanager
+def _progress(file: IO[bytes]) -> Iterator[Callable[[int], None]]:
+    """Show on a terminal how much of the file is sent; the caller reports each count of bytes."""
+    if not err.is_terminal:
+        yield lambda _: None
+        return
+    columns = (TextColumn("sending"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True) as progress:
+        task = progress.add_task("sending", total=_size(file))
+        yield lambda count: progress.advance(task, count)
+
+
+def _size(file: IO[bytes]) -> int | None:
+    """Return the size of a file in bytes, None for a pipe."""
+    try:
+        return os.fstat(file.fileno()).st_size or None
+    except OSError:
+        return None
+
+
+def _show_answer(answer: Mapping[str, Any]) -> None:
+    say(f"{number(answer['received'])} received, {number(answer['accepted'])} accepted, "
+        f"{number(answer['rejected'])} rejected")  # fmt: skip
+    problems = answer.get("problems") or []
+    if problems:
+        rows = [(str(p.get("line")), p.get("memberRef") or "", p.get("field") or "", p.get("problem"))
+                for p in problems[:_SHOWN_PROBLEMS]]  # fmt: skip
+        table("Problems", ("line", "memberRef", "field", "problem"), rows, left=4)
+    if len(problems) > _SHOWN_PROBLEMS or answer.get("problemsTruncated"):
+        more = max(answer["rejected"] - _SHOWN_PROBLEMS, 0)
+        say(f"and {number(more)} more; --json lists those that the answer holds")
+
+
+@cohort.command()
+@_names
+@data_option
+@json_option
+def seal(incident_id: str, cohort_id: str, data: Path, *, as_json: bool) -> None:
+    """Close a cohort: nothing more comes, and its count holds."""
+    answer = _post(data, (incident_id, cohort_id), "seal", {})
+    _show_done(answer, f"{incident_id}/{cohort_id} sealed", as_json=as_json)
+
+
+@cohort.command()
+@_names
+@click.option("--all", "everything", is_flag=True, required=True, help="All its notices.")
+@data_option
+@json_option
+def release(incident_id: str, cohort_id: str, data: Path, *, everything: bool, as_json: bool) -> None:
+    """Let the notices of a cohort go out."""
+    answer = _post(data, (incident_id, cohort_id), "release", {"all": everything})
+    _show_done(answer, f"{incident_id}/{cohort_id} released", as_json=as_json)
+
+
+def _post(data: Path, names: tuple[str, str], action: str, body: Mapping[str, Any]) -> Any:
+    return call(data, "POST", "intake", "incidents", names[0], "cohorts", names[1], action, json=body)
+
+
+def _show_done(answer: Any, text: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(answer)
+    else:
+        say(text)
+
+
+@cohort.command()
+@_names
+@data_option
+@json_option
+def status(incident_id: str, cohort_id: str, data: Path, *, as_json: bool) -> None:
+    """Show where the members of a cohort are."""
+    ledger = call(data, "GET", "tracking", "incidents", incident_id, "ledger")
+    row = cohort_row(ledger, cohort_id)
+    if as_json:
+        print_json(row)
+    else:
+        show_cohorts(None, [row])

@@ -1,0 +1,119 @@
+"""`heraut dlq`: the records that a service could not read, shown and sent back once the reason is mended."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import click
+
+from services.cli.console import Fault, print_json, say, table
+from services.cli.options import data_option, json_option
+from services.cli.prepare import database_for_now
+from services.cli.target import read_settings
+from services.kit.eventlog import DeadLetter, DeadLetters, TopicPartition, installation_of, position_of
+
+__all__ = ["dlq"]
+
+_COLUMNS = ("position", "when", "reason", "bytes")
+
+
+@click.group()
+def dlq() -> None:
+    """Look at dead letters, and send them back."""
+
+
+@dlq.command("list")
+@click.option("--topic", metavar="T", help="Of this dead-letter topic alone.")
+@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True)
+@data_option
+@json_option
+def list_command(topic: str | None, limit: int, data: Path, *, as_json: bool) -> None:
+    """List dead letters: where they are and why, never what they hold."""
+
+    async def fetch() -> Sequence[DeadLetter]:
+        async with _open(data) as letters:
+            return await letters.entries(limit, topic)
+
+    described = [letter.described() for letter in asyncio.run(fetch())]
+    if as_json:
+        print_json(described)
+    elif not described:
+        say("there are no dead letters")
+    else:
+        table("Dead letters", _COLUMNS, [_row(one) for one in described], left=3)
+
+
+def _row(one: dict[str, str | int]) -> tuple[Any, ...]:
+    when = datetime.fromtimestamp(int(one["at"]) / 1000, UTC).isoformat(timespec="seconds")
+    return one["position"], when, one.get("reason", ""), one["bytes"]
+
+
+@dlq.command()
+@click.argument("position")
+@data_option
+@json_option
+def show(position: str, data: Path, *, as_json: bool) -> None:
+    """Show what is known of the dead letter at POSITION (as `list` gives it), without its content."""
+    at, offset = _position(position)
+
+    async def fetch() -> DeadLetter | None:
+        async with _open(data) as letters:
+            return await letters.entry(at, offset)
+
+    letter = asyncio.run(fetch())
+    if letter is None:
+        raise Fault(f"there is no dead letter at {position}", 2)
+    if as_json:
+        print_json(letter.described())
+    else:
+        table(None, ("", ""), list(letter.described().items()), left=1)
+
+
+@dlq.command()
+@click.argument("positions", nargs=-1, required=True, metavar="POSITION...")
+@data_option
+@json_option
+def replay(positions: tuple[str, ...], data: Path, *, as_json: bool) -> None:
+    """Send dead letters back to their topics. Exit status 1 where one of them is not there (any more)."""
+    wanted = {position: _position(position) for position in positions}
+
+    async def send() -> dict[str, bool]:
+        async with _open(data) as letters:
+            return {position: await letters.replay(*where) for position, where in wanted.items()}
+
+    done = asyncio.run(send())
+    if as_json:
+        print_json({"replayed": [p for p, sent in done.items() if sent], "missing": [p for p in done if not done[p]]})
+    else:
+        say("\n".join(f"{position} {'sent back' if sent else 'is not there'}" for position, sent in done.items()))
+    if not all(done.values()):
+        sys.exit(1)
+
+
+def _position(text: str) -> tuple[TopicPartition, int]:
+    """Return partition and offset of a position. Raises Fault where the text is none."""
+    try:
+        return position_of(text)
+    except ValueError:
+        raise Fault(f"{text} is not a position: topic/partition/offset, as `heraut dlq list` gives it", 2) from None
+
+
+@asynccontextmanager
+async def _open(data: Path) -> AsyncIterator[DeadLetters]:
+    """Open the dead letters of the configured log."""
+    settings = read_settings(data)
+    async with database_for_now(settings) as owner:
+        if owner is None:
+            raise Fault("HERAUT_DATABASE_URL is needed: dead letters belong to no single room", 2)
+        connection = await asyncpg.connect(owner)
+        letters = installation_of(settings).dead_letters(connection)
+        try:
+            yield letters
+        finally:
+            await letters.close()
+            await connection.close()

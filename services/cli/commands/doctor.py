@@ -1,0 +1,170 @@
+"""`heraut doctor`: checks of the settings and of the connections that they name."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import asyncpg
+import click
+
+from services.cli.console import Fault, out, print_json
+from services.cli.options import data_option, json_option
+from services.cli.prepare import database_for_now
+from services.cli.target import read_settings
+from services.core.rooms import ROOMS
+from services.kit.config import ServiceConfig
+from services.kit.errors import HerautError
+from services.kit.eventlog import installation_of
+from services.kit.vault import KeyRing
+
+__all__ = ["doctor"]
+
+_PATIENCE = 10.0  # seconds for each check: a person is waiting
+
+
+class Finding(NamedTuple):
+    """The result of one check; `words` says what was found."""
+
+    name: str
+    ok: bool
+    words: str
+
+
+@click.command()
+@data_option
+@json_option
+def doctor(data: Path, *, as_json: bool) -> None:
+    """Check configuration and connections. Exit status 1 where something does not answer."""
+    settings = read_settings(data)
+    findings = [Finding("settings", ok=True, words=f"log {settings.log}, {settings.partitions} partitions")]
+    findings += asyncio.run(_examine(settings))
+    if as_json:
+        print_json([finding._asdict() for finding in findings])
+    else:
+        _show(findings)
+    if not all(finding.ok for finding in findings):
+        sys.exit(1)
+
+
+def _show(findings: list[Finding]) -> None:
+    for name, ok, words in findings:
+        if out.is_terminal:
+            out.print(f"  {'[green]✓[/]' if ok else '[bold red]✗[/]'} {name:<16} {words}")
+        else:
+            out.print(f"{'ok' if ok else 'FAULT'}\t{name}\t{words}")
+
+
+async def _examine(settings: ServiceConfig) -> list[Finding]:
+    checks: dict[str, Callable[[ServiceConfig], Awaitable[str]]] = {
+        "database": _database,
+        "event log": _event_log,
+        "keys": _keys,
+        "print folder": _print_folder,
+        "mail server": _mail_server,
+        "portal": _portal,
+    }
+    return [await _finding(name, look, settings) for name, look in checks.items()]
+
+
+async def _finding(name: str, look: Callable[[ServiceConfig], Awaitable[str]], settings: ServiceConfig) -> Finding:
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            return Finding(name, ok=True, words=await look(settings))
+    except Fault as fault:
+        return Finding(name, ok=False, words=fault.message)
+    except TimeoutError:
+        return Finding(name, ok=False, words=f"no answer in {_PATIENCE:.0f} s")
+    except (HerautError, asyncpg.PostgresError) as error:
+        return Finding(name, ok=False, words=str(error).splitlines()[0])
+    except OSError as error:
+        return Finding(name, ok=False, words=error.strerror or type(error).__name__)
+
+
+async def _database(settings: ServiceConfig) -> str:
+    found = []
+    async with database_for_now(settings) as owner:
+        for room in ROOMS:
+            own = settings.database_urls.get(f"HERAUT_DATABASE_URL_{room.upper()}")
+            found.append(await _room_works(own or owner or "", room, logs_in=bool(own)))
+    return f"PostgreSQL {found[0]}{'' if settings.database_urls else ' (embedded)'}, {len(found)} roles"
+
+
+async def _room_works(url: str, room: str, *, logs_in: bool) -> str:
+    """Take the room's role, and return the server's version. Raises Fault where the role may not use its schema."""
+    if not url:
+        raise Fault(f"neither HERAUT_DATABASE_URL nor HERAUT_DATABASE_URL_{room.upper()} is set")
+    connection = await asyncpg.connect(url, timeout=_PATIENCE)
+    try:
+        version = str(await connection.fetchval("show server_version")).split(" ")[0]
+        if not logs_in:
+            await connection.execute(f"set role heraut_{room}")  # the name of a room, never input
+        if not await connection.fetchval("select has_schema_privilege($1, 'usage')", room):
+            raise Fault(f"the role of {room} may not use its schema: run `heraut migrate`")
+    except (asyncpg.UndefinedObjectError, asyncpg.InvalidParameterValueError, asyncpg.InvalidSchemaNameError):
+        raise Fault(f"there is no role or schema of {room}: run `heraut migrate`") from None
+    finally:
+        await connection.close()
+    return version
+
+
+async def _event_log(settings: ServiceConfig) -> str:
+    return await installation_of(settings).check()
+
+
+async def _keys(settings: ServiceConfig) -> str:
+    path = settings.key_ring_path
+    if not path.exists():
+        raise Fault(f"{path} is not there: `heraut up` makes it")
+    KeyRing.load(path)
+    if path.stat().st_mode & 0o077:
+        raise Fault(f"{path} can be read by others: chmod 600")
+    return str(path)
+
+
+async def _print_folder(settings: ServiceConfig) -> str:
+    folder = Path(os.environ.get("HERAUT_PRINT_DIR") or settings.data_dir / "print")
+    place = _deepest_there(folder)
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise Fault(f"{place} cannot be written to")
+    return str(folder)
+
+
+def _deepest_there(folder: Path) -> Path:
+    """Return the folder, or the nearest parent that exists, in which the folder would be made."""
+    return next(parent for parent in (folder, *folder.resolve().parents) if parent.exists())
+
+
+async def _mail_server(_: ServiceConfig) -> str:
+    return await _answers("HERAUT_SMTP_URL", {"smtp": 25, "smtps": 465})
+
+
+async def _portal(_: ServiceConfig) -> str:
+    return await _answers("HERAUT_PORTAL_URL", {"http": 80, "https": 443})
+
+
+async def _answers(name: str, ports: dict[str, int]) -> str:
+    """Return the address in a variable once a connection to it was opened; nothing is sent. Raises Fault."""
+    address = _setting(name)
+    if not address:
+        return f"{name} is not set"
+    parts = urlsplit(address)
+    if parts.scheme not in ports or not parts.hostname:
+        raise Fault(f"{name} must begin with {' or '.join(f'{scheme}://' for scheme in ports)} and name a host")
+    port = parts.port or ports[parts.scheme]
+    try:
+        _, writer = await asyncio.open_connection(parts.hostname, port)
+    except socket.gaierror:
+        raise Fault(f"{parts.hostname} is not known") from None
+    writer.close()
+    return f"{parts.hostname}:{port}"
+
+
+def _setting(name: str) -> str | None:
+    if file := os.environ.get(f"{name}_FILE"):
+        return Path(file).read_text(encoding="utf-8").strip()
+    return os.environ.get(name)

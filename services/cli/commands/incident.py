@@ -1,0 +1,60 @@
+"""`heraut incident`: the incident document, which says what happened and in which words people are told."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from services.cli.client import call
+from services.cli.console import Fault, print_json, say
+from services.cli.options import data_option, json_option
+
+__all__ = ["incident"]
+
+
+@click.group()
+def incident() -> None:
+    """Put an incident document, or look at one."""
+
+
+@incident.command("put")
+@click.argument("file", type=click.File("rb"))
+@click.option("--incident", "incident_id", metavar="ID", help="Its id; else the file's name without its ending.")
+@data_option
+@json_option
+def put(file: Any, incident_id: str | None, data: Path, *, as_json: bool) -> None:
+    """Put the incident document FILE (JSON; `-` = standard input): a new one, or its next version."""
+    document = _read(file.read())
+    # Some users keep the id in the document; the service takes it from the URL alone.
+    named = document.pop("incidentId", None) if isinstance(document, dict) else None
+    wanted = incident_id or named or (Path(file.name).stem if file.name != "<stdin>" else None)
+    if not isinstance(wanted, str):
+        raise Fault("--incident ID is needed with standard input", 2)
+    answer = call(data, "PUT", "intake", "incidents", wanted, json=document)
+    if as_json:
+        print_json(answer)
+    else:
+        version = answer.get("version") if isinstance(answer, dict) else None
+        say(f"incident {wanted}" + (f", version {version}" if version else ""))
+
+
+@incident.command("show")
+@click.argument("incident_id", metavar="ID")
+@data_option
+@json_option
+def show(incident_id: str, data: Path, *, as_json: bool) -> None:
+    """Show an incident as it is known now."""
+    answer = call(data, "GET", "intake", "incidents", incident_id)
+    if as_json:
+        print_json(answer)
+    else:
+        click.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())
+
+
+def _read(body: bytes) -> Any:
+    """Return a JSON document. Raises Fault, with the line of the error."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Fault(f"the document is not JSON: {error.msg} in line {error.lineno}", 2) from None

@@ -1,0 +1,110 @@
+"""`heraut up`: all services on this machine."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from services.cli.console import say, table
+from services.cli.options import data_option
+from services.cli.prepare import (
+    apply_migrations,
+    embedded_database,
+    ensure_keys,
+    ensure_token,
+    locked,
+    make_topics,
+    missing_providers,
+    service_environ,
+    wait_for_ports,
+)
+from services.cli.supervisor import Supervisor
+from services.cli.target import read_settings
+from services.kit.config import ServiceConfig
+from services.kit.postgres import EmbeddedPostgres
+from services.kit.process import stop_on_signals
+
+__all__ = ["up"]
+
+# A service ends by itself within its drain time-out; one that takes this many seconds longer is stuck.
+_BEYOND_DRAIN = 10.0
+# Half the lease: a database that died is back before any partition changes its owner.
+_LOOK_AFTER_DATABASE = 5.0
+
+
+@click.command()
+@data_option
+def up(data: Path) -> None:
+    """Run all services on this machine, until Ctrl-C.
+
+    Uses the log and the database embedded in the data directory unless HERAUT_LOG=kafka or
+    HERAUT_DATABASE_URL say otherwise, and starts whatever dies again.
+    """
+    settings = read_settings(data.resolve())
+    with locked(settings.data_dir):
+        asyncio.run(_up(settings))
+
+
+async def _up(settings: ServiceConfig) -> None:
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    ensure_keys(settings)
+    ensure_token(settings)
+    await wait_for_ports(settings, _drain(settings))
+    embedded = await embedded_database(settings)
+    try:
+        await _prepare_stores(settings, embedded)
+        await _supervise(settings, embedded, stop)
+    finally:
+        if embedded:
+            await embedded.stop()
+
+
+async def _prepare_stores(settings: ServiceConfig, embedded: EmbeddedPostgres | None) -> None:
+    """Bring database and topics up to date."""
+    # Where only the rooms' own logins are configured, none of them may migrate: the operator runs `heraut migrate`.
+    if owner := embedded.url if embedded else settings.database_urls.get("HERAUT_DATABASE_URL"):
+        await apply_migrations(settings, owner)
+    await make_topics(settings)
+
+
+async def _supervise(settings: ServiceConfig, embedded: EmbeddedPostgres | None, stop: asyncio.Event) -> None:
+    environ = service_environ(settings, os.environ, embedded.url if embedded else None)
+    supervisor = Supervisor.of_services(
+        settings.data_dir, environ, port=settings.http_port, drain=_drain(settings), say=say
+    )
+    database_watch = asyncio.create_task(_look_after(embedded, stop)) if embedded else None
+    for name in missing_providers(os.environ):
+        say(f"{name} is not set: what goes that way waits in flight")
+    started = time.monotonic()
+    say(f"starting {len(supervisor.children)} services; their logs are in {settings.data_dir / 'logs'}")
+    try:
+        await supervisor.run(stop, lambda addresses: _show_ready(addresses, time.monotonic() - started))
+    finally:
+        stop.set()
+        if database_watch:
+            await database_watch
+
+
+def _drain(settings: ServiceConfig) -> float:
+    """Return how many seconds a service may take to end."""
+    return settings.drain_timeout + _BEYOND_DRAIN
+
+
+async def _look_after(server: EmbeddedPostgres, stop: asyncio.Event) -> None:
+    """Start the embedded database again whenever it has died, until `stop`."""
+    while not stop.is_set():
+        try:
+            await asyncio.wait_for(stop.wait(), _LOOK_AFTER_DATABASE)
+        except TimeoutError:
+            await server.ensure_running()
+
+
+def _show_ready(addresses: Mapping[str, str], seconds: float) -> None:
+    table(f"Ready in {seconds:.1f} s", ("service", "address"), addresses.items(), left=2)
+    sys.stdout.flush()
+    say(f"console: {addresses['tracking']}/ (password: the token in operator.token)   stop with Ctrl-C")

@@ -1,0 +1,183 @@
+"""What `up` prepares before it starts the services: data directory, keys, token, ports, database, topics."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+
+from services.cli.console import Fault
+from services.cli.target import SERVICE_NAMES, TOKEN_FILE
+from services.core.rooms import ROOMS
+from services.kit.config import ServiceConfig
+from services.kit.eventlog import installation_of
+from services.kit.postgres import EmbeddedPostgres, MigrationReport, migrate
+from services.kit.vault import KeyRing
+
+__all__ = [
+    "apply_migrations",
+    "database_for_now",
+    "embedded_database",
+    "ensure_keys",
+    "ensure_token",
+    "locked",
+    "make_topics",
+    "missing_providers",
+    "service_environ",
+    "wait_for_ports",
+]
+
+_LOCK_FILE = "heraut.lock"
+# Nobody listens at port 9 (RFC 863's discard): while no provider is set, the notices for its channel stay in flight.
+# A default that might be somebody's real mail server would send notices that nobody meant to send yet.
+_NOBODY = {"HERAUT_SMTP_URL": "smtp://127.0.0.1:9", "HERAUT_PORTAL_URL": "http://127.0.0.1:9"}
+
+
+@contextlib.contextmanager
+def locked(data: Path) -> Iterator[None]:
+    """Hold the data directory, which is made where it is missing. Raises Fault where another `up` holds it.
+
+    The kernel releases the lock when the process ends, also after kill -9.
+    """
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        lock = os.open(data / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise Fault(f"cannot use {data} as the data directory: {error.strerror}", 2) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(lock, 32).decode() or "unknown"
+        raise Fault(f"another heraut (process {holder}) runs on {data}", 2) from None
+    try:
+        os.truncate(lock, 0)
+        os.pwrite(lock, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _is_held(data: Path) -> bool:
+    """Return whether an `up` holds the data directory now."""
+    try:
+        with locked(data):
+            return False
+    except Fault:
+        return True
+
+
+def ensure_keys(settings: ServiceConfig) -> None:
+    """Make the key ring of the data directory where it is missing.
+
+    Raises Fault where HERAUT_KEYS_FILE names a file that does not exist.
+    """
+    path = settings.key_ring_path
+    if path.exists():
+        return
+    if settings.keys_file:
+        raise Fault(f"HERAUT_KEYS_FILE: {path} does not exist", 2)
+    KeyRing.create(path)
+
+
+def ensure_token(settings: ServiceConfig) -> None:
+    """Make the operator's token of the data directory, unless it is there or HERAUT_AUTH_TOKEN is set."""
+    path = settings.data_dir / TOKEN_FILE
+    if settings.auth_token or path.exists():
+        return
+    temporary = path.with_suffix(".new")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_urlsafe(32))
+    temporary.replace(path)
+
+
+def service_environ(settings: ServiceConfig, environ: Mapping[str, str], database: str | None) -> dict[str, str]:
+    """Return the environment of the services; `database` is the URL of the embedded one, None where it is not used."""
+    data = settings.data_dir.resolve()
+    made = {
+        "HERAUT_DATA_DIR": str(data),
+        "HERAUT_HTTP_HOST": settings.http_host,
+        "HERAUT_PRINT_DIR": environ.get("HERAUT_PRINT_DIR") or str(data / "print"),
+        "HERAUT_KEYS_FILE": str(settings.key_ring_path.resolve()),
+        "PYTHONUNBUFFERED": "1",
+    }
+    made |= {name: _NOBODY[name] for name in missing_providers(environ)}
+    if not settings.auth_token:
+        made["HERAUT_AUTH_TOKEN_FILE"] = str(data / TOKEN_FILE)
+    if database:
+        made["HERAUT_DATABASE_URL"] = database
+    # HERAUT_TOKEN is the token of the person at the command line: services do not need it.
+    return {k: v for k, v in environ.items() if k not in {"HERAUT_TOKEN", "HERAUT_TOKEN_FILE"}} | made
+
+
+def missing_providers(environ: Mapping[str, str]) -> list[str]:
+    """Return the names of the providers' settings that are missing."""
+    return [name for name in _NOBODY if not environ.get(name) and not environ.get(f"{name}_FILE")]
+
+
+async def embedded_database(settings: ServiceConfig) -> EmbeddedPostgres | None:
+    """Start the database of the data directory, or attach to it; return None where another one is configured."""
+    if settings.database_urls:
+        return None
+    server = EmbeddedPostgres(settings.data_dir)
+    await server.ensure_running()
+    return server
+
+
+@contextlib.asynccontextmanager
+async def database_for_now(settings: ServiceConfig) -> AsyncIterator[str | None]:
+    """Return the owner's URL of the database, None where only the rooms' own logins are configured.
+
+    An embedded database that did not run before is stopped at the end.
+    """
+    if settings.database_urls:
+        yield settings.database_urls.get("HERAUT_DATABASE_URL")
+        return
+    server = EmbeddedPostgres(settings.data_dir)
+    was_running = server.server_pid is not None
+    try:
+        yield await server.ensure_running()
+    finally:
+        if not was_running and not _is_held(settings.data_dir):
+            await server.stop()
+
+
+async def apply_migrations(settings: ServiceConfig, owner: str) -> MigrationReport:
+    """Bring the database at the owner's URL up to date, and let the rooms' configured logins use it."""
+    urls = {room: settings.database_urls.get(f"HERAUT_DATABASE_URL_{room.upper()}") for room in ROOMS}
+    return await migrate(owner, room_urls={room: url for room, url in urls.items() if url})
+
+
+async def make_topics(settings: ServiceConfig) -> list[str]:
+    """Make the topics that are missing and return their names. A log without servers needs none."""
+    return list(await installation_of(settings).make_topics())
+
+
+async def wait_for_ports(settings: ServiceConfig, patience: float) -> None:
+    """Wait until the services' ports are free. Raises Fault where one is still taken after `patience` seconds.
+
+    Services whose supervisor was killed drain before they end, and hold their ports meanwhile.
+    """
+    if not settings.http_port:
+        return
+    ports = range(settings.http_port, settings.http_port + len(SERVICE_NAMES))
+    until = time.monotonic() + patience
+    while taken := [port for port in ports if not _is_free(settings.http_host, port)]:
+        if time.monotonic() > until:
+            raise Fault(f"port {taken[0]} is taken: set HERAUT_HTTP_PORT to another, or to 0 for any free one", 2)
+        await asyncio.sleep(0.5)
+
+
+def _is_free(host: str, port: int) -> bool:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError:
+        return False
+    return True

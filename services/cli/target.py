@@ -1,0 +1,80 @@
+"""The target of a command: the settings it runs with, the services' addresses, and the token they are called with."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from services.cli.console import Fault
+from services.core.rooms import DISPATCH_STAGES
+from services.kit.config import ServiceConfig, load
+from services.kit.errors import ConfigError
+
+__all__ = ["SERVICES_FILE", "SERVICE_NAMES", "TOKEN_FILE", "Target", "find_target", "read_settings"]
+
+# The order of services.json, and of the ports.
+SERVICE_NAMES = ("intake", "tracking", "deduplication", "routing", *DISPATCH_STAGES)
+# Both are in the data directory.
+TOKEN_FILE = "operator.token"  # noqa: S105 - a file's name
+SERVICES_FILE = "services.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The running services. `token` is None where no token is set or found."""
+
+    token: str | None
+    addresses: dict[str, str]
+
+    def address(self, service: str) -> str:
+        """Return the base URL of a service."""
+        return self.addresses[service]
+
+
+def read_settings(data: Path) -> ServiceConfig:
+    """Return the settings of the environment, with `data` as the data directory.
+
+    Raises Fault, with a line for each setting that is wrong.
+    """
+    try:
+        return load(ServiceConfig, _environ(data))
+    except ConfigError as error:
+        raise Fault(str(error), 2) from None
+
+
+def _environ(data: Path) -> dict[str, str]:
+    """Return the environment as commands see it: without HERAUT_HTTP_HOST only this machine is meant."""
+    return {"HERAUT_HTTP_HOST": "127.0.0.1"} | dict(os.environ) | {"HERAUT_DATA_DIR": str(data)}
+
+
+def find_target(data: Path) -> Target:
+    """Return the services of a data directory. Raises Fault where settings are wrong or the token cannot be read.
+
+    The addresses are those of services.json where `up` wrote it, else they follow from HERAUT_HTTP_HOST and _PORT.
+    """
+    settings = read_settings(data)
+    return Target(_token(data, settings), _addresses(data, settings))
+
+
+def _token(data: Path, settings: ServiceConfig) -> str | None:
+    given = os.environ.get("HERAUT_TOKEN")
+    try:
+        if not given and (file := os.environ.get("HERAUT_TOKEN_FILE")):
+            given = Path(file).read_text(encoding="utf-8").strip()
+        if given or settings.auth_token:
+            return given or settings.auth_token
+        return (data / TOKEN_FILE).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Fault(f"cannot read the token: {error.strerror}", 2) from None
+
+
+def _addresses(data: Path, settings: ServiceConfig) -> dict[str, str]:
+    file = data / SERVICES_FILE
+    if file.exists():
+        return {str(name): str(url) for name, url in orjson.loads(file.read_bytes()).items()}
+    host = f"[{settings.http_host}]" if ":" in settings.http_host else settings.http_host
+    ports = enumerate(SERVICE_NAMES, settings.http_port)
+    return {name: f"http://{host}:{port}" for port, name in ports}

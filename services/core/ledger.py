@@ -1,0 +1,55 @@
+"""The words of the ledger: where an accepted member can stand, why it is held, and what each stage counts.
+
+Deduplication counts under these words, tracking adds up and shows under them (answers, page, metrics, OpenAPI). A new
+reason to hold somebody is a line of `HoldReason`, and what decides on it in deduplication.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from types import MappingProxyType
+from typing import Final
+
+__all__ = ["COUNTERS", "Disposition", "HoldReason"]
+
+
+class Disposition(Enum):
+    """Where an accepted member stands; each has exactly one. The value is its word in answers and metrics."""
+
+    NOTIFIED = "notified"
+    MERGED = "merged"
+    SUPPRESSED = "suppressed"
+    HELD = "held"
+    IN_FLIGHT = "inFlight"
+    EXHAUSTED = "exhausted"
+
+
+class HoldReason(Enum):
+    """Why a member is held; the value is what is said to people. New ones come last: see `COUNTERS`."""
+
+    UNRELEASED = "not released"
+    UNREACHABLE = "unreachable"
+    NOT_AT_ADDRESS = "not at address"
+
+    @property
+    def counter(self) -> str:
+        """What deduplication counts the member under: `held_not_at_address`."""
+        return f"held_{self.name.lower()}"
+
+    @property
+    def key(self) -> str:
+        """The reason's word in answers: `notAtAddress`."""
+        first, *others = self.name.lower().split("_")
+        return first + "".join(map(str.capitalize, others))
+
+
+# What each stage counts of a cohort. Stored rows of counts are arrays in this order, so a tuple may only grow at its
+# end; `tests/contract/test_ledger.py` holds the order.
+COUNTERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "intake": ("received", "rejected", "accepted"),
+        # Each member that deduplication has seen is in exactly one of these.
+        "deduplication": ("released", "merged", "suppressed", *(reason.counter for reason in HoldReason)),
+        # notices_settled counts superseded notices too: all that were handed over or given up.
+        "tracking": ("notified", "exhausted", "notices_settled"),
+    }
+)

@@ -1,0 +1,25 @@
+"""One round of messages on its way, for adapters that hand them over one by one."""
+
+from collections.abc import Callable
+
+from services.dispatch.domain import Work
+from services.dispatch.outcomes import Ending, Outage, Result
+
+__all__ = ["Delivery"]
+
+_NOT_SENT = Result(Ending.NOT_SENT)
+
+
+class Delivery:
+    """The rows of a round that are left, and what became of the others. Several tasks work it off together."""
+
+    def __init__(self, work: Work, go: Callable[[], bool]) -> None:
+        self.work = work
+        self.results: list[Result] = [_NOT_SENT] * len(work.contacts)
+        self.outage: Outage | None = None
+        self._rows = iter(range(len(work.contacts)))
+        self._go = go
+
+    def next_row(self) -> int | None:
+        """Return the next row whose hand-over may begin; None after an outage, once `go` is false, and at the end."""
+        return None if self.outage or not self._go() else next(self._rows, None)

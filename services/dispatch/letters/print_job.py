@@ -1,0 +1,100 @@
+"""The letters of one print file, by column. Pure.
+
+The PDF, the letters as data and the manifest are all made from this, so all name the same address, bar code and
+reference of a letter.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
+from typing import NamedTuple
+
+from services.core.ids import format_references
+from services.core.incident import Incident
+from services.dispatch.domain import Contact, Work
+from services.dispatch.letters.envelope import Envelope
+from services.dispatch.wording.wording import (
+    PlainKey,
+    Wording,
+    WordingKey,
+    Wordings,
+    date_in,
+    greeting_in,
+    wording_keys,
+)
+
+__all__ = ["PrintJob", "SharedWords", "letter_date", "print_job"]
+
+# Dutch winter time: never a day ahead of the calendar, and no time zone tables whose editions could differ.
+_HERE = timezone(timedelta(hours=1))
+
+
+class SharedWords(NamedTuple):
+    """Words that many letters of a file share; `number` counts from 1, in the order in which letters need them."""
+
+    number: int
+    key: WordingKey
+    wording: Wording
+    date: str
+    greeting: Callable[[Contact], str]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PrintJob:
+    """Letters that lie in one file, by column and in its order. It has no text form, as it holds people's addresses."""
+
+    name: str  # of its files: the id of the print job in hexadecimal
+    work: Work
+    shared: Sequence[SharedWords]
+    notices: Sequence[str]  # their ids in hexadecimal
+    references: Sequence[str]
+    earlier: Sequence[str]  # references of the notices that these supplement, empty for a first notice
+    addresses: Sequence[tuple[str, ...]]
+    kix: Sequence[str]  # what the bar codes hold
+    words: Sequence[SharedWords]  # of each letter
+    greetings: Sequence[str]
+
+
+def print_job(letters: Work, envelopes: Sequence[Envelope], wordings: Wordings) -> PrintJob:
+    """Return the letters of a round that is one print file; `envelopes` has one entry a row."""
+    if letters.round.print_job is None:
+        raise ValueError("a round of letters has a print job")
+    notices = letters.round.notices
+    keys = wording_keys(notices)
+    shared = _shared(letters.incident, keys, letter_date(letters.round.created_at), wordings)
+    words = [shared[key] for key in keys]
+    addresses, kix = zip(*envelopes, strict=True)
+    return PrintJob(
+        name=letters.round.print_job.hex(),
+        work=letters,
+        shared=list(shared.values()),
+        notices=[notice.hex() for notice in notices.ids],
+        references=format_references(notices.ids),
+        earlier=_earlier(notices.supersedes),
+        addresses=addresses,
+        kix=kix,
+        words=words,
+        greetings=[own.greeting(contact) for own, contact in zip(words, letters.contacts, strict=True)],
+    )
+
+
+def letter_date(created_at: datetime) -> date:
+    """Return the day that a letter is dated: that of its print job, in the Netherlands."""
+    return created_at.astimezone(_HERE).date()
+
+
+def _shared(incident: Incident, keys: Iterable[PlainKey], day: date, wordings: Wordings) -> dict[PlainKey, SharedWords]:
+    """Return the words of each combination of facts and language."""
+    shared = {}
+    for number, plain in enumerate(dict.fromkeys(keys), 1):
+        key = WordingKey(*plain)
+        wording = wordings.of(incident, key)
+        words = wording.phrases
+        shared[plain] = SharedWords(number, key, wording, date_in(words, day), greeting_in(words))
+    return shared
+
+
+def _earlier(supersedes: Sequence[bytes]) -> list[str]:
+    """Return the references of the notices before; nearly all of a wave are first notices and have none."""
+    references = iter(format_references([before for before in supersedes if before]))
+    return [next(references) if before else "" for before in supersedes]

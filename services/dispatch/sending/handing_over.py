@@ -1,0 +1,128 @@
+"""From a round to its results: who the people are and what they are told, and then the one call of the provider."""
+
+import logging
+import random
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
+
+from services.core.clock import Clock
+from services.dispatch.domain import Contact, Pace, Round, Work
+from services.dispatch.handlers import Incidents
+from services.dispatch.metrics import DispatchMetrics
+from services.dispatch.outcomes import Ending, HandOver, Result
+from services.dispatch.provider import Provider, ProviderClass
+from services.kit.errors import RetryableError
+from services.kit.postgres import is_retryable
+from services.kit.retry import backoff
+
+__all__ = ["HandingOver", "Payloads"]
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_PAUSE = 3600.0  # seconds; a provider that asks for more is asked again after an hour
+
+_INTERRUPTED = Result(Ending.UNKNOWN, "interrupted")
+_NO_PAYLOAD = Result(Ending.REFUSED, "no-payload")
+_NOT_SENT = Result(Ending.NOT_SENT)
+_REPEAT = Result(Ending.REPEAT)
+
+
+class Payloads(Protocol):
+    """Where the contact data of people is unsealed."""
+
+    async def contacts(self, one: Round) -> Sequence[Contact | None]:
+        """Return one entry a row; None where the data is gone (erased) or does not open for this person."""
+        ...
+
+
+class HandingOver:
+    """Hands rounds over to one provider, at its pace; leaves it alone for a while when it cannot take more."""
+
+    def __init__(
+        self,
+        *,
+        provider: Provider,
+        payloads: Payloads,
+        incidents: Incidents,
+        clock: Clock,
+        metrics: DispatchMetrics,
+    ) -> None:
+        self._provider = provider
+        self._payloads = payloads
+        self._incidents = incidents
+        self._clock = clock
+        self._metrics = metrics
+        self._pace = Pace()
+        self._outages = 0  # since something went through
+        self._paused_until = 0.0
+
+    @property
+    def paused(self) -> bool:
+        """Whether the provider is left alone now."""
+        return self._clock.monotonic() < self._paused_until
+
+    @property
+    def limit(self) -> int:
+        """How many attempts one intent may cover now."""
+        traits = self._provider.traits
+        return traits.batch_size if traits.makes_files else self._pace.size
+
+    async def results(self, one: Round, unsent: Collection[int], go: Callable[[], bool]) -> Sequence[Result]:
+        """Hand a round over; returns one result a row. `unsent` = batches that surely were not handed over before.
+
+        A blind provider is not given a round a second time, as nobody can know how the first time ended.
+        """
+        if one.repeated and self._provider.traits.provider_class is ProviderClass.BLIND:
+            return [_NOT_SENT if number in unsent else _INTERRUPTED for number, rows in one.rows() for _ in rows]
+        if one.repeated:
+            self._metrics.repeated.inc(len(one))
+        return await self._prepare(one, go)
+
+    async def _prepare(self, one: Round, go: Callable[[], bool]) -> Sequence[Result]:
+        """Find the incident's words and people's data; rows without data are refused, the others handed over."""
+        try:
+            key = ("incident", one.notices.incident_id, str(one.notices.incident_version))
+            incident = await self._incidents.wait_for(key)
+            contacts = await self._payloads.contacts(one)
+        except Exception as error:
+            if not (isinstance(error, RetryableError) or is_retryable(error)):
+                raise
+            logger.warning("a round cannot be made ready", extra={"error_class": type(error).__name__})
+            return [_REPEAT if one.repeated else _NOT_SENT] * len(one)
+        present = [contact for contact in contacts if contact is not None]
+        if len(present) == len(one):
+            return await self._hand_over(Work(one, incident, present), go)
+        rows = [row for row, contact in enumerate(contacts) if contact is not None]
+        work = Work(one, incident, [contact or Contact() for contact in contacts]).pick(rows)
+        results = [_NO_PAYLOAD] * len(one)
+        for row, result in zip(rows, await self._hand_over(work, go), strict=True):
+            results[row] = result
+        return results
+
+    async def _hand_over(self, work: Work, go: Callable[[], bool]) -> Sequence[Result]:
+        if not work.contacts:
+            return []
+        begin = self._clock.monotonic()
+        handed = await self._provider.hand_over(work, go)
+        seconds = self._clock.monotonic() - begin
+        self._metrics.round_seconds.observe(seconds)
+        self._note(handed)
+        if handed.outage is None:
+            self._pace.took(len(work.contacts), seconds)
+        if work.round.repeated:
+            # The provider may have taken it the time before: it stays begun until there is an answer.
+            return [_REPEAT if result.ending is Ending.NOT_SENT else result for result in handed.results]
+        return handed.results
+
+    def _note(self, handed: HandOver) -> None:
+        """Begin a pause where the provider cannot take more; it is longer each time that nothing went through."""
+        if any(result.ending is Ending.ACCEPTED for result in handed.results):
+            self._outages = 0
+        if handed.outage is None:
+            self._metrics.paused.set(0)
+            return
+        pause = backoff(self._outages, base=0.5, cap=30.0, random=random.random)  # soon after it is back, never a storm
+        asked = handed.outage.after
+        self._outages += 1
+        self._paused_until = self._clock.monotonic() + (min(asked, _LONGEST_PAUSE) if asked is not None else pause)
+        self._metrics.paused.set(1)

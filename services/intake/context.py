@@ -1,0 +1,27 @@
+"""What every use case of intake works with."""
+
+from dataclasses import dataclass
+
+from services.core.clock import Clock
+from services.intake.metrics import IntakeMetrics
+from services.intake.records.identity import Hashes
+from services.intake.store import Store
+from services.kit.postgres import Pool
+from services.kit.vault import Vault
+
+__all__ = ["SOURCE", "Context"]
+
+SOURCE = "intake"  # the name under which intake's stage, blocks and totals go
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Connections, keys and settings, put together once in `app`."""
+
+    pool: Pool
+    clock: Clock
+    store: Store
+    vault: Vault
+    hashes: Hashes
+    partitions: int
+    metrics: IntakeMetrics

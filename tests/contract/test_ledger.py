@@ -1,0 +1,71 @@
+"""Rooms count, add up and show under the same words, and words that are stored keep their places."""
+
+from typing import Any
+
+from notification.topics import TOPIC, TOTALS_CHANGED
+from prometheus_client import CollectorRegistry
+
+from services.core.ledger import COUNTERS, Disposition, HoldReason
+from services.core.rooms import ROOMS
+from services.deduplication.domain import COUNTED_AS
+from services.intake.domain import Counts
+from services.tracking.api import ledger_json
+from services.tracking.ledger import CohortLine, Ledger, Line, Totals, hear, ledger_of
+from services.tracking.metrics import LedgerMetrics
+from services.tracking.openapi import OPENAPI
+
+# As rows were first stored: arrays of numbers in this order. What is new comes behind these.
+STORED = {
+    "intake": ("received", "rejected", "accepted"),
+    "deduplication": (
+        "released", "merged", "suppressed", "held_unreleased", "held_unreachable", "held_not_at_address",
+    ),
+    "tracking": ("notified", "exhausted", "notices_settled"),
+}  # fmt: skip
+
+
+def test_counters_only_grow_at_their_end() -> None:
+    """A stored row is never read under another counter's name."""
+    assert STORED == {stage: COUNTERS[stage][: len(names)] for stage, names in STORED.items()}
+
+
+def test_every_room_that_counts_uses_the_words_of_core() -> None:
+    """What a stage counts is what core says, and each word is one stage's alone."""
+    words = [counter for counters in COUNTERS.values() for counter in counters]
+
+    assert {*TOPIC[TOTALS_CHANGED].producers, "tracking"} == COUNTERS.keys() <= set(ROOMS)
+    assert COUNTERS["intake"] == Counts._fields
+    assert set(COUNTERS["deduplication"]) == set(COUNTED_AS.values())
+    assert len(set(words)) == len(words)
+
+
+def test_tracking_adds_up_everything_that_deduplication_counts() -> None:
+    """One member in each of deduplication's counters: all of them are in the ledger, the held ones by their reason."""
+    counters = COUNTERS["deduplication"]
+    count = len(counters)
+    rows = [
+        Totals("intake", "lab/c", {"received": count, "rejected": 0, "accepted": count}, 1),
+        Totals("deduplication", "lab/c", dict.fromkeys(counters, 1), 1),
+    ]
+
+    heard = hear(rows)["lab/c"]
+    line = ledger_of("lab", "", [], {"lab/c": heard}).totals
+
+    assert (count, True, 1) == (heard.seen, heard.agrees, line.in_flight)
+    assert dict.fromkeys(HoldReason, 1) == line.holds
+    assert count == sum(line.standing().values())
+
+
+def test_answers_metrics_and_openapi_name_the_same_places_and_reasons() -> None:
+    """Whoever reads one of tracking's faces reads them all."""
+    ledger = Ledger("lab", "", (CohortLine("c", "", Line(), balanced=True, first_at=None),))
+    metrics = LedgerMetrics(CollectorRegistry())
+    metrics.show([ledger], 0)
+    answered: dict[str, Any] = ledger_json(ledger)["totals"]
+    described = OPENAPI["components"]["schemas"]["Line"]["properties"]
+    shown = {sample.labels.get("disposition") for family in metrics.collect() for sample in family.samples}
+
+    places, reasons = {disposition.value for disposition in Disposition}, {reason.key for reason in HoldReason}
+    assert places <= answered.keys() == described.keys()
+    assert places <= shown
+    assert reasons == answered["heldReasons"].keys() == described["heldReasons"]["properties"].keys()

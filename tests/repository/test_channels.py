@@ -1,0 +1,135 @@
+"""A channel has several places in the repository; the test of a channel that lacks some of them names these."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from notification.topics import TOPICS
+
+from services.core.channel import Channel
+from services.core.rooms import STAGES
+from services.dispatch.channels import ADAPTERS
+from services.dispatch.config import Config
+from services.dispatch.provider import Traits
+
+ROOT = Path(__file__).parents[2]
+
+
+@cache
+def _yaml(path: str) -> Any:
+    return yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
+
+
+def _topic(channel: Channel) -> str:
+    return f"heraut.notices.routed.{channel.label}.v1"
+
+
+def _stage(channel: Channel) -> str:
+    return f"dispatch-{channel.label}"
+
+
+def _topic_is_declared(channel: Channel) -> bool:
+    path = f"proto/topics/{_topic(channel)}.yaml"
+    return (ROOT / path).exists() and [_stage(channel)] == _yaml(path)["consumers"]
+
+
+def _topic_is_generated(channel: Channel) -> bool:
+    return _topic(channel) in {topic.name for topic in TOPICS}
+
+
+def _has_an_example(channel: Channel) -> bool:
+    return any((ROOT / "proto" / "examples" / _topic(channel).removesuffix(".v1") / "v1").glob("*.json"))
+
+
+def _is_a_stage(channel: Channel) -> bool:
+    return STAGES.get(_stage(channel)) == "dispatch"
+
+
+def _is_in_the_table(channel: Channel) -> bool:
+    return channel in ADAPTERS
+
+
+def _settings(channel: Channel) -> list[dataclasses.Field[Any]]:
+    """Return the settings that are the channel's own."""
+    shared = {field.name for field in dataclasses.fields(Config)}
+    return [field for field in dataclasses.fields(ADAPTERS[channel].config) if field.name not in shared]
+
+
+def _has_settings(channel: Channel) -> bool:
+    return channel in ADAPTERS and bool(_settings(channel))
+
+
+def _adapter_has_traits(channel: Channel) -> bool:
+    if channel not in ADAPTERS:
+        return False
+    traits = [value for value in vars(ADAPTERS[channel].load()).values() if isinstance(value, Traits)]
+    return bool(traits) and all(one.channel is channel for one in traits)
+
+
+def _service(channel: Channel) -> dict[str, Any]:
+    """Return what compose says of the channel's service."""
+    service: dict[str, Any] = _yaml("docker-compose.yml")["services"].get(_stage(channel), {})
+    return service
+
+
+def _runs_in_compose(channel: Channel) -> bool:
+    return bool(_service(channel).get("command") == ["services.dispatch", "--channel", channel.label])
+
+
+def _compose_has_its_settings(channel: Channel) -> bool:
+    return _required(channel) <= set(_service(channel).get("environment", {}))
+
+
+def _is_scraped(channel: Channel) -> bool:
+    jobs = {job["job_name"]: job for job in _yaml("deploy/prometheus/prometheus.yml")["scrape_configs"]}
+    return f"{_stage(channel)}:8080" in jobs["dispatch"]["static_configs"][0]["targets"]
+
+
+def _required(channel: Channel) -> set[str]:
+    """Return the variables of the channel's own settings that have no default."""
+    if channel not in ADAPTERS:
+        return set()
+    return {field.metadata["env"] for field in _settings(channel) if field.default is dataclasses.MISSING}
+
+
+@cache
+def _demo() -> str:
+    """Return the source text of the demo."""
+    return "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "services" / "demo").rglob("*.py")))
+
+
+def _demo_has_a_stand_in(channel: Channel) -> bool:
+    """Tell whether the demo gives the channel somewhere to hand over to: a stand-in behind each required setting."""
+    return all(f'"{name}"' in _demo() for name in _required(channel))
+
+
+def _demo_reads_it(channel: Channel) -> bool:
+    """Tell whether the demo's check reads what was handed over on the channel."""
+    return f'HandOver("{channel.label}"' in _demo()
+
+
+PLACES: Mapping[str, Callable[[Channel], bool]] = {
+    "topic with its consumer in proto/topics": _topic_is_declared,
+    "topic in proto/notification/topics.py (make contracts)": _topic_is_generated,
+    "golden example in proto/examples": _has_an_example,
+    "stage in services/core/rooms.py": _is_a_stage,
+    "entry in services/dispatch/channels/__init__.py": _is_in_the_table,
+    "settings in services/dispatch/config.py": _has_settings,
+    "adapter with traits in services/dispatch/channels": _adapter_has_traits,
+    "service in docker-compose.yml": _runs_in_compose,
+    "required settings of the service in docker-compose.yml": _compose_has_its_settings,
+    "scrape target in deploy/prometheus/prometheus.yml": _is_scraped,
+    "stand-in in services/demo": _demo_has_a_stand_in,
+    "reader of hand-overs in services/demo": _demo_reads_it,
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("channel", Channel, ids=lambda channel: channel.label)
+def test_a_channel_has_its_place(channel: Channel, place: str) -> None:
+    """A channel that is forgotten somewhere is noticed here, not on the day that a notice takes it."""
+    assert PLACES[place](channel)

@@ -1,0 +1,81 @@
+"""The command line has the commands that work, and tells what is wrong in lines and exit statuses."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from services.cli.__main__ import heraut
+
+REGISTERED = ["cohort", "demo", "dlq", "doctor", "incident", "ledger", "migrate", "serve", "topics", "up"]
+SUBCOMMANDS = {
+    "cohort": ["release", "seal", "status", "submit"],
+    "incident": ["put", "show"],
+    "dlq": ["list", "replay", "show"],
+}
+
+
+def _run(arguments: Sequence[str], **environ: str) -> Result:
+    return CliRunner(env={"HERAUT_DATA_DIR": None, **environ}).invoke(heraut, arguments)
+
+
+def test_the_commands_are_those_that_work() -> None:
+    """The registered commands are those that do something."""
+    context = click.Context(heraut)
+    groups = {name: heraut.get_command(context, name) for name in SUBCOMMANDS}
+
+    assert REGISTERED == heraut.list_commands(context)
+    assert SUBCOMMANDS == {
+        name: sorted(group.commands) for name, group in groups.items() if isinstance(group, click.Group)
+    }
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in REGISTERED)])
+def test_every_command_has_help(command: list[str]) -> None:
+    """--help prints what a command does, with exit status 0."""
+    result = _run([*command, "--help"])
+
+    assert (0, True) == (result.exit_code, result.output.startswith("Usage:"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["unknown"],
+        ["demo", "--people", "0"],
+        ["demo", "--supplements", "--waves", "1"],
+        ["serve", "dispatch"],
+        ["serve", "intake", "--channel", "letter"],
+        ["cohort", "submit", "missing.csv", "--incident", "a", "--cohort", "b"],
+        ["cohort", "release", "--incident", "a", "--cohort", "b"],
+        ["dlq", "show", "no-position"],
+    ],
+)
+def test_bad_usage_ends_with_two(arguments: list[str]) -> None:
+    """Bad usage or input is exit status 2, without a traceback."""
+    result = _run(arguments)
+
+    assert (2, False) == (result.exit_code, "Traceback" in result.output)
+
+
+def test_every_bad_setting_is_a_line(tmp_path: Path) -> None:
+    """An unknown name and a wrong value are told together, one line each."""
+    result = _run(["up", "--data", str(tmp_path)], HERAUT_TYPO="1", HERAUT_LOG="papyrus")
+
+    assert result.exit_code == 2
+    assert [
+        "heraut: HERAUT_TYPO is not a setting of Heraut",
+        "heraut: HERAUT_LOG: must be one of postgres, kafka",
+    ] == result.output.splitlines()
+
+
+def test_a_document_that_is_no_json_is_told_by_line(tmp_path: Path) -> None:
+    """The user reads in which line of the document the error is."""
+    file = tmp_path / "incident.json"
+    file.write_text('{"title":\n oops}', encoding="utf-8")
+    result = _run(["incident", "put", str(file), "--data", str(tmp_path)])
+
+    assert (2, True) == (result.exit_code, bool(re.search(r"not JSON.*line 2", result.output)))

@@ -1,0 +1,56 @@
+"""The made-up people differ from each other, have valid numbers, and are the same for the same seed."""
+
+import random
+from itertools import islice
+
+from stdnum.nl import bsn
+
+from services.demo.checking.reading import address_block
+from services.demo.made_up.people import Person, bsns, make_people
+
+PEOPLE = make_people(4000, seed=7)
+
+
+def test_the_same_seed_makes_the_same_people() -> None:
+    """The same seed makes the same people, however many."""
+    assert PEOPLE[:300] == make_people(300, seed=7)
+
+
+def test_another_seed_makes_others() -> None:
+    """Two runs with different seeds have nobody in common."""
+    assert set() == {p.bsn for p in PEOPLE if p.bsn} & {p.bsn for p in make_people(4000, seed=8)}
+
+
+def test_every_bsn_is_valid_and_given_once() -> None:
+    """No two people share a BSN, and each passes the 11-proof."""
+    numbers = [person.bsn for person in PEOPLE if person.bsn]
+
+    assert len(numbers) == len(set(numbers))
+    assert [number for number in numbers if not bsn.is_valid(number)] == []
+
+
+def test_some_bsns_begin_with_zero() -> None:
+    """Some numbers begin with a zero, which spreadsheets drop."""
+    assert any(number.startswith("0") for number in islice(bsns(random.Random(1)), 100))  # noqa: S311
+
+
+def test_everybody_can_be_told_from_the_others_by_any_address() -> None:
+    """No two people share an e-mail address, a portal account, or a name at an address."""
+    emails = [person.email for person in PEOPLE if person.email]
+    portals = [person.portal_id for person in PEOPLE if person.portal_id]
+    addresses = [address_block(person) for person in PEOPLE]
+
+    assert [len(emails), len(portals), len(addresses)] == [len({*emails}), len({*portals}), len({*addresses})]
+
+
+def test_every_channel_gets_a_share() -> None:
+    """About 35 % of the people are told by portal, 35 % by e-mail and 30 % by letter."""
+    shares = {"portal": 0, "email": 0, "letter": 0}
+    for person in PEOPLE:
+        shares[_first_channel(person)] += 1
+
+    assert {name: 0.25 < count / len(PEOPLE) < 0.42 for name, count in shares.items()} == dict.fromkeys(shares, True)
+
+
+def _first_channel(person: Person) -> str:
+    return "portal" if person.portal_id else "email" if person.email else "letter"

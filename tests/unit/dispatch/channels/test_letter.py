@@ -1,0 +1,254 @@
+"""Letters: the batch as set, and its files in the print folder."""
+
+import errno
+import hashlib
+import json
+from pathlib import Path
+
+import orjson
+import pytest
+
+from services.core.ids import format_reference
+from services.core.incident import CONTENT_BLOCKS
+from services.dispatch.channels.letter import PrintFolder
+from services.dispatch.domain import Work
+from services.dispatch.letters.pdf import Typesetter
+from services.dispatch.outcomes import Ending, Result
+from tests.unit.dispatch.people import a_contact, an_incident, some_letters, some_work
+
+ACCEPTED = Result(Ending.ACCEPTED)
+HOSTILE = [
+    "#panic(1)",
+    '#read("/etc/passwd")',
+    "*bold* _it_ `raw` $x$ @label <label>",
+    "\\u{41}",
+    "= heading",
+    "{name}",
+]
+
+
+def _go() -> bool:
+    return True
+
+
+@pytest.fixture(scope="module")
+def typesetter() -> Typesetter:
+    """Return a compiler that has read its fonts."""
+    return Typesetter()
+
+
+@pytest.fixture
+async def folder(tmp_path: Path) -> PrintFolder:
+    """Return a print folder."""
+    return PrintFolder(tmp_path)
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Return a switch: while it holds anything, syncing a file says that the disk is full."""
+    full: list[bool] = [True]
+
+    def fsync(_: int) -> None:
+        if full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", fsync)
+    return full
+
+
+def _identities(folder: Path) -> dict[str, tuple[int, int]]:
+    return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in folder.iterdir()}
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name.split(".", 1)[1] for path in folder.iterdir())
+
+
+def _batch(work: Work) -> str:
+    assert work.round.print_job
+    return work.round.print_job.hex()
+
+
+def test_a_batch_is_the_same_bytes_every_time(typesetter: Typesetter) -> None:
+    """A repeat after a crash, by another process, makes the same file."""
+    first = typesetter.set(some_letters(3))
+
+    assert first == Typesetter().set(some_letters(3))
+    assert first.pdf != typesetter.set(some_letters(4)).pdf
+
+
+def test_each_letter_begins_on_a_new_sheet(typesetter: Typesetter) -> None:
+    """Extents follow each other without a gap, so no page is anybody else's or nobody's."""
+    extents = typesetter.set(some_letters(5)).extents
+    nexts = [extent.first_page + extent.pages for extent in extents]
+
+    assert [1, *nexts[:-1]] == [extent.first_page for extent in extents]
+    assert all(extent.pages % 2 == 0 for extent in extents)
+
+
+@pytest.mark.parametrize(("paragraphs", "pages"), [(1, 2), (6, 4)])
+def test_the_last_sheet_of_a_letter_is_filled(typesetter: Typesetter, paragraphs: int, pages: int) -> None:
+    """A letter of one or three pages gets a blank one, so that no two people share a sheet."""
+    words = {"nl": "\n\n".join(["Wat er gebeurde, en wat wij doen. " * paragraphs] * paragraphs)}
+    incident = an_incident(version=paragraphs, languages=["nl"], content=dict.fromkeys(CONTENT_BLOCKS, words))
+    letters = typesetter.set(some_letters(2, incident=incident))
+
+    assert [(1, pages), (1 + pages, pages)] == letters.extents
+    assert f"/Count {2 * pages}".encode() in letters.pdf
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_are_values_and_never_run(typesetter: Typesetter, name: str) -> None:
+    """No name, street or city can do anything but be printed."""
+    contact = a_contact(family_name=name, street=name, city=name, care_of=name)
+
+    assert typesetter.set(some_letters(1, contacts=[contact])).pdf.startswith(b"%PDF-")
+
+
+async def test_a_batch_is_three_files_the_last_saying_done(folder: PrintFolder, tmp_path: Path) -> None:
+    """The manifest names every letter and the hash of the file that holds them."""
+    work = some_work(2)
+    handed = await folder.hand_over(work, _go)
+    about = json.loads((tmp_path / f"{_batch(work)}.manifest.json").read_bytes())
+    notices = work.round.notices
+
+    assert [ACCEPTED] * 2 == handed.results
+    assert ["done", "manifest.json", "pdf"] == _names(tmp_path)
+    assert {
+        "batchId": _batch(work),
+        "incidentId": "lab-2026",
+        "createdAt": "2026-08-20T09:30:00.000+00:00",
+        "sha256": hashlib.sha256((tmp_path / f"{_batch(work)}.pdf").read_bytes()).hexdigest(),
+        "letters": [
+            {
+                "noticeId": notices.ids[row].hex(),
+                "attempt": 1,
+                "reference": format_reference(notices.ids[row]),
+                "revision": 1,
+                "firstPage": 1 + 2 * row,
+                "pages": 2,
+                "kix": "2583XL103XC",
+            }
+            for row in range(2)
+        ],
+    } == about
+
+
+async def test_a_finished_batch_stands(folder: PrintFolder, tmp_path: Path) -> None:
+    """What the print house may have fetched is not touched again."""
+    work = some_work(1)
+    await folder.hand_over(work, _go)
+    before = _identities(tmp_path)
+    work.round.repeated = True
+    handed = await folder.hand_over(work, _go)
+
+    assert [ACCEPTED] == handed.results
+    assert before == _identities(tmp_path)
+
+
+@pytest.mark.parametrize("lost", [("done",), ("done", "manifest.json"), ("done", "manifest.json", "pdf")])
+async def test_an_unfinished_batch_is_finished_with_the_same_bytes(
+    folder: PrintFolder, tmp_path: Path, lost: tuple[str, ...]
+) -> None:
+    """Wherever a crash cut the writing off, the repeat ends with the files of an uninterrupted run."""
+    work = some_work(2)
+    await folder.hand_over(work, _go)
+    whole = _contents(tmp_path)
+    for suffix in lost:
+        (tmp_path / f"{_batch(work)}.{suffix}").unlink()
+    (tmp_path / f".{_batch(work)}.pdf.12345").write_bytes(b"half")
+    work.round.repeated = True
+    await folder.hand_over(work, _go)
+
+    assert whole == _contents(tmp_path)
+
+
+async def test_an_unfinished_file_of_an_older_template_is_replaced(folder: PrintFolder, tmp_path: Path) -> None:
+    """The manifest names the hash of what really lies there."""
+    work = some_work(1)
+    (tmp_path / f"{_batch(work)}.pdf").write_bytes(b"as an older version set it")
+    await folder.hand_over(work, _go)
+    about = json.loads((tmp_path / f"{_batch(work)}.manifest.json").read_bytes())
+
+    assert hashlib.sha256((tmp_path / f"{_batch(work)}.pdf").read_bytes()).hexdigest() == about["sha256"]
+
+
+async def test_a_full_disk_leaves_nothing_to_be_seen_and_the_batch_open(
+    folder: PrintFolder, tmp_path: Path, full_disk: list[bool]
+) -> None:
+    """No half-written file is ever there, and the batch goes on when there is room."""
+    work = some_work(2)
+    handed = await folder.hand_over(work, _go)
+    seen = _names(tmp_path)
+    full_disk.clear()
+    again = await folder.hand_over(work, _go)
+
+    assert ([Result(Ending.REPEAT)] * 2, []) == (handed.results, seen)
+    assert handed.outage is not None
+    assert [ACCEPTED] * 2 == again.results
+
+
+async def test_whoever_has_no_address_is_refused_alone(folder: PrintFolder, tmp_path: Path) -> None:
+    """One bad address keeps nobody else from their letter."""
+    work = some_work(2, contacts=[a_contact(city=""), a_contact()])
+    handed = await folder.hand_over(work, _go)
+    about = json.loads((tmp_path / f"{_batch(work)}.manifest.json").read_bytes())
+
+    assert [Result(Ending.REFUSED, "no-address"), ACCEPTED] == handed.results
+    assert [work.round.notices.ids[1].hex()] == [letter["noticeId"] for letter in about["letters"]]
+
+
+async def test_nothing_is_written_once_the_hand_over_may_not_begin(folder: PrintFolder, tmp_path: Path) -> None:
+    """A process that may have been replaced puts nothing in the folder."""
+    handed = await folder.hand_over(some_work(1), lambda: False)
+
+    assert ([Result(Ending.NOT_SENT)], []) == (handed.results, _names(tmp_path))
+
+
+async def test_letters_as_data_have_all_parts_of_a_letter(tmp_path: Path) -> None:
+    """A print house that composes itself gets a line a letter, and the words that letters share once."""
+    work = some_work(3, languages=["nl", "en", "nl"], supersedes=[b"", b"x" * 16, b""])
+    await PrintFolder(tmp_path, "ndjson").hand_over(work, _go)
+    lines = [json.loads(line) for line in (tmp_path / f"{_batch(work)}.ndjson").read_bytes().splitlines()]
+    about = json.loads((tmp_path / f"{_batch(work)}.manifest.json").read_bytes())
+    shared = {line["wordingId"]: line for line in lines if "wording" in line}
+    letters = [lines[letter["firstPage"] - 1] for letter in about["letters"]]
+
+    assert [letter["noticeId"] for letter in about["letters"]] == [letter["noticeId"] for letter in letters]
+    assert [notice.hex() for notice in work.round.notices.ids] == [letter["noticeId"] for letter in letters]
+    assert [1, 2, 1] == [letter["wordingId"] for letter in letters]
+    assert ["nl", "en"] == [shared[number]["wording"]["lang"] for number in (1, 2)]
+    assert {"Bevolkingsonderzoek Voorbeeld"} == {line["sender"]["name"] for line in shared.values()}
+    assert ["", format_reference(b"x" * 16), ""] == [letter["supplementTo"] for letter in letters]
+    assert ["J.A. van den Berg0", "Borgesiusstraat 103 c", "2583 XL  SCHEVENINGEN"] == letters[0]["address"]
+    assert "Geachte heer of mevrouw Van den Berg0," == letters[0]["greeting"]
+    assert [(3, 1), (4, 1), (5, 1)] == [(letter["firstPage"], letter["pages"]) for letter in about["letters"]]
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, '},{"noticeId":', '"},{"wordingId":1', "},{", "a\nb\\"])
+async def test_no_name_breaks_a_line_of_letters_as_data(tmp_path: Path, name: str) -> None:
+    """Whatever somebody is called, a letter is one line with its own values."""
+    work = some_work(2, contacts=[a_contact(family_name=name, street=name), a_contact()])
+    await PrintFolder(tmp_path, "ndjson").hand_over(work, _go)
+    lines = [json.loads(line) for line in (tmp_path / f"{_batch(work)}.ndjson").read_bytes().splitlines()]
+
+    assert [notice.hex() for notice in work.round.notices.ids] == [line["noticeId"] for line in lines[1:]]
+    assert [f"J.A. van den {name}", "J.A. van den Berg"] == [line["address"][0] for line in lines[1:]]
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, "\x00\x1f\x7f\t", "Zoë 李 🦄", "\u2028</a>&", "O'Neil \"\\/"])
+async def test_letters_as_data_are_the_same_bytes_every_time(tmp_path: Path, name: str) -> None:
+    """Compact JSON in UTF-8, whatever library writes it: a repeat by a later version makes the same files."""
+    work = some_work(1, contacts=[a_contact(family_name=name, street=name, city=name)])
+    for folder in (tmp_path / "first", tmp_path / "again"):
+        folder.mkdir()
+        await PrintFolder(folder, "ndjson").hand_over(work, _go)
+    first = _contents(tmp_path / "first")
+    lines = [*first[f"{_batch(work)}.ndjson"].split(b"\n"), first[f"{_batch(work)}.manifest.json"]]
+
+    assert first == _contents(tmp_path / "again")
+    assert [line and orjson.dumps(orjson.loads(line)) for line in lines] == lines

@@ -1,0 +1,100 @@
+"""The table of channels: each has an adapter that implements the seam, and loads no library but its own."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from services.core.channel import Channel
+from services.dispatch.channels import ADAPTERS, AdapterModule, email, letter, open_provider, portal
+from services.dispatch.config import Config, EmailConfig, LetterConfig, PortalConfig, SmtpAddress
+from services.kit.clock import SystemClock
+from services.kit.config import load
+
+# The type checker holds each module against the seam here: a module whose `open_provider` returns something else than
+# a Provider, or takes other settings than its channel's, does not fit.
+LETTER: Final[AdapterModule[LetterConfig]] = letter
+EMAIL: Final[AdapterModule[EmailConfig]] = email
+PORTAL: Final[AdapterModule[PortalConfig]] = portal
+MODULES: Final[Mapping[Channel, AdapterModule[Any]]] = {
+    Channel.LETTER: LETTER,
+    Channel.EMAIL: EMAIL,
+    Channel.PORTAL: PORTAL,
+}
+ENVIRONMENT = {
+    "HERAUT_SMTP_URL": "smtp://mail.example",
+    "HERAUT_PORTAL_URL": "http://portal.example",
+}
+# Libraries that take time and memory to load, and that only their own part of the service needs.
+LIBRARIES = frozenset({"aiohttp", "aiokafka", "aiosmtplib", "asyncpg", "cryptography", "typst"})
+
+
+def _config(channel: Channel, folder: Path) -> Config:
+    environ = ENVIRONMENT | {"HERAUT_DATA_DIR": str(folder), "HERAUT_DATABASE_URL": "postgresql://nobody@db.example/x"}
+    return load(ADAPTERS[channel].config, environ)
+
+
+def _loaded_by(module: str) -> set[str]:
+    """Return which of the libraries a fresh process has loaded once it imported a module."""
+    program = f"import sys, {module}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)  # noqa: S603 - our own interpreter
+    return set(done.stdout.split()) & LIBRARIES
+
+
+def test_every_channel_has_an_adapter() -> None:
+    """No channel is without one, and none is in the table that no notice can take."""
+    assert set(Channel) == set(ADAPTERS)
+    assert {channel: ADAPTERS[channel].load() for channel in ADAPTERS} == MODULES
+
+
+@pytest.mark.parametrize("channel", ADAPTERS, ids=lambda channel: channel.label)
+async def test_an_opened_provider_is_of_its_channel(channel: Channel, tmp_path: Path) -> None:
+    """What a channel opens from its settings hands over on that channel."""
+    provider = open_provider(channel, _config(channel, tmp_path), SystemClock())
+    await provider.close()
+    traits = provider.traits
+
+    assert channel is traits.channel
+    assert traits.name
+    assert traits.rounds_at_once >= 1
+    assert traits.batch_size >= 1
+
+
+def test_settings_of_another_channel_open_nothing(tmp_path: Path) -> None:
+    """A mix-up of settings is a fault at the start."""
+    with pytest.raises(TypeError, match="letter"):
+        open_provider(Channel.LETTER, _config(Channel.PORTAL, tmp_path), SystemClock())
+
+
+@pytest.mark.parametrize(
+    ("module", "libraries"),
+    [
+        ("services.dispatch.config", set()),
+        ("services.dispatch.channels", set()),
+        ("services.dispatch.channels.email", {"aiosmtplib"}),
+        ("services.dispatch.channels.portal", {"aiohttp"}),
+        ("services.dispatch.channels.letter", {"typst"}),
+    ],
+)
+def test_a_channel_loads_its_own_libraries_alone(module: str, libraries: set[str]) -> None:
+    """No process pays for another channel's library, and settings can be read without any."""
+    assert libraries == _loaded_by(module)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("smtp://mail.example", ("mail.example", 25, False, None, None, None)),
+        ("smtp://u:p%40ss@mail.example:587", ("mail.example", 587, False, "u", "p@ss", True)),
+        ("smtp://u:p@localhost:2525", ("localhost", 2525, False, "u", "p", None)),
+        ("smtps://mail.example", ("mail.example", 465, True, None, None, False)),
+    ],
+)
+def test_addresses_of_mail_servers(url: str, expected: tuple[object, ...]) -> None:
+    """A password never goes out in the open, unless to this very machine."""
+    address = SmtpAddress(url)
+
+    assert expected == (address.host, address.port, address.tls, address.user, address.password, address.start_tls)

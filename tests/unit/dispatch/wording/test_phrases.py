@@ -1,0 +1,118 @@
+"""Every language of the folder is complete: it has each phrase that a notice needs, and none that no notice uses."""
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from itertools import product
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+import pytest
+
+from services.core.incident import CONTENT_BLOCKS, Incident
+from services.dispatch.letters.words import words_of
+from services.dispatch.wording import wording as module
+from services.dispatch.wording.plain_text import PlainTexts
+from services.dispatch.wording.wording import WordingKey, compose, date_in, greeting, phrases
+from tests.unit.dispatch.people import a_contact, an_incident, some_notices
+
+FILES = sorted((Path(module.__file__).parent / "phrases").glob("*.json"))
+LANGUAGES = [path.stem for path in FILES]
+# The salutation of a language names people in one of these ways; it is a choice and is not printed.
+CHOICES = {"name_in_greeting": {"surname", "full"}}
+
+
+def _read(language: str) -> dict[str, Any]:
+    (path,) = [path for path in FILES if path.stem == language]
+    read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return read
+
+
+def _texts(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def _placeholders(language: str) -> dict[str, list[set[str]]]:
+    """Return each phrase's placeholders; a list of words, such as the months, has an entry a word."""
+    return {
+        key: [{name for _, name, _, _ in Formatter().parse(text) if name} for text in _texts(value)]
+        for key, value in _read(language).items()
+    }
+
+
+def _pieces(text: str) -> list[str]:
+    """Return what a phrase says around its placeholders."""
+    return [literal for literal, *_ in Formatter().parse(text) if literal.strip()]
+
+
+def _flat(value: Any) -> Iterator[str]:
+    """Return all texts of a value made of lists and mappings."""
+    if isinstance(value, str):
+        yield value
+        return
+    for part in value.values() if isinstance(value, dict) else value:
+        yield from _flat(part)
+
+
+def _incidents(language: str) -> list[Incident]:
+    """Return incidents that have, and lack, everything that is optional."""
+    texts: dict[str, Any] = {
+        "languages": [language],
+        "dataCategories": [{"code": f"c{at}", "label": {language: f"category {at}"}} for at in range(3)],
+        "content": {block: {language: "text"} for block in CONTENT_BLOCKS},
+    }
+    without_website = {"name": "C", "address": ["A"], "phone": "P", "email": "c@a.example"}
+    return [an_incident(**texts), an_incident(**texts, controller=without_website, occurredAt=None)]
+
+
+def _everything_said(language: str) -> str:
+    """Return all that notices in a language can say, on paper and as text."""
+    said = [date_in(phrases(language), date(2026, month, 1)) for month in range(1, 13)]
+    keys = [
+        WordingKey(language, 0b111, 0b011, 0b011, 0b001, supplement=True),
+        WordingKey(language, 0b111, 0b011, 0, 0, supplement=False),
+        WordingKey(language, 0b111, 0, 0, 0, supplement=False),
+    ]
+    said += [
+        greeting(phrases(language), contact)
+        for contact in (a_contact(), a_contact(initials="", prefix="", family_name=""))
+    ]
+    for incident, key, on_paper in product(_incidents(language), keys, (True, False)):
+        wording = compose(incident, key, on_paper=on_paper)
+        notices = some_notices(1, incident, supersedes=[b"x" * 16])
+        texts = PlainTexts()
+        said += [texts.top(wording, notices, 0, a_contact()), texts.tail(wording)]
+        said += _flat(words_of(wording))
+    return "\n".join(said)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_has_the_same_phrases_with_the_same_placeholders(language: str) -> None:
+    """A language that lacks a phrase would fail at the first notice that needs it."""
+    assert _placeholders("nl") == _placeholders(language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_phrase_of_a_language_is_used_whole(language: str) -> None:
+    """What a translator writes is read by somebody: no phrase is dead, and none is cut."""
+    said = _everything_said(language)
+    unused = {
+        key: piece
+        for key, value in _read(language).items()
+        if key not in CHOICES
+        for text in _texts(value)
+        for piece in _pieces(text)
+        if piece not in said
+    }
+
+    assert {} == unused
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_choices_are_among_those_that_there_are(language: str) -> None:
+    """A choice that no code knows would silently be another one."""
+    read = _read(language)
+
+    assert {} == {key: read[key] for key, known in CHOICES.items() if read[key] not in known}
+    assert all(_texts(value) == [text for text in _texts(value) if text] for value in read.values())
