@@ -15,6 +15,7 @@ from services.cli.target import SERVICE_NAMES, TOKEN_FILE
 from services.core.rooms import ROOMS
 from services.kit.config import ServiceConfig
 from services.kit.eventlog import installation_of
+from services.kit.files import write_atomically
 from services.kit.postgres import EmbeddedPostgres, MigrationReport, migrate
 from services.kit.vault import KeyRing
 
@@ -88,11 +89,7 @@ def ensure_token(settings: ServiceConfig) -> None:
     path = settings.data_dir / TOKEN_FILE
     if settings.auth_token or path.exists():
         return
-    temporary = path.with_suffix(".new")
-    temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(secrets.token_urlsafe(32))
-    temporary.replace(path)
+    write_atomically(path, secrets.token_urlsafe(32), mode=0o600)
 
 
 def service_environ(settings: ServiceConfig, environ: Mapping[str, str], database: str | None) -> dict[str, str]:

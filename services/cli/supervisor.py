@@ -15,6 +15,7 @@ import orjson
 from services.cli.console import Fault
 from services.cli.target import SERVICE_NAMES, SERVICES_FILE
 from services.core.rooms import DISPATCH_STAGES
+from services.kit.files import write_atomically
 from services.kit.process import start_child, stop_child
 from services.kit.retry import backoff
 
@@ -163,9 +164,7 @@ class Supervisor:
                 await asyncio.sleep(_LOOK_EVERY)
                 await asyncio.gather(*(child.ask_if_ready(http) for child in self.children))
         addresses = {child.service: child.url or "" for child in self.children}
-        temporary = self.data / f".{SERVICES_FILE}"
-        temporary.write_bytes(orjson.dumps(addresses, option=orjson.OPT_INDENT_2))
-        temporary.replace(self.data / SERVICES_FILE)
+        write_atomically(self.data / SERVICES_FILE, orjson.dumps(addresses, option=orjson.OPT_INDENT_2).decode())
         when_ready(addresses)
 
     def _waiting_for(self) -> list[str]:

@@ -19,6 +19,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from services.demo.made_up.people import CLOSED_PORTAL, DEAD_MAILBOX
 from services.demo.provider_records import EMAIL_FILE, PORTAL_FILE, ProviderRecords, read_provider_records
+from services.kit.files import write_atomically
 from services.kit.process import configure_logs, serve_http, stop_on_signals
 
 __all__ = ["MailHandler", "main", "portal_app"]
@@ -102,9 +103,7 @@ def _tell(addresses: dict[str, str], ready_file: Path | None) -> None:
     text = orjson.dumps(addresses).decode()
     print(text, flush=True)  # noqa: T201 - a program of its own says where it listens
     if ready_file:
-        temporary = ready_file.with_suffix(".new")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(ready_file)
+        write_atomically(ready_file, text)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -29,6 +29,7 @@ from services.dispatch.letters.print_job import PrintJob, print_job
 from services.dispatch.outcomes import Ending, HandOver, Outage, Result
 from services.dispatch.provider import Provider, ProviderClass, Traits
 from services.dispatch.wording.wording import Wordings
+from services.kit.files import sync_folder, write_synced
 
 __all__ = ["AS_DATA", "AS_PDF", "PrintFolder", "manifest", "open_provider"]
 
@@ -181,14 +182,6 @@ class PrintFolder:
             path.unlink(missing_ok=True)
 
 
-def write_synced(path: Path, body: bytes) -> None:
-    """Write a file, and return when it is on the disk. Raises OSError."""
-    with path.open("wb") as file:
-        file.write(body)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _link(written: Path, final: Path, body: bytes) -> None:
     """Give a written file its name. A file that has the name already stays, if it is the same.
 
@@ -200,15 +193,6 @@ def _link(written: Path, final: Path, body: bytes) -> None:
     except FileExistsError:
         if final.read_bytes() != body:
             written.replace(final)
-
-
-def sync_folder(folder: Path) -> None:
-    """Return when the names of a folder's files are on the disk. Raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def manifest(job: PrintJob, content: Content, sha256: str) -> Manifest:
