@@ -4,15 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.cli.console import Fault, out, table
+from services.core.ledger import Disposition
 
 __all__ = ["cohort_row", "show_cohorts", "show_ledger"]
 
 # Header and key of each term of the ledger's equations (interfaces: the ledger).
-_TERMS = {
-    "declared": "declared", "missing": "missing", "received": "received", "rejected": "rejected",
-    "accepted": "accepted", "notified": "notified", "merged": "merged", "suppressed": "suppressed",
-    "held": "held", "in flight": "inFlight", "exhausted": "exhausted",
-}  # fmt: skip
+_EQUATIONS = ("declared", "missing", "received", "rejected", "accepted")
+# By the words of a column's title, the key in an answer.
+_TERMS = {term: term for term in _EQUATIONS} | {one.name.lower().replace("_", " "): one.value for one in Disposition}
 
 _COLUMN_WIDTH = 14  # ten digits with their spaces, or a cohort's name
 

@@ -16,7 +16,6 @@ from services.core.incident import Incident
 from services.core.notices import Notices
 
 __all__ = [
-    "BLOCK_NOTICES",
     "MESSAGES_A_BATCH",
     "Batch",
     "Contact",
@@ -30,9 +29,6 @@ __all__ = [
 
 Key = tuple[bytes, int]  # (notice, number of the attempt): the natural key of an attempt
 
-# At most so many notices travel in one block. The costs of a block vanish beside those of so many people, and a block
-# that cannot be read stops no more of them.
-BLOCK_NOTICES = 2048
 # The fewest that an intent covers (`Pace.least`), so no batch is ever larger than what may become unknown at once.
 MESSAGES_A_BATCH = 16
 

@@ -9,30 +9,22 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from services.core.clock import Clock
-from services.core.incident import Incident
-from services.core.notices import Notices
+from services.core.notices import BLOCK_ENTRIES, Notices
 from services.core.status import UNKNOWN_FOR_TOO_LONG, AttemptState
 from services.dispatch.codec import decode_routed, encode_attempted, encode_block, encode_refused
-from services.dispatch.domain import BLOCK_NOTICES, Batch, Round, Taken
+from services.dispatch.domain import Batch, Round, Taken
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.outcomes import AttemptOutcome
 from services.dispatch.provider import Traits
 from services.dispatch.rounds import by_partition, cut, gathered
 from services.kit.eventlog import Output, Record
 from services.kit.postgres import Connection
+from services.wire.incidents import Incidents
 
-__all__ = ["Attempts", "DispatchHandler", "Incidents", "OutcomeBlocks"]
+__all__ = ["Attempts", "DispatchHandler", "OutcomeBlocks"]
 
 # Batches of unknown attempts given up in one transaction, about a thousand people: some tens of milliseconds.
 _OVERDUE_AT_ONCE = 64
-
-
-class Incidents(Protocol):
-    """Incident versions as they become known (the global table of incidents)."""
-
-    async def wait_for(self, key: tuple[str, ...], version: int = 1) -> Incident:
-        """Return the entry once it is known."""
-        ...
 
 
 class Attempts(Protocol):
@@ -156,4 +148,4 @@ class OutcomeBlocks:
 
 def _cut(rows: list[int]) -> list[list[int]]:
     """Return rows in parts of the size of a block."""
-    return [rows[at : at + BLOCK_NOTICES] for at in range(0, len(rows), BLOCK_NOTICES)]
+    return [rows[at : at + BLOCK_ENTRIES] for at in range(0, len(rows), BLOCK_ENTRIES)]

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import chain
 
 from services.core.ids import print_job_id
-from services.core.notices import COLUMNS, FLAG_SECRET_ADDRESS, Notices
+from services.core.notices import FLAG_SECRET_ADDRESS, Notices, joined
 from services.dispatch.domain import Batch, Round
 from services.dispatch.provider import Traits
 
@@ -89,15 +88,7 @@ def _filled(batches: Iterable[Batch], size: int) -> list[list[Batch]]:
 
 
 def _round(partition: int, batches: Sequence[Batch], created_at: datetime) -> Round:
-    notices = batches[0].notices if len(batches) == 1 else _merged([batch.notices for batch in batches])
+    notices = joined([batch.notices for batch in batches])
     tries = [tries for batch in batches for tries in [batch.tries] * len(batch.notices)]
     parts = [(batch.number, len(batch.notices)) for batch in batches]
     return Round(partition, notices, tries, created_at, parts=parts)
-
-
-def _merged(parts: Sequence[Notices]) -> Notices:
-    """Return notices of one incident version in one."""
-    whole = Notices(parts[0].incident_id, parts[0].incident_version)
-    for name in COLUMNS:
-        setattr(whole, name, list(chain.from_iterable(getattr(part, name) for part in parts)))
-    return whole

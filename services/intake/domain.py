@@ -6,10 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from services.core.ids import partitions_of
-from services.core.notices import FLAG_RETRACTED
+from services.core.notices import BLOCK_ENTRIES, FLAG_RETRACTED
 
 __all__ = [
-    "BLOCK_MEMBERS",
     "Accepted",
     "Block",
     "Chunk",
@@ -23,9 +22,6 @@ __all__ = [
     "blocks_of",
     "classify",
 ]
-
-# A full chunk of 16,384 members is one block in each of eight partitions, so the costs of a block hardly count.
-BLOCK_MEMBERS = 2048
 
 
 class Fault(NamedTuple):
@@ -206,8 +202,8 @@ def blocks_of(chunk: Chunk, classified: Classified, partitions: int) -> list[Blo
     for row, partition in zip(rows, partitions_of([chunk.pseudonyms[row] for row in rows], partitions), strict=True):
         by_partition[partition].append(row)
     for partition, theirs in sorted(by_partition.items()):
-        for at in range(0, len(theirs), BLOCK_MEMBERS):
-            block = theirs[at : at + BLOCK_MEMBERS]
+        for at in range(0, len(theirs), BLOCK_ENTRIES):
+            block = theirs[at : at + BLOCK_ENTRIES]
             blocks.append(_block(chunk, partition, block, [versions.get(row, 1) for row in block]))
     return blocks
 

@@ -10,11 +10,11 @@ import pytest
 import yaml
 from notification.topics import TOPICS
 
-from services.core.channel import Channel
+from services.core.channel import MAY_END_UNKNOWN, Channel
 from services.core.rooms import STAGES
 from services.dispatch.channels import ADAPTERS
 from services.dispatch.config import Config
-from services.dispatch.provider import Traits
+from services.dispatch.provider import ProviderClass, Traits
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,11 +63,20 @@ def _has_settings(channel: Channel) -> bool:
     return channel in ADAPTERS and bool(_settings(channel))
 
 
+def _traits(channel: Channel) -> list[Traits]:
+    """Return the traits of the channel's providers; none where it has no adapter."""
+    module = vars(ADAPTERS[channel].load()) if channel in ADAPTERS else {}
+    return [value for value in module.values() if isinstance(value, Traits)]
+
+
 def _adapter_has_traits(channel: Channel) -> bool:
-    if channel not in ADAPTERS:
-        return False
-    traits = [value for value in vars(ADAPTERS[channel].load()).values() if isinstance(value, Traits)]
-    return bool(traits) and all(one.channel is channel for one in traits)
+    return bool(_traits(channel)) and all(one.channel is channel for one in _traits(channel))
+
+
+def _unknowns_are_expected(channel: Channel) -> bool:
+    """Tell whether routing expects unknown outcomes of the channel just where dispatch may have them."""
+    blind = {one.provider_class is ProviderClass.BLIND for one in _traits(channel)}
+    return blind == {bool(channel & MAY_END_UNKNOWN)}
 
 
 def _service(channel: Channel) -> dict[str, Any]:
@@ -120,6 +129,7 @@ PLACES: Mapping[str, Callable[[Channel], bool]] = {
     "entry in services/dispatch/channels/__init__.py": _is_in_the_table,
     "settings in services/dispatch/config.py": _has_settings,
     "adapter with traits in services/dispatch/channels": _adapter_has_traits,
+    "MAY_END_UNKNOWN in services/core/channel.py, where its provider is blind": _unknowns_are_expected,
     "service in docker-compose.yml": _runs_in_compose,
     "required settings of the service in docker-compose.yml": _compose_has_its_settings,
     "scrape target in deploy/prometheus/prometheus.yml": _is_scraped,

@@ -13,14 +13,13 @@ from services.cli.console import number, out, print_json, say
 from services.cli.demo_view import live_view, say_progress
 from services.cli.ledger_table import show_ledger
 from services.cli.options import json_option
+from services.core.channel import CHANNELS
 from services.demo.progress import Progress
 from services.demo.result import DemoWish, Result
 from services.demo.run import run_demo
 from services.kit.config import DEFAULT_LOG, LOGS
 
 __all__ = ["demo"]
-
-_CHANNELS = {"portal": "by portal", "email": "by e-mail", "letter": "by letter"}
 
 
 @click.command()
@@ -89,8 +88,8 @@ def _lines(result: Result) -> Iterator[tuple[str, str, bool | None]]:
         f"{number(verdict.told)} of {number(result.expectation.told)}",
         verdict.told == result.expectation.told,
     )
-    for channel, words in _CHANNELS.items():
-        yield f"  {words}", number(verdict.channels.get(channel, 0)), None
+    for channel in CHANNELS:
+        yield f"  by {channel.label}", number(verdict.channels.get(channel.label, 0)), None
     yield "lost", number(verdict.lost), verdict.lost == 0
     yield "told twice", number(verdict.duplicates), verdict.duplicates == 0
     yield "told somebody else's news", number(verdict.mix_ups), verdict.mix_ups == 0

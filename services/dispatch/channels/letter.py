@@ -20,8 +20,9 @@ import msgspec
 
 from services.core.channel import Channel
 from services.core.clock import Clock
+from services.core.notices import BLOCK_ENTRIES
 from services.dispatch.config import LetterConfig
-from services.dispatch.domain import BLOCK_NOTICES, Round, Unprinted, Work
+from services.dispatch.domain import Round, Unprinted, Work
 from services.dispatch.letters.data import as_lines
 from services.dispatch.letters.envelope import Envelope, envelope
 from services.dispatch.letters.pdf import Typesetter
@@ -48,7 +49,7 @@ AS_PDF = Traits(
 )
 # Four of the largest blocks that come in: files to sync and transactions cost as much for one letter as for thousands.
 # One round is put together while another one waits for the disk, and two are at the database.
-AS_DATA = replace(AS_PDF, rounds_at_once=4, batch_size=4 * BLOCK_NOTICES)
+AS_DATA = replace(AS_PDF, rounds_at_once=4, batch_size=4 * BLOCK_ENTRIES)
 
 _ACCEPTED = Result(Ending.ACCEPTED)
 _NO_ADDRESS = Result(Ending.REFUSED, "no-address")

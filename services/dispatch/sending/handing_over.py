@@ -7,13 +7,13 @@ from typing import Protocol
 
 from services.core.clock import Clock
 from services.dispatch.domain import Contact, Pace, Round, Work
-from services.dispatch.handlers import Incidents
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.outcomes import Ending, HandOver, Result
 from services.dispatch.provider import Provider, ProviderClass
 from services.kit.errors import RetryableError
 from services.kit.postgres import is_retryable
 from services.kit.retry import backoff
+from services.wire.incidents import Incidents
 
 __all__ = ["HandingOver", "Payloads"]
 

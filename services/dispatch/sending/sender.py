@@ -12,7 +12,6 @@ from contextlib import AsyncExitStack
 from services.core.clock import Clock
 from services.core.status import AttemptState
 from services.dispatch.domain import Round
-from services.dispatch.handlers import Incidents
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.outcomes import AttemptOutcome
 from services.dispatch.provider import Provider
@@ -24,6 +23,7 @@ from services.dispatch.store import Store
 from services.kit.errors import LostOwnershipError
 from services.kit.postgres import Pool, is_retryable
 from services.kit.stage import StageHandle
+from services.wire.incidents import Incidents
 
 __all__ = ["Sender"]
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
 
-from services.core.channel import Channel
 from services.intake.records.email import normal_email
 from services.intake.records.fields import MAX_TEXT, SHORT_TEXTS
 from services.intake.records.identity import canonical_name
@@ -20,6 +19,9 @@ from services.intake.records.record import RecordColumns
 from services.intake.records.validation import (
     ATTRIBUTES,
     DEFAULT_COUNTRY,
+    EMAIL,
+    LETTER,
+    PORTAL,
     REMEMBERED,
     Attributes,
     GivenAttributes,
@@ -36,7 +38,6 @@ _NO_CONTROLS = bytes({*range(0x20, 0x100)} - {0x7F}) + b"\n"  # control codes be
 _SPACE_AT_EDGE = re.compile(rb" (?:,|(?<=, ))")  # begins with a plain sign: the search skips to spaces quickly
 _POSTCODES = re.compile(r"(?:(?:[1-9][0-9]{3}[A-Z]{2})?+\n)*+", re.ASCII).fullmatch
 _HOUSE_NUMBERS = re.compile(r"(?:(?:[1-9][0-9]{0,4})?+\n)*+", re.ASCII).fullmatch
-_PORTAL, _EMAIL, _LETTER = int(Channel.PORTAL), int(Channel.EMAIL), int(Channel.LETTER)
 _BIRTH_DATES = 65_536  # remembered: more than there are days of people alive
 _WRONG: Attributes = ("", 0, 0, 0)  # of no row that is right: its language would not be empty
 _given_columns = attrgetter(*ATTRIBUTES)
@@ -251,13 +252,13 @@ def _identity_without_bsn(columns: RecordColumns, row: int) -> bytes | None:
 
 def _channels(columns: RecordColumns) -> list[int]:
     """Return the channels that each row has data for, by the rules of `validation` for the Netherlands."""
-    letters = [_LETTER] * len(columns.rows)
+    letters = [LETTER] * len(columns.rows)
     for needed in (columns.family_name, columns.street, columns.city, columns.postcode, columns.house_number):
         for row in _blanks(needed):
             letters[row] = 0
     if _are_blank(columns.portal_id) and _are_blank(columns.email):
         return letters
     return [
-        letter | (_PORTAL if portal else 0) | (_EMAIL if email else 0)
+        letter | (PORTAL if portal else 0) | (EMAIL if email else 0)
         for letter, portal, email in zip(letters, columns.portal_id, columns.email, strict=True)
     ]

@@ -77,7 +77,7 @@ def over_limit(
 ) -> tuple[dict[int, DlqTally], dict[int, str]]:
     """Count what was understood, by partition; returns the new tallies, and why some partitions must stop.
 
-    Records of foreign topics are not counted: a sender who writes nothing but rubbish must not stop all others.
+    Records of foreign topics are not counted: a sender who writes only malformed records must not stop all others.
     """
     outcomes: dict[int, list[bool]] = {}
     for read in reads:

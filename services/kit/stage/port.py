@@ -97,7 +97,7 @@ class StageHandle(Protocol):
 class StagePolicy:
     """How much a stage does at once, and how long it waits. All times in seconds."""
 
-    max_blocks: int = 32  # of up to 2048 entries each: what fills a transaction without holding its locks for long
+    max_blocks: int = 32  # full ones, when there is much to do: a transaction that does not hold its locks for long
     fetch_wait: float = 0.5  # how long a fetch may wait for its first block; the logs gather fuller batches themselves
     lease: float = 10.0
     drain_timeout: float = 20.0

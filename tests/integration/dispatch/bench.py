@@ -36,6 +36,7 @@ from services.kit.eventlog.port import Output
 from services.kit.postgres import Pool
 from services.kit.vault.keys import KeyRing
 from services.kit.vault.vault import SealRequest, Vault
+from services.wire.testing import FakeIncidents
 from tests.unit.dispatch.people import TRAITS, an_incident
 
 
@@ -89,19 +90,6 @@ class OwnedStage:
             transaction = Transaction(connection)
             yield transaction
             await append_outputs(connection, self.name, transaction.outputs)
-
-
-class Incidents:
-    """The incidents that the test knows."""
-
-    def __init__(self, *incidents: Incident) -> None:
-        self.known: dict[tuple[str, ...], Incident] = {
-            ("incident", one.incident_id, str(one.version)): one for one in incidents
-        }
-
-    async def wait_for(self, key: tuple[str, ...], version: int = 1) -> Incident:  # noqa: ARG002 - the port's signature
-        """Return the incident."""
-        return self.known[key]
 
 
 class CutOff:
@@ -165,7 +153,7 @@ class Bench:
         return DispatchHandler(
             traits=TRAITS[self.channel],
             store=self.store,
-            incidents=Incidents(self.incident),
+            incidents=FakeIncidents(self.incident),
             clock=clock or self.clock,
             metrics=self.metrics,
             unknown_after=timedelta(hours=72),
@@ -178,7 +166,7 @@ class Bench:
             pool=self.pool,
             store=self.store,
             payloads=VaultPayloads(self.pool, self.vault, self.clock),
-            incidents=Incidents(self.incident),
+            incidents=FakeIncidents(self.incident),
             provider=provider,
             clock=self.clock,
             metrics=self.metrics,

@@ -3,8 +3,8 @@
 import json
 
 from services.core.ids import partitions_of
-from services.core.notices import FLAG_RETRACTED
-from services.intake.domain import BLOCK_MEMBERS, Chunk, Classified, Stored, blocks_of, classify
+from services.core.notices import BLOCK_ENTRIES, FLAG_RETRACTED
+from services.intake.domain import Chunk, Classified, Stored, blocks_of, classify
 from services.intake.reading.ndjson import NdjsonReader
 from tests.unit.intake.builders import a_builder, a_record
 
@@ -40,10 +40,10 @@ def test_rows_are_told_apart_by_what_is_stored() -> None:
 
 def test_blocks_are_bounded_and_keep_to_a_partition() -> None:
     """Members go in blocks of a bounded size, each of one partition."""
-    chunk = a_chunk(BLOCK_MEMBERS + 1)
-    blocks = blocks_of(chunk, Classified(new=list(range(BLOCK_MEMBERS + 1))), 8)
+    chunk = a_chunk(BLOCK_ENTRIES + 1)
+    blocks = blocks_of(chunk, Classified(new=list(range(BLOCK_ENTRIES + 1))), 8)
 
-    assert [BLOCK_MEMBERS, 1] == [len(block.members) for block in blocks]
+    assert [BLOCK_ENTRIES, 1] == [len(block.members) for block in blocks]
     assert set(partitions_of(chunk.pseudonyms, 8)) == {block.partition for block in blocks}
 
 

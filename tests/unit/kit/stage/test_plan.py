@@ -128,7 +128,7 @@ def test_too_many_unreadable_blocks_stop_a_partition() -> None:
     assert (4, [3]) == (tallies[3].in_a_row, list(stopped))
 
 
-def test_rubbish_of_others_stops_nobody() -> None:
+def test_malformed_records_of_others_stop_nobody() -> None:
     """However much of an upstream topic cannot be read, it is set aside, and its partition goes on."""
     record = Record("heraut.cohort.v1", 3, 0, "", 0, 0, b"x")
     bad = [Read(record, invalid=InvalidMessage("not-a-cloudevent"))] * 500
