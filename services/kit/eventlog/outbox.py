@@ -1,4 +1,4 @@
-"""Writing to the event log from a transaction. The rows are the log itself (embedded), or a relay publishes them.
+"""Writing to the event log from a transaction. The rows are the log itself (embedded), or a publisher sends them on.
 
 A sequence per (source, topic, partition) without gaps is what lets a reader notice a repeat and a loss alike. It
 comes from a head row that stays locked until the commit; a database sequence would let readers skip a late commit.

@@ -63,7 +63,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A block as it stands in `log.log`, with its sequence: what a relay publishes."""
+    """A block as it stands in `log.log`, with its sequence: what a publisher sends on."""
 
     seq: int
     at: int

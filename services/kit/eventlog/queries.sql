@@ -1,5 +1,5 @@
 -- Named queries of the log table: writing to it as the last statement of a transaction, and keeping it small.
--- `log.*` is shared by all rooms; `relay` is the room's own, found on the search path.
+-- `log.*` is shared by all rooms; `publisher` is the room's own, found on the search path.
 
 -- name: append
 -- Give blocks the next sequences of their heads, and write them. $2-$4: places and how many blocks each gets;
@@ -56,7 +56,7 @@ where log.topic = doomed.topic and log.partition = doomed.partition
 
 -- name: published
 -- Up to which sequence the blocks of a stage stand in the log, by the stage's own marks.
-select topic, partition, published from relay where stage = $1;
+select topic, partition, published from publisher where stage = $1;
 
 -- name: prune_published
 -- Delete at most $6 blocks of one source and partition that the log has acknowledged and that are past their retention.

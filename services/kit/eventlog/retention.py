@@ -106,7 +106,7 @@ async def prune_published(
 ) -> int:
     """Delete at most `limit` blocks of one source and partition that the log has acknowledged; returns how many.
 
-    `published` is the stage's own mark (`relay.published`): a block above it is never deleted.
+    `published` is the stage's own mark (`publisher.published`): a block above it is never deleted.
     """
     status = await connection.execute(
         _QUERIES["prune_published"], at.topic, at.partition, source, published, retention, limit

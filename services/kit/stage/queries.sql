@@ -121,7 +121,7 @@ select topic, partition, source, last_seq from log.head where topic = any($1::te
 
 -- name: read_published
 -- Up to which sequence each topic of these partitions has been published.
-select topic, partition, published from relay where stage = $1 and partition = any($2::int[]);
+select topic, partition, published from publisher where stage = $1 and partition = any($2::int[]);
 
 -- name: move_input
 -- Compare and swap positions; the number of updated rows tells whether all of them stood where we thought.
@@ -156,9 +156,9 @@ order by topic, partition, seq;
 
 -- name: mark_published
 -- Note up to which sequence rows have been acknowledged; a lower number than the noted one changes nothing.
-insert into relay (stage, topic, partition, published)
+insert into publisher (stage, topic, partition, published)
 select $1::text, acknowledged.topic, acknowledged.partition, acknowledged.published
 from unnest($2::text[], $3::int[], $4::bigint[]) as acknowledged(topic, partition, published)
 order by acknowledged.topic, acknowledged.partition
 on conflict (stage, topic, partition) do update
-set published = excluded.published where relay.published < excluded.published;
+set published = excluded.published where publisher.published < excluded.published;

@@ -26,7 +26,7 @@ create table input (
     primary key (stage, topic, partition)
 );
 
-create table relay (
+create table publisher (
     stage     text    not null,
     topic     text    not null,
     partition integer not null,

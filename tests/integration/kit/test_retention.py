@@ -60,7 +60,7 @@ async def test_unpublished_blocks_are_never_deleted(room_pool: RoomPool, publish
     await _written(room_pool, 3)
     pool = await room_pool("intake")
     await pool.execute(
-        "insert into relay (stage, topic, partition, published) values ('intake', $1, 3, $2)",
+        "insert into publisher (stage, topic, partition, published) values ('intake', $1, 3, $2)",
         MEMBERS_ACCEPTED,
         published,
     )

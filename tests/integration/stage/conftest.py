@@ -35,7 +35,7 @@ async def stage_database(postgres_server: str) -> str:
         await admin.execute(
             """create table if not exists routing.effect (block bytea);
                grant select, insert on routing.effect to heraut_routing;
-               truncate log.log, log.head, log.reader, routing.owner, routing.replica, routing.input, routing.relay,
+               truncate log.log, log.head, log.reader, routing.owner, routing.replica, routing.input, routing.publisher,
                         routing.totals, routing.effect"""
         )
     finally:

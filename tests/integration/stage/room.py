@@ -174,9 +174,10 @@ class World:
     async def published_up_to_heads(self) -> bool:
         """Tell whether every sequence given is noted as published."""
         rows = await self.pool.fetch(
-            """select 1 from log.head as head left join relay
-               on relay.stage = head.source and relay.topic = head.topic and relay.partition = head.partition
-               where head.source = $1 and head.last_seq is distinct from relay.published""",
+            """select 1 from log.head as head left join publisher
+               on publisher.stage = head.source
+               and publisher.topic = head.topic and publisher.partition = head.partition
+               where head.source = $1 and head.last_seq is distinct from publisher.published""",
             STAGE,
         )
         return not rows

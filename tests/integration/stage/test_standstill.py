@@ -277,7 +277,7 @@ async def test_a_foreign_record_is_set_aside_past_the_database(stage_database: s
     topic = "heraut.cohort.v1"
     topics.write(TopicPartition(topic, 0), b"in the open")
     pool = await connect_pool(stage_database, "intake")
-    await pool.execute("delete from owner; delete from replica; delete from input; delete from relay")
+    await pool.execute("delete from owner; delete from replica; delete from input; delete from publisher")
     context = StageContext(
         stage="intake", topics=[topic], partitions=1, pool=pool, log=MemoryLog(topics),
         handler=Upstream(), policy=POLICY, metrics=StageMetrics("intake", new_registry()),

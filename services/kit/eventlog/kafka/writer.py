@@ -15,7 +15,7 @@ from services.kit.eventlog.topics import max_message_bytes
 
 __all__ = ["KafkaWriter", "own_headers"]
 
-# One request carries one batch of each partition, so a big batch is what makes a relay fast (performance: the
+# One request carries one batch of each partition, so a big batch is what makes publishing fast (performance: the
 # ceiling is partitions times batch size over round trip); below max.message.bytes of the topics.
 _BATCH_BYTES = 980_000
 # A generous bound of what the frames of a batch and a record add to value and headers.
