@@ -10,6 +10,7 @@ import pytest
 import yaml
 from notification.topics import TOPICS
 
+from services.cli import prepare
 from services.core.channel import MAY_END_UNKNOWN, Channel
 from services.core.rooms import STAGES
 from services.dispatch.channels import ADAPTERS
@@ -121,6 +122,17 @@ def _demo_reads_it(channel: Channel) -> bool:
     return f'HandOver("{channel.label}"' in _demo()
 
 
+def _up_runs_without_it(channel: Channel) -> bool:
+    """Tell whether `heraut up` has an address where nobody listens, for as long as the channel has no provider."""
+    return _required(channel) <= set(prepare._NOBODY)
+
+
+def _doctor_asks_it(channel: Channel) -> bool:
+    """Tell whether `heraut doctor` looks at where the channel hands over to."""
+    text = (ROOT / "services" / "cli" / "commands" / "doctor.py").read_text(encoding="utf-8")
+    return channel in ADAPTERS and any(f'"{field.metadata["env"]}"' in text for field in _settings(channel))
+
+
 PLACES: Mapping[str, Callable[[Channel], bool]] = {
     "topic with its consumer in proto/topics": _topic_is_declared,
     "topic in proto/notification/topics.py (make contracts)": _topic_is_generated,
@@ -133,6 +145,8 @@ PLACES: Mapping[str, Callable[[Channel], bool]] = {
     "service in docker-compose.yml": _runs_in_compose,
     "required settings of the service in docker-compose.yml": _compose_has_its_settings,
     "scrape target in deploy/prometheus/prometheus.yml": _is_scraped,
+    "address of nobody in services/cli/prepare.py": _up_runs_without_it,
+    "check in services/cli/commands/doctor.py": _doctor_asks_it,
     "stand-in in services/demo": _demo_has_a_stand_in,
     "reader of hand-overs in services/demo": _demo_reads_it,
 }
