@@ -3,14 +3,20 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from services.core.channel import CHANNELS
+from services.core.channel import CHANNELS, Channel
 
-__all__ = ["DISPATCH_STAGES", "ROOMS", "STAGES"]
+__all__ = ["DISPATCH_STAGES", "ROOMS", "STAGES", "dispatch_stage"]
 
 ROOMS = ("intake", "deduplication", "routing", "dispatch", "tracking")
 
+
+def dispatch_stage(channel: Channel) -> str:
+    """Return the stage that hands over on this channel: `dispatch-letter`."""
+    return f"dispatch-{channel.label}"
+
+
 # One process for each channel. `heraut up` gives them their ports in this order, from letter to portal.
-DISPATCH_STAGES = tuple(f"dispatch-{channel.label}" for channel in reversed(CHANNELS))
+DISPATCH_STAGES = tuple(map(dispatch_stage, reversed(CHANNELS)))
 
 # A stage is a room's consumer group; dispatch has one for each channel. The value is the room, so the schema.
 STAGES: Mapping[str, str] = MappingProxyType(

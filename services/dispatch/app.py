@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from services.core.channel import Channel
+from services.core.rooms import dispatch_stage
 from services.dispatch.channels import open_provider
 from services.dispatch.config import Config
 from services.dispatch.handlers import DispatchHandler
@@ -26,7 +27,7 @@ _SENDER_WITHIN = 300.0
 async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file: Path | None = None) -> None:
     """Be the dispatch service of `channel` until `stop`."""
     async with AsyncExitStack() as stack:
-        service = await stack.enter_async_context(open_service(config, f"dispatch-{channel.label}"))
+        service = await stack.enter_async_context(open_service(config, dispatch_stage(channel)))
         provider = open_provider(channel, config, service.clock)
         stack.push_async_callback(provider.close)
         store = Store(channel)

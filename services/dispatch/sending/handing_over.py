@@ -10,7 +10,6 @@ from services.dispatch.domain import Contact, Pace, Round, Work
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.outcomes import Ending, HandOver, Result
 from services.dispatch.provider import Provider, ProviderClass
-from services.kit.errors import RetryableError
 from services.kit.postgres import is_retryable
 from services.kit.retry import backoff
 from services.wire.incidents import Incidents
@@ -85,7 +84,7 @@ class HandingOver:
             incident = await self._incidents.wait_for(key)
             contacts = await self._payloads.contacts(one)
         except Exception as error:
-            if not (isinstance(error, RetryableError) or is_retryable(error)):
+            if not is_retryable(error):
                 raise
             logger.warning("a round cannot be made ready", extra={"error_class": type(error).__name__})
             return [_REPEAT if one.repeated else _NOT_SENT] * len(one)
