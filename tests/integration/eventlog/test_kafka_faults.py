@@ -1,6 +1,7 @@
 """What the Kafka adapter does when the broker goes, refuses, or is not what the database remembers."""
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -234,3 +235,14 @@ async def test_a_take_over_looks_at_many_partitions_quickly(log: KafkaLog) -> No
 
     assert found == [199, *[None] * 7]
     assert time.monotonic() - began < 5
+
+
+async def test_a_commit_that_is_cut_off_leaves_no_connection_open(kafka: KafkaSettings) -> None:
+    """A log may be closed at any moment of a commit; each connection that was begun is closed with it."""
+    for turns in range(0, 60, 3):
+        progress = KafkaProgress(kafka, "deduplication")
+        progress.note({AT: Cursor(3)})
+        for _ in range(turns):
+            await asyncio.sleep(0)  # one turn of the loop: the commit goes a step further
+        await progress.close()
+        gc.collect()  # a connection that was left open says so when it is collected, and that is an error here

@@ -22,6 +22,8 @@ __all__ = ["KafkaProgress"]
 # Lag exporters look every half minute.
 _COMMIT_SECONDS = 15.0
 _LOOKUP_SECONDS = 0.5
+# A commit takes some milliseconds. One that takes longer waits for a broker that is away.
+_CLOSE_SECONDS = 2.0
 
 
 class KafkaProgress:
@@ -59,8 +61,12 @@ class KafkaProgress:
             await client.close()
 
     async def close(self) -> None:
-        """Give up what is under way."""
+        """Let a commit that is under way end, and give it up after a short time.
+
+        The client forgets a connection whose making is cut off, and that connection would stay open.
+        """
         if self._committing is not None:
+            await asyncio.wait({self._committing}, timeout=_CLOSE_SECONDS)
             self._committing.cancel()
             with suppress(asyncio.CancelledError):
                 await self._committing
