@@ -1,7 +1,7 @@
 """The words of the ledger: where an accepted member can stand, why it is held, and what each stage counts.
 
-Deduplication counts under these words, tracking adds up and shows under them (answers, page, metrics, OpenAPI). A new
-reason to hold somebody is a line of `HoldReason`, and what decides on it in deduplication.
+Deduplication counts under these words, tracking adds them up and shows them (answers, page, OpenAPI). A new reason
+to hold somebody is a line of `HoldReason`, and what decides on it in deduplication.
 """
 
 from collections.abc import Mapping

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain, repeat
-from typing import Any
+from typing import Any, NoReturn
 
 from services.core.channel import CHANNEL_BITS
 from services.core.notices import MEMBER_FLAG_BITS, Notices
@@ -276,8 +276,21 @@ def first_standings(
 
 
 def _first_standing(channels: int, flags: int, terms: Terms) -> Standing:
-    member = Member(b"", 1, 0, 0, 1, 1, channels, flags, "", 0)
+    unasked: Any = _Unasked()
+    member = Member(b"", unasked, 0, unasked, 1, 1, channels, flags, unasked, unasked)
     return decide(Group.unknown(b"", 0), [[member]], terms).group.standings[b""]
+
+
+class _Unasked:
+    """Stands for what the table has no place for: a rule that asks for it fails, and cannot be overlooked.
+
+    Without it, a rule on the language would hold for people that `decide` sees, and not for those new in a block.
+    """
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise TypeError("a first decision rests on channels and flags: widen `first_standings` for anything else")
+
+    __bool__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __hash__ = __contains__ = __str__ = _refuse
 
 
 def looked_up(table: Table, flags: Iterable[int], channels: Iterable[int]) -> list[Standing]:

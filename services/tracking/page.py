@@ -5,7 +5,7 @@ from datetime import datetime
 from html import escape
 from typing import NamedTuple
 
-from services.core.ledger import Disposition
+from services.core.ledger import Disposition, HoldReason
 from services.tracking.ledger import CohortLine, Ledger, Line
 
 __all__ = ["REFRESH_SECONDS", "render"]
@@ -31,7 +31,7 @@ _TERMS = (
     _Term("notified", "Notified", "a letter, e-mail or portal message about it was handed over", _ACCEPTED),
     _Term("merged", "Merged", "another record of the same person carries the notice", _ACCEPTED),
     _Term("suppressed", "Suppressed", "no notice is due, because the person has died", _ACCEPTED),
-    _Term("held", "Held", "waits: not released yet, or no way to write to the person", _ACCEPTED),
+    _Term("held", "Held", f"waits: {', '.join(reason.value for reason in HoldReason)}", _ACCEPTED),
     _Term("in_flight", "In flight", "on its way through Heraut or to a provider", _ACCEPTED),
     _Term("exhausted", "Exhausted", "every way to reach the person was refused", _ACCEPTED),
 )

@@ -1,6 +1,6 @@
 """The table of first decisions is the rules: over every channel and flag that there is, and one more of each."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 
 import pytest
@@ -8,6 +8,7 @@ import pytest
 from services.core.channel import ALL_CHANNELS, CHANNEL_BITS, CHANNELS
 from services.core.ledger import COUNTERS, HoldReason
 from services.core.notices import MEMBER_FLAG_BITS, MEMBER_FLAGS
+from services.deduplication import batch
 from services.deduplication.batch import decide_batch, first_standings, looked_up
 from services.deduplication.domain import COUNTED_AS, Group, Outcome, Standing, decide
 from tests.unit.deduplication.builders import a_block, a_member, an_id, terms
@@ -55,6 +56,15 @@ def test_a_block_of_new_people_is_decided_as_the_rules_say(released: bool) -> No
         ]
 
 
+@pytest.mark.parametrize(
+    "ask", [bool, str, hash, lambda of: of == "nl", lambda of: of in {"nl", "en"}, lambda of: of > 1]
+)
+def test_a_rule_cannot_ask_for_what_the_table_has_no_place_for(ask: Callable[[object], object]) -> None:
+    """Nearly everybody is decided by the table: a rule on anything else than its keys must not be missed there."""
+    with pytest.raises(TypeError, match="widen"):
+        ask(batch._Unasked())
+
+
 def test_a_bit_that_the_table_has_not_is_an_error() -> None:
     """A channel or a flag beyond the table is never read as another one."""
     table = first_standings(ALL_CHANNELS, released=True)
@@ -70,6 +80,21 @@ def test_the_table_has_room_for_every_channel_and_flag() -> None:
 
     assert len(table) > MEMBER_FLAGS
     assert all(len(row) > max(CHANNELS, default=0) | ALL_CHANNELS for row in table)
+
+
+def test_stored_outcomes_keep_their_numbers() -> None:
+    """A row that was written as one outcome is never read as another; what is new gets the next number."""
+    stored = (
+        "RELEASED",
+        "MERGED",
+        "SUPPRESSED",
+        "HELD_UNRELEASED",
+        "HELD_UNREACHABLE",
+        "HELD_NOT_AT_ADDRESS",
+        "RETRACTED",
+    )
+
+    assert stored == tuple(outcome.name for outcome in sorted(Outcome))
 
 
 def test_every_place_but_retracted_is_counted_once() -> None:

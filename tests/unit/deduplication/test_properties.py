@@ -18,6 +18,7 @@ from tests.unit.deduplication.model import Model, facts_of
 FLAGS = st.sampled_from(
     [0, 0, 0, 0, 0, FLAG_SECRET_ADDRESS, FLAG_NOT_AT_ADDRESS, FLAG_DECEASED, FLAG_RETRACTED, FLAG_RETRACTED]
 )
+LANGUAGES = ("nl", "en", "")
 COHORTS = {"a": 1, "b": 1, "c": 2, "d": 3}
 
 
@@ -30,7 +31,7 @@ def a_version(draw: st.DrawFn) -> Member:
     flags = chance.choice((0, 0, 0, 0, 0, FLAG_NOT_AT_ADDRESS, FLAG_DECEASED, FLAG_RETRACTED, FLAG_RETRACTED))
     return Member(
         an_id(name), version, COHORTS[name], draw(st.integers(1, 3)), exposed, exposed & chance.randrange(8),
-        chance.randrange(ALL_CHANNELS + 1), flags, "nl", a_slot(an_id(name), version),
+        chance.randrange(ALL_CHANNELS + 1), flags, chance.choice(LANGUAGES), a_slot(an_id(name), version),
     )  # fmt: skip
 
 
@@ -52,7 +53,7 @@ def free_versions(draw: st.DrawFn) -> Member:
     version = draw(st.integers(1, 9))
     return Member(
         an_id(name), version, COHORTS[name], draw(st.integers(1, 3)), exposed, exposed & draw(st.integers(0, 7)),
-        draw(st.integers(0, ALL_CHANNELS)), draw(FLAGS), "nl", a_slot(an_id(name), version),
+        draw(st.integers(0, ALL_CHANNELS)), draw(FLAGS), draw(st.sampled_from(LANGUAGES)), a_slot(an_id(name), version),
     )  # fmt: skip
 
 

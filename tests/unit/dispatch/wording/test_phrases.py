@@ -88,6 +88,12 @@ def _everything_said(language: str) -> str:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_file_of_a_language_is_found(language: str) -> None:
+    """A file is named by the primary subtag in lower case, as it is asked for: another name is never read."""
+    assert language.partition("-")[0].lower() == language
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_every_language_has_the_same_phrases_with_the_same_placeholders(language: str) -> None:
     """A language that lacks a phrase would fail at the first notice that needs it."""
     assert _placeholders("nl") == _placeholders(language)

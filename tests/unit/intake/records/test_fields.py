@@ -82,7 +82,10 @@ def test_text_is_taken_up_to_its_limit(field: Field, way: Any) -> None:
 
 
 def test_fields_are_those_of_the_interface() -> None:
-    """Sources rely on the names, and on the marks of what is sealed; content hashes rely on the order of the sealed."""
+    """The names are what sources send; content hashes rely on the order of the sealed.
+
+    A new field may stand anywhere; those that are there keep their order.
+    """
     sealed = (
         "initials givenName prefix familyName birthDate street houseNumber houseLetter houseNumberAddition postcode "
         "city country careOf email portalId language"
