@@ -14,9 +14,12 @@ from typing import Any
 import yaml
 from grpc_tools import protoc
 
+from services.core.rooms import ROOMS, STAGES
+
 PROTO = Path(__file__).resolve().parent
 _REQUIRED = {"description", "message", "producers", "consumers", "partitions", "key", "read", "kafka"}
 _OPTIONAL = {"log", "dead_letters"}
+_STAGES_OF = {room: [stage for stage, of in STAGES.items() if of == room] for room in ROOMS}
 
 _HEAD = '''\
 """Topics as data. Made by proto/generate.py from proto/topics/*.yaml; do not edit."""
@@ -102,7 +105,7 @@ def _entry(name: str, spec: Mapping[str, Any]) -> str:
     fields = {
         "name": _constant(name),
         "message": _quoted(spec["message"]),
-        "producers": _tuple(spec["producers"]),
+        "producers": _tuple(_stages(spec["producers"])),
         "consumers": _tuple(spec["consumers"]),
         "partitions": str(partitions),
         "read": _quoted(spec["read"]),
@@ -111,6 +114,11 @@ def _entry(name: str, spec: Mapping[str, Any]) -> str:
         "dead_letters": _mapping(spec.get("dead_letters", {})),
     }
     return "    TopicSpec(\n" + "".join(f"        {key}={value},\n" for key, value in fields.items()) + "    ),\n"
+
+
+def _stages(producers: Sequence[str]) -> list[str]:
+    """Return the stages that write a topic; a room stands for all of its stages, so that none is forgotten."""
+    return [stage for word in producers for stage in (_STAGES_OF[word] if word in ROOMS else [word])]
 
 
 def _quoted(text: str) -> str:

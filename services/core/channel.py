@@ -26,12 +26,13 @@ __all__ = [
 class Channel(IntFlag):
     """A way to reach a person, one bit each: a set of channels is one byte in a block.
 
-    The numbers are stored and travel in blocks: they are never reused. A byte has room for eight channels.
+    The numbers are stored and travel in blocks: they are never reused. A byte has room for eight channels. The order of
+    the lines is that of the ports that `heraut up` gives: a new channel comes last, so that no other one moves.
     """
 
-    PORTAL = 1
-    EMAIL = 2
     LETTER = 4
+    EMAIL = 2
+    PORTAL = 1
 
     @property
     def label(self) -> str:
@@ -39,12 +40,12 @@ class Channel(IntFlag):
         return CHANNEL_NAMES[self]
 
 
+CHANNELS: Final = tuple(sorted(Channel))  # in the order of their bits
+
 CHANNEL_NAMES: Final[Mapping[Channel, str]] = MappingProxyType(
-    {channel: name.lower() for name, channel in Channel.__members__.items()}
+    {channel: str(channel.name).lower() for channel in CHANNELS}
 )
 _BY_NAME = {name: channel for channel, name in CHANNEL_NAMES.items()}
-
-CHANNELS: Final = tuple(Channel)  # in the order of their bits
 
 # Sets of channels are plain numbers here: an operator on members of an enum costs a microsecond, for each person.
 ALL_CHANNELS: Final = sum(CHANNELS)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from services.core.channel import CHANNELS, Channel
+from services.core.channel import Channel
 
 __all__ = ["DISPATCH_STAGES", "ROOMS", "STAGES", "dispatch_stage"]
 
@@ -15,8 +15,8 @@ def dispatch_stage(channel: Channel) -> str:
     return f"dispatch-{channel.label}"
 
 
-# One process for each channel. `heraut up` gives them their ports in this order, from letter to portal.
-DISPATCH_STAGES = tuple(map(dispatch_stage, reversed(CHANNELS)))
+# One process for each channel. `heraut up` gives them their ports in this order; a new one comes last.
+DISPATCH_STAGES = tuple(map(dispatch_stage, Channel))
 
 # A stage is a room's consumer group; dispatch has one for each channel. The value is the room, so the schema.
 STAGES: Mapping[str, str] = MappingProxyType(

@@ -28,9 +28,17 @@ from services.wire.columns import (
 
 __all__ = ["ROUTED_TOPICS", "notices_from_wire", "notices_to_wire"]
 
-# The topic of each channel's attempts. A channel without a topic of its own in proto/topics is a KeyError at import.
+
+def _routed_topic(channel: Channel) -> str:
+    topic = f"heraut.notices.routed.{channel.label}.v1"
+    if topic not in TOPIC:
+        raise LookupError(f"the channel {channel.label} has no topic: add proto/topics/{topic}.yaml, `make contracts`")
+    return topic
+
+
+# The topic of each channel's attempts.
 ROUTED_TOPICS: Final[Mapping[Channel, str]] = MappingProxyType(
-    {channel: TOPIC[f"heraut.notices.routed.{channel.label}.v1"].name for channel in CHANNELS}
+    {channel: _routed_topic(channel) for channel in CHANNELS}
 )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from notification.topics import TOPICS
+from notification.topics import DELIVERIES_ATTEMPTED, DELIVERIES_REFUSED, TOPIC, TOPICS
 
 from services.cli import prepare
 from services.core.channel import MAY_END_UNKNOWN, Channel
@@ -16,6 +16,9 @@ from services.core.rooms import STAGES
 from services.dispatch.channels import ADAPTERS
 from services.dispatch.config import Config
 from services.dispatch.provider import ProviderClass, Traits
+from services.intake.records.fields import FIELDS
+from services.intake.records.record import Record
+from services.intake.records.validation import _channels
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,11 +38,15 @@ def _stage(channel: Channel) -> str:
 
 def _topic_is_declared(channel: Channel) -> bool:
     path = f"proto/topics/{_topic(channel)}.yaml"
-    return (ROOT / path).exists() and [_stage(channel)] == _yaml(path)["consumers"]
+    if not (ROOT / path).exists():
+        return False
+    return ([_stage(channel)], ["routing"]) == (_yaml(path)["consumers"], _yaml(path)["producers"])
 
 
 def _topic_is_generated(channel: Channel) -> bool:
-    return _topic(channel) in {topic.name for topic in TOPICS}
+    """Tell whether readers ask for the channel's blocks: a source that no topic names is never read."""
+    written = {topic.name for topic in TOPICS if _stage(channel) in topic.producers}
+    return _topic(channel) in TOPIC and {DELIVERIES_ATTEMPTED, DELIVERIES_REFUSED} <= written
 
 
 def _has_an_example(channel: Channel) -> bool:
@@ -77,7 +84,13 @@ def _adapter_has_traits(channel: Channel) -> bool:
 def _unknowns_are_expected(channel: Channel) -> bool:
     """Tell whether routing expects unknown outcomes of the channel just where dispatch may have them."""
     blind = {one.provider_class is ProviderClass.BLIND for one in _traits(channel)}
-    return blind == {bool(channel & MAY_END_UNKNOWN)}
+    return blind <= {bool(channel & MAY_END_UNKNOWN)}
+
+
+def _somebody_is_reached(channel: Channel) -> bool:
+    """Tell whether intake finds that a record which says everything can be written to on the channel."""
+    said = {field.attribute: field.about.example for field in FIELDS if field.about.sealed}
+    return bool(_channels(Record(**said)) & channel)
 
 
 def _service(channel: Channel) -> dict[str, Any]:
@@ -91,7 +104,7 @@ def _runs_in_compose(channel: Channel) -> bool:
 
 
 def _compose_has_its_settings(channel: Channel) -> bool:
-    return _required(channel) <= set(_service(channel).get("environment", {}))
+    return channel in ADAPTERS and _required(channel) <= set(_service(channel).get("environment", {}))
 
 
 def _is_scraped(channel: Channel) -> bool:
@@ -114,7 +127,7 @@ def _demo() -> str:
 
 def _demo_has_a_stand_in(channel: Channel) -> bool:
     """Tell whether the demo gives the channel somewhere to hand over to: a stand-in behind each required setting."""
-    return all(f'"{name}"' in _demo() for name in _required(channel))
+    return channel in ADAPTERS and all(f'"{name}"' in _demo() for name in _required(channel))
 
 
 def _demo_reads_it(channel: Channel) -> bool:
@@ -124,7 +137,7 @@ def _demo_reads_it(channel: Channel) -> bool:
 
 def _up_runs_without_it(channel: Channel) -> bool:
     """Tell whether `heraut up` has an address where nobody listens, for as long as the channel has no provider."""
-    return _required(channel) <= set(prepare._NOBODY)
+    return channel in ADAPTERS and _required(channel) <= set(prepare._NOBODY)
 
 
 def _doctor_asks_it(channel: Channel) -> bool:
@@ -137,6 +150,7 @@ PLACES: Mapping[str, Callable[[Channel], bool]] = {
     "topic with its consumer in proto/topics": _topic_is_declared,
     "topic in proto/notification/topics.py (make contracts)": _topic_is_generated,
     "golden example in proto/examples": _has_an_example,
+    "what reaches it in services/intake/records/validation.py": _somebody_is_reached,
     "stage in services/core/rooms.py": _is_a_stage,
     "entry in services/dispatch/channels/__init__.py": _is_in_the_table,
     "settings in services/dispatch/config.py": _has_settings,
@@ -156,4 +170,4 @@ PLACES: Mapping[str, Callable[[Channel], bool]] = {
 @pytest.mark.parametrize("channel", Channel, ids=lambda channel: channel.label)
 def test_a_channel_has_its_place(channel: Channel, place: str) -> None:
     """A channel that is forgotten somewhere is noticed here, not on the day that a notice takes it."""
-    assert PLACES[place](channel)
+    assert PLACES[place](channel), f"{channel.label} lacks: {place}"

@@ -19,9 +19,8 @@ from services.intake.records.record import RecordColumns
 from services.intake.records.validation import (
     ATTRIBUTES,
     DEFAULT_COUNTRY,
-    EMAIL,
     LETTER,
-    PORTAL,
+    REACHED_BY,
     REMEMBERED,
     Attributes,
     GivenAttributes,
@@ -256,9 +255,8 @@ def _channels(columns: RecordColumns) -> list[int]:
     for needed in (columns.family_name, columns.street, columns.city, columns.postcode, columns.house_number):
         for row in _blanks(needed):
             letters[row] = 0
-    if _are_blank(columns.portal_id) and _are_blank(columns.email):
-        return letters
-    return [
-        letter | (PORTAL if portal else 0) | (EMAIL if email else 0)
-        for letter, portal, email in zip(letters, columns.portal_id, columns.email, strict=True)
-    ]
+    masks = letters
+    for channel, field in REACHED_BY:
+        if not _are_blank(cells := getattr(columns, field)):
+            masks = [mask | channel if cell else mask for mask, cell in zip(masks, cells, strict=True)]
+    return masks

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from datetime import date
+from operator import attrgetter
 
 from services.core.channel import Channel
 from services.core.incident import Incident
@@ -21,10 +22,9 @@ from services.intake.records.record import Record
 __all__ = [
     "ATTRIBUTES",
     "DEFAULT_COUNTRY",
-    "EMAIL",
     "LETTER",
     "PERSON_KEY_DIGITS",
-    "PORTAL",
+    "REACHED_BY",
     "REMEMBERED",
     "Attributes",
     "Checked",
@@ -53,7 +53,10 @@ _PERSON_KEY = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*", re.ASCII)  # as in the incident document
 _MAX_LANGUAGE = 35  # characters: what RFC 5646 asks software to have room for at least
 # Plain numbers: an operator on members of an enum costs a microsecond, for each record.
-PORTAL, EMAIL, LETTER = int(Channel.PORTAL), int(Channel.EMAIL), int(Channel.LETTER)
+LETTER = int(Channel.LETTER)
+# Channels for which one field is enough: whoever has it can be written to there.
+REACHED_BY = ((int(Channel.PORTAL), "portal_id"), (int(Channel.EMAIL), "email"))
+_reaches = attrgetter(*(field for _, field in REACHED_BY))
 _BOOLEANS: dict[object, bool] = {None: False, "": False, "false": False, "true": True, False: False, True: True}
 _CERTAINTIES = {"": True, "confirmed": True, "possible": False}
 REMEMBERED = 4_096  # different attributes: a bound against a source whose records all differ in them
@@ -316,11 +319,7 @@ def _channels(record: Record) -> int:
     A letter needs an addressee, because without one anybody at the address may open it, and an address that a
     postman can use: in the Netherlands street, number, postcode and city; elsewhere at least street and city.
     """
-    mask = 0
-    if record.portal_id:
-        mask = PORTAL
-    if record.email:
-        mask |= EMAIL
+    mask = sum(channel for (channel, _), given in zip(REACHED_BY, _reaches(record), strict=True) if given)
     abroad = record.country != DEFAULT_COUNTRY
     if record.family_name and record.street and record.city and (abroad or (record.postcode and record.house_number)):
         mask |= LETTER

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 from typing import Any
 
-from services.core.channel import Channel
+from services.core.channel import CHANNELS, Channel
 from services.core.cohort import Cohort
 from services.core.incident import Controller, DataCategory, Incident
 from services.intake.members.chunks import ChunkBuilder
@@ -12,7 +12,7 @@ from services.intake.records.identity import Fingerprints, Hashes, Pseudonyms
 TODAY = date(2026, 3, 1)
 
 
-def an_incident(*, version: int = 1, channels: tuple[Channel, ...] = tuple(Channel)) -> Incident:
+def an_incident(*, version: int = 1, channels: tuple[Channel, ...] = CHANNELS) -> Incident:
     """Return an incident with the data categories name, bsn and medical."""
     return Incident(
         incident_id="lab",

@@ -23,6 +23,7 @@ from services.intake.records.validation import Validator
 from tests.unit.intake.builders import TODAY, a_builder, a_record, an_incident
 
 HEADER = ",".join(FIELD_NAMES).encode()
+_FIELDS = len(FIELD_NAMES)
 KEY = "abcdef0123456789" * 4
 # What each field may say, right, odd and wrong.
 SAID = {
@@ -74,11 +75,11 @@ WILD = st.binary(max_size=40).filter(_is_a_line) | st.sampled_from(
         b'""',
         b"\xff",
         b"m-1,x",
-        b"," * 23,
-        b"," * 24,
-        b"m-1" + b",\r1" * 23,
-        b"m-1" + b",a\0" * 23,
-        b'm-1,"a"b' + b"," * 22,
+        b"," * (_FIELDS - 1),
+        b"," * _FIELDS,
+        b"m-1" + b",\r1" * (_FIELDS - 1),
+        b"m-1" + b",a\0" * (_FIELDS - 1),
+        b'm-1,"a"b' + b"," * (_FIELDS - 2),
     ]
 )
 
@@ -137,6 +138,18 @@ def test_each_odd_cell_comes_to_what_it_comes_to_alone(name: str) -> None:
             together, alone = both(lines)
 
             assert alone == together
+
+
+@pytest.mark.parametrize("given", range(8))
+def test_whole_columns_of_contact_data_count_as_each_row_alone(given: int) -> None:
+    """A source that has one kind of contact data only reaches its people by that, rows taken together or alone."""
+    kinds = ({"portalId": "p"}, {"email": "a@b.example"}, {"street": "Laan", "city": "Ede", "postcode": "6711AB"})
+    said = {name: "" for kind in kinds for name in kind}
+    for at, kind in enumerate(kinds):
+        said |= kind if given >> at & 1 else {}
+    together, alone = both([a_row(at, **said) for at in range(20)])
+
+    assert alone == together
 
 
 @given(st.lists(WILD, max_size=8), st.integers(0, 60))
