@@ -29,6 +29,7 @@ from loadtests.processes import Cost, cost_between, costs_of, pid_of
 from loadtests.yardstick import yardstick
 from services.demo.made_up.incident import CATEGORIES, made_up_incident
 from services.demo.made_up.people import Person, make_people
+from services.kit.config import DEFAULT_LOG, LOGS
 
 INCIDENT = "load"
 _COLUMNS = (
@@ -214,7 +215,7 @@ def main() -> int:
     """Measure, and print the figures."""
     parser = argparse.ArgumentParser(prog="python -m loadtests.throughput")
     parser.add_argument("--people", type=int, default=1_000_000)
-    parser.add_argument("--log", choices=["postgres", "kafka"], default="postgres")
+    parser.add_argument("--log", choices=[*LOGS], default=DEFAULT_LOG)
     parser.add_argument("--uploads", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--half", action="store_true")

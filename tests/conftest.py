@@ -18,9 +18,10 @@ from services.kit.postgres.pool import connect_pool
 pytest_plugins = ["tests.kafka_fixtures"]
 
 RoomPool = Callable[[str], Awaitable[Pool]]
-# Every log that is tested, by the word of HERAUT_LOG: the fixture that gives the address of its servers, if it has any.
+# Every log that is tested, by the word of HERAUT_LOG: the fixture that gives the value of its setting, if it has one.
 TESTED_LOGS = {"postgres": None, "kafka": "kafka_servers"}
 _MARKS = {"kafka": pytest.mark.kafka}
+EACH_LOG = [pytest.param(word, marks=_MARKS.get(word, ())) for word in TESTED_LOGS]  # for `parametrize`
 _TEMPLATE = "heraut_template"
 _numbers = itertools.count(1)
 
@@ -55,7 +56,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     asyncio.run(server.destroy())
 
 
-@pytest.fixture(params=[pytest.param(word, marks=_MARKS.get(word, ())) for word in TESTED_LOGS])
+@pytest.fixture(params=EACH_LOG)
 def log_settings(request: pytest.FixtureRequest) -> dict[str, str]:
     """Return the settings of each event log in turn, its servers running and its topics empty."""
     variable, fixture = LOGS[request.param], TESTED_LOGS[request.param]

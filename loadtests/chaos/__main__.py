@@ -37,6 +37,7 @@ from services.demo.made_up.expectation import Expectation
 from services.demo.made_up.incident import made_up_incident
 from services.demo.made_up.people import make_people
 from services.demo.made_up.wave import Wave
+from services.kit.config import DEFAULT_LOG, LOGS
 
 INCIDENT = "chaos"
 WAVES = 3
@@ -176,7 +177,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=2 * 2 * len(STAGES))
     parser.add_argument("--every", type=float, default=1.5, help="seconds between two kills, on average")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
-    parser.add_argument("--log", choices=["postgres", "kafka"], default="postgres")
+    parser.add_argument("--log", choices=[*LOGS], default=DEFAULT_LOG)
     parser.add_argument("--dir", type=Path, help="folder to work in; must not be there yet")
     parser.add_argument("--keep", action="store_true", help="leave the folder, also when all held")
     arguments = parser.parse_args()

@@ -150,7 +150,7 @@ async def apply_migrations(settings: ServiceConfig, owner: str) -> MigrationRepo
 
 
 async def make_topics(settings: ServiceConfig) -> list[str]:
-    """Make the topics that are missing and return their names. A log without servers needs none."""
+    """Make the topics that are missing and return their names. A log in the database needs none."""
     return list(await installation_of(settings).make_topics())
 
 

@@ -1,14 +1,15 @@
-"""What the demo runs on: Heraut as `heraut up` starts it, the providers' stand-ins, and Kafka where it is asked for."""
+"""What the demo runs on: Heraut as `heraut up` starts it, the providers' stand-ins, and the event log's servers."""
 
 import asyncio
 import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import orjson
@@ -28,6 +29,20 @@ _READY_SECONDS = 180.0
 _STOP_UP_SECONDS = 60.0
 _STOP_STANDINS_SECONDS = 10.0
 _POLL = 0.1
+
+
+class _LogServers(NamedTuple):
+    """How the demo starts and stops a log's servers. Each function takes the directory of their data."""
+
+    start: Callable[[Path], Awaitable[str]]  # returns where they are, for the log's setting
+    stop: Callable[[Path], Awaitable[None]]
+    how_to_stop: Callable[[Path], str]
+
+
+# By the word of HERAUT_LOG. The demo starts nothing for a log without an entry: its setting has to be given.
+_LOG_SERVERS: Mapping[str, _LogServers] = MappingProxyType(
+    {"kafka": _LogServers(start_broker, stop_broker, how_to_stop_broker)}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +73,19 @@ async def open_stack(wish: StackWish, run_id: str) -> AsyncIterator[Stack]:
 
     Raises DemoError where something does not start.
     """
+    servers = _servers_to_start(wish)
     async with AsyncExitStack() as cleanup:
         data = _data_dir(wish)
         if wish.data is None:
             cleanup.push_async_callback(EmbeddedPostgres(data).destroy)
-        environ = await _environ(wish, data, cleanup)
+        environ = await _environ(wish, data, servers, cleanup)
         records = data / "providers" / run_id
         standins = await _start(_standins(data, records), wish, cleanup)
         environ |= {"HERAUT_SMTP_URL": standins.addresses["smtp"], "HERAUT_PORTAL_URL": standins.addresses["portal"]}
         up = await _start(_up(data, environ), wish, cleanup)
         stops = [f"kill {up.pid}", f"kill {standins.pid}"]
-        if (servers := LOGS[wish.log]) and not wish.environ.get(servers):
-            stops.append(how_to_stop_broker(data / "kafka"))
+        if servers:
+            stops.append(servers.how_to_stop(data / wish.log))
         yield Stack(data, records, Path(environ["HERAUT_PRINT_DIR"]), up.addresses, _token(data, environ), stops)
         if wish.keep:
             cleanup.pop_all()
@@ -83,22 +99,33 @@ def _data_dir(wish: StackWish) -> Path:
     return data
 
 
-async def _environ(wish: StackWish, data: Path, cleanup: AsyncExitStack) -> dict[str, str]:
-    """Return the environment of `up`. Where the log is Kafka, start a broker unless one is configured."""
+def _servers_to_start(wish: StackWish) -> _LogServers | None:
+    """Return how to start the log's servers; None where it lies in the database, or its setting says where it is.
+
+    Raises DemoError for a log that the demo has no servers for.
+    """
+    setting = LOGS[wish.log]
+    if setting is None or wish.environ.get(setting):
+        return None
+    if wish.log not in _LOG_SERVERS:
+        raise DemoError(f"set {setting}: the demo cannot start the log {wish.log} by itself", 2)
+    return _LOG_SERVERS[wish.log]
+
+
+async def _environ(wish: StackWish, data: Path, servers: _LogServers | None, cleanup: AsyncExitStack) -> dict[str, str]:
+    """Return the environment of `up`. Start the log's servers where there are any to start."""
     environ = {
         "HERAUT_PRINT_DIR": str(data / "print"),
         **wish.environ,
         "HERAUT_DATA_DIR": str(data),
         "HERAUT_LOG": wish.log,
     }
-    servers = LOGS[wish.log]  # the setting that says where they are
-    if servers is None:
-        return environ
-    if not environ.get(servers):
-        # A directory of its own: the broker's topics belong to the database in this data directory.
-        environ[servers] = await start_broker(data / "kafka")
-        cleanup.push_async_callback(stop_broker, data / "kafka")
-    elif wish.data is None:
+    setting = LOGS[wish.log]
+    if setting and servers:
+        # A directory of its own: the topics belong to the database in this data directory.
+        environ[setting] = await servers.start(data / wish.log)
+        cleanup.push_async_callback(servers.stop, data / wish.log)
+    elif setting and wish.data is None:
         config = load(ServiceConfig, environ)
         await refuse_topics(config)
         cleanup.push_async_callback(delete_topics, config)

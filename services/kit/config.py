@@ -16,8 +16,9 @@ __all__ = ["DEFAULT_LOG", "LOGS", "ServiceConfig", "duration", "load", "one_of",
 
 C = TypeVar("C")
 
-# The event logs, by the word of HERAUT_LOG, each with the setting that says where its servers are: None where it has
-# none, as it lies in the database. Their adapters are in `kit/eventlog/choose.py`.
+# The event logs, by the word of HERAUT_LOG, each with the setting that says where the log lies: its servers, say, or a
+# directory. None: it lies in the database. The setting is a field of ServiceConfig. The adapters of the logs are in
+# `kit/eventlog/choose.py`.
 LOGS: Mapping[str, str | None] = MappingProxyType({"postgres": None, "kafka": "HERAUT_KAFKA_BOOTSTRAP_SERVERS"})
 DEFAULT_LOG = "postgres"
 
@@ -110,19 +111,19 @@ class ServiceConfig:
     def faults(self) -> list[str]:
         """Return what is wrong between settings; a room's Config may add to it."""
         needed = LOGS[self.log]
-        if needed is not None and not self.log_servers:
+        if needed is not None and not self.log_place:
             return [f"{needed} is needed with HERAUT_LOG={self.log}"]
         return []
 
     @property
-    def log_servers(self) -> str | None:
-        """Where the servers of the event log are; None where it has none."""
+    def log_place(self) -> str | None:
+        """Where the event log lies, by its own setting; None where it lies in the database."""
         needed = LOGS[self.log]
         if needed is None:
             return None
         names = {field.metadata.get("env"): field.name for field in dataclasses.fields(self)}
-        servers: str | None = getattr(self, names[needed])
-        return servers
+        place = getattr(self, names[needed])
+        return None if place is None else str(place)
 
     @property
     def key_ring_path(self) -> Path:

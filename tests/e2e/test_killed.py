@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import EACH_LOG, TESTED_LOGS
+
 # Each of the fourteen processes is killed once; 6,000 people are about 9,600 records in three waves.
 _ARGUMENTS = ("--people", "6000", "--kills", "14", "--every", "1.5")
 # Seconds. A run takes half a minute without faults; a machine that others use as well takes longer.
@@ -14,11 +16,11 @@ _TIMEOUT = 420
 
 
 @pytest.mark.timeout(_TIMEOUT + 30)
-@pytest.mark.parametrize("log", ["postgres", pytest.param("kafka", marks=pytest.mark.kafka)])
+@pytest.mark.parametrize("log", EACH_LOG)
 def test_nobody_is_lost_or_told_twice_under_kill_9(log: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Whatever is killed, paused or restarted, each person gets their own news once and the ledger says so."""
-    if log == "kafka":
-        request.getfixturevalue("kafka_bootstrap")  # skips with the reason where no broker can be had
+    if fixture := TESTED_LOGS[log]:
+        request.getfixturevalue(fixture)  # skips with the reason where the log cannot be had
     seed = secrets.randbelow(10**6)
     command = [sys.executable, "-m", "loadtests.chaos", *_ARGUMENTS, "--seed", str(seed), "--log", log]
 

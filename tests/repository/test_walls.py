@@ -30,6 +30,8 @@ VIOLATIONS = [
     ("services.cli.__main__", "services.kit.vault.keys"),  # past a face, from above
     ("services.tracking.app", "services.kit.eventlog.kafka"),
     ("services.kit.process.service", "aiokafka"),
+    ("services.kit.eventlog.embedded.log", "aiokafka"),  # from another adapter
+    ("services.kit.eventlog.choose", "aiokafka"),
     ("services.routing.handlers", "services.tracking.store"),  # from room to room
     ("services.wire.columns", "services.wire.notices"),  # within a package, upwards or sideways
     ("services.cli.console", "services.cli.prepare"),

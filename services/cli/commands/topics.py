@@ -1,4 +1,4 @@
-"""`heraut topics`: the topics on the servers of the event log."""
+"""`heraut topics`: the topics of an event log that lies outside the database."""
 
 import asyncio
 from pathlib import Path
@@ -23,7 +23,7 @@ def topics(data: Path, *, as_json: bool) -> None:
     made = asyncio.run(make_topics(settings))
     if as_json:
         print_json({"log": settings.log, "created": made})
-    elif not installation_of(settings).has_servers:
-        say(f"the embedded log needs none (HERAUT_LOG is {settings.log})")
+    elif not installation_of(settings).outside_database:
+        say(f"the log {settings.log} lies in the database, which needs no topics")
     else:
         say("\n".join(f"created {name}" for name in made) or "all topics are there")

@@ -19,8 +19,8 @@ class Installation(Protocol):
     """An event log as it is configured: what a process, a command and the demo need of it."""
 
     @property
-    def has_servers(self) -> bool:
-        """Tell whether the log has servers of its own, on which topics have to be made."""
+    def outside_database(self) -> bool:
+        """Tell whether the log lies outside the database: then it has a place of its own, where topics are made."""
         ...
 
     def open(self, stage: str, pool: Pool) -> EventLog:
@@ -35,22 +35,22 @@ class Installation(Protocol):
         """Make the topics that are missing; returns their names. Safe to repeat.
 
         Raises ConfigError where a topic exists with another number of partitions or cannot be made, RetryableError
-        where the servers cannot be reached.
+        where the log cannot be reached.
         """
         ...
 
     async def topics(self) -> Sequence[str]:
-        """Return the names of Heraut's topics on the servers. Raises RetryableError."""
+        """Return the names of Heraut's topics in the log. Raises RetryableError."""
         ...
 
     async def delete_topics(self) -> None:
-        """Delete Heraut's topics from the servers. Raises RetryableError."""
+        """Delete Heraut's topics from the log. Raises RetryableError."""
         ...
 
     async def check(self) -> str:
         """Say in a few words where the log is, once it answered and has all that it needs.
 
-        Raises ConfigError where something is missing, RetryableError where the servers cannot be reached.
+        Raises ConfigError where something is missing, RetryableError where the log cannot be reached.
         """
         ...
 

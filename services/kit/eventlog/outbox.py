@@ -46,6 +46,6 @@ async def append_outputs(connection: Connection, source: str, outputs: Sequence[
 
 
 def _check_size(output: Output) -> None:
-    """Refuse a block that Kafka would refuse after the commit: there it would hold up all blocks behind it."""
+    """Refuse a block that a log would refuse after the commit: there it would hold up all blocks behind it."""
     if len(output.value) > MAX_BLOCK_BYTES and not is_dead_letter_topic(output.topic):
         raise ValueError(f"a block of {len(output.value)} bytes for {output.topic}; the log takes {MAX_BLOCK_BYTES}")

@@ -3,6 +3,10 @@
 A record is a block. Each carries its source (the stage that wrote it) and a sequence without gaps per
 (source, topic, partition), given at the writer's commit. A reader takes a block if its sequence is the next one, and
 so notices a repeat and a loss alike. There is no promised order across sources.
+
+A record of a log outside the database has an offset in its topic partition. Offsets rise, and the position behind a
+record is its `offset + 1`: the stage counts so itself, and hands that position to the next `assign`. Between two
+records there may be offsets without one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +27,8 @@ class TopicPartition(NamedTuple):
 class Cursor:
     """Where a reader stands in one topic partition.
 
-    `next_offset` is Kafka's offset of the next record; on the embedded log it counts the blocks taken.
+    `next_offset` is the offset behind the last record taken, 0 before the first; a log inside the database has no
+    offsets, and there it counts the blocks taken.
     `taken` is the highest sequence taken of each source.
     """
 
@@ -37,7 +42,7 @@ class Record:
 
     topic: str
     partition: int
-    offset: int  # Kafka's offset; on the embedded log the same number as `seq`
+    offset: int  # the log's own, from 0; inside the database the same number as `seq`
     source: str
     seq: int
     at: int  # ms since 1970: when it was written
@@ -72,7 +77,11 @@ class Row:
 
 
 class EventLog(Protocol):
-    """What every log does. One instance serves one stage of one process."""
+    """What every log does. One instance serves one stage of one process; other processes have theirs on the same log.
+
+    A log outside the database keeps each topic by itself for as long as `config_of` in `topics.py` says
+    (`cleanup.policy`, `retention.ms`): the services prune only what lies in the database.
+    """
 
     @property
     def outside_database(self) -> bool:
@@ -84,7 +93,13 @@ class EventLog(Protocol):
         ...
 
     async def assign(self, cursors: Mapping[TopicPartition, Cursor]) -> None:
-        """Read these partitions, and no others, from these positions; forget all that was buffered."""
+        """Read these partitions, and no others, from these positions; forget all that was buffered.
+
+        A topic of others that was never read (position 0) begins at the first record that is still there. Raises
+        LogPositionError where any other position lies outside what the log holds: before its first record, or
+        past its end. Raises RetryableError when the log cannot be reached. A log inside the database raises neither:
+        the stage compares its positions with the log table.
+        """
         ...
 
     async def fetch(self, limit: int, wait: float) -> Sequence[Record]:
@@ -102,8 +117,10 @@ class EventLog(Protocol):
     async def publish(self, source: str, at: TopicPartition, rows: Sequence[Row]) -> None:
         """Write rows, in sequence order, durably (all in-sync replicas); returns when acknowledged.
 
-        A log inside the database has nothing to do. Raises RetryableError: then the same rows must be published
-        again before any later ones.
+        Several processes may publish to one topic partition at a time: each stage as its own source, replays of dead
+        letters, and for a while two owners of one partition, who both write the same rows. No record may be torn or
+        overwrite another. A log inside the database has nothing to do. Raises RetryableError: then the same rows
+        must be published again before any later ones.
         """
         ...
 

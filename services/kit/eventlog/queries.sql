@@ -1,4 +1,5 @@
--- Named queries of the log table: writing to it as the last statement of a transaction, and keeping it small.
+-- Named queries of the log table: writing to it as the last statement of a transaction, keeping it small,
+-- and passing replayed dead letters on.
 -- `log.*` is shared by all rooms; `publisher` is the room's own, found on the search path.
 
 -- name: append
@@ -69,3 +70,19 @@ delete from log.log as log using (
   limit $6
 ) as doomed
 where log.topic = $1 and log.partition = $2 and log.source = $3 and log.seq = doomed.seq;
+
+-- name: replay_lock
+-- One replay to a log outside the database at a time: its blocks are published in order. The key is of no other lock.
+select pg_advisory_xact_lock(hashtext('heraut dlq replay'));
+
+-- name: replayed
+-- Blocks of the source `dlq` that the log outside the database has not acknowledged yet.
+select log.seq, (extract(epoch from log.at) * 1000)::bigint as at, log.headers, log.block
+from log.log as log
+where log.topic = $1 and log.partition = $2 and log.source = $3
+order by log.seq;
+
+-- name: forget_replayed
+-- They are acknowledged now.
+delete from log.log as log
+where log.topic = $1 and log.partition = $2 and log.source = $3 and log.seq <= $4;

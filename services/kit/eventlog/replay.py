@@ -5,12 +5,19 @@ keys below the log make a repeat harmless, so a replay may be repeated.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 from services.kit.eventlog.dead_letters import DeadLetter
-from services.kit.eventlog.port import Output, TopicPartition
+from services.kit.eventlog.headers import decode_headers
+from services.kit.eventlog.outbox import append_outputs
+from services.kit.eventlog.port import Output, Row, TopicPartition
+from services.kit.eventlog.topics import DLQ_SOURCE, is_foreign
+from services.kit.postgres import Connection, Queries
 
-__all__ = ["DeadLetters", "back_to_its_topic"]
+__all__ = ["DeadLetters", "LogWriter", "back_to_its_topic", "send_back"]
+
+_QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 
 
 class DeadLetters(Protocol):
@@ -37,6 +44,45 @@ class DeadLetters(Protocol):
         ...
 
 
+class LogWriter(Protocol):
+    """What writes to a log outside the database; both calls return once the log has acknowledged."""
+
+    async def publish(self, source: str, at: TopicPartition, rows: Sequence[Row]) -> None:
+        """Write blocks of ours, in order. Raises RetryableError."""
+        ...
+
+    async def send(
+        self, at: TopicPartition, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]]
+    ) -> None:
+        """Write one record of others, as it once came. Raises RetryableError."""
+        ...
+
+
 def back_to_its_topic(entry: DeadLetter) -> Output:
     """Return a dead letter's payload as a new block of the topic that it came from. Raises InvalidMessage."""
     return Output(*entry.original, entry.record.value or b"")
+
+
+async def send_back(entry: DeadLetter, connection: Connection, writer: LogWriter) -> None:
+    """Send a dead letter back to its topic in a log outside the database. Raises InvalidMessage and RetryableError.
+
+    A block of ours passes through the log table, which gives it its sequence. A record of others goes past the
+    database: its payload may show people in the open.
+    """
+    if is_foreign(entry.original.topic):
+        await writer.send(entry.original, entry.original_key, entry.record.value or b"", entry.original_headers)
+        return
+    async with connection.transaction():
+        await append_outputs(connection, DLQ_SOURCE, [back_to_its_topic(entry)])
+    await _publish_replayed(entry.original, connection, writer)
+
+
+async def _publish_replayed(at: TopicPartition, connection: Connection, writer: LogWriter) -> None:
+    """Publish the blocks that replays appended, an earlier replay's leftovers first, and delete them after it."""
+    async with connection.transaction():
+        await connection.execute(_QUERIES["replay_lock"])
+        found = await connection.fetch(_QUERIES["replayed"], *at, DLQ_SOURCE)
+        rows = [Row(row["seq"], row["at"], row["block"], decode_headers(row["headers"])) for row in found]
+        if rows:
+            await writer.publish(DLQ_SOURCE, at, rows)
+            await connection.execute(_QUERIES["forget_replayed"], *at, DLQ_SOURCE, rows[-1].seq)

@@ -113,7 +113,7 @@ def partitions_of(topic: str, installation: int) -> int:
 
 
 def retention_of(topic: str, default: timedelta) -> timedelta | None:
-    """Return how long the embedded log keeps a block that all have read; None = for ever."""
+    """Return how long a log inside the database keeps a block that all have read; None = for ever."""
     kafka = int(config_of(topic)["retention.ms"])
     if is_dead_letter_topic(topic):
         return timedelta(milliseconds=kafka)
@@ -132,7 +132,7 @@ def topic_settings(installation: int, log: str) -> Iterator[TopicSetting]:
 
 
 def config_of(topic: str) -> dict[str, str]:
-    """Return the configuration that a topic should have on Kafka."""
+    """Return the configuration that a topic should have in a log outside the database, in Kafka's words."""
     if not is_dead_letter_topic(topic):
         return {**TOPIC[topic].kafka, **_ALWAYS}
     spec = TOPIC[original_of(topic)[0]]

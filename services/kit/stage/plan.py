@@ -46,8 +46,8 @@ class Plan:
 def plan_batch(reads: Iterable[Read], cursors: Mapping[TopicPartition, Cursor], *, offsets: bool) -> Plan:
     """Decide about records in the order that they were read.
 
-    `offsets`: positions are Kafka's offsets, else they count the blocks taken. A record of a topic partition
-    without cursor is left alone, and so is everything of a partition after a gap in it.
+    `offsets`: positions are offsets of the log (`eventlog/port.py`), else they count the blocks taken. A record of a
+    topic partition without cursor is left alone, and so is everything of a partition after a gap in it.
     """
     plan = Plan()
     after: dict[TopicPartition, Cursor] = {}

@@ -3,14 +3,21 @@
 import asyncio
 import os
 import random
+from functools import partial
+
+import pytest
 
 from services.kit.config import LOGS
+from services.kit.errors import LogPositionError
 from services.kit.eventlog import Cursor, Output, Row, TopicPartition
-from tests.conftest import TESTED_LOGS
-from tests.integration.eventlog.bench import Bench, Reader
+from tests.conftest import EACH_LOG, TESTED_LOGS
+from tests.integration.eventlog.bench import Bench, Reader, until_it_works
 
 FIRST = TopicPartition("heraut.members.accepted.v1", 0)
 SECOND = TopicPartition("heraut.members.accepted.v1", 1)
+on_logs_outside_the_database = pytest.mark.parametrize(
+    "log_settings", [log for log in EACH_LOG if LOGS[str(log.values[0])]], indirect=True
+)
 
 
 def test_every_log_is_held_to_these_promises() -> None:
@@ -298,6 +305,42 @@ async def test_progress_may_be_noted_at_any_time(bench: Bench) -> None:
     await log.note_progress(reading.cursors)
 
     assert [record.value for record in await reading.take(1)] == [b"b"]
+
+
+@on_logs_outside_the_database
+async def test_a_position_past_the_end_is_refused(bench: Bench) -> None:
+    """The position behind the last record is its offset + 1; what lies further is of another log, or was lost."""
+    await bench.write(FIRST, b"a", b"b")
+    log = bench.open()
+    reading = Reader(log)
+    await reading.start({FIRST: Cursor()})
+    _, last = await reading.take(2)
+
+    await reading.start({FIRST: Cursor(last.offset + 1, {"intake": 2})})
+    with pytest.raises(LogPositionError):
+        await until_it_works(lambda: log.assign({FIRST: Cursor(last.offset + 2, {"intake": 2})}))
+
+
+@on_logs_outside_the_database
+async def test_several_publish_to_one_partition_at_a_time(bench: Bench) -> None:
+    """Processes that publish side by side neither tear nor overwrite each other's blocks."""
+    written = {source: [Row(n, n, os.urandom(10_000)) for n in range(1, 61)] for source in ("intake", "dlq")}
+
+    async def publish(source: str, rows: list[Row]) -> None:
+        log = bench.open(source)
+        for first in range(0, len(rows), 4):
+            await until_it_works(partial(log.publish, source, FIRST, rows[first : first + 4]))
+
+    async with asyncio.TaskGroup() as tasks:
+        for source, rows in written.items():
+            tasks.create_task(publish(source, rows))
+    reading = Reader(bench.open())
+    await reading.start({FIRST: Cursor()})
+    taken = await reading.take(120)
+
+    assert written == {
+        source: [Row(r.seq, r.at, r.value or b"") for r in taken if r.source == source] for source in written
+    }
 
 
 async def _locked(bench: Bench) -> None:

@@ -29,11 +29,11 @@ async def test_a_log_that_is_ready_says_where_it_is(installation: Installation) 
 
 
 async def test_topics_that_are_missing_are_made(installation: Installation) -> None:
-    """What was deleted is missed by the check, and made anew; a log without servers has nothing to miss."""
+    """What was deleted is missed by the check, and made anew; a log in the database has nothing to miss."""
     before = set(await installation.topics())
     await installation.delete_topics()
     await _gone(installation)
-    if installation.has_servers:
+    if installation.outside_database:
         with pytest.raises(ConfigError, match="topics are missing"):
             await installation.check()
 

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from services.cli.__main__ import heraut
+from services.kit.config import LOGS
 
 REGISTERED = ["cohort", "demo", "dlq", "doctor", "incident", "ledger", "migrate", "serve", "topics", "up"]
 SUBCOMMANDS = {
@@ -68,7 +69,7 @@ def test_every_bad_setting_is_a_line(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert [
         "heraut: HERAUT_TYPO is not a setting of Heraut",
-        "heraut: HERAUT_LOG: must be one of postgres, kafka",
+        f"heraut: HERAUT_LOG: must be one of {', '.join(LOGS)}",
     ] == result.output.splitlines()
 
 

@@ -1,12 +1,14 @@
 """Settings are strict, and every fault is told at once."""
 
+import dataclasses
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from services.kit.config import ServiceConfig, duration, load, setting
+from services.core.environment import ENVIRONMENT
+from services.kit.config import LOGS, ServiceConfig, duration, load, setting
 from services.kit.errors import ConfigError
 
 
@@ -47,18 +49,23 @@ def test_every_fault_is_named_and_no_value_repeated() -> None:
     assert "secret-word" not in str(caught.value)
 
 
-def test_kafka_needs_its_address() -> None:
-    """A log that cannot be reached is found out at the start."""
-    with pytest.raises(ConfigError, match="BOOTSTRAP_SERVERS is needed"):
-        load(ServiceConfig, {"HERAUT_LOG": "kafka"})
+@pytest.mark.parametrize(("word", "env"), [(word, env) for word, env in LOGS.items() if env])
+def test_the_setting_of_every_log_is_read(word: str, env: str) -> None:
+    """A row of LOGS names a setting that exists, so that leaving it out is a fault with words."""
+    fields = {field.metadata.get("env") for field in dataclasses.fields(ServiceConfig)}
+
+    assert env in fields, f"config.LOGS wants {env} for {word}: add a field of ServiceConfig that reads it"
+    assert env in ENVIRONMENT, f"config.LOGS wants {env} for {word}: add it to ENVIRONMENT in core/environment.py"
+    with pytest.raises(ConfigError, match=f"{env} is needed with HERAUT_LOG={word}"):
+        load(ServiceConfig, {"HERAUT_LOG": word})
 
 
-@pytest.mark.parametrize(("log", "servers"), [("postgres", None), ("kafka", "b:9092")])
-def test_servers_are_those_of_the_log_that_is_chosen(log: str, servers: str | None) -> None:
-    """Servers of another log may be set as well, and mean nothing then."""
+@pytest.mark.parametrize(("log", "place"), [("postgres", None), ("kafka", "b:9092")])
+def test_the_place_is_that_of_the_log_that_is_chosen(log: str, place: str | None) -> None:
+    """The place of another log may be set as well, and means nothing then."""
     config = load(ServiceConfig, {"HERAUT_LOG": log, "HERAUT_KAFKA_BOOTSTRAP_SERVERS": "b:9092"})
 
-    assert servers == config.log_servers
+    assert place == config.log_place
 
 
 def test_secrets_come_from_files(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ __all__ = ["EmbeddedInstallation"]
 class EmbeddedInstallation:
     """The log table of a database: the migrations make it, so there are no servers and no topics to make."""
 
-    has_servers = False
+    outside_database = False
 
     def open(self, stage: str, pool: Pool) -> EmbeddedLog:
         """Open the log of one stage of one process, in the database of `pool`."""

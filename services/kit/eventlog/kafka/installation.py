@@ -16,7 +16,7 @@ __all__ = ["KafkaInstallation"]
 class KafkaInstallation:
     """The brokers of one configuration."""
 
-    has_servers = True
+    outside_database = True
 
     def __init__(self, config: ServiceConfig) -> None:
         self._kafka = KafkaSettings.from_config(config)

@@ -1,27 +1,22 @@
 """Dead letters on Kafka."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from services.kit.eventlog.dead_letters import DeadLetter
-from services.kit.eventlog.headers import decode_headers
 from services.kit.eventlog.kafka.admin import kafka_topics
 from services.kit.eventlog.kafka.client import Closing, KafkaSettings, connected_admin, passing_faults, started
 from services.kit.eventlog.kafka.reader import between, new_consumer
 from services.kit.eventlog.kafka.writer import KafkaWriter
-from services.kit.eventlog.outbox import append_outputs
-from services.kit.eventlog.port import Row, TopicPartition
-from services.kit.eventlog.replay import back_to_its_topic
-from services.kit.eventlog.topics import DLQ_SOURCE, is_dead_letter_topic, is_foreign
-from services.kit.postgres import Connection, Queries
+from services.kit.eventlog.port import TopicPartition
+from services.kit.eventlog.replay import send_back
+from services.kit.eventlog.topics import is_dead_letter_topic
+from services.kit.postgres import Connection
 
 __all__ = ["KafkaDeadLetters"]
-
-_QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 
 
 class KafkaDeadLetters:
@@ -54,13 +49,7 @@ class KafkaDeadLetters:
         entry = await self.entry(at, offset)
         if entry is None:
             return False
-        if is_foreign(entry.original.topic):
-            record = entry.record
-            await self._writer.send(entry.original, entry.original_key, record.value or b"", entry.original_headers)
-            return True
-        async with self._connection.transaction():
-            await append_outputs(self._connection, DLQ_SOURCE, [back_to_its_topic(entry)])
-        await self._publish(entry.original)
+        await send_back(entry, self._connection, self._writer)
         return True
 
     async def purge(self, at: TopicPartition, through: int) -> None:
@@ -76,16 +65,6 @@ class KafkaDeadLetters:
             self._closing.add(self._consumer)
             self._consumer = None
         await self._closing.wait()
-
-    async def _publish(self, at: TopicPartition) -> None:
-        """Publish the blocks that replays appended, an earlier replay's leftovers first, and delete them after it."""
-        async with self._connection.transaction():
-            await self._connection.execute(_QUERIES["replay_lock"])
-            found = await self._connection.fetch(_QUERIES["replayed"], *at, DLQ_SOURCE)
-            rows = [Row(row["seq"], row["at"], row["block"], decode_headers(row["headers"])) for row in found]
-            if rows:
-                await self._writer.publish(DLQ_SOURCE, at, rows)
-                await self._connection.execute(_QUERIES["forget_replayed"], *at, DLQ_SOURCE, rows[-1].seq)
 
     async def _extents(self, topic: str | None) -> dict[TopicPartition, tuple[int, int]]:
         """Return first and end offset of every partition of one dead-letter topic or of all."""

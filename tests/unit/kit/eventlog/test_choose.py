@@ -10,8 +10,8 @@ from services.kit.postgres import Pool
 
 
 def _config(word: str) -> ServiceConfig:
-    servers = LOGS[word]
-    return load(ServiceConfig, {"HERAUT_LOG": word, **({servers: "127.0.0.1:1"} if servers else {})})
+    setting = LOGS[word]
+    return load(ServiceConfig, {"HERAUT_LOG": word, **({setting: "127.0.0.1:1"} if setting else {})})
 
 
 def test_every_word_has_its_adapter() -> None:
@@ -20,21 +20,21 @@ def test_every_word_has_its_adapter() -> None:
 
 
 @pytest.mark.parametrize("word", LOGS)
-async def test_a_log_with_servers_lies_outside_the_database(word: str) -> None:
+async def test_a_log_with_a_setting_lies_outside_the_database(word: str) -> None:
     """Settings, installation and log agree on where the blocks lie."""
     config = _config(word)
     installation = installation_of(config)
     log = installation.open("routing", cast("Pool", None))
 
     assert [LOGS[word] is not None] * 3 == [
-        config.log_servers is not None,
-        installation.has_servers,
+        config.log_place is not None,
+        installation.outside_database,
         log.outside_database,
     ]
     await log.close()
 
 
-async def test_a_log_without_servers_has_no_topics_to_make_or_delete() -> None:
+async def test_a_log_in_the_database_has_no_topics_to_make_or_delete() -> None:
     """The embedded log is there with its database."""
     log = installation_of(_config("postgres"))
     await log.delete_topics()
