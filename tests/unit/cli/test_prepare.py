@@ -51,6 +51,6 @@ def test_without_a_provider_its_address_is_one_of_nobody(tmp_path: Path) -> None
     """Every channel's service starts without a provider, and what goes that way waits."""
     environ = {"HERAUT_SMTP_URL": "smtp://mail.example"}
 
-    assert missing_providers(environ) == ["HERAUT_PORTAL_URL"]
+    assert ["HERAUT_PORTAL_URL"] == missing_providers(environ)
     made = service_environ(read_settings(tmp_path), environ, None)
-    assert (made["HERAUT_SMTP_URL"], made["HERAUT_PORTAL_URL"]) == ("smtp://mail.example", "http://127.0.0.1:9")
+    assert ("smtp://mail.example", "http://127.0.0.1:9") == (made["HERAUT_SMTP_URL"], made["HERAUT_PORTAL_URL"])
