@@ -114,7 +114,7 @@ class Fleet:
 
     @property
     def records(self) -> Path:
-        """The folder of the records of mail server and portal."""
+        """The folder of the stand-ins' records."""
         return self.folder / "providers"
 
     @property
@@ -199,8 +199,8 @@ class Fleet:
         async with asyncio.timeout(_READY_SECONDS):
             while not ready.exists():
                 await asyncio.sleep(_LOOK_EVERY)
-        addresses = orjson.loads(ready.read_bytes())
-        return {"HERAUT_SMTP_URL": addresses["smtp"], "HERAUT_PORTAL_URL": addresses["portal"]}
+        addresses: dict[str, str] = orjson.loads(ready.read_bytes())  # by the settings that name them
+        return addresses
 
     async def _start_broker(self) -> dict[str, str]:
         if self.log != "kafka":

@@ -13,6 +13,7 @@ from pathlib import Path
 from services.cli.console import Fault
 from services.cli.target import SERVICE_NAMES, TOKEN_FILE
 from services.core.rooms import ROOMS
+from services.dispatch.channels import PROVIDER_ADDRESSES
 from services.kit.config import ServiceConfig
 from services.kit.eventlog import installation_of
 from services.kit.files import write_atomically
@@ -33,9 +34,9 @@ __all__ = [
 ]
 
 _LOCK_FILE = "heraut.lock"
-# Nobody listens at port 9 (RFC 863's discard): while no provider is set, the notices for its channel stay in flight.
-# A default that might be somebody's real mail server would send notices that nobody meant to send yet.
-_NOBODY = {"HERAUT_SMTP_URL": "smtp://127.0.0.1:9", "HERAUT_PORTAL_URL": "http://127.0.0.1:9"}
+# While no provider is set, nobody listens and the notices for its channel stay in flight. A default that might be
+# somebody's real mail server would send notices that nobody meant to send yet.
+_NOBODY = {address.setting: address.of_nobody for address in PROVIDER_ADDRESSES}
 
 
 @contextlib.contextmanager

@@ -9,20 +9,25 @@ from typing import Any
 
 import orjson
 
-__all__ = ["EMAIL_FILE", "PORTAL_FILE", "ProviderRecords", "read_provider_records"]
+from services.core.channel import Channel
 
-EMAIL_FILE = "email.ndjson"
-PORTAL_FILE = "portal.ndjson"
+__all__ = ["ProviderRecords", "read_provider_records", "record_file"]
 
 # Seconds of records that a power cut may lose. The stand-ins are for trying out; to sync each message would cost more
 # than to take it.
 _SYNC_EVERY = 0.5
 
 
+def record_file(folder: Path, channel: Channel) -> Path:
+    """Return the file in which the stand-in of a channel keeps its records."""
+    return folder / f"{channel.label}.ndjson"
+
+
 class ProviderRecords:
     """A file that records are appended to. A record survives the end of the process, and after a sync a power cut."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self._unsynced = False
 

@@ -81,7 +81,7 @@ async def open_stack(wish: StackWish, run_id: str) -> AsyncIterator[Stack]:
         environ = await _environ(wish, data, servers, cleanup)
         records = data / "providers" / run_id
         standins = await _start(_standins(data, records), wish, cleanup)
-        environ |= {"HERAUT_SMTP_URL": standins.addresses["smtp"], "HERAUT_PORTAL_URL": standins.addresses["portal"]}
+        environ |= standins.addresses  # by the settings that name them
         up = await _start(_up(data, environ), wish, cleanup)
         stops = [f"kill {up.pid}", f"kill {standins.pid}"]
         if servers:

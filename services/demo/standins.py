@@ -1,6 +1,6 @@
-"""Stand-ins for the providers, to try Heraut out: a mail server and a portal that record what they took.
+"""Stand-ins for the providers, to try Heraut out: a mail server, a portal and the like that record what they took.
 
-    python -m services.demo.standins --records DIR [--host H] [--smtp-port N] [--portal-port N] [--ready-file F]
+    python -m services.demo.standins --records DIR [--host H] [--smtp-port N, and so for each] [--ready-file F]
 
 They behave as real ones do: the portal takes each Idempotency-Key once and does not know closed accounts, and the mail
 server refuses mailboxes that are gone. The check reads their records.
@@ -9,20 +9,25 @@ server refuses mailboxes that are gone. The check reads their records.
 import argparse
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 import orjson
 import uvloop
 from aiohttp import web
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from services.demo.made_up.people import CLOSED_PORTAL, DEAD_MAILBOX
-from services.demo.provider_records import EMAIL_FILE, PORTAL_FILE, ProviderRecords, read_provider_records
+from services.core.channel import Channel
+from services.demo.made_up.channels import CONTACTS
+from services.demo.provider_records import ProviderRecords, read_provider_records, record_file
 from services.kit.files import write_atomically
 from services.kit.process import configure_logs, serve_http, stop_on_signals
 
-__all__ = ["MailHandler", "main", "portal_app"]
+__all__ = ["STANDINS", "MailHandler", "StandIn", "main", "portal_app"]
 
 
 class MailHandler:
@@ -35,7 +40,7 @@ class MailHandler:
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         """Refuse a mailbox that is gone with a permanent error; take any other."""
-        if address.startswith(DEAD_MAILBOX):
+        if CONTACTS[Channel.EMAIL].refuses(address):
             return "550 5.1.1 no such mailbox"
         envelope.rcpt_tos.append(address)
         return "250 OK"
@@ -57,7 +62,7 @@ def portal_app(records: ProviderRecords, seen: set[str]) -> web.Application:
         if not key:
             return web.Response(status=400)
         message = orjson.loads(await request.read())
-        if str(message.get("recipient", "")).startswith(CLOSED_PORTAL):
+        if CONTACTS[Channel.PORTAL].refuses(str(message.get("recipient", ""))):
             return web.Response(status=404)
         if key in seen:
             return web.Response(status=409)
@@ -74,28 +79,63 @@ def _now() -> int:
     return time.time_ns() // 1_000_000
 
 
-async def _serve(arguments: argparse.Namespace) -> None:
-    arguments.records.mkdir(parents=True, exist_ok=True)
-    stop = asyncio.Event()
-    stop_on_signals(stop)
-    mail, portal = (ProviderRecords(arguments.records / name) for name in (EMAIL_FILE, PORTAL_FILE))
-    seen = {record["key"] for record in read_provider_records(arguments.records / PORTAL_FILE)}
-    handler = MailHandler(mail)
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _smtp(handler), arguments.host, arguments.smtp_port)
-    async with server, serve_http(portal_app(portal, seen), arguments.host, arguments.portal_port) as portal_url:
+@asynccontextmanager
+async def _mail_server(records: ProviderRecords, host: str, port: int) -> AsyncIterator[str]:
+    handler = MailHandler(records)
+    server = await asyncio.get_running_loop().create_server(lambda: _smtp(handler), host, port)
+    async with server:
         host, port = server.sockets[0].getsockname()[:2]
-        _tell({"smtp": f"smtp://{host}:{port}", "portal": portal_url}, arguments.ready_file)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(mail.sync_regularly(stop))
-            group.create_task(portal.sync_regularly(stop))
-    mail.close()
-    portal.close()
+        yield f"smtp://{host}:{port}"
 
 
 def _smtp(handler: MailHandler) -> SMTP:
     # No limit on the size of a message. Without a host name the library would look one up, which may take seconds.
     return SMTP(handler, hostname="standins", enable_SMTPUTF8=True, data_size_limit=None, timeout=300)
+
+
+def _portal(records: ProviderRecords, host: str, port: int) -> AbstractAsyncContextManager[str]:
+    seen = {record["key"] for record in read_provider_records(records.path)}
+    return serve_http(portal_app(records, seen), host, port)
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """The stand-in of one channel's provider.
+
+    `setting` is the setting of Heraut for its address. `serve` listens at a host and a port, and gives the address.
+    """
+
+    name: str
+    setting: str
+    serve: Callable[[ProviderRecords, str, int], AbstractAsyncContextManager[str]]
+
+
+STANDINS: Final[Mapping[Channel, StandIn]] = MappingProxyType(
+    {
+        Channel.EMAIL: StandIn("smtp", "HERAUT_SMTP_URL", _mail_server),
+        Channel.PORTAL: StandIn("portal", "HERAUT_PORTAL_URL", _portal),
+    }
+)
+
+
+async def _serve(arguments: argparse.Namespace) -> None:
+    """Run all stand-ins until SIGTERM. Their addresses are told by the settings of Heraut that name them."""
+    arguments.records.mkdir(parents=True, exist_ok=True)
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    addresses: dict[str, str] = {}
+    kept: list[ProviderRecords] = []
+    async with AsyncExitStack() as running:
+        for channel, one in STANDINS.items():
+            records = ProviderRecords(record_file(arguments.records, channel))
+            running.callback(records.close)
+            kept.append(records)
+            serving = one.serve(records, arguments.host, getattr(arguments, f"{one.name}_port"))
+            addresses[one.setting] = await running.enter_async_context(serving)
+        _tell(addresses, arguments.ready_file)
+        async with asyncio.TaskGroup() as group:
+            for records in kept:
+                group.create_task(records.sync_regularly(stop))
 
 
 def _tell(addresses: dict[str, str], ready_file: Path | None) -> None:
@@ -107,11 +147,11 @@ def _tell(addresses: dict[str, str], ready_file: Path | None) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run both stand-ins until SIGTERM."""
+    """Run all stand-ins until SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m services.demo.standins")
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--smtp-port", type=int, default=0, help="0 = any free port")
-    parser.add_argument("--portal-port", type=int, default=0, help="0 = any free port")
+    for one in STANDINS.values():
+        parser.add_argument(f"--{one.name}-port", type=int, default=0, help="0 = any free port")
     parser.add_argument("--records", type=Path, required=True, help="folder of the record files")
     parser.add_argument("--ready-file", type=Path, help="where to write the addresses listened at")
     configure_logs("standins", "warning")

@@ -3,16 +3,54 @@
 It loads no adapter: settings can be read and checked without the library of any provider.
 """
 
+import dataclasses
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from services.kit.config import ServiceConfig, duration, one_of, setting
 
-__all__ = ["Config", "EmailConfig", "LetterConfig", "PortalConfig", "SmtpAddress", "smtp_address"]
+__all__ = [
+    "Config",
+    "EmailConfig",
+    "LetterConfig",
+    "PortalConfig",
+    "ProviderAddress",
+    "SmtpAddress",
+    "provider_addresses",
+    "smtp_address",
+]
 
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+_SMTP_PORTS: Final[Mapping[str, int]] = MappingProxyType({"smtp": 25, "smtps": 465})
+_HTTP_PORTS: Final[Mapping[str, int]] = MappingProxyType({"http": 80, "https": 443})
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderAddress:
+    """What can be known of a required setting that holds the address of a channel's provider.
+
+    `provider` is the word by which people know what is there. `ports` are the schemes that the address may have, each
+    with the port that is meant where the address names none.
+    """
+
+    setting: str
+    provider: str
+    ports: Mapping[str, int]
+
+    @property
+    def of_nobody(self) -> str:
+        """An address where nobody listens: port 9 of this machine (RFC 863's discard)."""
+        return f"{next(iter(self.ports))}://127.0.0.1:9"
+
+
+def _address(env: str, parse: Callable[[str], Any] = str, *, provider: str, ports: Mapping[str, int]) -> Any:
+    """Declare a required setting with the address of a channel's provider."""
+    return setting(env, parse, about=ProviderAddress(env, provider, ports))
 
 
 class SmtpAddress:
@@ -20,11 +58,11 @@ class SmtpAddress:
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+        if parts.scheme not in _SMTP_PORTS or not parts.hostname:
             raise ValueError("must be smtp://[user:password@]host[:port] or smtps://...")
         self.host = parts.hostname
         self.tls = parts.scheme == "smtps"
-        self.port = parts.port or (465 if self.tls else 25)
+        self.port = parts.port or _SMTP_PORTS[parts.scheme]
         self.user = unquote(parts.username) if parts.username else None
         self.password = unquote(parts.password) if parts.password else None
 
@@ -60,11 +98,17 @@ class LetterConfig(Config):
 class EmailConfig(Config):
     """What dispatch-email needs to know."""
 
-    smtp_url: SmtpAddress = setting("HERAUT_SMTP_URL", smtp_address)
+    smtp_url: SmtpAddress = _address("HERAUT_SMTP_URL", smtp_address, provider="mail server", ports=_SMTP_PORTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortalConfig(Config):
     """What dispatch-portal needs to know."""
 
-    portal_url: str = setting("HERAUT_PORTAL_URL")
+    portal_url: str = _address("HERAUT_PORTAL_URL", provider="portal", ports=_HTTP_PORTS)
+
+
+def provider_addresses(config: type[Config]) -> tuple[ProviderAddress, ...]:
+    """Return what is known of the addresses that a channel's settings must name."""
+    about = (field.metadata.get("about") for field in dataclasses.fields(config))
+    return tuple(one for one in about if isinstance(one, ProviderAddress))

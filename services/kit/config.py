@@ -25,13 +25,15 @@ DEFAULT_LOG = "postgres"
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def setting(env: str, parse: Callable[[str], Any] = str, *, default: Any = dataclasses.MISSING) -> Any:
+def setting(
+    env: str, parse: Callable[[str], Any] = str, *, default: Any = dataclasses.MISSING, about: object = None
+) -> Any:
     """Declare a field that is read from the variable `env`, or from the file named by `<env>_FILE`.
 
     `parse` turns the text into the value and raises ValueError saying what it should be. Without a
-    `default` the variable is required.
+    `default` the variable is required. `about` is what a room tells others of the setting; `load` ignores it.
     """
-    return dataclasses.field(default=default, metadata={"env": env, "parse": parse}, kw_only=True)
+    return dataclasses.field(default=default, metadata={"env": env, "parse": parse, "about": about}, kw_only=True)
 
 
 def one_of(*words: str) -> Callable[[str], str]:

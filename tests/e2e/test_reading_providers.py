@@ -18,7 +18,7 @@ from services.demo.checking.providers import emails, portal_messages
 from services.demo.made_up.expectation import Expectation
 from services.demo.made_up.incident import made_up_incident
 from services.demo.made_up.people import Person, make_people
-from services.demo.provider_records import EMAIL_FILE, PORTAL_FILE, ProviderRecords
+from services.demo.provider_records import ProviderRecords
 from services.dispatch.channels.email_message import Letterbox
 from services.dispatch.channels.letter import PrintFolder
 from services.dispatch.domain import Contact, Round, Work
@@ -88,12 +88,12 @@ def test_mail_is_read_as_its_receivers_would(tmp_path: Path) -> None:
     for person in expectation.people:
         person.email = person.email or f"somebody{person.number}@example.org"
     work = _work(expectation, _incident())
-    records, letterbox = ProviderRecords(tmp_path / EMAIL_FILE), Letterbox()
+    records, letterbox = ProviderRecords(tmp_path / "email.ndjson"), Letterbox()
     for row, contact in enumerate(work.contacts):
         mail = letterbox.mail(work.incident, work.round.notices, row, contact, NOW)
         assert mail
         records.append({"at": 1, "recipient": mail.recipient, "message": mail.body.decode()})
-    verdict = check(expectation, list(emails(tmp_path, AddressBook(expectation.people))))
+    verdict = check(expectation, list(emails(records.path, AddressBook(expectation.people))))
 
     assert ([], 60, True) == (verdict.examples, verdict.told, verdict.holds)
 
@@ -104,7 +104,7 @@ def test_portal_messages_are_read_as_their_receivers_would(tmp_path: Path) -> No
     for person in expectation.people:
         person.portal_id = person.portal_id or f"mp-{person.number:08d}"
     work = _work(expectation, _incident())
-    records, texts = ProviderRecords(tmp_path / PORTAL_FILE), PlainTexts()
+    records, texts = ProviderRecords(tmp_path / "portal.ndjson"), PlainTexts()
     for row, contact in enumerate(work.contacts):
         notices = work.round.notices
         wording = texts.wording(work.incident, notices, row)
@@ -113,6 +113,6 @@ def test_portal_messages_are_read_as_their_receivers_would(tmp_path: Path) -> No
         records.append(
             {"at": 1, "key": reference, "recipient": contact.portal_id, "reference": reference, "body": body}
         )
-    verdict = check(expectation, list(portal_messages(tmp_path, AddressBook(expectation.people))))
+    verdict = check(expectation, list(portal_messages(records.path, AddressBook(expectation.people))))
 
     assert ([], 60, True) == (verdict.examples, verdict.told, verdict.holds)

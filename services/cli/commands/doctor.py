@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ from services.cli.options import data_option, json_option
 from services.cli.prepare import database_for_now
 from services.cli.target import read_settings
 from services.core.rooms import ROOMS
+from services.dispatch.channels import PROVIDER_ADDRESSES
+from services.dispatch.config import ProviderAddress
 from services.kit.config import ServiceConfig
 from services.kit.errors import HerautError
 from services.kit.eventlog import installation_of
@@ -65,8 +68,7 @@ async def _examine(settings: ServiceConfig) -> list[Finding]:
         "event log": _event_log,
         "keys": _keys,
         "print folder": _print_folder,
-        "mail server": _mail_server,
-        "portal": _portal,
+        **{address.provider: partial(_provider_answers, address) for address in PROVIDER_ADDRESSES},
     }
     return [await _finding(name, look, settings) for name, look in checks.items()]
 
@@ -139,16 +141,9 @@ def _deepest_there(folder: Path) -> Path:
     return next(parent for parent in (folder, *folder.resolve().parents) if parent.exists())
 
 
-async def _mail_server(_: ServiceConfig) -> str:
-    return await _answers("HERAUT_SMTP_URL", {"smtp": 25, "smtps": 465})
-
-
-async def _portal(_: ServiceConfig) -> str:
-    return await _answers("HERAUT_PORTAL_URL", {"http": 80, "https": 443})
-
-
-async def _answers(name: str, ports: dict[str, int]) -> str:
-    """Return the address in a variable once a connection to it was opened; nothing is sent. Raises Fault."""
+async def _provider_answers(about: ProviderAddress, _settings: ServiceConfig) -> str:
+    """Return the provider's address once a connection to it was opened; nothing is sent. Raises Fault."""
+    name, ports = about.setting, about.ports
     address = _setting(name)
     if not address:
         return f"{name} is not set"

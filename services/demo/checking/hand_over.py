@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from services.core.channel import Channel
 from services.demo.checking.reading import Told, address_block
+from services.demo.made_up.channels import CONTACTS
 from services.demo.made_up.people import Person
 
 __all__ = ["AddressBook", "HandOver"]
@@ -26,18 +28,20 @@ class HandOver:
 
 
 class AddressBook:
-    """Finds made-up people by their e-mail address, portal account, or name and postal address."""
+    """Finds made-up people by what a channel reaches them by, or by name and postal address."""
 
     def __init__(self, people: Iterable[Person]) -> None:
-        self.by_email: dict[str, int] = {}
-        self.by_portal: dict[str, int] = {}
+        self._by_contact: dict[Channel, dict[str, int]] = {channel: {} for channel in CONTACTS}
         self.by_address: dict[tuple[str, str, str], int] = {}
         for person in people:
-            if person.email:
-                self.by_email[person.email.lower()] = person.number
-            if person.portal_id:
-                self.by_portal[person.portal_id] = person.number
+            for channel, contact in CONTACTS.items():
+                if value := contact.of(person):
+                    self._by_contact[channel][contact.spelling(value)] = person.number
             self.by_address[address_block(person)] = person.number
+
+    def reached_by(self, channel: Channel, value: str) -> int | None:
+        """Return the person whom a channel reaches by this value, None for nobody."""
+        return self._by_contact[channel].get(CONTACTS[channel].spelling(value))
 
     def at_address(self, lines: Sequence[str]) -> int | None:
         """Return the person whose name, street and place are three lines in a row here; None for nobody or several."""

@@ -11,11 +11,13 @@ from typing import Any, Self
 
 import orjson
 
+from services.demo.made_up.channels import CONTACT_COLUMNS
+
 __all__ = ["COLUMNS", "FORMS", "CohortFile", "Form", "Record"]
 
 COLUMNS = (
     "memberRef", "bsn", "personKey", "initials", "givenName", "prefix", "familyName", "birthDate", "street",
-    "houseNumber", "houseLetter", "houseNumberAddition", "postcode", "city", "country", "email", "portalId",
+    "houseNumber", "houseLetter", "houseNumberAddition", "postcode", "city", "country", *CONTACT_COLUMNS,
     "language", "dataCategories", "certainty", "deceased", "secretAddress", "notAtAddress",
 )  # fmt: skip
 

@@ -11,6 +11,7 @@ from enum import Enum, auto
 from pathlib import Path
 
 from services.core.facts import Facts
+from services.demo.made_up.channels import CONTACT_COLUMNS, contact_cells
 from services.demo.made_up.cohort_file import Record
 from services.demo.made_up.expectation import Expectation
 from services.demo.made_up.incident import CODES
@@ -127,7 +128,7 @@ class _Plan:
         """Send a record whose channels all refuse the notice, or that has no channel at all."""
         wave = self._rng.choice(self._waves)
         wave.add(wave.record(person, facts))
-        refused = bool(person.portal_id or person.email)
+        refused = any(contact_cells(person).values())
         self._expectation.exhausted += refused
         self._expectation.held += not refused
 
@@ -152,7 +153,7 @@ class _Plan:
         """Add a person to a wave; sometimes with a poorer record, on two lines, or under a second reference."""
         record = wave.record(person, facts)
         if poorer and person.has_letter and self._rng.random() < _POORER_RECORD:
-            record["email"] = record["portalId"] = ""
+            record |= dict.fromkeys(CONTACT_COLUMNS, "")
         wave.add(record, times=2 if self._rng.random() < _REPEATED_LINE else 1)
         if self._rng.random() < _TWICE_IN_WAVE:
             wave.add(wave.record(person, facts, "b"))
@@ -198,5 +199,5 @@ class _Plan:
 
 
 def _unreachable(record: Record) -> Record:
-    nothing = ("street", "houseNumber", "houseLetter", "houseNumberAddition", "postcode", "city", "email", "portalId")
-    return record | dict.fromkeys(nothing, "")
+    address = ("street", "houseNumber", "houseLetter", "houseNumberAddition", "postcode", "city")
+    return record | dict.fromkeys((*address, *CONTACT_COLUMNS), "")

@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from services.core.channel import CHANNELS, TO_THE_ADDRESS
+
 __all__ = ["CATEGORIES", "CODES", "made_up_incident"]
 
 # Code, label and advice of each category: (code, label nl, label en, advice nl, advice en). No label stands in any
@@ -19,6 +21,9 @@ CATEGORIES = (
 )  # fmt: skip
 
 CODES = tuple(category[0] for category in CATEGORIES)
+
+# The channels that need paper and postage come last: they are for those whom no other reaches.
+_CHANNELS = tuple(channel.label for channel in sorted(CHANNELS, key=lambda channel: channel & TO_THE_ADDRESS))
 
 _CONTENT = {
     "nature": (
@@ -58,7 +63,7 @@ def made_up_incident(now: datetime) -> dict[str, Any]:
             "website": "https://deproef.example.org/datalek",
         },
         "languages": ["nl", "en"],
-        "channels": ["portal", "email", "letter"],
+        "channels": list(_CHANNELS),
         "compromisedChannels": [],
         "dataCategories": [_category(*category) for category in CATEGORIES],
         "content": {block: {"nl": dutch, "en": english} for block, (dutch, english) in _CONTENT.items()},

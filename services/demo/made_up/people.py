@@ -6,13 +6,13 @@ check sees a mix-up between two people.
 
 import hashlib
 import random
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from services.demo.made_up import names
+from services.demo.made_up.channels import CONTACTS, Contacts, Who, make_contacts
 
-__all__ = ["CLOSED_PORTAL", "DEAD_MAILBOX", "Person", "bsns", "make_people"]
+__all__ = ["Person", "bsns", "make_people"]
 
 # The two letters of a postcode: without F, I, O, Q, U and Y, as in the Netherlands, and never SA, SD or SS.
 _LETTERS = "ABCDEGHJKLMNPRSTVWXZ"
@@ -28,20 +28,11 @@ _FOREIGN = 0.004
 _SECRET = 0.01
 _NOT_AT_ADDRESS = 0.005
 
-# Of all people 35 % are told by portal, 35 % by e-mail (0.54 of the rest) and 30 % by letter.
-_HAS_PORTAL = 0.355
-_HAS_EMAIL = 0.545
-_HAS_EMAIL_BESIDE_PORTAL = 0.7
-_REFUSED = 0.004  # portal accounts that are closed, mailboxes that are gone
-
-CLOSED_PORTAL = "closed-"  # the portal stand-in refuses these accounts
-DEAD_MAILBOX = "gone."  # the mail stand-in refuses these mailboxes
-
 _LANGUAGES = (*["nl"] * 90, *["en"] * 7, "nl-NL", "en-GB", "de")  # the incident does not offer `de`
 
 
 @dataclass(slots=True)
-class Person:
+class Person(Contacts):
     """One made-up person, with the fields of a member record. An empty text means that the person has none."""
 
     number: int
@@ -59,8 +50,6 @@ class Person:
     postcode: str
     city: str
     country: str
-    email: str
-    portal_id: str
     language: str
     secret_address: bool
     not_at_address: bool
@@ -73,9 +62,7 @@ class Person:
     @property
     def can_be_told(self) -> bool:
         """Return whether some channel takes a notice to this person."""
-        portal = bool(self.portal_id) and not self.portal_id.startswith(CLOSED_PORTAL)
-        email = bool(self.email) and not self.email.startswith(DEAD_MAILBOX)
-        return portal or email or self.has_letter
+        return self.has_letter or any(contact.reaches(self) for contact in CONTACTS.values())
 
 
 def bsns(rng: random.Random) -> Iterator[str]:
@@ -159,10 +146,10 @@ def _person(
         person_key, bsn = hashlib.sha256(f"shared key {bsn}".encode()).hexdigest(), ""
     elif kind < _PERSON_KEY + _NO_BSN:
         bsn = ""
-    portal, email = _addresses(rng, number, given, family)
+    contacts = make_contacts(rng, Who(number, given, family))
     return Person(
         number, bsn, person_key, initials, given, prefix, family, birth_date, "", "", "", "", "", "", "NL",
-        email, portal, rng.choice(_LANGUAGES), rng.random() < _SECRET, rng.random() < _NOT_AT_ADDRESS,
+        rng.choice(_LANGUAGES), rng.random() < _SECRET, rng.random() < _NOT_AT_ADDRESS, **contacts,
     )  # fmt: skip
 
 
@@ -175,25 +162,6 @@ def _given_names(rng: random.Random, family: str, taken: set[tuple[str, str]]) -
         if not {(family, initials), (family, given), (family, born)} & taken:
             taken |= {(family, initials), (family, given), (family, born)}
             return given, initials, born
-
-
-def _addresses(rng: random.Random, number: int, given: str, family: str) -> tuple[str, str]:
-    """Return portal account and e-mail address; each may be empty."""
-    portal = f"mp-{number:08d}" if rng.random() < _HAS_PORTAL else ""
-    if portal and rng.random() < _REFUSED:
-        portal = CLOSED_PORTAL + portal
-    if rng.random() >= (_HAS_EMAIL_BESIDE_PORTAL if portal else _HAS_EMAIL):
-        return portal, ""
-    tag = "+post" if rng.random() < 0.03 else ""
-    local = f"{_ascii(given)}.{_ascii(family)}{number}{tag}"
-    if rng.random() < _REFUSED:
-        local = DEAD_MAILBOX + local
-    return portal, f"{local}@{rng.choice(names.DOMAINS)}"
-
-
-def _ascii(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text.lower()).encode("ascii", "ignore").decode()
-    return "".join(letter for letter in plain if letter.isalnum()) or "x"
 
 
 def _move_abroad(rng: random.Random, person: Person) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from services.core.facts import Facts
+from services.demo.made_up.channels import contact_cells
 from services.demo.made_up.cohort_file import FORMS, CohortFile, Form, Record
 from services.demo.made_up.incident import CODES
 from services.demo.made_up.people import Person
@@ -54,7 +55,7 @@ class WaveWriter:
             "familyName": person.family_name, "birthDate": person.birth_date, "street": person.street,
             "houseNumber": person.house_number, "houseLetter": person.house_letter,
             "houseNumberAddition": person.house_number_addition, "postcode": person.postcode, "city": person.city,
-            "country": person.country, "email": person.email, "portalId": person.portal_id,
+            "country": person.country, **contact_cells(person),
             "language": person.language, "dataCategories": tuple(CODES[at] for at in facts.categories()),
             "certainty": "" if facts.confirmed else "possible", "deceased": False,
             "secretAddress": person.secret_address, "notAtAddress": person.not_at_address,

@@ -11,10 +11,17 @@ from typing import Final, Protocol, TypeVar, cast
 
 from services.core.channel import Channel
 from services.core.clock import Clock
-from services.dispatch.config import Config, EmailConfig, LetterConfig, PortalConfig
+from services.dispatch.config import (
+    Config,
+    EmailConfig,
+    LetterConfig,
+    PortalConfig,
+    ProviderAddress,
+    provider_addresses,
+)
 from services.dispatch.provider import Provider
 
-__all__ = ["ADAPTERS", "Adapter", "AdapterModule", "open_provider"]
+__all__ = ["ADAPTERS", "PROVIDER_ADDRESSES", "Adapter", "AdapterModule", "open_provider"]
 
 C_contra = TypeVar("C_contra", bound=Config, contravariant=True)
 
@@ -45,6 +52,11 @@ ADAPTERS: Final[Mapping[Channel, Adapter]] = MappingProxyType(
         Channel.EMAIL: Adapter(EmailConfig, "email"),
         Channel.PORTAL: Adapter(PortalConfig, "portal"),
     }
+)
+
+# The addresses that all channels together must be given.
+PROVIDER_ADDRESSES: Final[tuple[ProviderAddress, ...]] = tuple(
+    address for adapter in ADAPTERS.values() for address in provider_addresses(adapter.config)
 )
 
 

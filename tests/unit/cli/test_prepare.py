@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.cli.console import Fault
-from services.cli.prepare import ensure_token, locked, service_environ
+from services.cli.prepare import ensure_token, locked, missing_providers, service_environ
 from services.cli.target import find_target, read_settings
 
 
@@ -45,3 +45,12 @@ def test_services_do_not_get_the_operators_own_token(tmp_path: Path) -> None:
 
     assert "HERAUT_TOKEN" not in environ
     assert environ["HERAUT_AUTH_TOKEN_FILE"] == str(tmp_path / "operator.token")
+
+
+def test_without_a_provider_its_address_is_one_of_nobody(tmp_path: Path) -> None:
+    """Every channel's service starts without a provider, and what goes that way waits."""
+    environ = {"HERAUT_SMTP_URL": "smtp://mail.example"}
+
+    assert ["HERAUT_PORTAL_URL"] == missing_providers(environ)
+    made = service_environ(read_settings(tmp_path), environ, None)
+    assert ("smtp://mail.example", "http://127.0.0.1:9") == (made["HERAUT_SMTP_URL"], made["HERAUT_PORTAL_URL"])

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from aiosmtpd.smtp import Envelope
 
-from services.demo.made_up.people import DEAD_MAILBOX
+from services.core.channel import Channel
+from services.demo.made_up.channels import CONTACTS
 from services.demo.provider_records import ProviderRecords, read_provider_records
 from services.demo.standins import MailHandler
 
@@ -26,6 +27,7 @@ async def test_a_mailbox_that_is_gone_is_refused_for_good(tmp_path: Path) -> Non
     """A permanent refusal sends the notice to the next channel."""
     handler = MailHandler(ProviderRecords(tmp_path / "email.ndjson"))
     envelope = Envelope()
-    answer = await handler.handle_RCPT(None, None, envelope, f"{DEAD_MAILBOX}x@example.org", [])  # type: ignore[arg-type]
+    gone = f"{CONTACTS[Channel.EMAIL].refused}x@example.org"
+    answer = await handler.handle_RCPT(None, None, envelope, gone, [])  # type: ignore[arg-type]
 
     assert ("550", []) == (answer[:3], envelope.rcpt_tos)

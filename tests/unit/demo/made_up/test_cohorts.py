@@ -8,16 +8,23 @@ from pathlib import Path
 import orjson
 import pytest
 
+from services.demo.made_up.cohort_file import COLUMNS
 from services.demo.made_up.cohorts import make_waves
 from services.demo.made_up.expectation import Expectation
 from services.demo.made_up.people import make_people
 from services.demo.made_up.wave import Wave
+from services.intake.records.fields import FIELD_NAMES
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Wave], Expectation]:
     """Three waves with supplements."""
     return make_waves(make_people(3000, seed=5), 3, 5, tmp_path_factory.mktemp("waves"), supplements=True)
+
+
+def test_a_cohort_file_has_every_field() -> None:
+    """Sources send all that a member record may have; nobody made up lives in somebody else's care."""
+    assert {"careOf"} == set(FIELD_NAMES) ^ set(COLUMNS)
 
 
 def _lines(path: Path) -> list[str]:

@@ -5,7 +5,9 @@ from itertools import islice
 
 from stdnum.nl import bsn
 
+from services.core.channel import CHANNELS, Channel
 from services.demo.checking.reading import address_block
+from services.demo.made_up.channels import CONTACTS
 from services.demo.made_up.people import Person, bsns, make_people
 
 PEOPLE = make_people(4000, seed=7)
@@ -36,21 +38,27 @@ def test_some_bsns_begin_with_zero() -> None:
 
 def test_everybody_can_be_told_from_the_others_by_any_address() -> None:
     """No two people share an e-mail address, a portal account, or a name at an address."""
-    emails = [person.email for person in PEOPLE if person.email]
-    portals = [person.portal_id for person in PEOPLE if person.portal_id]
-    addresses = [address_block(person) for person in PEOPLE]
-
-    assert [len(emails), len(portals), len(addresses)] == [len({*emails}), len({*portals}), len({*addresses})]
+    assert len(PEOPLE) == len({address_block(person) for person in PEOPLE})
+    for contact in CONTACTS.values():
+        values = [contact.spelling(value) for person in PEOPLE if (value := contact.of(person))]
+        assert len(values) == len(set(values))
 
 
 def test_every_channel_gets_a_share() -> None:
-    """About 35 % of the people are told by portal, 35 % by e-mail and 30 % by letter."""
-    shares = {"portal": 0, "email": 0, "letter": 0}
+    """About 35 % of the people are told by portal, 35 % by e-mail and 30 % by letter: no channel goes untried."""
+    shares = dict.fromkeys(CHANNELS, 0)
     for person in PEOPLE:
         shares[_first_channel(person)] += 1
 
-    assert {name: 0.25 < count / len(PEOPLE) < 0.42 for name, count in shares.items()} == dict.fromkeys(shares, True)
+    assert [channel.label for channel in CHANNELS if not 0.25 < shares[channel] / len(PEOPLE) < 0.42] == []
 
 
-def _first_channel(person: Person) -> str:
-    return "portal" if person.portal_id else "email" if person.email else "letter"
+def _first_channel(person: Person) -> Channel:
+    return next((channel for channel, contact in CONTACTS.items() if contact.of(person)), Channel.LETTER)
+
+
+def test_providers_refuse_some_contacts() -> None:
+    """Each kind of contact has values that its provider refuses, and few of them."""
+    for contact in CONTACTS.values():
+        values = [value for person in PEOPLE if (value := contact.of(person))]
+        assert 0 < sum(map(contact.refuses, values)) / len(values) < 0.01

@@ -1,16 +1,26 @@
 """The table of channels: each has an adapter that implements the seam, and loads no library but its own."""
 
+import dataclasses
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import pytest
 
 from services.core.channel import Channel
-from services.dispatch.channels import ADAPTERS, AdapterModule, email, letter, open_provider, portal
-from services.dispatch.config import Config, EmailConfig, LetterConfig, PortalConfig, SmtpAddress
+from services.dispatch.channels import (
+    ADAPTERS,
+    PROVIDER_ADDRESSES,
+    AdapterModule,
+    email,
+    letter,
+    open_provider,
+    portal,
+)
+from services.dispatch.config import Config, EmailConfig, LetterConfig, PortalConfig, SmtpAddress, provider_addresses
 from services.kit.clock import SystemClock
 from services.kit.config import load
 
@@ -24,9 +34,12 @@ MODULES: Final[Mapping[Channel, AdapterModule[Any]]] = {
     Channel.EMAIL: EMAIL,
     Channel.PORTAL: PORTAL,
 }
-ENVIRONMENT = {
-    "HERAUT_SMTP_URL": "smtp://mail.example",
-    "HERAUT_PORTAL_URL": "http://portal.example",
+ENVIRONMENT = {address.setting: address.of_nobody for address in PROVIDER_ADDRESSES}
+# The libraries that each channel's adapter loads.
+LOADED_BY_CHANNEL: Final[Mapping[Channel, set[str]]] = {
+    Channel.LETTER: {"typst"},
+    Channel.EMAIL: {"aiosmtplib"},
+    Channel.PORTAL: {"aiohttp"},
 }
 # Libraries that take time and memory to load, and that only their own part of the service needs.
 LIBRARIES = frozenset({"aiohttp", "aiokafka", "aiosmtplib", "asyncpg", "cryptography", "typst"})
@@ -35,6 +48,12 @@ LIBRARIES = frozenset({"aiohttp", "aiokafka", "aiosmtplib", "asyncpg", "cryptogr
 def _config(channel: Channel, folder: Path) -> Config:
     environ = ENVIRONMENT | {"HERAUT_DATA_DIR": str(folder), "HERAUT_DATABASE_URL": "postgresql://nobody@db.example/x"}
     return load(ADAPTERS[channel].config, environ)
+
+
+def _required(channel: Channel) -> set[str]:
+    """Return the variables without which the channel's service does not start."""
+    settings = [field for field in dataclasses.fields(ADAPTERS[channel].config) if "env" in field.metadata]
+    return {field.metadata["env"] for field in settings if field.default is dataclasses.MISSING}
 
 
 def _loaded_by(module: str) -> set[str]:
@@ -69,19 +88,25 @@ def test_settings_of_another_channel_open_nothing(tmp_path: Path) -> None:
         open_provider(Channel.LETTER, _config(Channel.PORTAL, tmp_path), SystemClock())
 
 
-@pytest.mark.parametrize(
-    ("module", "libraries"),
-    [
-        ("services.dispatch.config", set()),
-        ("services.dispatch.channels", set()),
-        ("services.dispatch.channels.email", {"aiosmtplib"}),
-        ("services.dispatch.channels.portal", {"aiohttp"}),
-        ("services.dispatch.channels.letter", {"typst"}),
-    ],
-)
-def test_a_channel_loads_its_own_libraries_alone(module: str, libraries: set[str]) -> None:
-    """No process pays for another channel's library, and settings can be read without any."""
-    assert libraries == _loaded_by(module)
+@pytest.mark.parametrize("channel", ADAPTERS, ids=lambda channel: channel.label)
+def test_every_required_setting_of_a_channel_is_an_address(channel: Channel) -> None:
+    """`heraut up` starts without a provider: each setting that it must fill says an address where nobody listens."""
+    addresses = provider_addresses(ADAPTERS[channel].config)
+
+    assert _required(channel) == {address.setting for address in addresses}
+    assert all(urlsplit(address.of_nobody).scheme in address.ports for address in addresses)
+
+
+@pytest.mark.parametrize("module", ["services.dispatch.config", "services.dispatch.channels"])
+def test_settings_load_no_library(module: str) -> None:
+    """Settings can be read and checked without the library of any provider."""
+    assert set() == _loaded_by(module)
+
+
+@pytest.mark.parametrize("channel", ADAPTERS, ids=lambda channel: channel.label)
+def test_a_channel_loads_its_own_libraries_alone(channel: Channel) -> None:
+    """No process pays for another channel's library."""
+    assert LOADED_BY_CHANNEL[channel] == _loaded_by(f"services.dispatch.channels.{ADAPTERS[channel].module}")
 
 
 @pytest.mark.parametrize(
