@@ -10,11 +10,13 @@ import pytest
 import yaml
 from notification.topics import DELIVERIES_ATTEMPTED, DELIVERIES_REFUSED, TOPIC, TOPICS
 
-from services.cli import prepare
-from services.core.channel import MAY_END_UNKNOWN, Channel
+from services.core.channel import MAY_END_UNKNOWN, TO_THE_ADDRESS, Channel
 from services.core.rooms import STAGES
+from services.demo.checking.providers import READERS
+from services.demo.made_up.channels import CONTACTS
+from services.demo.standins import STANDINS
 from services.dispatch.channels import ADAPTERS
-from services.dispatch.config import Config
+from services.dispatch.config import Config, provider_addresses
 from services.dispatch.provider import ProviderClass, Traits
 from services.intake.records.fields import FIELDS
 from services.intake.records.record import Record
@@ -119,31 +121,30 @@ def _required(channel: Channel) -> set[str]:
     return {field.metadata["env"] for field in _settings(channel) if field.default is dataclasses.MISSING}
 
 
-@cache
-def _demo() -> str:
-    """Return the source text of the demo."""
-    return "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "services" / "demo").rglob("*.py")))
+def _people_have_it(channel: Channel) -> bool:
+    """Tell whether the demo makes people up whom the channel reaches; everybody has a postal address."""
+    return channel in CONTACTS or bool(channel & TO_THE_ADDRESS)
 
 
 def _demo_has_a_stand_in(channel: Channel) -> bool:
     """Tell whether the demo gives the channel somewhere to hand over to: a stand-in behind each required setting."""
-    return channel in ADAPTERS and all(f'"{name}"' in _demo() for name in _required(channel))
+    known = {STANDINS[channel].setting} if channel in STANDINS else set()
+    return channel in ADAPTERS and _required(channel) <= known
 
 
 def _demo_reads_it(channel: Channel) -> bool:
-    """Tell whether the demo's check reads what was handed over on the channel."""
-    return f'HandOver("{channel.label}"' in _demo()
+    """Tell whether the demo's check reads what was handed over on the channel; letters lie in the print folder."""
+    return channel in READERS or channel is Channel.LETTER
 
 
-def _up_runs_without_it(channel: Channel) -> bool:
-    """Tell whether `heraut up` has an address where nobody listens, for as long as the channel has no provider."""
-    return channel in ADAPTERS and _required(channel) <= set(prepare._NOBODY)
+def _addresses(channel: Channel) -> set[str]:
+    """Return the settings of which `heraut up` and `heraut doctor` know that they are a provider's address."""
+    return {one.setting for one in provider_addresses(ADAPTERS[channel].config)} if channel in ADAPTERS else set()
 
 
-def _doctor_asks_it(channel: Channel) -> bool:
-    """Tell whether `heraut doctor` looks at where the channel hands over to."""
-    text = (ROOT / "services" / "cli" / "commands" / "doctor.py").read_text(encoding="utf-8")
-    return channel in ADAPTERS and any(f'"{field.metadata["env"]}"' in text for field in _settings(channel))
+def _command_line_knows_its_provider(channel: Channel) -> bool:
+    """Tell whether `heraut up` runs without the channel's provider, and `heraut doctor` looks at it."""
+    return channel in ADAPTERS and _required(channel) == _addresses(channel)
 
 
 PLACES: Mapping[str, Callable[[Channel], bool]] = {
@@ -159,10 +160,10 @@ PLACES: Mapping[str, Callable[[Channel], bool]] = {
     "service in docker-compose.yml": _runs_in_compose,
     "required settings of the service in docker-compose.yml": _compose_has_its_settings,
     "scrape target in deploy/prometheus/prometheus.yml": _is_scraped,
-    "address of nobody in services/cli/prepare.py": _up_runs_without_it,
-    "check in services/cli/commands/doctor.py": _doctor_asks_it,
-    "stand-in in services/demo": _demo_has_a_stand_in,
-    "reader of hand-overs in services/demo": _demo_reads_it,
+    "required settings as addresses (`_address`) in services/dispatch/config.py": _command_line_knows_its_provider,
+    "row in services/demo/made_up/channels.py": _people_have_it,
+    "stand-in in services/demo/standins.py": _demo_has_a_stand_in,
+    "reader of hand-overs in services/demo/checking/providers.py": _demo_reads_it,
 }
 
 
