@@ -7,6 +7,7 @@ import asyncpg
 from notification.topics import DELIVERIES_ATTEMPTED
 from notification.v1.dispatch_pb2 import DeliveriesAttempted
 
+from services.core.channel import MAY_END_UNKNOWN, channel_named
 from services.core.ids import ID_BYTES, format_reference
 from services.core.status import AttemptState
 from services.demo.checking.hand_over import HandOver
@@ -35,7 +36,7 @@ def drop_listed(given: Sequence[HandOver], listed: set[str]) -> tuple[list[HandO
     by_notice = Counter(_key(one) for one in given)
     kept = []
     for one in given:
-        if one.channel == "email" and one.notice in listed and by_notice[_key(one)] > 1:
+        if channel_named(one.channel) & MAY_END_UNKNOWN and one.notice in listed and by_notice[_key(one)] > 1:
             by_notice[_key(one)] -= 1
             continue
         kept.append(one)

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,16 @@ def _demo_has_a_stand_in(channel: Channel) -> bool:
     return channel in ADAPTERS and _required(channel) <= known
 
 
+def _compose_has_its_stand_in(channel: Channel) -> bool:
+    """Tell whether the stack's stand-in listens where the channel's service looks for it, unless told otherwise."""
+    if channel not in STANDINS:
+        return True
+    command = _yaml("docker-compose.yml")["services"]["standins"]["command"]
+    ports = dict(pairwise(command))
+    port = ports.get(f"--{STANDINS[channel].name}-port")
+    return f"standins:{port}" in str(_service(channel).get("environment"))
+
+
 def _demo_reads_it(channel: Channel) -> bool:
     """Tell whether the demo's check reads what was handed over on the channel; letters lie in the print folder."""
     return channel in READERS or channel is Channel.LETTER
@@ -163,6 +174,7 @@ PLACES: Mapping[str, Callable[[Channel], bool]] = {
     "required settings as addresses (`_address`) in services/dispatch/config.py": _command_line_knows_its_provider,
     "row in services/demo/made_up/channels.py": _people_have_it,
     "stand-in in services/demo/standins.py": _demo_has_a_stand_in,
+    "port of its stand-in in docker-compose.yml": _compose_has_its_stand_in,
     "reader of hand-overs in services/demo/checking/providers.py": _demo_reads_it,
 }
 
