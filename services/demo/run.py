@@ -1,4 +1,4 @@
-"""The main job in one go: people are made up, sent in waves, told over three channels, and counted afterwards."""
+"""The main job in one go: people are made up, sent in waves, told over every channel, and counted afterwards."""
 
 import asyncio
 import os

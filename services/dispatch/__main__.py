@@ -1,4 +1,4 @@
-"""`python -m services.dispatch --channel letter|email|portal`."""
+"""`python -m services.dispatch --channel <channel>`."""
 
 import argparse
 import sys

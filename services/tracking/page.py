@@ -28,7 +28,7 @@ _TERMS = (
     _Term("received", "Received", "records that arrived, each counted once", _RECEIVED),
     _Term("rejected", "Rejected", "records that cannot be understood; the source is told why", _RECEIVED),
     _Term("accepted", "Accepted", "records of people who have to be accounted for", _RECEIVED),
-    _Term("notified", "Notified", "a letter, e-mail or portal message about it was handed over", _ACCEPTED),
+    _Term("notified", "Notified", "a notice about it was handed over to a provider", _ACCEPTED),
     _Term("merged", "Merged", "another record of the same person carries the notice", _ACCEPTED),
     _Term("suppressed", "Suppressed", "no notice is due, because the person has died", _ACCEPTED),
     _Term("held", "Held", f"waits: {', '.join(reason.value for reason in HoldReason)}", _ACCEPTED),

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from services.core.channel import CHANNEL_NAMES
 from tests.e2e.heraut_process import heraut_json
 
 # Everybody is told once and their own news; the other figures depend on the seed.
@@ -22,7 +23,7 @@ def test_everybody_is_told_once_on_the_embedded_log(tmp_path: Path) -> None:
 
     assert _figures(result) == HOLDS
     assert (2000, "postgres") == (result["people"], result["log"])
-    assert {"portal", "email", "letter"} == set(result["channels"])
+    assert set(CHANNEL_NAMES.values()) == set(result["channels"])
     assert result["members"] > result["people"] > result["notices"] - 200
     assert sorted(Path(result["printDir"]).glob("*.done"))
 

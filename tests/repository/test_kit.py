@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from services.core.channel import CHANNEL_NAMES
 from services.core.rooms import ROOMS
 
 SERVICES = Path(__file__).parents[2] / "services"
 KIT = SERVICES / "kit"
-NOUNS = re.compile(r"(?<!dead[ -])\b(letter|email|portal|cohort)s?\b", re.IGNORECASE)
+NOUNS = re.compile(rf"(?<!dead[ -])\b({'|'.join(CHANNEL_NAMES.values())}|cohort)s?\b", re.IGNORECASE)
 # The fields of a log line are the field's words.
 SHARED_WORDS = {"log.py"}
 

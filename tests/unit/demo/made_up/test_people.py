@@ -50,7 +50,8 @@ def test_every_channel_gets_a_share() -> None:
     for person in PEOPLE:
         shares[_first_channel(person)] += 1
 
-    assert [channel.label for channel in CHANNELS if not 0.25 < shares[channel] / len(PEOPLE) < 0.42] == []
+    even = len(PEOPLE) / len(CHANNELS)
+    assert {channel.label: told for channel, told in shares.items() if not 0.75 < told / even < 1.26} == {}
 
 
 def _first_channel(person: Person) -> Channel:
