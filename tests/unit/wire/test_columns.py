@@ -75,7 +75,7 @@ def test_cohorts_come_back_the_same(declared: int | None, auto: bool, sealed: bo
 
 @given(st.binary(max_size=60))
 def test_any_bytes_are_read_or_invalid(value: bytes) -> None:
-    """Rubbish on a topic is a dead letter, never a crash."""
+    """A malformed record on a topic is a dead letter, never a crash."""
     for decode in (decode_incidents, decode_totals):
         try:
             decode(value)
