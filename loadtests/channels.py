@@ -21,7 +21,7 @@ from pathlib import Path
 import aiohttp
 import orjson
 
-from loadtests.chaos.fleet import TOKEN, Fleet
+from loadtests.chaos.fleet import Fleet
 from loadtests.processes import cost_between, costs_of, pid_of
 from services.core.channel import CHANNELS, Channel
 from services.core.rooms import dispatch_stage
@@ -61,7 +61,7 @@ async def run(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
     figures: dict[str, object] = {"people": share}
     try:
         await fleet.start()
-        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}) as http:
+        async with aiohttp.ClientSession(headers=fleet.headers) as http:
             url = f"{fleet.urls('intake')[0]}/v1/incidents/{INCIDENT}"
             await _send(http, "PUT", url, orjson.dumps(made_up_incident(datetime.now(UTC))), "application/json")
             for number, channel in enumerate(reversed(CHANNELS)):

@@ -23,7 +23,7 @@ from pathlib import Path
 import aiohttp
 import orjson
 
-from loadtests.chaos.fleet import TOKEN, Fleet
+from loadtests.chaos.fleet import Fleet
 from loadtests.floor import floor
 from loadtests.processes import Cost, cost_between, costs_of, pid_of
 from loadtests.yardstick import yardstick
@@ -92,9 +92,8 @@ async def measure(fleet: Fleet, incident_id: str, paths: list[Path], people: int
     `rate` is in people per second; None = as fast as intake takes them.
     """
     result = Result(people)
-    headers = {"Authorization": f"Bearer {TOKEN}"}
     timeout = aiohttp.ClientTimeout(total=None, sock_read=120)
-    async with aiohttp.ClientSession(fleet.urls("intake")[0], headers=headers, timeout=timeout) as http:
+    async with aiohttp.ClientSession(fleet.urls("intake")[0], headers=fleet.headers, timeout=timeout) as http:
         await _put(http, f"/v1/incidents/{incident_id}", _incident())
         for path in paths:
             await _put(http, _cohort(incident_id, path), {"source": "load", "declaredCount": None, "autoRelease": True})
@@ -170,7 +169,8 @@ def _pids(fleet: Fleet) -> dict[str, int]:
 
 async def _latency(fleet: Fleet) -> dict[str, float]:
     """Return p50 and p99 of the seconds from acceptance to hand-over: upper bounds in dispatch's histogram."""
-    async with aiohttp.ClientSession() as http, http.get(f"{fleet.urls('dispatch-letter')[0]}/metrics") as answer:
+    url = f"{fleet.urls('dispatch-letter')[0]}/metrics"
+    async with aiohttp.ClientSession(headers=fleet.headers) as http, http.get(url) as answer:
         text = await answer.text()
     pattern = r'dispatch_notice_seconds_bucket\{channel="letter",le="([^"]+)"\} ([0-9.e+]+)'
     buckets = [(float(bound), float(count)) for bound, count in re.findall(pattern, text)]

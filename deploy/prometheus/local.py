@@ -3,8 +3,8 @@
 
     deploy/prometheus/local.py [--data DIR] [--port PORT]        until Ctrl-C; prints its address
 
-Reads the addresses from the data directory's services.json. Where Prometheus is missing and we are root, Debian's
-package is installed.
+Reads the addresses from the data directory's services.json, and scrapes with its scrape.token. Where Prometheus is
+missing and we are root, Debian's package is installed.
 """
 
 import argparse
@@ -36,12 +36,14 @@ class PrometheusUnavailable(Exception):  # noqa: N818 - it says what is, not tha
 
 
 @contextmanager
-def prometheus(addresses: Mapping[str, str], folder: Path, *, port: int = 0, interval: str = "1s") -> Iterator[str]:
-    """Run a Prometheus that scrapes these services (name -> base URL); returns its address."""
+def prometheus(
+    addresses: Mapping[str, str], folder: Path, *, token_file: Path, port: int = 0, interval: str = "1s"
+) -> Iterator[str]:
+    """Run a Prometheus that scrapes these services (name -> base URL) with a token; returns its address."""
     program = _program()
     port = port or _free_port()
     config = folder / "prometheus.yml"
-    config.write_text(yaml.safe_dump(_config(addresses, interval)), encoding="utf-8")
+    config.write_text(yaml.safe_dump(_config(addresses, token_file, interval)), encoding="utf-8")
     with (folder / "prometheus.log").open("ab") as log:
         process = subprocess.Popen(
             [
@@ -63,7 +65,7 @@ def prometheus(addresses: Mapping[str, str], folder: Path, *, port: int = 0, int
             process.wait(timeout=20)
 
 
-def _config(addresses: Mapping[str, str], interval: str) -> dict[str, object]:
+def _config(addresses: Mapping[str, str], token_file: Path, interval: str) -> dict[str, object]:
     """Make one job a room, as in the configuration for containers."""
     jobs: dict[str, list[str]] = {}
     for service, url in addresses.items():
@@ -71,7 +73,12 @@ def _config(addresses: Mapping[str, str], interval: str) -> dict[str, object]:
     return {
         "global": {"scrape_interval": interval},
         "scrape_configs": [
-            {"job_name": job, "static_configs": [{"targets": targets}]} for job, targets in jobs.items()
+            {
+                "job_name": job,
+                "authorization": {"credentials_file": str(token_file.resolve())},
+                "static_configs": [{"targets": targets}],
+            }
+            for job, targets in jobs.items()
         ],
     }
 
@@ -120,7 +127,12 @@ def main() -> int:
     try:
         with (
             tempfile.TemporaryDirectory(prefix="heraut-prometheus-") as folder,
-            prometheus(json.loads(services.read_text()), Path(folder), port=arguments.port) as url,
+            prometheus(
+                json.loads(services.read_text()),
+                Path(folder),
+                token_file=arguments.data / "scrape.token",
+                port=arguments.port,
+            ) as url,
         ):
             print(url, flush=True)
             signal.sigwait({signal.SIGINT, signal.SIGTERM})

@@ -99,7 +99,8 @@ async def _work(fleet: Fleet, waves: list[Wave], arguments: argparse.Namespace, 
         with_broker=arguments.log == "kafka",
     )  # fmt: skip
     span = max((fault.at for fault in faults), default=0.0)
-    sources = Sources(fleet.urls("intake"), Acknowledgements(fleet.folder / "acknowledged.ndjson"), seconds=span * 0.6)
+    acknowledged = Acknowledgements(fleet.folder / "acknowledged.ndjson")
+    sources = Sources(fleet.urls("intake"), fleet.headers, acknowledged, seconds=span * 0.6)
     await sources.put(f"/v1/incidents/{INCIDENT}", made_up_incident(datetime.now(UTC)))
     async with asyncio.TaskGroup() as group:
         group.create_task(_break(fleet, faults, report))

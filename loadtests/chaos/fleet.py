@@ -14,6 +14,7 @@ import orjson
 
 from deploy.kafka import broker
 from services.cli.supervisor import argv_of
+from services.core.access import Principal, Role
 from services.core.rooms import STAGES
 from services.demo.stack import without_settings
 from services.kit.eventlog.kafka.admin import ensure_topics
@@ -21,12 +22,12 @@ from services.kit.eventlog.kafka.client import KafkaSettings
 from services.kit.postgres.embedded import EmbeddedPostgres
 from services.kit.postgres.migrations import migrate
 from services.kit.process.children import start_child, stop_child
+from services.kit.testing import make_principals
 from services.kit.vault.keys import KeyRing
 
 __all__ = ["REPLICAS", "Fleet"]
 
 REPLICAS = 2
-TOKEN = "chaos"  # noqa: S105 - the fleet runs for minutes on the loopback address
 PARTITIONS = 8
 # Seconds from the start of a process to its first answer, on two cores that fourteen processes share.
 _READY_SECONDS = 60.0
@@ -103,6 +104,7 @@ class Fleet:
     replicas: int = REPLICAS
     processes: dict[str, Replica] = field(default_factory=dict)
     database_url: str = ""
+    headers: dict[str, str] = field(default_factory=dict)  # by which the fleet's operator is known
     _standins: asyncio.subprocess.Process | None = None
     _broker_port: int = 0
     _keepers: list["asyncio.Task[None]"] = field(default_factory=list)
@@ -132,6 +134,9 @@ class Fleet:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o755)
         KeyRing.create(self.folder / "keys.json")
+        operator = Principal("operator", frozenset({Role.OPERATOR}))
+        tokens = make_principals(self.folder / "principals.json", operator)
+        self.headers = {"Authorization": f"Bearer {tokens['operator']}"}
         self.database_url = await self.postgres.ensure_running()
         await migrate(self.database_url)
         environ = self._environ() | await self._start_standins() | await self._start_broker()
@@ -184,7 +189,6 @@ class Fleet:
             "HERAUT_HTTP_HOST": "127.0.0.1",
             "HERAUT_HTTP_PORT": "0",
             "HERAUT_PARTITIONS": str(PARTITIONS),
-            "HERAUT_AUTH_TOKEN": TOKEN,
             "HERAUT_PRINT_DIR": str(self.print_dir),
             "HERAUT_LETTER_FORMAT": "ndjson",
             **self.settings,

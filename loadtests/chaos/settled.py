@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import orjson
 
-from loadtests.chaos.fleet import TOKEN, Fleet
+from loadtests.chaos.fleet import Fleet
 from services.demo.made_up.expectation import Expectation
 
 __all__ = ["Ledger", "settle"]
@@ -52,8 +52,7 @@ async def settle(fleet: Fleet, incident_id: str, received: int, patience: float)
     ledger = Ledger({"totals": {"received": -1}, "balanced": False})
     moved = time.monotonic()
     urls = itertools.cycle(fleet.urls("tracking"))
-    headers = {"Authorization": f"Bearer {TOKEN}"}
-    async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=10)) as http:
+    async with aiohttp.ClientSession(headers=fleet.headers, timeout=aiohttp.ClientTimeout(total=10)) as http:
         while time.monotonic() - moved < patience:
             answer = await _ask(http, f"{next(urls)}/v1/incidents/{incident_id}/ledger")
             if answer is not None and answer.document != ledger.document:

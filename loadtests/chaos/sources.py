@@ -6,21 +6,19 @@ They write each acknowledgement to a file of their own and sync it.
 import asyncio
 import itertools
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import orjson
 
-from loadtests.chaos.fleet import TOKEN
 from services.cli.upload import CohortUpload
 from services.demo.made_up.wave import Wave
 
 __all__ = ["Acknowledgements", "Sources"]
 
 _RETRY_AFTER = 0.3
-_HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 
 
 class Acknowledgements:
@@ -39,8 +37,11 @@ class Acknowledgements:
 class Sources:
     """Clients of intake's replicas. A request that fails goes to the next replica, until one takes it."""
 
-    def __init__(self, urls: Sequence[str], acknowledged: Acknowledgements, *, seconds: float) -> None:
+    def __init__(
+        self, urls: Sequence[str], headers: Mapping[str, str], acknowledged: Acknowledgements, *, seconds: float
+    ) -> None:
         self._urls = itertools.cycle(urls)
+        self._headers = headers
         self._acknowledged = acknowledged
         self._seconds = seconds  # over which an upload is spread
         self.tries = 0
@@ -68,7 +69,7 @@ class Sources:
     async def _until_taken(self, method: str, path: str, body: Any, headers: dict[str, str]) -> dict[str, Any]:
         # An upload is slow on purpose, so a request as a whole has no limit; a server that sends nothing has one.
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=2, sock_read=30)
-        async with aiohttp.ClientSession(headers=_HEADERS, timeout=timeout) as http:
+        async with aiohttp.ClientSession(headers=self._headers, timeout=timeout) as http:
             while True:
                 self.tries += 1
                 answer = await self._try(http, method, next(self._urls) + path, body(), headers)

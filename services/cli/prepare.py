@@ -4,20 +4,23 @@ import asyncio
 import contextlib
 import fcntl
 import os
-import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from services.cli.console import Fault
-from services.cli.target import SERVICE_NAMES, TOKEN_FILE
+from services.cli.target import SCRAPE_TOKEN_FILE, SERVICE_NAMES, TOKEN_FILE
+from services.core.access import Principal, Role
 from services.core.rooms import ROOMS
 from services.dispatch.channels import PROVIDER_ADDRESSES
 from services.kit.config import ServiceConfig
 from services.kit.eventlog import installation_of
 from services.kit.files import write_atomically
 from services.kit.postgres import EmbeddedPostgres, MigrationReport, migrate
+from services.kit.principals import Account, changing, issue_token, token_id_of
 from services.kit.vault import KeyRing
 
 __all__ = [
@@ -25,7 +28,7 @@ __all__ = [
     "database_for_now",
     "embedded_database",
     "ensure_keys",
-    "ensure_token",
+    "ensure_principals",
     "locked",
     "make_topics",
     "missing_providers",
@@ -34,6 +37,8 @@ __all__ = [
 ]
 
 _LOCK_FILE = "heraut.lock"
+# Longer than an incident takes; a token that was copied somewhere and forgotten ends some day.
+_LIFETIME = timedelta(days=365)
 # While no provider is set, nobody listens and the notices for its channel stay in flight. A default that might be
 # somebody's real mail server would send notices that nobody meant to send yet.
 _NOBODY = {address.setting: address.of_nobody for address in PROVIDER_ADDRESSES}
@@ -85,12 +90,35 @@ def ensure_keys(settings: ServiceConfig) -> None:
     KeyRing.create(path)
 
 
-def ensure_token(settings: ServiceConfig) -> None:
-    """Make the operator's token of the data directory, unless it is there or HERAUT_AUTH_TOKEN is set."""
-    path = settings.data_dir / TOKEN_FILE
-    if settings.auth_token or path.exists():
+def ensure_principals(settings: ServiceConfig) -> None:
+    """Make an operator and a scraper, with their tokens in the data directory, where the principals file is missing.
+
+    Tokens of theirs that end soon are made anew; whom somebody revoked is not made again. Raises Fault where
+    HERAUT_PRINCIPALS_FILE names a file that does not exist.
+    """
+    path = settings.principals_path
+    if settings.principals_file:
+        if not path.exists():
+            raise Fault(f"HERAUT_PRINCIPALS_FILE: {path} does not exist", 2)
         return
-    write_atomically(path, secrets.token_urlsafe(32), mode=0o600)
+    new = not path.exists()
+    with changing(path) as change:
+        for role, file in ((Role.OPERATOR, TOKEN_FILE), (Role.SCRAPE, SCRAPE_TOKEN_FILE)):
+            account = Account(Principal(role.value, frozenset({role}))) if new else change.accounts.named(role.value)
+            if account and _ends_soon(account, settings.data_dir / file):
+                token, stored = issue_token(datetime.now(UTC), _LIFETIME)
+                change.accounts = change.accounts.with_account(replace(account, tokens=(stored,)))
+                write_atomically(settings.data_dir / file, token, mode=0o600)
+
+
+def _ends_soon(account: Account, file: Path) -> bool:
+    """Tell whether the token in a file has to be made anew: it ends soon, or there is none at all."""
+    try:
+        token_id = token_id_of(file.read_text(encoding="utf-8").strip())
+    except FileNotFoundError:
+        return not account.tokens
+    soon = datetime.now(UTC) + _LIFETIME / 4
+    return any(token.token_id == token_id and token.expires_at < soon for token in account.tokens)
 
 
 def service_environ(settings: ServiceConfig, environ: Mapping[str, str], database: str | None) -> dict[str, str]:
@@ -101,11 +129,10 @@ def service_environ(settings: ServiceConfig, environ: Mapping[str, str], databas
         "HERAUT_HTTP_HOST": settings.http_host,
         "HERAUT_PRINT_DIR": environ.get("HERAUT_PRINT_DIR") or str(data / "print"),
         "HERAUT_KEYS_FILE": str(settings.key_ring_path.resolve()),
+        "HERAUT_PRINCIPALS_FILE": str(settings.principals_path.resolve()),
         "PYTHONUNBUFFERED": "1",
     }
     made |= {name: _NOBODY[name] for name in missing_providers(environ)}
-    if not settings.auth_token:
-        made["HERAUT_AUTH_TOKEN_FILE"] = str(data / TOKEN_FILE)
     if database:
         made["HERAUT_DATABASE_URL"] = database
     # HERAUT_TOKEN is the token of the person at the command line: services do not need it.

@@ -1,21 +1,35 @@
 """The target of a command: the settings it runs with, the services' addresses, and the token they are called with."""
 
 import os
+import secrets
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
 
 from services.cli.console import Fault
+from services.core.access import PERMITTED, Act, Caller
 from services.core.rooms import DISPATCH_STAGES
 from services.kit.config import ServiceConfig, load
 from services.kit.errors import ConfigError
+from services.kit.principals import load_accounts
 
-__all__ = ["SERVICES_FILE", "SERVICE_NAMES", "TOKEN_FILE", "Target", "find_target", "read_settings"]
+__all__ = [
+    "SCRAPE_TOKEN_FILE",
+    "SERVICES_FILE",
+    "SERVICE_NAMES",
+    "TOKEN_FILE",
+    "Target",
+    "find_target",
+    "find_token",
+    "read_settings",
+]
 
 # The order of services.json, and of the ports.
 SERVICE_NAMES = ("intake", "tracking", "deduplication", "routing", *DISPATCH_STAGES)
-# Both are in the data directory.
+# All are in the data directory.
+SCRAPE_TOKEN_FILE = "scrape.token"  # noqa: S105 - a file's name
 TOKEN_FILE = "operator.token"  # noqa: S105 - a file's name
 SERVICES_FILE = "services.json"
 
@@ -54,21 +68,37 @@ def find_target(data: Path) -> Target:
     The addresses are those of services.json where `up` wrote it, else they follow from HERAUT_HTTP_HOST and _PORT.
     """
     settings = read_settings(data)
-    return Target(_token(data, settings), _addresses(data, settings))
+    return Target(find_token(data), _addresses(data, settings))
 
 
-def _token(data: Path, settings: ServiceConfig) -> str | None:
+def find_token(data: Path) -> str | None:
+    """Return the token of whoever runs the command: HERAUT_TOKEN, else the operator's of the data directory.
+
+    Raises Fault where its file cannot be read.
+    """
     given = os.environ.get("HERAUT_TOKEN")
     try:
         if not given and (file := os.environ.get("HERAUT_TOKEN_FILE")):
             given = Path(file).read_text(encoding="utf-8").strip()
-        if given or settings.auth_token:
-            return given or settings.auth_token
-        return (data / TOKEN_FILE).read_text(encoding="utf-8").strip()
+        return given or (data / TOKEN_FILE).read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise Fault(f"cannot read the token: {error.strerror}", 2) from None
+
+
+def permitted_caller(data: Path, act: Act) -> Caller:
+    """Return who runs the command, by their token, for an act that no service does.
+
+    Raises Fault where the token is nobody's, or its principal may not do this.
+    """
+    accounts = load_accounts(read_settings(data).principals_path)
+    account = accounts.of_token(find_token(data) or "", datetime.now(UTC))
+    if account is None:
+        raise Fault("the token is not accepted: set HERAUT_TOKEN, or --data to the directory of `heraut up`", 2)
+    if not account.principal.may(act):
+        raise Fault(f"{account.name} may not do this: {act.value} is for the roles {', '.join(sorted(PERMITTED[act]))}")
+    return Caller(account.principal, secrets.token_hex(8))
 
 
 def _addresses(data: Path, settings: ServiceConfig) -> dict[str, str]:

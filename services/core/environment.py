@@ -21,12 +21,16 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_KAFKA_REPLICATION": "copies of each topic partition that `heraut topics` asks for",
         "HERAUT_DATABASE_URL": "PostgreSQL, logged in as the owner; unset = the embedded server of the data directory",
         **{f"HERAUT_DATABASE_URL_{room.upper()}": f"PostgreSQL, logged in as the role of {room}" for room in ROOMS},
-        "HERAUT_DATA_DIR": "where the embedded database, keys, token, print folder and logs live",
+        "HERAUT_DATA_DIR": "where the embedded database, keys, principals, tokens, print folder and logs live",
         "HERAUT_HTTP_HOST": "address to listen at",
         "HERAUT_HTTP_PORT": "port to listen at; 0 = any free one",
         "HERAUT_PARTITIONS": "partitions of each topic; fixed once topics exist",
         "HERAUT_KEYS_FILE": "the key ring (key-encryption keys and peppers)",
-        "HERAUT_AUTH_TOKEN": "the operator's bearer token",
+        "HERAUT_PRINCIPALS_FILE": "who may do what: names, roles, hashes of tokens; `heraut principal` changes it",
+        "HERAUT_AUTH_AUDIENCE": "what the audience of a JWT must be to be meant for this installation",
+        "HERAUT_AUTH_OIDC_ISSUER": "the identity provider of people (OpenID Connect); unset = tokens alone",
+        "HERAUT_AUTH_OIDC_JWKS_URL": "where its keys are; unset = where its discovery document says",
+        "HERAUT_AUTH_ALGORITHMS": "algorithms of signatures that are taken, comma-separated",
         "HERAUT_TOKEN": "the bearer token that the command line shows to the services",
         "HERAUT_PRINT_DIR": "where print batches are put",
         "HERAUT_LETTER_FORMAT": "pdf, or ndjson for print houses that compose themselves",
@@ -41,7 +45,7 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
 )
 
 _SECRETS = frozenset(
-    {"HERAUT_KAFKA_SASL_PASSWORD", "HERAUT_AUTH_TOKEN", "HERAUT_TOKEN", "HERAUT_SMTP_URL"}
+    {"HERAUT_KAFKA_SASL_PASSWORD", "HERAUT_TOKEN", "HERAUT_SMTP_URL"}
     | {name for name in ENVIRONMENT if name.startswith("HERAUT_DATABASE_URL")}
 )
 

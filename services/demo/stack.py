@@ -86,7 +86,14 @@ async def open_stack(wish: StackWish, run_id: str) -> AsyncIterator[Stack]:
         stops = [f"kill {up.pid}", f"kill {standins.pid}"]
         if servers:
             stops.append(servers.how_to_stop(data / wish.log))
-        yield Stack(data, records, Path(environ["HERAUT_PRINT_DIR"]), up.addresses, _token(data, environ), stops)
+        yield Stack(
+            data,
+            records,
+            Path(environ["HERAUT_PRINT_DIR"]),
+            up.addresses,
+            (data / "operator.token").read_text(encoding="utf-8").strip(),
+            stops,
+        )
         if wish.keep:
             cleanup.pop_all()
 
@@ -204,8 +211,3 @@ def _last_words(log: Path) -> list[str]:
 def without_settings(environ: Mapping[str, str]) -> dict[str, str]:
     """Return an environment without the settings of Heraut."""
     return {name: value for name, value in environ.items() if not name.startswith("HERAUT_")}
-
-
-def _token(data: Path, environ: Mapping[str, str]) -> str:
-    config = load(ServiceConfig, environ)
-    return config.auth_token or (data / "operator.token").read_text(encoding="utf-8").strip()

@@ -2,27 +2,31 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
 from aiohttp import ClientError, web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from services.core.access import Act, Caller
+from services.core.cohort import Cohort
+from services.core.incident import Incident
 from services.intake.context import Context
 from services.intake.control.changes import cohort_json, read_cohort
 from services.intake.control.control import Control
-from services.intake.errors import BadHeaderError, BrokenBodyError, ConflictError, NotFoundError
+from services.intake.errors import BadHeaderError, BrokenBodyError, ConflictError, NotFoundError, NotPermittedError
 from services.intake.members.upload import Format, Report, Upload
 from services.intake.store import Answer
 from services.kit.errors import RetryableError
-from services.kit.process import Problem, json_response
+from services.kit.process import GuardedHandler, Problem, Route, json_response
 from services.wire.incident_document import InvalidDocument
 
 __all__ = ["Api"]
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")  # an Idempotency-Key: signs that every HTTP library passes on unchanged
+_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _IDLE = 60.0  # seconds without a byte after which the sender counts as gone
 # Bodies read at once: each keeps at most two chunks in memory, some tens of megabytes.
 _UPLOADS = 8
@@ -36,7 +40,7 @@ _BROKEN = {
     "unclosed-quote": "a quote is opened and never closed",
 }
 
-_Route = Callable[[web.Request], Coroutine[Any, Any, web.StreamResponse]]
+Known = tuple[Incident, Cohort]
 
 
 class Api:
@@ -46,48 +50,56 @@ class Api:
         self._context, self._control = context, Control(context)
         self._turns = asyncio.Semaphore(_UPLOADS)
 
-    def routes(self) -> list[web.RouteDef]:
-        """Return the routes, to be mounted behind the bearer check."""
+    def routes(self) -> list[Route]:
+        """Return the routes, each with the act that it asks for."""
         return [
-            web.put(_INCIDENT, _answered(self.put_incident)),
-            web.get(_INCIDENT, _answered(self.show_incident)),
-            web.put(_COHORT, _answered(self.put_cohort)),
-            web.get(_COHORT, _answered(self.show_cohort)),
-            web.post(_COHORT + "/members", _answered(self.post_members)),
-            web.post(_COHORT + "/seal", _answered(self.seal)),
-            web.post(_COHORT + "/release", _answered(self.release)),
+            Route("PUT", _INCIDENT, Act.INCIDENT_PUT, _answered(self.put_incident)),
+            Route("GET", _INCIDENT, Act.INCIDENT_SHOWN, _answered(self.show_incident)),
+            Route("GET", _INCIDENT + "/acts", Act.ACTS_SHOWN, _answered(self.show_acts)),
+            Route("PUT", _COHORT, Act.COHORT_PUT, _answered(self.put_cohort)),
+            Route("GET", _COHORT, Act.COHORT_SHOWN, _answered(self.show_cohort)),
+            Route("POST", _COHORT + "/members", Act.MEMBERS_SENT, _answered(self.post_members)),
+            Route("POST", _COHORT + "/seal", Act.COHORT_SEALED, _answered(self.seal)),
+            Route("POST", _COHORT + "/release", Act.COHORT_RELEASED, _answered(self.release)),
         ]
 
-    async def put_incident(self, request: web.Request) -> web.StreamResponse:
+    async def put_incident(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Take an incident document."""
         incident_id = _incident_id(request)
-        put = await self._control.put_incident(incident_id, await _json(request))
+        put = await self._control.put_incident(caller, incident_id, await _json(request))
         body = {"incidentId": incident_id, "version": put.version, "changed": put.changed}
         return json_response(body, 201 if put.created else 200)
 
-    async def show_incident(self, request: web.Request) -> web.StreamResponse:
-        """Return an incident and its cohorts."""
-        return json_response(await self._control.show_incident(_incident_id(request)))
+    async def show_incident(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+        """Return an incident and those of its cohorts that the caller sees."""
+        return json_response(await self._control.show_incident(caller, _incident_id(request)))
 
-    async def put_cohort(self, request: web.Request) -> web.StreamResponse:
+    async def show_acts(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+        """Return who did what to an incident and its cohorts, from the act after `?after=` on."""
+        after = request.query.get("after", "0")
+        if not _NUMBER.fullmatch(after):
+            raise Problem(400, "That is no act", problems=[{"field": "after", "problem": "must be a whole number"}])
+        return json_response(await self._control.show_acts(caller, _incident_id(request), int(after)))
+
+    async def put_cohort(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Open a cohort, or change what its source says of it."""
         ids = _cohort_ids(request)
         wanted, problems = read_cohort(await _json(request))
         if problems:
             raise Problem(400, "The cohort cannot be taken", problems=problems)
-        put = await self._control.put_cohort(*ids, wanted)
-        shown = await self._control.show_cohort(*ids)
+        put = await self._control.put_cohort(caller, *ids, wanted)
+        shown = await self._control.show_cohort(caller, *ids)
         return json_response({**shown, "changed": put.changed}, 201 if put.created else 200)
 
-    async def show_cohort(self, request: web.Request) -> web.StreamResponse:
+    async def show_cohort(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Return a cohort and what was counted of it."""
-        return json_response(await self._control.show_cohort(*_cohort_ids(request)))
+        return json_response(await self._control.show_cohort(caller, *_cohort_ids(request)))
 
-    async def seal(self, request: web.Request) -> web.StreamResponse:
+    async def seal(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Close a cohort for new members."""
-        return json_response(cohort_json(await self._control.seal(*_cohort_ids(request))))
+        return json_response(cohort_json(await self._control.seal(caller, *_cohort_ids(request))))
 
-    async def release(self, request: web.Request) -> web.StreamResponse:
+    async def release(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Let the notices of a whole cohort go."""
         body = await _json(request)
         given = sorted(body) if isinstance(body, dict) else []
@@ -100,26 +112,27 @@ class Api:
             problems.append({"field": "all", "problem": "must be true"})
         if problems:
             raise Problem(400, "The cohort cannot be released like this", problems=problems)
-        return json_response(cohort_json(await self._control.release(*_cohort_ids(request))))
+        return json_response(cohort_json(await self._control.release(caller, *_cohort_ids(request))))
 
-    async def post_members(self, request: web.Request) -> web.StreamResponse:
+    async def post_members(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Take members of a cohort: a body of any length, read as it arrives."""
         ids, body_format = _cohort_ids(request), _format(request)
         key = request.headers.get("Idempotency-Key")
         if key is not None and not _KEY.fullmatch(key):
             raise Problem(400, "The Idempotency-Key must be 1 to 255 visible ASCII characters")
+        known = await self._control.find_cohort(caller, *ids)
         async with self._turns:
             with self._context.metrics.open_uploads.track_inprogress(), self._context.metrics.upload_seconds.time():
                 if key is None:
-                    return _accepted(await self._upload(ids, body_format, _pieces(request)))
-                return await self._upload_once(ids, body_format, request, key)
+                    return _accepted(await self._upload(caller, known, body_format, _pieces(request)))
+                return await self._upload_once(caller, known, body_format, request, key)
 
     async def _upload_once(
-        self, ids: tuple[str, str], body_format: Format, request: web.Request, key: str
+        self, caller: Caller, known: Known, body_format: Format, request: web.Request, key: str
     ) -> web.StreamResponse:
         """Take an upload whose answer is remembered by its key."""
         fingerprints = self._context.hashes.fingerprints
-        named = fingerprints.line("/".join(ids), key.encode())
+        named = fingerprints.line(f"{known[1].incident_id}/{known[1].cohort_id}", key.encode())
         digest = fingerprints.body()
         digest.update(repr(body_format).encode())
 
@@ -130,7 +143,7 @@ class Api:
 
         answer = await self._find_answer(named)
         if answer is None:
-            report = await self._upload(ids, body_format, hashed())
+            report = await self._upload(caller, known, body_format, hashed())
             response = _accepted(report)
             answer = Answer(digest.digest(), response.status, bytes(response.body))  # type: ignore[arg-type]
             async with self._context.pool.acquire() as connection:
@@ -148,8 +161,8 @@ class Api:
         async with self._context.pool.acquire() as connection:
             return await self._context.store.find_answer(connection, key)
 
-    async def _upload(self, ids: tuple[str, str], body_format: Format, body: AsyncIterator[bytes]) -> Report:
-        upload = Upload(*await self._control.find_cohort(*ids), body_format, self._context)
+    async def _upload(self, caller: Caller, known: Known, body_format: Format, body: AsyncIterator[bytes]) -> Report:
+        upload = Upload(*known, body_format, self._context, caller)
         try:
             report = await upload.run(body)
         except BrokenBodyError as error:
@@ -174,14 +187,16 @@ def _accepted(report: Report) -> web.Response:
     return json_response(report.as_json(), 202)
 
 
-def _answered(handler: _Route) -> _Route:
+def _answered(handler: GuardedHandler) -> GuardedHandler:
     """Return the route that turns what the use cases raise into answers."""
 
-    async def route(request: web.Request) -> web.StreamResponse:
+    async def route(request: web.Request, caller: Caller) -> web.StreamResponse:
         try:
-            return await handler(request)
+            return await handler(request, caller)
         except NotFoundError as error:
             raise Problem(404, f"The {error} is not known") from None
+        except NotPermittedError as error:
+            raise Problem(403, "Not permitted", str(error)) from None
         except ConflictError as error:
             raise Problem(409, "That goes against what stands", str(error)) from None
         except InvalidDocument as error:

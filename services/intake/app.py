@@ -3,8 +3,6 @@
 import asyncio
 from pathlib import Path
 
-from notification.topics import COHORT
-
 from services.intake.api import Api
 from services.intake.config import Config
 from services.intake.context import Context
@@ -13,7 +11,7 @@ from services.intake.metrics import IntakeMetrics
 from services.intake.openapi import OPENAPI
 from services.intake.records.identity import Fingerprints, Hashes, Pseudonyms
 from services.intake.store import Store
-from services.kit.process import open_service, web_app
+from services.kit.process import open_service
 from services.kit.stage import StagePolicy
 from services.kit.vault import KeyRing, Vault
 
@@ -39,9 +37,8 @@ async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = Non
             partitions=config.partitions,
             metrics=IntakeMetrics(service.registry),
         )
-        # Not every log has upstream's topic. The stage runs on every log, as it also publishes blocks and tidies up.
+        # Not every log has upstream's topics. The stage runs on every log, as it also publishes blocks and tidies up.
         policy = StagePolicy(max_blocks=EVENTS_AT_ONCE)
-        service.stage((), EventHandler(context), foreign_topics=(COHORT,), policy=policy)
-        routes = Api(context).routes()
-        face = web_app(service.health, service.registry, token=config.auth_token, openapi=OPENAPI, routes=routes)
-        await service.run(stop, ready_file=ready_file, app=face)
+        upstream = tuple(service.principals.accounts.producers)
+        service.stage((), EventHandler(context, service.principals), foreign_topics=upstream, policy=policy)
+        await service.run(stop, ready_file=ready_file, routes=Api(context).routes(), openapi=OPENAPI)

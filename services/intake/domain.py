@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from services.core.access import Act, Caller
+from services.core.cohort import Cohort
 from services.core.ids import partitions_of
 from services.core.notices import BLOCK_ENTRIES, FLAG_RETRACTED
 
@@ -14,6 +16,7 @@ __all__ = [
     "Chunk",
     "Classified",
     "Counts",
+    "DoneAct",
     "Fault",
     "Problem",
     "Rejected",
@@ -29,6 +32,26 @@ class Fault(NamedTuple):
 
     field: str | None
     problem: str
+
+
+class DoneAct(NamedTuple):
+    """Who did what, as it is stored. `version` is what the act made; `upload` is what members carry of it."""
+
+    principal: str
+    act: str
+    incident_id: str
+    cohort_id: str | None
+    version: int | None
+    upload: int | None
+    request_id: str
+
+    @classmethod
+    def of(cls, caller: Caller, act: Act, about: Cohort, *, upload: int | None = None) -> "DoneAct":
+        """Return the act of a caller on a cohort's new version, or on members of it."""
+        version = None if upload is not None else about.version
+        return cls(
+            caller.principal.name, act.value, about.incident_id, about.cohort_id, version, upload, caller.request_id
+        )
 
 
 class Problem(NamedTuple):

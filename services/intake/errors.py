@@ -9,6 +9,7 @@ __all__ = [
     "InvalidEventError",
     "NotFoundError",
     "NotKnownYetError",
+    "NotPermittedError",
 ]
 
 
@@ -38,6 +39,10 @@ class ConflictError(HerautError):
 
 class NotFoundError(HerautError):
     """The incident or cohort is not known: 404."""
+
+
+class NotPermittedError(HerautError):
+    """The caller may not do this to what it names: 403."""
 
 
 class InvalidEventError(InvalidMessage):

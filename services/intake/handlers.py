@@ -3,15 +3,17 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Protocol
 
 from notification.topics import COHORT
 
 from services.intake.context import Context
-from services.intake.errors import ConflictError, InvalidEventError, NotFoundError, NotKnownYetError
+from services.intake.errors import ConflictError, InvalidEventError, NotFoundError, NotKnownYetError, NotPermittedError
 from services.intake.events.batch import EventBatch, scope_of
 from services.intake.events.cloudevents import CohortOpened, Event, read_event
 from services.kit.eventlog import Output, Record
 from services.kit.postgres import Connection
+from services.kit.principals import Accounts
 
 __all__ = ["EVENTS_AT_ONCE", "EventHandler"]
 
@@ -26,11 +28,21 @@ _REMEMBERED = timedelta(days=7)
 _FORGOTTEN_AT_ONCE = 1_000  # rows a tick: some milliseconds
 
 
+class KnownAccounts(Protocol):
+    """Where the accounts are found as they stand now."""
+
+    @property
+    def accounts(self) -> Accounts:
+        """Return the accounts."""
+        ...
+
+
 class EventHandler:
     """The handler of intake's stage."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, principals: KnownAccounts) -> None:
         self._context, self._store, self._clock = context, context.store, context.clock
+        self._principals = principals
         self._first_seen: dict[tuple[int, int], float] = {}  # partition and offset of events that wait
 
     def decode(self, record: Record) -> Event:
@@ -55,11 +67,11 @@ class EventHandler:
 
     async def apply(self, connection: Connection, work: Sequence[Event]) -> Sequence[Output]:
         """Take events, and set aside those that cannot be taken. Events that open a cohort go first."""
-        batch = EventBatch(self._context, connection, self._clock.now())
+        batch = EventBatch(self._context, self._principals.accounts, connection, self._clock.now())
         for event in sorted(work, key=lambda e: not isinstance(e.data, CohortOpened)):
             try:
                 await batch.take(event)
-            except (NotFoundError, ConflictError, InvalidEventError) as error:
+            except (NotFoundError, NotPermittedError, ConflictError, InvalidEventError) as error:
                 batch.set_aside(event, error)
         await batch.flush()
         return batch.outputs

@@ -20,12 +20,13 @@ def _faults(*statuses: int) -> dict[str, Any]:
     words = {
         400: "The request is at fault; all of its faults at once",
         401: "Who asks?",
+        403: "The caller may not do this",
         404: "The incident or cohort is not known",
         409: "It goes against what stands",
         415: "The body is of another kind",
         503: "Not now",
     }
-    return {str(s): _answer(words[s], "Problem", "application/problem+json") for s in (*statuses, 401)}
+    return {str(s): _answer(words[s], "Problem", "application/problem+json") for s in (*statuses, 401, 403)}
 
 
 def _json_body(schema: str) -> dict[str, Any]:
@@ -67,6 +68,14 @@ _PATHS: dict[str, Any] = {
         "get": {
             "summary": "An incident and its cohorts",
             "responses": {"200": _answer("As it stands"), **_faults(404)},
+        },
+    },
+    "/v1/incidents/{incidentId}/acts": {
+        "parameters": _INCIDENT,
+        "get": {
+            "summary": "Who did what to an incident and its cohorts, from the oldest act",
+            "parameters": [{"in": "query", "name": "after", "schema": {"type": "integer", "minimum": 0}}],
+            "responses": {"200": _answer("A page of acts", "Acts"), **_faults(400, 404)},
         },
     },
     "/v1/incidents/{incidentId}/cohorts/{cohortId}": {
@@ -169,7 +178,26 @@ _SCHEMAS: dict[str, Any] = {
     "Problem": {
         "type": "object",
         "required": ["status", "title"],
-        "properties": {"status": _COUNT, "title": _TEXT, "detail": _TEXT},
+        "properties": {"status": _COUNT, "title": _TEXT, "detail": _TEXT, "requestId": _TEXT},
+    },
+    "Acts": {
+        "type": "object",
+        "properties": {
+            "incidentId": _TEXT,
+            "more": _YES_NO | {"description": "Ask again, after the last number"},
+            "acts": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        **dict.fromkeys(("at", "principal", "act", "requestId"), _TEXT),
+                        "number": _COUNT,
+                        "cohortId": _MAYBE_TEXT,
+                        "version": {"type": ["integer", "null"]},
+                    },
+                },
+            },
+        },
     },
 }
 

@@ -26,6 +26,22 @@ from cohorts
 where incident_id = $1
 order by cohort_id;
 
+-- name: record_acts
+-- Note who did what. A chunk of an upload that is tried again notes it once.
+insert into acts (done_at, principal, act, incident_id, cohort_id, version, upload, request_id)
+select $1, done.principal, done.act, done.incident_id, done.cohort_id, done.version, done.upload, done.request_id
+from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::bigint[], $8::text[])
+     as done(principal, act, incident_id, cohort_id, version, upload, request_id)
+on conflict (upload) do nothing;
+
+-- name: list_acts
+-- Who did what to an incident and its cohorts, from the oldest.
+select number, done_at, principal, act, cohort_id, version, request_id
+from acts
+where incident_id = $1 and number > $2
+order by number
+limit $3;
+
 -- name: add_cohort
 -- Open a cohort; no row comes back where it is there already.
 insert into cohorts (incident_id, cohort_id, version, source, declared, auto_release, sealed, released, changed_at)

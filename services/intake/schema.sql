@@ -31,6 +31,22 @@ create table cohorts (
     primary key (incident_id, cohort_id)
 );
 
+-- Who did what, for as long as the incident is kept. The request's id stands in the audit line too; of an event it is
+-- where it stands in its topic.
+create table acts (
+    number      bigint generated always as identity primary key,
+    done_at     timestamptz not null,
+    principal   text not null,
+    act         text not null,
+    incident_id text not null,
+    cohort_id   text,
+    version     int,          -- of the incident or cohort, as the act made it
+    upload      bigint unique, -- what members carry that were sent by it
+    request_id  text not null
+);
+
+create index acts_by_incident on acts (incident_id, number);
+
 -- Widest first: no padding in ten million rows.
 create table members (
     upload    bigint not null, -- the upload (a random number) that said this last: within one, other content is a mistake, not a correction

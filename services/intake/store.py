@@ -10,7 +10,7 @@ import asyncpg
 
 from services.core.cohort import Cohort
 from services.core.ids import ID_BYTES
-from services.intake.domain import Chunk, Counts, Rejected, Stored
+from services.intake.domain import Chunk, Counts, DoneAct, Rejected, Stored
 from services.kit.postgres import Connection, Queries, binary_copy
 
 __all__ = ["Answer", "CohortRow", "IncidentRow", "Store", "TotalsState"]
@@ -80,6 +80,14 @@ class Store:
         """Return the cohorts of an incident."""
         rows = await connection.fetch(_QUERIES["list_cohorts"], incident_id)
         return [_cohort(incident_id, row["cohort_id"], row) for row in rows]
+
+    async def record_acts(self, connection: Connection, acts: Sequence[DoneAct], now: datetime) -> None:
+        """Note who did what, in the transaction that does it."""
+        await connection.execute(_QUERIES["record_acts"], now, *map(list, zip(*acts, strict=True)))
+
+    async def list_acts(self, connection: Connection, incident_id: str, after: int, limit: int) -> list[asyncpg.Record]:
+        """Return acts on an incident and its cohorts, up to `limit`, past the act of this number."""
+        return await connection.fetch(_QUERIES["list_acts"], incident_id, after, limit)
 
     async def add_cohort(self, connection: Connection, cohort: Cohort, now: datetime) -> bool:
         """Open a cohort; tells whether it was not there yet. Raises ForeignKeyViolationError: no such incident."""

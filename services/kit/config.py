@@ -22,6 +22,9 @@ C = TypeVar("C")
 LOGS: Mapping[str, str | None] = MappingProxyType({"postgres": None, "kafka": "HERAUT_KAFKA_BOOTSTRAP_SERVERS"})
 DEFAULT_LOG = "postgres"
 
+# What identity providers sign with (RFC 7518, 3.1; RFC 8037).
+DEFAULT_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
+
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -52,6 +55,14 @@ def positive_int(text: str) -> int:
     if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
         raise ValueError("must be a whole number above 0")
     return int(text)
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Parse words with commas between them."""
+    found = tuple(word.strip() for word in text.split(",") if word.strip())
+    if not found:
+        raise ValueError("must be words with commas between them")
+    return found
 
 
 def port(text: str) -> int:
@@ -102,7 +113,12 @@ class ServiceConfig:
     # Enough to keep two cores busy, few enough that a batch still fills its blocks.
     partitions: int = setting("HERAUT_PARTITIONS", positive_int, default=8)
     keys_file: Path | None = setting("HERAUT_KEYS_FILE", Path, default=None)
-    auth_token: str | None = setting("HERAUT_AUTH_TOKEN", default=None)
+    principals_file: Path | None = setting("HERAUT_PRINCIPALS_FILE", Path, default=None)
+    auth_audience: str = setting("HERAUT_AUTH_AUDIENCE", default="heraut")
+    auth_oidc_issuer: str | None = setting("HERAUT_AUTH_OIDC_ISSUER", default=None)
+    auth_oidc_jwks_url: str | None = setting("HERAUT_AUTH_OIDC_JWKS_URL", default=None)
+    # Asymmetric ones alone: with a shared secret, whoever can check a signature could make one.
+    auth_algorithms: tuple[str, ...] = setting("HERAUT_AUTH_ALGORITHMS", words, default=DEFAULT_ALGORITHMS)
     # Below Kubernetes' usual grace of 30 s, so that a drain ends by itself.
     drain_timeout: float = setting("HERAUT_DRAIN_TIMEOUT", seconds, default=20.0)
     # Long enough for a slow commit or a garbage pause, short enough that a dead process is replaced soon.
@@ -126,6 +142,11 @@ class ServiceConfig:
         names = {field.metadata.get("env"): field.name for field in dataclasses.fields(self)}
         place = getattr(self, names[needed])
         return None if place is None else str(place)
+
+    @property
+    def principals_path(self) -> Path:
+        """Where it is written who may do what."""
+        return self.principals_file or self.data_dir / "principals.json"
 
     @property
     def key_ring_path(self) -> Path:

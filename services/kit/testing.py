@@ -1,14 +1,17 @@
-"""Stand-ins that keep the promises of the real things: a clock that is moved by hand, a log in memory."""
+"""Stand-ins that keep the promises of the real things: a clock moved by hand, a log in memory, made-up principals."""
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+from services.core.access import Principal
 from services.kit.errors import LogPositionError, RetryableError
 from services.kit.eventlog import Cursor, Output, Record, Row, TopicPartition
+from services.kit.principals import Account, changing, issue_token, with_token
 
-__all__ = ["FakeClock", "MemoryLog", "MemoryTopics"]
+__all__ = ["FakeClock", "MemoryLog", "MemoryTopics", "make_principals"]
 
 
 class FakeClock:
@@ -144,3 +147,14 @@ class MemoryLog:
     def _reach(self) -> None:
         if self.away:
             raise RetryableError("the log is away, as the test asked")
+
+
+def make_principals(path: Path, *principals: Principal | Account) -> dict[str, str]:
+    """Write principals into a file, each with a token for a hundred years; return the tokens by name."""
+    tokens = {}
+    with changing(path) as change:
+        for one in principals:
+            account = one if isinstance(one, Account) else Account(one)
+            tokens[account.name], stored = issue_token(datetime(2025, 1, 1, tzinfo=UTC), timedelta(days=36_500))
+            change.accounts = change.accounts.with_account(with_token(account, stored))
+    return tokens

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from services.kit.postgres import is_retryable
-from services.kit.process import open_service, web_app
+from services.kit.process import open_service
 from services.kit.retry import pause_until
-from services.tracking.api import PUBLIC, Api
+from services.tracking.api import Api
 from services.tracking.codec import TOPICS
 from services.tracking.config import Config
 from services.tracking.handlers import Ledgers, TrackingHandler
@@ -37,16 +37,8 @@ async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = Non
 
         service.stage(TOPICS, TrackingHandler(store, TrackingMetrics(service.registry)))
         service.jobs["gauges"] = _repeat(refresh)
-        api = Api(ledgers, service.clock, config.auth_token)
-        app = web_app(
-            service.health,
-            service.registry,
-            token=config.auth_token,
-            openapi=OPENAPI,
-            routes=api.routes(),
-            public=PUBLIC,
-        )
-        await service.run(stop, ready_file=ready_file, app=app)
+        routes = Api(ledgers, service.clock).routes()
+        await service.run(stop, ready_file=ready_file, routes=routes, openapi=OPENAPI)
 
 
 def _repeat(step: Callable[[], Awaitable[None]]) -> Callable[[asyncio.Event], Awaitable[None]]:

@@ -9,4 +9,4 @@ __all__ = ["Config"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config(ServiceConfig):
-    """The token that opens the ledger is `HERAUT_AUTH_TOKEN`; where none is set, nobody sees it."""
+    """What tracking needs to know."""

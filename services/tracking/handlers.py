@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import asyncpg
 
+from services.core.access import Act, Principal
+from services.core.cohort import Cohort
 from services.core.incident import Incident
 from services.core.ledger import COUNTERS
 from services.kit.eventlog import Output, Record
@@ -116,10 +118,19 @@ class Ledgers:
         """Tell whether an incident that is not known here is one that is not known at all."""
         return self._incidents.loaded.is_set()
 
-    def incidents(self) -> list[Incident]:
-        """Return the incidents that are known, in the order of their ids."""
+    def incidents(self, principal: Principal | None = None) -> list[Incident]:
+        """Return the incidents that are known to a principal, or to anybody, in the order of their ids.
+
+        A source knows those in which it has a cohort.
+        """
         found = [value for key, value in self._incidents.items() if key[0] == "incident" and len(key) == 2]
+        if principal and principal.is_bound(Act.INCIDENT_SHOWN):
+            own = {c.incident_id for c in self._cohorts() if principal.may(Act.COHORT_SHOWN, c.source)}
+            found = [incident for incident in found if incident.incident_id in own]
         return sorted(found, key=lambda incident: str(incident.incident_id))
+
+    def _cohorts(self) -> list[Cohort]:
+        return [value for key, value in self._incidents.items() if key[0] == "cohort"]
 
     async def of(self, incident_id: str) -> Ledger | None:
         """Return the ledger of an incident, None where it is not known."""
@@ -132,7 +143,7 @@ class Ledgers:
 
     async def _draw_up(self, incidents: Sequence[Incident], prefix: str) -> list[Ledger]:
         heard, broken = await self._settled(prefix)
-        cohorts = [value for key, value in self._incidents.items() if key[0] == "cohort"]
+        cohorts = self._cohorts()
         return [
             ledger_of(i.incident_id, i.title, [c for c in cohorts if c.incident_id == i.incident_id], heard, broken)
             for i in incidents

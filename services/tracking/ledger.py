@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from services.core.access import Act, Principal
 from services.core.cohort import Cohort
 from services.core.ledger import Disposition, HoldReason
 
@@ -174,6 +175,13 @@ class Ledger:
     def totals(self) -> Line:
         """All cohorts together."""
         return sum((cohort.line for cohort in self.cohorts), Line())
+
+    def seen_by(self, principal: Principal) -> "Ledger | None":
+        """Return what a principal sees of it: a source its own cohorts, and nothing where it has none."""
+        if not principal.is_bound(Act.LEDGER_SHOWN):
+            return self
+        cohorts = tuple(one for one in self.cohorts if one.source and principal.may(Act.LEDGER_SHOWN, one.source))
+        return replace(self, cohorts=cohorts) if cohorts else None
 
 
 def ledger_of(

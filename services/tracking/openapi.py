@@ -35,13 +35,13 @@ _STANDING = [disposition.value for disposition in Disposition]
 
 _LIST_INCIDENTS = {
     "operationId": "listIncidents",
-    "summary": "The incidents that are known",
+    "summary": "The incidents that the caller sees: a source those in which it has a cohort",
     "responses": {
         "200": _answer(
             "Incidents, by id",
             _object({"incidents": {"type": "array", "items": _object({"incidentId": _TEXT, "title": _TEXT})}}),
         ),
-        **_faults(401),
+        **_faults(401, 403),
     },
 }
 _SHOW_LEDGER = {
@@ -51,12 +51,12 @@ _SHOW_LEDGER = {
     f"accepted = {' + '.join(_STANDING)}. balanced is false once figures have disagreed for two seconds without "
     "moving; such an answer takes that long.",
     "parameters": [{"name": "incidentId", "in": "path", "required": True, "schema": _TEXT}],
-    "responses": {"200": _answer("The ledger", _ref("Ledger")), **_faults(401, 404, 503)},
+    "responses": {"200": _answer("The ledger", _ref("Ledger")), **_faults(401, 403, 404, 503)},
 }
 _SHOW_PAGE = {
     "operationId": "showPage",
     "summary": "The ledgers of all incidents as a page",
-    "description": "HTTP Basic with any user name and the token as the password, or the bearer token.",
+    "description": "HTTP Basic with any user name and a token as the password, or the token as bearer.",
     "parameters": [
         {
             "name": "refresh",
@@ -66,7 +66,7 @@ _SHOW_PAGE = {
         }
     ],
     "security": [{"basic": []}, {"bearer": []}],
-    "responses": {"200": _answer("The page", _TEXT, "text/html"), **_faults(401, 503)},
+    "responses": {"200": _answer("The page", _TEXT, "text/html"), **_faults(401, 403, 503)},
 }
 
 _LINE = _object(
@@ -100,7 +100,9 @@ _LEDGER = _object(
         "totals": _ref("Line"),
     }
 )
-_PROBLEM = _object({"status": _COUNT, "title": _TEXT, "detail": _TEXT}, "detail") | {"description": "RFC 9457"}
+_PROBLEM = _object({"status": _COUNT, "title": _TEXT, "detail": _TEXT, "requestId": _TEXT}, "detail") | {
+    "description": "RFC 9457"
+}
 
 OPENAPI: dict[str, Any] = {
     "openapi": "3.1.0",
@@ -116,7 +118,7 @@ OPENAPI: dict[str, Any] = {
         "/": {"get": _SHOW_PAGE},
         "/livez": _open("OK", may_fail=True),
         "/readyz": _open("OK", may_fail=True),
-        "/metrics": _open("Prometheus text"),
+        "/metrics": {"get": {"responses": {"200": {"description": "Prometheus text"}, **_faults(401, 403)}}},
         "/openapi.json": _open("This document"),
     },
     "components": {

@@ -121,7 +121,8 @@ async def _execute(data: Path, *statements: str) -> None:
 async def _found_while_running(stack: Stack, searcher: Searcher) -> dict[str, set[str]]:
     """Search the tables, whose files may hold compressed values, and the pages that every process shows to anybody."""
     found = {f"table {name}": searcher.found_in(content) async for name, content in _tables(stack.data)}
-    async with aiohttp.ClientSession() as http:
+    headers = {"Authorization": f"Bearer {stack.token}"}
+    async with aiohttp.ClientSession(headers=headers) as http:
         for service, url in stack.addresses.items():
             for path in ("/metrics", "/openapi.json", "/readyz", "/livez"):
                 async with http.get(url + path) as answer:

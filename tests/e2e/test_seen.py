@@ -72,7 +72,7 @@ def _not_here(why: str) -> None:
 async def _look_on(data: Path, load: Load) -> Seen:
     async with open_stack(stack_wish(data), load.incident_id) as stack:
         seen = Seen(set(stack.addresses))
-        with local.prometheus(stack.addresses, data) as prometheus:
+        with local.prometheus(stack.addresses, data, token_file=stack.data / "scrape.token") as prometheus:
             async with aiohttp.ClientSession() as http:
                 await _until_all_are_up(http, prometheus, stack.addresses)
                 telling = asyncio.create_task(tell(stack, load))
@@ -80,7 +80,7 @@ async def _look_on(data: Path, load: Load) -> Seen:
                 await telling
                 seen.up = await _up(http, prometheus, stack.addresses)
                 for service, url in stack.addresses.items():
-                    seen.metrics[service] = await _text(http, f"{url}/metrics")
+                    seen.metrics[service] = await _text(http, f"{url}/metrics", stack.token)
     return seen
 
 
@@ -135,8 +135,8 @@ async def _until_all_are_up(http: aiohttp.ClientSession, prometheus: str, addres
             await asyncio.sleep(0.2)
 
 
-async def _text(http: aiohttp.ClientSession, url: str) -> str:
-    async with http.get(url) as answer:
+async def _text(http: aiohttp.ClientSession, url: str, token: str) -> str:
+    async with http.get(url, headers={"Authorization": f"Bearer {token}"}) as answer:
         return await answer.text()
 
 

@@ -24,7 +24,7 @@ PLAIN = frozenset(
         domain environment error errors fake fenced folder formatter handle main migrate migration migrations pool
         programs queries serve service setting settings status store testing text texts
 
-        csv dlq email gunzip health json ndjson openapi pdf postgres put typesetter
+        csv dlq email gunzip health json ndjson openapi pdf postgres typesetter
 
         globaltable routing takeover tracking unsealing
         """,

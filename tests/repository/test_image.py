@@ -61,8 +61,13 @@ def test_the_script_makes_every_secret_that_is_mounted(tmp_path: Path) -> None:
     made = {path: path.read_bytes() for path in script.with_name("secrets").iterdir()}
     _run("bash", script, cwd=tmp_path)
 
-    assert {tmp_path / secret["file"] for secret in COMPOSE["secrets"].values()} == set(made)
+    observability = yaml.safe_load((ROOT / "deploy" / "compose" / "observability.yml").read_text(encoding="utf-8"))
+    mounted = {tmp_path / secret["file"] for secret in COMPOSE["secrets"].values()} | {
+        script.parent / secret["file"] for secret in observability["secrets"].values()
+    }
+    assert mounted | {script.with_name("secrets") / "operator_token"} == set(made)  # the last is for a person
     assert made == {path: path.read_bytes() for path in made}
     assert KeyRing.load(script.with_name("secrets") / "keys.json").pepper("match")
     # Compose mounts files as they are, and the container's user is nobody here.
-    assert {0o444} == {path.stat().st_mode & 0o777 for path in made}
+    assert {0o444} == {path.stat().st_mode & 0o777 for path in mounted}
+    assert 0o600 == (script.with_name("secrets") / "operator_token").stat().st_mode & 0o777

@@ -14,7 +14,8 @@ import click
 from services.cli.console import Fault, print_json, say, table
 from services.cli.options import data_option, json_option
 from services.cli.prepare import database_for_now
-from services.cli.target import read_settings
+from services.cli.target import permitted_caller, read_settings
+from services.core.access import Act
 from services.kit.eventlog import DeadLetter, DeadLetters, TopicPartition, installation_of, position_of
 
 __all__ = ["dlq"]
@@ -79,12 +80,16 @@ def show(position: str, data: Path, *, as_json: bool) -> None:
 @data_option
 @json_option
 def replay(positions: tuple[str, ...], data: Path, *, as_json: bool) -> None:
-    """Send dead letters back to their topics. Exit status 1 where one of them is not there (any more)."""
+    """Send dead letters back to their topics. Exit status 1 where one of them is not there (any more).
+
+    It is written down who did: whoever HERAUT_TOKEN belongs to, or the operator of the data directory.
+    """
+    caller = permitted_caller(data, Act.DEAD_LETTER_REPLAYED)
     wanted = {position: _position(position) for position in positions}
 
     async def send() -> dict[str, bool]:
         async with _open(data) as letters:
-            return {position: await letters.replay(*where) for position, where in wanted.items()}
+            return {position: await letters.replay(*where, caller) for position, where in wanted.items()}
 
     done = asyncio.run(send())
     if as_json:

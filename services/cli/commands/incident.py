@@ -7,7 +7,7 @@ import click
 import orjson
 
 from services.cli.client import call
-from services.cli.console import Fault, print_json, say
+from services.cli.console import Fault, print_json, say, table
 from services.cli.options import data_option, json_option
 
 __all__ = ["incident"]
@@ -50,6 +50,32 @@ def show(incident_id: str, data: Path, *, as_json: bool) -> None:
         print_json(answer)
     else:
         click.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())
+
+
+@incident.command("acts")
+@click.argument("incident_id", metavar="ID")
+@data_option
+@json_option
+def acts(incident_id: str, data: Path, *, as_json: bool) -> None:
+    """Show who did what to an incident and its cohorts, from the oldest act."""
+    found: list[dict[str, Any]] = []
+    more = True
+    while more:
+        after = str(found[-1]["number"]) if found else "0"
+        answer = call(data, "GET", "intake", "incidents", incident_id, "acts", params={"after": after})
+        found += answer["acts"]
+        more = answer["more"]
+    if as_json:
+        print_json(found)
+    else:
+        rows = [[one[key] for key in ("at", "principal", "act", "cohortId", "version", "requestId")] for one in found]
+        table(
+            None, ("when", "who", "did", "cohort", "version", "request"), [[*map(_cell, row)] for row in rows], left=6
+        )
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value)
 
 
 def _read(body: bytes) -> Any:

@@ -15,7 +15,7 @@ from services.cli.prepare import (
     apply_migrations,
     embedded_database,
     ensure_keys,
-    ensure_token,
+    ensure_principals,
     locked,
     make_topics,
     missing_providers,
@@ -53,7 +53,7 @@ async def _up(settings: ServiceConfig) -> None:
     stop = asyncio.Event()
     stop_on_signals(stop)
     ensure_keys(settings)
-    ensure_token(settings)
+    ensure_principals(settings)
     await wait_for_ports(settings, _drain(settings))
     embedded = await embedded_database(settings)
     try:

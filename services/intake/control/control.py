@@ -1,37 +1,34 @@
 """The use cases of operators and sources: incident documents, cohorts, seals, releases.
 
-Each change is one transaction: it locks the row, writes the row's next version, and appends the block that tells
-every room of it.
+Each change is one transaction: it locks the row, writes the row's next version and who made it, and appends the block
+that tells every room of it. A cohort of a source that the caller does not speak for is as unknown as one that is not
+there.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from notification.topics import INCIDENTS_CHANGED
 
+from services.core.access import Act, Caller
 from services.core.cohort import Cohort
 from services.core.incident import Incident
 from services.intake.context import SOURCE, Context
-from services.intake.control.changes import CohortRequest, changed_cohort, check_growth, cohort_json
+from services.intake.control.changes import CohortRequest, check_growth, cohort_json
+from services.intake.control.cohorts import Cohorts, Put
+from services.intake.domain import DoneAct
 from services.intake.errors import NotFoundError
-from services.intake.store import CohortRow, Store
+from services.intake.store import CohortRow
 from services.kit.eventlog import Output, append_outputs
 from services.kit.postgres import Connection
 from services.wire.incident_document import normal_form, parse_incident
-from services.wire.incidents import encode_cohort, encode_incident
+from services.wire.incidents import encode_incident
 
-__all__ = ["Control", "Put", "add_cohort", "change_cohort", "find_cohort"]
+__all__ = ["Control"]
 
-
-class Put(NamedTuple):
-    """What a PUT came to."""
-
-    version: int
-    created: bool
-    changed: bool
+_ACTS_SHOWN = 1_000  # a page that can still be read
 
 
 class Control:
@@ -40,137 +37,107 @@ class Control:
     def __init__(self, context: Context) -> None:
         self._pool, self._store, self._clock = context.pool, context.store, context.clock
 
-    async def put_incident(self, incident_id: str, document: Any) -> Put:
+    async def put_incident(self, caller: Caller, incident_id: str, document: Any) -> Put:
         """Take an incident document. Raises InvalidDocument, ConflictError."""
         parse_incident(incident_id, 1, document)
         normal, now = normal_form(document), self._clock.now()
         async with self._pool.acquire() as connection, connection.transaction():
             version, before = await self._store.lock_incident(connection, incident_id, now)
+            caller.incident_id = incident_id
             if before == normal:
                 return Put(version, created=False, changed=False)
             if version:
                 check_growth(before, document)
             await self._store.change_incident(connection, incident_id, version + 1, normal, now)
-            await append_outputs(connection, SOURCE, [_announced(encode_incident(incident_id, version + 1, normal))])
+            name, request_id = caller.principal.name, caller.request_id
+            done = DoneAct(name, Act.INCIDENT_PUT.value, incident_id, None, version + 1, None, request_id)
+            await self._store.record_acts(connection, [done], now)
+            block = encode_incident(incident_id, version + 1, normal)
+            await append_outputs(connection, SOURCE, [Output(INCIDENTS_CHANGED, 0, block)])
         return Put(version + 1, created=version == 0, changed=True)
 
-    async def put_cohort(self, incident_id: str, cohort_id: str, request: CohortRequest) -> Put:
-        """Open a cohort, or change what its source says of it. Raises NotFoundError, ConflictError."""
+    async def put_cohort(self, caller: Caller, incident_id: str, cohort_id: str, request: CohortRequest) -> Put:
+        """Open a cohort, or change what its source says of it.
+
+        Raises NotFoundError, NotPermittedError, ConflictError.
+        """
         async with self._pool.acquire() as connection, connection.transaction():
-            put, outputs = await add_cohort(
-                connection, self._store, incident_id, cohort_id, request, now=self._clock.now()
-            )
+            put, outputs = await self._cohorts(connection, caller).put(incident_id, cohort_id, request)
             await append_outputs(connection, SOURCE, outputs)
         return put
 
-    async def seal(self, incident_id: str, cohort_id: str) -> Cohort:
+    async def seal(self, caller: Caller, incident_id: str, cohort_id: str) -> Cohort:
         """Close a cohort for new members. Raises NotFoundError."""
-        return await self._change(incident_id, cohort_id, lambda before: replace(before, sealed=True))
+        return await self._change(caller, Act.COHORT_SEALED, incident_id, cohort_id, lambda c: replace(c, sealed=True))
 
-    async def release(self, incident_id: str, cohort_id: str) -> Cohort:
+    async def release(self, caller: Caller, incident_id: str, cohort_id: str) -> Cohort:
         """Let the notices of a cohort go. Raises NotFoundError."""
-        return await self._change(incident_id, cohort_id, lambda before: replace(before, released=True))
+        act = Act.COHORT_RELEASED
+        return await self._change(caller, act, incident_id, cohort_id, lambda c: replace(c, released=True))
 
-    async def show_incident(self, incident_id: str) -> dict[str, Any]:
-        """Return an incident and its cohorts as JSON. Raises NotFoundError."""
+    async def show_incident(self, caller: Caller, incident_id: str) -> dict[str, Any]:
+        """Return an incident and its cohorts as JSON. Raises NotFoundError.
+
+        Who speaks for a source sees an incident once it has a cohort there, and no other's cohorts.
+        """
         async with self._pool.acquire() as connection:
             row = await self._store.show_incident(connection, incident_id)
-            if row is None:
-                raise NotFoundError("incident")
             cohorts = await self._store.list_cohorts(connection, incident_id)
+            seen = [one for one in cohorts if caller.principal.may(Act.COHORT_SHOWN, one.cohort.source)]
+            if row is None or (caller.principal.is_bound(Act.INCIDENT_SHOWN) and not seen):
+                raise NotFoundError("incident")
             return {
                 "incidentId": incident_id,
                 "version": row.version,
                 "changedAt": row.changed_at.isoformat(),
                 "document": orjson.loads(row.document),
-                "cohorts": [await self._cohort_json(connection, cohort) for cohort in cohorts],
+                "cohorts": [await self._cohort_json(connection, cohort) for cohort in seen],
             }
 
-    async def show_cohort(self, incident_id: str, cohort_id: str) -> dict[str, Any]:
+    async def show_cohort(self, caller: Caller, incident_id: str, cohort_id: str) -> dict[str, Any]:
         """Return a cohort and what was counted of it as JSON. Raises NotFoundError."""
         async with self._pool.acquire() as connection:
-            row = await self._store.show_cohort(connection, incident_id, cohort_id)
-            if row is None:
-                raise NotFoundError("cohort")
+            row = await self._cohorts(connection, caller).find(Act.COHORT_SHOWN, incident_id, cohort_id)
             return await self._cohort_json(connection, row)
 
-    async def find_cohort(self, incident_id: str, cohort_id: str) -> tuple[Incident, Cohort]:
-        """Return an incident and one of its cohorts, as they stand. Raises NotFoundError."""
+    async def show_acts(self, caller: Caller, incident_id: str, after: int) -> dict[str, Any]:
+        """Return a page of who did what to an incident and its cohorts, as JSON. Raises NotFoundError."""
         async with self._pool.acquire() as connection:
-            return await find_cohort(connection, self._store, incident_id, cohort_id)
+            if await self._store.show_incident(connection, incident_id) is None:
+                raise NotFoundError("incident")
+            caller.incident_id = incident_id
+            rows = await self._store.list_acts(connection, incident_id, after, _ACTS_SHOWN)
+        acts = [
+            {
+                "number": row["number"],
+                "at": row["done_at"].isoformat(),
+                "principal": row["principal"],
+                "act": row["act"],
+                "cohortId": row["cohort_id"],
+                "version": row["version"],
+                "requestId": row["request_id"],
+            }
+            for row in rows
+        ]
+        return {"incidentId": incident_id, "acts": acts, "more": len(acts) == _ACTS_SHOWN}
+
+    async def find_cohort(self, caller: Caller, incident_id: str, cohort_id: str) -> tuple[Incident, Cohort]:
+        """Return an incident and one of its cohorts, as they stand, for members. Raises NotFoundError."""
+        async with self._pool.acquire() as connection:
+            return await self._cohorts(connection, caller).for_members(incident_id, cohort_id)
+
+    def _cohorts(self, connection: Connection, caller: Caller) -> Cohorts:
+        return Cohorts(connection, self._store, caller, self._clock.now())
 
     async def _cohort_json(self, connection: Connection, row: CohortRow) -> dict[str, Any]:
         cohort = row.cohort
         counts = await self._store.count_cohort(connection, f"{cohort.incident_id}/{cohort.cohort_id}")
         return {**cohort_json(cohort), "changedAt": row.changed_at.isoformat(), **counts._asdict()}
 
-    async def _change(self, incident_id: str, cohort_id: str, change: Callable[[Cohort], Cohort]) -> Cohort:
-        now = self._clock.now()
+    async def _change(
+        self, caller: Caller, act: Act, incident_id: str, cohort_id: str, change: Callable[[Cohort], Cohort]
+    ) -> Cohort:
         async with self._pool.acquire() as connection, connection.transaction():
-            cohort, outputs = await change_cohort(connection, self._store, incident_id, cohort_id, change, now=now)
+            cohort, outputs = await self._cohorts(connection, caller).change(act, incident_id, cohort_id, change)
             await append_outputs(connection, SOURCE, outputs)
         return cohort
-
-
-async def find_cohort(
-    connection: Connection, store: Store, incident_id: str, cohort_id: str
-) -> tuple[Incident, Cohort]:
-    """Return an incident and one of its cohorts, as they stand. Raises NotFoundError."""
-    incident = await store.show_incident(connection, incident_id)
-    if incident is None:
-        raise NotFoundError("incident")
-    cohort = await store.show_cohort(connection, incident_id, cohort_id)
-    if cohort is None:
-        raise NotFoundError("cohort")
-    document = orjson.loads(incident.document)
-    return parse_incident(incident_id, incident.version, document), cohort.cohort
-
-
-async def add_cohort(
-    connection: Connection, store: Store, incident_id: str, cohort_id: str, request: CohortRequest, *, now: datetime
-) -> tuple[Put, list[Output]]:
-    """Open a cohort or give it its next version, in the caller's transaction; returns the blocks to send.
-
-    Raises NotFoundError, ConflictError.
-    """
-    if await store.show_incident(connection, incident_id) is None:
-        raise NotFoundError("incident")
-    auto = bool(request.auto_release)
-    opened = Cohort(incident_id, cohort_id, 1, request.source, request.declared, auto, sealed=False, released=False)
-    if await store.add_cohort(connection, opened, now):
-        return Put(1, created=True, changed=True), [_announced(encode_cohort(opened))]
-    row = await store.lock_cohort(connection, incident_id, cohort_id)
-    assert row is not None  # noqa: S101 - it stood in the way of being added
-    changed = changed_cohort(row.cohort, request.source, request.declared, auto_release=request.auto_release)
-    if changed is None:
-        return Put(row.cohort.version, created=False, changed=False), []
-    await store.change_cohort(connection, changed, now)
-    return Put(changed.version, created=False, changed=True), [_announced(encode_cohort(changed))]
-
-
-async def change_cohort(
-    connection: Connection,
-    store: Store,
-    incident_id: str,
-    cohort_id: str,
-    change: Callable[[Cohort], Cohort],
-    *,
-    now: datetime,
-) -> tuple[Cohort, list[Output]]:
-    """Write a cohort's next version where `change` changes it; returns the cohort and the blocks to send.
-
-    Raises NotFoundError.
-    """
-    row = await store.lock_cohort(connection, incident_id, cohort_id)
-    if row is None:
-        raise NotFoundError("cohort")
-    changed = change(row.cohort)
-    if changed == row.cohort:
-        return row.cohort, []
-    changed = replace(changed, version=row.cohort.version + 1)
-    await store.change_cohort(connection, changed, now)
-    return changed, [_announced(encode_cohort(changed))]
-
-
-def _announced(block: bytes) -> Output:
-    return Output(INCIDENTS_CHANGED, 0, block)

@@ -5,59 +5,92 @@ from datetime import datetime
 
 import orjson
 
+from services.core.access import Act, Caller
 from services.core.cohort import Cohort
 from services.core.incident import Incident
 from services.intake.context import SOURCE, Context
-from services.intake.control.control import add_cohort, change_cohort, find_cohort
-from services.intake.domain import Chunk
-from services.intake.errors import ConflictError, InvalidEventError, NotFoundError
-from services.intake.events.cloudevents import CohortOpened, Event, MembersAffected
+from services.intake.control.cohorts import Cohorts
+from services.intake.domain import Chunk, DoneAct
+from services.intake.errors import ConflictError, InvalidEventError, NotFoundError, NotPermittedError
+from services.intake.events.cloudevents import NOT_PERMITTED, CohortOpened, Event, MembersAffected
 from services.intake.members.acceptance import Acceptance
 from services.intake.members.chunks import CHUNK_RECORDS, ChunkBuilder
 from services.intake.reading.ndjson import read_object
 from services.kit.errors import HerautError, InvalidMessage
 from services.kit.eventlog import Output, dead_letter
 from services.kit.postgres import Connection
+from services.kit.principals import Accounts
 
 __all__ = ["EventBatch", "scope_of"]
 
-_REASONS: dict[type[HerautError], str] = {NotFoundError: "unknown-cohort", ConflictError: "conflict"}
+_REASONS: dict[type[HerautError], str] = {
+    NotFoundError: "unknown-cohort",
+    ConflictError: "conflict",
+    NotPermittedError: NOT_PERMITTED,
+}
 
 
 class EventBatch:
     """Events of one transaction. Members wait until they can be taken together."""
 
-    def __init__(self, context: Context, connection: Connection, now: datetime) -> None:
+    def __init__(self, context: Context, producers: Accounts, connection: Connection, now: datetime) -> None:
         self._context, self._store = context, context.store
+        self._producers = producers
         self._connection, self._now = connection, now
         self._waiting: list[tuple[Event, Chunk]] = []
-        self._known: dict[tuple[str, str], tuple[Incident, Cohort]] = {}
+        self._acts: list[DoneAct] = []
+        self._known: dict[tuple[str, str, str], tuple[Incident, Cohort]] = {}
         self.outputs: list[Output] = []
 
     async def take(self, event: Event) -> None:
-        """Take one event, unless it was taken before. Raises NotFoundError, ConflictError, InvalidEventError."""
-        data = event.data
+        """Take one event, unless it was taken before.
+
+        Raises NotFoundError, NotPermittedError, ConflictError, InvalidEventError.
+        """
+        data, caller = event.data, self._caller(event)
         if isinstance(data, MembersAffected):
             if len(data.members) > CHUNK_RECORDS:
                 raise InvalidEventError("too-many-members")
-            known = await self._find(data)
+            known = await self._find(caller, data)
             if await self._store.take_event(self._connection, event.key, self._now):
-                self._waiting.append((event, self._chunk(event, data, *known)))
+                upload = int.from_bytes(event.key[:8], "big") >> 1
+                self._acts.append(DoneAct.of(caller, Act.MEMBERS_SENT, known[1], upload=upload))
+                self._waiting.append((event, self._chunk(data, *known, upload)))
             return
         await self.flush()
-        scope = scope_of(event)
-        if isinstance(data, CohortOpened):
-            _, outputs = await add_cohort(self._connection, self._store, *scope, data.request, now=self._now)
+        self.outputs += await self._change(caller, event)
+
+    async def _change(self, caller: Caller, event: Event) -> list[Output]:
+        """Open or seal a cohort; returns the blocks to send."""
+        cohorts, scope = self._cohorts(caller), scope_of(event)
+        if isinstance(event.data, CohortOpened):
+            _, outputs = await cohorts.put(*scope, event.data.request)
         else:
-            _, outputs = await change_cohort(self._connection, self._store, *scope, _sealed, now=self._now)
-        self._known.pop(scope, None)
-        self.outputs += outputs
+            _, outputs = await cohorts.change(Act.COHORT_SEALED, *scope, _sealed)
+        self._known.clear()
+        return outputs
+
+    def _cohorts(self, caller: Caller) -> Cohorts:
+        return Cohorts(self._connection, self._store, caller, self._now)
+
+    def _caller(self, event: Event) -> Caller:
+        """Return who sent an event: whoever alone may write to its topic, whatever the event says of its source.
+
+        Raises NotPermittedError where no principal has that topic (any more).
+        """
+        record = event.record
+        account = self._producers.of_topic(record.topic)
+        if account is None:
+            raise NotPermittedError("nobody may write to this topic")
+        return Caller(account.principal, f"{record.topic}/{record.partition}/{record.offset}")
 
     async def flush(self) -> None:
         """Take the members that wait."""
         waiting, self._waiting = self._waiting, []
+        acts, self._acts = self._acts, []
         if not waiting:
             return
+        await self._store.record_acts(self._connection, acts, self._now)
         chunks = [chunk for _, chunk in waiting]
         accepted, outputs = await Acceptance(self._context).accept(self._connection, chunks, self._now)
         self.outputs += outputs
@@ -72,15 +105,14 @@ class EventBatch:
         reason = error.reason if isinstance(error, InvalidMessage) else _REASONS[type(error)]
         self.outputs.append(dead_letter(event.record, SOURCE, type(error).__name__, reason))
 
-    async def _find(self, data: MembersAffected) -> tuple[Incident, Cohort]:
-        scope = data.incident_id, data.cohort_id
+    async def _find(self, caller: Caller, data: MembersAffected) -> tuple[Incident, Cohort]:
+        scope = caller.principal.name, data.incident_id, data.cohort_id
         known = self._known.get(scope)
         if known is None:
-            known = self._known[scope] = await find_cohort(self._connection, self._store, *scope)
+            known = self._known[scope] = await self._cohorts(caller).for_members(*scope[1:])
         return known
 
-    def _chunk(self, event: Event, data: MembersAffected, incident: Incident, cohort: Cohort) -> Chunk:
-        upload = int.from_bytes(event.key[:8], "big") >> 1
+    def _chunk(self, data: MembersAffected, incident: Incident, cohort: Cohort, upload: int) -> Chunk:
         builder = ChunkBuilder(incident, cohort, self._context.hashes, self._now.date(), upload)
         lines = [(at, orjson.dumps(member)) for at, member in enumerate(data.members, 1)]
         builder.take(lines, [read_object(member) for member in data.members])

@@ -19,9 +19,10 @@ from services.intake.control.changes import CohortRequest, read_cohort
 from services.intake.errors import InvalidEventError
 from services.kit.eventlog import Record
 
-__all__ = ["CohortOpened", "CohortSealed", "Event", "MembersAffected", "read_event"]
+__all__ = ["NOT_PERMITTED", "CohortOpened", "CohortSealed", "Event", "MembersAffected", "read_event"]
 
 EVENT_LIMIT = 65_536  # bytes: intermediaries need not pass on larger events, so the profile allows none
+NOT_PERMITTED = "not-permitted"
 _STRUCTURED = "application/cloudevents+json"
 _JSON = re.compile(r"application/(?:[a-z0-9.+-]+\+)?json", re.IGNORECASE)
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
@@ -61,7 +62,7 @@ Data = CohortOpened | MembersAffected | CohortSealed
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event that can be read; `key` is a hash of its source and id, by which a repeat is recognised."""
+    """An event that can be read; `key` is a hash of its topic, source and id, by which a repeat is recognised."""
 
     key: bytes
     data: Data
@@ -84,7 +85,9 @@ def read_event(record: Record) -> Event:
     read = _READERS.get(attributes["type"])
     if read is None:
         raise InvalidEventError("unsupported-type")
-    key = blake2b(orjson.dumps([attributes["source"], attributes["id"]]), digest_size=16, person=b"heraut-event")
+    # With the topic: what one producer writes into `source` cannot make another's event look like a repeat.
+    named = orjson.dumps([record.topic, attributes["source"], attributes["id"]])
+    key = blake2b(named, digest_size=16, person=b"heraut-event")
     return Event(key.digest(), read(data), record)
 
 
@@ -131,6 +134,8 @@ def _check_attributes(attributes: Mapping[str, Any]) -> None:
 
 def _opened(data: Any) -> CohortOpened:
     ids = _cohort_of(data)
+    if "autoRelease" in data:
+        raise InvalidEventError(NOT_PERMITTED)  # no event lets a notice go
     request, problems = read_cohort({name: data[name] for name in data if name not in {"incidentId", "cohortId"}})
     if problems:
         raise InvalidEventError("invalid-data")

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from services.core.access import Act, Caller
 from services.core.cohort import Cohort
 from services.core.incident import Incident
 from services.intake.context import SOURCE, Context
-from services.intake.domain import Accepted, Chunk, Problem
+from services.intake.domain import Accepted, Chunk, DoneAct, Problem
 from services.intake.errors import BadHeaderError, BrokenBodyError
 from services.intake.members.acceptance import Acceptance
 from services.intake.members.chunks import ChunkBuilder, Reader
@@ -76,10 +77,11 @@ class Report:
 class Upload:
     """One body on its way in. While a chunk is committed, the next is read and checked."""
 
-    def __init__(self, incident: Incident, cohort: Cohort, body: Format, context: Context) -> None:
+    def __init__(self, incident: Incident, cohort: Cohort, body: Format, context: Context, caller: Caller) -> None:
         self.report = Report()
         number = _SYSTEM_RANDOM.getrandbits(63)  # among a million uploads, two have the same with a chance of 10^-7
         self._builder = ChunkBuilder(incident, cohort, context.hashes, context.clock.now().date(), number)
+        self._act: DoneAct | None = DoneAct.of(caller, Act.MEMBERS_SENT, cohort, upload=number)
         self._context, self._acceptance = context, Acceptance(context)
         self._gunzip = Gunzip() if body.gzip else None
         self._splitter = RecordSplitter(quoted=body.csv)
@@ -167,6 +169,7 @@ class Upload:
         chunk.likely_repeats = self._repeats
         started = clock.monotonic()
         accepted = await self._with_patience(chunk)
+        self._act = None
         metrics.chunk_seconds.observe(clock.monotonic() - started)
         metrics.count(accepted)
         self._repeats = len(accepted.classified.new) < len(chunk.members) > 0
@@ -187,7 +190,10 @@ class Upload:
 
     async def _transaction(self, chunk: Chunk) -> Accepted:
         async with self._context.pool.acquire() as connection, connection.transaction():
-            (accepted,), outputs = await self._acceptance.accept(connection, [chunk], self._context.clock.now())
+            now = self._context.clock.now()
+            (accepted,), outputs = await self._acceptance.accept(connection, [chunk], now)
+            if self._act:  # in the transaction of the first members, so that none are there whose sender is not known
+                await self._context.store.record_acts(connection, [self._act], now)
             if outputs:
                 await append_outputs(connection, SOURCE, outputs)
         return accepted

@@ -23,6 +23,10 @@ select $1::text, numbered.topic, numbered.partition, head.last_seq - numbered.fr
 from numbered join head using (topic, partition)
 order by numbered.topic, numbered.partition, numbered.place;
 
+-- name: note_replay
+-- Write down who sends a dead letter back.
+insert into log.replays (principal, request_id, topic, partition, position) values ($1, $2, $3, $4, $5);
+
 -- name: prune_read
 -- Delete at most $5 blocks past their topic's retention that every stage which reads the topic has taken.
 -- $1, $2: topics and how long they are kept; $3, $4: topics and the stages that read them.

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from services.core.access import Caller
 from services.kit.eventlog.dead_letters import DeadLetter
 from services.kit.eventlog.headers import decode_headers
 from services.kit.eventlog.outbox import append_outputs
@@ -15,7 +16,7 @@ from services.kit.eventlog.port import Output, Row, TopicPartition
 from services.kit.eventlog.topics import DLQ_SOURCE, is_foreign
 from services.kit.postgres import Connection, Queries
 
-__all__ = ["DeadLetters", "LogWriter", "back_to_its_topic", "send_back"]
+__all__ = ["DeadLetters", "LogWriter", "back_to_its_topic", "note_replay", "send_back"]
 
 _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 
@@ -31,8 +32,11 @@ class DeadLetters(Protocol):
         """Return one entry, None where it is not there (any more)."""
         ...
 
-    async def replay(self, at: TopicPartition, offset: int) -> bool:
-        """Send one entry back to its topic; False where it is not there. Raises InvalidMessage without an origin."""
+    async def replay(self, at: TopicPartition, offset: int, caller: Caller) -> bool:
+        """Send one entry back to its topic, and write down who did; False where it is not there.
+
+        Raises InvalidMessage without an origin.
+        """
         ...
 
     async def purge(self, at: TopicPartition, through: int) -> None:
@@ -56,6 +60,11 @@ class LogWriter(Protocol):
     ) -> None:
         """Write one record of others, as it once came. Raises RetryableError."""
         ...
+
+
+async def note_replay(connection: Connection, caller: Caller, at: TopicPartition, offset: int) -> None:
+    """Write down who sends a dead letter back."""
+    await connection.execute(_QUERIES["note_replay"], caller.principal.name, caller.request_id, *at, offset)
 
 
 def back_to_its_topic(entry: DeadLetter) -> Output:

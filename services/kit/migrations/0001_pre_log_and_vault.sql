@@ -35,6 +35,17 @@ create table log.reader (
     primary key (stage, topic, partition, source)
 );
 
+-- Who sent which dead letter back; written before it is sent.
+create table log.replays (
+    number     bigint      generated always as identity primary key,
+    at         timestamptz not null default clock_timestamp(),
+    principal  text        not null,
+    request_id text        not null,
+    topic      text        not null,
+    partition  integer     not null,
+    position   bigint      not null -- of the dead letter in its topic
+);
+
 -- Sealed personal data and the wrapped keys that open it: the one place to erase.
 create schema vault;
 

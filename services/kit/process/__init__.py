@@ -1,19 +1,22 @@
 """A process: its settings, connections, HTTP face, logs and jobs, opened in one order and closed in the other."""
 
 from services.kit.process.children import start_child, stop_child
-from services.kit.process.http import Problem, json_response, problem, serve_http, web_app
+from services.kit.process.guard import GuardedHandler, Route
+from services.kit.process.http import json_response, serve_http, web_app
 from services.kit.process.log import configure_logs
+from services.kit.process.problems import Problem
 from services.kit.process.run import stop_on_signals
 from services.kit.process.service import Service, main, open_service
 
 __all__ = [
+    "GuardedHandler",
     "Problem",
+    "Route",
     "Service",
     "configure_logs",
     "json_response",
     "main",
     "open_service",
-    "problem",
     "serve_http",
     "start_child",
     "stop_child",

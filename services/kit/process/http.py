@@ -1,21 +1,26 @@
 """The HTTP face of every process: liveness by progress, readiness, metrics, and the rules of all routes."""
 
-import hmac
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import orjson
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 
+from services.core.access import Act, Caller
+from services.kit.principals import Authenticator
+from services.kit.process.guard import REQUEST_ID, GuardedHandler, Handler, Route, guarded, new_request_id
 from services.kit.process.health import Health
+from services.kit.process.problems import Problem, problem_response
 
-__all__ = ["Problem", "json_response", "problem", "serve_http", "web_app"]
+__all__ = ["json_response", "serve_http", "web_app"]
 
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-_OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json"})
-_PROBLEM = "application/problem+json"
+logger = logging.getLogger(__name__)
+
+_EVERY_PROCESS = ("/livez", "/readyz", "/metrics", "/openapi.json")
 # API Design Rules (NL GOV) 2.2, transport security module.
 _HEADERS = {
     "API-Version": "1.0.0",
@@ -27,21 +32,6 @@ _HEADERS = {
 }
 
 
-class Problem(Exception):  # noqa: N818 - the word of RFC 9457
-    """An answer of kind `application/problem+json` (RFC 9457); no text of it repeats personal data."""
-
-    def __init__(self, status: int, title: str, detail: str | None = None, **extra: Any) -> None:
-        super().__init__(title)
-        self.body = {"status": status, "title": title, **({"detail": detail} if detail else {}), **extra}
-        self.status = status
-
-
-def problem(status: int, title: str, detail: str | None = None, **extra: Any) -> web.Response:
-    """Return a problem as a response (RFC 9457)."""
-    body = Problem(status, title, detail, **extra).body
-    return web.Response(status=status, body=orjson.dumps(body), content_type=_PROBLEM)
-
-
 def json_response(value: Any, status: int = 200) -> web.Response:
     """Return a value as JSON."""
     return web.Response(status=status, body=orjson.dumps(value), content_type="application/json")
@@ -50,27 +40,27 @@ def json_response(value: Any, status: int = 200) -> web.Response:
 def web_app(
     health: Health,
     registry: CollectorRegistry,
+    authenticator: Authenticator,
     *,
-    token: str | None = None,
     openapi: Mapping[str, Any] | None = None,
-    routes: Sequence[web.AbstractRouteDef] = (),
-    public: frozenset[str] = frozenset(),
+    routes: Sequence[Route] = (),
 ) -> web.Application:
-    """Build the application: the four open paths, and `routes` behind the bearer `token`.
+    """Build the application: three open paths, the metrics, and `routes`, each behind its guard.
 
-    `public` names further paths, whose routes check the caller themselves. `client_max_size` stays small: uploads
-    are streamed and never go through it.
+    `client_max_size` stays small: uploads are streamed and never go through it.
     """
-    app = web.Application(middlewares=[_headers, _problems, _bearer(token, _OPEN_PATHS | public)])
+    app = web.Application(middlewares=[_request_ids, _headers, _problems])
     app.add_routes(
         [
             web.get("/livez", _answer(health.late)),
             web.get("/readyz", _answer(health.unready)),
-            web.get("/metrics", _metrics(registry)),
             web.get("/openapi.json", _openapi(openapi or _minimal_openapi(health.name))),
-            *routes,
         ]
     )
+    for route in (Route("GET", "/metrics", Act.METRICS_READ, _metrics(registry)), *routes):
+        # With GET comes HEAD.
+        add = app.router.add_get if route.method == "GET" else partial(app.router.add_route, route.method)
+        add(route.path, guarded(route, authenticator))
     return app
 
 
@@ -91,7 +81,7 @@ async def serve_http(app: web.Application, host: str, port: int) -> AsyncIterato
         await runner.cleanup()
 
 
-def _answer(faults: Callable[[], list[str]]) -> _Handler:
+def _answer(faults: Callable[[], list[str]]) -> Handler:
     async def answer(_: web.Request) -> web.StreamResponse:
         found = faults()
         return json_response({"ok": not found, "waitingFor": found}, 503 if found else 200)
@@ -99,8 +89,8 @@ def _answer(faults: Callable[[], list[str]]) -> _Handler:
     return answer
 
 
-def _metrics(registry: CollectorRegistry) -> _Handler:
-    async def metrics(_: web.Request) -> web.StreamResponse:
+def _metrics(registry: CollectorRegistry) -> GuardedHandler:
+    async def metrics(_: web.Request, _caller: Caller) -> web.StreamResponse:
         return web.Response(
             body=generate_latest(registry),
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
@@ -109,7 +99,7 @@ def _metrics(registry: CollectorRegistry) -> _Handler:
     return metrics
 
 
-def _openapi(document: Mapping[str, Any]) -> _Handler:
+def _openapi(document: Mapping[str, Any]) -> Handler:
     body = orjson.dumps(document)
 
     async def openapi(_: web.Request) -> web.StreamResponse:
@@ -123,50 +113,43 @@ def _minimal_openapi(name: str) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": f"Heraut {name}", "version": "1.0.0"},
-        "paths": {path: {"get": answer} for path in sorted(_OPEN_PATHS)},
+        "paths": {path: {"get": answer} for path in _EVERY_PROCESS},
     }
 
 
 @web.middleware
-async def _headers(request: web.Request, handler: _Handler) -> web.StreamResponse:
+async def _headers(request: web.Request, handler: Handler) -> web.StreamResponse:
+    headers = _HEADERS | {"X-Request-Id": request[REQUEST_ID]}
     try:
         response = await handler(request)
     except web.HTTPException as error:
-        error.headers.update(_HEADERS)
+        error.headers.update(headers)
         raise
     if not response.prepared:
-        for name, value in _HEADERS.items():
+        for name, value in headers.items():
             response.headers.setdefault(name, value)
     return response
 
 
 @web.middleware
-async def _problems(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    """Turn what handlers raise into problems; a bug still answers 500 and is logged by aiohttp's server log."""
+async def _request_ids(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give every request an id, which its answer and its lines in the log carry."""
+    request[REQUEST_ID] = new_request_id()
+    return await handler(request)
+
+
+@web.middleware
+async def _problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn whatever handlers raise into problems. A bug is told in the log; its answer says only that there is one."""
     try:
         return await handler(request)
     except Problem as error:
-        return web.Response(status=error.status, body=orjson.dumps(error.body), content_type=_PROBLEM)
+        return problem_response(error, request[REQUEST_ID])
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        response = problem(error.status, error.reason)
-        response.headers.update({k: v for k, v in error.headers.items() if k == "Allow"})
-        return response
-
-
-def _bearer(token: str | None, open_paths: frozenset[str]) -> Any:
-    expected = f"Bearer {token}".encode() if token else None
-
-    @web.middleware
-    async def bearer(request: web.Request, handler: _Handler) -> web.StreamResponse:
-        if request.path not in open_paths:
-            given = request.headers.get("Authorization", "").encode()
-            # Without a token every request is refused: a forgotten setting must not open the service.
-            if expected is None or not hmac.compare_digest(given, expected):
-                response = problem(401, "Who asks?", "A valid bearer token is needed.")
-                response.headers["WWW-Authenticate"] = "Bearer"
-                return response
-        return await handler(request)
-
-    return bearer
+        kept = {name: value for name, value in error.headers.items() if name == "Allow"}
+        return problem_response(Problem(error.status, error.reason, headers=kept), request[REQUEST_ID])
+    except Exception:
+        logger.exception("a request failed", extra={"request_id": request[REQUEST_ID]})
+        return problem_response(Problem(500, "That went wrong here"), request[REQUEST_ID])

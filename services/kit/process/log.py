@@ -9,15 +9,17 @@ from typing import Any
 
 import orjson
 
-__all__ = ["FIELDS", "configure_logs"]
+__all__ = ["AUDIT", "FIELDS", "configure_logs"]
 
-# Ids of incidents, cohorts and blocks, counts and codes: nothing here can hold a person.
+# Ids of incidents, cohorts and blocks, counts and codes: nothing here can hold a person that Heraut writes to.
+# `principal` names who did something here: that is what an audit line is for.
 FIELDS = frozenset(
     {"stage", "topic", "partition", "offset", "source", "seq", "epoch", "holder", "part", "attempt", "after"}
     | {"reason", "error_class", "sqlstate", "signal", "status", "incident_id", "cohort_id", "channel", "provider"}
     | {"batch_id", "key_id", "table", "version", "count", "received", "accepted", "rejected", "seconds"}
-    | {"port", "url", "path"}
+    | {"port", "url", "path", "principal", "act", "request_id"}
 )
+AUDIT = "heraut.audit"  # the logger of audit lines
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _Exception = tuple[type[BaseException], BaseException, TracebackType | None]
 
@@ -71,6 +73,8 @@ def configure_logs(service: str, level: str = "info") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(_LEVELS[level])
+    # Who did what is told at every level.
+    logging.getLogger(AUDIT).setLevel(logging.INFO)
     # Their lines name records and addresses, or come once a request.
     for chatty in ("aiokafka", "aiohttp.access", "asyncio", "mail.log", "aiosmtplib"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, _LEVELS[level]))

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import uvloop
-from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from services.core.rooms import STAGES
@@ -26,6 +25,8 @@ from services.kit.errors import ConfigError
 from services.kit.eventlog import Entry, EventLog, GlobalTable, Retention, installation_of, is_on
 from services.kit.files import write_atomically
 from services.kit.postgres import EmbeddedPostgres, Pool, connect_pool, is_retryable
+from services.kit.principals import Authenticator, PrincipalsFile, authenticator_of
+from services.kit.process.guard import Route
 from services.kit.process.health import Health
 from services.kit.process.http import serve_http, web_app
 from services.kit.process.log import configure_logs
@@ -55,6 +56,8 @@ class Service:
     metrics: StageMetrics
     health: Health
     clock: SystemClock
+    principals: PrincipalsFile
+    authenticator: Authenticator
     jobs: dict[str, Job] = field(default_factory=dict)
     _logs: list[EventLog] = field(default_factory=list)
 
@@ -134,18 +137,24 @@ class Service:
         return watch
 
     async def run(
-        self, stop: asyncio.Event, *, ready_file: Path | None = None, app: web.Application | None = None
+        self,
+        stop: asyncio.Event,
+        *,
+        ready_file: Path | None = None,
+        routes: Sequence[Route] = (),
+        openapi: Mapping[str, Any] | None = None,
     ) -> None:
         """Serve HTTP and run all jobs until `stop`; `ready_file` gets the bound address once the face is there."""
         _collect_garbage_seldom()
-        face = app or web_app(self.health, self.registry, token=self.config.auth_token)
+        face = web_app(self.health, self.registry, self.authenticator, routes=routes, openapi=openapi)
         async with serve_http(face, self.config.http_host, self.config.http_port) as url:
             if ready_file:
                 write_atomically(ready_file, url)
             await run_jobs(self.jobs, stop=stop, health=self.health, drain_timeout=self.config.drain_timeout + 5)
 
     async def close(self) -> None:
-        """Close the logs. `open_service` closes the pool."""
+        """Close the logs and what recognises callers. `open_service` closes the pool."""
+        await self.authenticator.close()
         for log in self._logs:
             await log.close()
 
@@ -164,8 +173,17 @@ async def open_service(config: ServiceConfig, stage_name: str) -> AsyncIterator[
     registry = new_registry()
     room = STAGES[stage_name]
     pool = await _connect_when_it_is_there(await database_url(config, room), room)
+    principals = PrincipalsFile(config.principals_path, clock)
     service = Service(
-        config, stage_name, pool, registry, StageMetrics(room, registry), Health(stage_name, clock), clock
+        config,
+        stage_name,
+        pool,
+        registry,
+        StageMetrics(room, registry),
+        Health(stage_name, clock),
+        clock,
+        principals,
+        authenticator_of(config, principals, clock),
     )
     try:
         yield service

@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from services.core.access import Caller, Principal, Role
 from services.kit.eventlog import Cursor, DeadLetters, Record, TopicPartition, dead_letter, dead_letter_topic
 from tests.integration.eventlog.bench import Bench, Reader
 
 FIRST = TopicPartition("heraut.members.accepted.v1", 3)
+BY = Caller(Principal("ann", frozenset({Role.OPERATOR})), "r-1")
 DLQ = TopicPartition(dead_letter_topic(FIRST.topic, "deduplication"), 3)
 
 
@@ -45,12 +47,14 @@ async def test_a_replayed_entry_is_a_new_block_of_its_topic(bench: Bench, letter
     await _set_aside(bench, b"broken", b"other")
     entries = await letters.entries(10)
 
-    replayed = [await letters.replay(DLQ, entry.record.offset) for entry in entries]
+    replayed = [await letters.replay(DLQ, entry.record.offset, BY) for entry in entries]
 
     reading = Reader(bench.open())
     await reading.start({FIRST: Cursor()})
     taken = await reading.take(3)
     assert replayed == [True, True]
+    noted = await bench.pool.fetch("select principal, request_id, topic, partition, position from log.replays")
+    assert [("ann", "r-1", *DLQ, entry.record.offset) for entry in entries] == [tuple(row) for row in noted]
     assert [(r.seq, r.value) for r in taken if r.source == "dlq"] == [(1, b"broken"), (2, b"other")]
 
 
@@ -58,7 +62,7 @@ async def test_what_is_not_there_is_not_replayed(bench: Bench, letters: DeadLett
     """A position that holds nothing is told apart."""
     await _set_aside(bench, b"broken")
 
-    assert not await letters.replay(DLQ, 4711)
+    assert not await letters.replay(DLQ, 4711, BY)
     assert await letters.entry(DLQ, 4711) is None
 
 
@@ -76,7 +80,7 @@ async def test_an_entry_of_the_embedded_log_is_replayed_once(postgres_bench: Ben
     """On the embedded log a replay takes the entry out in its own transaction."""
     await _set_aside(postgres_bench, b"broken")
     async with postgres_bench.dead_letters() as letters:
-        assert [await letters.replay(DLQ, 1), await letters.replay(DLQ, 1)] == [True, False]
+        assert [await letters.replay(DLQ, 1, BY), await letters.replay(DLQ, 1, BY)] == [True, False]
         assert await letters.entries(10) == []
 
 
@@ -92,7 +96,7 @@ async def test_leftovers_of_a_replay_that_was_cut_off_go_first(kafka_bench: Benc
         "insert into log.log (source, topic, partition, seq, block) values ('dlq', $1, $2, 1, 'left')", *at_outbox
     )
     async with kafka_bench.dead_letters() as letters:
-        await letters.replay(DLQ, 0)
+        await letters.replay(DLQ, 0, BY)
     outbox = await kafka_bench.pool.fetchval("select count(*) from log.log where source = 'dlq'")
 
     reading = Reader(kafka_bench.open())
@@ -110,7 +114,7 @@ async def test_an_upstream_event_goes_past_the_database(kafka_bench: Bench) -> N
     await log.forward(dead_letter(record, "intake", "InvalidMessage", "unreadable"))
     async with kafka_bench.dead_letters() as letters:
         (entry,) = await letters.entries(10)
-        await letters.replay(entry.record.topic_partition, entry.record.offset)
+        await letters.replay(entry.record.topic_partition, entry.record.offset, BY)
     rows = await kafka_bench.pool.fetchval("select count(*) from log.log")
 
     reading = kafka_bench.open("intake")

@@ -2,7 +2,8 @@
 
 import io
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,18 @@ from services.intake.context import Context
 from services.intake.metrics import IntakeMetrics
 from services.intake.store import Store
 from services.kit.postgres import Pool
+from services.kit.principals import PrincipalsFile
+from services.kit.process import serve_http, web_app
 from services.kit.process.health import Health
-from services.kit.process.http import serve_http, web_app
 from services.kit.process.metrics import new_registry
 from services.kit.stage.totals import TotalsRow
-from services.kit.testing import FakeClock
+from services.kit.testing import FakeClock, make_principals
 from services.kit.vault.keys import KeyRing
 from services.kit.vault.vault import Vault
 from services.wire.totals import decode_totals
 from tests.conftest import RoomPool
+from tests.principals import PRINCIPALS, authenticator
 
-TOKEN = "operator"
 PARTITIONS = 4
 COHORT = "/v1/incidents/lab/cohorts/wave-1"
 
@@ -55,6 +57,14 @@ class Intake:
     context: Context
     keys: KeyRing
     url: str
+    tokens: dict[str, str]
+    principals: PrincipalsFile
+
+    @asynccontextmanager
+    async def as_principal(self, name: str) -> AsyncIterator["Intake"]:
+        """Return the application as another principal sees it."""
+        async with ClientSession(self.url, headers={"Authorization": f"Bearer {self.tokens[name]}"}) as session:
+            yield replace(self, session=session)
 
     @property
     def pool(self) -> Pool:
@@ -123,12 +133,14 @@ async def intake(room_pool: RoomPool, tmp_path: Path) -> AsyncIterator[Intake]:
         partitions=PARTITIONS,
         metrics=IntakeMetrics(registry),
     )
-    app = web_app(Health("intake", clock), registry, token=TOKEN, routes=Api(context).routes())
+    path = tmp_path / "principals.json"
+    tokens = make_principals(path, *PRINCIPALS)
+    app = web_app(Health("intake", clock), registry, authenticator(path, clock), routes=Api(context).routes())
     async with (
         serve_http(app, "127.0.0.1", 0) as url,
-        ClientSession(url, headers={"Authorization": f"Bearer {TOKEN}"}) as session,
+        ClientSession(url, headers={"Authorization": f"Bearer {tokens['operator']}"}) as session,
     ):
-        made = Intake(session, context, keys, url)
+        made = Intake(session, context, keys, url, tokens, PrincipalsFile(path, clock))
         await made.put("/v1/incidents/lab", a_document())
         await made.put(COHORT, {"source": "lab", "declaredCount": 3})
         yield made

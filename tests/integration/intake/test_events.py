@@ -26,7 +26,7 @@ class Upstream:
 
     def __init__(self, intake: Intake) -> None:
         self.clock = FakeClock()
-        self.handler = EventHandler(replace(intake.context, clock=self.clock))
+        self.handler = EventHandler(replace(intake.context, clock=self.clock), intake.principals)
         self._pool, self._offset = intake.pool, 0
 
     def event(self, kind: str, data: Any, ident: str | None = None) -> Record:
@@ -141,7 +141,7 @@ async def test_what_goes_against_the_cohort_is_set_aside(intake: Intake) -> None
     upstream = Upstream(intake)
     await intake.post("/v1/incidents/lab/cohorts/wave-1/seal")
 
-    assert ["conflict", "cohort-sealed"] == await upstream.send(
+    assert ["not-permitted", "cohort-sealed"] == await upstream.send(
         upstream.event("cohort-opened", {**IDS, "source": "somebody else"}),
         upstream.members(a_record()),
     )

@@ -19,8 +19,9 @@ from services.kit.config import load
 from services.kit.eventlog.kafka.client import KafkaSettings
 from services.kit.vault.keys import KeyRing
 from tests.integration.intake.conftest import COHORT as WAVE_1
-from tests.integration.intake.conftest import TOKEN, a_document
+from tests.integration.intake.conftest import a_document
 from tests.kafka_fixtures import PARTITIONS
+from tests.principals import bearer
 from tests.unit.intake.builders import a_record
 
 pytestmark = pytest.mark.kafka
@@ -31,14 +32,15 @@ _WITHIN = 60.0  # seconds; a broker that was just started is slow at first
 @asynccontextmanager
 async def running(database_url: str, bootstrap: str, tmp_path: Path) -> AsyncIterator[ClientSession]:
     """Run intake as its process does; returns a client of its routes."""
-    keys = tmp_path / "keys.json"
+    keys, principals = tmp_path / "keys.json", tmp_path / "principals.json"
     KeyRing.create(keys)
+    headers = bearer(principals)
     settings = {
         "HERAUT_LOG": "kafka",
         "HERAUT_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
         "HERAUT_DATABASE_URL": database_url,
         "HERAUT_KEYS_FILE": str(keys),
-        "HERAUT_AUTH_TOKEN": TOKEN,
+        "HERAUT_PRINCIPALS_FILE": str(principals),
         "HERAUT_HTTP_HOST": "127.0.0.1",
         "HERAUT_HTTP_PORT": "0",
         "HERAUT_PARTITIONS": str(PARTITIONS),
@@ -47,7 +49,7 @@ async def running(database_url: str, bootstrap: str, tmp_path: Path) -> AsyncIte
     process = asyncio.create_task(run(load(Config, settings), stop, ready))
     try:
         await until(ready.exists, process)
-        async with ClientSession(ready.read_text(), headers={"Authorization": f"Bearer {TOKEN}"}) as session:
+        async with ClientSession(ready.read_text(), headers=headers) as session:
             yield session
     finally:
         stop.set()

@@ -13,8 +13,8 @@ from typing import Any
 from aiohttp import ClientSession
 
 from services.kit.vault.keys import KeyRing
+from tests.principals import bearer
 
-TOKEN = "operator"
 PARTITIONS = 8
 _READY_SECONDS = 60.0  # a busy machine is slow, not wrong
 
@@ -27,10 +27,11 @@ class Intake:
     database_url: str
     log: Path
     pid: int
+    headers: dict[str, str]  # by which an operator is known
 
     def session(self) -> ClientSession:
         """Return a client that may ask."""
-        return ClientSession(self.url, headers={"Authorization": f"Bearer {TOKEN}"})
+        return ClientSession(self.url, headers=self.headers)
 
     def logged(self) -> str:
         """Return what it logged so far."""
@@ -41,11 +42,12 @@ class Intake:
 def intake_process(database_url: str, folder: Path, **settings: str) -> Iterator[Intake]:
     """Run `python -m services.intake` until the end of the context, where it must stop by itself and in good order."""
     KeyRing.create(folder / "keys.json")
+    headers = bearer(folder / "principals.json")
     ready, log = folder / "ready", folder / "intake.log"
     environ = {name: value for name, value in os.environ.items() if not name.startswith("HERAUT_")} | {
         "HERAUT_DATABASE_URL": database_url,
         "HERAUT_KEYS_FILE": str(folder / "keys.json"),
-        "HERAUT_AUTH_TOKEN": TOKEN,
+        "HERAUT_PRINCIPALS_FILE": str(folder / "principals.json"),
         "HERAUT_HTTP_HOST": "127.0.0.1",
         "HERAUT_HTTP_PORT": "0",
         "HERAUT_PARTITIONS": str(PARTITIONS),
@@ -58,7 +60,7 @@ def intake_process(database_url: str, folder: Path, **settings: str) -> Iterator
         )
     try:
         _wait_until_ready(process, ready, log)
-        yield Intake(ready.read_text(encoding="utf-8"), database_url, log, process.pid)
+        yield Intake(ready.read_text(encoding="utf-8"), database_url, log, process.pid, headers)
         assert process.poll() is None, log.read_text(encoding="utf-8")
     finally:
         process.terminate()

@@ -3,12 +3,14 @@
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
+from services.core.access import Principal, Role
 from services.core.cohort import Cohort
 from services.core.incident import Controller, Incident
 from services.core.ledger import COUNTERS, HoldReason
@@ -16,16 +18,17 @@ from services.kit.postgres import Pool
 from services.kit.process.health import Health
 from services.kit.process.http import web_app
 from services.kit.stage.totals import TotalsRow, move_totals
-from services.kit.testing import FakeClock
-from services.tracking.api import PUBLIC, Api
+from services.kit.testing import FakeClock, make_principals
+from services.tracking.api import Api
 from services.tracking.handlers import Ledgers
 from services.tracking.openapi import OPENAPI
 from services.tracking.store import Store
 from services.wire.testing import FakeIncidents
+from tests.principals import AUDITOR, OPERATOR, SCRAPE, authenticator
 
 RoomPool = Callable[[str], Awaitable[Pool]]
-BEARER = {"Authorization": "Bearer the-token"}
 LEDGER = "/v1/incidents/lab/ledger"
+SOURCE_A = Principal("source-a", frozenset({Role.SOURCE}), frozenset({"urn:a"}))
 
 
 def an_incident(incident_id: str) -> Incident:
@@ -51,23 +54,26 @@ class Away:
 class Tracking:
     """Tracking's HTTP face on a database; `meanwhile` is done while the ledger waits for figures to settle."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, principals: Path) -> None:
         self.pool = pool
+        self.tokens = make_principals(principals, OPERATOR, AUDITOR, SOURCE_A, SCRAPE)
         self.incidents = FakeIncidents(an_incident("lab"), an_incident("acme"), a_cohort("a", 12), a_cohort("b", None))
         self.waited = 0.0
         self.meanwhile: list[Callable[[], Awaitable[None]]] = []
         clock = FakeClock()
         self.ledgers = Ledgers(pool, Store(), self.incidents, self._sleep)
-        api = Api(self.ledgers, clock, "the-token")
         app = web_app(
             Health("tracking", clock),
             CollectorRegistry(),
-            token="the-token",
+            authenticator(principals, clock),
             openapi=OPENAPI,
-            routes=api.routes(),
-            public=PUBLIC,
+            routes=Api(self.ledgers, clock).routes(),
         )
         self.client = TestClient(TestServer(app))
+
+    def bearer(self, name: str = "operator") -> dict[str, str]:
+        """Return the header by which one of the principals is known."""
+        return {"Authorization": f"Bearer {self.tokens[name]}"}
 
     async def _sleep(self, seconds: float) -> None:
         self.waited += seconds
@@ -87,15 +93,15 @@ class Tracking:
 
     async def ledger(self) -> Any:
         """Ask for the ledger of `lab`."""
-        answer = await self.client.get(LEDGER, headers=BEARER)
+        answer = await self.client.get(LEDGER, headers=self.bearer())
         assert 200 == answer.status
         return await answer.json()
 
 
 @pytest.fixture
-async def tracking(room_pool: RoomPool) -> AsyncIterator[Tracking]:
+async def tracking(room_pool: RoomPool, tmp_path: Path) -> AsyncIterator[Tracking]:
     """Return tracking's face on a fresh database."""
-    face = Tracking(await room_pool("tracking"))
+    face = Tracking(await room_pool("tracking"), tmp_path / "principals.json")
     async with face.client:
         yield face
 
@@ -181,7 +187,7 @@ async def test_figures_that_disagree_for_good_are_reported(tracking: Tracking) -
 
 async def test_an_unknown_incident_is_not_found(tracking: Tracking) -> None:
     """A ledger of nothing is not an empty ledger."""
-    answer = await tracking.client.get("/v1/incidents/nowhere/ledger", headers=BEARER)
+    answer = await tracking.client.get("/v1/incidents/nowhere/ledger", headers=tracking.bearer())
 
     assert (404, "application/problem+json") == (answer.status, answer.content_type)
 
@@ -190,12 +196,14 @@ async def test_nobody_is_told_that_an_incident_is_unknown_while_incidents_are_re
     """Just after its start the service does not know yet, and says so."""
     tracking.incidents.loaded.clear()
 
-    assert [503, 503] == [(await tracking.client.get(p, headers=BEARER)).status for p in ("/v1/incidents", LEDGER)]
+    assert [503, 503] == [
+        (await tracking.client.get(p, headers=tracking.bearer())).status for p in ("/v1/incidents", LEDGER)
+    ]
 
 
 async def test_incidents_are_listed(tracking: Tracking) -> None:
     """Each once, by id, whatever the number of its versions."""
-    answer = await tracking.client.get("/v1/incidents", headers=BEARER)
+    answer = await tracking.client.get("/v1/incidents", headers=tracking.bearer())
 
     expected = [{"incidentId": name, "title": f"Breach {name}"} for name in ("acme", "lab")]
     assert {"incidents": expected} == await answer.json()
@@ -205,21 +213,24 @@ def _basic(text: str) -> str:
     return "Basic " + b64encode(text.encode()).decode()
 
 
-async def test_only_who_has_the_token_sees_figures(tracking: Tracking) -> None:
-    """Routes take the bearer token, the page also HTTP Basic with the token as the password."""
+async def test_only_who_may_sees_figures(tracking: Tracking) -> None:
+    """Routes take a bearer token, the page also HTTP Basic with the token as the password, of those whom it is for."""
+    token = tracking.tokens["operator"]
     expected = {
         (LEDGER, ""): 401,
         (LEDGER, "Bearer wrong"): 401,
-        (LEDGER, "Bearer the-token"): 200,
-        (LEDGER, _basic("anybody:the-token")): 401,
+        (LEDGER, f"Bearer {token}"): 200,
+        (LEDGER, f"Bearer {tracking.tokens['auditor']}"): 200,
+        (LEDGER, f"Bearer {tracking.tokens['scrape']}"): 403,
+        (LEDGER, _basic(f"anybody:{token}")): 401,
         ("/", ""): 401,
-        ("/", _basic("anybody:the-token")): 200,
+        ("/", _basic(f"anybody:{token}")): 200,
         ("/", _basic("anybody:wrong")): 401,
-        ("/", _basic("the-token")): 401,
+        ("/", _basic(token)): 401,
         ("/", "Basic not-base-64!"): 401,
         ("/", "Basic \u00e9"): 401,
-        ("/", "Bearer the-token"): 200,
-        ("/", "Digest the-token"): 401,
+        ("/", f"Bearer {token}"): 200,
+        ("/", f"Digest {token}"): 401,
     }
 
     found = {}
@@ -229,11 +240,27 @@ async def test_only_who_has_the_token_sees_figures(tracking: Tracking) -> None:
     assert expected == found
 
 
+async def test_a_source_sees_its_own_cohorts_alone(tracking: Tracking) -> None:
+    """Neither another's figures nor an incident without a cohort of its own, in no answer and not on the page."""
+    await _hear_of_cohort_a(tracking)
+    await tracking.heard("intake", "lab/b", 1, {"received": 7, "accepted": 7}, "intake")
+    source = tracking.bearer("source-a")
+    ledger = await (await tracking.client.get(LEDGER, headers=source)).json()
+    incidents = await (await tracking.client.get("/v1/incidents", headers=source)).json()
+    foreign = await tracking.client.get("/v1/incidents/acme/ledger", headers=source)
+    page = await (await tracking.client.get("/", headers=source)).text()
+
+    assert (["a"], 10) == ([cohort["cohortId"] for cohort in ledger["cohorts"]], ledger["totals"]["received"])
+    assert ["lab"] == [incident["incidentId"] for incident in incidents["incidents"]]
+    assert 404 == foreign.status
+    assert ("urn:a" in page, "urn:b" in page, "Breach acme" in page) == (True, False, False)
+
+
 async def test_the_page_is_asked_for_with_basic_and_allows_its_own_style_alone(tracking: Tracking) -> None:
     """A browser is told how to log in, and gets a page that may load nothing."""
     await _hear_of_cohort_a(tracking)
     refused = await tracking.client.get("/")
-    page = await tracking.client.get("/", headers=BEARER)
+    page = await tracking.client.get("/", headers=tracking.bearer())
 
     assert refused.headers["WWW-Authenticate"].startswith("Basic ")
     policy = page.headers["Content-Security-Policy"]
@@ -248,7 +275,7 @@ async def test_a_database_that_does_not_answer_is_a_passing_fault(tracking: Trac
     """Whoever asks is told to come again."""
     tracking.ledgers._pool = Away()  # type: ignore[assignment]
 
-    assert [503, 503] == [(await tracking.client.get(path, headers=BEARER)).status for path in (LEDGER, "/")]
+    assert [503, 503] == [(await tracking.client.get(path, headers=tracking.bearer())).status for path in (LEDGER, "/")]
 
 
 async def test_what_is_described_is_what_there_is(tracking: Tracking) -> None:

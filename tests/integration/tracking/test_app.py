@@ -23,6 +23,7 @@ from services.tracking.app import run
 from services.tracking.config import Config
 from services.wire.incidents import encode_cohort, encode_incident
 from services.wire.totals import encode_totals
+from tests.principals import bearer
 
 RoomPool = Callable[[str], Awaitable[Pool]]
 PATIENCE = 60.0  # seconds; a busy machine is slow, not wrong
@@ -38,30 +39,31 @@ DOCUMENT = {
 
 
 @asynccontextmanager
-async def tracking(database_url: str, folder: Path) -> AsyncIterator[str]:
-    """Run the service while the context lasts, and give its address; it must end by itself once asked to stop."""
+async def tracking(database_url: str, folder: Path) -> AsyncIterator[ClientSession]:
+    """Run the service while the context lasts, and give an operator's client; it ends by itself once asked to stop."""
     environ = {
         "HERAUT_DATABASE_URL": database_url,
         "HERAUT_DATA_DIR": str(folder),
         "HERAUT_HTTP_HOST": "127.0.0.1",
         "HERAUT_HTTP_PORT": "0",
-        "HERAUT_AUTH_TOKEN": "the-token",
     }
+    headers = bearer(folder / "principals.json")
     stop, ready = asyncio.Event(), folder / "ready"
     task = asyncio.create_task(run(load(Config, environ), stop, ready))
     try:
         async with asyncio.timeout(PATIENCE):
             while not ready.exists():  # noqa: ASYNC110 - a file has no event
                 await asyncio.sleep(0.05)
-        yield ready.read_text(encoding="utf-8")
+        async with ClientSession(ready.read_text(encoding="utf-8"), headers=headers) as session:
+            yield session
     finally:
         stop.set()
         await asyncio.wait_for(task, PATIENCE)
 
 
-async def _until(url: str, path: str, wanted: Callable[[bytes], bool]) -> bytes:
+async def _until(session: ClientSession, path: str, wanted: Callable[[bytes], bool]) -> bytes:
     """Ask until the answer is as wanted, and give it."""
-    async with ClientSession(url, headers={"Authorization": "Bearer the-token"}) as session, asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(PATIENCE):
         while True:
             async with session.get(path) as answer:
                 body = await answer.read()
@@ -88,7 +90,7 @@ async def test_the_ledger_follows_what_the_rooms_write(database_url: str, room_p
         incident_id="lab", channel="letter", provider="print", ids=bytes(32)[:31] + b"\1", members=bytes(32),
         revisions=[1, 1], attempts=[1, 1], outcomes=b"\2\3", cohort_ids=["c"], cohorts=[0, 0], at=1_767_258_120_000,
     )  # fmt: skip
-    async with tracking(database_url, tmp_path) as url:
+    async with tracking(database_url, tmp_path) as session:
         await _write(
             intake,
             "intake",
@@ -102,10 +104,10 @@ async def test_the_ledger_follows_what_the_rooms_write(database_url: str, room_p
         def told(body: bytes) -> bool:
             return bool(orjson.loads(body)["totals"]["notified"])
 
-        ledger: dict[str, Any] = orjson.loads(await _until(url, "/v1/incidents/lab/ledger", told))
-        page = await _until(url, "/", lambda body: b"A breach" in body)
+        ledger: dict[str, Any] = orjson.loads(await _until(session, "/v1/incidents/lab/ledger", told))
+        page = await _until(session, "/", lambda body: b"A breach" in body)
         gauge = 'tracking_cohort_members{cohort="c",disposition="inFlight",incident="lab"} 1.0'
-        metrics = await _until(url, "/metrics", lambda body: gauge.encode() in body)
+        metrics = await _until(session, "/metrics", lambda body: gauge.encode() in body)
 
     found = {name: ledger["totals"][name] for name in ("declared", "missing", "rejected", "notified", "inFlight")}
     assert {"declared": 3, "missing": 0, "rejected": 1, "notified": 1, "inFlight": 1} == found
@@ -122,9 +124,9 @@ async def test_a_counter_that_is_not_known_is_set_aside_and_seen(
     later, good = _totals("deduplication", "2", released=1, held_later=4), _totals("deduplication", "3", released=2)
     set_aside = b'tracking_dead_letters_total{reason="unknown-counter"} 1.0'
     taken = b'tracking_events_total{kind="totals"} 1.0'
-    async with tracking(database_url, tmp_path) as url:
+    async with tracking(database_url, tmp_path) as session:
         await _write(others, "deduplication", later, good)
-        await _until(url, "/metrics", lambda body: set_aside in body and taken in body)
+        await _until(session, "/metrics", lambda body: set_aside in body and taken in body)
 
     log = EmbeddedLog(pool, "tracking")
     await log.assign({TopicPartition(dead_letter_topic(topics.TOTALS_CHANGED, "tracking"), 0): Cursor()})

@@ -11,10 +11,11 @@ from click.testing import CliRunner, Result
 from services.cli.__main__ import heraut
 from services.kit.config import LOGS
 
-REGISTERED = ["cohort", "demo", "dlq", "doctor", "incident", "ledger", "migrate", "serve", "topics", "up"]
+REGISTERED = ["cohort", "demo", "dlq", "doctor", "incident", "ledger", "migrate", "principal", "serve", "topics", "up"]
 SUBCOMMANDS = {
     "cohort": ["release", "seal", "status", "submit"],
-    "incident": ["put", "show"],
+    "incident": ["acts", "put", "show"],
+    "principal": ["add", "list", "revoke"],
     "dlq": ["list", "replay", "show"],
 }
 

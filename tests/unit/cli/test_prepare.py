@@ -2,13 +2,16 @@
 
 import os
 import stat
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from services.cli.console import Fault
-from services.cli.prepare import ensure_token, locked, missing_providers, service_environ
+from services.cli.prepare import ensure_principals, locked, missing_providers, service_environ
 from services.cli.target import find_target, read_settings
+from services.kit.principals import changing, issue_token, load_accounts
 
 
 def test_two_cannot_hold_one_directory(tmp_path: Path) -> None:
@@ -27,24 +30,53 @@ def test_a_directory_can_be_held_again(tmp_path: Path) -> None:
         assert (tmp_path / "heraut.lock").exists()
 
 
-def test_the_token_is_kept_and_private(tmp_path: Path) -> None:
-    """The token is made once, and only its owner can read it."""
+def test_the_tokens_are_kept_and_private(tmp_path: Path) -> None:
+    """An operator's and a scraper's token are made once, and only their owner can read them and the principals."""
     settings = read_settings(tmp_path)
-    ensure_token(settings)
+    ensure_principals(settings)
     first = find_target(tmp_path).token
-    ensure_token(settings)
+    ensure_principals(settings)
+    files = ("operator.token", "scrape.token", "principals.json")
 
     assert first
     assert first == find_target(tmp_path).token
-    assert stat.S_IMODE((tmp_path / "operator.token").stat().st_mode) == 0o600
+    assert {0o600} == {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in files}
+    assert first not in (tmp_path / "principals.json").read_text()
+
+
+def test_a_token_that_ends_soon_is_made_anew(tmp_path: Path) -> None:
+    """An installation that runs for years does not lock its operator out one day."""
+    settings = read_settings(tmp_path)
+    ensure_principals(settings)
+    token, stored = issue_token(datetime.now(UTC), timedelta(days=30))
+    (tmp_path / "operator.token").write_text(token)
+    with changing(settings.principals_path) as change:
+        operator = change.accounts.named("operator")
+        assert operator
+        change.accounts = change.accounts.with_account(replace(operator, tokens=(stored,)))
+    ensure_principals(settings)
+
+    assert token != find_target(tmp_path).token
+    assert load_accounts(settings.principals_path).of_token(find_target(tmp_path).token or "", datetime.now(UTC))
+
+
+def test_whom_somebody_revoked_is_not_made_again(tmp_path: Path) -> None:
+    """The next `up` does not undo what was decided."""
+    settings = read_settings(tmp_path)
+    ensure_principals(settings)
+    with changing(settings.principals_path) as change:
+        change.accounts = change.accounts.without("operator")
+    ensure_principals(settings)
+
+    assert load_accounts(settings.principals_path).named("operator") is None
 
 
 def test_services_do_not_get_the_operators_own_token(tmp_path: Path) -> None:
-    """Services read the token that they accept from its file, and do not get the token of the command line."""
+    """Services know callers by the hashes in the principals file, and do not get the token of the command line."""
     environ = service_environ(read_settings(tmp_path), {"HERAUT_TOKEN": "mine", "PATH": "/bin"}, None)
 
     assert "HERAUT_TOKEN" not in environ
-    assert environ["HERAUT_AUTH_TOKEN_FILE"] == str(tmp_path / "operator.token")
+    assert environ["HERAUT_PRINCIPALS_FILE"] == str(tmp_path / "principals.json")
 
 
 def test_without_a_provider_its_address_is_one_of_nobody(tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from services.cli.console import Fault
-from services.cli.target import find_target, read_settings
+from services.cli.target import find_target, permitted_caller, read_settings
+from services.core.access import Act, Principal, Role
+from services.kit.testing import make_principals
 
 
 def test_addresses_follow_the_ports_where_nothing_runs(tmp_path: Path) -> None:
@@ -24,14 +26,27 @@ def test_addresses_of_running_services_come_from_their_file(tmp_path: Path) -> N
 
 
 def test_the_users_own_token_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """HERAUT_TOKEN is taken before the token of the services' settings and the one in the data directory."""
+    """HERAUT_TOKEN is taken before the one in the data directory."""
     (tmp_path / "operator.token").write_text("of the directory", encoding="utf-8")
     found = [find_target(tmp_path).token]
-    for name, token in (("HERAUT_AUTH_TOKEN", "of the services"), ("HERAUT_TOKEN", "of the user")):
-        monkeypatch.setenv(name, token)
-        found.append(find_target(tmp_path).token)
+    monkeypatch.setenv("HERAUT_TOKEN", "of the user")
+    found.append(find_target(tmp_path).token)
 
-    assert ["of the directory", "of the services", "of the user"] == found
+    assert ["of the directory", "of the user"] == found
+
+
+def test_what_no_service_does_is_done_by_somebody(tmp_path: Path) -> None:
+    """A command that goes past the services asks who runs it as they do."""
+    path = tmp_path / "principals.json"
+    roles = {"operator": Role.OPERATOR, "auditor": Role.AUDITOR}
+    tokens = make_principals(path, *(Principal(name, frozenset({role})) for name, role in roles.items()))
+    for token, words in (("nobody's", "not accepted"), (tokens["auditor"], "auditor may not do this")):
+        (tmp_path / "operator.token").write_text(token, encoding="utf-8")
+        with pytest.raises(Fault, match=words):
+            permitted_caller(tmp_path, Act.DEAD_LETTER_REPLAYED)
+    (tmp_path / "operator.token").write_text(tokens["operator"], encoding="utf-8")
+
+    assert "operator" == permitted_caller(tmp_path, Act.DEAD_LETTER_REPLAYED).principal.name
 
 
 def test_without_any_token_there_is_none(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_secrets_come_from_files(tmp_path: Path) -> None:
     secret = tmp_path / "token"
     secret.write_text("s3cret\n")
 
-    assert load(ServiceConfig, {"HERAUT_AUTH_TOKEN_FILE": str(secret)}).auth_token == "s3cret"
+    assert load(ServiceConfig, {"HERAUT_KAFKA_SASL_PASSWORD_FILE": str(secret)}).kafka_sasl_password == "s3cret"
 
 
 def test_a_secret_given_twice_is_a_fault(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_secret_given_twice_is_a_fault(tmp_path: Path) -> None:
     secret.write_text("a")
 
     with pytest.raises(ConfigError, match="given twice"):
-        load(ServiceConfig, {"HERAUT_AUTH_TOKEN_FILE": str(secret), "HERAUT_AUTH_TOKEN": "b"})
+        load(ServiceConfig, {"HERAUT_KAFKA_SASL_PASSWORD_FILE": str(secret), "HERAUT_KAFKA_SASL_PASSWORD": "b"})
 
 
 def test_only_secrets_come_from_files() -> None:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import asyncpg
 
+from services.core.access import Caller
 from services.kit.eventlog.dead_letters import DeadLetter
 from services.kit.eventlog.headers import decode_headers
 from services.kit.eventlog.outbox import append_outputs
 from services.kit.eventlog.port import Record, TopicPartition
-from services.kit.eventlog.replay import back_to_its_topic
+from services.kit.eventlog.replay import back_to_its_topic, note_replay
 from services.kit.eventlog.topics import DLQ_SOURCE, dead_letter_topics
 from services.kit.postgres import Connection, Queries
 
@@ -35,11 +36,12 @@ class EmbeddedDeadLetters:
         row = await self._connection.fetchrow(_QUERIES["dead_letter"], at.topic, at.partition, offset)
         return _dead_letter(row) if row else None
 
-    async def replay(self, at: TopicPartition, offset: int) -> bool:
+    async def replay(self, at: TopicPartition, offset: int, caller: Caller) -> bool:
         """Send one entry back to its topic, once; False where it is not there (any more)."""
         async with self._connection.transaction():
             row = await self._connection.fetchrow(_QUERIES["take_dead_letter"], at.topic, at.partition, offset)
             if row is not None:
+                await note_replay(self._connection, caller, at, offset)
                 await append_outputs(self._connection, DLQ_SOURCE, [back_to_its_topic(_dead_letter(row))])
         return row is not None
 

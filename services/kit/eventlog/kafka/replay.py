@@ -6,13 +6,14 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import TopicPartition as KafkaPartition
 
+from services.core.access import Caller
 from services.kit.eventlog.dead_letters import DeadLetter
 from services.kit.eventlog.kafka.admin import kafka_topics
 from services.kit.eventlog.kafka.client import Closing, KafkaSettings, connected_admin, passing_faults, started
 from services.kit.eventlog.kafka.reader import between, new_consumer
 from services.kit.eventlog.kafka.writer import KafkaWriter
 from services.kit.eventlog.port import TopicPartition
-from services.kit.eventlog.replay import send_back
+from services.kit.eventlog.replay import note_replay, send_back
 from services.kit.eventlog.topics import is_dead_letter_topic
 from services.kit.postgres import Connection
 
@@ -44,11 +45,12 @@ class KafkaDeadLetters:
         found = await self._read(at, offset, offset + 1) if first <= offset < end else []
         return found[0] if found else None
 
-    async def replay(self, at: TopicPartition, offset: int) -> bool:
+    async def replay(self, at: TopicPartition, offset: int, caller: Caller) -> bool:
         """Send one entry back to its topic; False where it is not there (any more)."""
         entry = await self.entry(at, offset)
         if entry is None:
             return False
+        await note_replay(self._connection, caller, at, offset)
         await send_back(entry, self._connection, self._writer)
         return True
 

@@ -1,0 +1,106 @@
+"""Who may do what: roles, acts, and the one table between them. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+__all__ = ["PERMITTED", "RECORDED", "Act", "Caller", "Principal", "Role"]
+
+
+class Role(StrEnum):
+    """What a principal is to an installation. The words stand in the principals file."""
+
+    SOURCE = "source"  # sends cohorts, for the sources that the principal speaks for, and sees those alone
+    OPERATOR = "operator"
+    APPROVER = "approver"
+    CONTACT_CENTRE = "contact-centre"
+    AUDITOR = "auditor"
+    SCRAPE = "scrape"
+
+
+class Act(StrEnum):
+    """Something that can be done. The words are stored and stand in audit lines: they are never reused."""
+
+    INCIDENT_PUT = "incident-put"
+    INCIDENT_SHOWN = "incident-shown"
+    COHORT_PUT = "cohort-put"
+    COHORT_SHOWN = "cohort-shown"
+    AUTO_RELEASE_SET = "auto-release-set"
+    MEMBERS_SENT = "members-sent"
+    COHORT_SEALED = "cohort-sealed"
+    COHORT_RELEASED = "cohort-released"
+    LEDGER_SHOWN = "ledger-shown"
+    ACTS_SHOWN = "acts-shown"
+    DEAD_LETTER_REPLAYED = "dead-letter-replayed"
+    METRICS_READ = "metrics-read"
+
+
+_SOURCE, _OPERATOR, _APPROVER, _CONTACT, _AUDITOR, _SCRAPE = Role
+
+PERMITTED: Final[Mapping[Act, frozenset[Role]]] = MappingProxyType(
+    {
+        Act.INCIDENT_PUT: frozenset({_OPERATOR}),
+        Act.INCIDENT_SHOWN: frozenset({_SOURCE, _OPERATOR, _APPROVER, _CONTACT, _AUDITOR}),
+        Act.COHORT_PUT: frozenset({_SOURCE, _OPERATOR}),
+        Act.COHORT_SHOWN: frozenset({_SOURCE, _OPERATOR, _APPROVER, _AUDITOR}),
+        Act.AUTO_RELEASE_SET: frozenset({_OPERATOR}),
+        Act.MEMBERS_SENT: frozenset({_SOURCE, _OPERATOR}),
+        Act.COHORT_SEALED: frozenset({_SOURCE, _OPERATOR}),
+        Act.COHORT_RELEASED: frozenset({_OPERATOR}),
+        Act.LEDGER_SHOWN: frozenset({_SOURCE, _OPERATOR, _APPROVER, _AUDITOR}),
+        Act.ACTS_SHOWN: frozenset({_OPERATOR, _AUDITOR}),
+        Act.DEAD_LETTER_REPLAYED: frozenset({_OPERATOR}),
+        Act.METRICS_READ: frozenset({_OPERATOR, _AUDITOR, _SCRAPE}),
+    }
+)
+
+# What gets an audit line each time. The others show figures and documents, hold no person, and come every few seconds.
+RECORDED: Final = frozenset(
+    {
+        Act.INCIDENT_PUT,
+        Act.COHORT_PUT,
+        Act.AUTO_RELEASE_SET,
+        Act.MEMBERS_SENT,
+        Act.COHORT_SEALED,
+        Act.COHORT_RELEASED,
+        Act.ACTS_SHOWN,
+        Act.DEAD_LETTER_REPLAYED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Somebody, or a machine, that is known by name. `sources` are those that the role source speaks for."""
+
+    name: str
+    roles: frozenset[Role]
+    sources: frozenset[str] = frozenset()
+
+    def may(self, act: Act, source: str | None = None) -> bool:
+        """Tell whether it may do this to what belongs to `source`; with None, whether it may do it to anything.
+
+        The role source permits something only where it belongs to one of the principal's own sources.
+        """
+        if self.is_bound(act):
+            return source is None or source in self.sources
+        return bool(self.roles & PERMITTED[act])
+
+    def is_bound(self, act: Act) -> bool:
+        """Tell whether it may do this to what belongs to its own sources alone."""
+        return self.roles & PERMITTED[act] == {Role.SOURCE}
+
+
+@dataclass(slots=True)
+class Caller:
+    """A principal while it does one thing. `request_id` is the same in the answer, the audit line and the stored act.
+
+    Whoever finds what the request is about sets the ids: what a caller writes into a path may be anything.
+    """
+
+    principal: Principal
+    request_id: str
+    incident_id: str | None = None
+    cohort_id: str | None = None

@@ -1,0 +1,125 @@
+"""Cohorts as one caller sees and changes them, in the transaction of whoever calls."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import NamedTuple
+
+import orjson
+from notification.topics import INCIDENTS_CHANGED
+
+from services.core.access import Act, Caller
+from services.core.cohort import Cohort
+from services.core.incident import Incident
+from services.intake.control.changes import CohortRequest, changed_cohort
+from services.intake.domain import DoneAct
+from services.intake.errors import NotFoundError, NotPermittedError
+from services.intake.store import CohortRow, Store
+from services.kit.eventlog import Output
+from services.kit.postgres import Connection
+from services.wire.incident_document import parse_incident
+from services.wire.incidents import encode_cohort
+
+__all__ = ["Cohorts", "Put"]
+
+
+class Put(NamedTuple):
+    """What a PUT came to."""
+
+    version: int
+    created: bool
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cohorts:
+    """The cohorts that a caller sees. One of a source that the caller does not speak for is not there for it.
+
+    Whatever changes a cohort stores who did it in the same transaction, and returns the blocks to send.
+    """
+
+    connection: Connection
+    store: Store
+    caller: Caller
+    now: datetime
+
+    async def find(self, act: Act, incident_id: str, cohort_id: str) -> CohortRow:
+        """Return a cohort that the caller may do this to. Raises NotFoundError."""
+        return self._seen(act, await self.store.show_cohort(self.connection, incident_id, cohort_id))
+
+    async def for_members(self, incident_id: str, cohort_id: str) -> tuple[Incident, Cohort]:
+        """Return an incident and one of its cohorts, as they stand, to send members to. Raises NotFoundError."""
+        incident = await self.store.show_incident(self.connection, incident_id)
+        if incident is None:
+            raise NotFoundError("incident")
+        row = await self.find(Act.MEMBERS_SENT, incident_id, cohort_id)
+        return parse_incident(incident_id, incident.version, orjson.loads(incident.document)), row.cohort
+
+    async def put(self, incident_id: str, cohort_id: str, request: CohortRequest) -> tuple[Put, list[Output]]:
+        """Open a cohort or give it its next version. Raises NotFoundError, NotPermittedError, ConflictError."""
+        if not self.caller.principal.may(Act.COHORT_PUT, request.source):
+            raise NotPermittedError("a source opens cohorts of its own")
+        if await self.store.show_incident(self.connection, incident_id) is None:
+            raise NotFoundError("incident")
+        self.caller.incident_id, self.caller.cohort_id = incident_id, cohort_id
+        row = await self.store.lock_cohort(self.connection, incident_id, cohort_id)
+        if row is None:
+            auto = bool(request.auto_release)
+            cohort = Cohort(
+                incident_id, cohort_id, 1, request.source, request.declared, auto, sealed=False, released=False
+            )
+            acts = self._acts_of_put(cohort, auto_before=False)
+            if await self.store.add_cohort(self.connection, cohort, self.now):
+                await self.store.record_acts(self.connection, acts, self.now)
+                return Put(1, created=True, changed=True), [_announced(cohort)]
+            row = await self.store.lock_cohort(self.connection, incident_id, cohort_id)
+            assert row is not None  # noqa: S101 - it stood in the way of being added
+        return await self._put_again(row.cohort, request)
+
+    async def _put_again(self, before: Cohort, request: CohortRequest) -> tuple[Put, list[Output]]:
+        changed = changed_cohort(before, request.source, request.declared, auto_release=request.auto_release)
+        if changed is None:
+            return Put(before.version, created=False, changed=False), []
+        acts = self._acts_of_put(changed, auto_before=before.auto_release)
+        return Put(changed.version, created=False, changed=True), await self._write(changed, acts)
+
+    def _acts_of_put(self, cohort: Cohort, *, auto_before: bool) -> list[DoneAct]:
+        """Return the acts that made this version; to let its notices go by themselves is an act of its own.
+
+        Raises NotPermittedError where that is not the caller's to decide.
+        """
+        acts = [Act.COHORT_PUT]
+        if cohort.auto_release != auto_before:
+            if not self.caller.principal.may(Act.AUTO_RELEASE_SET, cohort.source):
+                raise NotPermittedError("autoRelease is set by an operator")
+            acts.append(Act.AUTO_RELEASE_SET)
+        return [DoneAct.of(self.caller, act, cohort) for act in acts]
+
+    async def change(
+        self, act: Act, incident_id: str, cohort_id: str, change: Callable[[Cohort], Cohort]
+    ) -> tuple[Cohort, list[Output]]:
+        """Write a cohort's next version where `change` changes it; return the cohort. Raises NotFoundError."""
+        row = self._seen(act, await self.store.lock_cohort(self.connection, incident_id, cohort_id))
+        changed = change(row.cohort)
+        if changed == row.cohort:
+            return row.cohort, []
+        changed = replace(changed, version=row.cohort.version + 1)
+        return changed, await self._write(changed, [DoneAct.of(self.caller, act, changed)])
+
+    async def _write(self, cohort: Cohort, acts: list[DoneAct]) -> list[Output]:
+        await self.store.change_cohort(self.connection, cohort, self.now)
+        await self.store.record_acts(self.connection, acts, self.now)
+        return [_announced(cohort)]
+
+    def _seen(self, act: Act, row: CohortRow | None) -> CohortRow:
+        """Return the cohort, and note that the request is about it. Raises NotFoundError where it is not seen."""
+        if row is None:
+            raise NotFoundError("cohort")
+        self.caller.incident_id, self.caller.cohort_id = row.cohort.incident_id, row.cohort.cohort_id
+        if not self.caller.principal.may(act, row.cohort.source):
+            raise NotFoundError("cohort")
+        return row
+
+
+def _announced(cohort: Cohort) -> Output:
+    return Output(INCIDENTS_CHANGED, 0, encode_cohort(cohort))

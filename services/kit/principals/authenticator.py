@@ -1,0 +1,140 @@
+"""Recognises who calls: by a token, or by what an identity provider or a machine signed."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.core.access import Principal
+from services.core.clock import Clock
+from services.kit.config import ServiceConfig
+from services.kit.errors import ConfigError, HerautError
+from services.kit.principals.accounts import Account, Accounts
+from services.kit.principals.bearer_jwt import MachineKeys, OidcVerifier, RefusedToken, key_id
+from services.kit.principals.file import load_accounts
+
+__all__ = ["Authenticator", "PrincipalsFile", "UnknownCaller", "authenticator_of"]
+
+logger = logging.getLogger(__name__)
+
+_LOOK_EVERY = 1.0  # seconds: a revoked principal is out after so long at most
+_MAX_CREDENTIAL = 8_192  # characters; a JWT with many claims has some thousands
+
+
+class UnknownCaller(HerautError):  # noqa: N818 - it says who asks, not that something failed
+    """Nobody is recognised by what was shown. `reason` is a short code; what was shown is never repeated."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The file as it was when it was last read."""
+
+    changed_ns: int
+    size: int
+    inode: int
+
+
+class PrincipalsFile:
+    """The accounts of the principals file as it stands; it is read again soon after it changed.
+
+    A file that is gone or cannot be used any more leaves the accounts as they were, and the log tells of it: a slip in
+    it must neither open the service nor lock everybody out.
+    """
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._path, self._clock = path, clock
+        self._seen = _state_of(path)
+        self._accounts = load_accounts(path)
+        self._looked_at = clock.monotonic()
+
+    @property
+    def accounts(self) -> Accounts:
+        """Return the accounts as of a second ago at most."""
+        now = self._clock.monotonic()
+        if now - self._looked_at >= _LOOK_EVERY:
+            self._looked_at = now
+            self._look()
+        return self._accounts
+
+    def _look(self) -> None:
+        state = _state_of(self._path)
+        if state == self._seen:
+            return
+        self._seen = state
+        if state is None:
+            logger.error("the principals file is gone: those known before go on being known")
+            return
+        try:
+            self._accounts = load_accounts(self._path)
+            logger.info("the principals file was read again")
+        except ConfigError:
+            logger.exception("the principals file cannot be used: those known before go on being known")
+
+
+class Authenticator:
+    """Recognises a caller by a credential: a token of ours, a JWT of the identity provider, or one a machine signed.
+
+    `people` checks those of the identity provider; None = there is none. To be closed at the end.
+    """
+
+    def __init__(
+        self, file: PrincipalsFile, clock: Clock, machines: MachineKeys, people: OidcVerifier | None = None
+    ) -> None:
+        self._file, self._clock = file, clock
+        self._machines, self._people = machines, people
+
+    async def recognise(self, credential: str) -> Principal:
+        """Return whose credential it is. Raises UnknownCaller, and IdentityProviderDown."""
+        if not credential:
+            raise UnknownCaller("no-credential")
+        if len(credential) > _MAX_CREDENTIAL or not credential.isascii():
+            raise UnknownCaller("malformed")
+        if credential.count(".") != 2:  # a JWT has three parts
+            return _known(self._file.accounts.of_token(credential, self._clock.now()))
+        try:
+            return _known(await self._by_signature(credential))
+        except RefusedToken as error:
+            raise UnknownCaller(error.reason) from None
+
+    async def _by_signature(self, credential: str) -> Account | None:
+        accounts = self._file.accounts
+        if key_id(credential) in accounts.keys:
+            return accounts.named(self._machines.verify(credential, accounts.keys))
+        if self._people is None:
+            raise UnknownCaller("unknown-key")
+        return accounts.of_subject((await self._people.verify(credential)).subject)
+
+    async def close(self) -> None:
+        """Close the connections to the identity provider."""
+        if self._people:
+            await self._people.close()
+
+
+def authenticator_of(config: ServiceConfig, file: PrincipalsFile, clock: Clock) -> Authenticator:
+    """Return the authenticator that the settings ask for. Raises ConfigError where they cannot be used."""
+    audience, algorithms = config.auth_audience, config.auth_algorithms
+    try:
+        machines = MachineKeys(audience, clock=clock, algorithms=algorithms)
+        people = config.auth_oidc_issuer and OidcVerifier(
+            config.auth_oidc_issuer, audience, clock=clock, algorithms=algorithms, jwks_url=config.auth_oidc_jwks_url
+        )
+    except ValueError as error:
+        raise ConfigError(f"HERAUT_AUTH_*: {error}") from None
+    return Authenticator(file, clock, machines, people or None)
+
+
+def _known(account: Account | None) -> Principal:
+    if account is None:
+        raise UnknownCaller("unknown-principal")
+    return account.principal
+
+
+def _state_of(path: Path) -> _Seen | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return _Seen(stat.st_mtime_ns, stat.st_size, stat.st_ino)
