@@ -12,7 +12,17 @@ from typing import Any, TypeVar
 from services.core.environment import is_known
 from services.kit.errors import ConfigError
 
-__all__ = ["DEFAULT_LOG", "LOGS", "ServiceConfig", "duration", "load", "one_of", "positive_int", "setting"]
+__all__ = [
+    "DEFAULT_ALGORITHMS",
+    "DEFAULT_LOG",
+    "LOGS",
+    "ServiceConfig",
+    "duration",
+    "load",
+    "one_of",
+    "positive_int",
+    "setting",
+]
 
 C = TypeVar("C")
 

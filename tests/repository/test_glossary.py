@@ -18,13 +18,13 @@ PLAIN = frozenset(
         affected bad book broken builder changes check choose classified copy countries empty failures found header
         headers heard holding interrupted item keeper lost invalid message options ownership payloads position prepare
         progress reading ready reason request retry retryable run sending shared splitter too unnumbered user
-        validation validator view watch writer yet
+        validation validator verifier verifying view watch writer yet
 
-        admin api app broker checker child children client clock closing codec config conflict console demo doctor
+        admin api app broker checker child children client clock closing codec config conflict console demo doctor down
         domain environment error errors fake fenced folder formatter handle main migrate migration migrations pool
         programs queries serve service setting settings status store testing text texts
 
-        csv dlq email gunzip health json ndjson openapi pdf postgres typesetter
+        csv dlq email gunzip health json jwt ndjson oidc openapi pdf postgres typesetter
 
         globaltable routing takeover tracking unsealing
         """,

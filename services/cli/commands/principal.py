@@ -13,10 +13,20 @@ from services.cli.console import Fault, print_json, say, table
 from services.cli.options import data_option, json_option
 from services.cli.target import read_settings
 from services.core.access import Principal, Role
-from services.kit.config import duration
+from services.kit.clock import SystemClock
+from services.kit.config import ServiceConfig, duration
 from services.kit.errors import ConfigError
 from services.kit.files import write_atomically
-from services.kit.principals import Account, changing, issue_token, load_accounts, read_accounts, with_token
+from services.kit.principals import (
+    Account,
+    Accounts,
+    MachineKeys,
+    changing,
+    issue_token,
+    load_accounts,
+    read_accounts,
+    with_token,
+)
 
 __all__ = ["principal"]
 
@@ -73,11 +83,10 @@ def add(name: str, data: Path, *, as_json: bool, **given: Any) -> None:
     The token is shown once: only its hash is kept. With --role and the like, what is known of NAME is replaced; its
     tokens stay.
     """
-    path = read_settings(data).principals_path
+    settings = read_settings(data)
     token, token_id = None, None
-    with changing(path) as change:
-        known = change.accounts.named(name)
-        account = _account(name, known, given)
+    with changing(settings.principals_path) as change:
+        account = _account(name, change.accounts.named(name), given, settings)
         if not given["no_token"]:
             token, stored = issue_token(datetime.now(UTC), given["expires"])
             account, token_id = with_token(account, stored), stored.token_id
@@ -89,12 +98,12 @@ def add(name: str, data: Path, *, as_json: bool, **given: Any) -> None:
     _show_added(account, token if not given["token_file"] else None, token_id, as_json=as_json)
 
 
-def _account(name: str, known: Account | None, given: dict[str, Any]) -> Account:
+def _account(name: str, known: Account | None, given: dict[str, Any], settings: ServiceConfig) -> Account:
     """Return the account as it is to be. Raises Fault where nothing says what it may do."""
     changed = {"subject": given["subject"], "topic": given["topic"], "kafka_user": given["kafka_user"]}
     changed = {key: value for key, value in changed.items() if value}
     if given["key_file"]:
-        changed["keys"] = {given["key_file"].stem: given["key_file"].read_text(encoding="ascii")}
+        changed["keys"] = {given["key_file"].stem: _public_key(given["key_file"], settings)}
     if known is None and not given["roles"]:
         raise Fault(f"there is no principal {name}: --role says what a new one may do", 2)
     if given["roles"] or given["sources"]:
@@ -104,7 +113,18 @@ def _account(name: str, known: Account | None, given: dict[str, Any]) -> Account
     return replace(known or Account(Principal(name, frozenset())), **changed)
 
 
-def _expect_sound(accounts: Any) -> None:
+def _public_key(file: Path, settings: ServiceConfig) -> str:
+    """Return a machine's public key. Raises Fault where no signature could be checked with it."""
+    pem = file.read_text(encoding="utf-8", errors="replace")
+    try:
+        machines = MachineKeys(settings.auth_audience, clock=SystemClock(), algorithms=settings.auth_algorithms)
+        machines.check(pem)
+    except ValueError as error:
+        raise Fault(f"{file}: {error}", 2) from None
+    return pem
+
+
+def _expect_sound(accounts: Accounts) -> None:
     """Raise Fault where the file, as it would be written, could not be read again."""
     try:
         read_accounts(accounts.as_file().encode())
