@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from notification.topics import COHORT
 
 from deploy.kafka import broker
 from services.kit.eventlog.kafka import KafkaAdmin, KafkaSettings, ensure_topics, new_admin
-from services.kit.eventlog.kafka.admin import kafka_topics
 
 # Few enough to be made anew for every test within a tenth of a second.
 PARTITIONS = 8
@@ -31,7 +31,7 @@ async def kafka(kafka_bootstrap: str) -> AsyncIterator[KafkaSettings]:
     await admin.start()
     try:
         await delete_topics(admin)
-        await ensure_topics(kafka_settings, PARTITIONS, 1)
+        await ensure_topics(kafka_settings, PARTITIONS, 1, (COHORT,))
         yield kafka_settings
     finally:
         await admin.stop()
@@ -55,7 +55,7 @@ def started_broker(directory: Path, *, outlives_us: bool = True) -> str:
 
 async def delete_topics(admin: KafkaAdmin) -> None:
     """Delete what an earlier test left, and wait until the broker has noticed."""
-    names = {topic.name for topic in kafka_topics(PARTITIONS)}
+    names = {name for name in await admin.list_topics() if name.startswith("heraut.")}
     await admin.delete_topics(sorted(names))
     async with asyncio.timeout(30):
         while names & set(await admin.list_topics()):  # noqa: ASYNC110 - it says when by no other means

@@ -10,6 +10,8 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
+from notification.topics import COHORT
+
 from services.cli.console import Fault
 from services.cli.target import SERVICE_NAMES, TOKEN_FILE
 from services.core.rooms import ROOMS
@@ -152,7 +154,7 @@ async def apply_migrations(settings: ServiceConfig, owner: str) -> MigrationRepo
 
 async def make_topics(settings: ServiceConfig) -> list[str]:
     """Make the topics that are missing and return their names. A log in the database needs none."""
-    return list(await installation_of(settings).make_topics())
+    return list(await installation_of(settings).make_topics((COHORT,)))
 
 
 async def wait_for_ports(settings: ServiceConfig, patience: float) -> None:

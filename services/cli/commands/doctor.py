@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import click
+from notification.topics import COHORT
 
 from services.cli.console import Fault, out, print_json
 from services.cli.options import data_option, json_option
@@ -115,7 +116,7 @@ async def _room_works(url: str, room: str, *, logs_in: bool) -> str:
 
 
 async def _event_log(settings: ServiceConfig) -> str:
-    return await installation_of(settings).check()
+    return await installation_of(settings).check((COHORT,))
 
 
 async def _keys(settings: ServiceConfig) -> str:

@@ -14,7 +14,10 @@ from services.kit.eventlog.port import Cursor, EventLog, Output, Record, Row, To
 from services.kit.eventlog.replay import DeadLetters
 from services.kit.eventlog.retention import Retention
 from services.kit.eventlog.topics import (
+    contract_of,
     dead_letter_topic,
+    family_member,
+    family_topics,
     is_dead_letter_topic,
     is_foreign,
     is_on,
@@ -38,9 +41,12 @@ __all__ = [
     "Row",
     "TopicPartition",
     "append_outputs",
+    "contract_of",
     "dead_letter",
     "dead_letter_topic",
     "decode_headers",
+    "family_member",
+    "family_topics",
     "installation_of",
     "is_dead_letter_topic",
     "is_foreign",

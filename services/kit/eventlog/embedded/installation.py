@@ -1,6 +1,6 @@
 """The embedded log as it is configured: what a process, a command and the demo need of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from services.kit.eventlog.embedded.log import EmbeddedLog
 from services.kit.eventlog.embedded.replay import EmbeddedDeadLetters
@@ -22,7 +22,7 @@ class EmbeddedInstallation:
         """Open the dead letters in the database of `connection`."""
         return EmbeddedDeadLetters(connection)
 
-    async def make_topics(self) -> Sequence[str]:
+    async def make_topics(self, family_members: Iterable[str]) -> Sequence[str]:  # noqa: ARG002 - the port's: it has none
         """Return no names: a topic is a word in the log table."""
         return ()
 
@@ -33,6 +33,6 @@ class EmbeddedInstallation:
     async def delete_topics(self) -> None:
         """Nothing to do: the blocks go with the database."""
 
-    async def check(self) -> str:
+    async def check(self, family_members: Iterable[str]) -> str:  # noqa: ARG002 - the port's: it has none
         """Say where the log is; the database is checked by itself."""
         return "embedded in the database"
