@@ -10,6 +10,7 @@ from typing import Protocol
 from services.kit.config import ServiceConfig
 from services.kit.eventlog.port import EventLog
 from services.kit.eventlog.replay import DeadLetters
+from services.kit.eventlog.rights import Granted
 from services.kit.postgres import Connection, Pool
 
 __all__ = ["Installation", "installation_of"]
@@ -37,6 +38,15 @@ class Installation(Protocol):
         `family_members` are the topics of upstream systems that this installation has: members of a family, or the
         topic itself that has one. No other one is made. Raises ConfigError where a topic exists with another number
         of partitions, cannot be made, or belongs to no family; RetryableError where the log cannot be reached.
+        """
+        ...
+
+    async def grant(self, producers: Mapping[str, str]) -> Granted:
+        """Let each topic of `producers` be written by the user that it names, and by nobody else. Safe to repeat.
+
+        The topics are family members as `make_topics` takes them; a user is one of the log's servers. Raises
+        ConfigError for another topic, for a user that is none, and where we may not change rights; RetryableError
+        where the log cannot be reached.
         """
         ...
 

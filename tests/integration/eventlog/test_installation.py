@@ -50,7 +50,7 @@ async def test_servers_that_are_away_are_a_passing_fault(word: str) -> None:
     """Whoever asks for topics or a check is told that it may work later."""
     away = installation_of(load(ServiceConfig, {"HERAUT_LOG": word, str(LOGS[word]): "127.0.0.1:1"}))
 
-    with_arguments = partial(away.make_topics, ()), partial(away.check, ())
+    with_arguments = partial(away.make_topics, ()), partial(away.check, ()), partial(away.grant, {})
     for ask in (away.topics, away.delete_topics, *with_arguments):
         with pytest.raises(RetryableError):
             await ask()

@@ -1,9 +1,10 @@
 """The embedded log as it is configured: what a process, a command and the demo need of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from services.kit.eventlog.embedded.log import EmbeddedLog
 from services.kit.eventlog.embedded.replay import EmbeddedDeadLetters
+from services.kit.eventlog.rights import Granted
 from services.kit.postgres import Connection, Pool
 
 __all__ = ["EmbeddedInstallation"]
@@ -25,6 +26,10 @@ class EmbeddedInstallation:
     async def make_topics(self, family_members: Iterable[str]) -> Sequence[str]:  # noqa: ARG002 - the port's: it has none
         """Return no names: a topic is a word in the log table."""
         return ()
+
+    async def grant(self, producers: Mapping[str, str]) -> Granted:  # noqa: ARG002 - the port's: it has no producers
+        """Change nothing: the log has no topics that others write, and the database's roles are its wall."""
+        return Granted(enforced=True)
 
     async def topics(self) -> Sequence[str]:
         """Return no names."""

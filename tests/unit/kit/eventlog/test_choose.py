@@ -7,6 +7,7 @@ from notification.topics import COHORT
 
 from services.kit.config import LOGS, ServiceConfig, load
 from services.kit.eventlog import Output, choose, family_member, installation_of
+from services.kit.eventlog.rights import Granted
 from services.kit.postgres import Pool
 
 
@@ -41,9 +42,10 @@ async def test_a_log_in_the_database_has_no_topics_to_make_or_delete() -> None:
     await log.delete_topics()
 
     member = family_member(COHORT, "lab")
-    assert ((), (), "embedded in the database") == (
+    assert ((), (), Granted(enforced=True), "embedded in the database") == (
         await log.make_topics((member,)),
         await log.topics(),
+        await log.grant({member: "lab"}),
         await log.check((member,)),
     )
 
