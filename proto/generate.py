@@ -5,6 +5,7 @@ Topics: topics/*.yaml become notification/topics.py, plain typed data that needs
 """
 
 import argparse
+import re
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,9 @@ from services.core.rooms import ROOMS, STAGES
 
 PROTO = Path(__file__).resolve().parent
 _REQUIRED = {"description", "message", "producers", "consumers", "partitions", "key", "read", "kafka"}
-_OPTIONAL = {"log", "dead_letters"}
+_OPTIONAL = {"log", "dead_letters", "family"}
+# Neither dots, which would make another topic of the name, nor a hyphen first: as in the name of a host.
+_SOURCE = "[a-z0-9][a-z0-9-]{0,62}"
 _STAGES_OF = {room: [stage for stage, of in STAGES.items() if of == room] for room in ROOMS}
 
 _HEAD = '''\
@@ -35,6 +38,7 @@ class TopicSpec:
     """What is promised about one topic."""
 
     name: str
+    family: str | None  # the names of topics like this one, one a source: "{source}" stands for FAMILY_SOURCE
     message: str  # what a record's value holds
     producers: tuple[str, ...]  # the stages that write it; each is a source with sequences of its own
     consumers: tuple[str, ...]  # the stages (read = "stage") or rooms (read = "table") that read it
@@ -82,10 +86,12 @@ def _messages() -> dict[Path, str]:
 
 def _topics() -> str:
     specs = [(path.stem, _read(path)) for path in sorted((PROTO / "topics").glob("*.yaml"))]
+    _check_families(specs)
+    source = f'FAMILY_SOURCE: Final = "{_SOURCE}"  # what a source is called in the name of its topic\n'
     names = "".join(f'{_constant(name)}: Final = "{name}"\n' for name, _ in specs)
     entries = "".join(_entry(name, spec) for name, spec in specs)
     by_name = "TOPIC: Final[Mapping[str, TopicSpec]] = MappingProxyType({spec.name: spec for spec in TOPICS})\n"
-    return f"{_HEAD}\n{names}\nTOPICS: Final[tuple[TopicSpec, ...]] = (\n{entries})\n\n{by_name}"
+    return f"{_HEAD}\n{source}\n{names}\nTOPICS: Final[tuple[TopicSpec, ...]] = (\n{entries})\n\n{by_name}"
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -93,6 +99,19 @@ def _read(path: Path) -> dict[str, Any]:
     if faults := _REQUIRED - set(spec) | set(spec) - _REQUIRED - _OPTIONAL:
         raise SystemExit(f"{path.name}: missing or unknown: {', '.join(sorted(faults))}")
     return dict(spec)
+
+
+def _check_families(specs: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    """Raise SystemExit where one name could be a topic of its own and a member of a family, or a member of two."""
+    for name, spec in specs:
+        if (family := spec.get("family")) is None:
+            continue
+        # A family is named like its topic, so two of them have no name in common.
+        if family != f"{name.removesuffix('.v1')}.{{source}}.v1":
+            raise SystemExit(f"{name}: its family has to be called like it, with {{source}} before the version")
+        members = re.compile(re.escape(family).replace(re.escape("{source}"), _SOURCE))
+        if taken := [other for other, _ in specs if members.fullmatch(other)]:
+            raise SystemExit(f"{name}: a source could be given the topic {', '.join(taken)}")
 
 
 def _constant(name: str) -> str:
@@ -104,6 +123,7 @@ def _entry(name: str, spec: Mapping[str, Any]) -> str:
     partitions = None if spec["partitions"] == "installation" else int(spec["partitions"])
     fields = {
         "name": _constant(name),
+        "family": _quoted(spec["family"]) if "family" in spec else "None",
         "message": _quoted(spec["message"]),
         "producers": _tuple(_stages(spec["producers"])),
         "consumers": _tuple(spec["consumers"]),

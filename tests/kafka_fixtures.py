@@ -1,18 +1,52 @@
-"""A real Kafka broker for the tests that need one, started by the checkout's own script."""
+"""Real Kafka brokers for the tests that need one, started by the checkout's own scripts."""
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
+from notification.topics import COHORT
 
-from deploy.kafka import broker
+from deploy.kafka import broker, enforcing
 from services.kit.eventlog.kafka import KafkaAdmin, KafkaSettings, ensure_topics, new_admin
-from services.kit.eventlog.kafka.admin import kafka_topics
 
 # Few enough to be made anew for every test within a tenth of a second.
 PARTITIONS = 8
+
+
+# Heraut's own user, who may do everything, and producers, who may do what an ACL allows them.
+USERS: Mapping[str, str] = MappingProxyType({"heraut": "p-heraut", "lab": "p-lab", "clinic": "p-clinic"})
+
+
+@dataclass(frozen=True)
+class EnforcingBroker:
+    """A broker that lets nobody in without a password, and allows its users what an ACL says."""
+
+    bootstrap: str
+
+    def settings(self, user: str = "heraut") -> KafkaSettings:
+        """Return the settings of one of USERS."""
+        return KafkaSettings(
+            bootstrap_servers=self.bootstrap,
+            security_protocol="SASL_PLAINTEXT",
+            sasl_mechanism="PLAIN",
+            sasl_username=user,
+            sasl_password=USERS[user],
+        )
+
+
+@pytest.fixture(scope="session")
+def enforcing_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnforcingBroker]:
+    """Return a broker of this test run that enforces ACLs; it starts with the first test that asks for it.
+
+    Topics and rights stay until the end of the run: a test takes sources of its own.
+    """
+    directory = tmp_path_factory.mktemp("enforcing")
+    yield EnforcingBroker(or_skip(lambda: enforcing.start(USERS, directory, outlives_us=False)))
+    broker.stop(directory)
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +65,7 @@ async def kafka(kafka_bootstrap: str) -> AsyncIterator[KafkaSettings]:
     await admin.start()
     try:
         await delete_topics(admin)
-        await ensure_topics(kafka_settings, PARTITIONS, 1)
+        await ensure_topics(kafka_settings, PARTITIONS, 1, (COHORT,))
         yield kafka_settings
     finally:
         await admin.stop()
@@ -45,8 +79,13 @@ def kafka_servers(kafka: KafkaSettings) -> str:
 
 def started_broker(directory: Path, *, outlives_us: bool = True) -> str:
     """Start a broker on a directory, or skip with the reason; the caller stops it."""
+    return or_skip(lambda: broker.start(directory, outlives_us=outlives_us))
+
+
+def or_skip(start: Callable[[], str]) -> str:
+    """Start a broker, or skip with the reason why none can be had."""
     try:
-        return broker.start(directory, outlives_us=outlives_us)
+        return start()
     except broker.BrokerUnavailable as error:
         if os.environ.get("CI") == "true":
             pytest.fail(f"no Kafka broker in CI: {error.reason}")
@@ -55,7 +94,7 @@ def started_broker(directory: Path, *, outlives_us: bool = True) -> str:
 
 async def delete_topics(admin: KafkaAdmin) -> None:
     """Delete what an earlier test left, and wait until the broker has noticed."""
-    names = {topic.name for topic in kafka_topics(PARTITIONS)}
+    names = {name for name in await admin.list_topics() if name.startswith("heraut.")}
     await admin.delete_topics(sorted(names))
     async with asyncio.timeout(30):
         while names & set(await admin.list_topics()):  # noqa: ASYNC110 - it says when by no other means

@@ -7,10 +7,10 @@ from notification.topics import COHORT
 from services.core.access import Principal, Role
 from services.core.clock import Clock
 from services.kit.config import ServiceConfig, load
-from services.kit.principals import Account, Authenticator, PrincipalsFile, authenticator_of
+from services.kit.principals import Account, Accounts, Authenticator, PrincipalsFile, authenticator_of
 from services.kit.testing import make_principals
 
-__all__ = ["AUDITOR", "LAB", "OPERATOR", "OTHER", "PRINCIPALS", "SCRAPE", "authenticator", "bearer"]
+__all__ = ["AUDITOR", "LAB", "OPERATOR", "OTHER", "PRINCIPALS", "SCRAPE", "KnownProducers", "authenticator", "bearer"]
 
 OPERATOR = Account(Principal("operator", frozenset({Role.OPERATOR})))
 AUDITOR = Account(Principal("auditor", frozenset({Role.AUDITOR})))
@@ -19,6 +19,13 @@ SCRAPE = Account(Principal("scrape", frozenset({Role.SCRAPE})))
 LAB = Account(Principal("lab", frozenset({Role.SOURCE}), frozenset({"lab"})), topic=COHORT)
 OTHER = Account(Principal("other", frozenset({Role.SOURCE}), frozenset({"other"})))
 PRINCIPALS = (OPERATOR, AUDITOR, SCRAPE, LAB, OTHER)
+
+
+class KnownProducers:
+    """Accounts that stand still."""
+
+    def __init__(self, *accounts: Account) -> None:
+        self.accounts = Accounts(accounts)
 
 
 def authenticator(path: Path, clock: Clock) -> Authenticator:

@@ -24,9 +24,10 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["DEFAULT_DIR", "BrokerUnavailable", "start", "status", "stop"]
+__all__ = ["DEFAULT_DIR", "BrokerUnavailable", "Listener", "request", "start", "status", "stop"]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CACHE = CHECKOUT / "var" / "kafka"
@@ -45,11 +46,11 @@ _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners={protocol}://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners={protocol}://127.0.0.1:{port}
 controller.listener.names=CONTROLLER
-inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+inter.broker.listener.name={protocol}
+listener.security.protocol.map=CONTROLLER:{protocol},{protocol}:{protocol}
 log.dirs={data}
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=1
@@ -59,7 +60,20 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 auto.create.topics.enable=false
-"""
+{more}"""
+
+
+@dataclass(frozen=True)
+class Listener:
+    """How a broker listens to its clients. `enforcing.py` has one that lets nobody in without a password."""
+
+    protocol: str = "PLAINTEXT"
+    properties: str = ""  # further lines of server.properties
+    login: Sequence[bytes] = ()  # requests that come before any other, answered one by one
+    heap: str = "1g"  # a laptop can spare it, and our topics need less
+
+
+PLAIN = Listener()
 
 
 class BrokerUnavailable(Exception):  # noqa: N818 - a state of the machine, no error of the caller
@@ -70,11 +84,12 @@ class BrokerUnavailable(Exception):  # noqa: N818 - a state of the machine, no e
         self.reason = reason
 
 
-def start(directory: Path = DEFAULT_DIR, port: int = 0, *, outlives_us: bool = True) -> str:
+def start(directory: Path = DEFAULT_DIR, port: int = 0, *, outlives_us: bool = True, listener: Listener = PLAIN) -> str:
     """Start a broker, or find the one that runs on this directory, and return its bootstrap address.
 
     With `port` 0 the ports are free ones, or those of the last start in this directory. A broker that does not outlive
-    us gets SIGTERM when the thread that called this ends, also by a kill (on Linux alone). Raises BrokerUnavailable.
+    us gets SIGTERM when the thread that called this ends, also by a kill (on Linux alone). A directory keeps the
+    listener that it was first started with. Raises BrokerUnavailable.
     """
     directory = directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
@@ -85,8 +100,9 @@ def start(directory: Path = DEFAULT_DIR, port: int = 0, *, outlives_us: bool = T
         libs = _libs()
         properties = directory / "server.properties"
         if not properties.exists():
-            _format(directory, properties, java, libs, port)
-        return _run(directory, properties, java, libs, outlives_us=outlives_us)
+            text = _configuration(directory, port, listener)
+            _format(directory, properties, java, libs, text)
+        return _run(directory, properties, java, libs, listener, outlives_us=outlives_us)
 
 
 def status(directory: Path = DEFAULT_DIR) -> str | None:
@@ -218,11 +234,16 @@ def _fetch(libs: Path) -> None:
 # --- the broker ---
 
 
-def _format(directory: Path, properties: Path, java: str, libs: Path, port: int) -> None:
-    """Format the storage and write the configuration; the configuration gets its name last, once both are whole."""
+def _configuration(directory: Path, port: int, listener: Listener) -> str:
     port, controller_port = _free_ports(port)
-    text = _PROPERTIES.format(port=port, controller_port=controller_port, data=directory / "data")
+    data, protocol, more = directory / "data", listener.protocol, listener.properties
+    return _PROPERTIES.format(port=port, controller_port=controller_port, data=data, protocol=protocol, more=more)
+
+
+def _format(directory: Path, properties: Path, java: str, libs: Path, text: str) -> None:
+    """Format the storage and write the configuration; the configuration gets its name last, once both are whole."""
     draft = directory / "server.properties.draft"
+    draft.touch(mode=0o600)  # it may hold passwords
     draft.write_text(text, encoding="utf-8")
     shutil.rmtree(directory / "data", ignore_errors=True)
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "0")
@@ -233,14 +254,14 @@ def _format(directory: Path, properties: Path, java: str, libs: Path, port: int)
     draft.rename(properties)
 
 
-def _run(directory: Path, properties: Path, java: str, libs: Path, *, outlives_us: bool) -> str:
+def _run(directory: Path, properties: Path, java: str, libs: Path, listener: Listener, *, outlives_us: bool) -> str:
     """Start the process, detached from this one, and return its address once it lists itself as a broker."""
     port = _port_of(properties)
-    # A laptop can spare a heap of 1 GB, and our topics need less. The broker runs for minutes on cores that the
-    # services need: the quick compiler and the serial collector use a third of the CPU of the default ones.
+    # The broker runs for minutes on cores that the services need: the quick compiler and the serial collector use a
+    # third of the CPU of the default ones.
     command = [
         java,
-        "-Xmx1g",
+        f"-Xmx{listener.heap}",
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
         "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
@@ -263,7 +284,7 @@ def _run(directory: Path, properties: Path, java: str, libs: Path, *, outlives_u
         if process.poll() is not None:
             log_line = _last_line((directory / "broker.log").read_text(errors="replace"))
             raise BrokerUnavailable(f"the broker ended with status {process.returncode}: {log_line}")
-        if _answers(port):
+        if _answers(port, listener.login):
             process.returncode = 0  # so that Popen does not warn of a child that runs on: this one outlives us
             return bootstrap
         time.sleep(0.1)
@@ -277,13 +298,22 @@ def _end_with_parent() -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _answers(port: int) -> bool:
-    """Ask for metadata (version 4, no topics) and tell whether at least one broker is listed."""
+def request(api: int, version: int, body: bytes) -> bytes:
+    """Return a request as it goes over the wire, of a version whose header has no tags."""
     client = b"heraut"
-    request = struct.pack(">hhih", 3, 4, 1, len(client)) + client + struct.pack(">i?", 0, False)
+    framed = struct.pack(">hhih", api, version, 1, len(client)) + client + body
+    return struct.pack(">i", len(framed)) + framed
+
+
+def _answers(port: int, login: Sequence[bytes]) -> bool:
+    """Log in, ask for metadata (version 4, no topics) and tell whether at least one broker is listed."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
-            connection.sendall(struct.pack(">i", len(request)) + request)
+            for step in login:
+                connection.sendall(step)
+                (length,) = struct.unpack(">i", connection.recv(4, socket.MSG_WAITALL).rjust(4, b"\0"))
+                connection.recv(length, socket.MSG_WAITALL)
+            connection.sendall(request(3, 4, struct.pack(">i?", 0, False)))
             answer = connection.recv(16, socket.MSG_WAITALL)
     except OSError:
         return False

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import aiohttp
 import orjson
+from notification.topics import COHORT
 
 from deploy.kafka import broker
 from services.cli.supervisor import argv_of
@@ -211,7 +212,7 @@ class Fleet:
             return {}
         bootstrap = await asyncio.to_thread(broker.start, self.folder / "kafka")
         self._broker_port = int(bootstrap.rsplit(":", 1)[1])
-        await ensure_topics(KafkaSettings(bootstrap_servers=bootstrap), PARTITIONS, 1)
+        await ensure_topics(KafkaSettings(bootstrap_servers=bootstrap), PARTITIONS, 1, (COHORT,))
         return {"HERAUT_KAFKA_BOOTSTRAP_SERVERS": bootstrap}
 
     async def _wait_until_ready(self) -> None:

@@ -11,6 +11,7 @@ class TopicSpec:
     """What is promised about one topic."""
 
     name: str
+    family: str | None  # the names of topics like this one, one a source: "{source}" stands for FAMILY_SOURCE
     message: str  # what a record's value holds
     producers: tuple[str, ...]  # the stages that write it; each is a source with sequences of its own
     consumers: tuple[str, ...]  # the stages (read = "stage") or rooms (read = "table") that read it
@@ -20,6 +21,8 @@ class TopicSpec:
     kafka: Mapping[str, str]  # topic configuration
     dead_letters: Mapping[str, str] = field(default_factory=dict)  # the same of its dead-letter topics
 
+
+FAMILY_SOURCE: Final = "[a-z0-9][a-z0-9-]{0,62}"  # what a source is called in the name of its topic
 
 COHORT: Final = "heraut.cohort.v1"
 DELIVERIES_ATTEMPTED: Final = "heraut.deliveries.attempted.v1"
@@ -37,6 +40,7 @@ TOTALS_CHANGED: Final = "heraut.totals.changed.v1"
 TOPICS: Final[tuple[TopicSpec, ...]] = (
     TopicSpec(
         name=COHORT,
+        family="heraut.cohort.{source}.v1",
         message="CloudEvents 1.0, binary or structured mode, JSON data",
         producers=("upstream",),
         consumers=("intake",),
@@ -48,6 +52,7 @@ TOPICS: Final[tuple[TopicSpec, ...]] = (
     ),
     TopicSpec(
         name=DELIVERIES_ATTEMPTED,
+        family=None,
         message="notification.v1.DeliveriesAttempted",
         producers=("dispatch-letter", "dispatch-email", "dispatch-portal"),
         consumers=("tracking",),
@@ -59,6 +64,7 @@ TOPICS: Final[tuple[TopicSpec, ...]] = (
     ),
     TopicSpec(
         name=DELIVERIES_REFUSED,
+        family=None,
         message="notification.v1.DeliveriesRefused",
         producers=("dispatch-letter", "dispatch-email", "dispatch-portal"),
         consumers=("routing",),
@@ -70,6 +76,7 @@ TOPICS: Final[tuple[TopicSpec, ...]] = (
     ),
     TopicSpec(
         name=INCIDENTS_CHANGED,
+        family=None,
         message="notification.v1.IncidentsChanged",
         producers=("intake",),
         consumers=("deduplication", "routing", "dispatch", "tracking"),
@@ -81,6 +88,7 @@ TOPICS: Final[tuple[TopicSpec, ...]] = (
     ),
     TopicSpec(
         name=MEMBERS_ACCEPTED,
+        family=None,
         message="notification.v1.MembersAccepted",
         producers=("intake",),
         consumers=("deduplication",),
@@ -92,6 +100,7 @@ TOPICS: Final[tuple[TopicSpec, ...]] = (
     ),
     TopicSpec(
         name=NOTICES_EXHAUSTED,
+        family=None,
         message="notification.v1.NoticesExhausted",
         producers=("routing",),
         consumers=("tracking",),
@@ -103,6 +112,7 @@ TOPICS: Final[tuple[TopicSpec, ...]] = (
     ),
     TopicSpec(
         name=NOTICES_RELEASED,
+        family=None,
         message="notification.v1.NoticesReleased",
         producers=("deduplication",),
         consumers=("routing",),
@@ -114,6 +124,7 @@ TOPICS: Final[tuple[TopicSpec, ...]] = (
     ),
     TopicSpec(
         name=NOTICES_ROUTED_EMAIL,
+        family=None,
         message="notification.v1.NoticesRouted",
         producers=("routing",),
         consumers=("dispatch-email",),
@@ -125,6 +136,7 @@ TOPICS: Final[tuple[TopicSpec, ...]] = (
     ),
     TopicSpec(
         name=NOTICES_ROUTED_LETTER,
+        family=None,
         message="notification.v1.NoticesRouted",
         producers=("routing",),
         consumers=("dispatch-letter",),
@@ -136,6 +148,7 @@ TOPICS: Final[tuple[TopicSpec, ...]] = (
     ),
     TopicSpec(
         name=NOTICES_ROUTED_PORTAL,
+        family=None,
         message="notification.v1.NoticesRouted",
         producers=("routing",),
         consumers=("dispatch-portal",),
@@ -147,6 +160,7 @@ TOPICS: Final[tuple[TopicSpec, ...]] = (
     ),
     TopicSpec(
         name=NOTICES_SUPERSEDED,
+        family=None,
         message="notification.v1.NoticesSuperseded",
         producers=("deduplication",),
         consumers=("tracking",),
@@ -158,6 +172,7 @@ TOPICS: Final[tuple[TopicSpec, ...]] = (
     ),
     TopicSpec(
         name=TOTALS_CHANGED,
+        family=None,
         message="notification.v1.TotalsChanged",
         producers=("intake", "deduplication"),
         consumers=("tracking",),

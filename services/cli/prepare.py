@@ -17,10 +17,10 @@ from services.core.access import Principal, Role
 from services.core.rooms import ROOMS
 from services.dispatch.channels import PROVIDER_ADDRESSES
 from services.kit.config import ServiceConfig
-from services.kit.eventlog import installation_of
+from services.kit.eventlog import Granted, installation_of
 from services.kit.files import write_atomically
 from services.kit.postgres import EmbeddedPostgres, MigrationReport, migrate
-from services.kit.principals import Account, changing, issue_token, token_id_of
+from services.kit.principals import Account, changing, issue_token, load_accounts, token_id_of
 from services.kit.vault import KeyRing
 
 __all__ = [
@@ -29,9 +29,11 @@ __all__ = [
     "embedded_database",
     "ensure_keys",
     "ensure_principals",
+    "grant_topics",
     "locked",
     "make_topics",
     "missing_providers",
+    "producers_of",
     "service_environ",
     "wait_for_ports",
 ]
@@ -178,8 +180,22 @@ async def apply_migrations(settings: ServiceConfig, owner: str) -> MigrationRepo
 
 
 async def make_topics(settings: ServiceConfig) -> list[str]:
-    """Make the topics that are missing and return their names. A log in the database needs none."""
-    return list(await installation_of(settings).make_topics())
+    """Make the topics that are missing and return their names. A log in the database needs none.
+
+    Of upstream's topics there are those that a principal writes to.
+    """
+    return list(await installation_of(settings).make_topics(producers_of(settings)))
+
+
+def producers_of(settings: ServiceConfig) -> dict[str, str | None]:
+    """Return upstream's topics, each with the brokers' name for the principal that writes to it."""
+    return load_accounts(settings.principals_path).producers
+
+
+async def grant_topics(settings: ServiceConfig) -> Granted:
+    """Let each of upstream's topics be written by its principal alone, where the brokers know that principal."""
+    named = {topic: user for topic, user in producers_of(settings).items() if user}
+    return await installation_of(settings).grant(named)
 
 
 async def wait_for_ports(settings: ServiceConfig, patience: float) -> None:

@@ -11,6 +11,7 @@ from services.intake.metrics import IntakeMetrics
 from services.intake.openapi import OPENAPI
 from services.intake.records.identity import Fingerprints, Hashes, Pseudonyms
 from services.intake.store import Store
+from services.kit.eventlog import family_topics
 from services.kit.process import open_service
 from services.kit.stage import StagePolicy
 from services.kit.vault import KeyRing, Vault
@@ -39,6 +40,6 @@ async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = Non
         )
         # Not every log has upstream's topics. The stage runs on every log, as it also publishes blocks and tidies up.
         policy = StagePolicy(max_blocks=EVENTS_AT_ONCE)
-        upstream = tuple(service.principals.accounts.producers)
+        upstream = family_topics(service.principals.accounts.producers)
         service.stage((), EventHandler(context, service.principals), foreign_topics=upstream, policy=policy)
         await service.run(stop, ready_file=ready_file, routes=Api(context).routes(), openapi=OPENAPI)

@@ -11,7 +11,7 @@ from services.intake.context import Context
 from services.intake.errors import ConflictError, InvalidEventError, NotFoundError, NotKnownYetError, NotPermittedError
 from services.intake.events.batch import EventBatch, scope_of
 from services.intake.events.cloudevents import CohortOpened, Event, read_event
-from services.kit.eventlog import Output, Record
+from services.kit.eventlog import Output, Record, contract_of
 from services.kit.postgres import Connection
 from services.kit.principals import Accounts
 
@@ -43,11 +43,11 @@ class EventHandler:
     def __init__(self, context: Context, principals: KnownAccounts) -> None:
         self._context, self._store, self._clock = context, context.store, context.clock
         self._principals = principals
-        self._first_seen: dict[tuple[int, int], float] = {}  # partition and offset of events that wait
+        self._first_seen: dict[tuple[str, int, int], float] = {}  # places of events that wait
 
     def decode(self, record: Record) -> Event:
         """Read an event. Raises InvalidEventError."""
-        if record.topic != COHORT:
+        if contract_of(record.topic) != COHORT:
             raise InvalidEventError("unsupported-topic")
         return read_event(record)
 
@@ -105,5 +105,6 @@ class EventHandler:
         return scope_of(event) in opening or await self._store.show_cohort(connection, *scope_of(event)) is not None
 
 
-def _place(event: Event) -> tuple[int, int]:
-    return event.record.partition, event.record.offset
+def _place(event: Event) -> tuple[str, int, int]:
+    """Return topic, partition and offset: sources have topics of their own, with the same offsets in them."""
+    return event.record.topic, event.record.partition, event.record.offset

@@ -15,7 +15,7 @@ import click
 
 from services.cli.console import Fault, out, print_json
 from services.cli.options import data_option, json_option
-from services.cli.prepare import database_for_now
+from services.cli.prepare import database_for_now, producers_of
 from services.cli.target import read_settings
 from services.core.rooms import ROOMS
 from services.dispatch.channels import PROVIDER_ADDRESSES
@@ -115,7 +115,7 @@ async def _room_works(url: str, room: str, *, logs_in: bool) -> str:
 
 
 async def _event_log(settings: ServiceConfig) -> str:
-    return await installation_of(settings).check()
+    return await installation_of(settings).check(producers_of(settings))
 
 
 async def _keys(settings: ServiceConfig) -> str:

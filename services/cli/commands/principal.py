@@ -16,6 +16,7 @@ from services.core.access import Principal, Role
 from services.kit.clock import SystemClock
 from services.kit.config import ServiceConfig, duration
 from services.kit.errors import ConfigError
+from services.kit.eventlog import family_topics
 from services.kit.files import write_atomically
 from services.kit.principals import (
     Account,
@@ -100,7 +101,8 @@ def add(name: str, data: Path, *, as_json: bool, **given: Any) -> None:
 
 def _account(name: str, known: Account | None, given: dict[str, Any], settings: ServiceConfig) -> Account:
     """Return the account as it is to be. Raises Fault where nothing says what it may do."""
-    changed = {"subject": given["subject"], "topic": given["topic"], "kafka_user": given["kafka_user"]}
+    topic = given["topic"] and _topic(given["topic"])
+    changed = {"subject": given["subject"], "topic": topic, "kafka_user": given["kafka_user"]}
     changed = {key: value for key, value in changed.items() if value}
     if given["key_file"]:
         changed["keys"] = {given["key_file"].stem: _public_key(given["key_file"], settings)}
@@ -111,6 +113,11 @@ def _account(name: str, known: Account | None, given: dict[str, Any], settings: 
         sources = frozenset(given["sources"]) or (known.principal.sources if known else frozenset())
         changed["principal"] = Principal(name, roles, sources)
     return replace(known or Account(Principal(name, frozenset())), **changed)
+
+
+def _topic(name: str) -> str:
+    """Return the name of a topic that sources may write to. Raises ConfigError where it is none."""
+    return family_topics([name])[0]
 
 
 def _public_key(file: Path, settings: ServiceConfig) -> str:

@@ -13,8 +13,12 @@ from services.kit.eventlog.outbox import append_outputs
 from services.kit.eventlog.port import Cursor, EventLog, Output, Record, Row, TopicPartition
 from services.kit.eventlog.replay import DeadLetters
 from services.kit.eventlog.retention import Retention
+from services.kit.eventlog.rights import Granted
 from services.kit.eventlog.topics import (
+    contract_of,
     dead_letter_topic,
+    family_member,
+    family_topics,
     is_dead_letter_topic,
     is_foreign,
     is_on,
@@ -31,6 +35,7 @@ __all__ = [
     "Entry",
     "EventLog",
     "GlobalTable",
+    "Granted",
     "Installation",
     "Output",
     "Record",
@@ -38,9 +43,12 @@ __all__ = [
     "Row",
     "TopicPartition",
     "append_outputs",
+    "contract_of",
     "dead_letter",
     "dead_letter_topic",
     "decode_headers",
+    "family_member",
+    "family_topics",
     "installation_of",
     "is_dead_letter_topic",
     "is_foreign",

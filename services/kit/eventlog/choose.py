@@ -3,13 +3,14 @@
 An adapter is loaded when it is chosen: a process on the embedded log never loads the client of Kafka.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
 
 from services.kit.config import ServiceConfig
 from services.kit.eventlog.port import EventLog
 from services.kit.eventlog.replay import DeadLetters
+from services.kit.eventlog.rights import Granted
 from services.kit.postgres import Connection, Pool
 
 __all__ = ["Installation", "installation_of"]
@@ -31,10 +32,20 @@ class Installation(Protocol):
         """Open the dead letters; `connection` is the owner's of the database."""
         ...
 
-    async def make_topics(self) -> Sequence[str]:
+    async def make_topics(self, family_members: Iterable[str]) -> Sequence[str]:
         """Make the topics that are missing; returns their names. Safe to repeat.
 
-        Raises ConfigError where a topic exists with another number of partitions or cannot be made, RetryableError
+        `family_members` are the topics of upstream systems that this installation has: members of a family, or the
+        topic itself that has one. No other one is made. Raises ConfigError where a topic exists with another number
+        of partitions, cannot be made, or belongs to no family; RetryableError where the log cannot be reached.
+        """
+        ...
+
+    async def grant(self, producers: Mapping[str, str]) -> Granted:
+        """Let each topic of `producers` be written by the user that it names, and by nobody else. Safe to repeat.
+
+        The topics are family members as `make_topics` takes them; a user is one of the log's servers. Raises
+        ConfigError for another topic, for a user that is none, and where we may not change rights; RetryableError
         where the log cannot be reached.
         """
         ...
@@ -47,8 +58,8 @@ class Installation(Protocol):
         """Delete Heraut's topics from the log. Raises RetryableError."""
         ...
 
-    async def check(self) -> str:
-        """Say in a few words where the log is, once it answered and has all that it needs.
+    async def check(self, family_members: Iterable[str]) -> str:
+        """Say in a few words where the log is, once it answered and has all that it needs, these topics included.
 
         Raises ConfigError where something is missing, RetryableError where the log cannot be reached.
         """

@@ -1,8 +1,10 @@
 """An event log as an operator sees it: its topics are made, checked, and taken away again."""
 
 import asyncio
+from functools import partial
 
 import pytest
+from notification.topics import COHORT
 
 from services.kit.config import LOGS, ServiceConfig, load
 from services.kit.errors import ConfigError, RetryableError
@@ -24,8 +26,8 @@ async def _gone(installation: Installation) -> None:
 
 async def test_a_log_that_is_ready_says_where_it_is(installation: Installation) -> None:
     """Nothing is missing, so making topics again makes none."""
-    assert [] == list(await installation.make_topics())
-    assert await installation.check()
+    assert [] == list(await installation.make_topics((COHORT,)))
+    assert await installation.check((COHORT,))
 
 
 async def test_topics_that_are_missing_are_made(installation: Installation) -> None:
@@ -35,12 +37,12 @@ async def test_topics_that_are_missing_are_made(installation: Installation) -> N
     await _gone(installation)
     if installation.outside_database:
         with pytest.raises(ConfigError, match="topics are missing"):
-            await installation.check()
+            await installation.check((COHORT,))
 
-    made = await installation.make_topics()
+    made = await installation.make_topics((COHORT,))
 
     assert before == set(made)
-    assert await installation.check()
+    assert await installation.check((COHORT,))
 
 
 @pytest.mark.parametrize("word", [word for word, servers in LOGS.items() if servers])
@@ -48,6 +50,7 @@ async def test_servers_that_are_away_are_a_passing_fault(word: str) -> None:
     """Whoever asks for topics or a check is told that it may work later."""
     away = installation_of(load(ServiceConfig, {"HERAUT_LOG": word, str(LOGS[word]): "127.0.0.1:1"}))
 
-    for ask in (away.topics, away.make_topics, away.delete_topics, away.check):
+    with_arguments = partial(away.make_topics, ()), partial(away.check, ()), partial(away.grant, {})
+    for ask in (away.topics, away.delete_topics, *with_arguments):
         with pytest.raises(RetryableError):
             await ask()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import TopicPartition as KafkaPartition
+from notification.topics import COHORT
 
 from deploy.kafka import broker
 from services.kit.errors import ConfigError, LogPositionError, RetryableError
@@ -74,7 +75,7 @@ async def _some(log: KafkaLog) -> list[Record]:
 async def test_a_broker_restart_is_survived(own_broker: Path, kill: bool) -> None:  # noqa: FBT001 - a parameter
     """While the broker is away everything fails as passing, and afterwards it goes on where it was."""
     settings = KafkaSettings(bootstrap_servers=str(broker.status(own_broker)))
-    await ensure_topics(settings, 2, 1)
+    await ensure_topics(settings, 2, 1, (COHORT,))
     log = KafkaLog(settings, "deduplication")
     try:
         await log.assign({AT: Cursor()})
@@ -212,9 +213,9 @@ async def test_progress_is_there_for_those_who_watch_the_lag(kafka: KafkaSetting
 
 async def test_topics_are_made_once_and_checked(kafka: KafkaSettings) -> None:
     """Making topics again changes nothing; another number of partitions is an error."""
-    assert await ensure_topics(kafka, 8, 1) == []
+    assert await ensure_topics(kafka, 8, 1, (COHORT,)) == []
     with pytest.raises(ConfigError, match="8 partitions"):
-        await ensure_topics(kafka, 4, 1)
+        await ensure_topics(kafka, 4, 1, (COHORT,))
 
 
 async def test_more_copies_than_brokers_is_an_error(own_broker: Path) -> None:
@@ -222,7 +223,7 @@ async def test_more_copies_than_brokers_is_an_error(own_broker: Path) -> None:
     settings = KafkaSettings(bootstrap_servers=str(broker.status(own_broker)))
 
     with pytest.raises(ConfigError, match="cannot be made"):
-        await ensure_topics(settings, 2, 3)
+        await ensure_topics(settings, 2, 3, (COHORT,))
 
 
 async def test_a_take_over_looks_at_many_partitions_quickly(log: KafkaLog) -> None:

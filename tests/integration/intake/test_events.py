@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from services.core.notices import FLAG_RETRACTED
-from services.intake.errors import NotKnownYetError
+from services.intake.errors import InvalidEventError, NotKnownYetError
 from services.intake.handlers import EventHandler
 from services.kit.eventlog import outbox
 from services.kit.eventlog.port import Output, Record
@@ -98,6 +98,29 @@ async def test_later_event_corrects_a_member(intake: Intake) -> None:
 
     assert [([1], 0), ([2], 0), ([2], FLAG_RETRACTED)] == flags
     assert (1, 0, 1) == await intake.counts()
+
+
+async def test_events_of_two_sources_wait_each_for_its_own_minute(intake: Intake) -> None:
+    """Topics of two sources have the same offsets: the minute of one source's event is not the other's."""
+    upstream = Upstream(intake)
+    early = upstream.members(a_record(), ids=NEW)
+    with pytest.raises(NotKnownYetError):
+        await upstream.send(replace(early, topic="heraut.cohort.lab.v1"))
+    upstream.clock.advance(61)
+
+    with pytest.raises(NotKnownYetError):
+        await upstream.send(replace(early, topic="heraut.cohort.clinic.v1"))
+
+
+async def test_event_of_a_topic_that_is_not_upstreams_is_refused(intake: Intake) -> None:
+    """Whatever topics the stage is given, only upstream's hold events."""
+    upstream = Upstream(intake)
+    event = upstream.members(a_record())
+
+    assert upstream.handler.decode(replace(event, topic="heraut.cohort.lab.v1"))
+    for topic in ("heraut.members.accepted.v1", "heraut.cohort.a.b.v1", "heraut.cohort.lab.v1.intake.dlq"):
+        with pytest.raises(InvalidEventError, match="unsupported-topic"):
+            upstream.handler.decode(replace(event, topic=topic))
 
 
 async def test_unknown_cohort_is_waited_for_and_then_set_aside(intake: Intake) -> None:

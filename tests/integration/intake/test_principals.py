@@ -10,9 +10,10 @@ from services.core.access import Principal, Role
 from services.intake.errors import InvalidEventError
 from services.intake.handlers import EventHandler
 from services.kit.eventlog import Record
-from services.kit.principals import Account, Accounts
+from services.kit.principals import Account
 from tests.integration.intake.conftest import COHORT, Intake, a_document
 from tests.integration.intake.test_events import IDS, Upstream
+from tests.principals import KnownProducers
 from tests.unit.intake.builders import a_record
 
 OTHERS = "/v1/incidents/lab/cohorts/others"
@@ -159,13 +160,6 @@ class OtherUpstream(Upstream):
     def event(self, kind: str, data: Any, ident: str | None = None) -> Record:
         """Make an event with the lab's own `ce_source`."""
         return replace(super().event(kind, data, ident), topic=B_TOPIC)
-
-
-class KnownProducers:
-    """Accounts that stand still."""
-
-    def __init__(self, *accounts: Account) -> None:
-        self.accounts = Accounts(accounts)
 
 
 async def test_a_topic_speaks_for_its_own_source(intake: Intake) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
+from notification.topics import COHORT
 
 from services.kit.eventlog.kafka.admin import ensure_topics
 from services.kit.eventlog.kafka.client import KafkaSettings, new_admin
@@ -29,7 +30,7 @@ def intake(kafka_bootstrap: str, shared_database: str, tmp_path_factory: pytest.
         await admin.start()
         await delete_topics(admin)
         await admin.stop()
-        await ensure_topics(settings, PARTITIONS, 1)
+        await ensure_topics(settings, PARTITIONS, 1, (COHORT,))
 
     asyncio.run(empty())
     folder = tmp_path_factory.mktemp("intake")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from notification.topics import COHORT
 
 from deploy.kafka import broker
 from services.kit.errors import RetryableError
@@ -106,7 +107,7 @@ async def kafka_room(kafka: KafkaSettings, embedded_world: World) -> AsyncIterat
 async def own_broker_room(tmp_path: Path, embedded_world: World) -> AsyncIterator[KafkaWorld]:
     """Return the room on a broker that this test may kill."""
     settings = KafkaSettings(bootstrap_servers=await asyncio.to_thread(started_broker, tmp_path))
-    await ensure_topics(settings, TOPIC_PARTITIONS, 1)
+    await ensure_topics(settings, TOPIC_PARTITIONS, 1, (COHORT,))
     async for world in _world(embedded_world, settings):
         yield world
     await asyncio.to_thread(broker.stop, tmp_path)

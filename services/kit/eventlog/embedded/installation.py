@@ -1,9 +1,10 @@
 """The embedded log as it is configured: what a process, a command and the demo need of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from services.kit.eventlog.embedded.log import EmbeddedLog
 from services.kit.eventlog.embedded.replay import EmbeddedDeadLetters
+from services.kit.eventlog.rights import Granted
 from services.kit.postgres import Connection, Pool
 
 __all__ = ["EmbeddedInstallation"]
@@ -22,9 +23,13 @@ class EmbeddedInstallation:
         """Open the dead letters in the database of `connection`."""
         return EmbeddedDeadLetters(connection)
 
-    async def make_topics(self) -> Sequence[str]:
+    async def make_topics(self, family_members: Iterable[str]) -> Sequence[str]:  # noqa: ARG002 - the port's: it has none
         """Return no names: a topic is a word in the log table."""
         return ()
+
+    async def grant(self, producers: Mapping[str, str]) -> Granted:  # noqa: ARG002 - the port's: it has no producers
+        """Change nothing: the log has no topics that others write, and the database's roles are its wall."""
+        return Granted(enforced=True)
 
     async def topics(self) -> Sequence[str]:
         """Return no names."""
@@ -33,6 +38,6 @@ class EmbeddedInstallation:
     async def delete_topics(self) -> None:
         """Nothing to do: the blocks go with the database."""
 
-    async def check(self) -> str:
+    async def check(self, family_members: Iterable[str]) -> str:  # noqa: ARG002 - the port's: it has none
         """Say where the log is; the database is checked by itself."""
         return "embedded in the database"

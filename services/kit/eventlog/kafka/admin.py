@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from aiokafka.admin import NewTopic
@@ -21,9 +21,12 @@ _POLL_SECONDS = 0.1
 _OURS = "heraut."
 
 
-def kafka_topics(partitions: int) -> list[TopicSetting]:
-    """Return the topics of an installation of so many partitions, as they have to exist on Kafka."""
-    return list(topic_settings(partitions, "kafka"))
+def kafka_topics(partitions: int, family_members: Iterable[str]) -> list[TopicSetting]:
+    """Return the topics of an installation of so many partitions, as they have to exist on Kafka.
+
+    Raises ConfigError where `family_members` names a topic that is none.
+    """
+    return list(topic_settings(partitions, "kafka", family_members))
 
 
 async def listed_topics(kafka: KafkaSettings) -> list[str]:
@@ -41,14 +44,17 @@ async def delete_topics(kafka: KafkaSettings) -> None:
                 await admin.delete_topics(names)
 
 
-async def ensure_topics(kafka: KafkaSettings, partitions: int, replication_factor: int) -> Sequence[str]:
+async def ensure_topics(
+    kafka: KafkaSettings, partitions: int, replication_factor: int, family_members: Iterable[str]
+) -> Sequence[str]:
     """Make the topics that are missing, dead-letter topics included; returns their names.
 
-    Safe to repeat. Returns when every partition has a leader. An existing topic's configuration is left to its
-    operators. Raises ConfigError where an existing topic has another number of partitions, or where the brokers
-    refuse one; RetryableError where they cannot be reached.
+    Of the topics that have a family, and of its members, it makes those in `family_members`. Safe to repeat. Returns
+    when every partition has a leader. An existing topic's configuration is left to its operators. Raises ConfigError
+    where an existing topic has another number of partitions, where the brokers refuse one, or where `family_members`
+    names a topic that is none; RetryableError where they cannot be reached.
     """
-    wanted = {setting.name: setting for setting in kafka_topics(partitions)}
+    wanted = {setting.name: setting for setting in kafka_topics(partitions, family_members)}
     async with connected_admin(kafka) as admin:
         with passing_faults("the topics cannot be made"):
             _check(wanted, await _partitions(admin, wanted))

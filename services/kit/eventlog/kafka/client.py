@@ -89,7 +89,11 @@ def passing_faults(what: str) -> Iterator[None]:
 
 
 class KafkaAdmin(AIOKafkaAdminClient):  # type: ignore[misc] # the client has no types
-    """The admin client, with the verbs of the other clients."""
+    """The admin client, with the verbs of the other clients, and one for what it has no method for."""
+
+    async def ask(self, request: Any) -> Any:
+        """Send a request to any broker and return the answer."""
+        return await self._send_request(request)
 
     async def stop(self) -> None:
         """Close it."""

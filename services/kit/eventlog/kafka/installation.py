@@ -1,13 +1,15 @@
 """Kafka as it is configured: what a process, a command and the demo need of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from services.kit.config import ServiceConfig
 from services.kit.errors import ConfigError
+from services.kit.eventlog.kafka.acls import grant_producers
 from services.kit.eventlog.kafka.admin import delete_topics, ensure_topics, kafka_topics, listed_topics
 from services.kit.eventlog.kafka.client import KafkaSettings
 from services.kit.eventlog.kafka.log import KafkaLog
 from services.kit.eventlog.kafka.replay import KafkaDeadLetters
+from services.kit.eventlog.rights import Granted
 from services.kit.postgres import Connection, Pool
 
 __all__ = ["KafkaInstallation"]
@@ -31,9 +33,13 @@ class KafkaInstallation:
         """Open the dead letters; blocks that are sent back pass through the database of `connection`."""
         return KafkaDeadLetters(self._kafka, connection, self._partitions)
 
-    async def make_topics(self) -> Sequence[str]:
+    async def make_topics(self, family_members: Iterable[str]) -> Sequence[str]:
         """Make the topics that are missing; returns their names. Raises ConfigError and RetryableError."""
-        return await ensure_topics(self._kafka, self._partitions, self._replication)
+        return await ensure_topics(self._kafka, self._partitions, self._replication, family_members)
+
+    async def grant(self, producers: Mapping[str, str]) -> Granted:
+        """Let each of these topics be written by its producer alone. Raises ConfigError and RetryableError."""
+        return await grant_producers(self._kafka, producers)
 
     async def topics(self) -> Sequence[str]:
         """Return the names of Heraut's topics that exist. Raises RetryableError."""
@@ -43,9 +49,9 @@ class KafkaInstallation:
         """Delete all of Heraut's topics. Raises RetryableError."""
         await delete_topics(self._kafka)
 
-    async def check(self) -> str:
+    async def check(self, family_members: Iterable[str]) -> str:
         """Say where the brokers are, once they answered and have every topic. Raises ConfigError, RetryableError."""
-        wanted = {topic.name for topic in kafka_topics(self._partitions)}
+        wanted = {topic.name for topic in kafka_topics(self._partitions, family_members)}
         if missing := wanted.difference(await listed_topics(self._kafka)):
             raise ConfigError(f"{len(missing)} of {len(wanted)} topics are missing: run `heraut topics`")
         return f"Kafka at {self._kafka.bootstrap_servers}, {len(wanted)} topics"

@@ -8,13 +8,12 @@ from aiokafka.structs import TopicPartition as KafkaPartition
 
 from services.core.access import Caller
 from services.kit.eventlog.dead_letters import DeadLetter
-from services.kit.eventlog.kafka.admin import kafka_topics
 from services.kit.eventlog.kafka.client import Closing, KafkaSettings, connected_admin, passing_faults, started
 from services.kit.eventlog.kafka.reader import between, new_consumer
 from services.kit.eventlog.kafka.writer import KafkaWriter
 from services.kit.eventlog.port import TopicPartition
 from services.kit.eventlog.replay import note_replay, send_back
-from services.kit.eventlog.topics import is_dead_letter_topic
+from services.kit.eventlog.topics import dead_letter_topics_among, partitions_of
 from services.kit.postgres import Connection
 
 __all__ = ["KafkaDeadLetters"]
@@ -69,15 +68,18 @@ class KafkaDeadLetters:
         await self._closing.wait()
 
     async def _extents(self, topic: str | None) -> dict[TopicPartition, tuple[int, int]]:
-        """Return first and end offset of every partition of one dead-letter topic or of all."""
-        wanted = [
-            KafkaPartition(setting.name, partition)
-            for setting in kafka_topics(self._partitions)
-            if is_dead_letter_topic(setting.name) and topic in {None, setting.name}
-            for partition in range(setting.partitions)
-        ]
+        """Return first and end offset of every partition of one dead-letter topic or of all.
+
+        The brokers say which ones there are: a source that sends nothing any more may have left some.
+        """
         with passing_faults("the dead letters cannot be read"):
             consumer = await self._connected()
+            wanted = [
+                KafkaPartition(name, partition)
+                for name in dead_letter_topics_among(await consumer.topics())
+                if topic in {None, name}
+                for partition in range(partitions_of(name, self._partitions))
+            ]
             first, end = await consumer.beginning_offsets(wanted), await consumer.end_offsets(wanted)
         return {TopicPartition(*where): (first[where], end[where]) for where in wanted}
 

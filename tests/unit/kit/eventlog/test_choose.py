@@ -3,9 +3,11 @@
 from typing import cast
 
 import pytest
+from notification.topics import COHORT
 
 from services.kit.config import LOGS, ServiceConfig, load
-from services.kit.eventlog import Output, choose, installation_of
+from services.kit.eventlog import Output, choose, family_member, installation_of
+from services.kit.eventlog.rights import Granted
 from services.kit.postgres import Pool
 
 
@@ -39,7 +41,13 @@ async def test_a_log_in_the_database_has_no_topics_to_make_or_delete() -> None:
     log = installation_of(_config("postgres"))
     await log.delete_topics()
 
-    assert ((), (), "embedded in the database") == (await log.make_topics(), await log.topics(), await log.check())
+    member = family_member(COHORT, "lab")
+    assert ((), (), Granted(enforced=True), "embedded in the database") == (
+        await log.make_topics((member,)),
+        await log.topics(),
+        await log.grant({member: "lab"}),
+        await log.check((member,)),
+    )
 
 
 async def test_a_log_inside_the_database_forwards_nothing() -> None:
