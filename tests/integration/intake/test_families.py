@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
+import asyncpg
 import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -49,6 +50,16 @@ async def stage_of(intake: Intake, config: Config, *topics: str) -> AsyncIterato
             stop.set()
 
 
+@asynccontextmanager
+async def owner(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """Connect as the owner of the database, who alone sends dead letters back."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
 async def sent(bootstrap: str, topic: str, value: bytes, headers: dict[str, str]) -> None:
     """Put a record on the first partition of a topic."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
@@ -78,7 +89,7 @@ async def test_events_of_each_source_are_read_set_aside_and_sent_back_to_its_top
     data = {"incidentId": "lab", "cohortId": "wave-1", "members": [a_record()]}
     aside = dead_letter_topic(CLINIC, "intake")
 
-    async with stage_of(intake, config, LAB, CLINIC), intake.pool.acquire() as connection:
+    async with stage_of(intake, config, LAB, CLINIC), owner(database_url) as connection:
         await sent(bootstrap, LAB, orjson.dumps(data), _HEADERS)
         await sent(bootstrap, CLINIC, b"no event", {})
         letters = installation_of(config).dead_letters(connection)
