@@ -13,6 +13,7 @@ from services.kit.eventlog.outbox import append_outputs
 from services.kit.eventlog.port import Cursor, EventLog, Output, Record, Row, TopicPartition
 from services.kit.eventlog.replay import DeadLetters
 from services.kit.eventlog.retention import Retention
+from services.kit.eventlog.rights import Granted, TopicRight
 from services.kit.eventlog.topics import (
     contract_of,
     dead_letter_topic,
@@ -34,12 +35,14 @@ __all__ = [
     "Entry",
     "EventLog",
     "GlobalTable",
+    "Granted",
     "Installation",
     "Output",
     "Record",
     "Retention",
     "Row",
     "TopicPartition",
+    "TopicRight",
     "append_outputs",
     "contract_of",
     "dead_letter",
