@@ -13,7 +13,7 @@ from services.kit.eventlog.outbox import append_outputs
 from services.kit.eventlog.port import Cursor, EventLog, Output, Record, Row, TopicPartition
 from services.kit.eventlog.replay import DeadLetters
 from services.kit.eventlog.retention import Retention
-from services.kit.eventlog.rights import Granted
+from services.kit.eventlog.rights import Granted, TopicRight
 from services.kit.eventlog.topics import (
     contract_of,
     dead_letter_topic,
@@ -42,6 +42,7 @@ __all__ = [
     "Retention",
     "Row",
     "TopicPartition",
+    "TopicRight",
     "append_outputs",
     "contract_of",
     "dead_letter",

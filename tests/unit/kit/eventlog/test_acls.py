@@ -33,8 +33,8 @@ def test_a_producer_with_its_rights_changes_nothing() -> None:
 
 
 def test_who_is_not_the_producer_any_more_loses_what_a_producer_has() -> None:
-    """The former producer's rights go, on whichever host, and whoever gave them."""
-    former = [*both("old"), an_acl("old", WRITE, host="10.0.0.1"), an_acl("other", WRITE)]
+    """The former producer's rights go, on whichever host and whoever gave them, and those of everybody."""
+    former = [*both("old"), an_acl("old", WRITE, host="10.0.0.1"), an_acl("other", WRITE), an_acl("*", WRITE)]
     needed = needed_changes(TOPIC, "lab", former)
     assert (both("lab"), sorted(former)) == (needed.create, needed.delete)
 
