@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import orjson
-from notification.topics import INCIDENTS_CHANGED
+from notification.topics import INCIDENTS_CHANGED, MEMBERS_ACCEPTED
 
 from services.core.cohort import Cohort
 from services.core.incident import Incident
@@ -18,7 +18,7 @@ from services.intake.context import SOURCE, Context
 from services.intake.control.changes import CohortRequest, changed_cohort, check_growth, cohort_json
 from services.intake.errors import NotFoundError
 from services.intake.store import CohortRow, Store
-from services.kit.eventlog import Output, append_outputs
+from services.kit.eventlog import Output, append_outputs, read_heads
 from services.kit.postgres import Connection
 from services.wire.incident_document import normal_form, parse_incident
 from services.wire.incidents import encode_cohort, encode_incident
@@ -39,6 +39,7 @@ class Control:
 
     def __init__(self, context: Context) -> None:
         self._pool, self._store, self._clock = context.pool, context.store, context.clock
+        self._partitions = context.partitions
 
     async def put_incident(self, incident_id: str, document: Any) -> Put:
         """Take an incident document. Raises InvalidDocument, ConflictError."""
@@ -58,7 +59,13 @@ class Control:
         """Open a cohort, or change what its source says of it. Raises NotFoundError, ConflictError."""
         async with self._pool.acquire() as connection, connection.transaction():
             put, outputs = await add_cohort(
-                connection, self._store, incident_id, cohort_id, request, now=self._clock.now()
+                connection,
+                self._store,
+                incident_id,
+                cohort_id,
+                request,
+                partitions=self._partitions,
+                now=self._clock.now(),
             )
             await append_outputs(connection, SOURCE, outputs)
         return put
@@ -107,7 +114,9 @@ class Control:
     async def _change(self, incident_id: str, cohort_id: str, change: Callable[[Cohort], Cohort]) -> Cohort:
         now = self._clock.now()
         async with self._pool.acquire() as connection, connection.transaction():
-            cohort, outputs = await change_cohort(connection, self._store, incident_id, cohort_id, change, now=now)
+            cohort, outputs = await change_cohort(
+                connection, self._store, incident_id, cohort_id, change, partitions=self._partitions, now=now
+            )
             await append_outputs(connection, SOURCE, outputs)
         return cohort
 
@@ -127,16 +136,24 @@ async def find_cohort(
 
 
 async def add_cohort(
-    connection: Connection, store: Store, incident_id: str, cohort_id: str, request: CohortRequest, *, now: datetime
+    connection: Connection,
+    store: Store,
+    incident_id: str,
+    cohort_id: str,
+    request: CohortRequest,
+    *,
+    partitions: int,
+    now: datetime,
 ) -> tuple[Put, list[Output]]:
     """Open a cohort or give it its next version, in the caller's transaction; returns the blocks to send.
 
-    Raises NotFoundError, ConflictError.
+    `partitions` is how many this installation has. Raises NotFoundError, ConflictError.
     """
     if await store.show_incident(connection, incident_id) is None:
         raise NotFoundError("incident")
     auto = bool(request.auto_release)
     opened = Cohort(incident_id, cohort_id, 1, request.source, request.declared, auto, sealed=False, released=False)
+    opened = await _after_all_taken(connection, opened, partitions, was_released=False)
     if await store.add_cohort(connection, opened, now):
         return Put(1, created=True, changed=True), [_announced(encode_cohort(opened))]
     row = await store.lock_cohort(connection, incident_id, cohort_id)
@@ -144,6 +161,7 @@ async def add_cohort(
     changed = changed_cohort(row.cohort, request.source, request.declared, auto_release=request.auto_release)
     if changed is None:
         return Put(row.cohort.version, created=False, changed=False), []
+    changed = await _after_all_taken(connection, changed, partitions, was_released=row.cohort.is_released)
     await store.change_cohort(connection, changed, now)
     return Put(changed.version, created=False, changed=True), [_announced(encode_cohort(changed))]
 
@@ -155,11 +173,12 @@ async def change_cohort(
     cohort_id: str,
     change: Callable[[Cohort], Cohort],
     *,
+    partitions: int,
     now: datetime,
 ) -> tuple[Cohort, list[Output]]:
     """Write a cohort's next version where `change` changes it; returns the cohort and the blocks to send.
 
-    Raises NotFoundError.
+    `partitions` is how many this installation has. Raises NotFoundError.
     """
     row = await store.lock_cohort(connection, incident_id, cohort_id)
     if row is None:
@@ -168,8 +187,23 @@ async def change_cohort(
     if changed == row.cohort:
         return row.cohort, []
     changed = replace(changed, version=row.cohort.version + 1)
+    changed = await _after_all_taken(connection, changed, partitions, was_released=row.cohort.is_released)
     await store.change_cohort(connection, changed, now)
     return changed, [_announced(encode_cohort(changed))]
+
+
+async def _after_all_taken(connection: Connection, cohort: Cohort, partitions: int, *, was_released: bool) -> Cohort:
+    """Let a release take effect after all members that were taken before it, of any cohort and by any replica.
+
+    What was acknowledged had been committed, so the heads that are read here have it. They are those of the moment when
+    the cohort became released, and stay as long as it is. Call it with the cohort's row locked: then the chunks of
+    this cohort that were under way are in the heads too.
+    """
+    if not cohort.is_released:
+        return replace(cohort, release_after=())
+    if was_released:
+        return cohort
+    return replace(cohort, release_after=await read_heads(connection, SOURCE, MEMBERS_ACCEPTED, partitions))
 
 
 def _announced(block: bytes) -> Output:

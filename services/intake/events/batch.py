@@ -45,11 +45,12 @@ class EventBatch:
                 self._waiting.append((event, self._chunk(event, data, *known)))
             return
         await self.flush()
-        scope = scope_of(event)
+        scope, partitions = scope_of(event), self._context.partitions
+        place = self._connection, self._store, *scope
         if isinstance(data, CohortOpened):
-            _, outputs = await add_cohort(self._connection, self._store, *scope, data.request, now=self._now)
+            _, outputs = await add_cohort(*place, data.request, partitions=partitions, now=self._now)
         else:
-            _, outputs = await change_cohort(self._connection, self._store, *scope, _sealed, now=self._now)
+            _, outputs = await change_cohort(*place, _sealed, partitions=partitions, now=self._now)
         self._known.pop(scope, None)
         self.outputs += outputs
 

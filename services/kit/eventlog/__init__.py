@@ -9,7 +9,7 @@ from services.kit.eventlog.choose import Installation, installation_of
 from services.kit.eventlog.dead_letters import DeadLetter, DlqLimit, DlqTally, dead_letter, position_of
 from services.kit.eventlog.globaltable import Entry, GlobalTable
 from services.kit.eventlog.headers import decode_headers
-from services.kit.eventlog.outbox import append_outputs
+from services.kit.eventlog.outbox import append_outputs, read_heads
 from services.kit.eventlog.port import Cursor, EventLog, Output, Record, Row, TopicPartition
 from services.kit.eventlog.replay import DeadLetters
 from services.kit.eventlog.retention import Retention
@@ -48,4 +48,5 @@ __all__ = [
     "original_of",
     "partitions_of",
     "position_of",
+    "read_heads",
 ]

@@ -23,6 +23,12 @@ select $1::text, numbered.topic, numbered.partition, head.last_seq - numbered.fr
 from numbered join head using (topic, partition)
 order by numbered.topic, numbered.partition, numbered.place;
 
+-- name: heads
+-- The last sequence of a source in each of $3 partitions of a topic.
+select array_agg(coalesce(head.last_seq, 0) order by place.partition)
+from generate_series(0, $3::int - 1) as place(partition)
+left join log.head as head on head.source = $1 and head.topic = $2 and head.partition = place.partition;
+
 -- name: prune_read
 -- Delete at most $5 blocks past their topic's retention that every stage which reads the topic has taken.
 -- $1, $2: topics and how long they are kept; $3, $4: topics and the stages that read them.
