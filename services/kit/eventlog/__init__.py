@@ -10,6 +10,7 @@ from services.kit.eventlog.dead_letters import DeadLetter, DlqLimit, DlqTally, d
 from services.kit.eventlog.globaltable import Entry, GlobalTable
 from services.kit.eventlog.headers import decode_headers
 from services.kit.eventlog.outbox import append_outputs, read_heads
+from services.kit.eventlog.partitions import compare_partitions, fix_partitions
 from services.kit.eventlog.port import Cursor, EventLog, Output, Record, Row, TopicPartition
 from services.kit.eventlog.replay import DeadLetters
 from services.kit.eventlog.retention import Retention
@@ -38,9 +39,11 @@ __all__ = [
     "Row",
     "TopicPartition",
     "append_outputs",
+    "compare_partitions",
     "dead_letter",
     "dead_letter_topic",
     "decode_headers",
+    "fix_partitions",
     "installation_of",
     "is_dead_letter_topic",
     "is_foreign",
