@@ -142,6 +142,14 @@ async def test_release_waits_in_each_partition_for_what_came_before_it(scene: Sc
     assert {notice_id(INCIDENT, one.person, 1) for one in rows[2:]} == set(rest.ids)
 
 
+async def test_members_that_come_after_the_release_are_told_at_once(scene: Scene) -> None:
+    """A cohort that opened released, with others' blocks before it, holds nobody until a tick."""
+    scene.cohort("closed", released=True, version=2, after=[3, *[0] * 7])
+    await scene.took({0: 5})
+
+    assert 6 == len((await scene.take(*(block("closed", people(3, seq), seq=seq) for seq in (4, 5)))).ids)
+
+
 async def test_dead_letter_that_is_sent_back_brings_no_release_nearer(scene: Scene) -> None:
     """A replayed block has a sequence of its own, which says nothing of how far intake's blocks are known."""
     scene.cohort("closed", released=True, version=2, after=[2, *[0] * 7])
