@@ -11,13 +11,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import asyncpg
+
 from services.cli.console import Fault
 from services.cli.target import SCRAPE_TOKEN_FILE, SERVICE_NAMES, TOKEN_FILE
 from services.core.access import Principal, Role
 from services.core.rooms import ROOMS
 from services.dispatch.channels import PROVIDER_ADDRESSES
 from services.kit.config import ServiceConfig
-from services.kit.eventlog import Granted, installation_of
+from services.kit.eventlog import Granted, compare_partitions, installation_of
 from services.kit.files import write_atomically
 from services.kit.postgres import EmbeddedPostgres, MigrationReport, migrate
 from services.kit.principals import Account, changing, issue_token, load_accounts, token_id_of
@@ -25,6 +27,7 @@ from services.kit.vault import KeyRing
 
 __all__ = [
     "apply_migrations",
+    "compare_with",
     "database_for_now",
     "embedded_database",
     "ensure_keys",
@@ -177,6 +180,15 @@ async def apply_migrations(settings: ServiceConfig, owner: str) -> MigrationRepo
     """Bring the database at the owner's URL up to date, and let the rooms' configured logins use it."""
     urls = {room: settings.database_urls.get(f"HERAUT_DATABASE_URL_{room.upper()}") for room in ROOMS}
     return await migrate(owner, room_urls={room: url for room, url in urls.items() if url})
+
+
+async def compare_with(settings: ServiceConfig, database: str) -> None:
+    """Compare HERAUT_PARTITIONS with what the migrated database at this URL goes by. Raises ConfigError."""
+    connection = await asyncpg.connect(database)
+    try:
+        await compare_partitions(connection, settings.partitions)
+    finally:
+        await connection.close()
 
 
 async def make_topics(settings: ServiceConfig) -> list[str]:

@@ -17,8 +17,18 @@ class Cohort:
     auto_release: bool
     sealed: bool
     released: bool  # by hand; see `is_released`
+    # Of each partition: the last of intake's blocks of members when this was released. Empty while it is not. It stays
+    # through later versions: it belongs to the permission.
+    release_after: tuple[int, ...] = ()
 
     @property
     def is_released(self) -> bool:
-        """Tell whether notices carried by this cohort may go out."""
+        """Tell whether notices carried by this cohort may go out, where all that came before the release is known."""
         return self.auto_release or self.released
+
+    def is_released_in(self, partition: int, taken: int) -> bool:
+        """Tell whether the release holds in a partition of which intake's blocks up to `taken` are known.
+
+        Raises IndexError where it was released on fewer partitions.
+        """
+        return self.is_released and taken >= self.release_after[partition]

@@ -15,5 +15,6 @@ __all__ = ["run"]
 async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = None) -> None:
     """Be the deduplication service until `stop`."""
     async with open_service(config, STAGE) as service:
-        service.stage(TOPICS, DeduplicationHandler(follow_incidents(service), Metrics(service.registry).count))
+        count = Metrics(service.registry).count
+        service.stage(TOPICS, DeduplicationHandler(follow_incidents(service), count, config.partitions))
         await service.run(stop, ready_file=ready_file)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from notification.v1 import deduplication_pb2, intake_pb2
 
@@ -28,7 +29,9 @@ from services.wire.columns import (
 from services.wire.notices import notices_to_wire
 from services.wire.totals import totals_from_wire
 
-__all__ = ["Work", "encode_released", "encode_superseded", "read_block"]
+__all__ = ["WRITER", "Work", "encode_released", "encode_superseded", "read_block"]
+
+WRITER: Final = "intake"  # the source of members; blocks of any other were sent back from the dead letters
 
 # Every set of channels, and of flags, that intake may say of a member.
 _CHANNELS = frozenset(mask for mask in range(1 << CHANNEL_BITS) if not mask & ~ALL_CHANNELS)
@@ -41,6 +44,7 @@ class Work:
 
     block: Block
     totals: TotalsRow | None
+    seq: int  # intake's in this partition; 0 for a block that was sent back from the dead letters
 
 
 def read_block(record: Record) -> Work:
@@ -70,7 +74,8 @@ def read_block(record: Record) -> Work:
         languages=looked_up(wire.language_names, wire.languages, count),
     )
     _check(block)
-    return Work(block, totals_from_wire(wire.totals) if wire.HasField("totals") else None)
+    totals = totals_from_wire(wire.totals) if wire.HasField("totals") else None
+    return Work(block, totals, record.seq if record.source == WRITER else 0)
 
 
 def _check(block: Block) -> None:

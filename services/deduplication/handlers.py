@@ -1,7 +1,8 @@
 """Deduplication's part of its stage: read who is known, decide, write, send on what may go out."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -11,12 +12,13 @@ from services.core.cohort import Cohort
 from services.core.incident import Incident
 from services.core.ledger import COUNTERS
 from services.deduplication.batch import Block, Effects, decide_again, decide_batch, persons_of
-from services.deduplication.codec import Work, encode_released, encode_superseded, read_block
+from services.deduplication.codec import WRITER, Work, encode_released, encode_superseded, read_block
 from services.deduplication.domain import NoticeIds, Terms
 from services.deduplication.store import SETS_OF_CHANNELS, Cohorts, Store
+from services.kit.errors import ConfigError
 from services.kit.eventlog import Output, Record
 from services.kit.postgres import Connection
-from services.kit.stage import TotalsRow, move_totals
+from services.kit.stage import TotalsRow, move_totals, read_taken
 from services.wire.incidents import Incidents
 from services.wire.totals import encode_totals, highest
 
@@ -37,21 +39,28 @@ class _Control(NamedTuple):
 
     usable: int
     released: frozenset[int]
-    partitions: frozenset[int]
 
 
 class DeduplicationHandler:
     """The use case; see the room's README for the rules."""
 
     def __init__(
-        self, incidents: Incidents, count: Callable[[Mapping[str, int]], None], store: Store | None = None
+        self,
+        incidents: Incidents,
+        count: Callable[[Mapping[str, int]], None],
+        partitions: int,
+        store: Store | None = None,
     ) -> None:
+        """Make a handler; `partitions` is how many this installation has."""
         self._incidents = incidents
         self._count = count
+        self._partitions = partitions
         self._store = store or Store()
-        # By the incident's number: the control under which nobody was found who could be set free. A look that found
-        # somebody is not remembered, so that nothing has to be forgotten when its transaction is rolled back.
-        self._idle: dict[int, _Control] = {}
+        # By the incident's number and the partition: the control under which nobody was found who could be set free. A
+        # look that found somebody is not remembered, so that nothing has to be forgotten when its transaction is rolled
+        # back.
+        self._idle: dict[tuple[int, int], _Control] = {}
+        self._looked_at: Sequence[int] = ()  # the partitions of the last tick
         self._ticks = 0
 
     def decode(self, record: Record) -> Work:
@@ -75,13 +84,16 @@ class DeduplicationHandler:
     async def apply(self, connection: Connection, work: Sequence[Work]) -> Sequence[Output]:
         """Decide about everybody in these blocks, write it down, and return the blocks that may go out."""
         numbers = await self._store.number(connection, {(b.incident_id, b.cohort_id) for b in _blocks(work)})
+        taken = await _taken_before(connection, work)
         effects = []
-        for incident_id in sorted(numbers):
+        for incident_id, (number, cohorts) in sorted(numbers.items()):
             blocks = [block for block in _blocks(work) if block.incident_id == incident_id]
-            terms = self._terms(incident_id, numbers)
-            known = await self._store.read(connection, terms.number, persons_of(blocks))
-            cohorts = numbers[incident_id][1]
-            effects.append(decide_batch([(block, cohorts[block.cohort_id]) for block in blocks], known, terms))
+            known = await self._store.read(connection, number, persons_of(blocks))
+            reached = {block.partition: taken[block.partition] for block in blocks}
+            for terms, partitions in self._terms(incident_id, numbers, reached):
+                self._note_decided(terms, partitions)
+                pairs = [(block, cohorts[block.cohort_id]) for block in blocks if block.partition in partitions]
+                effects.append(decide_batch(pairs, known, terms))
         return await self._finish(connection, effects, [one.totals for one in work if one.totals])
 
     async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:
@@ -89,16 +101,17 @@ class DeduplicationHandler:
         if not self._incidents.loaded.is_set():
             return ()
         self._ticks += 1
-        if self._ticks % _TICKS_TO_TRUST == 0:
+        if self._ticks % _TICKS_TO_TRUST == 0 or self._looked_at != tuple(partitions):
             self._idle.clear()
+        self._looked_at = tuple(partitions)
         left = PERSONS_A_TICK
         effects = []
         numbers = await self._store.cohorts(connection)
-        for incident_id in numbers:
-            terms = self._terms(incident_id, numbers)
+        taken = await read_taken(connection, STAGE, topics.MEMBERS_ACCEPTED, WRITER, partitions)
+        for terms, places in chain.from_iterable(self._terms(one, numbers, taken) for one in numbers):
             if not terms.version:
                 continue
-            persons = await self._affected(connection, terms, partitions, left)
+            persons = await self._affected(connection, terms, places, left)
             if persons:
                 groups = await self._store.read(connection, terms.number, persons)
                 effects.append(decide_again(groups.values(), terms))
@@ -108,35 +121,61 @@ class DeduplicationHandler:
         return await self._finish(connection, effects, [])
 
     async def _affected(
-        self, connection: Connection, terms: Terms, partitions: Sequence[int], limit: int
+        self, connection: Connection, terms: Terms, partitions: Collection[int], limit: int
     ) -> list[bytes]:
-        control = _Control(terms.usable, frozenset(terms.released), frozenset(partitions))
-        if self._idle.get(terms.number) == control:
+        control = _control(terms)
+        places = [one for one in partitions if self._idle.get((terms.number, one)) != control]
+        if not places:
             return []
-        persons = await self._store.waiting_for_release(connection, terms.released, partitions, limit)
+        persons = await self._store.waiting_for_release(connection, terms.released, places, limit)
         if not persons:
             others = [mask for mask in SETS_OF_CHANNELS if mask != terms.usable]
-            persons = await self._store.decided_with_channels(connection, terms.cohorts, others, partitions, limit)
+            persons = await self._store.decided_with_channels(connection, terms.cohorts, others, places, limit)
         if not persons:
-            self._idle[terms.number] = control
+            self._idle.update(((terms.number, one), control) for one in places)
         return persons
 
-    def _terms(self, incident_id: str, numbers: Cohorts) -> Terms:
+    def _note_decided(self, terms: Terms, partitions: Collection[int]) -> None:
+        """Have people looked at again who are held under another control than the one that nobody waited under."""
+        for one in partitions:
+            if self._idle.get((terms.number, one)) != _control(terms):
+                self._idle.pop((terms.number, one), None)
+
+    def _terms(
+        self, incident_id: str, numbers: Cohorts, taken: Mapping[int, int]
+    ) -> Iterator[tuple[Terms, Collection[int]]]:
+        """Return the terms of an incident, with the partitions that they hold in.
+
+        `taken` says of each partition how far intake's blocks are known: a release holds from where it was given.
+        """
         number, cohorts = numbers[incident_id]
         incident: Incident | None = self._incidents.get(("incident", incident_id))
-        return Terms(
+        terms = Terms(
             incident_id=incident_id,
             number=number,
             version=incident.version if incident else 0,  # 0 = not known: `ready` waits and `tick` skips
             usable=int(incident.usable_mask) if incident else 0,
             cohorts={cohort: cohort_id for cohort_id, cohort in cohorts.items()},
-            released={cohort for cohort_id, cohort in cohorts.items() if self._is_released(incident_id, cohort_id)},
+            released=(),
             ids=NoticeIds(incident_id),
         )
+        for released, partitions in _alike(self._released(incident_id, cohorts), taken).items():
+            yield replace(terms, released=released), partitions
 
-    def _is_released(self, incident_id: str, cohort_id: str) -> bool:
-        cohort: Cohort | None = self._incidents.get(("cohort", incident_id, cohort_id))
-        return cohort is not None and cohort.is_released
+    def _released(self, incident_id: str, numbers: Mapping[str, int]) -> dict[int, Cohort]:
+        """Return an incident's released cohorts by number.
+
+        Raises ConfigError where one was released on another number of partitions than this process has.
+        """
+        known = ((number, self._incidents.get(("cohort", incident_id, one))) for one, number in numbers.items())
+        released: dict[int, Cohort] = {number: one for number, one in known if one is not None and one.is_released}
+        for one in released.values():
+            if (partitions := len(one.release_after)) != self._partitions:
+                raise ConfigError(
+                    f"cohort {one.cohort_id} of incident {incident_id} was released on {partitions} partitions,"
+                    f" HERAUT_PARTITIONS is {self._partitions}"
+                )
+        return released
 
     async def _finish(
         self, connection: Connection, effects: Sequence[Effects], intake: Sequence[TotalsRow]
@@ -153,6 +192,33 @@ class DeduplicationHandler:
         if rows:
             outputs.append(Output(topics.TOTALS_CHANGED, 0, encode_totals(rows)))
         return outputs
+
+
+async def _taken_before(connection: Connection, work: Sequence[Work]) -> dict[int, int]:
+    """Return of each partition how far intake's blocks were taken before these.
+
+    These count as taken already, and what they correct is decided block by block: a release that was given after one of
+    them must not hold for those before it.
+    """
+    partitions = {one.block.partition for one in work}
+    taken = await read_taken(connection, STAGE, topics.MEMBERS_ACCEPTED, WRITER, partitions)
+    for one in work:
+        if one.seq:
+            taken[one.block.partition] = min(taken[one.block.partition], one.seq - 1)
+    return taken
+
+
+def _control(terms: Terms) -> _Control:
+    return _Control(terms.usable, frozenset(terms.released))
+
+
+def _alike(released: Mapping[int, Cohort], taken: Mapping[int, int]) -> dict[frozenset[int], list[int]]:
+    """Return the partitions by the cohorts whose release holds in them; nearly always all are alike."""
+    found: dict[frozenset[int], list[int]] = {}
+    for partition, last in taken.items():
+        here = frozenset(number for number, cohort in released.items() if cohort.is_released_in(partition, last))
+        found.setdefault(here, []).append(partition)
+    return found
 
 
 def _blocks(work: Iterable[Work]) -> list[Block]:

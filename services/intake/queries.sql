@@ -21,7 +21,7 @@ select version, document, changed_at from incidents where incident_id = $1 and v
 
 -- name: list_cohorts
 -- The cohorts of an incident.
-select cohort_id, number, version, source, declared, auto_release, sealed, released, changed_at
+select cohort_id, number, version, source, declared, auto_release, sealed, released, changed_at, release_after
 from cohorts
 where incident_id = $1
 order by cohort_id;
@@ -44,33 +44,36 @@ limit $3;
 
 -- name: add_cohort
 -- Open a cohort; no row comes back where it is there already.
-insert into cohorts (incident_id, cohort_id, version, source, declared, auto_release, sealed, released, changed_at)
-values ($1, $2, 1, $3, $4, $5, false, false, $6)
+insert into cohorts (
+    incident_id, cohort_id, version, source, declared, auto_release, sealed, released, changed_at, release_after
+)
+values ($1, $2, 1, $3, $4, $5, false, false, $6, $7::bigint[])
 on conflict (incident_id, cohort_id) do nothing
 returning number;
 
 -- name: lock_cohort
 -- The cohort as it stands, for its next version.
-select number, version, source, declared, auto_release, sealed, released, changed_at
+select number, version, source, declared, auto_release, sealed, released, changed_at, release_after
 from cohorts
 where incident_id = $1 and cohort_id = $2
 for update;
 
 -- name: show_cohort
 -- The cohort as it stands.
-select number, version, source, declared, auto_release, sealed, released, changed_at
+select number, version, source, declared, auto_release, sealed, released, changed_at, release_after
 from cohorts
 where incident_id = $1 and cohort_id = $2;
 
 -- name: change_cohort
 -- Give a cohort its next version.
 update cohorts
-set version = $3, declared = $4, auto_release = $5, sealed = $6, released = $7, changed_at = $8
+set version = $3, declared = $4, auto_release = $5, sealed = $6, released = $7, changed_at = $8,
+    release_after = $9::bigint[]
 where incident_id = $1 and cohort_id = $2;
 
 -- name: hold_cohort
 -- The cohort as it stands, kept from being sealed until this transaction ends.
-select number, version, source, declared, auto_release, sealed, released, changed_at
+select number, version, source, declared, auto_release, sealed, released, changed_at, release_after
 from cohorts
 where incident_id = $1 and cohort_id = $2
 for share;

@@ -92,7 +92,7 @@ class Store:
     async def add_cohort(self, connection: Connection, cohort: Cohort, now: datetime) -> bool:
         """Open a cohort; tells whether it was not there yet. Raises ForeignKeyViolationError: no such incident."""
         given = cohort.incident_id, cohort.cohort_id, cohort.source, cohort.declared, cohort.auto_release, now
-        return await connection.fetchval(_QUERIES["add_cohort"], *given) is not None
+        return await connection.fetchval(_QUERIES["add_cohort"], *given, cohort.release_after) is not None
 
     async def lock_cohort(self, connection: Connection, incident_id: str, cohort_id: str) -> CohortRow | None:
         """Lock a cohort for its next version: no chunk is being taken while it is held."""
@@ -108,8 +108,8 @@ class Store:
 
     async def change_cohort(self, connection: Connection, c: Cohort, now: datetime) -> None:
         """Write a cohort's next version."""
-        state = c.declared, c.auto_release, c.sealed, c.released
-        await connection.execute(_QUERIES["change_cohort"], c.incident_id, c.cohort_id, c.version, *state, now)
+        state = c.declared, c.auto_release, c.sealed, c.released, now, c.release_after
+        await connection.execute(_QUERIES["change_cohort"], c.incident_id, c.cohort_id, c.version, *state)
 
     async def count_cohort(self, connection: Connection, scope: str) -> Counts:
         """Return what was counted of a cohort so far."""
@@ -217,5 +217,6 @@ def _cohort(incident_id: str, cohort_id: str, row: asyncpg.Record) -> CohortRow:
         auto_release=row["auto_release"],
         sealed=row["sealed"],
         released=row["released"],
+        release_after=tuple(row["release_after"]),
     )
     return CohortRow(row["number"], cohort, row["changed_at"])

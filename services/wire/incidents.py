@@ -54,6 +54,7 @@ def encode_cohort(cohort: Cohort) -> bytes:
         auto_release=cohort.auto_release,
         sealed=cohort.sealed,
         released=cohort.released,
+        release_after=cohort.release_after,
     )
     return intake_pb2.IncidentsChanged(cohorts=[change]).SerializeToString()
 
@@ -95,6 +96,7 @@ def _cohort(change: intake_pb2.CohortChanged) -> Cohort:
         auto_release=change.auto_release,
         sealed=change.sealed,
         released=change.released,
+        release_after=tuple(change.release_after),
     )
 
 

@@ -18,7 +18,7 @@ class IncidentChanged(_message.Message):
     def __init__(self, incident_id: _Optional[str] = ..., version: _Optional[int] = ..., document: _Optional[bytes] = ...) -> None: ...
 
 class CohortChanged(_message.Message):
-    __slots__ = ("incident_id", "cohort_id", "version", "source", "declared", "auto_release", "sealed", "released")
+    __slots__ = ("incident_id", "cohort_id", "version", "source", "declared", "auto_release", "sealed", "released", "release_after")
     INCIDENT_ID_FIELD_NUMBER: _ClassVar[int]
     COHORT_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -27,6 +27,7 @@ class CohortChanged(_message.Message):
     AUTO_RELEASE_FIELD_NUMBER: _ClassVar[int]
     SEALED_FIELD_NUMBER: _ClassVar[int]
     RELEASED_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_AFTER_FIELD_NUMBER: _ClassVar[int]
     incident_id: str
     cohort_id: str
     version: int
@@ -35,7 +36,8 @@ class CohortChanged(_message.Message):
     auto_release: bool
     sealed: bool
     released: bool
-    def __init__(self, incident_id: _Optional[str] = ..., cohort_id: _Optional[str] = ..., version: _Optional[int] = ..., source: _Optional[str] = ..., declared: _Optional[int] = ..., auto_release: _Optional[bool] = ..., sealed: _Optional[bool] = ..., released: _Optional[bool] = ...) -> None: ...
+    release_after: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, incident_id: _Optional[str] = ..., cohort_id: _Optional[str] = ..., version: _Optional[int] = ..., source: _Optional[str] = ..., declared: _Optional[int] = ..., auto_release: _Optional[bool] = ..., sealed: _Optional[bool] = ..., released: _Optional[bool] = ..., release_after: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class IncidentsChanged(_message.Message):
     __slots__ = ("incidents", "cohorts")

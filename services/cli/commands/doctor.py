@@ -22,7 +22,7 @@ from services.dispatch.channels import PROVIDER_ADDRESSES
 from services.dispatch.config import ProviderAddress
 from services.kit.config import ServiceConfig
 from services.kit.errors import HerautError
-from services.kit.eventlog import installation_of
+from services.kit.eventlog import compare_partitions, installation_of
 from services.kit.vault import KeyRing
 
 __all__ = ["doctor"]
@@ -92,12 +92,15 @@ async def _database(settings: ServiceConfig) -> str:
     async with database_for_now(settings) as owner:
         for room in ROOMS:
             own = settings.database_urls.get(f"HERAUT_DATABASE_URL_{room.upper()}")
-            found.append(await _room_works(own or owner or "", room, logs_in=bool(own)))
+            found.append(await _room_works(own or owner or "", room, settings.partitions, logs_in=bool(own)))
     return f"PostgreSQL {found[0]}{'' if settings.database_urls else ' (embedded)'}, {len(found)} roles"
 
 
-async def _room_works(url: str, room: str, *, logs_in: bool) -> str:
-    """Take the room's role, and return the server's version. Raises Fault where the role may not use its schema."""
+async def _room_works(url: str, room: str, partitions: int, *, logs_in: bool) -> str:
+    """Take the room's role, and return the server's version.
+
+    Raises Fault where the role may not use its schema, ConfigError where the database goes by other partitions.
+    """
     if not url:
         raise Fault(f"neither HERAUT_DATABASE_URL nor HERAUT_DATABASE_URL_{room.upper()} is set")
     connection = await asyncpg.connect(url, timeout=_PATIENCE)
@@ -107,6 +110,7 @@ async def _room_works(url: str, room: str, *, logs_in: bool) -> str:
             await connection.execute(f"set role heraut_{room}")  # the name of a room, never input
         if not await connection.fetchval("select has_schema_privilege($1, 'usage')", room):
             raise Fault(f"the role of {room} may not use its schema: run `heraut migrate`")
+        await compare_partitions(connection, partitions)
     except (asyncpg.UndefinedObjectError, asyncpg.InvalidParameterValueError, asyncpg.InvalidSchemaNameError):
         raise Fault(f"there is no role or schema of {room}: run `heraut migrate`") from None
     finally:

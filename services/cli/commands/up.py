@@ -13,6 +13,7 @@ from services.cli.console import say, table
 from services.cli.options import data_option
 from services.cli.prepare import (
     apply_migrations,
+    compare_with,
     embedded_database,
     ensure_keys,
     ensure_principals,
@@ -69,6 +70,7 @@ async def _prepare_stores(settings: ServiceConfig, embedded: EmbeddedPostgres | 
     # Where only the rooms' own logins are configured, none of them may migrate: the operator runs `heraut migrate`.
     if owner := embedded.url if embedded else settings.database_urls.get("HERAUT_DATABASE_URL"):
         await apply_migrations(settings, owner)
+        await compare_with(settings, owner)
     await make_topics(settings)
 
 

@@ -6,16 +6,17 @@ from datetime import datetime
 from typing import NamedTuple
 
 import orjson
-from notification.topics import INCIDENTS_CHANGED
+from notification.topics import INCIDENTS_CHANGED, MEMBERS_ACCEPTED
 
 from services.core.access import Act, Caller
 from services.core.cohort import Cohort
 from services.core.incident import Incident
+from services.intake.context import SOURCE
 from services.intake.control.changes import CohortRequest, changed_cohort
 from services.intake.domain import DoneAct
 from services.intake.errors import NotFoundError, NotPermittedError
 from services.intake.store import CohortRow, Store
-from services.kit.eventlog import Output
+from services.kit.eventlog import Output, read_heads
 from services.kit.postgres import Connection
 from services.wire.incident_document import parse_incident
 from services.wire.incidents import encode_cohort
@@ -41,6 +42,7 @@ class Cohorts:
     connection: Connection
     store: Store
     caller: Caller
+    partitions: int  # of this installation
     now: datetime
 
     async def find(self, act: Act, incident_id: str, cohort_id: str) -> CohortRow:
@@ -69,6 +71,7 @@ class Cohorts:
                 incident_id, cohort_id, 1, request.source, request.declared, auto, sealed=False, released=False
             )
             acts = self._acts_of_put(cohort, auto_before=False)
+            cohort = await self._after_all_taken(cohort, was_released=False)
             if await self.store.add_cohort(self.connection, cohort, self.now):
                 await self.store.record_acts(self.connection, acts, self.now)
                 return Put(1, created=True, changed=True), [_announced(cohort)]
@@ -81,6 +84,7 @@ class Cohorts:
         if changed is None:
             return Put(before.version, created=False, changed=False), []
         acts = self._acts_of_put(changed, auto_before=before.auto_release)
+        changed = await self._after_all_taken(changed, was_released=before.is_released)
         return Put(changed.version, created=False, changed=True), await self._write(changed, acts)
 
     def _acts_of_put(self, cohort: Cohort, *, auto_before: bool) -> list[DoneAct]:
@@ -104,7 +108,22 @@ class Cohorts:
         if changed == row.cohort:
             return row.cohort, []
         changed = replace(changed, version=row.cohort.version + 1)
+        changed = await self._after_all_taken(changed, was_released=row.cohort.is_released)
         return changed, await self._write(changed, [DoneAct.of(self.caller, act, changed)])
+
+    async def _after_all_taken(self, cohort: Cohort, *, was_released: bool) -> Cohort:
+        """Let a release take effect after all members that were taken before it, of any cohort and by any replica.
+
+        What was acknowledged had been committed, so the heads that are read here have it. They are those of the moment
+        when the cohort became released, and stay as long as it is. Call it with the cohort's row locked: then the
+        chunks of this cohort that were under way are in the heads too.
+        """
+        if not cohort.is_released:
+            return replace(cohort, release_after=())
+        if was_released:
+            return cohort
+        heads = await read_heads(self.connection, SOURCE, MEMBERS_ACCEPTED, self.partitions)
+        return replace(cohort, release_after=heads)
 
     async def _write(self, cohort: Cohort, acts: list[DoneAct]) -> list[Output]:
         await self.store.change_cohort(self.connection, cohort, self.now)

@@ -36,6 +36,7 @@ class Control:
 
     def __init__(self, context: Context) -> None:
         self._pool, self._store, self._clock = context.pool, context.store, context.clock
+        self._partitions = context.partitions
 
     async def put_incident(self, caller: Caller, incident_id: str, document: Any) -> Put:
         """Take an incident document. Raises InvalidDocument, ConflictError."""
@@ -127,7 +128,7 @@ class Control:
             return await self._cohorts(connection, caller).for_members(incident_id, cohort_id)
 
     def _cohorts(self, connection: Connection, caller: Caller) -> Cohorts:
-        return Cohorts(connection, self._store, caller, self._clock.now())
+        return Cohorts(connection, self._store, caller, self._partitions, self._clock.now())
 
     async def _cohort_json(self, connection: Connection, row: CohortRow) -> dict[str, Any]:
         cohort = row.cohort

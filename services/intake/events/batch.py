@@ -71,7 +71,7 @@ class EventBatch:
         return outputs
 
     def _cohorts(self, caller: Caller) -> Cohorts:
-        return Cohorts(self._connection, self._store, caller, self._now)
+        return Cohorts(self._connection, self._store, caller, self._context.partitions, self._now)
 
     def _caller(self, event: Event) -> Caller:
         """Return who sent an event: whoever alone may write to its topic, whatever the event says of its source.

@@ -28,6 +28,7 @@ create table cohorts (
     sealed       boolean not null,
     released     boolean not null,
     changed_at   timestamptz not null,
+    release_after bigint[] not null, -- of each partition: the last block of members when it was released
     primary key (incident_id, cohort_id)
 );
 

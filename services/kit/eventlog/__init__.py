@@ -9,7 +9,8 @@ from services.kit.eventlog.choose import Installation, installation_of
 from services.kit.eventlog.dead_letters import DeadLetter, DlqLimit, DlqTally, dead_letter, position_of
 from services.kit.eventlog.globaltable import Entry, GlobalTable
 from services.kit.eventlog.headers import decode_headers
-from services.kit.eventlog.outbox import append_outputs
+from services.kit.eventlog.outbox import append_outputs, read_heads
+from services.kit.eventlog.partitions import compare_partitions, fix_partitions
 from services.kit.eventlog.port import Cursor, EventLog, Output, Record, Row, TopicPartition
 from services.kit.eventlog.replay import DeadLetters
 from services.kit.eventlog.retention import Retention
@@ -44,12 +45,14 @@ __all__ = [
     "TopicPartition",
     "TopicRight",
     "append_outputs",
+    "compare_partitions",
     "contract_of",
     "dead_letter",
     "dead_letter_topic",
     "decode_headers",
     "family_member",
     "family_topics",
+    "fix_partitions",
     "installation_of",
     "is_dead_letter_topic",
     "is_foreign",
@@ -57,4 +60,5 @@ __all__ = [
     "original_of",
     "partitions_of",
     "position_of",
+    "read_heads",
 ]

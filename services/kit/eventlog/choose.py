@@ -58,10 +58,17 @@ class Installation(Protocol):
         """Delete Heraut's topics from the log. Raises RetryableError."""
         ...
 
+    async def compare_partitions(self) -> None:
+        """Compare HERAUT_PARTITIONS with the topics that exist; one in the database has its number there.
+
+        Raises ConfigError where a topic has another number, RetryableError where the log cannot be reached.
+        """
+        ...
+
     async def check(self, family_members: Iterable[str]) -> str:
         """Say in a few words where the log is, once it answered and has all that it needs, these topics included.
 
-        Raises ConfigError where something is missing, RetryableError where the log cannot be reached.
+        Raises ConfigError where something is missing or made otherwise, RetryableError where the log cannot be reached.
         """
         ...
 

@@ -13,7 +13,7 @@ from services.kit.eventlog.port import Output
 from services.kit.eventlog.topics import MAX_BLOCK_BYTES, is_dead_letter_topic
 from services.kit.postgres import Connection, Queries
 
-__all__ = ["append_outputs"]
+__all__ = ["append_outputs", "read_heads"]
 
 
 _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
@@ -43,6 +43,15 @@ async def append_outputs(connection: Connection, source: str, outputs: Sequence[
         [encode_headers(output.headers) for output in outputs],
         [output.value for output in outputs],
     )
+
+
+async def read_heads(connection: Connection, source: str, topic: str, partitions: int) -> tuple[int, ...]:
+    """Return the last sequence that a source was given in each partition of a topic, 0 where there is none yet.
+
+    It takes no lock, so writers go on. All that was committed before the call is in it, by whichever process: those
+    of one source share its heads. What others commit meanwhile may be.
+    """
+    return tuple(await connection.fetchval(_QUERIES["heads"], source, topic, partitions))
 
 
 def _check_size(output: Output) -> None:

@@ -27,6 +27,20 @@ order by numbered.topic, numbered.partition, numbered.place;
 -- Write down who sends a dead letter back.
 insert into log.replays (principal, request_id, topic, partition, position) values ($1, $2, $3, $4, $5);
 
+-- name: heads
+-- The last sequence of a source in each of $3 partitions of a topic.
+select array_agg(coalesce(head.last_seq, 0) order by place.partition)
+from generate_series(0, $3::int - 1) as place(partition)
+left join log.head as head on head.source = $1 and head.topic = $2 and head.partition = place.partition;
+
+-- name: partitions
+-- How many partitions this installation has; no row before its first start.
+select partitions from log.installation;
+
+-- name: fix_partitions
+-- Say how many, where nobody has said it yet.
+insert into log.installation (partitions) values ($1) on conflict do nothing;
+
 -- name: prune_read
 -- Delete at most $5 blocks past their topic's retention that every stage which reads the topic has taken.
 -- $1, $2: topics and how long they are kept; $3, $4: topics and the stages that read them.

@@ -26,6 +26,7 @@ __all__ = [
     "dead_letter_topics_among",
     "family_member",
     "family_topics",
+    "family_topics_among",
     "is_dead_letter_topic",
     "is_foreign",
     "is_on",
@@ -107,6 +108,11 @@ def family_topics(topics: Iterable[str]) -> tuple[str, ...]:
     if faults:
         raise ConfigError("\n".join(faults))
     return asked
+
+
+def family_topics_among(names: Iterable[str]) -> list[str]:
+    """Return those of the topics that exist only where an installation asks for them."""
+    return [name for name in names if (spec := _find(name)) is not None and spec.family is not None]
 
 
 def dead_letter_topic(topic: str, stage: str) -> str:

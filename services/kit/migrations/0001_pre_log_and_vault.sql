@@ -25,6 +25,12 @@ create table log.head (
     primary key (source, topic, partition)
 ) with (fillfactor = 50); -- updated at every commit: room for the new version on the same page
 
+-- What was fixed at the first start: one row.
+create table log.installation (
+    partitions integer not null,
+    sole       boolean primary key default true check (sole)
+);
+
 -- How far each reader got, written lazily: what the slowest has not read is kept.
 create table log.reader (
     stage     text    not null,

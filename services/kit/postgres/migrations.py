@@ -218,6 +218,7 @@ async def _grant(connection: Connection) -> None:
             grant usage, select on all sequences in schema "{room}" to {role};
             grant select, insert, delete on log.log to {role};
             grant select, insert, update on log.head, log.reader to {role};
+            grant select, insert on log.installation to {role};
             """
         )
     await connection.execute(

@@ -21,8 +21,17 @@ from prometheus_client import CollectorRegistry
 from services.core.rooms import STAGES
 from services.kit.clock import SystemClock
 from services.kit.config import ServiceConfig, load
-from services.kit.errors import ConfigError
-from services.kit.eventlog import Entry, EventLog, GlobalTable, Retention, installation_of, is_on
+from services.kit.errors import ConfigError, RetryableError
+from services.kit.eventlog import (
+    Entry,
+    EventLog,
+    GlobalTable,
+    Retention,
+    compare_partitions,
+    fix_partitions,
+    installation_of,
+    is_on,
+)
 from services.kit.files import write_atomically
 from services.kit.postgres import EmbeddedPostgres, Pool, connect_pool, is_retryable
 from services.kit.principals import Authenticator, PrincipalsFile, authenticator_of
@@ -168,7 +177,10 @@ async def database_url(config: ServiceConfig, room: str) -> str:
 
 @asynccontextmanager
 async def open_service(config: ServiceConfig, stage_name: str) -> AsyncIterator[Service]:
-    """Open the connections of a process; they are closed at the end, also after an error."""
+    """Open the connections of a process; they are closed at the end, also after an error.
+
+    Raises ConfigError where the installation has another number of partitions.
+    """
     clock = SystemClock()
     registry = new_registry()
     room = STAGES[stage_name]
@@ -186,6 +198,7 @@ async def open_service(config: ServiceConfig, stage_name: str) -> AsyncIterator[
         authenticator_of(config, principals, clock),
     )
     try:
+        await _compare_partitions(config, pool)
         yield service
     finally:
         await service.close()
@@ -204,6 +217,23 @@ async def _connect_when_it_is_there(url: str, room: str) -> Pool:
             logger.warning("the database is not there yet", extra={"error_class": type(error).__name__})
         await asyncio.sleep(backoff(attempt, base=0.1, cap=2.0, random=random.random))
     raise AssertionError
+
+
+async def _compare_partitions(config: ServiceConfig, pool: Pool) -> None:
+    """See that HERAUT_PARTITIONS is what database and log go by; a first start fixes it. Raises ConfigError.
+
+    Raises RetryableError where a first start cannot ask the log. Later ones need not wait for it.
+    """
+    async with pool.acquire() as connection:
+        is_fixed = await compare_partitions(connection, config.partitions)
+        try:
+            await installation_of(config).compare_partitions()
+        except RetryableError as error:
+            if not is_fixed:
+                raise
+            logger.warning("the log is away, its partitions were not compared: %s", error)
+        if not is_fixed:
+            await fix_partitions(connection, config.partitions)
 
 
 def _collect_garbage_seldom() -> None:
@@ -252,6 +282,9 @@ def _run(
 
     try:
         uvloop.run(process())
+    except ConfigError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - in plain lines, as all faults of the settings
+        return 2
     except Exception:
         logging.getLogger(room).exception("ended by a fault")
         return 1

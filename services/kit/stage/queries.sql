@@ -111,6 +111,12 @@ on conflict (stage, topic, partition) do nothing;
 -- The positions of these partitions.
 select topic, partition, next_offset, taken from input where stage = $1 and partition = any($2::int[]);
 
+-- name: read_taken
+-- The last sequence of one source that was taken of these partitions of a topic.
+select partition, (taken ->> $3)::bigint as taken
+from input
+where stage = $1 and topic = $2 and partition = any($4::int[]) and taken ? $3;
+
 -- name: read_heads
 -- The last sequences that a source was given in these partitions.
 select topic, partition, last_seq from log.head where source = $1 and partition = any($2::int[]);

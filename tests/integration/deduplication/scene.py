@@ -24,9 +24,10 @@ from services.wire.notices import notices_from_wire
 from services.wire.testing import FakeIncidents
 from services.wire.totals import decode_totals, totals_to_wire
 
-__all__ = ["INCIDENT", "Person", "Scene", "people"]
+__all__ = ["INCIDENT", "PARTITIONS", "Person", "Scene", "people"]
 
 INCIDENT = "lab-2025"
+PARTITIONS = 8
 Row = tuple[bytes, bytes, int, int, int, int]
 
 
@@ -74,7 +75,7 @@ class Scene:
 
     def new_handler(self) -> DeduplicationHandler:
         """Return a handler that remembers nothing, as after a restart."""
-        return DeduplicationHandler(self.incidents, self._count)
+        return DeduplicationHandler(self.incidents, self._count, PARTITIONS)
 
     def _count(self, entered: Mapping[str, int]) -> None:
         self.entered.update(entered)
@@ -89,11 +90,16 @@ class Scene:
         )  # fmt: skip
         self.incidents.put(incident)
 
-    def cohort(self, cohort_id: str, *, released: bool, version: int = 1) -> None:
-        """Say where a cohort stands."""
+    def cohort(
+        self, cohort_id: str, *, released: bool, version: int = 1, after: Sequence[int] = (0,) * PARTITIONS
+    ) -> None:
+        """Say where a cohort stands; `after`: how many of intake's blocks came before the release, by partition."""
         self.incidents.put(
-            Cohort(INCIDENT, cohort_id, version, "source", None, auto_release=False, sealed=False, released=released)
-        )
+            Cohort(
+                INCIDENT, cohort_id, version, "source", None, auto_release=False, sealed=False, released=released,
+                release_after=tuple(after) if released else (),
+            )
+        )  # fmt: skip
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -107,6 +113,15 @@ class Scene:
         await self.handler.ready(work)
         async with self.connection() as connection, connection.transaction():
             return read_back(await self.handler.apply(connection, work))
+
+    async def took(self, taken: Mapping[int, int], connection: "Connection | None" = None) -> None:
+        """Note, as the stage does, how many of intake's blocks were taken, by partition."""
+        for partition, last in taken.items():
+            await (connection or self.pool).execute(
+                """insert into input (stage, topic, partition, next_offset, taken) values ($1, $2, $3, $4, $5)
+                   on conflict (stage, topic, partition) do update set taken = excluded.taken""",
+                "deduplication", "heraut.members.accepted.v1", partition, last, {"intake": last},
+            )  # fmt: skip
 
     async def tick(self, partitions: Sequence[int] = range(8)) -> Sent:
         """Do one tick in a transaction."""
@@ -131,7 +146,13 @@ class Scene:
 
 
 def block(
-    cohort_id: str, rows: Sequence[Person], *, partition: int = 0, at: int = 1000, totals: TotalsRow | None = None
+    cohort_id: str,
+    rows: Sequence[Person],
+    *,
+    partition: int = 0,
+    at: int = 1000,
+    totals: TotalsRow | None = None,
+    seq: int = 1,
 ) -> Record:
     """Return a block as intake writes it."""
     wire = intake_pb2.MembersAccepted(
@@ -142,7 +163,7 @@ def block(
         channels=bytes(one.channels for one in rows), flags=bytes(one.flags for one in rows),
         language_names=["nl"], languages=[0] * len(rows), totals=totals_to_wire(totals) if totals else None,
     )  # fmt: skip
-    return Record("heraut.members.accepted.v1", partition, 0, "intake", 1, 0, wire.SerializeToString())
+    return Record("heraut.members.accepted.v1", partition, 0, "intake", seq, 0, wire.SerializeToString())
 
 
 def read_back(outputs: Sequence[Output]) -> Sent:

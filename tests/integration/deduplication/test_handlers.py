@@ -9,6 +9,7 @@ from services.core.ids import notice_id
 from services.core.notices import FLAG_RETRACTED
 from services.deduplication.handlers import PERSONS_A_TICK
 from services.deduplication.store import _QUERIES, SETS_OF_CHANNELS
+from services.kit.errors import ConfigError
 from services.kit.stage.totals import TotalsRow
 from tests.conftest import RoomPool
 from tests.integration.deduplication.scene import INCIDENT, Scene, block, people
@@ -108,6 +109,73 @@ async def test_tick_waits_until_control_is_known(scene: Scene) -> None:
     scene.incidents.loaded.set()
 
     assert (0, 3) == (len(early.ids), len((await scene.tick()).ids))
+
+
+async def test_release_given_again_between_two_ticks_frees_those_held_meanwhile(scene: Scene) -> None:
+    """A tick that found nobody is not taken for the answer about people who came while the release was taken back."""
+    scene.cohort("closed", released=True, version=2)
+    await scene.take(block("closed", people(1, 1)))
+    await scene.tick()
+    scene.cohort("closed", released=False, version=3)
+    await scene.take(block("closed", people(3, 2)))
+    scene.cohort("closed", released=True, version=4)
+
+    assert 3 == len((await scene.tick()).ids)
+
+
+async def test_release_waits_in_each_partition_for_what_came_before_it(scene: Scene) -> None:
+    """People are told where all earlier blocks are known, and held elsewhere, also in the batch that brings those."""
+    rows = people(6)
+    await scene.take(block("closed", rows[:2], partition=1), block("closed", rows[2:4], partition=2))
+    scene.cohort("closed", released=True, version=2, after=[0, 1, 2, 0, 0, 0, 0, 0])
+    await scene.took({1: 1, 2: 1})
+    early = await scene.tick()
+    await scene.took({2: 3})
+    late = await scene.take(
+        block("closed", [replace(rows[2], version=2)], partition=2, seq=2),
+        block("closed", rows[4:], partition=2, seq=3),
+    )
+    rest = await scene.tick()
+
+    assert {notice_id(INCIDENT, one.person, 1) for one in rows[:2]} == set(early.ids)
+    assert [] == late.ids
+    assert {notice_id(INCIDENT, one.person, 1) for one in rows[2:]} == set(rest.ids)
+
+
+async def test_members_that_come_after_the_release_are_told_at_once(scene: Scene) -> None:
+    """A cohort that opened released, with others' blocks before it, holds nobody until a tick."""
+    scene.cohort("closed", released=True, version=2, after=[3, *[0] * 7])
+    await scene.took({0: 5})
+
+    assert 6 == len((await scene.take(*(block("closed", people(3, seq), seq=seq) for seq in (4, 5)))).ids)
+
+
+async def test_dead_letter_that_is_sent_back_brings_no_release_nearer(scene: Scene) -> None:
+    """A replayed block has a sequence of its own, which says nothing of how far intake's blocks are known."""
+    scene.cohort("closed", released=True, version=2, after=[2, *[0] * 7])
+    replayed = replace(block("closed", people(1), seq=9), source="dlq")
+    early = await scene.take(replayed)
+    await scene.took({0: 2})
+
+    assert ([], 1) == (early.ids, len((await scene.tick()).ids))
+
+
+async def test_permission_that_is_taken_back_holds_no_longer_at_once(scene: Scene) -> None:
+    """A stop waits for nothing: not for a block, and not for blocks before it."""
+    scene.cohort("closed", released=True, version=2, after=[1, *[0] * 7])
+    await scene.took({0: 1})
+    scene.cohort("closed", released=False, version=3)
+
+    assert [] == (await scene.take(block("closed", people(3), seq=2))).ids
+
+
+@pytest.mark.parametrize("after", [(), (0,) * 7, (0,) * 9])
+async def test_release_on_another_number_of_partitions_is_an_error(scene: Scene, after: tuple[int, ...]) -> None:
+    """What a release comes after must be known of each partition: without it nobody is told, and nothing is lost."""
+    scene.cohort("closed", released=True, version=2, after=after)
+
+    with pytest.raises(ConfigError, match=f"released on {len(after)} partitions, HERAUT_PARTITIONS is 8"):
+        await scene.take(block("closed", people(1)))
 
 
 async def test_rolled_back_tick_is_done_again(scene: Scene) -> None:

@@ -1,11 +1,20 @@
 """Incidents and cohorts, from the request to the rows and blocks."""
 
+import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from notification.topics import MEMBERS_ACCEPTED
 
+from services.core.access import Caller
+from services.intake.context import SOURCE
+from services.intake.control.control import Control
+from services.kit.eventlog import Output, append_outputs
 from services.wire.incident_document import normal_form
-from tests.integration.intake.conftest import COHORT, Intake, a_document
+from tests.conftest import RoomPool
+from tests.integration.intake.conftest import COHORT, PARTITIONS, Intake, a_document
+from tests.principals import OPERATOR
 
 INCIDENT = "/v1/incidents/lab"
 LABEL = {"nl": "tekst", "en": "text"}
@@ -86,6 +95,84 @@ async def test_seal_and_release_are_told_once(intake: Intake) -> None:
 
     assert (200, 3, True, True) == (status, answer["version"], answer["sealed"], answer["released"])
     assert [1, 2, 3] == [cohort.version for block in await intake.changes() for cohort in block.cohorts]
+
+
+def _heads(**last: int) -> list[int]:
+    """Return the last block of each partition; those that are not named have none."""
+    return [last.get(f"p{partition}", 0) for partition in range(PARTITIONS)]
+
+
+async def _write(intake: Intake, partition: int, blocks: int) -> None:
+    async with intake.pool.acquire() as connection, connection.transaction():
+        await append_outputs(connection, SOURCE, [Output(MEMBERS_ACCEPTED, partition, b"members")] * blocks)
+
+
+async def _release_after(intake: Intake) -> list[list[int]]:
+    """Return what each version of the cohort says that its release comes after."""
+    return [list(cohort.release_after) for block in await intake.changes() for cohort in block.cohorts]
+
+
+async def test_release_says_what_came_before_it(intake: Intake) -> None:
+    """The heads of all partitions at the release go with every later version, and no later block moves them."""
+    await _write(intake, 1, 3)
+    await intake.post(f"{COHORT}/release", {"all": True})
+    await _write(intake, 1, 2)
+    await _write(intake, 2, 1)
+    await intake.post(f"{COHORT}/seal")
+    await intake.post(f"{COHORT}/release", {"all": True})
+
+    assert [[], _heads(p1=3), _heads(p1=3)] == await _release_after(intake)
+
+
+async def test_permission_that_is_given_anew_comes_after_what_was_taken_since(intake: Intake) -> None:
+    """Taken back, it has none; given again, it comes after all that was taken by then."""
+    await intake.put(COHORT, {"source": "lab", "autoRelease": True})
+    await _write(intake, 0, 1)
+    await intake.put(COHORT, {"source": "lab", "autoRelease": False})
+    await intake.put(COHORT, {"source": "lab", "autoRelease": True})
+    await intake.post(f"{COHORT}/release", {"all": True})
+    await _write(intake, 0, 1)
+    await intake.put(COHORT, {"source": "lab", "autoRelease": False})
+
+    assert [[], _heads(), [], _heads(p0=1), _heads(p0=1), _heads(p0=1)] == await _release_after(intake)
+
+
+async def test_cohort_that_opens_released_comes_after_others_members(intake: Intake) -> None:
+    """Members of other cohorts that were taken before may be the same people."""
+    await _write(intake, 3, 2)
+    await intake.put(COHORT.replace("wave-1", "wave-2"), {"source": "lab", "autoRelease": True})
+
+    assert [[], _heads(p3=2)] == await _release_after(intake)
+
+
+async def test_release_covers_what_another_replica_acknowledged(intake: Intake, room_pool: RoomPool) -> None:
+    """Replicas write as one source, so that whichever of them releases knows what all of them took."""
+    other = Control(replace(intake.context, pool=await room_pool("intake")))
+    await intake.upload("memberRef,bsn,email,dataCategories\nm-1,123456782,a@example.nl,name\n")
+    heads = [
+        tuple(row)
+        for row in await intake.pool.fetch(
+            "select partition, last_seq from log.head where topic = $1", MEMBERS_ACCEPTED
+        )
+    ]
+    released = await other.release(Caller(OPERATOR.principal, "r-1"), "lab", "wave-1")
+
+    assert 1 == len(heads)
+    assert _heads(**{f"p{partition}": last for partition, last in heads}) == list(released.release_after)
+
+
+async def test_release_waits_for_a_chunk_under_way(intake: Intake) -> None:
+    """Members of the cohort that are being written when it is released come before the release."""
+    async with intake.pool.acquire() as connection, connection.transaction():
+        await intake.context.store.hold_cohort(connection, "lab", "wave-1")
+        releasing = asyncio.create_task(intake.post(f"{COHORT}/release", {"all": True}))
+        async with asyncio.timeout(30):
+            while not await intake.pool.fetchval("select 1 from pg_locks where not granted"):  # noqa: ASYNC110 - as the database sees it
+                await asyncio.sleep(0.01)
+        await append_outputs(connection, SOURCE, [Output(MEMBERS_ACCEPTED, 2, b"members")])
+    await releasing
+
+    assert [[], _heads(p2=1)] == await _release_after(intake)
 
 
 @pytest.mark.parametrize("body", [{}, {"all": False}, {"canary": 10}, {"perDay": 100}, {"all": True, "canary": 1}, []])

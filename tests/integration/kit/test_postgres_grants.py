@@ -11,6 +11,7 @@ SHARED = {
     ("log", "log"): {room: {"SELECT", "INSERT", "DELETE"} for room in ROOMS},  # DELETE: each room helps to prune
     ("log", "head"): {room: {"SELECT", "INSERT", "UPDATE"} for room in ROOMS},
     ("log", "reader"): {room: {"SELECT", "INSERT", "UPDATE"} for room in ROOMS},
+    ("log", "installation"): {room: {"SELECT", "INSERT"} for room in ROOMS},  # what was said first stays
     ("vault", "keys"): {"intake": {"INSERT"}, "dispatch": {"SELECT"}},
     ("vault", "pages"): {"intake": {"INSERT"}, "dispatch": {"SELECT"}},
 }

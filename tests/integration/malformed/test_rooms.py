@@ -22,7 +22,7 @@ from services.tracking.handlers import TrackingHandler
 from services.tracking.metrics import TrackingMetrics
 from services.tracking.store import Store
 from tests.conftest import RoomPool
-from tests.integration.deduplication.scene import Scene
+from tests.integration.deduplication.scene import PARTITIONS, Scene
 from tests.integration.dispatch.bench import make_bench
 from tests.unit.malformed.test_blocks import BLOCKS
 
@@ -78,7 +78,7 @@ async def _deduplication(room_pool: RoomPool, _folder: Path) -> tuple[Any, Handl
     scene = Scene(pool)
     known = scene.incidents.get(("incident", "lab-2025"))
     scene.incidents.get = lambda key: known if len(key) == 2 else None  # type: ignore[method-assign]
-    return pool, DeduplicationHandler(scene.incidents, lambda _: None)
+    return pool, DeduplicationHandler(scene.incidents, lambda _: None, PARTITIONS)
 
 
 async def _tracking(room_pool: RoomPool, _folder: Path) -> tuple[Any, Handler[Any]]:

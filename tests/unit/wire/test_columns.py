@@ -66,7 +66,7 @@ def test_totals_come_back_the_same() -> None:
 @given(st.one_of(st.none(), st.integers(0, 10**9)), st.booleans(), st.booleans(), st.booleans())
 def test_cohorts_come_back_the_same(declared: int | None, auto: bool, sealed: bool, released: bool) -> None:  # noqa: FBT001
     """A number that was not said stays not said: it is not zero."""
-    cohort = Cohort("lab", "wave-1", 2, "source", declared, auto, sealed, released)
+    cohort = Cohort("lab", "wave-1", 2, "source", declared, auto, sealed, released, (3, 0, 2**60) if released else ())
 
     (entry,) = decode_incidents(encode_cohort(cohort))
 

@@ -38,6 +38,9 @@ class EmbeddedInstallation:
     async def delete_topics(self) -> None:
         """Nothing to do: the blocks go with the database."""
 
+    async def compare_partitions(self) -> None:
+        """Nothing to do: the number stands in the database, and is compared there."""
+
     async def check(self, family_members: Iterable[str]) -> str:  # noqa: ARG002 - the port's: it has none
         """Say where the log is; the database is checked by itself."""
         return "embedded in the database"

@@ -10,9 +10,9 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from services.kit.errors import ConfigError, RetryableError
 from services.kit.eventlog.kafka.client import KafkaAdmin, KafkaSettings, connected_admin, passing_faults
-from services.kit.eventlog.topics import TopicSetting, topic_settings
+from services.kit.eventlog.topics import TopicSetting, family_topics_among, topic_settings
 
-__all__ = ["delete_topics", "ensure_topics", "kafka_topics", "listed_topics"]
+__all__ = ["compare_partitions", "delete_topics", "ensure_topics", "kafka_topics", "listed_topics"]
 
 # Leaders are elected within a second; a cluster that is busy starting may take some.
 _LEADER_SECONDS = 30.0
@@ -63,6 +63,18 @@ async def ensure_topics(
             await _wait_for_leaders(admin, wanted)
             _check(wanted, await _partitions(admin, wanted))
             return made
+
+
+async def compare_partitions(kafka: KafkaSettings, partitions: int) -> None:
+    """Compare the topics that exist with an installation of so many partitions.
+
+    Raises ConfigError where one has another number, RetryableError where the brokers cannot be reached.
+    """
+    members = family_topics_among(await listed_topics(kafka))
+    wanted = {setting.name: setting for setting in kafka_topics(partitions, members)}
+    async with connected_admin(kafka) as admin:
+        with passing_faults("the topics cannot be compared"):
+            _check(wanted, await _partitions(admin, wanted))
 
 
 async def _partitions(admin: KafkaAdmin, wanted: Mapping[str, TopicSetting]) -> dict[str, Sequence[Mapping[str, Any]]]:

@@ -5,7 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from services.kit.config import ServiceConfig
 from services.kit.errors import ConfigError
 from services.kit.eventlog.kafka.acls import grant_producers
-from services.kit.eventlog.kafka.admin import delete_topics, ensure_topics, kafka_topics, listed_topics
+from services.kit.eventlog.kafka.admin import (
+    compare_partitions,
+    delete_topics,
+    ensure_topics,
+    kafka_topics,
+    listed_topics,
+)
 from services.kit.eventlog.kafka.client import KafkaSettings
 from services.kit.eventlog.kafka.log import KafkaLog
 from services.kit.eventlog.kafka.replay import KafkaDeadLetters
@@ -49,8 +55,13 @@ class KafkaInstallation:
         """Delete all of Heraut's topics. Raises RetryableError."""
         await delete_topics(self._kafka)
 
+    async def compare_partitions(self) -> None:
+        """Compare the setting with the topics that exist. Raises ConfigError, RetryableError."""
+        await compare_partitions(self._kafka, self._partitions)
+
     async def check(self, family_members: Iterable[str]) -> str:
         """Say where the brokers are, once they answered and have every topic. Raises ConfigError, RetryableError."""
+        await self.compare_partitions()
         wanted = {topic.name for topic in kafka_topics(self._partitions, family_members)}
         if missing := wanted.difference(await listed_topics(self._kafka)):
             raise ConfigError(f"{len(missing)} of {len(wanted)} topics are missing: run `heraut topics`")
