@@ -36,6 +36,11 @@ def test_some_bsns_begin_with_zero() -> None:
     assert any(number.startswith("0") for number in islice(bsns(random.Random(1)), 100))  # noqa: S311
 
 
+def test_a_bsn_has_eight_digits_at_least() -> None:
+    """A BSN without its leading zero still has eight digits: with fewer it is none, and its record is rejected."""
+    assert {8, 9} == {len(number.lstrip("0")) for number in islice(bsns(random.Random(1)), 20_000)}  # noqa: S311
+
+
 def test_everybody_can_be_told_from_the_others_by_any_address() -> None:
     """No two people share an e-mail address, a portal account, or a name at an address."""
     assert len(PEOPLE) == len({address_block(person) for person in PEOPLE})
