@@ -15,7 +15,7 @@ from services.demo.made_up.channels import CONTACT_COLUMNS
 from services.demo.made_up.expectation import Expectation, SentRecord
 from services.demo.made_up.incident import CODES
 from services.demo.made_up.kinds import Kind
-from services.demo.made_up.known_as import Known, Sources, without_channel
+from services.demo.made_up.known_as import Sources, without_channel
 from services.demo.made_up.people import Person
 from services.demo.made_up.wave import Wave, WaveWriter
 
@@ -137,10 +137,11 @@ class _Plan:
     def _place_plain(self, person: Person, facts: Facts) -> None:
         more = self._supplement(facts)
         waves = self._some_waves(self._waves[:-1] if more else self._waves)
+        sent = SentRecord(person, facts)
         for at, wave in enumerate(waves):
-            self._add(wave, Known(person), facts, poorer=at > 0)
+            self._add(wave, sent, poorer=at > 0)
         if more:
-            self._add(self._waves[-1], Known(person), more, later=True)
+            self._add(self._waves[-1], SentRecord(person, more, later=True))
 
     def _place_kind(self, person: Person) -> None:
         """Send what each source says of somebody who is hard to tell from others. Who is told apart has other facts."""
@@ -152,8 +153,9 @@ class _Plan:
             facts = self._unlike() if known.other_facts else facts
             waves = self._waves_of(person, free)
             free = [wave for wave in free if wave not in waves] or free  # a second source, where there is another
+            sent = SentRecord(known.person, facts, known.deceased)
             for wave in waves:
-                self._add(wave, known, facts, copy)
+                self._add(wave, sent, copy)
 
     def _waves_of(self, person: Person, waves: Sequence[WaveWriter]) -> list[WaveWriter]:
         """Return where somebody of a kind is sent. What is held depends on the order: there all stand in one file."""
@@ -183,12 +185,9 @@ class _Plan:
         overlaps = len(waves) > 1 and self._rng.random() < _OVERLAP
         return self._rng.sample(waves, self._rng.randrange(2, len(waves) + 1) if overlaps else 1)
 
-    def _add(
-        self, wave: WaveWriter, known: Known, facts: Facts, copy: str = "", *, poorer: bool = False, later: bool = False
-    ) -> None:
+    def _add(self, wave: WaveWriter, sent: SentRecord, copy: str = "", *, poorer: bool = False) -> None:
         """Add a person to a wave; sometimes with a poorer record, on two lines, or under a second reference."""
-        sent = SentRecord(known.person, facts, known.deceased, later)
-        poorer = poorer and known.person.has_letter and self._rng.random() < _POORER_RECORD
+        poorer = poorer and sent.person.has_letter and self._rng.random() < _POORER_RECORD
         self._write(wave, sent, copy, poorer=poorer, times=2 if self._rng.random() < _REPEATED_LINE else 1)
         if self._rng.random() < _TWICE_IN_WAVE:
             self._write(wave, sent, f"{copy}b")

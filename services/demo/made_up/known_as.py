@@ -9,7 +9,7 @@ from services.core.channel import Channel
 from services.demo.made_up import names
 from services.demo.made_up.channels import CONTACTS, Who
 from services.demo.made_up.kinds import SHARED, Kind
-from services.demo.made_up.people import Person, passes_11_proof
+from services.demo.made_up.people import Person, may_be_bsn
 
 __all__ = ["Known", "Sources", "without_channel"]
 
@@ -72,13 +72,13 @@ class Sources:
         return CONTACTS[Channel.EMAIL].make(self._rng, Who(number, word, "elders"), 0.0)
 
     def _mistyped(self, bsn: str) -> str:
-        """Return a BSN with two other digits, which passes the 11-proof and which nobody has."""
+        """Return a BSN with two digits mistaken, which passes the 11-proof and which nobody has."""
         while True:
             digits = list(bsn)
-            for at in self._rng.sample(range(1, len(digits)), 2):
+            for at in self._rng.sample(range(len(digits)), 2):
                 digits[at] = self._rng.choice("0123456789")
             typed = "".join(digits)
-            if typed not in self._bsns and passes_11_proof(typed) and not typed.startswith("00"):
+            if may_be_bsn(typed) and typed not in self._bsns:
                 self._bsns.add(typed)
                 return typed
 

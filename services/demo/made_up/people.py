@@ -14,7 +14,7 @@ from services.demo.made_up import names
 from services.demo.made_up.channels import CONTACTS, Contacts, Who, make_contacts
 from services.demo.made_up.kinds import KINDS, SHARED, WITH_A_SECOND, WITHOUT_BSN, Kind, Share, kind_drawer
 
-__all__ = ["Person", "bsns", "make_people", "passes_11_proof"]
+__all__ = ["Person", "bsns", "make_people", "may_be_bsn"]
 
 # The two letters of a postcode: without F, I, O, Q, U and Y, as in the Netherlands, and never SA, SD or SS.
 _LETTERS = "ABCDEGHJKLMNPRSTVWXZ"
@@ -24,7 +24,9 @@ _POSTCODES = _DIGIT_GROUPS * len(_PAIRS)
 _HOUSES = 4  # households in one postcode: enough neighbours to mix up
 
 _BSN_SPACE = 99_999_989  # a prime below 10^8: every step size walks through all numbers
-_LEAST_BSN = 1_000_000  # of its first eight digits: without one leading zero it still has eight digits, as it must
+_BSN_HEADS = 1_000_000  # the least eight digits: no BSN has more than one leading zero
+# Beginnings of the numbers that people fill in where they know none, and the examples of all explanations.
+_PLACEHOLDERS = frozenset([*(digit * 8 for digit in "0123456789"), "01234567", "12345678", "98765432", "11122233"])
 _NO_BSN = 0.03  # identified by name, birth date and address
 _PERSON_KEY = 0.01  # identified by a pseudonym made with a shared key
 _FOREIGN = 0.004
@@ -78,19 +80,27 @@ class Person(Contacts):
 
 
 def bsns(rng: random.Random) -> Iterator[str]:
-    """Return different numbers of nine digits that pass the 11-proof, in a seeded order; some begin with a zero."""
+    """Return different numbers of nine digits that pass the 11-proof, in a seeded order; some begin with a zero.
+
+    None is a placeholder, which stands for nobody.
+    """
     value, step = rng.randrange(_BSN_SPACE), rng.randrange(10_000_000, _BSN_SPACE - 1)
     while True:
         value = (value + step) % _BSN_SPACE
         head = f"{value:08d}"
         check = _check_digit(head)
-        if check < 10 and value >= _LEAST_BSN:
+        if check < 10 and _may_begin(head):
             yield f"{head}{check}"
 
 
-def passes_11_proof(bsn: str) -> bool:
-    """Return whether the last of nine digits is the check digit of the others."""
-    return _check_digit(bsn[:-1]) == int(bsn[-1])
+def may_be_bsn(digits: str) -> bool:
+    """Return whether `bsns` could give these nine digits to somebody."""
+    head = digits[:-1]
+    return _check_digit(head) == int(digits[-1]) and _may_begin(head)
+
+
+def _may_begin(head: str) -> bool:
+    return int(head) >= _BSN_HEADS and head not in _PLACEHOLDERS
 
 
 def _check_digit(head: str) -> int:

@@ -43,6 +43,14 @@ def test_declared_counts_each_member_once(made: tuple[list[Wave], Expectation]) 
     assert expectation.received == sum(wave.declared for wave in waves)
 
 
+def test_one_wave_has_room_for_all_that_sources_say(tmp_path: Path) -> None:
+    """Where there is one wave, it has every record of somebody who is known in several ways, each by its reference."""
+    waves, expectation = make_waves(make_people(1000, seed=5), 1, 5, tmp_path, supplements=False)
+
+    assert expectation.received == waves[0].declared == len(set(_lines(waves[0].path)))
+    assert expectation.notices > 1000 * 0.97
+
+
 def test_lines_are_repeated_and_corrected(made: tuple[list[Wave], Expectation]) -> None:
     """Every wave has repeated lines, and a file that corrects some of its records."""
     for wave in made[0]:

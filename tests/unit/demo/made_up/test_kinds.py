@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
+from stdnum.nl import bsn
 
 from services.demo.made_up.cohorts import make_waves
 from services.demo.made_up.expectation import Expectation, ToldPerson
@@ -89,7 +90,7 @@ def test_nothing_else_tells_them_apart(kind: Kind, fields: set[str]) -> None:
     assert fields == _differences(kind)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in WITH_A_SECOND if kind is not Kind.SHARED_BSN_DECEASED])
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind in WITH_A_SECOND - {Kind.SHARED_BSN_DECEASED}])
 def test_both_are_told_their_own(expectation: Expectation, kind: Kind) -> None:
     """Two people who are alike are two told persons with different facts."""
     told = {person.number: person for persons in _of(expectation, kind) for person in persons if person.revisions}
@@ -145,7 +146,8 @@ def test_a_mistyped_bsn_is_nobodys(expectation: Expectation) -> None:
     given = {person.bsn for person in PEOPLE}
     told = [persons[1].known_as[0].bsn for persons in _of(expectation, Kind.MISTYPED_BSN)]
 
-    assert [] == [bsn for bsn in told if bsn in given]
+    assert told
+    assert [] == [number for number in told if number in given or not bsn.is_valid(number)]
 
 
 @pytest.mark.parametrize(
