@@ -55,7 +55,7 @@ def _records(people: list[Person], channel: Channel) -> bytes:
 
 async def run(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
     """Measure one channel after the other on one fleet, and return the figures."""
-    people = make_people(arguments.people, 1)
+    people = make_people(arguments.people, 1, kinds={})
     share = len(people) // len(CHANNELS)
     fleet = Fleet(folder, "postgres", {"HERAUT_LETTER_FORMAT": "pdf"}, replicas=1)
     figures: dict[str, object] = {"people": share}

@@ -180,7 +180,7 @@ async def _latency(fleet: Fleet) -> dict[str, float]:
 
 async def run(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
     """Measure once at full speed and with `--half` once at half of it, each on a fleet of its own."""
-    people = make_people(arguments.people, arguments.seed)
+    people = make_people(arguments.people, arguments.seed, kinds={})
     paths = _write_cohorts(people, arguments.uploads, folder / "cohorts")
     del people
     measure_of_machine = yardstick()

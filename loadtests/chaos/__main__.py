@@ -145,7 +145,7 @@ async def _commit(fleet: Fleet, fault: Fault) -> None:
 async def _judge(fleet: Fleet, expectation: Expectation, report: Report) -> None:
     """Compare the providers' records with what had to happen."""
     with ProcessPoolExecutor(1) as workers:
-        given = list(hand_overs(fleet.records, fleet.print_dir, INCIDENT, expectation.people, workers))
+        given = list(hand_overs(fleet.records, fleet.print_dir, INCIDENT, expectation.persons, workers))
     kept, report.listed = drop_listed(given, await listed_unknown(fleet.database_url))
     report.verdict = check(expectation, kept)
 
@@ -160,7 +160,8 @@ def _show(report: Report, folder: Path) -> None:
         "seed": report.seed, "log": report.log, "people": report.people, "records": report.records,
         "kills": report.kills,
         "seconds": round(report.seconds, 1), "requests": report.tries, "handOvers": verdict.hand_overs,
-        "told": verdict.told, "lost": verdict.lost, "duplicates": verdict.duplicates, "mixUps": verdict.mix_ups,
+        "told": verdict.told, "lost": verdict.lost, "duplicates": verdict.duplicates,
+        "somebodyElses": verdict.somebody_elses, "split": verdict.split,
         "unexpected": verdict.unexpected, "untold": verdict.untold, "repeatsInListedWindows": report.listed,
         "ledgerFaults": report.faults, "holds": report.holds,
     }  # fmt: skip

@@ -72,5 +72,5 @@ async def _tell(
 def _check(stack: Stack, incident_id: str, expectation: Expectation) -> Verdict:
     """Compare what the providers were handed with what had to happen."""
     with letter_readers(stack.print_dir) as workers:
-        given = hand_overs(stack.records, stack.print_dir, incident_id, expectation.people, workers)
+        given = hand_overs(stack.records, stack.print_dir, incident_id, expectation.persons, workers)
         return check(expectation, given)

@@ -15,7 +15,7 @@ from services.demo.checking.check import check
 from services.demo.checking.hand_over import AddressBook
 from services.demo.checking.letters import letters
 from services.demo.checking.providers import emails, portal_messages
-from services.demo.made_up.expectation import Expectation
+from services.demo.made_up.expectation import Expectation, SentRecord
 from services.demo.made_up.incident import made_up_incident
 from services.demo.made_up.people import Person, make_people
 from services.demo.provider_records import ProviderRecords
@@ -30,19 +30,18 @@ FACTS = (Facts(0b00001, 0b00001), Facts(0b10011, 0), Facts(0b11111, 0b00111))
 
 
 def _expectation(count: int) -> Expectation:
-    expectation = Expectation(make_people(count, seed=4))
-    for person in expectation.people:
-        expectation.tell(person, FACTS[person.number % len(FACTS)])
+    expectation = Expectation()
+    expectation.follow(SentRecord(person, FACTS[person.number % len(FACTS)]) for person in make_people(count, seed=4))
     return expectation
 
 
 def _work(expectation: Expectation, incident: Incident) -> Work:
     notices = Notices(incident.incident_id, incident.version)
-    for person, facts in zip(expectation.people, expectation.facts, strict=True):
-        _add(notices, person, facts)
+    for person in expectation.persons:
+        _add(notices, person.known_as[0], person.facts)
     print_job = print_job_id("letter", [(one, 1) for one in notices.ids])
     one = Round(0, notices, [0] * len(notices), NOW, print_job)
-    return Work(one, incident, [_contact(person) for person in expectation.people])
+    return Work(one, incident, [_contact(person.known_as[0]) for person in expectation.persons])
 
 
 def _add(notices: Notices, person: Person, facts: Facts) -> None:
@@ -76,7 +75,7 @@ async def test_letters_are_read_as_their_receivers_would(tmp_path: Path, letter_
     await folder.hand_over(_work(expectation, _incident()), lambda: True)
     await folder.close()
     with ThreadPoolExecutor(1) as workers:
-        found = letters(tmp_path, "try", AddressBook(expectation.people), workers)
+        found = letters(tmp_path, "try", AddressBook(expectation.persons), workers)
         verdict = check(expectation, list(found))
 
     assert ([], 60, True) == (verdict.examples, verdict.told, verdict.holds)
@@ -85,7 +84,7 @@ async def test_letters_are_read_as_their_receivers_would(tmp_path: Path, letter_
 def test_mail_is_read_as_its_receivers_would(tmp_path: Path) -> None:
     """Everybody's e-mail is found in the mail server's records."""
     expectation = _expectation(60)
-    for person in expectation.people:
+    for person in [told.known_as[0] for told in expectation.persons]:
         person.email = person.email or f"somebody{person.number}@example.org"
     work = _work(expectation, _incident())
     records, letterbox = ProviderRecords(tmp_path / "email.ndjson"), Letterbox()
@@ -93,7 +92,7 @@ def test_mail_is_read_as_its_receivers_would(tmp_path: Path) -> None:
         mail = letterbox.mail(work.incident, work.round.notices, row, contact, NOW)
         assert mail
         records.append({"at": 1, "recipient": mail.recipient, "message": mail.body.decode()})
-    verdict = check(expectation, list(emails(records.path, AddressBook(expectation.people))))
+    verdict = check(expectation, list(emails(records.path, AddressBook(expectation.persons))))
 
     assert ([], 60, True) == (verdict.examples, verdict.told, verdict.holds)
 
@@ -101,7 +100,7 @@ def test_mail_is_read_as_its_receivers_would(tmp_path: Path) -> None:
 def test_portal_messages_are_read_as_their_receivers_would(tmp_path: Path) -> None:
     """Everybody's message is found in the portal's records."""
     expectation = _expectation(60)
-    for person in expectation.people:
+    for person in [told.known_as[0] for told in expectation.persons]:
         person.portal_id = person.portal_id or f"mp-{person.number:08d}"
     work = _work(expectation, _incident())
     records, texts = ProviderRecords(tmp_path / "portal.ndjson"), PlainTexts()
@@ -113,6 +112,6 @@ def test_portal_messages_are_read_as_their_receivers_would(tmp_path: Path) -> No
         records.append(
             {"at": 1, "key": reference, "recipient": contact.portal_id, "reference": reference, "body": body}
         )
-    verdict = check(expectation, list(portal_messages(records.path, AddressBook(expectation.people))))
+    verdict = check(expectation, list(portal_messages(records.path, AddressBook(expectation.persons))))
 
     assert ([], 60, True) == (verdict.examples, verdict.told, verdict.holds)

@@ -35,8 +35,9 @@ def demo(*, as_json: bool, **wish: Any) -> None:
     """Tell made-up people of a made-up breach, and count whether each was told once.
 
     Starts what is needed, sends overlapping waves of records (some wrong, repeated, unreachable or of people
-    who died), and holds what print folder, mail server and portal were handed against the list of who had to
-    be told. Exit status 1 where a person is lost, told twice or mixed up, or the ledger does not balance.
+    who died; twins, namesakes, shared and mistyped BSNs among them), and holds what print folder, mail server
+    and portal were handed against the list of who had to be told. Exit status 1 where a person is lost, told
+    twice or told somebody else's news, or the ledger does not balance.
     """
     if wish["supplements"] and wish["waves"] < 2:
         raise click.UsageError("--supplements needs at least two waves: new facts come after the first ones")
@@ -84,15 +85,16 @@ def _lines(result: Result) -> Iterator[tuple[str, str, bool | None]]:
     yield "people made up", number(result.wish.people), None
     yield "records sent", number(result.members), None
     yield (
-        "people told",
+        "persons told",
         f"{number(verdict.told)} of {number(result.expectation.told)}",
         verdict.told == result.expectation.told,
     )
     for channel in CHANNELS:
         yield f"  by {channel.label}", number(verdict.channels.get(channel.label, 0)), None
+    yield "told apart as two by the rule", number(verdict.split), None
     yield "lost", number(verdict.lost), verdict.lost == 0
     yield "told twice", number(verdict.duplicates), verdict.duplicates == 0
-    yield "told somebody else's news", number(verdict.mix_ups), verdict.mix_ups == 0
+    yield "told somebody else's news", number(verdict.somebody_elses), verdict.somebody_elses == 0
     yield "told who should not be", number(verdict.unexpected), verdict.unexpected == 0
     yield "not told everything", number(verdict.untold), verdict.untold == 0
     yield "ledger balances", "yes" if result.ledger["balanced"] else "no", bool(result.ledger["balanced"])

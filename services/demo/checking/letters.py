@@ -29,7 +29,7 @@ def letter_readers(print_dir: Path) -> Executor:
 
 
 class _Letter(NamedTuple):
-    """A letter of a print file, before its person is found."""
+    """A letter of a print file, before those at its address are found."""
 
     lines: list[str]
     notice: str

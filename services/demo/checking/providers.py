@@ -12,17 +12,17 @@ from services.core.channel import Channel
 from services.demo.checking.hand_over import AddressBook, HandOver
 from services.demo.checking.letters import letters
 from services.demo.checking.reading import read_notice
-from services.demo.made_up.people import Person
+from services.demo.made_up.expectation import ToldPerson
 from services.demo.provider_records import read_provider_records, record_file
 
 __all__ = ["READERS", "emails", "hand_overs", "portal_messages"]
 
 
 def hand_overs(
-    records: Path, print_dir: Path, incident_id: str, people: Iterable[Person], workers: Executor
+    records: Path, print_dir: Path, incident_id: str, persons: Iterable[ToldPerson], workers: Executor
 ) -> Iterator[HandOver]:
     """Return all hand-overs: those that the stand-ins kept in the folder `records`, and the letters of an incident."""
-    book = AddressBook(people)
+    book = AddressBook(persons)
     for channel, read in READERS.items():
         yield from read(record_file(records, channel), book)
     yield from letters(print_dir, incident_id, book, workers)
@@ -33,8 +33,8 @@ def portal_messages(file: Path, book: AddressBook) -> Iterator[HandOver]:
     for record in read_provider_records(file):
         told = read_notice(f"{record['body']}\n")
         fault = None if record["reference"] in told.references else "reference"
-        number = book.reached_by(Channel.PORTAL, record["recipient"])
-        yield HandOver("portal", record["at"], number, record["reference"], told, fault)
+        shown = book.reached_by(Channel.PORTAL, record["recipient"])
+        yield HandOver("portal", record["at"], shown, record["reference"], told, fault)
 
 
 def emails(file: Path, book: AddressBook) -> Iterator[HandOver]:
@@ -46,8 +46,8 @@ def emails(file: Path, book: AddressBook) -> Iterator[HandOver]:
         recipient = record["recipient"].lower()
         fault = None if addressed.lower() == recipient else "addressee"
         told, notice = read_notice(f"{_text_part(message)}\n"), str(message["X-Heraut-Notice"])
-        number = book.reached_by(Channel.EMAIL, recipient)
-        yield HandOver("email", record["at"], number, notice, told, fault)
+        shown = book.reached_by(Channel.EMAIL, recipient)
+        yield HandOver("email", record["at"], shown, notice, told, fault)
 
 
 def _text_part(message: Message) -> str:

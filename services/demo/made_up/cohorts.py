@@ -1,7 +1,7 @@
 """Overlapping cohorts, as several sources would send them, with the errors that real ones have.
 
-All randomness comes from one seed. The generator writes the files and notes at the same time what must become of each
-person (`Expectation`). It never reads what Heraut makes of them.
+All randomness comes from one seed. The generator writes the files and notes at the same time which valid records it
+sent; from them follows what must become of each person (`Expectation`). It never reads what Heraut makes of them.
 """
 
 import random
@@ -11,10 +11,11 @@ from enum import Enum, auto
 from pathlib import Path
 
 from services.core.facts import Facts
-from services.demo.made_up.channels import CONTACT_COLUMNS, contact_cells
-from services.demo.made_up.cohort_file import Record
-from services.demo.made_up.expectation import Expectation
+from services.demo.made_up.channels import CONTACT_COLUMNS
+from services.demo.made_up.expectation import Expectation, SentRecord
 from services.demo.made_up.incident import CODES
+from services.demo.made_up.kinds import Kind
+from services.demo.made_up.known_as import Sources, without_channel
 from services.demo.made_up.people import Person
 from services.demo.made_up.wave import Wave, WaveWriter
 
@@ -30,6 +31,9 @@ _POSSIBLE = 0.25
 
 # The categories that are taken together, by position; a row that stands twice is twice as frequent.
 _PROFILES = ((0,), (0, 1), (0, 1), (0, 2), (0, 1, 3), (0, 1, 3), (0, 1, 3, 4), (0, 1, 2, 3, 4))
+
+# What ends the reference of a record that knows somebody otherwise; "b" ends that of a second record in one wave.
+_COPIES = ("", "c", "d")
 
 
 class _Fate(Enum):
@@ -62,44 +66,60 @@ def make_waves(
     facts make a supplement only where a notice was sent before.
     """
     rng = random.Random(f"cohorts {seed}")  # noqa: S311 - made-up people need no secrets
-    expectation = Expectation(people)
     with ExitStack() as files:
         writers = [WaveWriter(files, number, folder) for number in range(waves)]
-        plan = _Plan(rng, writers, expectation, supplements=supplements)
+        plan = _Plan(rng, writers, people, supplements=supplements)
         for person in people:
             plan.place(person)
     made = [writer.wave for writer in writers]
-    expectation.received = sum(wave.declared for wave in made)
-    return made, expectation
+    return made, plan.expectation(sum(wave.declared for wave in made))
 
 
 class _Plan:
-    """Decides for each person which records are sent in which waves, and notes what must become of the person."""
+    """Decides for each person which records are sent in which waves, and notes those that are valid."""
 
     def __init__(
-        self, rng: random.Random, waves: Sequence[WaveWriter], expectation: Expectation, *, supplements: bool
+        self, rng: random.Random, waves: Sequence[WaveWriter], people: Sequence[Person], *, supplements: bool
     ) -> None:
         self._rng = rng
         self._waves = waves
-        self._expectation = expectation
+        self._people = people
+        self._sources = Sources(rng, people)
         self._supplements = supplements
+        self._sent: list[SentRecord] = []
+        self._rejected = 0
+        self._untold: list[Person] = []
+        # Of the people of one kind who are alike: the facts given so far, and the wave in which all of them are.
+        self._given: list[Facts] = []
+        self._shared_wave = waves[0]
+
+    def expectation(self, received: int) -> Expectation:
+        """Return what must become of everybody placed, in waves of so many records together."""
+        expectation = Expectation(received=received, rejected=self._rejected)
+        expectation.follow(self._sent)
+        expectation.add_untold(self._untold)
+        return expectation
 
     def place(self, person: Person) -> None:
-        """Write all records of one person, and note what must become of the person."""
+        """Write all records of one person, and note those that are valid."""
+        if person.kind is not Kind.ORDINARY:
+            self._place_kind(person)
+            return
         facts = self._facts()
         fate = self._fate(person)
         if fate is _Fate.PLAIN and person.can_be_told:
             self._place_plain(person, facts)
-        elif fate is _Fate.PLAIN:
-            self._place_without_channel(person, facts)
         elif fate is _Fate.DECEASED:
-            self._place_deceased(person, facts)
-        elif fate is _Fate.UNREACHABLE:
-            self._place_unreachable(person, facts)
+            for wave in self._some_waves(self._waves):
+                self._write(wave, SentRecord(person, facts, deceased=True))
         elif fate is _Fate.NEVER_VALID:
             self._add_invalid(self._rng.choice(self._waves), person, facts, for_good=True)
-        else:
+            self._untold.append(person)
+        elif fate in {_Fate.LATE, _Fate.RIGHT_LATER}:
             self._place_put_right(person, facts, fate)
+        else:
+            known = without_channel(person) if fate is _Fate.UNREACHABLE else person
+            self._write(self._rng.choice(self._waves), SentRecord(known, facts))
 
     def _facts(self) -> Facts:
         mask = sum(1 << at for at in self._rng.choice(_PROFILES))
@@ -115,22 +135,38 @@ class _Plan:
         return fate
 
     def _place_plain(self, person: Person, facts: Facts) -> None:
-        self._expectation.tell(person, facts)
         more = self._supplement(facts)
         waves = self._some_waves(self._waves[:-1] if more else self._waves)
+        sent = SentRecord(person, facts)
         for at, wave in enumerate(waves):
-            self._add(wave, person, facts, poorer=at > 0)
+            self._add(wave, sent, poorer=at > 0)
         if more:
-            self._add(self._waves[-1], person, more)
-            self._expectation.tell(person, more)
+            self._add(self._waves[-1], SentRecord(person, more, later=True))
 
-    def _place_without_channel(self, person: Person, facts: Facts) -> None:
-        """Send a record whose channels all refuse the notice, or that has no channel at all."""
-        wave = self._rng.choice(self._waves)
-        wave.add(wave.record(person, facts))
-        refused = any(contact_cells(person).values())
-        self._expectation.exhausted += refused
-        self._expectation.held += not refused
+    def _place_kind(self, person: Person) -> None:
+        """Send what each source says of somebody who is hard to tell from others. Who is told apart has other facts."""
+        first = None if person.second_to is None else self._people[person.second_to]
+        if first is None:
+            self._given, self._shared_wave = [], self._rng.choice(self._waves)
+        facts, free = self._unlike(), list(self._waves)
+        for copy, known in zip(_COPIES, self._sources.known_as(person, first), strict=False):
+            facts = self._unlike() if known.other_facts else facts
+            waves = self._waves_of(person, free)
+            free = [wave for wave in free if wave not in waves] or free  # a second source, where there is another
+            sent = SentRecord(known.person, facts, known.deceased)
+            for wave in waves:
+                self._add(wave, sent, copy)
+
+    def _waves_of(self, person: Person, waves: Sequence[WaveWriter]) -> list[WaveWriter]:
+        """Return where somebody of a kind is sent. What is held depends on the order: there all stand in one file."""
+        return [self._shared_wave] if person.kind is Kind.SHARED_BSN_ALONE else self._some_waves(waves)
+
+    def _unlike(self) -> Facts:
+        """Return facts that none of those who are alike has, so that the check knows whose notice it reads."""
+        while (facts := self._facts()) in self._given:
+            pass
+        self._given.append(facts)
+        return facts
 
     def _supplement(self, facts: Facts) -> Facts | None:
         """Return for some people the facts of a later wave: a category more than `facts`, or the same for certain."""
@@ -149,39 +185,41 @@ class _Plan:
         overlaps = len(waves) > 1 and self._rng.random() < _OVERLAP
         return self._rng.sample(waves, self._rng.randrange(2, len(waves) + 1) if overlaps else 1)
 
-    def _add(self, wave: WaveWriter, person: Person, facts: Facts, *, poorer: bool = False) -> None:
+    def _add(self, wave: WaveWriter, sent: SentRecord, copy: str = "", *, poorer: bool = False) -> None:
         """Add a person to a wave; sometimes with a poorer record, on two lines, or under a second reference."""
-        record = wave.record(person, facts)
-        if poorer and person.has_letter and self._rng.random() < _POORER_RECORD:
-            record |= dict.fromkeys(CONTACT_COLUMNS, "")
-        wave.add(record, times=2 if self._rng.random() < _REPEATED_LINE else 1)
+        poorer = poorer and sent.person.has_letter and self._rng.random() < _POORER_RECORD
+        self._write(wave, sent, copy, poorer=poorer, times=2 if self._rng.random() < _REPEATED_LINE else 1)
         if self._rng.random() < _TWICE_IN_WAVE:
-            wave.add(wave.record(person, facts, "b"))
+            self._write(wave, sent, f"{copy}b")
 
-    def _place_deceased(self, person: Person, facts: Facts) -> None:
-        for wave in self._some_waves(self._waves):
-            wave.add(wave.record(person, facts) | {"deceased": True})
-            self._expectation.suppressed += 1
-
-    def _place_unreachable(self, person: Person, facts: Facts) -> None:
-        wave = self._rng.choice(self._waves)
-        wave.add(_unreachable(wave.record(person, facts)))
-        self._expectation.held += 1
+    def _write(
+        self, wave: WaveWriter, sent: SentRecord, copy: str = "", *, poorer: bool = False, times: int = 1
+    ) -> None:
+        """Write the valid record of one more member, and note it. A poorer one knows the postal address alone."""
+        self._sent.append(sent)
+        record = wave.record(sent.person, sent.facts, copy)
+        if poorer:
+            record |= dict.fromkeys(CONTACT_COLUMNS, "")
+        if sent.deceased:
+            record["deceased"] = True
+        wave.add(record, times=times)
 
     def _place_put_right(self, person: Person, facts: Facts, fate: _Fate) -> None:
         """Send a record that cannot be used, and a right one, from another source or as a correction."""
         wave = self._rng.choice(self._waves)
-        self._expectation.tell(person, facts)
         elsewhere = len(self._waves) > 1 and self._rng.random() < 0.5
-        if fate is _Fate.LATE:
-            wave.add(_unreachable(wave.record(person, facts)))
-        else:
+        if fate is _Fate.RIGHT_LATER:
             self._add_invalid(wave, person, facts, for_good=elsewhere)
+        elif elsewhere:
+            self._write(wave, SentRecord(without_channel(person), facts))
+        else:
+            wave.add(wave.record(without_channel(person), facts))
         if elsewhere:
             other = self._rng.choice([one for one in self._waves if one is not wave])
-            other.add(other.record(person, facts))
+            self._write(other, SentRecord(person, facts))
         else:
             wave.correct(wave.record(person, facts))
+            self._sent.append(SentRecord(person, facts))
 
     def _add_invalid(self, wave: WaveWriter, person: Person, facts: Facts, *, for_good: bool) -> None:
         """Add a record that is rejected; `for_good` where no correction follows."""
@@ -195,9 +233,4 @@ class _Plan:
         else:
             record["bsn"] = record["personKey"] = record["birthDate"] = ""  # nobody in particular
         wave.add(record, broken=broken)
-        self._expectation.rejected += for_good
-
-
-def _unreachable(record: Record) -> Record:
-    address = ("street", "houseNumber", "houseLetter", "houseNumberAddition", "postcode", "city")
-    return record | dict.fromkeys((*address, *CONTACT_COLUMNS), "")
+        self._rejected += for_good

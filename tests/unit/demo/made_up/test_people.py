@@ -8,7 +8,7 @@ from stdnum.nl import bsn
 from services.core.channel import CHANNELS, Channel
 from services.demo.checking.reading import address_block
 from services.demo.made_up.channels import CONTACTS
-from services.demo.made_up.people import Person, bsns, make_people
+from services.demo.made_up.people import Person, bsns, make_people, may_be_bsn
 
 PEOPLE = make_people(4000, seed=7)
 
@@ -34,6 +34,17 @@ def test_every_bsn_is_valid_and_given_once() -> None:
 def test_some_bsns_begin_with_zero() -> None:
     """Some numbers begin with a zero, which spreadsheets drop."""
     assert any(number.startswith("0") for number in islice(bsns(random.Random(1)), 100))  # noqa: S311
+
+
+def test_a_bsn_has_eight_digits_at_least() -> None:
+    """A BSN without its leading zero still has eight digits: with fewer it is none, and its record is rejected."""
+    assert {8, 9} == {len(number.lstrip("0")) for number in islice(bsns(random.Random(1)), 20_000)}  # noqa: S311
+
+
+def test_no_bsn_is_a_placeholder() -> None:
+    """Numbers that people fill in where they know none pass the 11-proof, and are nobody's."""
+    assert [bsn.is_valid("123456782"), may_be_bsn("123456782"), may_be_bsn("111222333")] == [True, False, False]
+    assert all(may_be_bsn(number) for number in islice(bsns(random.Random(2)), 100))  # noqa: S311
 
 
 def test_everybody_can_be_told_from_the_others_by_any_address() -> None:
