@@ -195,7 +195,7 @@ class _Plan:
         else:
             record["bsn"] = record["personKey"] = record["birthDate"] = ""  # nobody in particular
         wave.add(record, broken=broken)
-        self._expectation.rejected += for_good
+        self._expectation.rejected += for_good and not broken
 
 
 def _unreachable(record: Record) -> Record:

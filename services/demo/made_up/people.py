@@ -22,6 +22,9 @@ _POSTCODES = _DIGIT_GROUPS * len(_PAIRS)
 _HOUSES = 4  # households in one postcode: enough neighbours to mix up
 
 _BSN_SPACE = 99_999_989  # a prime below 10^8: every step size walks through all numbers
+_BSN_HEADS = 1_000_000  # the least eight digits: no BSN has more than one leading zero
+# Beginnings of the numbers that people fill in where they know none, and the examples of all explanations.
+_PLACEHOLDERS = frozenset([*(digit * 8 for digit in "0123456789"), "01234567", "12345678", "98765432", "11122233"])
 _NO_BSN = 0.03  # identified by name, birth date and address
 _PERSON_KEY = 0.01  # identified by a pseudonym made with a shared key
 _FOREIGN = 0.004
@@ -66,13 +69,16 @@ class Person(Contacts):
 
 
 def bsns(rng: random.Random) -> Iterator[str]:
-    """Return different numbers of nine digits that pass the 11-proof, in a seeded order; some begin with a zero."""
+    """Return different numbers of nine digits that pass the 11-proof, in a seeded order; some begin with a zero.
+
+    None is a placeholder, which stands for nobody.
+    """
     value, step = rng.randrange(_BSN_SPACE), rng.randrange(10_000_000, _BSN_SPACE - 1)
     while True:
         value = (value + step) % _BSN_SPACE
         head = f"{value:08d}"
         check = sum(weight * int(digit) for weight, digit in zip(range(9, 1, -1), head, strict=True)) % 11
-        if check < 10 and value:
+        if check < 10 and value >= _BSN_HEADS and head not in _PLACEHOLDERS:
             yield f"{head}{check}"
 
 
