@@ -16,6 +16,8 @@ from services.cli.target import Target, find_target
 
 __all__ = ["Client", "Refused", "call", "open_client"]
 
+_SHOWN_PROBLEMS = 20  # of an upload whose lines all failed: the first ones say what is wrong with it
+
 
 class Refused(Fault):
     """A service answered with a problem; `answer_status` is its HTTP status, `body` the problem (RFC 9457)."""
@@ -88,8 +90,16 @@ def _lines(status: int, body: Mapping[str, Any]) -> list[str]:
     head = ": ".join(str(body[key]) for key in ("title", "detail") if body.get(key)) or f"answered {status}"
     if "lastDurableLine" in body:
         head += f" (durable up to line {body['lastDurableLine']})"
-    problems = body.get("problems") or []
-    return [head, *(f"{p.get('field') or 'document'}: {p.get('problem')}" for p in problems if isinstance(p, dict))]
+    problems = [problem for problem in body.get("problems") or [] if isinstance(problem, dict)]
+    more = [f"and {len(problems) - _SHOWN_PROBLEMS} more"] if len(problems) > _SHOWN_PROBLEMS else []
+    return [head, *(f"{_place(p)}: {p.get('problem')}" for p in problems[:_SHOWN_PROBLEMS]), *more]
+
+
+def _place(problem: Mapping[str, Any]) -> str:
+    """Return where a problem is: in a line of a file, or in a field of a document."""
+    if "line" in problem:
+        return " ".join(filter(None, (f"line {problem['line']}", problem.get("field"))))
+    return str(problem.get("field") or "document")
 
 
 def _reason(error: aiohttp.ClientConnectionError) -> str:

@@ -16,7 +16,7 @@ from services.intake.context import Context
 from services.intake.control.changes import cohort_json, read_cohort
 from services.intake.control.control import Control
 from services.intake.errors import BadHeaderError, BrokenBodyError, ConflictError, NotFoundError, NotPermittedError
-from services.intake.members.upload import Format, Report, Upload
+from services.intake.members.upload import Format, Report, Upload, unpacked
 from services.intake.store import Answer
 from services.kit.errors import RetryableError
 from services.kit.process import GuardedHandler, Problem, Route, json_response
@@ -38,6 +38,10 @@ _BROKEN = {
     "utf-16": "the body is UTF-16, or not text: UTF-8 is taken",
     "gzip": "the body is not whole gzip",
     "unclosed-quote": "a quote is opened and never closed",
+}
+_NO_RECORDS = {
+    True: "no line is as wide as the header and has a memberRef; nothing was counted",
+    False: "NDJSON has one whole record on each line, with a memberRef; nothing was counted",
 }
 
 Known = tuple[Incident, Cohort]
@@ -123,21 +127,22 @@ class Api:
         known = await self._control.find_cohort(caller, *ids)
         async with self._turns:
             with self._context.metrics.open_uploads.track_inprogress(), self._context.metrics.upload_seconds.time():
+                body = unpacked(_pieces(request), gzip=body_format.gzip)
                 if key is None:
-                    return _accepted(await self._upload(caller, known, body_format, _pieces(request)))
-                return await self._upload_once(caller, known, body_format, request, key)
+                    return _accepted(await self._upload(caller, known, body_format, body))
+                return await self._upload_once(caller, known, body_format, body, key)
 
     async def _upload_once(
-        self, caller: Caller, known: Known, body_format: Format, request: web.Request, key: str
+        self, caller: Caller, known: Known, body_format: Format, body: AsyncIterator[bytes], key: str
     ) -> web.StreamResponse:
-        """Take an upload whose answer is remembered by its key."""
+        """Take an upload whose answer is remembered by its key and by its content, compression aside."""
         fingerprints = self._context.hashes.fingerprints
         named = fingerprints.line(f"{known[1].incident_id}/{known[1].cohort_id}", key.encode())
         digest = fingerprints.body()
-        digest.update(repr(body_format).encode())
+        digest.update(b"csv" if body_format.csv else b"ndjson")
 
         async def hashed() -> AsyncIterator[bytes]:
-            async for piece in _pieces(request):
+            async for piece in body:
                 digest.update(piece)
                 yield piece
 
@@ -151,8 +156,7 @@ class Api:
                     return response
             answer = await self._find_answer(named)  # the same key came twice at the same time
         else:
-            async for _ in hashed():
-                pass
+            await self._read_again(hashed())
         if answer is None or answer.body != digest.digest():
             raise Problem(409, "This Idempotency-Key was used with another body")
         return web.Response(status=answer.status, body=answer.answer, content_type="application/json")
@@ -161,23 +165,36 @@ class Api:
         async with self._context.pool.acquire() as connection:
             return await self._context.store.find_answer(connection, key)
 
+    async def _read_again(self, body: AsyncIterator[bytes]) -> None:
+        """Read a body that was taken already, for its digest alone."""
+        try:
+            async for _ in body:
+                await asyncio.sleep(0)  # other requests get their turn
+        except BrokenBodyError as error:
+            raise self._broken(error) from None
+
+    def _broken(self, error: BrokenBodyError, **report: Any) -> Problem:
+        self._context.metrics.broken_uploads.labels(error.reason).inc()
+        return Problem(
+            400,
+            "The upload broke off",
+            f"{_BROKEN[error.reason]}; what was read before it is durable, send the same again",
+            reason=error.reason,
+            line=error.line,
+            **report,
+        )
+
     async def _upload(self, caller: Caller, known: Known, body_format: Format, body: AsyncIterator[bytes]) -> Report:
         upload = Upload(*known, body_format, self._context, caller)
         try:
             report = await upload.run(body)
         except BrokenBodyError as error:
-            self._context.metrics.broken_uploads.labels(error.reason).inc()
-            raise Problem(
-                400,
-                "The upload broke off",
-                f"{_BROKEN[error.reason]}; what was read before it is durable, send the same again",
-                reason=error.reason,
-                line=error.line,
-                lastDurableLine=upload.report.last_line,
-                **upload.report.as_json(),
-            ) from None
+            report = upload.report
+            raise self._broken(error, lastDurableLine=report.last_line, **report.as_json()) from None
         except BadHeaderError as error:
             raise Problem(400, "The header row cannot be used", problems=error.problems) from None
+        if report.unreadable and not (report.accepted or report.rejected):
+            raise Problem(400, "No line can be read", _NO_RECORDS[body_format.csv], **report.as_json())
         if report.refused and not report.accepted:
             raise Problem(409, "The cohort is sealed", "It takes corrections, and nobody new.", **report.as_json())
         return report

@@ -1,8 +1,9 @@
 """What each record of a chunk comes to, and the blocks that tell other rooms of it. Pure."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import NamedTuple
 
 from services.core.access import Act, Caller
@@ -20,6 +21,7 @@ __all__ = [
     "Fault",
     "Problem",
     "Rejected",
+    "Severity",
     "Stored",
     "accepted_of",
     "blocks_of",
@@ -27,11 +29,19 @@ __all__ = [
 ]
 
 
+class Severity(StrEnum):
+    """What a fault does to its record, as the answer says it."""
+
+    ERROR = "error"  # it is not taken
+    WARNING = "warning"  # it is taken without the field
+
+
 class Fault(NamedTuple):
     """What is wrong with a record; `field` is None where the record as a whole is wrong."""
 
     field: str | None
     problem: str
+    severity: Severity = Severity.ERROR
 
 
 class DoneAct(NamedTuple):
@@ -58,15 +68,16 @@ class Problem(NamedTuple):
     """One line of the answer's `problems`."""
 
     line: int
-    member_ref: str | None
+    member_ref: str | None  # None where it may not be repeated
     field: str | None
     problem: str
+    severity: Severity = Severity.ERROR
 
 
 class Rejected(NamedTuple):
     """All that is kept of a record that cannot be taken."""
 
-    record: bytes  # the key under which it is counted once: its member id, or a keyed hash of its line
+    record: bytes  # its member id, under which it is counted once
     line: int
     member_ref: str | None
     faults: tuple[Fault, ...]  # with fields of a member record alone: any other name came from the source
@@ -81,7 +92,8 @@ class Chunk:
     cohort_id: str
     upload: int  # the number of the upload or event that the records came in
     likely_repeats: bool = False  # then members are looked up before they are written
-    refs: list[str | None] = field(default_factory=list)  # as they may be repeated: None where one names the person
+    refs: list[str] = field(default_factory=list)  # as the source wrote them: not to be repeated as they stand
+    bsns: list[str] = field(default_factory=list)  # without them nobody could tell whether a ref may be repeated
     lines: list[int] = field(default_factory=list)
     members: list[bytes] = field(default_factory=list)
     contents: list[bytes] = field(default_factory=list)
@@ -98,6 +110,7 @@ class Chunk:
     problems: list[Problem] = field(default_factory=list)
     accepted_lines: int = 0
     rejected_lines: int = 0
+    unreadable_lines: int = 0  # they are no members: nothing of them is stored or counted in the ledger
     last_line: int = 0
 
     @property
@@ -106,7 +119,7 @@ class Chunk:
         return f"{self.incident_id}/{self.cohort_id}"
 
     def __len__(self) -> int:
-        return self.accepted_lines + self.rejected_lines
+        return self.accepted_lines + self.rejected_lines + self.unreadable_lines
 
 
 class Counts(NamedTuple):
@@ -146,12 +159,14 @@ class Classified:
 
 @dataclass(slots=True)
 class Accepted:
-    """What became of a chunk, for its sender: the rows, and every line counted as accepted or rejected."""
+    """What became of a chunk, for its sender: the rows, and each line as accepted, rejected or unreadable."""
 
     classified: Classified
     problems: list[Problem]
     accepted_lines: int
     rejected_lines: int
+    unreadable_lines: int
+    warned_lines: int  # of the accepted ones
 
 
 @dataclass(slots=True)
@@ -198,22 +213,35 @@ def classify(chunk: Chunk, rows: Sequence[int], stored: Mapping[bytes, Stored]) 
     return classified
 
 
-def accepted_of(chunk: Chunk, classified: Classified) -> Accepted:
-    """Count the lines of a chunk, and add the problems that the database showed."""
+def accepted_of(chunk: Chunk, classified: Classified, shown: Callable[[Chunk, int], str | None]) -> Accepted:
+    """Count the lines of a chunk, and add the problems that the database showed.
+
+    `shown` gives the memberRef of a row as far as it may be repeated.
+    """
     turned = [(row, "repeated-member-ref") for row in classified.repeated]
     turned += [(row, "cohort-sealed") for row in classified.refused]
     problems = list(chunk.problems)
     lost = 0
     for row, code in turned:
         lines = [chunk.lines[row], *chunk.again.get(row, ())]
-        problems += [Problem(line, chunk.refs[row], "memberRef", code) for line in lines]
+        problems += [Problem(line, shown(chunk, row), "memberRef", code) for line in lines]
         lost += len(lines)
     return Accepted(
         classified,
         problems=sorted(problems, key=lambda problem: problem.line) if turned else problems,
         accepted_lines=chunk.accepted_lines - lost,
         rejected_lines=chunk.rejected_lines + lost,
+        unreadable_lines=chunk.unreadable_lines,
+        warned_lines=_warned_lines(problems),
     )
+
+
+def _warned_lines(problems: Sequence[Problem]) -> int:
+    """Return how many lines were taken with a warning."""
+    lines: dict[Severity, set[int]] = {severity: set() for severity in Severity}
+    for problem in problems:
+        lines[problem.severity].add(problem.line)
+    return len(lines[Severity.WARNING] - lines[Severity.ERROR])
 
 
 def blocks_of(chunk: Chunk, classified: Classified, partitions: int) -> list[Block]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from services.intake.domain import Severity
 from services.intake.records.fields import FIELDS, TEXTS, Field, Kind
 
 __all__ = ["OPENAPI"]
@@ -164,13 +165,18 @@ _SCHEMAS: dict[str, Any] = {
     "UploadReport": {
         "type": "object",
         "properties": {
-            **dict.fromkeys(("received", "accepted", "rejected"), _COUNT),
+            **dict.fromkeys(("received", "accepted", "rejected", "unreadable", "warnings"), _COUNT),
             "problemsTruncated": _YES_NO,
             "problems": {
                 "type": "array",
                 "items": {
                     "type": "object",
-                    "properties": {"line": _COUNT, "memberRef": _MAYBE_TEXT, "field": _MAYBE_TEXT, "problem": _TEXT},
+                    "properties": {
+                        "line": _COUNT,
+                        "problem": _TEXT,
+                        **dict.fromkeys(("memberRef", "field"), _MAYBE_TEXT),
+                        "severity": {"enum": [severity.value for severity in Severity]},
+                    },
                 },
             },
         },

@@ -59,10 +59,10 @@ create table members (
 );
 
 create table rejections (
-    record      bytea primary key, -- member id, or keyed hash of the line where no memberRef can be read
+    record      bytea primary key, -- member id: a line without a memberRef is nobody's, and stands nowhere
     cohort      int not null,
     line        bigint not null,
-    member_ref  text,              -- null where it cannot be read, or would name the person
+    member_ref  text,              -- null where it may name somebody
     fields      text[] not null,   -- '*' = the record as a whole
     problems    text[] not null,
     rejected_at timestamptz not null

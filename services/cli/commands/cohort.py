@@ -11,7 +11,7 @@ import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from services.cli.client import Client, Refused, call, open_client
-from services.cli.console import err, number, print_json, say, table
+from services.cli.console import Fault, err, number, print_json, say, table
 from services.cli.ledger_table import cohort_row, show_cohorts
 from services.cli.options import data_option, json_option
 from services.cli.upload import CohortUpload
@@ -19,6 +19,9 @@ from services.cli.upload import CohortUpload
 __all__ = ["cohort"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+# Counts of an answer that are not always there, and those of people who were not taken; each with its words.
+_NOTED = (("unreadable", "lines unreadable"), ("warnings", "accepted with warnings"))
+_LOST = (("rejected", "rejected"), ("unreadable", "lines unreadable"))
 # A longer table does not fit on a screen; --json prints all problems of the answer.
 _SHOWN_PROBLEMS = 20
 
@@ -45,8 +48,9 @@ def cohort() -> None:
 def submit(file: IO[bytes], incident_id: str, cohort_id: str, data: Path, **given: Any) -> None:
     """Send the records in FILE: CSV or NDJSON, either gzipped; `-` = standard input.
 
-    Done = the records are durable. Records that cannot be taken are listed; the same file again, or one
-    with those records put right, does no harm.
+    Done = the records are durable. Records that cannot be taken are listed, and end the command with status 1; the
+    same file again, or one with those records put right, does no harm. A warning names what was left out of a record
+    that was taken.
     """
     fields = {
         "source": given["source"],
@@ -59,6 +63,7 @@ def submit(file: IO[bytes], incident_id: str, cohort_id: str, data: Path, **give
         print_json(answer)
     else:
         _show_answer(answer)
+    _check_answer(answer)
 
 
 async def _submit(data: Path, names: tuple[str, str], document: Mapping[str, Any], file: IO[bytes]) -> Any:
@@ -109,16 +114,25 @@ def _size(file: IO[bytes]) -> int | None:
 
 
 def _show_answer(answer: Mapping[str, Any]) -> None:
-    say(f"{number(answer['received'])} received, {number(answer['accepted'])} accepted, "
-        f"{number(answer['rejected'])} rejected")  # fmt: skip
-    problems = answer.get("problems") or []
+    counts = [f"{number(answer[name])} {name}" for name in ("received", "accepted", "rejected")]
+    counts += [f"{number(answer[name])} {words}" for name, words in _NOTED if answer.get(name)]
+    say(", ".join(counts))
+    # What was rejected comes first: it must be put right, a warning may.
+    problems = sorted(answer.get("problems") or [], key=lambda problem: problem.get("severity") == "warning")
     if problems:
-        rows = [(str(p.get("line")), p.get("memberRef") or "", p.get("field") or "", p.get("problem"))
-                for p in problems[:_SHOWN_PROBLEMS]]  # fmt: skip
-        table("Problems", ("line", "memberRef", "field", "problem"), rows, left=4)
+        names = ("severity", "line", "memberRef", "field", "problem")
+        rows = [["" if p.get(name) is None else str(p[name]) for name in names] for p in problems[:_SHOWN_PROBLEMS]]
+        table("Problems", names, rows, left=len(names))
     if len(problems) > _SHOWN_PROBLEMS or answer.get("problemsTruncated"):
-        more = max(answer["rejected"] - _SHOWN_PROBLEMS, 0)
-        say(f"and {number(more)} more; --json lists those that the answer holds")
+        more = "more" if answer.get("problemsTruncated") else f"{number(len(problems) - _SHOWN_PROBLEMS)} more"
+        say(f"and {more}; --json lists those that the answer holds")
+
+
+def _check_answer(answer: Mapping[str, Any]) -> None:
+    """Raise a Fault, for exit status 1, where the answer is of people who were not taken."""
+    lost = [f"{number(answer[name])} {words}" for name, words in _LOST if answer.get(name)]
+    if lost:
+        raise Fault(f"not everybody was taken: {', '.join(lost)}")
 
 
 @cohort.command()

@@ -233,4 +233,4 @@ class _Plan:
         else:
             record["bsn"] = record["personKey"] = record["birthDate"] = ""  # nobody in particular
         wave.add(record, broken=broken)
-        self._rejected += for_good
+        self._rejected += for_good and not broken

@@ -25,7 +25,7 @@ class Wave:
     form: Form
     path: Path
     corrections: Path | None  # None where nothing is corrected
-    declared: int = 0  # members; a repeated line or a correction is no further member
+    declared: int = 0  # members; a repeated line or a correction is no further one, a line that cannot be read is none
 
     @property
     def document(self) -> dict[str, Any]:
@@ -48,7 +48,7 @@ class WaveWriter:
 
     def record(self, person: Person, facts: Facts, copy: str = "") -> Record:
         """Return the person's record as this source knows it; `copy` tells a second record of one person apart."""
-        bsn = person.bsn.lstrip("0") if self._drops_zeros else person.bsn
+        bsn = person.bsn.removeprefix("0") if self._drops_zeros else person.bsn
         return {
             "memberRef": f"{self._prefix}-{person.number}{copy}", "bsn": bsn, "personKey": person.person_key,
             "initials": person.initials, "givenName": person.given_name, "prefix": person.prefix,
@@ -62,8 +62,8 @@ class WaveWriter:
         }  # fmt: skip
 
     def add(self, record: Record, *, times: int = 1, broken: bool = False) -> None:
-        """Write the record of one more member, on `times` lines; a `broken` line cannot be read."""
-        self.wave.declared += 1
+        """Write the record of one more member, on `times` lines; a `broken` line cannot be read, and is no member."""
+        self.wave.declared += not broken
         for _ in range(times):
             (self._file.write_broken if broken else self._file.write)(record)
 

@@ -99,6 +99,9 @@ class EventBatch:
             if each.classified.refused:
                 # Their cohort is sealed: upstream must hear of members whom nobody will write to.
                 self.set_aside(event, InvalidEventError("cohort-sealed"))
+            elif each.unreadable_lines:
+                # Nothing else tells upstream of them: without a memberRef they are in no ledger.
+                self.set_aside(event, InvalidEventError("members-without-ref"))
 
     def set_aside(self, event: Event, error: HerautError) -> None:
         """Send an event to the dead letters, untouched; it may be replayed."""

@@ -15,6 +15,7 @@ from notification.topics import MEMBERS_ACCEPTED, TOTALS_CHANGED
 from services.intake.codec import BlockHeader, encode_members
 from services.intake.context import SOURCE, Context
 from services.intake.domain import Accepted, Block, Chunk, Classified, Counts, accepted_of, blocks_of, classify
+from services.intake.members.chunks import shown_ref
 from services.intake.store import CohortRow, TotalsState
 from services.kit.eventlog import Output
 from services.kit.postgres import Connection
@@ -48,7 +49,7 @@ class Acceptance:
         outputs: dict[int, list[Output]] = {}
         for each in sorted(written, key=lambda each: each.chunk.scope):  # totals are locked in one order
             outputs[id(each)] = await self._count(connection, each, now)
-        accepted = [accepted_of(each.chunk, each.classified) for each in written]
+        accepted = [accepted_of(each.chunk, each.classified, shown_ref) for each in written]
         return accepted, [output for each in written for output in outputs[id(each)]]
 
     async def _write(self, connection: Connection, chunk: Chunk) -> _Written:

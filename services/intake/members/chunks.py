@@ -3,18 +3,19 @@
 from collections.abc import Iterable, Sequence
 from datetime import date
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from services.core.cohort import Cohort
 from services.core.incident import Incident
 from services.core.notices import FLAG_DECEASED
-from services.intake.domain import Chunk, Fault, Problem, Rejected
+from services.intake.domain import Chunk, Fault, Problem, Rejected, Severity
 from services.intake.errors import BrokenBodyError
-from services.intake.reading.lines import RawRecord, TooLong
+from services.intake.reading.lines import TOO_LONG, RawRecord
 from services.intake.records.columnar import CheckedColumns, ColumnsChecker
 from services.intake.records.fields import FIELD_NAMES
 from services.intake.records.identity import Hashes, MemberIds, canonical
 from services.intake.records.record import (
+    Flawed,
     Reading,
     Record,
     RecordColumns,
@@ -22,18 +23,23 @@ from services.intake.records.record import (
     contact_json,
     contacts_json,
 )
-from services.intake.records.validation import PERSON_KEY_DIGITS, Checked, Validator, bsn_digits, is_bsn
+from services.intake.records.refs import shown_of_contact, shown_of_record
+from services.intake.records.texts import says_nothing
+from services.intake.records.validation import Checked, Validator, is_accepted, is_nobody
 
-__all__ = ["CHUNK_RECORDS", "ChunkBuilder", "Reader"]
+__all__ = ["CHUNK_RECORDS", "ChunkBuilder", "Reader", "shown_ref"]
 
 # Records of one transaction. Smaller chunks cost more (4k: a quarter more CPU a person); larger ones keep more in
 # memory and lock the cohort's totals for longer.
 CHUNK_RECORDS = 16_384
 _KEPT_FIELDS = frozenset(FIELD_NAMES) | {"identity"}  # any other name came from the source, and is not kept
 
-# An entry of each of a chunk's columns: line, memberRef as it may be repeated, member, content, pseudonym, exposed
-# and confirmed facts, channels, flags, language, contact data.
-Row = tuple[int, str | None, bytes, bytes, bytes, int, int, int, int, str, bytes]
+# An entry of each of a chunk's columns: line, memberRef, BSN, member, content, pseudonym, exposed and confirmed facts,
+# channels, flags, language, contact data.
+Row = tuple[int, str, str, bytes, bytes, bytes, int, int, int, int, str, bytes]
+_REF: Final = 1  # places in a row
+_MEMBER, _CHANNELS = 3, 8
+_NO_LETTERS = Fault("familyName", "required")  # a name of signs alone: it would be the only name of its record
 
 
 class Reader(Protocol):
@@ -83,13 +89,13 @@ class ChunkBuilder:
             begin = end
 
     def _readable(self, records: Sequence[RawRecord]) -> tuple[list[int], list[bytes]]:
-        """Return the lines that are not blank, and their bytes; rejects those that are too long."""
+        """Return the lines that are not blank, and their bytes; notes those that are too long."""
         lines, raws = [line for line, _ in records], [raw for _, raw in records]
         if set(map(type, raws)) == {bytes} and all(raws) and not any(map(bytes.isspace, raws)):  # type: ignore[arg-type]
             return lines, raws  # type: ignore[return-value]  # all of them are bytes: the line above has checked it
         for line, raw in records:
-            if isinstance(raw, TooLong):
-                self._reject(line, raw.digest, None, None, (Fault(None, "line-too-long"),))
+            if raw is TOO_LONG:
+                self._note_unreadable(line, [Fault(None, "line-too-long")])
         readable = [(line, raw) for line, raw in records if isinstance(raw, bytes) and raw and not raw.isspace()]
         return [line for line, _ in readable], [raw for _, raw in readable]
 
@@ -97,19 +103,24 @@ class ChunkBuilder:
         """Check records that were read already; `lines` gives the line number and the bytes of each."""
         faults: list[Fault] = []
         for (line, raw), reading in zip(lines, readings, strict=True):
-            self.chunk.last_line = line
             if isinstance(reading, Unreadable):
-                ref = reading.member_ref
-                shown = None if ref is None or _may_name_somebody(ref) else ref
-                self._reject(line, raw, ref, shown, (Fault(reading.field, reading.problem),))
+                self._take_unreadable(line, raw, reading)
                 continue
+            if isinstance(reading, Flawed):
+                faults += reading.faults
+                reading = reading.record  # noqa: PLW2901 - its faults are told, and the rest of it is like any other
             checked = self._validator.check(reading, faults)
-            identity = None if faults else canonical(reading)
+            accepted = not faults or is_accepted(faults)
+            identity = canonical(reading) if accepted else None
             if identity is None:
-                self._reject_faulty(line, raw, reading, faults or [Fault("familyName", "required")])
-                faults = []
+                self._take_faulty(line, raw, reading, [*faults, _NO_LETTERS] if accepted else faults)
             else:
-                self._add_row(self._row(line, reading, identity, checked))
+                row = self._row(line, reading, identity, checked, faults)
+                if faults:
+                    self._note(line, row[_REF] or None, faults)
+                self._add_row(row)
+            if faults:
+                faults = []
 
     def _read(self, lines: Sequence[int], raws: Sequence[bytes], reader: Reader) -> None:
         try:
@@ -120,11 +131,13 @@ class ChunkBuilder:
             raise BrokenBodyError(error.reason, lines[good]) from None
         self.take(zip(lines, raws, strict=True), readings)
 
-    def _row(self, line: int, record: Record, identity: bytes, checked: Checked) -> Row:
+    def _row(self, line: int, record: Record, identity: bytes, checked: Checked, faults: Sequence[Fault]) -> Row:
+        """Return the row of a record that is taken; one with faults has its memberRef only if it may be repeated."""
         exposed, confirmed, channels, flags = checked
         ref, contact, hashes = str(record.member_ref), contact_json(record), self._hashes
+        noted = (shown_of_record(record, faults) or "") if faults else ref
         return (
-            line, _shown(ref, record.bsn, record.person_key), self._ids.of(ref),
+            line, noted, str(record.bsn or ""), self._ids.of(ref),
             hashes.fingerprints.content(identity, contact, checked), hashes.pseudonyms.of(identity),
             exposed, confirmed, channels, flags, record.language or "", contact,
         )  # fmt: skip
@@ -150,13 +163,13 @@ class ChunkBuilder:
         numbers = checked.exposed, checked.confirmed, checked.channels, checked.flags
         contents = self._hashes.fingerprints.contents(checked.identities, contacts, zip(*numbers, strict=True))
         return [
-            lines, _all_shown(cells), self._ids.of_all(cells.member_ref), contents,
+            lines, cells.member_ref, cells.bsn, self._ids.of_all(cells.member_ref), contents,
             self._hashes.pseudonyms.of_all(checked.identities), *numbers, cells.language, contacts,
         ]  # fmt: skip
 
     def _add_rows(self, columns: Sequence[list[Any]]) -> None:
         """Add rows of valid records to the chunk: all at once where no member comes again."""
-        chunk, lines, members = self.chunk, columns[0], columns[2]
+        chunk, lines, members = self.chunk, columns[0], columns[_MEMBER]
         new, count = len(chunk.members), len(members)
         chunk.rows.update(zip(members, range(new, new + count), strict=True))
         if len(chunk.rows) < new + count:
@@ -168,19 +181,20 @@ class ChunkBuilder:
                 held.extend(column)
             chunk.accepted_lines += count
             chunk.last_line = lines[-1]
-            if not all(channels & self._usable for channels in set(columns[7])):
+            if not all(channels & self._usable for channels in set(columns[_CHANNELS])):
                 self._note_unreachable(new)
 
     def _add_row(self, row: Row) -> None:
         """Add the row of a valid record to the chunk, unless its member has one there."""
         chunk = self.chunk
-        line, shown, member, content, pseudonym, exposed, confirmed, channels, flags, language, contact = row
+        line, ref, bsn, member, content, pseudonym, exposed, confirmed, channels, flags, language, contact = row
         chunk.last_line = line
         new = len(chunk.members)
         at = chunk.rows.setdefault(member, new)
         if at == new:
             chunk.lines.append(line)  # written out: a loop over `_held` takes a microsecond more
-            chunk.refs.append(shown)
+            chunk.refs.append(ref)
+            chunk.bsns.append(bsn)
             chunk.members.append(member)
             chunk.contents.append(content)
             chunk.pseudonyms.append(pseudonym)
@@ -198,57 +212,59 @@ class ChunkBuilder:
             chunk.accepted_lines += 1
         else:
             chunk.rejected_lines += 1
-            chunk.problems.append(Problem(line, chunk.refs[at], "memberRef", "repeated-member-ref"))
+            chunk.problems.append(Problem(line, shown_ref(chunk, at), "memberRef", "repeated-member-ref"))
 
     def _held(self) -> tuple[list[Any], ...]:
         """Return the columns of the chunk, in the order of `Row`."""
         c = self.chunk
         return (
-            c.lines, c.refs, c.members, c.contents, c.pseudonyms,
+            c.lines, c.refs, c.bsns, c.members, c.contents, c.pseudonyms,
             c.exposed, c.confirmed, c.channels, c.flags, c.languages, c.contacts,
         )  # fmt: skip
 
     def _note_unreachable(self, first: int) -> None:
-        """Add a problem for each row from `first` on that no channel can reach, except those of the dead."""
+        """Add a warning for each row from `first` on that no channel can reach, except those of the dead."""
         chunk, usable = self.chunk, self._usable
         for row in range(first, len(chunk.members)):
             if not chunk.channels[row] & usable and not chunk.flags[row] & FLAG_DECEASED:
-                chunk.problems.append(Problem(chunk.lines[row], chunk.refs[row], None, "unreachable"))
+                warning = Fault(None, "unreachable", Severity.WARNING)
+                self._note(chunk.lines[row], shown_ref(chunk, row), [warning])
 
-    def _reject_faulty(self, line: int, raw: bytes, record: Record, faults: Sequence[Fault]) -> None:
-        ref = str(record.member_ref or "") or None
-        shown = _shown(ref, record.bsn, record.person_key) if ref else None
-        self._reject(line, raw, ref, shown, tuple(faults))
+    def _take_unreadable(self, line: int, raw: bytes, reading: Unreadable) -> None:
+        """Reject a record whose fields cannot be read, or note that the line is no member's."""
+        faults = [Fault(reading.field, reading.problem)]
+        if reading.member_ref:
+            self._reject(line, reading.member_ref, None, faults)
+        elif not says_nothing(raw):
+            self._note_unreadable(line, faults)
 
-    def _reject(self, line: int, raw: bytes, ref: str | None, shown: str | None, faults: tuple[Fault, ...]) -> None:
+    def _take_faulty(self, line: int, raw: bytes, record: Record, faults: Sequence[Fault]) -> None:
+        """Reject a record with faults, or note that the line is no member's."""
+        if not is_nobody(faults):
+            self._reject(line, str(record.member_ref), shown_of_record(record, faults), faults)
+        elif not says_nothing(raw):
+            self._note_unreadable(line, faults)
+
+    def _reject(self, line: int, ref: str, shown: str | None, faults: Sequence[Fault]) -> None:
         """Reject a record; `shown` is its memberRef as far as it may be repeated."""
-        chunk = self.chunk
-        record = self._ids.of(ref) if ref else self._hashes.fingerprints.line(chunk.scope, raw)
+        record = self._ids.of(ref)
         kept = tuple(fault if fault.field in _KEPT_FIELDS else Fault(None, fault.problem) for fault in faults)
-        chunk.rejected.setdefault(record, Rejected(record, line, shown, kept))
-        chunk.problems += [Problem(line, shown, fault.field, fault.problem) for fault in faults]
-        chunk.rejected_lines += 1
-        chunk.last_line = line
+        self.chunk.rejected.setdefault(record, Rejected(record, line, shown, kept))
+        self.chunk.rejected_lines += 1
+        self.chunk.last_line = line
+        self._note(line, shown, faults)
+
+    def _note_unreadable(self, line: int, faults: Sequence[Fault]) -> None:
+        """Note a line that is no member; all of it is told by its number alone."""
+        self.chunk.unreadable_lines += 1
+        self.chunk.last_line = line
+        self._note(line, None, faults)
+
+    def _note(self, line: int, shown: str | None, faults: Iterable[Fault]) -> None:
+        """Add what is wrong with a line to the answer."""
+        self.chunk.problems += [Problem(line, shown, *fault) for fault in faults]
 
 
-def _shown(ref: str, bsn: str | int | None, key: str | None) -> str | None:
-    """Return a memberRef; None where it names the person by itself, because then it must be repeated nowhere."""
-    if "@" in ref or ref in (bsn, key):
-        return None
-    return None if bsn and ref[0].isdigit() and bsn_digits(ref) == bsn else ref
-
-
-def _all_shown(cells: RecordColumns) -> list[str | None]:
-    """Return the memberRefs as far as they may be repeated; those of odd rows are not used."""
-    refs = cells.member_ref
-    begins = "".join({ref[:1] for ref in refs})
-    keys = len(max(refs, key=len)) >= PERSON_KEY_DIGITS
-    if keys or "@" in "".join(refs) or any(map(str.isdigit, begins)):
-        given = zip(refs, cells.bsn, cells.person_key, strict=True)
-        return [_shown(ref, bsn, key) if ref else None for ref, bsn, key in given]
-    return list(refs)
-
-
-def _may_name_somebody(ref: str) -> bool:
-    """Tell whether a memberRef has the shape of a BSN, person key or e-mail address; its record cannot be read."""
-    return "@" in ref or len(ref) == PERSON_KEY_DIGITS or is_bsn(bsn_digits(ref))
+def shown_ref(chunk: Chunk, row: int) -> str | None:
+    """Return the memberRef of a row as far as it may be repeated."""
+    return shown_of_contact(chunk.refs[row], chunk.bsns[row], chunk.contacts[row])

@@ -16,14 +16,15 @@ from services.intake.members.acceptance import Acceptance
 from services.intake.members.chunks import ChunkBuilder, Reader
 from services.intake.reading.csv import CsvReader
 from services.intake.reading.gunzip import Gunzip
-from services.intake.reading.lines import RawRecord, RecordSplitter, TooLong
+from services.intake.reading.lines import TOO_LONG, RawRecord, RecordSplitter
 from services.intake.reading.ndjson import NdjsonReader
+from services.intake.records.texts import says_nothing
 from services.kit.errors import RetryableError
 from services.kit.eventlog import append_outputs
 from services.kit.postgres import is_retryable
 from services.kit.retry import backoff
 
-__all__ = ["PROBLEMS_SHOWN", "Format", "Report", "Upload"]
+__all__ = ["PROBLEMS_SHOWN", "Format", "Report", "Upload", "unpacked"]
 
 PROBLEMS_SHOWN = 1_000  # an answer that can still be read; the counts include the problems that are not shown
 _COMMIT_EVERY = 1.0  # seconds that records of a slow sender wait for their commit, at most
@@ -45,6 +46,8 @@ class Report:
 
     accepted: int = 0
     rejected: int = 0
+    unreadable: int = 0  # lines that are no members: the ledger counts none of them
+    warned: int = 0  # of the accepted: lines of which something was left out, or whom nobody can write to
     refused: int = 0  # of the rejected: new members of a sealed cohort
     last_line: int = 0
     problems: list[Problem] = field(default_factory=list)
@@ -54,6 +57,8 @@ class Report:
         """Count a chunk, after its commit."""
         self.accepted += accepted.accepted_lines
         self.rejected += accepted.rejected_lines
+        self.unreadable += accepted.unreadable_lines
+        self.warned += accepted.warned_lines
         self.refused += len(accepted.classified.refused)
         self.last_line = last_line
         space = PROBLEMS_SHOWN - len(self.problems)
@@ -66,16 +71,37 @@ class Report:
             "received": self.accepted + self.rejected,
             "accepted": self.accepted,
             "rejected": self.rejected,
+            "unreadable": self.unreadable,
+            "warnings": self.warned,
             "problems": [
-                {"line": p.line, "memberRef": p.member_ref, "field": p.field, "problem": p.problem}
+                {
+                    "line": p.line,
+                    "memberRef": p.member_ref,
+                    "field": p.field,
+                    "problem": p.problem,
+                    "severity": p.severity,
+                }
                 for p in self.problems
             ],
             "problemsTruncated": self.truncated,
         }
 
 
+async def unpacked(body: AsyncIterator[bytes], *, gzip: bool) -> AsyncIterator[bytes]:
+    """Return a body without its compression, a bounded piece at a time. Raises BrokenBodyError("gzip")."""
+    if not gzip:
+        async for data in body:
+            yield data
+        return
+    gunzip = Gunzip()
+    async for data in body:
+        for piece in gunzip.feed(data):
+            yield piece
+    gunzip.finish()
+
+
 class Upload:
-    """One body on its way in. While a chunk is committed, the next is read and checked."""
+    """One body on its way in, unpacked. While a chunk is committed, the next is read and checked."""
 
     def __init__(self, incident: Incident, cohort: Cohort, body: Format, context: Context, caller: Caller) -> None:
         self.report = Report()
@@ -83,7 +109,6 @@ class Upload:
         self._builder = ChunkBuilder(incident, cohort, context.hashes, context.clock.now().date(), number)
         self._act: DoneAct | None = DoneAct.of(caller, Act.MEMBERS_SENT, cohort, upload=number)
         self._context, self._acceptance = context, Acceptance(context)
-        self._gunzip = Gunzip() if body.gzip else None
         self._splitter = RecordSplitter(quoted=body.csv)
         self._reader: Reader | None = None if body.csv else NdjsonReader()
         self._committing: asyncio.Task[None] | None = None
@@ -109,15 +134,12 @@ class Upload:
         return self.report
 
     async def _read(self, body: AsyncIterator[bytes]) -> None:
-        async for data in body:
-            for piece in self._gunzip.feed(data) if self._gunzip else (data,):
-                await self._take(self._splitter.feed(piece))
-                # Other requests get their turn, also while the pieces give no records: those of a bomb give none.
-                await asyncio.sleep(0)
+        async for piece in body:
+            await self._take(self._splitter.feed(piece))
+            # Other requests get their turn, also while the pieces give no records: those of a bomb give none.
+            await asyncio.sleep(0)
             if self._context.clock.monotonic() - self._committed_at > _COMMIT_EVERY:
                 await self._commit()
-        if self._gunzip:
-            self._gunzip.finish()
         await self._take(self._splitter.finish())
         if self._reader is None:
             self._read_header(())
@@ -135,11 +157,11 @@ class Upload:
             await asyncio.sleep(0)
 
     def _read_header(self, records: Sequence[RawRecord]) -> list[RawRecord]:
-        """Read the first line that is not blank as the header; returns the records after it."""
+        """Read the first line that says something as the header; returns the records after it."""
         for at, (_, raw) in enumerate(records):
-            if isinstance(raw, TooLong):
+            if raw is TOO_LONG:
                 raise BadHeaderError([{"field": "header", "problem": "line-too-long"}])
-            if raw and not raw.isspace():
+            if not says_nothing(raw):
                 self._reader = CsvReader(raw)
                 return list(records[at + 1 :])
         if not records:

@@ -8,7 +8,7 @@ from typing import Protocol
 from services.intake.errors import BadHeaderError
 from services.intake.reading.lines import decoded
 from services.intake.records.fields import FIELD_NAMES, FIELDS, is_name
-from services.intake.records.record import Reading, Record, RecordColumns, Unreadable, readable_ref
+from services.intake.records.record import Reading, Record, RecordColumns, Unreadable
 
 __all__ = ["CsvReader"]
 
@@ -39,7 +39,6 @@ class CsvReader:
         if problems:
             raise BadHeaderError(problems)
         self._width = len(names)
-        self._ref_first = names[0] == "memberRef"
         # Columns that are left out are read from an empty cell put after each row.
         self._at = [names.index(name) if name in names else self._width for name in FIELD_NAMES]
         self._pick = itemgetter(*self._at)
@@ -111,7 +110,8 @@ class CsvReader:
             try:
                 self._read_rows(rows, readings)
             except csv.Error:
-                self._fill(rows, readings, texts)
+                # The parser used up some lines before it failed, and none of them gave a record.
+                readings += [Unreadable("csv-syntax")] * (rows.line_num - len(readings))
         return readings
 
     def _read_rows(self, rows: _Rows, readings: list[Reading]) -> None:
@@ -123,20 +123,8 @@ class CsvReader:
                 row.append("")
                 readings.append(Record(*pick(row)))
             else:
-                readings.append(Unreadable("column-count", None, self._ref_of(row)))
-
-    def _fill(self, rows: _Rows, readings: list[Reading], texts: Sequence[str]) -> None:
-        """Add a reading for each line that the CSV parser used up before it failed."""
-        while len(readings) < rows.line_num:
-            readings.append(Unreadable("csv-syntax", None, self._ref_before_fault(texts[len(readings)])))
-
-    def _ref_of(self, row: Sequence[str]) -> str | None:
-        """Return the memberRef of a row with too few or too many cells: only the first cell is surely in its place."""
-        return readable_ref(row[0]) if row and self._ref_first else None
-
-    def _ref_before_fault(self, text: str) -> str | None:
-        first, comma, _ = text.partition(",")
-        return self._ref_of([first]) if comma and '"' not in first else None
+                # No cell is surely in its place: the first may hold all that another separator would have parted.
+                readings.append(Unreadable("column-count"))
 
 
 def _commas_between(row: Sequence[str]) -> str:

@@ -1,17 +1,16 @@
 """Cuts a body, which arrives in pieces of any size, into records: lines of NDJSON, or rows of CSV. Pure.
 
-No record over `LINE_LIMIT` bytes is held in memory. The splitter reads past a longer one and keeps only a hash of
-it, by which the record is rejected and counted once, like any other bad line.
+No record over `LINE_LIMIT` bytes is held in memory: the splitter reads past a longer one.
 """
 
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
-from hashlib import blake2b
-from typing import NamedTuple
+from enum import Enum
+from typing import Final, Literal
 
 from services.intake.errors import BrokenBodyError
 
-__all__ = ["LINE_LIMIT", "RawRecord", "RecordSplitter", "TooLong", "decoded"]
+__all__ = ["LINE_LIMIT", "TOO_LONG", "RawRecord", "RecordSplitter", "decoded"]
 
 LINE_LIMIT = 65_536  # bytes, without the line end; the interface's 64 KB
 
@@ -26,15 +25,17 @@ _WITHIN_QUOTES = re.compile(rb'(?:[^"]++|"")*+')
 _CLOSED_FROM_QUOTED = re.compile(rb'(?:[^"]++|"")*+"[^,]*+(?:,' + _FIELD + rb")*+\Z")
 
 
-class TooLong(NamedTuple):
-    """Stands in for a record over the limit; of its unkeyed digest, only a keyed hash is ever stored."""
+class _TooLong(Enum):
+    """The one stand-in for records over the limit."""
 
-    digest: bytes
+    TOO_LONG = "too long"
 
+
+TOO_LONG: Final = _TooLong.TOO_LONG
 
 # The line that the record begins at, from 1, and its bytes without the line end. A plain tuple: `zip` makes
 # them at a third of the price.
-RawRecord = tuple[int, bytes | TooLong]
+RawRecord = tuple[int, bytes | Literal[_TooLong.TOO_LONG]]
 
 
 def decoded(line: bytes, at: int) -> str:
@@ -83,7 +84,7 @@ class RecordSplitter:
         if self._skipping:
             if self._skipping.in_quotes:
                 raise BrokenBodyError("unclosed-quote", self._line)
-            return [*records, (self._line, TooLong(self._skipping.digest()))]
+            return [*records, (self._line, TOO_LONG)]
         if self._ends_open(self._rest, was_open=bool(self._open)):
             raise BrokenBodyError("unclosed-quote", self._line)
         last = _NEWLINE.join([*self._open, self._rest])
@@ -160,7 +161,7 @@ class RecordSplitter:
         end = self._skipping.end_in(data)
         if end < 0:
             return b""
-        records.append((self._line, TooLong(self._skipping.digest())))
+        records.append((self._line, TOO_LONG))
         self._line += self._skipping.lines
         self._skipping = None
         return data[end + 1 :]
@@ -175,21 +176,16 @@ class _Skipping:
         # Without quotes to follow, a field that begins with one is like any other.
         self._state = self._START if quoted else self._PLAIN
         self._marks = _COMMA_OR_NEWLINE if quoted else _ONLY_NEWLINE
-        self._hash = blake2b(digest_size=16)
         self.lines = 1
 
     @property
     def in_quotes(self) -> bool:
         return self._state == self._QUOTED
 
-    def digest(self) -> bytes:
-        return self._hash.digest()
-
     def end_in(self, data: bytes) -> int:
         """Return the position of the line end that ends the record, or -1 where it goes on after `data`."""
         end = self._find(data)
         seen = data if end < 0 else data[:end]
-        self._hash.update(seen)
         self.lines += seen.count(_NEWLINE)
         return end
 
@@ -219,7 +215,7 @@ class _Skipping:
         return self._PLAIN if at < len(data) else self._START
 
 
-def _without_return(raw: bytes) -> bytes | TooLong:
+def _without_return(raw: bytes) -> bytes | Literal[_TooLong.TOO_LONG]:
     """Return a record without the carriage return at its end, or a stand-in where it is over the limit."""
     kept = raw[:-1] if raw.endswith(_RETURN) else raw
-    return kept if len(kept) <= LINE_LIMIT else TooLong(blake2b(raw, digest_size=16).digest())
+    return kept if len(kept) <= LINE_LIMIT else TOO_LONG

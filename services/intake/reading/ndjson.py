@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 import orjson
 
+from services.intake.domain import Fault
 from services.intake.reading.lines import decoded
 from services.intake.records.fields import FIELDS, Kind, is_name
-from services.intake.records.record import Reading, Record, RecordColumns, Unreadable, readable_ref
+from services.intake.records.record import Flawed, Reading, Record, RecordColumns, Unreadable, readable_ref
 
 __all__ = ["NdjsonReader", "read_object"]
 
@@ -48,21 +49,26 @@ def _read_refused(line: bytes) -> Reading:
 
 
 def read_object(value: Any) -> Reading:
-    """Read a record from decoded JSON; only the first fault in it is told."""
+    """Read a record from decoded JSON; fields that hold something of the wrong kind are left out and told.
+
+    A key that is no field may be the misspelt one of a field that decides, so its record cannot be read.
+    """
     if not isinstance(value, dict):
         return Unreadable("not-an-object")
     ref = value.get("memberRef")
     ref = readable_ref(str(ref)) if isinstance(ref, str | int) and not isinstance(ref, bool) else None
-    for key, given in value.items():
-        if key not in _KINDS:
-            return Unreadable("unknown-field", key if is_name(key) else None, ref)
-        if given is not None and not _FITS[_KINDS[key]](given):
-            return Unreadable("wrong-type", key, ref)
-    return msgspec.convert(_without_nulls(value), Record)
+    unknown = next((key for key in value if key not in _KINDS), None)
+    if unknown is not None:
+        return Unreadable("unknown-field", unknown if is_name(unknown) else None, ref)
+    given = {key: _plain(key, said) for key, said in value.items() if said is not None}
+    wrong = [key for key, said in given.items() if not _FITS[_KINDS[key]](said)]
+    record = msgspec.convert({key: said for key, said in given.items() if key not in wrong}, Record)
+    return Flawed(record, tuple(Fault(key, "wrong-type") for key in wrong)) if wrong else record
 
 
-def _without_nulls(value: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: given for key, given in value.items() if given is not None}
+def _plain(key: str, said: Any) -> Any:
+    """Return what a field says, with 1 and 0 of a flag as texts."""
+    return str(said) if type(said) is int and _KINDS[key] is Kind.FLAG else said
 
 
 def _is_text(value: Any) -> bool:

@@ -12,26 +12,26 @@ from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
 
+from services.intake.records.address import DEFAULT_COUNTRY, normal_house_number, normal_postcode
+from services.intake.records.bsn import are_bsns, normal_bsn
+from services.intake.records.countries import normal_country
+from services.intake.records.dates import is_whole
 from services.intake.records.email import normal_email
 from services.intake.records.fields import MAX_TEXT, SHORT_TEXTS
 from services.intake.records.identity import canonical_name
 from services.intake.records.record import RecordColumns
 from services.intake.records.validation import (
     ATTRIBUTES,
-    DEFAULT_COUNTRY,
     LETTER,
     REACHED_BY,
     REMEMBERED,
     Attributes,
     GivenAttributes,
     Validator,
-    normal_bsn,
-    normal_house_number,
     normal_key,
-    normal_postcode,
 )
 
-__all__ = ["CheckedColumns", "ColumnsChecker", "are_bsns"]
+__all__ = ["CheckedColumns", "ColumnsChecker"]
 
 _NO_CONTROLS = bytes({*range(0x20, 0x100)} - {0x7F}) + b"\n"  # control codes beyond ASCII are found in the decoded text
 _SPACE_AT_EDGE = re.compile(rb" (?:,|(?<=, ))")  # begins with a plain sign: the search skips to spaces quickly
@@ -40,13 +40,6 @@ _HOUSE_NUMBERS = re.compile(r"(?:(?:[1-9][0-9]{0,4})?+\n)*+", re.ASCII).fullmatc
 _BIRTH_DATES = 65_536  # remembered: more than there are days of people alive
 _WRONG: Attributes = ("", 0, 0, 0)  # of no row that is right: its language would not be empty
 _given_columns = attrgetter(*ATTRIBUTES)
-
-# The products of the 11-test, modulo 11, for each digit at each of the nine places; nine of them fit a byte.
-_PRODUCTS = tuple(
-    bytes(48) + bytes(weight * digit % 11 for digit in range(10)) + bytes(198)
-    for weight in (9, 8, 7, 6, 5, 4, 3, 2, -1)
-)
-_ELEVENS = bytes(range(0, 256, 11))
 
 
 @dataclass(slots=True)
@@ -66,7 +59,7 @@ class ColumnsChecker:
 
     def __init__(self, validator: Validator) -> None:
         self._validator = validator
-        self._birth_dates = {""}  # seen before and right
+        self._birth_dates = {""}  # seen before and in their one spelling
         self._attributes = _AttributesByGiven(validator)
 
     def check(self, columns: RecordColumns) -> CheckedColumns | None:
@@ -84,20 +77,21 @@ class ColumnsChecker:
         columns.postcode = _normal(columns.postcode, _are_postcodes, normal_postcode, odd)
         columns.house_number = _normal(columns.house_number, _are_house_numbers, normal_house_number, odd)
         columns.email = _normal(columns.email, _are_blank, normal_email, odd)
-        self._check_birth_dates(columns.birth_date, odd)
+        columns.birth_date = self._normal_birth_dates(columns.birth_date, odd)
         identities = _identities(columns, odd)
         exposed, confirmed, flags = self._read_attributes(columns, odd)
         return CheckedColumns(odd, identities, exposed, confirmed, _channels(columns), flags)
 
-    def _check_birth_dates(self, dates: Sequence[str], odd: set[int]) -> None:
+    def _normal_birth_dates(self, dates: list[str], odd: set[int]) -> list[str]:
+        """Return dates in their one spelling, and add the rows whose date has none to `odd`."""
         if self._birth_dates.issuperset(dates):
-            return
-        unseen = set(dates) - self._birth_dates
-        wrong = {text for text in unseen if not self._validator.is_birth_date(text)}
+            return dates
+        unseen = {text: self._validator.birth_date(text) for text in set(dates) - self._birth_dates}
         if len(self._birth_dates) < _BIRTH_DATES:
-            self._birth_dates |= unseen - wrong
-        if wrong:
-            odd.update(row for row, text in enumerate(dates) if text in wrong)
+            self._birth_dates.update(text for text, normal in unseen.items() if text == normal)
+        if None in unseen.values():
+            odd.update(row for row, text in enumerate(dates) if unseen.get(text, text) is None)
+        return [unseen.get(text, text) or "" for text in dates]
 
     def _read_attributes(self, columns: RecordColumns, odd: set[int]) -> tuple[list[int], list[int], list[int]]:
         """Read the columns whose values are few; returns exposed and confirmed facts, and flags."""
@@ -125,18 +119,6 @@ class _AttributesByGiven(dict[GivenAttributes, Attributes]):
         if attributes and len(self) < REMEMBERED:
             self[given] = attributes
         return attributes or _WRONG
-
-
-def are_bsns(cells: Sequence[str]) -> bool:
-    """Tell whether each cell is a BSN of nine digits, or empty."""
-    if not set(map(len, cells)) <= {0, 9} or "000000000" in cells:
-        return False
-    digits = "".join(cells).encode()
-    if not digits.isdigit():
-        return not digits
-    # Sums of all numbers at once: a byte of these long integers is a number's sum, and none overflows (9 x 10).
-    sums = sum(int.from_bytes(digits[at::9].translate(products)) for at, products in enumerate(_PRODUCTS))
-    return not sums.to_bytes(len(digits) // 9).translate(None, _ELEVENS)
 
 
 def _are_blank(cells: Sequence[str]) -> bool:
@@ -208,7 +190,7 @@ def _odd_lengths(columns: RecordColumns) -> set[int]:
 
 def _abroad(countries: Sequence[str]) -> set[int]:
     """Return the rows of other countries, known or not: other rules hold for their addresses."""
-    abroad = {country for country in set(countries) if country and country.upper() != DEFAULT_COUNTRY}
+    abroad = {country for country in set(countries) if country and normal_country(country) != DEFAULT_COUNTRY}
     return {row for row, country in enumerate(countries) if country in abroad} if abroad else set()
 
 
@@ -246,7 +228,7 @@ def _identity_without_bsn(columns: RecordColumns, row: int) -> bytes | None:
     if columns.person_key[row]:
         return f"key:{columns.person_key[row]}".encode()
     named = columns.family_name[row], columns.birth_date[row], columns.postcode[row], columns.house_number[row]
-    return canonical_name(*named) if all(named) else None
+    return canonical_name(*named) if all(named) and is_whole(columns.birth_date[row]) else None
 
 
 def _channels(columns: RecordColumns) -> list[int]:

@@ -73,20 +73,24 @@ class MemberFields(msgspec.Struct, Generic[Text, Number, Word, Codes, Flag], ren
     member_ref: Annotated[
         Number, About("The source's own reference, unique in its cohort", "A-1", limit=MAX_REF, required=True)
     ] = _NO_TEXT
-    bsn: Annotated[Number, About("Dutch citizen service number", "123456782")] = _NO_TEXT
+    bsn: Annotated[Number, About("Dutch citizen service number", "999990019")] = _NO_TEXT
     person_key: Annotated[Text, About("Pseudonym under a shared key, 64 hex digits", "0123456789abcdef" * 4)] = _NO_TEXT
     initials: Annotated[Text, About("Initials", "J.P.", sealed=True)] = _NO_TEXT
     given_name: Annotated[Text, About("Given name", "Jan", sealed=True)] = _NO_TEXT
     prefix: Annotated[Text, About("What stands before the family name", "van der", sealed=True)] = _NO_TEXT
     family_name: Annotated[Text, About("Family name without its prefix", "Berg", sealed=True)] = _NO_TEXT
-    birth_date: Annotated[Text, About("Date of birth, YYYY-MM-DD", "1970-03-05", sealed=True)] = _NO_TEXT
+    birth_date: Annotated[
+        Text, About("Date of birth, YYYY-MM-DD; 00 for an unknown part", "1970-03-05", sealed=True)
+    ] = _NO_TEXT
     street: Annotated[Text, About("Street", "Kerkstraat", sealed=True)] = _NO_TEXT
     house_number: Annotated[Number, About("House number without letter and addition", "12", sealed=True)] = _NO_TEXT
     house_letter: Annotated[Text, About("Letter after the house number", "A", sealed=True)] = _NO_TEXT
     house_number_addition: Annotated[Text, About("Addition to the house number", "bis", sealed=True)] = _NO_TEXT
     postcode: Annotated[Text, About("Postcode, in the Netherlands 1234AB", "1234AB", sealed=True)] = _NO_TEXT
     city: Annotated[Text, About("City", "Utrecht", sealed=True)] = _NO_TEXT
-    country: Annotated[Text, About("Country, ISO 3166 alpha-2; NL where it is not given", "BE", sealed=True)] = _NO_TEXT
+    country: Annotated[
+        Text, About("Country, ISO 3166 alpha-2 or a name; NL where it is not given", "BE", sealed=True)
+    ] = _NO_TEXT
     care_of: Annotated[Text, About("Who takes the letter in at this address", "Zorghuis Oost", sealed=True)] = _NO_TEXT
     email: Annotated[Text, About("E-mail address", "j.berg@example.nl", sealed=True, limit=_MAX_EMAIL)] = _NO_TEXT
     portal_id: Annotated[Text, About("Account at the portal", "p-1", sealed=True)] = _NO_TEXT

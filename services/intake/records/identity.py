@@ -23,7 +23,16 @@ from services.core.ids import ID_BYTES
 from services.intake.records.record import Record
 from services.intake.records.validation import Checked
 
-__all__ = ["Fingerprints", "Hashes", "MemberIds", "Pseudonyms", "canonical", "canonical_name", "normal_name"]
+__all__ = [
+    "Fingerprints",
+    "Hashes",
+    "MemberIds",
+    "Pseudonyms",
+    "canonical",
+    "canonical_name",
+    "names_in",
+    "normal_name",
+]
 
 _WORD = re.compile(r"[^\W\d_]+")
 _PREFIXES = frozenset(
@@ -38,15 +47,25 @@ _NUMBERS = struct.Struct(">QQBB")
 
 def normal_name(family_name: str) -> str:
     """Return the letters by which a family name is matched; empty where it has none."""
-    text = family_name.casefold()
-    if not text.isascii():
-        decomposed = unicodedata.normalize("NFKD", text)
-        text = "".join(c for c in decomposed if not unicodedata.combining(c)).casefold().translate(_REPLACED)
-    words = _WORD.findall(text)
+    words = _words(family_name)
     first = 0
     while first < len(words) - 1 and words[first] in _PREFIXES:
         first += 1
     return "".join(words[first:])
+
+
+def names_in(name: str) -> set[str]:
+    """Return what would name somebody in a text: the letters of a name, and its words but for initials and prefixes."""
+    words = {word for word in _words(name) if len(word) > 1 and word not in _PREFIXES}
+    return words | {normal_name(name)} - {""}
+
+
+def _words(name: str) -> list[str]:
+    text = name.casefold()
+    if not text.isascii():
+        decomposed = unicodedata.normalize("NFKD", text)
+        text = "".join(c for c in decomposed if not unicodedata.combining(c)).casefold().translate(_REPLACED)
+    return _WORD.findall(text)
 
 
 def canonical(record: Record) -> bytes | None:
@@ -159,7 +178,7 @@ class Fingerprints:
         return contents
 
     def line(self, scope: str, raw: bytes) -> bytes:
-        """Return the id of a record without a readable memberRef, made from its line and cohort."""
+        """Return the hash that stands for some bytes within a scope."""
         state = self._line.copy()
         state.update(_sized(scope.encode()))
         state.update(raw)

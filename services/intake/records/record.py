@@ -9,9 +9,20 @@ from typing import NamedTuple
 
 import msgspec
 
+from services.intake.domain import Fault
 from services.intake.records.fields import MAX_REF, SEALED, MemberFields, values_of
+from services.intake.records.texts import has_controls, normal_text
 
-__all__ = ["Reading", "Record", "RecordColumns", "Unreadable", "contact_json", "contacts_json", "readable_ref"]
+__all__ = [
+    "Flawed",
+    "Reading",
+    "Record",
+    "RecordColumns",
+    "Unreadable",
+    "contact_json",
+    "contacts_json",
+    "readable_ref",
+]
 
 
 class Record(
@@ -32,6 +43,13 @@ class RecordColumns(MemberFields[list[str], list[str], list[str], list[str], lis
     rows: list[bytes]  # the cells of each row with commas between them, and no commas within them
 
 
+class Flawed(NamedTuple):
+    """A record without those of its fields that hold something of the wrong kind, and what is wrong with them."""
+
+    record: Record
+    faults: tuple[Fault, ...]
+
+
 class Unreadable(NamedTuple):
     """A line that gives no record: why, in which field, and its memberRef if that can be read all the same."""
 
@@ -40,7 +58,7 @@ class Unreadable(NamedTuple):
     member_ref: str | None = None
 
 
-Reading = Record | Unreadable
+Reading = Record | Flawed | Unreadable
 
 # The sealed JSON has the fields of `SEALED` under their names; those that are not given are left out.
 _Contact: Callable[..., msgspec.Struct] = msgspec.defstruct(
@@ -66,6 +84,6 @@ def contacts_json(columns: RecordColumns) -> list[bytes]:
 
 
 def readable_ref(text: str) -> str | None:
-    """Return a memberRef without spaces around it; None where it cannot be used to name a record."""
-    ref = text.strip()
-    return ref if ref and len(ref) <= MAX_REF and ref.isprintable() else None
+    """Return a memberRef in its one spelling; None where it cannot be used to name a record."""
+    ref = normal_text(text)
+    return ref if ref and len(ref) <= MAX_REF and not has_controls(ref) else None

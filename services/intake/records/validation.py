@@ -1,7 +1,9 @@
 """The checks that a record must pass, field by field, and the normal form of what it says. Pure.
 
-A record is checked in place: what passes is left in its normal form. Faults are (field, code) and never
-repeat a value. This runs once a person: the quick path of each check costs some tens of nanoseconds.
+A record is checked in place: what passes is left in its normal form, and what does not is emptied. Faults are (field,
+code, severity) and never repeat a value. A flaw in what neither the identity nor the decision about harm needs is a
+warning: the record is taken without it. This runs once a person: the quick path of each check costs some tens of
+nanoseconds.
 """
 
 import re
@@ -13,42 +15,35 @@ from operator import attrgetter
 from services.core.channel import Channel
 from services.core.incident import Incident
 from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_SECRET_ADDRESS
-from services.intake.domain import Fault
-from services.intake.records.countries import COUNTRIES
+from services.intake.domain import Fault, Severity
+from services.intake.records.address import ADDRESS, DEFAULT_COUNTRY, check_address
+from services.intake.records.bsn import is_bsn, normal_bsn
+from services.intake.records.dates import is_future, is_whole, normal_date
 from services.intake.records.email import normal_email
 from services.intake.records.fields import FIELDS, MAX_TEXT, SHORT_TEXTS, TEXTS, values_of
 from services.intake.records.record import Record
+from services.intake.records.texts import has_controls, normal_text
 
 __all__ = [
     "ATTRIBUTES",
-    "DEFAULT_COUNTRY",
     "LETTER",
-    "PERSON_KEY_DIGITS",
     "REACHED_BY",
     "REMEMBERED",
     "Attributes",
     "Checked",
     "GivenAttributes",
     "Validator",
-    "bsn_digits",
-    "is_bsn",
-    "normal_bsn",
-    "normal_house_number",
+    "is_accepted",
+    "is_nobody",
     "normal_key",
-    "normal_postcode",
 ]
 
-DEFAULT_COUNTRY, _DEFAULT_LANGUAGE = "NL", "nl"
+_DEFAULT_LANGUAGE = "nl"
 _NAMES = {field.attribute: field.name for field in FIELDS}
 # A number or null of JSON among these values makes their join fail: that is how the check finds them.
 _texts: Callable[[Record], tuple[str, ...]] = values_of(field.attribute for field in TEXTS)
 _SHORT_TEXTS = tuple((TEXTS.index(field), field.about.limit) for field in SHORT_TEXTS)  # place in `_texts`, limit
 
-_POSTCODE = re.compile(r"([1-9][0-9]{3}) ?([A-Za-z]{2})", re.ASCII)
-_PLAIN_POSTCODE = re.compile(r"[1-9][0-9]{3}[A-Z]{2}", re.ASCII).fullmatch
-_PLAIN_NUMBER = re.compile(r"[1-9][0-9]{0,4}", re.ASCII).fullmatch
-_HOUSE_NUMBER = re.compile(r"0*([1-9][0-9]{0,4})", re.ASCII)
-PERSON_KEY_DIGITS = 64
 _PERSON_KEY = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*", re.ASCII)  # as in the incident document
 _MAX_LANGUAGE = 35  # characters: what RFC 5646 asks software to have room for at least
@@ -57,17 +52,23 @@ LETTER = int(Channel.LETTER)
 # Channels for which one field is enough: whoever has it can be written to there.
 REACHED_BY = ((int(Channel.PORTAL), "portal_id"), (int(Channel.EMAIL), "email"))
 _reaches = attrgetter(*(field for _, field in REACHED_BY))
-_BOOLEANS: dict[object, bool] = {None: False, "": False, "false": False, "true": True, False: False, True: True}
+_YES, _NO = ("true", "yes", "ja", "j", "y", "waar", "1"), ("false", "no", "nee", "n", "onwaar", "0", "")
+_BOOLEANS: dict[object, bool] = {**dict.fromkeys((*_YES, True), True), **dict.fromkeys((*_NO, None, False), False)}
 _CERTAINTIES = {"": True, "confirmed": True, "possible": False}
 REMEMBERED = 4_096  # different attributes: a bound against a source whose records all differ in them
 
-# The weighted sum of the 11-test, looked up three digits at a time: a third of the price of nine products.
-_WEIGHTS = ((9, 8, 7), (6, 5, 4), (3, 2, -1))
-_HIGH, _MIDDLE, _LOW = (
-    {f"{n:03}": sum(w * int(d) for w, d in zip(weights, f"{n:03}", strict=True)) for n in range(1000)}
-    for weights in _WEIGHTS
-)
-
+# Fields whose flaw rejects a record. Who it is about: a BSN that is wrong never makes way for another identity, which
+# could be somebody else's. What is told, and what decides whether telling does harm: a death or a secret address that
+# cannot be read is not the absence of one.
+_FATAL = frozenset({"memberRef", "identity", "bsn", "dataCategories", "certainty", "deceased", "secretAddress"})
+# Without BSN and person key: what the match key is made of, how its postcode and number are to be read, and what tells
+# two people with one match key apart.
+_MATCHED = frozenset({"familyName", "birthDate", "postcode", "houseNumber"})
+_TOLD_APART_BY = frozenset({"country", "initials", "givenName", "houseLetter", "houseNumberAddition"})
+_FATAL_WITHOUT_BSN = _FATAL | {"personKey"}
+_FATAL_BY_NAME = _FATAL_WITHOUT_BSN | _MATCHED | _TOLD_APART_BY
+_IDENTITY = _MATCHED | {"identity", "bsn", "personKey"}
+_NO_CATEGORIES = Fault("dataCategories", "required")
 
 # What is known of a valid record beside its own normalised fields: exposed and confirmed facts, channels, flags.
 # A plain tuple: a class of its own would cost as much as three checks.
@@ -87,15 +88,6 @@ Attributes = tuple[str, int, int, int]  # what they come to: a language, exposed
 _given_attributes: Callable[[Record], GivenAttributes] = values_of(ATTRIBUTES)
 
 
-def is_bsn(digits: str) -> bool:
-    """Tell whether nine digits pass the 11-test: 9a+8b+7c+6d+5e+4f+3g+2h-i divides by 11, and are not all zero."""
-    try:
-        total = _HIGH[digits[:3]] + _MIDDLE[digits[3:6]] + _LOW[digits[6:]]
-    except KeyError:
-        return False
-    return total % 11 == 0 and digits != "000000000"
-
-
 class Validator:
     """Checks records against one incident version, as of one day."""
 
@@ -105,17 +97,27 @@ class Validator:
         self._attributes: dict[GivenAttributes, Attributes] = {}  # those that are right
 
     def check(self, record: Record, faults: list[Fault]) -> Checked:
-        """Check `record`, bring it to its normal form, and add what is wrong to `faults`."""
+        """Check `record`, bring it to its normal form, and add what is wrong to `faults`; `is_accepted` weighs them.
+
+        Faults that are there already are those of fields that were emptied when the record was read.
+        """
         _check_texts(record, faults)
         self._check_person(record, faults)
-        if not record.member_ref and Fault("memberRef", "too-long") not in faults:
+        if not record.member_ref:
             faults.append(Fault("memberRef", "required"))
-        _check_address(record, faults)
+        check_address(record, faults)
         if record.email:
             _check_email(record, faults)
         given = _given_attributes(record)
         record.language, exposed, confirmed, flags = self._attributes.get(given) or self._read_attributes(given, faults)
-        return exposed, confirmed, _channels(record), flags
+        if not (record.bsn or record.person_key):
+            _check_match_key(record, faults)
+        channels = _channels(record)
+        if faults:
+            faults[:] = _weighed(record, faults)
+            if any(fault.field in ADDRESS for fault in faults):
+                channels &= ~LETTER
+        return exposed, confirmed, channels, flags
 
     def attributes(self, given: GivenAttributes) -> Attributes | None:
         """Return what the fields with few values come to; None where any of them is wrong."""
@@ -123,40 +125,40 @@ class Validator:
         attributes = self._attributes.get(given) or self._read_attributes(given, faults)
         return None if faults else attributes
 
-    def is_birth_date(self, text: str) -> bool:
-        """Tell whether a text is a day that is not in the future."""
-        born = _day(text)
-        return born is not None and born <= self._today
+    def birth_date(self, text: str) -> str | None:
+        """Return a date in its one spelling; None where it is none, or in the future."""
+        born = normal_date(text)
+        return None if born is None or is_future(born, self._today) else born
 
     def _check_person(self, record: Record, faults: list[Fault]) -> None:
         bsn, key = record.bsn, record.person_key
-        if bsn:
-            if len(bsn) != 9 or not is_bsn(bsn):  # type: ignore[arg-type]  # texts only after _check_texts
-                _check_odd_bsn(record, faults)
-        elif not (
-            key or faults or (record.family_name and record.birth_date and record.postcode and record.house_number)
-        ):
-            faults.append(Fault("identity", "required"))
+        if bsn and (len(bsn) != 9 or not is_bsn(bsn)):  # type: ignore[arg-type]  # texts only after _check_texts
+            digits = normal_bsn(str(bsn))
+            record.bsn = digits or bsn
+            if not digits:
+                faults.append(Fault("bsn", "invalid-bsn"))
         if key:
-            record.person_key = key = key.lower()
+            record.person_key = key.lower()
             if not normal_key(key):
                 faults.append(Fault("personKey", "invalid-person-key"))
         if record.birth_date:
-            self._check_birth_date(record.birth_date, faults)
+            self._check_birth_date(record, record.birth_date, faults)
 
-    def _check_birth_date(self, text: str, faults: list[Fault]) -> None:
-        born = _day(text)
+    def _check_birth_date(self, record: Record, text: str, faults: list[Fault]) -> None:
+        born = normal_date(text)
         if born is None:
             faults.append(Fault("birthDate", "invalid-date"))
-        elif born > self._today:
+        elif is_future(born, self._today):
             faults.append(Fault("birthDate", "date-in-future"))
+            born = None
+        record.birth_date = born or ""
 
     def _read_attributes(self, given: GivenAttributes, faults: list[Fault]) -> Attributes:
         """Read the fields whose values are few, and remember what they come to."""
         language, categories, certainty, *flags = given
         before = len(faults)
         exposed = self._mask(categories, faults)
-        certain = _CERTAINTIES.get((certainty or "").strip())
+        certain = _CERTAINTIES.get((certainty or "").strip().lower())
         if certain is None:
             faults.append(Fault("certainty", "invalid-certainty"))
         attributes = _language(language or "", faults), exposed, exposed if certain else 0, _flags(flags, faults)
@@ -168,7 +170,7 @@ class Validator:
         codes = given.split("|") if isinstance(given, str) else given or ()
         bits = [self._bits.get(code.strip()) for code in codes if code.strip()]
         if not bits:
-            faults.append(Fault("dataCategories", "required"))
+            faults.append(_NO_CATEGORIES)
         elif None in bits:
             faults.append(Fault("dataCategories", "unknown-category"))
         mask = 0
@@ -177,17 +179,41 @@ class Validator:
         return mask
 
 
-def _day(text: str) -> date | None:
-    try:
-        # fromisoformat reads week dates and dates without hyphens as well.
-        return date.fromisoformat(text) if text[4:5] == text[7:8] == "-" and len(text) == 10 else None
-    except ValueError:
-        return None
+def is_accepted(faults: Sequence[Fault]) -> bool:
+    """Tell whether a checked record with these faults is taken all the same: all of them are warnings."""
+    return all(fault.severity is Severity.WARNING for fault in faults)
+
+
+def is_nobody(faults: Sequence[Fault]) -> bool:
+    """Tell whether the line of a checked record is no member: it cannot be named, or says neither who nor what.
+
+    The second is the total or the title that a spreadsheet leaves: counted as a member, it would hide a missing one.
+    """
+    unnamed = any(fault.field == "memberRef" for fault in faults)
+    return unnamed or (_NO_CATEGORIES in faults and any(fault.field in _IDENTITY for fault in faults))
+
+
+def _weighed(record: Record, faults: Sequence[Fault]) -> list[Fault]:
+    """Return the first fault of each field, with its severity: the others follow from it."""
+    first = {fault.field: fault for fault in reversed(faults)}
+    fatal = _FATAL if record.bsn else _FATAL_WITHOUT_BSN if record.person_key else _FATAL_BY_NAME
+    in_order = reversed(first.values())
+    return [fault if fault.field in fatal else fault._replace(severity=Severity.WARNING) for fault in in_order]
+
+
+def _check_match_key(record: Record, faults: list[Fault]) -> None:
+    """Check that a record without BSN and person key says who it is about: a date known in part names too many."""
+    if record.birth_date and not is_whole(record.birth_date):
+        faults.append(Fault("birthDate", "incomplete-date"))
+    known = record.family_name and record.birth_date and record.postcode and record.house_number
+    if not known and not any(fault.field in _IDENTITY for fault in faults):
+        faults.append(Fault("identity", "required"))
 
 
 def _language(tag: str, faults: list[Fault]) -> str:
     if tag and not (len(tag) <= _MAX_LANGUAGE and _LANGUAGE.fullmatch(tag)):
         faults.append(Fault("language", "invalid-language"))
+        return _DEFAULT_LANGUAGE
     return tag or _DEFAULT_LANGUAGE
 
 
@@ -224,46 +250,16 @@ def _even_out(record: Record) -> None:
 
 
 def _look_closer(record: Record, faults: list[Fault]) -> None:
-    """Check each text by itself, and compose and strip it."""
+    """Check each text by itself, and bring it to its one spelling."""
     for field in TEXTS:
-        text = unicodedata.normalize("NFC", getattr(record, field.attribute)).strip()
+        text = normal_text(getattr(record, field.attribute))
         if len(text) > field.about.limit:
             faults.append(Fault(field.name, "too-long"))
             text = ""
-        elif not text.isprintable() and any(map(_is_control, text)):
+        elif has_controls(text):
             faults.append(Fault(field.name, "control-characters"))
             text = ""
         setattr(record, field.attribute, text)
-
-
-def _is_control(letter: str) -> bool:
-    """Tell whether a letter is a control code, a line end, half a surrogate or a direction override."""
-    return unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"} or letter in "\u202a\u202b\u202d\u202e"
-
-
-def _check_odd_bsn(record: Record, faults: list[Fault]) -> None:
-    """Take a BSN written with separators or without its leading zeros."""
-    digits = normal_bsn(str(record.bsn))
-    if digits:
-        record.bsn = digits
-    else:
-        faults.append(Fault("bsn", "invalid-bsn"))
-
-
-def normal_bsn(text: str) -> str | None:
-    """Return the nine digits of a BSN written with separators or without leading zeros; None where it is no BSN."""
-    if len(text) == 9 and is_bsn(text):
-        return text
-    digits = bsn_digits(text)
-    return digits if len(digits) == 9 and is_bsn(digits) else None
-
-
-def bsn_digits(text: str) -> str:
-    """Return a text without separators and with leading zeros, as a BSN is written; it need not be a BSN."""
-    return (text if text.isdigit() else text.translate(_SEPARATORS)).zfill(9)
-
-
-_SEPARATORS = {ord(separator): None for separator in " -."}
 
 
 def normal_key(text: str) -> str | None:
@@ -272,43 +268,8 @@ def normal_key(text: str) -> str | None:
     return key if _PERSON_KEY.fullmatch(key) else None
 
 
-def normal_postcode(text: str) -> str | None:
-    """Return a Dutch postcode in its one spelling, `1234AB`; None where the text is no Dutch postcode."""
-    found = _POSTCODE.fullmatch(text)
-    return found[1] + found[2].upper() if found else None
-
-
-def normal_house_number(text: str) -> str | None:
-    """Return a Dutch house number without leading zeros; None where the text is no house number."""
-    found = _HOUSE_NUMBER.fullmatch(text)
-    return found[1] if found else None
-
-
-def _check_address(record: Record, faults: list[Fault]) -> None:
-    country = record.country
-    if country != DEFAULT_COUNTRY:
-        country = record.country = (country or DEFAULT_COUNTRY).upper()
-        if country not in COUNTRIES:
-            faults.append(Fault("country", "unknown-country"))
-            return
-    if country != DEFAULT_COUNTRY:  # elsewhere postcodes and house numbers are free text
-        return
-    if record.postcode and not _PLAIN_POSTCODE(record.postcode):
-        postcode = normal_postcode(record.postcode)
-        if postcode:
-            record.postcode = postcode
-        else:
-            faults.append(Fault("postcode", "invalid-postcode"))
-    if record.house_number and not _PLAIN_NUMBER(record.house_number):  # type: ignore[arg-type]  # a text by now
-        number = normal_house_number(record.house_number)  # type: ignore[arg-type]  # as above
-        if number:
-            record.house_number = number
-        else:
-            faults.append(Fault("houseNumber", "invalid-house-number"))
-
-
 def _check_email(record: Record, faults: list[Fault]) -> None:
-    record.email = normal_email(record.email or "")
+    record.email = normal_email(record.email or "") or ""
     if not record.email:
         faults.append(Fault("email", "invalid-email"))
 
@@ -332,6 +293,7 @@ def _flags(given: Sequence[bool | str | None], faults: list[Fault]) -> int:
         known = _BOOLEANS.get(value.strip().lower() if isinstance(value, str) else value)
         if known is None:
             faults.append(Fault(_NAMES[attribute], "invalid-boolean"))
-        elif known:
+        # What cannot be read counts as true: no letter goes to an address where the person may not live.
+        if known or known is None:
             mask |= flag
     return mask

@@ -113,7 +113,7 @@ async def test_header_without_a_value_is_malformed_and_no_fault_of_ours(
 
 
 async def test_bad_member_of_a_readable_event_is_rejected_alone(session: ClientSession, upstream: Upstream) -> None:
-    """What is no member among members hurts no neighbour and makes no dead letter."""
+    """A bad member hurts no neighbour; what is no member at all leaves the event among the dead letters, to be seen."""
     cohort = await a_cohort(session, "alone")
     bad: list[Any] = [
         7,
@@ -127,7 +127,9 @@ async def test_bad_member_of_a_readable_event_is_rejected_alone(session: ClientS
     ]
     await upstream.send(members("mixed", "alone", *bad, a_member("m-9")), partition=7)
 
-    assert (9, 8, 1) == await _accepted(session, cohort, 1)
+    assert (3, 1, 2) == await _accepted(session, cohort, 2)
+    (letter,) = await upstream.dead_letters(1, partition=7)
+    assert b"members-without-ref" == dict(letter.headers)["reason"]
 
 
 async def test_event_of_a_cohort_that_is_not_open_yet_waits_for_it(session: ClientSession, upstream: Upstream) -> None:

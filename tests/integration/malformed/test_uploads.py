@@ -16,7 +16,7 @@ from notification.topics import MEMBERS_ACCEPTED
 from notification.v1 import intake_pb2
 
 from tests.integration.intake.conftest import a_document
-from tests.integration.malformed.material import CANARIES, HEADER, SHORT_BSN, UPLOADS, Upload, a_row, id_of
+from tests.integration.malformed.material import BAD_BSN, CANARIES, HEADER, SHORT_BSN, UPLOADS, Upload, a_row, id_of
 from tests.integration.malformed.process import Intake, a_cohort, counts
 
 
@@ -152,7 +152,7 @@ async def test_two_uploads_of_one_cohort_at_the_same_time(intake: Intake) -> Non
 
 async def test_repeated_upload(intake: Intake) -> None:
     """Without a key the same upload is read again and changes nothing; with one, its first answer comes again."""
-    body = HEADER + a_row("m-1") + a_row("m-2", country="XX")
+    body = HEADER + a_row("m-1") + a_row("m-2", bsn=BAD_BSN)
     key = {"Idempotency-Key": "once"}
     async with intake.session() as session:
         cohort = await a_cohort(session, "repeated")

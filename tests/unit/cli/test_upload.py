@@ -7,7 +7,7 @@ import pytest
 
 from services.cli.upload import CohortUpload
 
-CSV = b"memberRef,bsn\n1,111222333\n"
+CSV = b"memberRef,bsn\n1,999990342\n"
 NDJSON = b'\n {"memberRef": "1"}\n'
 
 

@@ -51,7 +51,7 @@ def a_builder() -> ChunkBuilder:
 def a_record(**changed: Any) -> dict[str, Any]:
     """Return a valid member record as JSON, reachable over all channels."""
     stated: dict[str, Any] = {
-        "memberRef": "m-1", "bsn": "123456782", "initials": "J.", "prefix": "de", "familyName": "Vries",
+        "memberRef": "m-1", "bsn": "999990019", "initials": "J.", "prefix": "de", "familyName": "Vries",
         "birthDate": "1970-03-05", "street": "Kerkstraat", "houseNumber": "12", "postcode": "1234AB",
         "city": "Utrecht", "email": "j.devries@example.nl", "portalId": "p-1", "dataCategories": ["name", "bsn"],
     }  # fmt: skip

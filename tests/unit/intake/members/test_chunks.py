@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.core.channel import Channel
 from services.core.ids import member_id
-from services.intake.domain import Chunk, Fault, Problem
+from services.intake.domain import Chunk, Fault, Problem, Severity
 from services.intake.errors import BrokenBodyError
-from services.intake.reading.lines import RawRecord, TooLong
+from services.intake.reading.csv import CsvReader
+from services.intake.reading.lines import TOO_LONG, RawRecord
 from services.intake.reading.ndjson import NdjsonReader
 from tests.unit.intake.builders import a_builder, a_record
 
@@ -52,14 +54,66 @@ def test_other_content_under_one_ref_is_a_mistake() -> None:
     assert [Problem(2, "m-1", "memberRef", "repeated-member-ref")] == chunk.problems
 
 
-def test_rejected_record_is_known_by_its_ref_or_its_line() -> None:
-    """A rejected record is counted by its member id where the ref can be read, else by its line."""
+def test_rejected_record_is_known_by_its_ref() -> None:
+    """A rejected record is counted by its member id, once; without a readable ref it is nobody's, and not kept."""
     named, unnamed = a_record(bsn="1"), a_record(memberRef="x" * 65)
     chunk = chunk_of(named, named, unnamed, unnamed)
 
-    assert (4, 2) == (chunk.rejected_lines, len(chunk.rejected))
-    assert member_id("lab", "wave-1", "m-1") in chunk.rejected
-    assert {"m-1", None} == {rejected.member_ref for rejected in chunk.rejected.values()}
+    assert (2, 2) == (chunk.rejected_lines, chunk.unreadable_lines)
+    assert [member_id("lab", "wave-1", "m-1")] == list(chunk.rejected)
+    assert [(1, "m-1"), (2, "m-1"), (3, None), (4, None)] == [(p.line, p.member_ref) for p in chunk.problems]
+
+
+@pytest.mark.parametrize("line", [b",,,", b'"",""', b"\x1a", b" \xc2\xa0;\t;", b"\xef\xbb\xbf", b"''"])
+def test_line_with_nothing_in_it_is_no_record(line: bytes) -> None:
+    """Separators, quotes, blanks and what editors leave at the end are nothing: not counted, and not told."""
+    builder = a_builder()
+    builder.add([(2, line), (3, b"m-1,999990019,name,p-1")], CsvReader(b"memberRef,bsn,dataCategories,portalId"))
+
+    assert (1, 1, []) == (len(builder.chunk), builder.chunk.accepted_lines, builder.chunk.problems)
+
+
+@pytest.mark.parametrize("line", [b"Totaal,,,", b"Totaal,6,,", b",6,,"])
+def test_total_is_no_member(line: bytes) -> None:
+    """A line that says neither who nor what would hide a missing person, were it counted as one."""
+    builder = a_builder()
+    builder.add([(2, line)], CsvReader(b"memberRef,bsn,dataCategories,city"))
+
+    assert (0, 1, {}) == (builder.chunk.rejected_lines, builder.chunk.unreadable_lines, builder.chunk.rejected)
+    assert {None} == {problem.member_ref for problem in builder.chunk.problems}
+
+
+def test_record_with_a_flaw_that_does_not_matter_is_taken() -> None:
+    """What is flawed is left out of what is sealed and of the channels, and the source is warned."""
+    chunk = chunk_of(a_record(email="onbekend", houseNumberAddition="\0", dataCategories=["name"]))
+
+    assert [(Channel.PORTAL, False, False)] == [
+        (channels, b"onbekend" in contact, b"Addition" in contact)
+        for channels, contact in zip(chunk.channels, chunk.contacts, strict=True)
+    ]
+    assert [
+        Problem(1, "m-1", "houseNumberAddition", "control-characters", Severity.WARNING),
+        Problem(1, "m-1", "email", "invalid-email", Severity.WARNING),
+    ] == chunk.problems
+
+
+def test_name_that_was_left_out_stands_in_no_answer() -> None:
+    """Where a name cannot be taken, nobody can tell any more whether the memberRef has it."""
+    chunk = chunk_of(a_record(memberRef="vriezen-1", familyName="Vriezen\0"), a_record(memberRef="m-2", bsn="1"))
+
+    assert [(1, None), (2, "m-2")] == [(problem.line, problem.member_ref) for problem in chunk.problems]
+
+
+@given(st.text(max_size=40))
+def test_unreadable_lines_are_told_by_their_numbers(text: str) -> None:
+    """Whatever stands in a line of the wrong shape, none of it is repeated or kept."""
+    builder = a_builder()
+    reader = CsvReader(b"memberRef,bsn,dataCategories,city")
+    line = "".join(letter for letter in text if letter not in '",\n\r').encode(errors="ignore")
+    builder.add([(2, line)], reader)
+
+    assert {} == builder.chunk.rejected
+    assert set() == {problem.member_ref for problem in builder.chunk.problems} - {None}
 
 
 def test_member_ref_that_names_a_person_is_not_repeated() -> None:
@@ -74,7 +128,7 @@ def test_name_that_came_from_the_source_is_not_kept() -> None:
     """The sender hears which field is unknown; of a rejection only fields of member records are kept."""
     chunk = chunk_of({"memberRef": "m-1", "shoeSize": 43})
 
-    assert [Problem(1, "m-1", "shoeSize", "unknown-field")] == chunk.problems
+    assert [Problem(1, None, "shoeSize", "unknown-field")] == chunk.problems
     assert [(Fault(None, "unknown-field"),)] == [rejected.faults for rejected in chunk.rejected.values()]
 
 
@@ -84,15 +138,17 @@ def test_unreachable_record_is_taken_and_told() -> None:
     chunk = chunk_of(a_record(**nowhere), a_record(memberRef="m-2", deceased=True, **nowhere))
 
     assert 2 == chunk.accepted_lines
-    assert [Problem(1, "m-1", None, "unreachable")] == chunk.problems
+    assert [Problem(1, "m-1", None, "unreachable", Severity.WARNING)] == chunk.problems
 
 
 def test_long_and_blank_lines() -> None:
-    """A line over the limit is rejected once however often it comes; a blank line is no record."""
+    """A line over the limit is nobody's; a blank line is no record."""
     builder = a_builder()
-    builder.add([(1, TooLong(b"digest")), (2, b" "), (3, TooLong(b"digest"))], NdjsonReader())
+    builder.add([(1, TOO_LONG), (2, b" "), (3, TOO_LONG)], NdjsonReader())
 
-    assert (2, 1, 3) == (len(builder.chunk), len(builder.chunk.rejected), builder.chunk.last_line)
+    assert (2, 2, {}, 3) == (
+        len(builder.chunk), builder.chunk.unreadable_lines, builder.chunk.rejected, builder.chunk.last_line,
+    )  # fmt: skip
 
 
 def test_records_before_a_broken_line_are_taken() -> None:
@@ -110,5 +166,5 @@ def test_every_line_is_accepted_or_rejected(records: list[dict[str, Any]]) -> No
     """However records repeat each other, each line is counted once."""
     chunk = chunk_of(*records)
 
-    assert len(records) == chunk.accepted_lines + chunk.rejected_lines
+    assert len(records) == chunk.accepted_lines + chunk.rejected_lines == len(chunk)
     assert len(chunk.members) == len(set(chunk.members))

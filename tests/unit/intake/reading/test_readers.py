@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.intake.domain import Fault
 from services.intake.errors import BadHeaderError, BrokenBodyError
 from services.intake.reading.csv import CsvReader
 from services.intake.reading.ndjson import NdjsonReader, read_object
-from services.intake.records.record import Record, Unreadable
+from services.intake.records.fields import FIELDS
+from services.intake.records.record import Flawed, Record, Unreadable
 from tests.unit.intake.builders import a_record
 
 CELLS = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
@@ -20,9 +22,9 @@ CELLS = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"), 
 
 def test_csv_cells_go_to_their_columns_in_any_order() -> None:
     """The header row says which cell is what; columns that are left out are empty."""
-    (record,) = CsvReader(b"dataCategories,bsn,memberRef").read([b"name|bsn,123456782,m-1"])
+    (record,) = CsvReader(b"dataCategories,bsn,memberRef").read([b"name|bsn,999990019,m-1"])
 
-    assert Record(member_ref="m-1", bsn="123456782", data_categories="name|bsn", **_unset()) == record
+    assert Record(member_ref="m-1", bsn="999990019", data_categories="name|bsn", **_unset()) == record
 
 
 def _unset() -> dict[str, Any]:
@@ -36,7 +38,7 @@ def _unset() -> dict[str, Any]:
         (b"memberRef,dataCategories,shoeSize", [{"field": "shoeSize", "problem": "unknown-column"}]),
         (b"memberRef,dataCategories,memberRef", [{"field": "memberRef", "problem": "repeated-column"}]),
         (b"bsn", [{"field": f, "problem": "missing-column"} for f in ("memberRef", "dataCategories")]),
-        (b"memberRef,dataCategories,123456782", [{"field": "column 3", "problem": "unknown-column"}]),
+        (b"memberRef,dataCategories,999990019", [{"field": "column 3", "problem": "unknown-column"}]),
     ],
 )
 def test_header_faults_are_named(header: bytes, expected: list[dict[str, str]]) -> None:
@@ -47,13 +49,13 @@ def test_header_faults_are_named(header: bytes, expected: list[dict[str, str]]) 
     assert expected == caught.value.problems
 
 
-@pytest.mark.parametrize("line", [b"m-1,123456782,Jansen,name", b"m-1;123456782;Jansen;name", b'"', b"a\rb"])
+@pytest.mark.parametrize("line", [b"m-1,999990019,Jansen,name", b"m-1;999990019;Jansen;name", b'"', b"a\rb"])
 def test_missing_header_repeats_nobody(line: bytes) -> None:
     """Where there is no header row, the first line is somebody's record, and is not shown."""
     with pytest.raises(BadHeaderError) as caught:
         CsvReader(line)
 
-    assert not any(word in str(caught.value.problems) for word in ("123456782", "Jansen"))
+    assert not any(word in str(caught.value.problems) for word in ("999990019", "Jansen"))
 
 
 def test_bad_rows_are_told_apart_from_good_ones() -> None:
@@ -63,16 +65,20 @@ def test_bad_rows_are_told_apart_from_good_ones() -> None:
 
     assert [
         "m-1",
-        Unreadable("csv-syntax", None, "m-2"),
-        Unreadable("column-count", None, "m-3"),
-        Unreadable("column-count", None, "m-4"),
+        Unreadable("csv-syntax"),
+        Unreadable("column-count"),
+        Unreadable("column-count"),
         "m-5",
     ] == [r.member_ref if isinstance(r, Record) else r for r in readings]
 
 
-def test_shifted_cells_are_not_taken_for_a_member_ref() -> None:
-    """In a row of the wrong width, what stands at memberRef's place may be anything."""
-    assert [Unreadable("column-count")] == CsvReader(b"familyName,memberRef,dataCategories").read([b"a,Jansen,b,c"])
+@pytest.mark.parametrize("line", [b"m-1;999990019;Jansen;Kerkstraat", b"m-1,999990019,Jansen,b", b'm-1,"Jan"sen'])
+def test_shifted_cells_are_not_taken_for_a_member_ref(line: bytes) -> None:
+    """In a row of the wrong shape, what stands at memberRef's place may be anything, somebody's whole record too."""
+    (reading,) = CsvReader(b"memberRef,familyName,dataCategories").read([line])
+
+    assert isinstance(reading, Unreadable)
+    assert reading.member_ref is None
 
 
 @given(st.lists(st.lists(CELLS, min_size=3, max_size=3), min_size=1, max_size=5))
@@ -114,17 +120,38 @@ def test_any_json_gives_a_reading(value: Any) -> None:
         (b"{", Unreadable("invalid-json")),
         (b"[]", Unreadable("not-an-object")),
         (b'{"memberRef": "m-1", "shoeSize": 43}', Unreadable("unknown-field", "shoeSize", "m-1")),
-        (b'{"memberRef": 7, "123456782": 1}', Unreadable("unknown-field", None, "7")),
-        (b'{"memberRef": "m-1", "city": 1}', Unreadable("wrong-type", "city", "m-1")),
-        (b'{"memberRef": "m-1", "bsn": 1.5}', Unreadable("wrong-type", "bsn", "m-1")),
-        (b'{"memberRef": true}', Unreadable("wrong-type", "memberRef")),
-        (b'{"dataCategories": [1]}', Unreadable("wrong-type", "dataCategories")),
-        (b'{"deceased": 1}', Unreadable("wrong-type", "deceased")),
+        (b'{"memberRef": 7, "999990019": 1}', Unreadable("unknown-field", None, "7")),
     ],
 )
 def test_unreadable_json_says_why(line: bytes, expected: Unreadable) -> None:
     """A line that gives no fields says why, and whose record it is where that can be read."""
     assert [expected] == NdjsonReader().read([line])
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        (b'{"memberRef": "m-1", "city": 1}', ["city"]),
+        (b'{"memberRef": "m-1", "bsn": 1.5, "email": []}', ["bsn", "email"]),
+        (b'{"memberRef": true}', ["memberRef"]),
+        (b'{"dataCategories": [1]}', ["dataCategories"]),
+        (b'{"deceased": 2.0}', ["deceased"]),
+    ],
+)
+def test_fields_of_the_wrong_kind_are_left_out_and_told(line: bytes, wrong: list[str]) -> None:
+    """What holds something of another kind is empty in the record; each such field is named."""
+    (reading,) = NdjsonReader().read([line])
+
+    assert isinstance(reading, Flawed)
+    assert [Fault(name, "wrong-type") for name in wrong] == list(reading.faults)
+    assert all(not getattr(reading.record, field.attribute) for field in FIELDS if field.name in wrong)
+
+
+def test_flags_may_be_numbers() -> None:
+    """Databases write 1 and 0 for true and false, without quotes too."""
+    read = NdjsonReader().read([b'{"deceased": 1, "secretAddress": 0}'])
+
+    assert [("1", "0")] == [(r.deceased, r.secret_address) for r in read if isinstance(r, Record)]
 
 
 def test_quick_and_slow_reading_agree() -> None:

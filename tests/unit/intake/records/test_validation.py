@@ -1,6 +1,6 @@
 """Checking records."""
 
-import random
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -8,99 +8,180 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stdnum.nl import bsn
 
 from services.core.channel import Channel
 from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_SECRET_ADDRESS
 from services.intake.domain import Fault
-from services.intake.reading.ndjson import read_object
+from services.intake.reading.ndjson import NdjsonReader
 from services.intake.records.record import Record
-from services.intake.records.validation import Checked, Validator, is_bsn
+from services.intake.records.validation import Checked, Validator, is_accepted
 from tests.unit.intake.builders import TODAY, a_record, an_incident
+
+KEY = "abcdef0123456789" * 4
 
 
 def check(**changed: Any) -> tuple[Record, Checked, list[Fault]]:
     """Check a record that is valid but for what is changed."""
-    record = read_object(a_record(**changed))
+    (record,) = NdjsonReader().read([json.dumps(a_record(**changed)).encode()])
     assert isinstance(record, Record)
     faults: list[Fault] = []
     checked = Validator(an_incident(), TODAY).check(record, faults)
     return record, checked, faults
 
 
-@given(st.integers(0, 999_999_999))
-def test_bsn_is_the_librarys(number: int) -> None:
-    """Nine digits are a BSN exactly where python-stdnum says so."""
-    assert bsn.is_valid(f"{number:09}") == is_bsn(f"{number:09}")
-
-
-@given(st.text(max_size=12))
-def test_texts_are_no_bsn(text: str) -> None:
-    """Anything may be asked; only nine digits can be one."""
-    assert not is_bsn(text) or (len(text) == 9 and text.isascii() and text.isdigit())
-
-
-@pytest.mark.parametrize("given", ["123456782", "1234.56.782", "123 456 782"])
-def test_bsn_is_brought_to_nine_digits(given: str) -> None:
-    """Separators are dropped."""
-    record, _, faults = check(bsn=given)
-
-    assert ("123456782", []) == (record.bsn, faults)
-
-
-@pytest.mark.parametrize("given", ["152", 152, "00000152"])
-def test_lost_leading_zeros_are_put_back(given: str | int) -> None:
-    """A spreadsheet's number is the BSN that it was."""
-    record, _, faults = check(bsn=given)
-
-    assert ("000000152", []) == (record.bsn, faults)
+def weighed(faults: list[Fault]) -> list[tuple[str | None, str, str]]:
+    """Return faults as an answer has them."""
+    return [(fault.field, fault.problem, str(fault.severity)) for fault in faults]
 
 
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
-        ({"memberRef": None}, ("memberRef", "required")),
-        ({"memberRef": "  "}, ("memberRef", "required")),
-        ({"memberRef": "x" * 65}, ("memberRef", "too-long")),
-        ({"bsn": "123456789"}, ("bsn", "invalid-bsn")),
-        ({"bsn": "000000000"}, ("bsn", "invalid-bsn")),
-        ({"bsn": "1234567829"}, ("bsn", "invalid-bsn")),
-        ({"bsn": "１２３456782"}, ("bsn", "invalid-bsn")),  # noqa: RUF001 - wide digits are the point
-        ({"bsn": None, "birthDate": None}, ("identity", "required")),
-        ({"personKey": "ab" * 31}, ("personKey", "invalid-person-key")),
-        ({"birthDate": "1970-02-30"}, ("birthDate", "invalid-date")),
-        ({"birthDate": "1950-00-00"}, ("birthDate", "invalid-date")),
-        ({"birthDate": "05-03-1970"}, ("birthDate", "invalid-date")),
-        ({"birthDate": "19700305"}, ("birthDate", "invalid-date")),
-        ({"birthDate": "1970-W10-4"}, ("birthDate", "invalid-date")),
-        ({"birthDate": (TODAY + timedelta(days=1)).isoformat()}, ("birthDate", "date-in-future")),
-        ({"postcode": "0123AB"}, ("postcode", "invalid-postcode")),
-        ({"postcode": "12345"}, ("postcode", "invalid-postcode")),
-        ({"houseNumber": "twelve"}, ("houseNumber", "invalid-house-number")),
-        ({"houseNumber": "0"}, ("houseNumber", "invalid-house-number")),
-        ({"country": "XX"}, ("country", "unknown-country")),
-        ({"email": "nobody"}, ("email", "invalid-email")),
-        ({"language": "dutch language"}, ("language", "invalid-language")),
-        ({"dataCategories": []}, ("dataCategories", "required")),
-        ({"dataCategories": ["name", "shoe-size"]}, ("dataCategories", "unknown-category")),
-        ({"certainty": "maybe"}, ("certainty", "invalid-certainty")),
-        ({"deceased": "ja"}, ("deceased", "invalid-boolean")),
-        ({"familyName": "x" * 201}, ("familyName", "too-long")),
-        ({"familyName": "Vries\u0000"}, ("familyName", "control-characters")),
-        ({"street": "Kerk\u202estraat"}, ("street", "control-characters")),
-        ({"city": "Ut\nrecht"}, ("city", "control-characters")),
+        ({"memberRef": None}, ("memberRef", "required", "error")),
+        ({"memberRef": " \u200b"}, ("memberRef", "required", "error")),
+        ({"memberRef": "x" * 65}, ("memberRef", "too-long", "error")),
+        ({"bsn": "123456789"}, ("bsn", "invalid-bsn", "error")),
+        ({"bsn": "9" * 201}, ("bsn", "too-long", "error")),
+        ({"bsn": "1", "personKey": KEY}, ("bsn", "invalid-bsn", "error")),
+        ({"bsn": None, "birthDate": None}, ("identity", "required", "error")),
+        ({"bsn": None, "birthDate": None, "portalId": "x" * 201}, ("portalId", "too-long", "warning")),
+        ({"bsn": None, "birthDate": "1950-00-00"}, ("birthDate", "incomplete-date", "error")),
+        ({"bsn": None, "birthDate": "0000-00-00"}, ("identity", "required", "error")),
+        ({"personKey": "ab" * 31}, ("personKey", "invalid-person-key", "warning")),
+        ({"bsn": None, "personKey": "ab" * 31}, ("personKey", "invalid-person-key", "error")),
+        ({"birthDate": "1970-02-30"}, ("birthDate", "invalid-date", "warning")),
+        ({"birthDate": "12/31/1980"}, ("birthDate", "invalid-date", "warning")),
+        ({"birthDate": "31-12-80"}, ("birthDate", "invalid-date", "warning")),
+        ({"birthDate": "1970-W10-4"}, ("birthDate", "invalid-date", "warning")),
+        ({"birthDate": "0001-01-01"}, ("birthDate", "invalid-date", "warning")),
+        ({"birthDate": (TODAY + timedelta(days=1)).isoformat()}, ("birthDate", "date-in-future", "warning")),
+        ({"birthDate": "2026-04-00"}, ("birthDate", "date-in-future", "warning")),
+        ({"postcode": "0123AB"}, ("postcode", "invalid-postcode", "warning")),
+        ({"postcode": "12345"}, ("postcode", "invalid-postcode", "warning")),
+        ({"houseNumber": "twelve"}, ("houseNumber", "invalid-house-number", "warning")),
+        ({"houseNumber": "0"}, ("houseNumber", "invalid-house-number", "warning")),
+        ({"houseNumber": "12A", "houseLetter": "B"}, ("houseNumber", "invalid-house-number", "warning")),
+        ({"country": "XX"}, ("country", "unknown-country", "warning")),
+        ({"email": "nobody"}, ("email", "invalid-email", "warning")),
+        ({"email": "x" * 255}, ("email", "too-long", "warning")),
+        ({"language": "dutch language"}, ("language", "invalid-language", "warning")),
+        ({"dataCategories": []}, ("dataCategories", "required", "error")),
+        ({"dataCategories": ["name", "shoe-size"]}, ("dataCategories", "unknown-category", "error")),
+        ({"certainty": "maybe"}, ("certainty", "invalid-certainty", "error")),
+        ({"deceased": "onbekend"}, ("deceased", "invalid-boolean", "error")),
+        ({"secretAddress": "?"}, ("secretAddress", "invalid-boolean", "error")),
+        ({"notAtAddress": "?"}, ("notAtAddress", "invalid-boolean", "warning")),
+        ({"familyName": "x" * 300}, ("familyName", "too-long", "warning")),
+        ({"familyName": "Vries\u0000"}, ("familyName", "control-characters", "warning")),
+        ({"street": "Kerk\u202estraat"}, ("street", "control-characters", "warning")),
+        ({"city": "Ut\nrecht"}, ("city", "control-characters", "warning")),
     ],
 )
-def test_fault_is_named_by_field_and_code(changed: dict[str, Any], expected: tuple[str, str]) -> None:
-    """Each fault is told by the name of its field and a code."""
-    assert [expected] == check(**changed)[2]
+def test_fault_is_named_by_field_code_and_severity(changed: dict[str, Any], expected: tuple[str, str, str]) -> None:
+    """Each fault is told by the name of its field, a code, and whether the record is taken without the field."""
+    assert expected == weighed(check(**changed)[2])[0]
+
+
+@pytest.mark.parametrize(
+    ("field", "flawed"),
+    [
+        ("familyName", "x" * 300),
+        ("birthDate", "1970-02-30"),
+        ("postcode", "0123AB"),
+        ("houseNumber", "twelve"),
+        ("country", "XX"),
+        ("initials", "\0"),
+        ("givenName", "\0"),
+        ("houseLetter", "\0"),
+        ("houseNumberAddition", "\0"),
+    ],
+)
+def test_flaw_in_what_names_somebody_rejects_who_is_named_by_it(field: str, flawed: str) -> None:
+    """Without BSN and key, no part of the match key is guessed, nor of what tells two people with one key apart."""
+    assert [(True, True, False)] == [
+        (
+            is_accepted(check(**{field: flawed})[2]),
+            is_accepted(check(bsn=None, personKey=KEY, **{field: flawed})[2]),
+            is_accepted(check(bsn=None, **{field: flawed})[2]),
+        )
+    ]
+
+
+def test_flawed_part_of_the_address_is_no_address() -> None:
+    """A letter would come to another door: to 10 in place of 10-B."""
+    for field in ("street", "city", "houseLetter", "houseNumberAddition", "careOf"):
+        assert Channel.PORTAL | Channel.EMAIL == check(**{field: "\0"})[1][2], field
+    for changed in ({"country": "XX"}, {"country": "BE", "postcode": "x" * 201}, {"houseNumber": "achter"}):
+        assert Channel.PORTAL | Channel.EMAIL == check(**changed)[1][2], changed
+
+
+def test_nobody_gets_a_letter_where_they_may_not_live() -> None:
+    """A `notAtAddress` that cannot be read counts as true, and the source is warned."""
+    assert FLAG_NOT_AT_ADDRESS == check(notAtAddress="?")[1][3]
 
 
 def test_all_faults_are_told_at_once() -> None:
-    """A record's source hears everything that is wrong with it."""
-    faults = check(bsn="1", birthDate="x", email="x", dataCategories=["x"])[2]
+    """A record's source hears everything that is wrong with it, each field once."""
+    faults = check(bsn="1", birthDate="x", email="x", dataCategories=["x"], memberRef="x" * 65)[2]
 
-    assert ["bsn", "birthDate", "email", "dataCategories"] == [fault.field for fault in faults]
+    assert ["bsn", "birthDate", "memberRef", "email", "dataCategories"] == [fault.field for fault in faults]
+
+
+@pytest.mark.parametrize("given", ["9999.90.019", "999.990.019", "999 990 019", "9999 90 019", "999\u00a0990\u00a0019"])
+def test_bsn_is_brought_to_nine_digits(given: str) -> None:
+    """Separators are dropped."""
+    record, _, faults = check(bsn=given)
+
+    assert ("999990019", []) == (record.bsn, faults)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("ja", True), ("JA", True), ("J", True), ("1", True), ("true", True), ("Yes", True), ("WAAR", True),
+        ("nee", False), ("N", False), ("0", False), ("False", False), ("no", False), ("onwaar", False), (" ", False),
+        (True, True), (False, False), (1, True), (0, False),
+    ],
+)  # fmt: skip
+def test_yes_and_no_are_read_as_people_write_them(given: str | bool | int, expected: bool) -> None:  # noqa: FBT001
+    """Dutch, English, letters and numbers, in any case; with and without quotes in JSON."""
+    _, checked, faults = check(deceased=given)
+
+    assert (FLAG_DECEASED if expected else 0, []) == (checked[3], faults)
+
+
+@pytest.mark.parametrize(
+    ("given", "number", "letter", "addition"),
+    [
+        ("12A", "12", "A", ""),
+        ("12-A", "12", "A", ""),
+        ("12 a", "12", "a", ""),
+        ("12\u00a0A", "12", "A", ""),
+        ("12 bis", "12", "", "bis"),
+        ("12bis", "12", "", "bis"),
+        ("12-2", "12", "", "2"),
+        ("12/2", "12", "", "2"),
+        ("10A-II", "10", "A", "II"),
+        ("10 A bis", "10", "A", "bis"),
+        ("10A2", "10", "A", "2"),
+        ("007", "7", "", ""),
+    ],
+)
+def test_house_number_is_parted_from_what_stands_behind_it(given: str, number: str, letter: str, addition: str) -> None:
+    """Letter and addition that are written in the number's field go to their own."""
+    record, _, faults = check(houseNumber=given)
+
+    assert ([], number, letter, addition) == (
+        faults, record.house_number, record.house_letter, record.house_number_addition,
+    )  # fmt: skip
+
+
+def test_address_abroad_is_free_text() -> None:
+    """Elsewhere postcodes and numbers have other shapes: they are taken as they stand, and a letter may go there."""
+    record, checked, faults = check(country="belgie", postcode="B-1000", houseNumber="12 bus 3")
+
+    assert ([], "BE", "B-1000", "12 bus 3") == (faults, record.country, record.postcode, record.house_number)
+    assert checked[2] & Channel.LETTER
 
 
 def test_texts_are_brought_to_one_spelling() -> None:
@@ -184,11 +265,3 @@ def test_any_texts_are_judged(texts: dict[str, str], categories: list[str]) -> N
 
         assert checked == validator.check(record, faults)
         assert once == msgspec.structs.astuple(record)
-
-
-def test_bsn_by_the_million_is_quick_enough_to_test_wide() -> None:
-    """Every check digit of a thousand random stems is judged as the library does."""
-    stems = random.Random(5).sample(range(100_000_000), 1000)  # noqa: S311 - made-up numbers
-    wrong = [n for stem in stems for n in (f"{stem:08}{d}" for d in range(10)) if bsn.is_valid(n) != is_bsn(n)]
-
-    assert [] == wrong

@@ -30,7 +30,7 @@ def test_known_fields_are_kept_and_others_left_out() -> None:
 
 def test_texts_of_foreign_exceptions_are_left_out() -> None:
     """A library's error text can repeat the row it failed on; its class and place are enough."""
-    line = _format(_record("failed", ValueError("bad row: Jansen, 123456782")))
+    line = _format(_record("failed", ValueError("bad row: Jansen, 999990019")))
 
     assert "Jansen" not in orjson.dumps(line).decode()
     assert "ValueError" in orjson.dumps(line["error"]).decode()

@@ -1,0 +1,62 @@
+"""What `heraut cohort submit` shows of intake's answer, and the status that it ends with."""
+
+from typing import Any
+
+import pytest
+
+from services.cli.client import Refused
+from services.cli.commands.cohort import _check_answer, _show_answer
+from services.cli.console import Fault
+
+
+def an_answer(**changed: Any) -> dict[str, Any]:
+    """Return intake's answer to an upload of which all was taken."""
+    stated = {"received": 3, "accepted": 3, "rejected": 0, "unreadable": 0, "warnings": 0, "problems": []}
+    return stated | changed
+
+
+def a_problem(line: int, problem: str, severity: str, ref: str | None = "m-1") -> dict[str, Any]:
+    """Return one problem of an answer."""
+    return {"line": line, "memberRef": ref, "field": "email", "problem": problem, "severity": severity}
+
+
+@pytest.mark.parametrize("answer", [an_answer(), an_answer(warnings=3)])
+def test_everybody_taken_is_done(answer: dict[str, Any]) -> None:
+    """With warnings alone the people are taken: the command ends well."""
+    _check_answer(answer)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"rejected": 2}, "2 rejected"),
+        ({"unreadable": 1}, "1 lines unreadable"),
+        ({"rejected": 2, "unreadable": 1, "warnings": 1}, "2 rejected, 1 lines unreadable"),
+    ],
+)
+def test_whoever_was_not_taken_ends_the_command_with_one(changed: dict[str, int], told: str) -> None:
+    """A script sees by the status that somebody is missing, and a human how many."""
+    with pytest.raises(Fault) as caught:
+        _check_answer(an_answer(**changed))
+
+    assert (1, f"not everybody was taken: {told}") == (caught.value.exit_code, caught.value.message)
+
+
+def test_warnings_and_rejections_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    """The counts name both, and in the table what must be put right stands before what may."""
+    problems = [a_problem(2, "invalid-email", "warning"), a_problem(3, "invalid-bsn", "error", None)]
+    _show_answer(an_answer(accepted=2, rejected=1, warnings=1, problems=problems))
+    shown = capsys.readouterr()
+
+    assert ["error\t3\t\temail\tinvalid-bsn", "warning\t2\tm-1\temail\tinvalid-email"] == shown.out.splitlines()[1:]
+    assert "3 received, 2 accepted, 1 rejected, 1 accepted with warnings" in shown.err
+
+
+def test_body_that_cannot_be_read_is_told_by_its_first_lines() -> None:
+    """A file of which no line is a record says so in some lines, not in a thousand."""
+    problems = [{"line": at, "memberRef": None, "field": None, "problem": "invalid-json"} for at in range(1, 1_001)]
+    refused = Refused(400, {"title": "No line can be read", "problems": problems})
+    lines = refused.message.splitlines()
+
+    assert (2, "No line can be read", "line 1: invalid-json") == (refused.exit_code, *lines[:2])
+    assert ("and 980 more", 22) == (lines[-1], len(lines))
