@@ -13,7 +13,8 @@ from services.intake.errors import BrokenBodyError
 from services.intake.reading.lines import RawRecord, TooLong
 from services.intake.records.columnar import CheckedColumns, ColumnsChecker
 from services.intake.records.fields import FIELD_NAMES
-from services.intake.records.identity import Hashes, MemberIds, canonical
+from services.intake.records.hashes import Hashes
+from services.intake.records.identity import MemberIds, canonical
 from services.intake.records.record import (
     Reading,
     Record,
@@ -31,9 +32,9 @@ __all__ = ["CHUNK_RECORDS", "ChunkBuilder", "Reader"]
 CHUNK_RECORDS = 16_384
 _KEPT_FIELDS = frozenset(FIELD_NAMES) | {"identity"}  # any other name came from the source, and is not kept
 
-# An entry of each of a chunk's columns: line, memberRef as it may be repeated, member, content, pseudonym, exposed
-# and confirmed facts, channels, flags, language, contact data.
-Row = tuple[int, str | None, bytes, bytes, bytes, int, int, int, int, str, bytes]
+# An entry of each of a chunk's columns: line, memberRef as it may be repeated, member, content, pseudonym,
+# witnesses, exposed and confirmed facts, channels, flags, language, contact data.
+Row = tuple[int, str | None, bytes, bytes, bytes, bytes, int, int, int, int, str, bytes]
 
 
 class Reader(Protocol):
@@ -58,6 +59,7 @@ class ChunkBuilder:
         self._usable = int(incident.usable_mask)
         self._ids = MemberIds(cohort.incident_id, cohort.cohort_id)
         self._hashes = hashes
+        self._witnesses = hashes.witnesses.of(incident.incident_id)
         self.chunk = self._begin()
 
     @property
@@ -126,7 +128,7 @@ class ChunkBuilder:
         return (
             line, _shown(ref, record.bsn, record.person_key), self._ids.of(ref),
             hashes.fingerprints.content(identity, contact, checked), hashes.pseudonyms.of(identity),
-            exposed, confirmed, channels, flags, record.language or "", contact,
+            self._witnesses.of(record), exposed, confirmed, channels, flags, record.language or "", contact,
         )  # fmt: skip
 
     def _take_columns(self, lines: list[int], raws: Sequence[bytes], cells: RecordColumns, reader: Reader) -> None:
@@ -151,7 +153,8 @@ class ChunkBuilder:
         contents = self._hashes.fingerprints.contents(checked.identities, contacts, zip(*numbers, strict=True))
         return [
             lines, _all_shown(cells), self._ids.of_all(cells.member_ref), contents,
-            self._hashes.pseudonyms.of_all(checked.identities), *numbers, cells.language, contacts,
+            self._hashes.pseudonyms.of_all(checked.identities), self._witnesses.of_all(cells),
+            *numbers, cells.language, contacts,
         ]  # fmt: skip
 
     def _add_rows(self, columns: Sequence[list[Any]]) -> None:
@@ -168,13 +171,13 @@ class ChunkBuilder:
                 held.extend(column)
             chunk.accepted_lines += count
             chunk.last_line = lines[-1]
-            if not all(channels & self._usable for channels in set(columns[7])):
+            if not all(channels & self._usable for channels in set(columns[8])):
                 self._note_unreachable(new)
 
     def _add_row(self, row: Row) -> None:
         """Add the row of a valid record to the chunk, unless its member has one there."""
         chunk = self.chunk
-        line, shown, member, content, pseudonym, exposed, confirmed, channels, flags, language, contact = row
+        line, shown, member, content, pseudonym, witnesses, exposed, confirmed, channels, flags, language, contact = row
         chunk.last_line = line
         new = len(chunk.members)
         at = chunk.rows.setdefault(member, new)
@@ -184,6 +187,7 @@ class ChunkBuilder:
             chunk.members.append(member)
             chunk.contents.append(content)
             chunk.pseudonyms.append(pseudonym)
+            chunk.witnesses.append(witnesses)
             chunk.exposed.append(exposed)
             chunk.confirmed.append(confirmed)
             chunk.channels.append(channels)
@@ -204,7 +208,7 @@ class ChunkBuilder:
         """Return the columns of the chunk, in the order of `Row`."""
         c = self.chunk
         return (
-            c.lines, c.refs, c.members, c.contents, c.pseudonyms,
+            c.lines, c.refs, c.members, c.contents, c.pseudonyms, c.witnesses,
             c.exposed, c.confirmed, c.channels, c.flags, c.languages, c.contacts,
         )  # fmt: skip
 
