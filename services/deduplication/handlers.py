@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from notification import topics
 
 from services.core.cohort import Cohort
-from services.core.incident import Incident
+from services.core.incident import Incident, OnIdentityConflict
 from services.core.ledger import COUNTERS
 from services.deduplication.batch import Block, Effects, decide_again, decide_batch, persons_of
 from services.deduplication.codec import Work, encode_released, encode_superseded, read_block
@@ -38,6 +38,7 @@ class _Control(NamedTuple):
     usable: int
     released: frozenset[int]
     partitions: frozenset[int]
+    hold_conflicts: bool
 
 
 class DeduplicationHandler:
@@ -100,8 +101,8 @@ class DeduplicationHandler:
                 continue
             persons = await self._affected(connection, terms, partitions, left)
             if persons:
-                groups = await self._store.read(connection, terms.number, persons)
-                effects.append(decide_again(groups.values(), terms))
+                dossiers = await self._store.read(connection, terms.number, persons)
+                effects.append(decide_again(dossiers.values(), terms))
                 left -= len(persons)
             if left <= 0:
                 break
@@ -110,13 +111,15 @@ class DeduplicationHandler:
     async def _affected(
         self, connection: Connection, terms: Terms, partitions: Sequence[int], limit: int
     ) -> list[bytes]:
-        control = _Control(terms.usable, frozenset(terms.released), frozenset(partitions))
+        control = _Control(terms.usable, frozenset(terms.released), frozenset(partitions), terms.hold_conflicts)
         if self._idle.get(terms.number) == control:
             return []
         persons = await self._store.waiting_for_release(connection, terms.released, partitions, limit)
         if not persons:
             others = [mask for mask in SETS_OF_CHANNELS if mask != terms.usable]
             persons = await self._store.decided_with_channels(connection, terms.cohorts, others, partitions, limit)
+        if not persons and not terms.hold_conflicts:
+            persons = await self._store.held_by_policy(connection, terms.cohorts, partitions, limit)
         if not persons:
             self._idle[terms.number] = control
         return persons
@@ -132,6 +135,7 @@ class DeduplicationHandler:
             cohorts={cohort: cohort_id for cohort_id, cohort in cohorts.items()},
             released={cohort for cohort_id, cohort in cohorts.items() if self._is_released(incident_id, cohort_id)},
             ids=NoticeIds(incident_id),
+            hold_conflicts=bool(incident and incident.policy.on_identity_conflict is OnIdentityConflict.HOLD),
         )
 
     def _is_released(self, incident_id: str, cohort_id: str) -> bool:
