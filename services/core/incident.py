@@ -3,10 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 
 from services.core.channel import Channel, channel_mask
 
-__all__ = ["CONTENT_BLOCKS", "Controller", "DataCategory", "Incident", "Text"]
+__all__ = [
+    "CONTENT_BLOCKS",
+    "Controller",
+    "DataCategory",
+    "Incident",
+    "OnIdentityConflict",
+    "Policy",
+    "Text",
+]
 
 # Art. 34(2) with 33(3)(b), (c), (d) GDPR: what every notice must say; `advice` is the authority's checklist.
 CONTENT_BLOCKS = ("nature", "consequences", "measures", "advice", "contact")
@@ -34,6 +43,20 @@ class DataCategory:
     advice: Text | None = None
 
 
+class OnIdentityConflict(Enum):
+    """What becomes of people who share an identity and contradict each other. The value is its word in documents."""
+
+    TELL_APART = "tell-apart"  # each is told what its own records say
+    HOLD = "hold"  # none is told anything more, as long as it is so
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What is decided for one incident; each default stands here, and nowhere else."""
+
+    on_identity_conflict: OnIdentityConflict = OnIdentityConflict.TELL_APART
+
+
 @dataclass(frozen=True, slots=True)
 class Incident:
     """One version of an incident."""
@@ -49,6 +72,7 @@ class Incident:
     compromised: frozenset[Channel]
     categories: tuple[DataCategory, ...]  # position = bit in core.facts
     content: Mapping[str, Text]  # by block of CONTENT_BLOCKS
+    policy: Policy = Policy()
 
     @property
     def usable_channels(self) -> tuple[Channel, ...]:

@@ -9,7 +9,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["COUNTERS", "Disposition", "HoldReason"]
+__all__ = ["CONFLICTING", "COUNTERS", "Disposition", "HoldReason"]
 
 
 class Disposition(Enum):
@@ -29,6 +29,7 @@ class HoldReason(Enum):
     UNRELEASED = "not released"
     UNREACHABLE = "unreachable"
     NOT_AT_ADDRESS = "not at address"
+    IDENTITY_CONFLICT = "identity conflict"
 
     @property
     def counter(self) -> str:
@@ -42,13 +43,17 @@ class HoldReason(Enum):
         return first + "".join(map(str.capitalize, others))
 
 
+# Members whose identity somebody else has too, by what their records say. A figure beside the dispositions: such a
+# member stands somewhere like any other.
+CONFLICTING: Final = "conflicting"
+
 # What each stage counts of a cohort. Stored rows of counts are arrays in this order, so a tuple may only grow at its
 # end; `tests/contract/test_ledger.py` holds the order.
 COUNTERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "intake": ("received", "rejected", "accepted"),
-        # Each member that deduplication has seen is in exactly one of these.
-        "deduplication": ("released", "merged", "suppressed", *(reason.counter for reason in HoldReason)),
+        # Each member that deduplication has seen is in exactly one of these, and perhaps in `conflicting` as well.
+        "deduplication": ("released", "merged", "suppressed", CONFLICTING, *(reason.counter for reason in HoldReason)),
         # notices_settled counts superseded notices too: all that were handed over or given up.
         "tracking": ("notified", "exhausted", "notices_settled"),
     }

@@ -1,7 +1,7 @@
 """Deciding a whole batch: the rules of `domain` over columns. Pure.
 
 Nearly everybody is new and has one member: `first_standings` holds their decisions in a table. Most of the others were
-told already what a further member says: `domain.told_already` finds that notice. The rest goes through `domain.decide`.
+told already what a further member says: `told_already` finds that notice. The rest goes through `decide`.
 A person gets the same decision on each of the three ways.
 """
 
@@ -13,22 +13,21 @@ from itertools import chain, repeat
 from typing import Any, NoReturn
 
 from services.core.channel import CHANNEL_BITS
+from services.core.ledger import CONFLICTING
 from services.core.notices import MEMBER_FLAG_BITS, Notices
 from services.deduplication.domain import (
     COUNTED_AS,
     Claim,
-    Decision,
-    Group,
     Member,
     NoticeIds,
     Outcome,
+    Release,
     Standing,
     Superseded,
     Terms,
     Waits,
-    decide,
-    told_already,
 )
+from services.deduplication.dossier import Decision, Dossier, decide, told_already
 
 __all__ = [
     "Block",
@@ -64,12 +63,13 @@ class Block:
     channels: Sequence[int]
     flags: Sequence[int]
     languages: Sequence[str]
+    witnesses: Sequence[bytes]
 
     def member(self, row: int, cohort: int) -> Member:
         """Return one row as a value."""
         return Member(
             self.members[row], self.versions[row], cohort, self.accepted_at, self.exposed[row], self.confirmed[row],
-            self.channels[row], self.flags[row], self.languages[row], self.slots[row],
+            self.channels[row], self.flags[row], self.languages[row], self.slots[row], self.witnesses[row],
         )  # fmt: skip
 
 
@@ -91,29 +91,30 @@ class Effects:
         """Decide about members (these rows of a block; None = all) of people of whom nothing else is known."""
         columns = _picked(
             rows, block.persons, block.members, block.versions, block.exposed, block.confirmed,
-            block.channels, block.flags, block.languages, block.slots,
+            block.channels, block.flags, block.languages, block.slots, block.witnesses,
         )  # fmt: skip
-        persons, members, versions, exposed, confirmed, channels, flags, languages, slots = columns
+        persons, members, versions, exposed, confirmed, channels, flags, languages, slots, witnesses = columns
         table = first_standings(self.terms.usable, released=cohort in self.terms.released)
         standings = looked_up(table, flags, channels)
-        outcomes, waits, usable, merged_into = zip(*standings, strict=True)
+        outcomes, *others = zip(*standings, strict=True)
         self.members += zip(
             persons, repeat(block.partition), members, versions, repeat(cohort), repeat(block.accepted_at), exposed,
-            confirmed, channels, flags, languages, slots, outcomes, waits, usable, merged_into, strict=False,
+            confirmed, channels, flags, languages, slots, witnesses, outcomes, *others, strict=False,
         )  # fmt: skip
         for outcome in COUNTED_AS:
             self._move(block.partition, cohort, outcome, outcomes.count(outcome))
         out = [row for row, outcome in enumerate(outcomes) if outcome == Outcome.RELEASED] if any(outcomes) else None
         if out is None or out:
-            self._release_first(block, cohort, _picked(out, *columns))
+            self._release_first(block, cohort, _picked(out, *columns[:-1]))
 
     def _release_first(self, block: Block, cohort: int, columns: Iterable[Sequence[Any]]) -> None:
         persons, members, versions, exposed, confirmed, channels, flags, languages, slots = columns
         count = len(persons)
         ids = self.terms.ids.first(persons)
         self.claims += zip(
-            persons, repeat(1), ids, members, versions, exposed, confirmed, repeat(None), repeat(False), strict=False
-        )
+            persons, repeat(1), ids, members, versions, exposed, confirmed, repeat(None), repeat(False), repeat(1),
+            strict=False,
+        )  # fmt: skip
         notices = self._notices(block.partition)
         notices.ids += ids
         notices.members += members
@@ -134,45 +135,50 @@ class Effects:
         notices.attempts += [0] * count
         notices.tried += [0] * count
 
-    def add_told(self, group: Group, member: Member, claim: Claim) -> None:
+    def add_told(self, dossier: Dossier, member: Member, claim: Claim) -> None:
         """Merge a member into the notice by which its person was told already what it says."""
-        merged = (Outcome.MERGED, Waits.NOTHING, 0, claim.bearer)
-        self.members.append((group.person, group.partition, *member, *merged))
-        self._move(group.partition, member.cohort, Outcome.MERGED, 1)
+        merged = (Outcome.MERGED, Waits.NOTHING, 0, claim.group, False, claim.bearer)
+        self.members.append((dossier.pseudonym, dossier.partition, *member, *merged))
+        self._move(dossier.partition, member.cohort, Outcome.MERGED, 1)
 
-    def add(self, before: Group, decision: Decision) -> None:
-        """Add what a decision about one person changes; `before` is what was known of the person."""
-        group = decision.group
+    def add(self, before: Dossier, decision: Decision) -> None:
+        """Add what a decision about one pseudonym changes; `before` is what was known of it."""
+        after = decision.dossier
         if decision.changed:
-            self.rewritten.append(group.person)
-        for member in group.members if decision.changed else decision.new:
-            said, standing = group.members[member], group.standings[member]
-            self.members.append((group.person, group.partition, *said, *standing))
+            self.rewritten.append(after.pseudonym)
+        for member in after.members if decision.changed else decision.new:
+            self.members.append((after.pseudonym, after.partition, *after.members[member], *after.standings[member]))
         for member in (*decision.new, *decision.changed):
-            cohort, outcome = group.members[member].cohort, group.standings[member].outcome
-            known = before.standings.get(member)
-            if known is None or known.outcome != outcome:
-                self._move(group.partition, cohort, outcome, 1)
-                if known:
-                    self._move(group.partition, cohort, known.outcome, -1)
-        self.claims += ((group.person, *claim) for claim in group.claims[len(before.claims) :])
-        self.voided += ((group.person, notice) for notice in decision.voided)
-        for claim, told, bearer in decision.released:
-            self._release(group, claim, told, bearer)
+            self._stand(
+                after.partition, after.members[member].cohort, before.standings.get(member), after.standings[member]
+            )
+        self.claims += ((after.pseudonym, *claim) for claim in after.claims[len(before.claims) :])
+        self.voided += ((after.pseudonym, notice) for notice in decision.voided)
+        for release in decision.released:
+            self._release(after, release)
         if decision.superseded:
-            self.superseded.setdefault(group.partition, []).extend(decision.superseded)
+            self.superseded.setdefault(after.partition, []).extend(decision.superseded)
 
-    def _release(self, group: Group, claim: Claim, told: Claim | None, bearer: Member) -> None:
-        notices = self._notices(group.partition)
+    def _stand(self, partition: int, cohort: int, before: Standing | None, after: Standing) -> None:
+        """Count where a member stands now, and no more where it stood."""
+        if before is None or before.outcome != after.outcome:
+            self._move(partition, cohort, after.outcome, 1)
+            if before:
+                self._move(partition, cohort, before.outcome, -1)
+        self._count(partition, cohort, CONFLICTING, after.conflict - (before.conflict if before else 0))
+
+    def _release(self, dossier: Dossier, release: Release) -> None:
+        claim, told, bearer, exposed, confirmed = release
+        notices = self._notices(dossier.partition)
         notices.ids.append(claim.notice)
         notices.members.append(claim.bearer)
         notices.versions.append(claim.version)
         notices.slots.append(bearer.slot)
-        notices.pseudonyms.append(group.person)
+        notices.pseudonyms.append(dossier.pseudonym)
         notices.revisions.append(claim.revision)
         notices.supersedes.append(told.notice if told else b"")
-        notices.exposed.append(claim.exposed)
-        notices.confirmed.append(claim.confirmed)
+        notices.exposed.append(exposed)
+        notices.confirmed.append(confirmed)
         notices.told_exposed.append(told.exposed if told else 0)
         notices.told_confirmed.append(told.confirmed if told else 0)
         notices.channels.append(bearer.channels)
@@ -191,7 +197,11 @@ class Effects:
 
     def _move(self, partition: int, cohort: int, outcome: int, by: int) -> None:
         counter = COUNTED_AS.get(outcome)
-        if counter and by:
+        if counter:
+            self._count(partition, cohort, counter, by)
+
+    def _count(self, partition: int, cohort: int, counter: str, by: int) -> None:
+        if by:
             self.moves.setdefault((partition, cohort), Counter())[counter] += by
             self.entered[counter] += max(by, 0)
 
@@ -201,7 +211,7 @@ def persons_of(blocks: Iterable[Block]) -> list[bytes]:
     return sorted(set(chain.from_iterable(block.persons for block in blocks)))
 
 
-def decide_batch(blocks: Sequence[tuple[Block, int]], known: Mapping[bytes, Group], terms: Terms) -> Effects:
+def decide_batch(blocks: Sequence[tuple[Block, int]], known: Mapping[bytes, Dossier], terms: Terms) -> Effects:
     """Decide about everybody in these blocks of one incident (each with its cohort's number), in their order.
 
     `known` holds those persons of the blocks that are known already.
@@ -218,20 +228,20 @@ def decide_batch(blocks: Sequence[tuple[Block, int]], known: Mapping[bytes, Grou
         if block.persons and (rows is None or rows):
             effects.add_first_sight(block, cohort, rows)
     for person, (partition, steps) in arrivals.items():
-        group = known.get(person) or Group.unknown(person, partition)
+        dossier = known.get(person) or Dossier.unknown(person, partition)
         alone = steps[0][0] if len(steps) == 1 and len(steps[0]) == 1 else None
-        if alone and (claim := told_already(group, alone)):
-            effects.add_told(group, alone, claim)
+        if alone and (claim := told_already(dossier, alone)):
+            effects.add_told(dossier, alone, claim)
         else:
-            effects.add(group, decide(group, steps, terms))
+            effects.add(dossier, decide(dossier, steps, terms))
     return effects
 
 
-def decide_again(groups: Iterable[Group], terms: Terms) -> Effects:
+def decide_again(dossiers: Iterable[Dossier], terms: Terms) -> Effects:
     """Decide about people of whom nothing new arrived, under the terms that hold now."""
     effects = Effects(terms)
-    for group in groups:
-        effects.add(group, decide(group, [()], terms))
+    for dossier in dossiers:
+        effects.add(dossier, decide(dossier, [()], terms))
     return effects
 
 
@@ -263,7 +273,7 @@ def _picked(rows: Sequence[int] | None, *columns: Sequence[Any]) -> Sequence[Seq
 def first_standings(
     usable: int, *, released: bool, channel_bits: int = CHANNEL_BITS, flag_bits: int = MEMBER_FLAG_BITS
 ) -> Table:
-    """Return how a person's only member stands: what `decide` says, by flags, then by channels.
+    """Return how a pseudonym's only member stands: what `decide` says, by flags, then by channels.
 
     A row and a column for every value that the bits allow. Two indexes, not one number made of both: flags or channels
     with a bit too many are an IndexError, and never read as others.
@@ -277,8 +287,8 @@ def first_standings(
 
 def _first_standing(channels: int, flags: int, terms: Terms) -> Standing:
     unasked: Any = _Unasked()
-    member = Member(b"", unasked, 0, unasked, 1, 1, channels, flags, unasked, unasked)
-    return decide(Group.unknown(b"", 0), [[member]], terms).group.standings[b""]
+    member = Member(b"", unasked, 0, unasked, 1, 1, channels, flags, unasked, unasked, unasked)
+    return decide(Dossier.unknown(b"", 0), [[member]], terms).dossier.standings[b""]
 
 
 class _Unasked:

@@ -10,6 +10,7 @@ from services.core.channel import ALL_CHANNELS, CHANNEL_BITS
 from services.core.facts import MAX_CATEGORIES
 from services.core.ids import ID_BYTES
 from services.core.notices import BLOCK_ENTRIES, MEMBER_FLAG_BITS, MEMBER_FLAGS, Notices, pieces
+from services.core.witnesses import LENGTHS
 from services.deduplication.batch import Block
 from services.deduplication.domain import Superseded
 from services.deduplication.errors import InvalidBlockError
@@ -72,10 +73,25 @@ def read_block(record: Record) -> Work:
         channels=column(wire.channels, count),
         flags=column(wire.flags, count),
         languages=looked_up(wire.language_names, wire.languages, count),
+        witnesses=_witnesses(wire.witnesses, count),
     )
     _check(block)
     totals = totals_from_wire(wire.totals) if wire.HasField("totals") else None
     return Work(block, totals, record.seq if record.source == WRITER else 0)
+
+
+def _witnesses(packed: bytes, count: int) -> list[bytes]:
+    """Cut the witnesses of many members apart: the head of each says how long it is."""
+    found, begin, whole = [], 0, len(packed)
+    while begin < whole:
+        end = begin + LENGTHS[packed[begin]]
+        if not begin < end <= whole:
+            raise InvalidBlockError("witnesses")
+        found.append(packed[begin:end])
+        begin = end
+    if len(found) != count:
+        raise InvalidBlockError("witnesses")
+    return found
 
 
 def _check(block: Block) -> None:

@@ -2,7 +2,7 @@
 
 A decision follows from what is known of a person now (its members' highest versions, the notices that were
 released to it) and from the terms (channels that may be used, cohorts that are released), and not from how that
-came about. The rules are listed in the room's README.
+came about. Who is one person is decided in `dossier`. The rules are listed in the room's README.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -12,29 +12,32 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from services.core.channel import TO_THE_ADDRESS
-from services.core.ids import ID_BYTES
+from services.core.ids import ID_BYTES, notice_id
 from services.core.ledger import HoldReason
-from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_RETRACTED
+from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS
 
 __all__ = [
     "COUNTED_AS",
+    "RETRACTED",
+    "TORN",
     "Claim",
-    "Decision",
-    "Group",
     "Member",
     "NoticeIds",
     "Outcome",
+    "Person",
+    "Release",
+    "Settled",
     "Standing",
     "Superseded",
     "Terms",
     "Waits",
-    "decide",
-    "told_already",
+    "age",
+    "covers",
+    "settle",
 ]
 
 
 _REVISION_BYTES: Final = (4).to_bytes(4, "big")  # the length before the field, as in `core.ids`
-_TAKES_A_DECISION: Final = FLAG_DECEASED | FLAG_RETRACTED
 
 
 class Outcome(IntEnum):
@@ -47,6 +50,7 @@ class Outcome(IntEnum):
     HELD_UNREACHABLE = 4
     HELD_NOT_AT_ADDRESS = 5
     RETRACTED = 6  # not of this person any more: the row stays, so that an older version cannot bring it back
+    HELD_IDENTITY_CONFLICT = 7  # cannot be told whose record it is; or the incident holds people who contradict
 
 
 # The counter of `core.ledger` that a member stands in. Who was retracted is counted nowhere: intake counts that member
@@ -58,6 +62,7 @@ COUNTED_AS: Final[Mapping[int, str]] = {
     Outcome.HELD_UNRELEASED: HoldReason.UNRELEASED.counter,
     Outcome.HELD_UNREACHABLE: HoldReason.UNREACHABLE.counter,
     Outcome.HELD_NOT_AT_ADDRESS: HoldReason.NOT_AT_ADDRESS.counter,
+    Outcome.HELD_IDENTITY_CONFLICT: HoldReason.IDENTITY_CONFLICT.counter,
 }
 
 
@@ -65,8 +70,9 @@ class Waits(IntEnum):
     """What a member's news waits for. The numbers are stored."""
 
     NOTHING = 0
-    RELEASE = 1  # the release of a cohort that carries the news
+    RELEASE = 1  # the release of a cohort that carries the news, or of one that has contact data
     CHANNEL = 2  # a channel by which the person can be written to
+    POLICY = 3  # another policy: this one holds people who contradict others with their pseudonym
 
 
 class Member(NamedTuple):
@@ -82,6 +88,7 @@ class Member(NamedTuple):
     flags: int
     language: str
     slot: int  # of the vault: where this version's data lies
+    witnesses: bytes  # of who it is about: see `core.witnesses`
 
 
 class Standing(NamedTuple):
@@ -90,16 +97,20 @@ class Standing(NamedTuple):
     outcome: int
     waits: int = Waits.NOTHING
     usable: int = 0
+    told_with: int = 0  # number of the group of its pseudonym that was told and that it stays with; 0 = of none
+    conflict: bool = False  # others have its pseudonym, and are somebody else
     merged_into: bytes | None = None
 
 
-_RELEASED: Final = Standing(Outcome.RELEASED)
-_SUPPRESSED: Final = Standing(Outcome.SUPPRESSED)
-_RETRACTED: Final = Standing(Outcome.RETRACTED)
+RETRACTED: Final = Standing(Outcome.RETRACTED)
+TORN: Final = Standing(Outcome.HELD_IDENTITY_CONFLICT, conflict=True)
 
 
 class Claim(NamedTuple):
-    """A notice that was released: one of (incident, person, revision). `exposed`, `confirmed`: all told so far."""
+    """A notice that was released: one of (incident, pseudonym, group, revision).
+
+    `exposed`, `confirmed`: all that its group was told so far.
+    """
 
     revision: int
     notice: bytes
@@ -109,39 +120,28 @@ class Claim(NamedTuple):
     confirmed: int
     supersedes: bytes | None = None
     void: bool = False  # its bearer turned out to be somebody else: this person was not told by it
-
-
-class Group(NamedTuple):
-    """What is known of one person in one incident; members and standings by the member's id."""
-
-    person: bytes
-    partition: int
-    members: dict[bytes, Member]
-    standings: dict[bytes, Standing]
-    claims: list[Claim]  # by revision
-
-    @classmethod
-    def unknown(cls, person: bytes, partition: int) -> "Group":
-        """Return a person of whom nothing is known."""
-        return cls(person, partition, {}, {}, [])
+    group: int = 1  # number among the groups of the pseudonym that were told
 
 
 class NoticeIds:
     """Makes the ids of one incident's notices: those of `core.ids.notice_id`, with the beginning hashed once."""
 
     def __init__(self, incident_id: str) -> None:
+        self._incident_id = incident_id
         self._begun = blake2b(digest_size=ID_BYTES, person=b"heraut-notice")
         name = incident_id.encode()
         self._begun.update(len(name).to_bytes(4, "big") + name + ID_BYTES.to_bytes(4, "big"))
 
-    def of(self, person: bytes, revision: int) -> bytes:
-        """Return the id of a person's notice."""
+    def of(self, named: bytes, revision: int) -> bytes:
+        """Return the id of a notice: of the first of a group by who the group is, of others by the first one's id."""
+        if len(named) != ID_BYTES:
+            return notice_id(self._incident_id, named, revision)
         state = self._begun.copy()
-        state.update(person + _REVISION_BYTES + revision.to_bytes(4, "big"))
+        state.update(named + _REVISION_BYTES + revision.to_bytes(4, "big"))
         return state.digest()
 
     def first(self, persons: Sequence[bytes]) -> list[bytes]:
-        """Return the ids of the first notices of many persons."""
+        """Return the ids of the first notices of people who are alone with their pseudonyms."""
         copy, end = self._begun.copy, _REVISION_BYTES + (1).to_bytes(4, "big")
         ids = []
         for person in persons:
@@ -162,6 +162,7 @@ class Terms:
     cohorts: Mapping[int, str]  # ids by number, at least those of the members at hand
     released: Collection[int]  # numbers of the cohorts whose notices may go out
     ids: NoticeIds
+    hold_conflicts: bool = False  # what the incident's policy says of people who contradict each other
 
 
 class Superseded(NamedTuple):
@@ -171,134 +172,118 @@ class Superseded(NamedTuple):
     cohort: int
 
 
-class Decision(NamedTuple):
+class Person(NamedTuple):
+    """Members that are one person."""
+
+    live: Sequence[Member]  # the oldest first
+    claims: Sequence[Claim]  # of its group: what it was told, void ones included
+    number: int  # of its group, if it is told or was told
+    conflict: bool  # others have its pseudonym, and are somebody else
+
+
+class Release(NamedTuple):
+    """A notice that goes out; `exposed`, `confirmed`: what it says, which is what its group's members say now."""
+
+    claim: Claim
+    before: Claim | None  # the notice before it
+    bearer: Member
+    exposed: int
+    confirmed: int
+
+
+class Settled(NamedTuple):
     """What becomes of one person."""
 
-    group: Group  # as it is now
-    new: Sequence[bytes]  # members that were not known
-    changed: Sequence[bytes]  # known members that were corrected or stand elsewhere now
-    released: Sequence[tuple[Claim, Claim | None, Member]]  # with the notice before it, if any, and the bearer
-    voided: Sequence[bytes]  # notices known before
-    superseded: Sequence[Superseded]
+    standings: dict[bytes, Standing]
+    released: Release | None
+    superseded: Superseded | None
 
 
-def decide(group: Group, arrivals: Iterable[Sequence[Member]], terms: Terms) -> Decision:
-    """Take what arrived for one person, block by block in the order of the log, and decide after each block.
+def settle(person: Person, terms: Terms) -> Settled:
+    """Decide where each member of one person stands, and release what may go out.
 
-    Members of one block are decided together: a person who is twice in it is told everything at once. With
-    `[()]` nothing arrives and the person is decided again under these terms. Deciding after each block makes
-    the result the same however blocks were batched.
+    The id of a first notice is left empty: it depends on the others with the pseudonym.
     """
-    case = _Case(group, terms)
-    for block in arrivals:
-        for member in block:
-            case.hear(member)
-        case.classify()
-    return case.decision()
+    return _Settling(person, terms).settled()
 
 
-def told_already(group: Group, member: Member) -> Claim | None:
-    """Return the notice that a member of a known person is merged into, if there is nothing else to decide.
+class _Settling:
+    """The state of one call of `settle`."""
 
-    Return None where `decide` is needed: for news, a correction, a deceased or retracted member, or news that waits.
-    """
-    if member.member in group.members or member.flags & _TAKES_A_DECISION:
-        return None
-    for known in group.members.values():
-        if known.flags & _TAKES_A_DECISION or group.standings[known.member].waits:
-            return None
-    return next((claim for claim in group.claims if not claim.void and _covers(claim, member)), None)
-
-
-class _Case:
-    """The state of one call of `decide`."""
-
-    def __init__(self, group: Group, terms: Terms) -> None:
-        self.before = group
+    def __init__(self, person: Person, terms: Terms) -> None:
+        self.person = person
+        self.live = person.live
         self.terms = terms
-        self.members = dict(group.members)
-        self.standings: dict[bytes, Standing] = {}
-        self.claims = list(group.claims)
-        self.released: list[tuple[Claim, Claim | None, Member]] = []
-        self.superseded: list[Superseded] = []
+        self.told = [claim for claim in person.claims if not claim.void]
+        self.released: Release | None = None
+        self.superseded: Superseded | None = None
 
-    def hear(self, member: Member) -> None:
-        """Take a member's version if it is higher than the one known."""
-        known = self.members.get(member.member)
-        if known is not None:
-            if member.version <= known.version:
-                return
-            member = member._replace(accepted_at=known.accepted_at)
-        self.members[member.member] = member
-        if member.flags & FLAG_RETRACTED:
-            self._void(member)
-
-    def _void(self, bearer: Member) -> None:
-        """Void the notices of a bearer who turned out to be somebody else: this person was not told by them."""
-        latest = self._borne_by(bearer.member)
-        if latest:
-            self.superseded.append(Superseded(latest.notice, bearer.cohort))
-            self.claims = [c._replace(void=True) if c.bearer == bearer.member else c for c in self.claims]
-
-    def _borne_by(self, member: bytes) -> Claim | None:
-        return next((c for c in reversed(self.claims) if c.bearer == member and not c.void), None)
-
-    def classify(self) -> None:
-        """Decide where each member stands, and release what may go out."""
-        live = sorted((m for m in self.members.values() if not m.flags & FLAG_RETRACTED), key=_age)
-        deceased = any(m.flags & FLAG_DECEASED for m in live)
-        carriers = [] if deceased else self._carriers(live)
-        waits = self._release(live, carriers) if carriers else Waits.NOTHING
-        told = [claim for claim in self.claims if not claim.void]
-        bearers = {claim.bearer for claim in told}
+    def settled(self) -> Settled:
+        """Decide."""
+        deceased = any(m.flags & FLAG_DECEASED for m in self.live)
+        carriers = [] if deceased else self._carriers()
+        waits, waiting = self._release(carriers) if carriers else (Waits.NOTHING, ())
+        bearers = {claim.bearer for claim in self.told}
         front = self._front(carriers, bearers) if waits else None
-        self.standings = {}
-        if len(live) < len(self.members):
-            self.standings.update(dict.fromkeys(self.members, _RETRACTED))
-        for m in live:
+        group, conflict = self.person.number if self.told else 0, self.person.conflict
+        standings = {}
+        for m in self.live:
             if m.member in bearers:
-                self.standings[m.member] = _RELEASED
+                standing = Standing(Outcome.RELEASED)
             elif deceased:
-                self.standings[m.member] = _SUPPRESSED
+                standing = Standing(Outcome.SUPPRESSED)
             else:
-                self.standings[m.member] = _merged_or_held(m, front, told, waits, self.terms.usable)
-        if waits:
-            for m in carriers:
-                self.standings[m.member] = self.standings[m.member]._replace(waits=waits, usable=self.terms.usable)
+                standing = self._merged_or_held(m, front, waits)
+            standings[m.member] = standing._replace(told_with=group, conflict=conflict)
+        for m in waiting:
+            standings[m.member] = standings[m.member]._replace(waits=waits, usable=self.terms.usable)
+        return Settled(standings, self.released, self.superseded)
 
-    def _carriers(self, live: Sequence[Member]) -> list[Member]:
+    def _carriers(self) -> list[Member]:
         """Return the members that have news for the person."""
-        told = [claim for claim in self.claims if not claim.void]
         # The latest that counts includes what the earlier ones told.
-        return [m for m in live if not _covers(told[-1], m)] if told else list(live)
+        return [m for m in self.live if not covers(self.told[-1], m)] if self.told else list(self.live)
 
-    def _release(self, live: Sequence[Member], carriers: Sequence[Member]) -> Waits:
-        """Release the news if it may go out and can be written; say what it waits for otherwise."""
-        usable = self.terms.usable
+    def _release(self, carriers: Sequence[Member]) -> tuple[Waits, Iterable[Member]]:
+        """Release the news if it may go out and can be written; say what it waits for otherwise, and in whom."""
+        usable, released = self.terms.usable, self.terms.released
         # The member that brought the news has the newest data; one that was told before can still be written to.
-        bearer = next((m for m in (*carriers, *live) if _reachable(m.channels, m.flags, usable)), None)
-        if bearer is None:
-            return Waits.CHANNEL
-        if not any(m.cohort in self.terms.released for m in carriers):
-            return Waits.RELEASE
-        before = next((c for c in reversed(self.claims) if not c.void), None)
-        borne = self._borne_by(bearer.member)
-        claim = self._claim(live, bearer, before)
-        self.claims.append(claim)
-        self.released.append((claim, before, bearer))
-        if borne:
-            self.superseded.append(Superseded(borne.notice, bearer.cohort))
-        return Waits.NOTHING
+        reachable = [m for m in (*carriers, *self.live) if _reachable(m.channels, m.flags, usable)]
+        if not reachable:
+            return Waits.CHANNEL, carriers
+        if self.person.conflict and self.terms.hold_conflicts:
+            return Waits.POLICY, carriers
+        may_go = any(m.cohort in released for m in carriers)
+        bearer = next((m for m in reachable if m.cohort in released), None)
+        if bearer and may_go:
+            self._tell(bearer)
+            return Waits.NOTHING, ()
+        # Each whose release may set it free; where both are missing, the first release only looks again.
+        return Waits.RELEASE, [*(() if may_go else carriers), *(() if bearer else reachable)]
 
-    def _claim(self, live: Sequence[Member], bearer: Member, before: Claim | None) -> Claim:
-        exposed, confirmed = (before.exposed, before.confirmed) if before else (0, 0)
-        for m in live:
+    def _tell(self, bearer: Member) -> None:
+        exposed = confirmed = 0
+        for m in self.live:
             exposed |= m.exposed
             confirmed |= m.confirmed
-        revision = max((c.revision for c in self.claims), default=0) + 1
-        notice = self.terms.ids.of(self.before.person, revision)
+        before = self.told[-1] if self.told else None
+        borne = next((claim for claim in reversed(self.told) if claim.bearer == bearer.member), None)
+        claim = self._claim(bearer, before, exposed, confirmed)
+        self.told.append(claim)
+        self.released = Release(claim, before, bearer, exposed, confirmed)
+        if borne:
+            self.superseded = Superseded(borne.notice, bearer.cohort)
+
+    def _claim(self, bearer: Member, before: Claim | None, exposed: int, confirmed: int) -> Claim:
+        if before:
+            exposed, confirmed = exposed | before.exposed, confirmed | before.confirmed
+        claims = self.person.claims
+        revision = max(claim.revision for claim in claims) + 1 if claims else 1
+        notice = self.terms.ids.of(claims[0].notice, revision) if claims else b""
         supersedes = before.notice if before else None
-        return Claim(revision, notice, bearer.member, bearer.version, exposed, confirmed, supersedes)
+        return Claim(
+            revision, notice, bearer.member, bearer.version, exposed, confirmed, supersedes, group=self.person.number
+        )
 
     def _front(self, carriers: Sequence[Member], bearers: Collection[bytes]) -> Member | None:
         """Return the member that is held for the news; None where all members that bring it bear earlier notices."""
@@ -306,35 +291,24 @@ class _Case:
         reachable = (m for m in free if _reachable(m.channels, m.flags, self.terms.usable))
         return next(reachable, free[0] if free else None)
 
-    def decision(self) -> Decision:
-        """Return what differs now."""
-        known, stood = self.before.members, self.before.standings
-        return Decision(
-            group=self.before._replace(members=self.members, standings=self.standings, claims=self.claims),
-            new=[m for m in self.members if m not in known],
-            changed=[m for m in known if self.members[m] != known[m] or self.standings[m] != stood[m]],
-            released=self.released,
-            voided=[c.notice for was, c in zip(self.before.claims, self.claims, strict=False) if c.void > was.void],
-            superseded=self.superseded,
-        )
+    def _merged_or_held(self, m: Member, front: Member | None, waits: Waits) -> Standing:
+        """Return the standing of a member that bears no notice."""
+        covering = next((claim for claim in self.told if covers(claim, m)), None)
+        if covering or not front:
+            return Standing(Outcome.MERGED, merged_into=covering.bearer if covering else None)
+        if m.member != front.member:
+            return Standing(Outcome.MERGED, merged_into=front.member)
+        if waits == Waits.CHANNEL:
+            return Standing(_unreachable(front.channels, self.terms.usable))
+        return Standing(Outcome.HELD_UNRELEASED if waits == Waits.RELEASE else Outcome.HELD_IDENTITY_CONFLICT)
 
 
-def _merged_or_held(m: Member, front: Member | None, told: Sequence[Claim], waits: Waits, usable: int) -> Standing:
-    """Return the standing of a member that bears no notice."""
-    covering = next((claim for claim in told if _covers(claim, m)), None)
-    if covering or not front:
-        return Standing(Outcome.MERGED, merged_into=covering.bearer if covering else None)
-    if m.member != front.member:
-        return Standing(Outcome.MERGED, merged_into=front.member)
-    return Standing(Outcome.HELD_UNRELEASED if waits == Waits.RELEASE else _unreachable(front.channels, usable))
-
-
-def _age(member: Member) -> tuple[int, bytes]:
+def age(member: Member) -> tuple[int, bytes]:
     """Order members from the oldest; those of one moment by their id, so that the order is the same again."""
     return member.accepted_at, member.member
 
 
-def _covers(claim: Claim, member: Member) -> bool:
+def covers(claim: Claim, member: Member) -> bool:
     """Tell whether somebody told this would learn nothing from the member's facts (`core.facts.Facts.covers`)."""
     return not (member.exposed & ~claim.exposed or member.confirmed & ~claim.confirmed)
 

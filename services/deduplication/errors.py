@@ -6,4 +6,7 @@ __all__ = ["InvalidBlockError"]
 
 
 class InvalidBlockError(InvalidMessage):
-    """A block of members that says something that cannot be; `reason`: no-cohort, no-version, flags or facts."""
+    """A block of members that says something that cannot be.
+
+    `reason`: no-cohort, no-version, flags, facts or witnesses.
+    """

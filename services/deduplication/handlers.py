@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from notification import topics
 
 from services.core.cohort import Cohort
-from services.core.incident import Incident
+from services.core.incident import Incident, OnIdentityConflict
 from services.core.ledger import COUNTERS
 from services.deduplication.batch import Block, Effects, decide_again, decide_batch, persons_of
 from services.deduplication.codec import WRITER, Work, encode_released, encode_superseded, read_block
@@ -39,6 +39,7 @@ class _Control(NamedTuple):
 
     usable: int
     released: frozenset[int]
+    hold_conflicts: bool
 
 
 class DeduplicationHandler:
@@ -113,8 +114,8 @@ class DeduplicationHandler:
                 continue
             persons = await self._affected(connection, terms, places, left)
             if persons:
-                groups = await self._store.read(connection, terms.number, persons)
-                effects.append(decide_again(groups.values(), terms))
+                dossiers = await self._store.read(connection, terms.number, persons)
+                effects.append(decide_again(dossiers.values(), terms))
                 left -= len(persons)
             if left <= 0:
                 break
@@ -131,6 +132,8 @@ class DeduplicationHandler:
         if not persons:
             others = [mask for mask in SETS_OF_CHANNELS if mask != terms.usable]
             persons = await self._store.decided_with_channels(connection, terms.cohorts, others, places, limit)
+        if not persons and not terms.hold_conflicts:
+            persons = await self._store.held_by_policy(connection, terms.cohorts, places, limit)
         if not persons:
             self._idle.update(((terms.number, one), control) for one in places)
         return persons
@@ -158,6 +161,7 @@ class DeduplicationHandler:
             cohorts={cohort: cohort_id for cohort_id, cohort in cohorts.items()},
             released=(),
             ids=NoticeIds(incident_id),
+            hold_conflicts=bool(incident and incident.policy.on_identity_conflict is OnIdentityConflict.HOLD),
         )
         for released, partitions in _alike(self._released(incident_id, cohorts), taken).items():
             yield replace(terms, released=released), partitions
@@ -209,7 +213,7 @@ async def _taken_before(connection: Connection, work: Sequence[Work]) -> dict[in
 
 
 def _control(terms: Terms) -> _Control:
-    return _Control(terms.usable, frozenset(terms.released))
+    return _Control(terms.usable, frozenset(terms.released), terms.hold_conflicts)
 
 
 def _alike(released: Mapping[int, Cohort], taken: Mapping[int, int]) -> dict[frozenset[int], list[int]]:

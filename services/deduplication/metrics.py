@@ -15,7 +15,8 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         members = Counter(
             "deduplication_members_total",
-            "How often a member came to stand somewhere; one that moves counts again, as does a batch tried again.",
+            "How often a member came to stand somewhere; one that moves counts again, as does a batch tried again. "
+            "conflicting: wherever it stands, its identity is somebody else's too.",
             ["outcome"],
             registry=registry,
         )

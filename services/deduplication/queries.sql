@@ -36,17 +36,17 @@ on conflict (incident, cohort_id) do nothing;
 -- name: read_members
 -- All members of these persons, in the order of domain.Member and domain.Standing.
 select person, partition,
-       member, version, cohort, accepted_at, exposed, confirmed, channels, flags, language, slot,
-       outcome, waits, usable, merged_into
+       member, version, cohort, accepted_at, exposed, confirmed, channels, flags, language, slot, witnesses,
+       outcome, waits, usable, told_with, conflict, merged_into
 from members
 where incident = $1 and person = any($2::bytea[]);
 
 -- name: read_notices
 -- All notices of these persons, in the order of domain.Claim.
-select person, revision, notice, bearer, version, exposed, confirmed, supersedes, void
+select person, revision, notice, bearer, version, exposed, confirmed, supersedes, void, told_group
 from notices
 where incident = $1 and person = any($2::bytea[])
-order by person, revision;
+order by person, told_group, revision;
 
 -- name: take_out_members
 -- Rows that are written anew by COPY in the same transaction. An update would write them anew as well, and its join
@@ -69,5 +69,12 @@ limit $4;
 -- Persons with news that was decided with one of these sets of channels.
 select person
 from members
-where cohort = any($1::int[]) and waits in (1, 2) and usable = any($2::smallint[]) and partition = any($3::smallint[])
+where cohort = any($1::int[]) and waits in (1, 2, 3) and usable = any($2::smallint[]) and partition = any($3::smallint[])
+limit $4;
+
+-- name: held_by_policy
+-- Persons with news that is held because others with their pseudonym are somebody else.
+select person
+from members
+where cohort = any($1::int[]) and waits = 3 and usable = any($2::smallint[]) and partition = any($3::smallint[])
 limit $4;

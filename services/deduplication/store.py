@@ -8,7 +8,8 @@ from typing import Final
 
 from services.core.channel import CHANNEL_BITS
 from services.deduplication.batch import Effects, Row
-from services.deduplication.domain import Claim, Group, Member, Standing
+from services.deduplication.domain import Claim, Member, Standing
+from services.deduplication.dossier import Dossier
 from services.kit.postgres import Connection, Queries, binary_copy
 
 __all__ = ["SETS_OF_CHANNELS", "Cohorts", "Store"]
@@ -21,17 +22,20 @@ _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 
 # A row of binary COPY: the number of fields, then each field with its length before it. Fields of variable length come
 # last. A member's row begins with what many members have in common, which is packed once for all of them.
-_MEMBERS_HEAD = struct.Struct("!h iq iq iq ii ii ii ih ih ih ih ih ih")
-_MEMBERS_OWN = struct.Struct("!iq i16s i16s")
+_MEMBERS_HEAD = struct.Struct("!h iq iq iq ii ii ii ii ih ih ih ih ih ih i?")
+_MEMBERS_OWN = struct.Struct("!iq i16s i16s i")
 _MEMBER_COLUMNS = (
-    "accepted_at", "exposed", "confirmed", "incident", "cohort", "version", "partition", "channels", "flags",
-    "outcome", "waits", "usable", "language", "slot", "person", "member", "merged_into",
+    "accepted_at", "exposed", "confirmed", "incident", "cohort", "version", "told_with", "partition", "channels",
+    "flags", "outcome", "waits", "usable", "conflict", "language", "slot", "person", "member", "witnesses",
+    "merged_into",
 )  # fmt: skip
-_NOTICE = struct.Struct("!h iq iq ii ii ii i? i16s i16s i16s")
+_NOTICE = struct.Struct("!h iq iq ii ii ii ii i? i16s i16s i16s")
 _NOTICE_COLUMNS = (
-    "exposed", "confirmed", "incident", "revision", "version", "void", "person", "notice", "bearer", "supersedes",
+    "exposed", "confirmed", "incident", "told_group", "revision", "version", "void", "person", "notice", "bearer",
+    "supersedes",
 )  # fmt: skip
 _NULL = struct.pack("!i", -1)
+_STANDING = 2 + len(Member._fields)  # where the standing begins in a row of `read_members`
 
 
 class Store:
@@ -59,20 +63,20 @@ class Store:
         await connection.execute(_QUERIES["add_cohorts"], [pair[0] for pair in new], [pair[1] for pair in new])
         return await self.cohorts(connection, incidents)
 
-    async def read(self, connection: Connection, incident: int, persons: Sequence[bytes]) -> dict[bytes, Group]:
+    async def read(self, connection: Connection, incident: int, persons: Sequence[bytes]) -> dict[bytes, Dossier]:
         """Return what is known of these persons, which are in the order of their keys; unknown ones are left out."""
-        groups: dict[bytes, Group] = {}
+        dossiers: dict[bytes, Dossier] = {}
         for row in await connection.fetch(_QUERIES["read_members"], incident, persons):
-            group = groups.get(row[0])
-            if group is None:
-                group = groups[row[0]] = Group.unknown(row[0], row[1])
-            member = Member._make(row[2:12])
-            group.members[member.member] = member
-            group.standings[member.member] = Standing._make(row[12:])
-        if groups:
-            for row in await connection.fetch(_QUERIES["read_notices"], incident, list(groups)):
-                groups[row[0]].claims.append(Claim._make(row[1:]))
-        return groups
+            dossier = dossiers.get(row[0])
+            if dossier is None:
+                dossier = dossiers[row[0]] = Dossier.unknown(row[0], row[1])
+            member = Member._make(row[2:_STANDING])
+            dossier.members[member.member] = member
+            dossier.standings[member.member] = Standing._make(row[_STANDING:])
+        if dossiers:
+            for row in await connection.fetch(_QUERIES["read_notices"], incident, list(dossiers)):
+                dossiers[row[0]].claims.append(Claim._make(row[1:]))
+        return dossiers
 
     async def write(self, connection: Connection, effects: Effects) -> None:
         """Write what was decided about one incident's people."""
@@ -109,6 +113,12 @@ class Store:
         """Return up to `limit` persons with news that was decided with one of these sets of channels."""
         return await self._persons(connection, "decided_with_channels", cohorts, masks, partitions, limit)
 
+    async def held_by_policy(
+        self, connection: Connection, cohorts: Collection[int], partitions: Collection[int], limit: int
+    ) -> list[bytes]:
+        """Return up to `limit` persons with news that waits for another policy."""
+        return await self._persons(connection, "held_by_policy", cohorts, SETS_OF_CHANNELS, partitions, limit)
+
     async def _persons(self, connection: Connection, query: str, *arguments: Collection[int] | int) -> list[bytes]:
         values = [one if isinstance(one, int) else list(one) for one in arguments]
         return sorted({row[0] for row in await connection.fetch(_QUERIES[query], *values)})
@@ -123,31 +133,32 @@ def _pack_members(incident: int, rows: Iterable[Row]) -> Iterator[bytes]:
     heads: dict[Row, bytes] = {}
     own = _MEMBERS_OWN.pack
     for (person, partition, member, version, cohort, accepted_at, exposed, confirmed, channels, flags, language,
-         slot, outcome, waits, usable, merged_into) in rows:  # fmt: skip
+         slot, witnesses, outcome, waits, usable, told_with, conflict, merged_into) in rows:  # fmt: skip
         key = (partition, version, cohort, accepted_at, exposed, confirmed, channels, flags, language, outcome, waits,
-               usable)  # fmt: skip
+               usable, told_with, conflict)  # fmt: skip
         head = heads.get(key)
         if head is None:
             head = heads[key] = _members_head(incident, *key)
         end = _NULL if merged_into is None else _field(merged_into)
-        yield head + own(8, slot, 16, person, 16, member) + end
+        yield head + own(8, slot, 16, person, 16, member, len(witnesses)) + witnesses + end
 
 
 def _members_head(  # noqa: PLR0917 - the columns, in the order of the rows
     incident: int, partition: int, version: int, cohort: int, accepted_at: int, exposed: int, confirmed: int,
-    channels: int, flags: int, language: str, outcome: int, waits: int, usable: int,
+    channels: int, flags: int, language: str, outcome: int, waits: int, usable: int, told_with: int,
+    conflict: bool,  # noqa: FBT001 - as above
 ) -> bytes:  # fmt: skip
     return _MEMBERS_HEAD.pack(
         len(_MEMBER_COLUMNS), 8, accepted_at, 8, exposed, 8, confirmed, 4, incident, 4, cohort, 4, version,
-        2, partition, 2, channels, 2, flags, 2, outcome, 2, waits, 2, usable,
+        4, told_with, 2, partition, 2, channels, 2, flags, 2, outcome, 2, waits, 2, usable, 1, conflict,
     ) + _field(language.encode())  # fmt: skip
 
 
 def _pack_claims(incident: int, rows: Iterable[Row]) -> Iterator[bytes]:
     pack = _NOTICE.pack
-    for person, revision, notice, bearer, version, exposed, confirmed, supersedes, void in rows:
+    for person, revision, notice, bearer, version, exposed, confirmed, supersedes, void, group in rows:
         yield pack(
-            10, 8, exposed, 8, confirmed, 4, incident, 4, revision, 4, version, 1, void,
+            11, 8, exposed, 8, confirmed, 4, incident, 4, group, 4, revision, 4, version, 1, void,
             16, person, 16, notice, 16, bearer,
         ) + (_NULL if supersedes is None else _field(supersedes))  # fmt: skip
 

@@ -9,7 +9,9 @@ from services.intake.context import Context
 from services.intake.handlers import EVENTS_AT_ONCE, EventHandler
 from services.intake.metrics import IntakeMetrics
 from services.intake.openapi import OPENAPI
-from services.intake.records.identity import Fingerprints, Hashes, Pseudonyms
+from services.intake.records.hashes import Hashes
+from services.intake.records.identity import Fingerprints, Pseudonyms
+from services.intake.records.witnesses import WitnessesByIncident
 from services.intake.store import Store
 from services.kit.eventlog import family_topics
 from services.kit.process import open_service
@@ -22,7 +24,8 @@ __all__ = ["hashes_of", "run"]
 def hashes_of(keys: KeyRing) -> Hashes:
     """Return the keyed hashes that intake makes with these keys."""
     version, match = keys.pepper("match")
-    return Hashes(Pseudonyms(match), version, Fingerprints(keys.pepper("line")[1]))
+    witnesses = WitnessesByIncident(keys.pepper("witness")[1])
+    return Hashes(Pseudonyms(match), version, Fingerprints(keys.pepper("line")[1]), witnesses)
 
 
 async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = None) -> None:

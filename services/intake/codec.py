@@ -46,4 +46,5 @@ def encode_members(header: BlockHeader, block: Block) -> bytes:
         language_names=language_names,
         languages=languages,
         totals=totals_to_wire(header.totals),
+        witnesses=b"".join(block.witnesses),
     ).SerializeToString()

@@ -10,6 +10,7 @@ from services.core.access import Act, Caller
 from services.core.cohort import Cohort
 from services.core.ids import partitions_of
 from services.core.notices import BLOCK_ENTRIES, FLAG_RETRACTED
+from services.core.witnesses import NO_WITNESSES
 
 __all__ = [
     "Accepted",
@@ -98,6 +99,7 @@ class Chunk:
     members: list[bytes] = field(default_factory=list)
     contents: list[bytes] = field(default_factory=list)
     pseudonyms: list[bytes] = field(default_factory=list)
+    witnesses: list[bytes] = field(default_factory=list)
     exposed: list[int] = field(default_factory=list)
     confirmed: list[int] = field(default_factory=list)
     channels: list[int] = field(default_factory=list)
@@ -181,6 +183,7 @@ class Block:
     members: list[bytes]
     versions: list[int]
     pseudonyms: list[bytes]
+    witnesses: list[bytes]
     exposed: list[int]
     confirmed: list[int]
     channels: list[int]
@@ -266,6 +269,7 @@ def _block(chunk: Chunk, partition: int, rows: list[int], versions: list[int]) -
         members=[chunk.members[row] for row in rows],
         versions=versions,
         pseudonyms=[chunk.pseudonyms[row] for row in rows],
+        witnesses=[chunk.witnesses[row] for row in rows],
         exposed=[chunk.exposed[row] for row in rows],
         confirmed=[chunk.confirmed[row] for row in rows],
         channels=[chunk.channels[row] for row in rows],
@@ -279,4 +283,4 @@ def _retraction(chunk: Chunk, row: int, version: int, pseudonym: bytes, partitio
     """Return the block that tells a person's partition that a member is no longer this person."""
     (partition,) = partitions_of([pseudonym], partitions)
     block = _block(chunk, partition, [row], [version])
-    return replace(block, pseudonyms=[pseudonym], channels=[0], flags=[FLAG_RETRACTED])
+    return replace(block, pseudonyms=[pseudonym], witnesses=[NO_WITNESSES], channels=[0], flags=[FLAG_RETRACTED])

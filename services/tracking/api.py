@@ -122,5 +122,6 @@ def _line_json(line: Line) -> dict[str, Any]:
         "rejected": line.rejected,
         "accepted": line.accepted,
         **{disposition.value: members for disposition, members in line.standing().items()},
+        "identityConflicts": line.conflicting,
         "heldReasons": {reason.key: members for reason, members in line.holds.items()},
     }

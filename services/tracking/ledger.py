@@ -44,6 +44,7 @@ class Heard:
     released: int = 0  # by deduplication: each member that it has seen is in one of these three, or held
     merged: int = 0
     suppressed: int = 0
+    conflicting: int = 0  # of all that deduplication has seen
     notified: int = 0  # by tracking
     exhausted: int = 0
     holds: Holds = field(default_factory=_no_holds)
@@ -127,6 +128,7 @@ class Line:
     suppressed: int = 0
     in_flight: int = 0
     exhausted: int = 0
+    conflicting: int = 0  # of the accepted: their identity is somebody else's too
     holds: Holds = field(default_factory=_no_holds)
 
     @property

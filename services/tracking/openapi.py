@@ -77,6 +77,8 @@ _LINE = _object(
         "rejected": _COUNT,
         "accepted": _COUNT,
         **dict.fromkeys(_STANDING, _COUNT),
+        "identityConflicts": _COUNT
+        | {"description": "Accepted members, wherever they stand, whose identity is that of somebody else too"},
         "heldReasons": {
             **_object({reason.key: _COUNT for reason in HoldReason}),
             "description": "Held members by what they wait for",

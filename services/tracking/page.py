@@ -93,7 +93,7 @@ def _edge(term: _Term) -> str:
 
 
 def _sums(total: Line) -> str:
-    """Return the four figures that say how an incident stands."""
+    """Return the few figures that say how an incident stands."""
     due = total.accepted - total.merged - total.suppressed  # records that a notice of their own is due for
     figures = {
         "of the people have been told": _percent(total.notified, due),
@@ -101,6 +101,8 @@ def _sums(total: Line) -> str:
         "on their way": _number(total.in_flight),
         "held": _number(total.held),
     }
+    if total.conflicting:
+        figures["whose identity is somebody else's too"] = _number(total.conflicting)
     return '<dl class="sums">' + "".join(f"<div><dt>{k}</dt><dd>{v}</dd></div>" for k, v in figures.items()) + "</dl>"
 
 

@@ -9,16 +9,24 @@ import orjson
 
 from services.core.channel import CHANNEL_NAMES, Channel, channel_named
 from services.core.facts import MAX_CATEGORIES
-from services.core.incident import CONTENT_BLOCKS, Controller, DataCategory, Incident
+from services.core.incident import (
+    CONTENT_BLOCKS,
+    Controller,
+    DataCategory,
+    Incident,
+    OnIdentityConflict,
+    Policy,
+)
 
 __all__ = ["InvalidDocument", "normal_form", "parse_incident"]
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+_ON_IDENTITY_CONFLICT = {choice.value: choice for choice in OnIdentityConflict}
 _CHANNEL_NAMES = ", ".join(CHANNEL_NAMES.values())
 _KEYS = {
     "title", "awareAt", "occurredAt", "controller", "languages", "channels", "compromisedChannels",
-    "dataCategories", "content", "fourEyes",
+    "dataCategories", "content", "fourEyes", "policy",
 }  # fmt: skip
 
 
@@ -57,6 +65,7 @@ def parse_incident(incident_id: str, version: int, document: Any) -> Incident:
         compromised=frozenset(check.channels(document.get("compromisedChannels", []), "compromisedChannels")),
         categories=check.categories(document.get("dataCategories"), languages),
         content=check.content(document.get("content"), languages),
+        policy=check.policy(document.get("policy", {})),
     )
     if check.problems:
         raise InvalidDocument(check.problems)
@@ -176,3 +185,17 @@ class _Check:
         for key in sorted(set(value) - set(CONTENT_BLOCKS)):
             self.fail(f"content.{key[:64]}", "is not a block of the content")
         return {block: self.words(value.get(block), f"content.{block}", languages) for block in CONTENT_BLOCKS}
+
+    def policy(self, value: Any) -> Policy:
+        """Read the rules that are given; each that is left out is the default."""
+        default = Policy()
+        if not isinstance(value, dict):
+            self.fail("policy", "must be an object with rules")
+            return default
+        for key in sorted(set(value) - {"onIdentityConflict"}):
+            self.fail(f"policy.{key[:64]}", "is not a rule of the policy")
+        given = value.get("onIdentityConflict", default.on_identity_conflict.value)
+        if not isinstance(given, str) or given not in _ON_IDENTITY_CONFLICT:
+            self.fail("policy.onIdentityConflict", f"must be {' or '.join(_ON_IDENTITY_CONFLICT)}")
+            return default
+        return Policy(on_identity_conflict=_ON_IDENTITY_CONFLICT[given])

@@ -5,7 +5,7 @@ from typing import Any
 from notification.topics import TOPIC, TOTALS_CHANGED
 from prometheus_client import CollectorRegistry
 
-from services.core.ledger import COUNTERS, Disposition, HoldReason
+from services.core.ledger import CONFLICTING, COUNTERS, Disposition, HoldReason
 from services.core.rooms import ROOMS
 from services.deduplication.domain import COUNTED_AS
 from services.intake.domain import Counts
@@ -18,7 +18,8 @@ from services.tracking.openapi import OPENAPI
 STORED = {
     "intake": ("received", "rejected", "accepted"),
     "deduplication": (
-        "released", "merged", "suppressed", "held_unreleased", "held_unreachable", "held_not_at_address",
+        "released", "merged", "suppressed", "conflicting", "held_unreleased", "held_unreachable", "held_not_at_address",
+        "held_identity_conflict",
     ),
     "tracking": ("notified", "exhausted", "notices_settled"),
 }  # fmt: skip
@@ -35,14 +36,17 @@ def test_every_room_that_counts_uses_the_words_of_core() -> None:
 
     assert {*TOPIC[TOTALS_CHANGED].producers, "tracking"} == COUNTERS.keys() <= set(ROOMS)
     assert COUNTERS["intake"] == Counts._fields
-    assert set(COUNTERS["deduplication"]) == set(COUNTED_AS.values())
+    assert set(COUNTERS["deduplication"]) == {*COUNTED_AS.values(), CONFLICTING}
     assert len(set(words)) == len(words)
 
 
 def test_tracking_adds_up_everything_that_deduplication_counts() -> None:
-    """One member in each of deduplication's counters: all of them are in the ledger, the held ones by their reason."""
+    """One member in each of deduplication's counters: all of them are in the ledger, the held ones by their reason.
+
+    Those that conflict are among them, and counted beside.
+    """
     counters = COUNTERS["deduplication"]
-    count = len(counters)
+    count = len(counters) - 1
     rows = [
         Totals("intake", "lab/c", {"received": count, "rejected": 0, "accepted": count}, 1),
         Totals("deduplication", "lab/c", dict.fromkeys(counters, 1), 1),
@@ -52,7 +56,7 @@ def test_tracking_adds_up_everything_that_deduplication_counts() -> None:
     line = ledger_of("lab", "", [], {"lab/c": heard}).totals
 
     assert (count, True, 1) == (heard.seen, heard.agrees, line.in_flight)
-    assert dict.fromkeys(HoldReason, 1) == line.holds
+    assert (1, dict.fromkeys(HoldReason, 1)) == (line.conflicting, line.holds)
     assert count == sum(line.standing().values())
 
 

@@ -26,6 +26,8 @@ EXTRA = {
     },
     "routing": {},
     "deduplication": {
+        "agreement.py": "who is one person, apart from what a person is told",
+        "dossier.py": "one pseudonym, whose people are decided about one by one",
         "batch.py": "nearly everybody is new: decided over columns, not one by one",
     },
     "dispatch": {

@@ -23,14 +23,17 @@ create table members (
     incident    int not null,
     cohort      int not null,
     version     int not null,
+    told_with   int not null,      -- the told group of its pseudonym that it stays with; 0 = of none
     partition   smallint not null, -- of the log: whose owner may touch the row
     channels    smallint not null,
     flags       smallint not null,
     outcome     smallint not null, -- domain.Outcome
     waits       smallint not null, -- domain.Waits
     usable      smallint not null, -- the incident's channels that it was decided with, while it waits
-    person      bytea not null,    -- the pseudonym that first named the person
+    conflict    boolean not null,  -- others have its pseudonym, and are somebody else
+    person      bytea not null,    -- the pseudonym: of one person, or of several who contradict each other
     member      bytea not null,
+    witnesses   bytea not null,    -- core.witnesses
     language    text not null,
     merged_into bytea,             -- the member that bears the notice for this one
     primary key (incident, person, member)
@@ -39,11 +42,13 @@ create table members (
 -- Whom a release or a change of channels may set free; empty when nobody waits.
 create index members_waiting on members (cohort, waits, usable, partition) where waits > 0;
 
--- Notices that were released; a person is claimed by its row.
+-- Notices that were released; a person is claimed by its row. The groups of one pseudonym that were told are numbered
+-- from 1, in the order in which they were told.
 create table notices (
     exposed    bigint not null, -- everything told up to this revision
     confirmed  bigint not null,
     incident   int not null,
+    told_group int not null,
     revision   int not null,
     version    int not null,    -- the bearer's version, whose contact data is used
     void       boolean not null default false, -- the bearer turned out to be somebody else
@@ -51,5 +56,5 @@ create table notices (
     notice     bytea not null,
     bearer     bytea not null,
     supersedes bytea,
-    primary key (incident, person, revision)
+    primary key (incident, person, told_group, revision)
 );

@@ -13,7 +13,8 @@ from services.intake.errors import BrokenBodyError
 from services.intake.reading.lines import TOO_LONG, RawRecord
 from services.intake.records.columnar import CheckedColumns, ColumnsChecker
 from services.intake.records.fields import FIELD_NAMES
-from services.intake.records.identity import Hashes, MemberIds, canonical
+from services.intake.records.hashes import Hashes
+from services.intake.records.identity import MemberIds, canonical
 from services.intake.records.record import (
     Flawed,
     Reading,
@@ -34,11 +35,11 @@ __all__ = ["CHUNK_RECORDS", "ChunkBuilder", "Reader", "shown_ref"]
 CHUNK_RECORDS = 16_384
 _KEPT_FIELDS = frozenset(FIELD_NAMES) | {"identity"}  # any other name came from the source, and is not kept
 
-# An entry of each of a chunk's columns: line, memberRef, BSN, member, content, pseudonym, exposed and confirmed facts,
-# channels, flags, language, contact data.
-Row = tuple[int, str, str, bytes, bytes, bytes, int, int, int, int, str, bytes]
+# An entry of each of a chunk's columns: line, memberRef, BSN, member, content, pseudonym, witnesses, exposed and
+# confirmed facts, channels, flags, language, contact data.
+Row = tuple[int, str, str, bytes, bytes, bytes, bytes, int, int, int, int, str, bytes]
 _REF: Final = 1  # places in a row
-_MEMBER, _CHANNELS = 3, 8
+_MEMBER, _CHANNELS = 3, 9
 _NO_LETTERS = Fault("familyName", "required")  # a name of signs alone: it would be the only name of its record
 
 
@@ -64,6 +65,7 @@ class ChunkBuilder:
         self._usable = int(incident.usable_mask)
         self._ids = MemberIds(cohort.incident_id, cohort.cohort_id)
         self._hashes = hashes
+        self._witnesses = hashes.witnesses.of(incident.incident_id)
         self.chunk = self._begin()
 
     @property
@@ -139,7 +141,7 @@ class ChunkBuilder:
         return (
             line, noted, str(record.bsn or ""), self._ids.of(ref),
             hashes.fingerprints.content(identity, contact, checked), hashes.pseudonyms.of(identity),
-            exposed, confirmed, channels, flags, record.language or "", contact,
+            self._witnesses.of(record), exposed, confirmed, channels, flags, record.language or "", contact,
         )  # fmt: skip
 
     def _take_columns(self, lines: list[int], raws: Sequence[bytes], cells: RecordColumns, reader: Reader) -> None:
@@ -164,7 +166,8 @@ class ChunkBuilder:
         contents = self._hashes.fingerprints.contents(checked.identities, contacts, zip(*numbers, strict=True))
         return [
             lines, cells.member_ref, cells.bsn, self._ids.of_all(cells.member_ref), contents,
-            self._hashes.pseudonyms.of_all(checked.identities), *numbers, cells.language, contacts,
+            self._hashes.pseudonyms.of_all(checked.identities), self._witnesses.of_all(cells),
+            *numbers, cells.language, contacts,
         ]  # fmt: skip
 
     def _add_rows(self, columns: Sequence[list[Any]]) -> None:
@@ -187,7 +190,21 @@ class ChunkBuilder:
     def _add_row(self, row: Row) -> None:
         """Add the row of a valid record to the chunk, unless its member has one there."""
         chunk = self.chunk
-        line, ref, bsn, member, content, pseudonym, exposed, confirmed, channels, flags, language, contact = row
+        (
+            line,
+            ref,
+            bsn,
+            member,
+            content,
+            pseudonym,
+            witnesses,
+            exposed,
+            confirmed,
+            channels,
+            flags,
+            language,
+            contact,
+        ) = row
         chunk.last_line = line
         new = len(chunk.members)
         at = chunk.rows.setdefault(member, new)
@@ -198,6 +215,7 @@ class ChunkBuilder:
             chunk.members.append(member)
             chunk.contents.append(content)
             chunk.pseudonyms.append(pseudonym)
+            chunk.witnesses.append(witnesses)
             chunk.exposed.append(exposed)
             chunk.confirmed.append(confirmed)
             chunk.channels.append(channels)
@@ -218,7 +236,7 @@ class ChunkBuilder:
         """Return the columns of the chunk, in the order of `Row`."""
         c = self.chunk
         return (
-            c.lines, c.refs, c.bsns, c.members, c.contents, c.pseudonyms,
+            c.lines, c.refs, c.bsns, c.members, c.contents, c.pseudonyms, c.witnesses,
             c.exposed, c.confirmed, c.channels, c.flags, c.languages, c.contacts,
         )  # fmt: skip
 

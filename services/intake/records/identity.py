@@ -17,7 +17,6 @@ import struct
 import unicodedata
 from collections.abc import Iterable
 from hashlib import blake2b, sha256
-from typing import NamedTuple
 
 from services.core.ids import ID_BYTES
 from services.intake.records.record import Record
@@ -25,7 +24,6 @@ from services.intake.records.validation import Checked
 
 __all__ = [
     "Fingerprints",
-    "Hashes",
     "MemberIds",
     "Pseudonyms",
     "canonical",
@@ -187,14 +185,6 @@ class Fingerprints:
     def body(self) -> "blake2b":
         """Return a hash to feed a whole body to."""
         return blake2b(digest_size=32, key=self._key, person=b"heraut-body")
-
-
-class Hashes(NamedTuple):
-    """The keyed hashes that intake makes with its peppers."""
-
-    pseudonyms: Pseudonyms
-    pepper_version: int  # of the pepper "match", under which the pseudonyms are made
-    fingerprints: Fingerprints
 
 
 class _Packed(dict[Checked, bytes]):

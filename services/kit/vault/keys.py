@@ -25,7 +25,7 @@ KEY_BYTES = 32  # AES-256, and a full block for HMAC-SHA256
 _NONCE_BYTES = 12  # random: a key may wrap 2^32 data keys so, at one a chunk (NIST SP 800-38D, 8.3)
 _FORMAT = 1
 # One pepper for each purpose, so that pseudonyms made for one cannot be matched with those of another.
-PURPOSES = ("match", "lookup", "line")
+PURPOSES = ("match", "witness", "lookup", "line")
 
 
 class KeyRingError(HerautError):

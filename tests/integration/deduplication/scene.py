@@ -12,9 +12,10 @@ from notification.v1 import deduplication_pb2, intake_pb2
 
 from services.core.channel import CHANNELS, Channel
 from services.core.cohort import Cohort
-from services.core.incident import Controller, DataCategory, Incident
+from services.core.incident import Controller, DataCategory, Incident, Policy
 from services.core.ledger import COUNTERS
 from services.core.notices import Notices
+from services.core.witnesses import IDENTIFIED
 from services.deduplication.domain import Outcome
 from services.deduplication.handlers import DeduplicationHandler
 from services.kit.eventlog.port import Output, Record
@@ -41,6 +42,7 @@ class Person:
     exposed: int = 1
     channels: int = int(Channel.LETTER)
     flags: int = 0
+    witnesses: bytes = bytes((IDENTIFIED, 0, 0, 0))  # somebody known by BSN, of whom nothing else is said
 
 
 def people(count: int, seed: int = 1) -> list[Person]:
@@ -80,13 +82,13 @@ class Scene:
     def _count(self, entered: Mapping[str, int]) -> None:
         self.entered.update(entered)
 
-    def incident(self, *, version: int = 1, channels: Collection[Channel]) -> None:
+    def incident(self, *, version: int = 1, channels: Collection[Channel], policy: Policy = Policy()) -> None:  # noqa: B008 - frozen
         """Say over which channels the incident's notices may go."""
         text = {"en": "words"}
         incident = Incident(
             INCIDENT, version, "A leak", datetime(2025, 7, 6, tzinfo=UTC), None,
             Controller("The controller", (), "", ""), ("en",), tuple(channels), frozenset(),
-            (DataCategory("name", text), DataCategory("results", text)), {},
+            (DataCategory("name", text), DataCategory("results", text)), {}, policy,
         )  # fmt: skip
         self.incidents.put(incident)
 
@@ -162,6 +164,7 @@ def block(
         exposed=[one.exposed for one in rows], confirmed=[one.exposed for one in rows],
         channels=bytes(one.channels for one in rows), flags=bytes(one.flags for one in rows),
         language_names=["nl"], languages=[0] * len(rows), totals=totals_to_wire(totals) if totals else None,
+        witnesses=b"".join(one.witnesses for one in rows),
     )  # fmt: skip
     return Record("heraut.members.accepted.v1", partition, 0, "intake", seq, 0, wire.SerializeToString())
 

@@ -5,10 +5,12 @@ from collections.abc import Collection, Iterable, Sequence
 from services.core.channel import ALL_CHANNELS, Channel
 from services.deduplication.batch import Block
 from services.deduplication.domain import Member, NoticeIds, Terms
+from tests.unit.deduplication.said import Said, packed
 
 __all__ = ["INCIDENT", "a_block", "a_member", "an_id", "terms"]
 
 INCIDENT = "lab-2025"
+NOBODY = Said()  # a source that sends pseudonyms and facts alone
 
 
 def an_id(name: str) -> bytes:
@@ -26,12 +28,14 @@ def a_member(
     confirmed: int | None = None,
     channels: int = Channel.LETTER,
     flags: int = 0,
+    said: Said = NOBODY,
 ) -> Member:
     """Return a member; its facts are certain unless said otherwise."""
     sure = exposed if confirmed is None else confirmed
     return Member(
-        an_id(name), version, cohort, at, exposed, sure, int(channels), flags, "nl", a_slot(an_id(name), version)
-    )
+        an_id(name), version, cohort, at, exposed, sure, int(channels), flags, "nl", a_slot(an_id(name), version),
+        packed(said),
+    )  # fmt: skip
 
 
 def a_slot(member: bytes, version: int) -> int:
@@ -39,9 +43,9 @@ def a_slot(member: bytes, version: int) -> int:
     return int.from_bytes(member[:4], "big") << 8 | version
 
 
-def terms(*, usable: int = ALL_CHANNELS, released: Collection[int] = (1, 2, 3)) -> Terms:
-    """Return terms over the cohorts 1 to 3."""
-    return Terms(INCIDENT, 1, 7, int(usable), {1: "c1", 2: "c2", 3: "c3"}, set(released), NoticeIds(INCIDENT))
+def terms(*, usable: int = ALL_CHANNELS, released: Collection[int] = (1, 2, 3), hold: bool = False) -> Terms:
+    """Return terms over the cohorts 1 to 3; with `hold`, people who contradict each other are told nothing."""
+    return Terms(INCIDENT, 1, 7, int(usable), {1: "c1", 2: "c2", 3: "c3"}, set(released), NoticeIds(INCIDENT), hold)
 
 
 def a_block(rows: Iterable[tuple[bytes, Member]], *, partition: int = 0) -> tuple[Block, int]:
@@ -65,5 +69,6 @@ def a_block(rows: Iterable[tuple[bytes, Member]], *, partition: int = 0) -> tupl
         channels=[m.channels for m in members],
         flags=[m.flags for m in members],
         languages=[m.language for m in members],
+        witnesses=[m.witnesses for m in members],
     )
     return block, cohort

@@ -1,11 +1,12 @@
-"""The room's tables in memory: what `Effects` say is written, and read back as groups."""
+"""The room's tables in memory: what `Effects` say is written, and read back as dossiers."""
 
 from collections import Counter
 from typing import Any
 
 from services.core.notices import Notices
 from services.deduplication.batch import Block, Effects, decide_again, decide_batch
-from services.deduplication.domain import Claim, Group, Member, Standing, Terms
+from services.deduplication.domain import Claim, Member, Standing, Terms
+from services.deduplication.dossier import Dossier
 
 __all__ = ["Tables"]
 
@@ -14,7 +15,7 @@ class Tables:
     """Applies effects and keeps what was sent."""
 
     def __init__(self) -> None:
-        self.groups: dict[bytes, Group] = {}
+        self.dossiers: dict[bytes, Dossier] = {}
         self.counts: Counter[tuple[int, int, str]] = Counter()  # (partition, cohort, counter)
         self.sent: list[Notices] = []
         self.superseded: list[bytes] = []
@@ -22,22 +23,22 @@ class Tables:
     def take(self, blocks: list[tuple[Block, int]], terms: Terms) -> Effects:
         """Decide a batch and write it."""
         persons = {person for block, _ in blocks for person in block.persons}
-        known = {person: self.groups[person] for person in persons & self.groups.keys()}
+        known = {person: self.dossiers[person] for person in persons & self.dossiers.keys()}
         return self._write(decide_batch(blocks, known, terms))
 
     def look_again(self, terms: Terms) -> Effects:
         """Decide about everybody again."""
-        return self._write(decide_again(list(self.groups.values()), terms))
+        return self._write(decide_again(list(self.dossiers.values()), terms))
 
     def _write(self, effects: Effects) -> Effects:
         for person in effects.rewritten:
-            self.groups[person] = self.groups[person]._replace(members={}, standings={})
+            self.dossiers[person] = self.dossiers[person]._replace(members={}, standings={})
         for row in effects.members:
             self._put(row)
         for person, *columns in effects.claims:
-            self.groups[person].claims.append(Claim._make(columns))
+            self.dossiers[person].claims.append(Claim._make(columns))
         for person, notice in effects.voided:
-            claims = self.groups[person].claims
+            claims = self.dossiers[person].claims
             claims[:] = [c._replace(void=True) if c.notice == notice else c for c in claims]
         for (partition, cohort), moves in effects.moves.items():
             self.counts.update({(partition, cohort, counter): by for counter, by in moves.items()})
@@ -47,8 +48,9 @@ class Tables:
 
     def _put(self, row: tuple[Any, ...]) -> None:
         person, partition, *columns = row
-        group = self.groups.setdefault(person, Group.unknown(person, partition))
-        member = Member._make(columns[:10])
-        assert member.member not in group.members  # the key is unique
-        group.members[member.member] = member
-        group.standings[member.member] = Standing._make(columns[10:])
+        dossier = self.dossiers.setdefault(person, Dossier.unknown(person, partition))
+        width = len(Member._fields)
+        member = Member._make(columns[:width])
+        assert member.member not in dossier.members  # the key is unique
+        dossier.members[member.member] = member
+        dossier.standings[member.member] = Standing._make(columns[width:])

@@ -1,14 +1,17 @@
 """The rules once more, as plainly as they can be said: sets of facts, no speed, no shared code."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from services.core.channel import CHANNELS, TO_THE_ADDRESS
 from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_RETRACTED
 from services.deduplication.domain import Member
+from tests.unit.deduplication.said import Said, said_in
 
-__all__ = ["Model"]
+__all__ = ["Model", "Notice", "clash", "persons_of"]
 
 Fact = tuple[int, bool]
+Persons = list[tuple[int, list[bytes]]]  # number of the told group, or 0; members
 
 
 def facts_of(member: Member) -> set[Fact]:
@@ -18,67 +21,161 @@ def facts_of(member: Member) -> set[Fact]:
     }
 
 
+def clash(one: Said, two: Said) -> bool:
+    """Tell whether two records cannot be about one person."""
+    if any(a != b for a, b in zip(one.birth, two.birth, strict=True) if a and b):
+        return True
+    if not (one.birth == two.birth and all(one.birth)) and one.names and two.names and not one.names & two.names:
+        return True
+    if one.identified or two.identified:
+        return False
+    if any(a != b for a, b in zip(one.initials, two.initials, strict=False)):
+        return True
+    pairs = [(one.given_name, two.given_name), (one.house_letter, two.house_letter), (one.addition, two.addition)]
+    return any(a and b and a != b for a, b in pairs)
+
+
+def persons_of(said: Mapping[bytes, Said], told: Mapping[bytes, int]) -> tuple[Persons, set[bytes]]:
+    """Tell persons apart by trying everything: the groups, and the members that are torn."""
+    groups = {number: [m for m in said if told.get(m) == number] for number in sorted(set(told.values()))}
+    groups = {number: members for number, members in groups.items() if members}
+    free = [m for m in said if m not in told]
+
+    def against(some: Iterable[bytes], others: Iterable[bytes]) -> bool:
+        others = list(others)
+        return any(clash(said[a], said[b]) for a in some for b in others)
+
+    torn = set()
+    for m in free:
+        fitting = [unit for unit in [*groups.values(), *([f] for f in free if f != m)] if not against([m], unit)]
+        if any(against(one, two) for one in fitting for two in fitting if one is not two):
+            torn.add(m)
+    settled = [m for m in free if m not in torn]
+    persons = {number: [*members] for number, members in groups.items()}
+    left = []
+    for m in settled:
+        rivals = [r for r in settled if clash(said[r], said[m])]
+        fits = [n for n, theirs in groups.items() if not against([m], theirs)]
+        fits = [n for n in fits if all(against([r], groups[n]) for r in rivals)]
+        if fits:
+            persons[fits[0]].append(m)
+        else:
+            left.append(m)
+    new: list[list[bytes]] = []
+    for m in left:
+        home = next((group for group in new if not against([m], group)), None)
+        if home is None:
+            new.append([m])
+        else:
+            home.append(m)
+    return [*persons.items(), *((0, group) for group in new)], torn
+
+
+@dataclass(slots=True)
+class Notice:
+    """What a group was told."""
+
+    group: int
+    bearer: bytes
+    facts: set[Fact]
+    void: bool = False
+
+
 @dataclass(slots=True)
 class Model:
-    """One person: the highest versions, and the notices as (bearer, facts told by them, void)."""
+    """One pseudonym: the highest versions, and the notices."""
 
     members: dict[bytes, Member] = field(default_factory=dict)
     heard_at: dict[bytes, int] = field(default_factory=dict)
-    notices: list[list[object]] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    stays: dict[bytes, int] = field(default_factory=dict)  # who was told, or was merged with whom, by group
+    before: dict[bytes, bytes] = field(default_factory=dict)  # what corrected members said before this block
+    persons: int = 0
 
     def hear(self, member: Member) -> None:
         """Keep the highest version."""
         known = self.members.get(member.member)
         if known and known.version >= member.version:
             return
+        if known:
+            self.before.setdefault(member.member, known.witnesses)
         self.members[member.member] = member
         self.heard_at.setdefault(member.member, member.accepted_at)
         if member.flags & FLAG_RETRACTED:
             for notice in self.notices:
-                notice[2] = notice[2] or notice[0] == member.member
+                notice.void = notice.void or notice.bearer == member.member
 
     def live(self) -> list[Member]:
-        """Return the members of this person, oldest first."""
+        """Return the members that are there, oldest first."""
         alive = [m for m in self.members.values() if not m.flags & FLAG_RETRACTED]
         return sorted(alive, key=lambda m: (self.heard_at[m.member], m.member))
 
-    def told(self) -> set[Fact]:
-        """Return everything that the person was told."""
-        told: set[Fact] = set()
-        for _, facts, void in self.notices:
-            assert isinstance(facts, set)
-            if not void:
-                told |= facts
-        return told
+    def said(self, member: bytes) -> Said:
+        """Return what a member says of who it is about."""
+        return said_in(self.members[member].witnesses)
 
-    def bearers(self) -> set[object]:
-        """Return who bears a notice that counts."""
-        return {bearer for bearer, _, void in self.notices if not void}
+    def counting(self, group: int | None = None) -> list[Notice]:
+        """Return the notices that count, of one group or of all."""
+        return [n for n in self.notices if not n.void and group in (None, n.group)]
 
-    def look(self, usable: int, released: set[int]) -> dict[bytes, str]:
+    def look(self, usable: int, released: set[int], *, hold: bool = False) -> dict[bytes, str]:
         """Release what may go out, and say where everybody stands."""
-        live = self.live()
-        everything = set().union(*(facts_of(m) for m in live))
+        live = [m.member for m in self.live()]
+        self._stay(live)
+        persons, torn = persons_of({m: self.said(m) for m in live}, self.stays)
+        persons.sort(key=lambda one: (one[0] == 0, one[0], min(map(live.index, one[1]))))
+        places = dict.fromkeys(self.members, "retracted") | dict.fromkeys(torn, "held_identity_conflict")
+        self.persons = len(persons) + len(torn)
+        held = hold and self.persons > 1
+        for number, members in persons:
+            group = number or max([0, *(n.group for n in self.notices)]) + 1
+            ordered = [self.members[m] for m in live if m in members]
+            places |= self._person(group, ordered, usable, released, held=held)
+            if self.counting(group):
+                self.stays |= dict.fromkeys(members, group)
+        return places
+
+    def _stay(self, live: list[bytes]) -> None:
+        bearers = {n.bearer: n.group for n in self.counting()}
+        stays = {m: g for m, g in self.stays.items() if m in live and g in bearers.values()} | bearers
+        for m, said in self.before.items():
+            mates = [b for b, group in bearers.items() if group == stays.get(m)]
+            turned = m in live and self.members[m].witnesses != said
+            if turned and m not in bearers and any(clash(self.said(m), self.said(b)) for b in mates):
+                stays.pop(m, None)
+        self.stays = stays
+        self.before = {}
+
+    def _person(
+        self, group: int, live: list[Member], usable: int, released: set[int], *, held: bool
+    ) -> dict[bytes, str]:
+        told: set[Fact] = set().union(*(n.facts for n in self.counting(group)))
+        everything: set[Fact] = set().union(*(facts_of(m) for m in live))
         deceased = any(m.flags & FLAG_DECEASED for m in live)
-        first = not self.bearers()
-        bringing = [m for m in live if first or facts_of(m) - self.told()]
-        held = ""
+        bringing = [m for m in live if not self.counting(group) or facts_of(m) - told]
+        why = ""
         if bringing and not deceased:
             writable = [m for m in [*bringing, *live] if can_be_written(m, usable)]
+            bearers = [m for m in writable if m.cohort in released]
             if not writable:
-                held = "unreachable"
-            elif released & {m.cohort for m in bringing}:
-                self.notices.append([writable[0].member, everything | self.told(), False])
+                why = "unreachable"
+            elif held:
+                why = "identity_conflict"
+            elif bearers and released & {m.cohort for m in bringing}:
+                self.notices.append(Notice(group, bearers[0].member, everything | told))
             else:
-                held = "unreleased"
-        return self._places(deceased=deceased, held=held, bringing=bringing, usable=usable)
+                why = "unreleased"
+        return self._places(group, live, deceased=deceased, held=why, bringing=bringing, usable=usable)
 
-    def _places(self, *, deceased: bool, held: str, bringing: list[Member], usable: int) -> dict[bytes, str]:
-        free = [m for m in bringing if m.member not in self.bearers()]
+    def _places(
+        self, group: int, live: list[Member], *, deceased: bool, held: str, bringing: list[Member], usable: int
+    ) -> dict[bytes, str]:
+        bearers = {n.bearer for n in self.counting(group)}
+        free = [m for m in bringing if m.member not in bearers]
         free.sort(key=lambda m: not can_be_written(m, usable))
-        places = dict.fromkeys(self.members, "retracted")
-        for m in self.live():
-            if m.member in self.bearers():
+        places = {}
+        for m in live:
+            if m.member in bearers:
                 places[m.member] = "released"
             elif deceased:
                 places[m.member] = "suppressed"

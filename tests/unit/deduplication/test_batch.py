@@ -6,11 +6,12 @@ from itertools import product
 import pytest
 
 from services.core.channel import ALL_CHANNELS, CHANNEL_BITS, CHANNELS
-from services.core.ledger import COUNTERS, HoldReason
+from services.core.ledger import CONFLICTING, COUNTERS, HoldReason
 from services.core.notices import MEMBER_FLAG_BITS, MEMBER_FLAGS
 from services.deduplication import batch
 from services.deduplication.batch import decide_batch, first_standings, looked_up
-from services.deduplication.domain import COUNTED_AS, Group, Outcome, Standing, decide
+from services.deduplication.domain import COUNTED_AS, Member, Outcome, Standing
+from services.deduplication.dossier import Dossier, decide
 from tests.unit.deduplication.builders import a_block, a_member, an_id, terms
 
 PERSON = an_id("p")
@@ -24,7 +25,7 @@ def _sets(bits: int) -> Iterator[tuple[int, int]]:
 def _by_the_rules(flags: int, channels: int, *, usable: int, released: bool) -> Standing:
     member = a_member("m", cohort=1, channels=channels, flags=flags)
     under = terms(usable=usable, released={1} if released else ())
-    return decide(Group.unknown(PERSON, 0), [[member]], under).group.standings[member.member]
+    return decide(Dossier.unknown(PERSON, 0), [[member]], under).dossier.standings[member.member]
 
 
 @pytest.mark.parametrize("released", [True, False], ids=["released", "held"])
@@ -52,7 +53,7 @@ def test_a_block_of_new_people_is_decided_as_the_rules_say(released: bool) -> No
         effects = decide_batch([(block, cohort)], {}, terms(usable=usable, released={1} if released else ()))
 
         assert [_by_the_rules(*one, usable=usable, released=released) for one in said] == [
-            Standing._make(row[12:]) for row in effects.members
+            Standing._make(row[2 + len(Member._fields) :]) for row in effects.members
         ]
 
 
@@ -92,15 +93,16 @@ def test_stored_outcomes_keep_their_numbers() -> None:
         "HELD_UNREACHABLE",
         "HELD_NOT_AT_ADDRESS",
         "RETRACTED",
+        "HELD_IDENTITY_CONFLICT",
     )
 
     assert stored == tuple(outcome.name for outcome in sorted(Outcome))
 
 
 def test_every_place_but_retracted_is_counted_once() -> None:
-    """Each outcome has a counter of its own, and no counter is without one."""
+    """Each outcome has a counter of its own, and no counter is without one but the figure that stands beside them."""
     assert set(Outcome) - {Outcome.RETRACTED} == COUNTED_AS.keys()
-    assert sorted(COUNTERS["deduplication"]) == sorted(COUNTED_AS.values())
+    assert sorted(COUNTERS["deduplication"]) == sorted([*COUNTED_AS.values(), CONFLICTING])
     assert {reason.counter for reason in HoldReason} == {
         counter for outcome, counter in COUNTED_AS.items() if Outcome(outcome).name.startswith("HELD_")
     }

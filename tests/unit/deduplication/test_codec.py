@@ -7,12 +7,16 @@ from notification.v1 import deduplication_pb2, intake_pb2
 
 from services.core.channel import ALL_CHANNELS
 from services.core.notices import BLOCK_ENTRIES, MEMBER_FLAGS, Notices
+from services.core.witnesses import MAX_FORMS, NO_WITNESSES
 from services.deduplication.codec import encode_released, encode_superseded, read_block
 from services.deduplication.domain import Superseded
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog.port import Record
 from services.wire.notices import notices_from_wire
 from tests.unit.deduplication.builders import an_id
+from tests.unit.deduplication.said import Said, packed
+
+_FULL = packed(Said((70, 3, 5), frozenset({"vri", "ber"}), False, "jp", "jan", "a", "bis"))
 
 
 def _wire(**changes: Any) -> intake_pb2.MembersAccepted:
@@ -33,6 +37,7 @@ def _wire(**changes: Any) -> intake_pb2.MembersAccepted:
         "flags": bytes([0, 8]),
         "language_names": ["nl"],
         "languages": [0, 0],
+        "witnesses": _FULL + NO_WITNESSES,
     }
     return intake_pb2.MembersAccepted(**(columns | changes))
 
@@ -53,10 +58,8 @@ def test_block_is_read_into_columns() -> None:
         work.block.cohort_version,
         work.block.accepted_at,
     )
-    assert (an_id("b"), 2, 9, 1000, 1, 0, 7, 8, "nl", 70_001) == (
-        *work.block.member(1, 9)[:2],
-        *work.block.member(1, 9)[2:],
-    )
+    assert (an_id("b"), 2, 9, 1000, 1, 0, 7, 8, "nl", 70_001, NO_WITNESSES) == tuple(work.block.member(1, 9))
+    assert _FULL == work.block.witnesses[0]
     assert work.totals is None
 
 
@@ -73,6 +76,10 @@ def test_block_is_read_into_columns() -> None:
         ({"exposed": [1 << 60, 1]}, "facts"),
         ({"confirmed": [4, 0]}, "facts"),  # certain, but not exposed
         ({"languages": [0, 1]}, "column-length"),
+        ({"witnesses": b""}, "witnesses"),
+        ({"witnesses": NO_WITNESSES}, "witnesses"),
+        ({"witnesses": _FULL + NO_WITNESSES + b"\0"}, "witnesses"),  # cut off
+        ({"witnesses": bytes([MAX_FORMS + 1]) + bytes(40)}, "witnesses"),
     ],
 )
 def test_block_that_cannot_be_is_a_dead_letter(changes: dict[str, Any], reason: str) -> None:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from services.core.channel import Channel
 from services.core.ids import notice_id
 from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_RETRACTED
-from services.deduplication.domain import Claim, Decision, Group, Member, NoticeIds, Outcome, Terms, Waits, decide
+from services.deduplication.domain import Claim, Member, NoticeIds, Outcome, Terms, Waits
+from services.deduplication.dossier import Decision, Dossier, decide
 from tests.unit.deduplication.builders import INCIDENT, a_member, an_id, terms
 
 PERSON = an_id("person")
@@ -17,7 +18,7 @@ class Life:
     """One person, to whom things happen one after the other."""
 
     def __init__(self) -> None:
-        self.group = Group.unknown(PERSON, 0)
+        self.dossier = Dossier.unknown(PERSON, 0)
 
     def hears(self, *members: Member, under: Terms = EVERYBODY) -> Decision:
         """Take members in one block."""
@@ -28,23 +29,25 @@ class Life:
         return self._decide([()], under)
 
     def _decide(self, blocks: Sequence[Sequence[Member]], under: Terms) -> Decision:
-        decision = decide(self.group, blocks, under)
-        self.group = decision.group
+        decision = decide(self.dossier, blocks, under)
+        self.dossier = decision.dossier
         return decision
 
     @property
     def outcomes(self) -> dict[str, Outcome]:
         """Where each member stands, by name."""
-        return {name.decode().rstrip("."): Outcome(standing.outcome) for name, standing in self.group.standings.items()}
+        return {
+            name.decode().rstrip("."): Outcome(standing.outcome) for name, standing in self.dossier.standings.items()
+        }
 
     @property
     def waiting(self) -> set[int]:
         """What its members wait for."""
-        return {standing.waits for standing in self.group.standings.values()}
+        return {standing.waits for standing in self.dossier.standings.values()}
 
 
 def _released(decision: Decision) -> list[tuple[int, bytes, int]]:
-    return [(claim.revision, claim.bearer, claim.exposed) for claim, _, _ in decision.released]
+    return [(claim.revision, claim.bearer, claim.exposed) for claim, *_ in decision.released]
 
 
 def test_new_person_of_a_released_cohort_is_told_at_once() -> None:
@@ -70,7 +73,7 @@ def test_same_facts_again_are_merged() -> None:
 
     assert [] == _released(life.hears(a_member("b", cohort=2)))
     assert {"a": Outcome.RELEASED, "b": Outcome.MERGED} == life.outcomes
-    assert an_id("a") == life.group.standings[an_id("b")].merged_into
+    assert an_id("a") == life.dossier.standings[an_id("b")].merged_into
 
 
 def test_new_facts_are_a_supplement_borne_by_who_brings_them() -> None:
@@ -111,14 +114,14 @@ def test_twice_in_one_block_is_told_everything_at_once() -> None:
 
 
 def test_one_released_cohort_is_enough() -> None:
-    """A person in two cohorts is told when either is released, by the oldest member, of all facts."""
+    """A person in two cohorts is told when either is released, of all facts, at an address of the released one."""
     life = Life()
     life.hears(a_member("a", cohort=1, at=1, exposed=1), under=NOBODY)
 
-    assert [(1, an_id("a"), 3)] == _released(
+    assert [(1, an_id("b"), 3)] == _released(
         life.hears(a_member("b", cohort=2, at=2, exposed=2), under=terms(released={2}))
     )
-    assert {"a": Outcome.RELEASED, "b": Outcome.MERGED} == life.outcomes
+    assert {"a": Outcome.MERGED, "b": Outcome.RELEASED} == life.outcomes
 
 
 def test_unreleased_person_waits_and_is_told_at_the_release() -> None:
@@ -167,7 +170,7 @@ def test_correction_makes_an_unreachable_member_reachable() -> None:
     life.hears(a_member("a", channels=0))
 
     assert [(1, an_id("a"), 1)] == _released(life.hears(a_member("a", version=2)))
-    assert 1000 == life.group.members[an_id("a")].accepted_at
+    assert 1000 == life.dossier.members[an_id("a")].accepted_at
 
 
 def test_another_members_address_will_do() -> None:
@@ -303,7 +306,7 @@ def test_retracted_bearer_leaves_the_news_to_the_next() -> None:
     life.hears(a_member("a", at=1), a_member("b", at=2))
     decision = life.hears(a_member("a", version=2, flags=FLAG_RETRACTED))
 
-    assert [(2, an_id("b"), 1)] == _released(decision)
+    assert [(1, an_id("b"), 1)] == _released(decision)
     assert (None, None) == (decision.released[0][0].supersedes, decision.released[0][1])
     assert (1, [notice_id(INCIDENT, PERSON, 1)]) == (len(decision.voided), [one.notice for one in decision.superseded])
     assert {"a": Outcome.RETRACTED, "b": Outcome.RELEASED} == life.outcomes
@@ -317,7 +320,7 @@ def test_member_that_comes_back_is_merged_into_whoever_was_told_meanwhile() -> N
 
     assert [] == _released(life.hears(a_member("a", version=3)))
     assert {"a": Outcome.MERGED, "b": Outcome.RELEASED} == life.outcomes
-    assert [True, False] == [claim.void for claim in life.group.claims]
+    assert [True, False] == [claim.void for claim in life.dossier.claims]
 
 
 def test_channel_that_the_incident_gains_frees_the_unreachable() -> None:
@@ -344,7 +347,7 @@ def test_claim_of_the_first_notice_says_what_was_told() -> None:
     life = Life()
     life.hears(a_member("a", version=4, exposed=6, confirmed=2))
 
-    assert [Claim(1, notice_id(INCIDENT, PERSON, 1), an_id("a"), 4, 6, 2)] == list(life.group.claims)
+    assert [Claim(1, notice_id(INCIDENT, PERSON, 1), an_id("a"), 4, 6, 2)] == list(life.dossier.claims)
 
 
 def test_void_notice_is_called_back_once() -> None:

@@ -7,7 +7,9 @@ from services.core.channel import CHANNELS, Channel
 from services.core.cohort import Cohort
 from services.core.incident import Controller, DataCategory, Incident
 from services.intake.members.chunks import ChunkBuilder
-from services.intake.records.identity import Fingerprints, Hashes, Pseudonyms
+from services.intake.records.hashes import Hashes
+from services.intake.records.identity import Fingerprints, Pseudonyms
+from services.intake.records.witnesses import WitnessesByIncident
 
 TODAY = date(2026, 3, 1)
 
@@ -40,7 +42,7 @@ def a_cohort(**changed: Any) -> Cohort:
 
 def some_hashes() -> Hashes:
     """Return the keyed hashes, under made-up peppers."""
-    return Hashes(Pseudonyms(b"m" * 32), 1, Fingerprints(b"l" * 32))
+    return Hashes(Pseudonyms(b"m" * 32), 1, Fingerprints(b"l" * 32), WitnessesByIncident(b"w" * 32))
 
 
 def a_builder() -> ChunkBuilder:

@@ -1,6 +1,7 @@
 """The page says what the ledger says, holds no script and nothing from elsewhere, and trusts no name."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -88,6 +89,16 @@ def test_every_place_and_every_reason_to_hold_has_its_words() -> None:
     places = {disposition.name.lower().replace("_", "-") for disposition in Disposition}
     assert places == drawn & coloured
     assert {place.replace("-", " ").capitalize() for place in places} <= set(outline.text)
+
+
+def test_conflicts_are_shown_where_there_are_any() -> None:
+    """People whose identity is somebody else's too are a figure of their own, wherever they stand."""
+    none, some = (
+        Outline(render([a_ledger(a_line(line=replace(LINE, conflicting=count)))], AT, refresh=True)).text
+        for count in (0, 123)
+    )
+
+    assert ("whose identity is somebody else's too" in none, "123" in some) == (False, True)
 
 
 def test_a_name_is_never_markup() -> None:

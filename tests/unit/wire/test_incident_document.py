@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from services.core.channel import Channel
+from services.core.incident import OnIdentityConflict, Policy
 from services.wire.incident_document import InvalidDocument, normal_form, parse_incident
 
 
@@ -69,3 +70,35 @@ def test_the_order_of_keys_says_nothing() -> None:
     right = document()
 
     assert normal_form(right) == normal_form(dict(reversed(right.items())))
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        ({}, OnIdentityConflict.TELL_APART),
+        ({"onIdentityConflict": "tell-apart"}, OnIdentityConflict.TELL_APART),
+        ({"onIdentityConflict": "hold"}, OnIdentityConflict.HOLD),
+    ],
+)
+def test_a_rule_that_is_left_out_is_the_default(policy: dict[str, str], expected: OnIdentityConflict) -> None:
+    """And so is a policy that is left out."""
+    assert expected == parse_incident("lab", 1, document(policy=policy)).policy.on_identity_conflict
+    assert Policy() == parse_incident("lab", 1, document()).policy
+
+
+@pytest.mark.parametrize(
+    ("policy", "field"),
+    [
+        ("hold", "policy"),
+        (None, "policy"),
+        ({"onIdentityConflict": "shrug"}, "policy.onIdentityConflict"),
+        ({"onIdentityConflict": ["hold"]}, "policy.onIdentityConflict"),
+        ({"onidentityconflict": "hold"}, "policy.onidentityconflict"),
+    ],
+)
+def test_a_policy_that_cannot_be_understood_is_refused(policy: object, field: str) -> None:
+    """A rule that is misspelt is never the default in silence."""
+    with pytest.raises(InvalidDocument) as caught:
+        parse_incident("lab", 1, document(policy=policy))
+
+    assert [field] == [problem["field"] for problem in caught.value.problems]

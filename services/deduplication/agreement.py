@@ -1,0 +1,133 @@
+"""Who of the members with one pseudonym are the same person. Pure.
+
+Two members contradict each other where both know something and it differs. What is not known contradicts nothing, so
+a member that says little may agree with two that contradict each other: it is torn between them, and joins neither.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from services.core.witnesses import Witnesses, unpacked
+
+__all__ = ["Groups", "contradict", "groups_of"]
+
+Node = int | bytes  # members that are looked at as one: those of a told group, by its number, or who say the same
+
+
+class Groups(NamedTuple):
+    """The members of one pseudonym as persons, each group in the order of the members given."""
+
+    together: list[tuple[int, list[bytes]]]  # number of the told group (0 = not told), its members
+    torn: list[bytes]  # each a person of its own
+
+    @property
+    def persons(self) -> int:
+        """How many persons there are."""
+        return len(self.together) + len(self.torn)
+
+
+def contradict(one: bytes, other: bytes) -> bool:
+    """Tell whether two members, by their witnesses, cannot be the same person."""
+    return one != other and _contradict(unpacked(one), unpacked(other))
+
+
+def _contradict(one: Witnesses, other: Witnesses) -> bool:
+    if _differ(one.birth, other.birth):
+        return True
+    born_alike = one.birth == other.birth and 0 not in one.birth
+    if not born_alike and one.forms and other.forms and one.forms.isdisjoint(other.forms):
+        return True
+    if one.identified or other.identified:
+        return False
+    return _differ(one.initials, other.initials) or any(
+        mine and theirs and mine != theirs for mine, theirs in zip(one[4:], other[4:], strict=True)
+    )
+
+
+def _differ(one: bytes, other: bytes) -> bool:
+    """Tell whether two differ in a byte that both know."""
+    return one != other and any(mine and theirs and mine != theirs for mine, theirs in zip(one, other, strict=False))
+
+
+def groups_of(witnesses: Mapping[bytes, bytes], told: Mapping[bytes, int]) -> Groups:
+    """Tell persons apart: a function of the set of members, and of who was told together.
+
+    `witnesses` has every member, the oldest first; `told` has the number of the group with which a member was told.
+    The room's README says what the groups are.
+    """
+    nodes: dict[Node, list[bytes]] = {}
+    for member, said in witnesses.items():
+        nodes.setdefault(told.get(member) or said, []).append(member)
+    if len(nodes) == 1:
+        return Groups([(told.get(next(iter(witnesses)), 0), [*witnesses])], [])
+    agreeing = _agreeing(
+        {node: set(map(unpacked, {witnesses[member] for member in members})) for node, members in nodes.items()}
+    )
+    torn = {node for node in nodes if isinstance(node, bytes) and _is_torn(node, agreeing)}
+    joined: dict[int, list[Node]] = {node: [node] for node in nodes if isinstance(node, int)}
+    apart = []
+    classes = _classes([node for node in nodes if isinstance(node, bytes) and node not in torn], agreeing)
+    for one, number in zip(classes, _numbers(classes, agreeing), strict=True):
+        if number:
+            joined[number] += one
+        else:
+            apart.append((0, one))
+    order = {member: place for place, member in enumerate(witnesses)}
+    together = [
+        (number, sorted((member for node in theirs for member in nodes[node]), key=order.__getitem__))
+        for number, theirs in [*sorted(joined.items()), *apart]
+    ]
+    return Groups(together, [member for member in witnesses if not told.get(member) and witnesses[member] in torn])
+
+
+def _agreeing(nodes: Mapping[Node, Collection[Witnesses]]) -> dict[Node, set[Node]]:
+    """Return with whom each node agrees: with all others that it does not contradict.
+
+    Who knows a whole birth date is compared with those who have the same one, and with those who do not know all of
+    theirs: thousands of people under one wrong BSN are not looked at thousands of times each.
+    """
+    by_birth: dict[bytes | None, list[Node]] = {}
+    for node, profiles in nodes.items():
+        by_birth.setdefault(_whole_birth(profiles), []).append(node)
+    whole = [node for birth, alike in by_birth.items() if birth for node in alike]
+    agreeing: dict[Node, set[Node]] = {node: set() for node in nodes}
+    for birth, alike in by_birth.items():
+        for at, node in enumerate(alike, 1):
+            for other in [*alike[at:], *(() if birth else whole)]:
+                if not any(_contradict(one, two) for one in nodes[node] for two in nodes[other]):
+                    agreeing[node].add(other)
+                    agreeing[other].add(node)
+    return agreeing
+
+
+def _whole_birth(profiles: Iterable[Witnesses]) -> bytes | None:
+    """Return the birth date of a node if all of its members know all of it, and it is the same."""
+    births = {profile.birth for profile in profiles}
+    birth = births.pop()
+    return None if births or 0 in birth else birth
+
+
+def _is_torn(node: Node, agreeing: Mapping[Node, set[Node]]) -> bool:
+    """Tell whether two that agree with this node contradict each other."""
+    near = agreeing[node] | {node}
+    return any(not near <= agreeing[other] | {other} for other in agreeing[node])
+
+
+def _classes(settled: Sequence[bytes], agreeing: Mapping[Node, set[Node]]) -> list[list[Node]]:
+    """Return those who agree with each other, who are not torn: for them, agreeing is an equivalence."""
+    classes: list[list[Node]] = []
+    left: dict[Node, None] = dict.fromkeys(settled)
+    for node in settled:
+        if node in left:
+            classes.append([node, *(agreeing[node] & left.keys())])
+            for one in classes[-1]:
+                del left[one]
+    return classes
+
+
+def _numbers(classes: Sequence[Sequence[Node]], agreeing: Mapping[Node, set[Node]]) -> list[int]:
+    """Return for each class the told group that it joins, or 0: the first that it fits, and no other class does."""
+    fits = [sorted(node for node in agreeing[one[0]] if isinstance(node, int)) for one in classes]
+    claims = Counter(number for numbers in fits for number in numbers)
+    return [next((number for number in numbers if claims[number] == 1), 0) for numbers in fits]

@@ -1,0 +1,211 @@
+"""All that is known of one pseudonym, and a decision about it: who are one person, and what becomes of each. Pure.
+
+Nearly always it is one person. Members that contradict each other are not: they are told apart, each what its own
+records say. What was told stays: a group that was told keeps its members and its notices, whatever comes later.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from services.core.notices import FLAG_DECEASED, FLAG_RETRACTED
+from services.deduplication.agreement import Groups, contradict, groups_of
+from services.deduplication.domain import (
+    RETRACTED,
+    TORN,
+    Claim,
+    Member,
+    Person,
+    Release,
+    Settled,
+    Standing,
+    Superseded,
+    Terms,
+    age,
+    covers,
+    settle,
+)
+
+__all__ = ["Decision", "Dossier", "decide", "told_already"]
+
+_TAKES_A_DECISION: Final = FLAG_DECEASED | FLAG_RETRACTED
+
+
+class Dossier(NamedTuple):
+    """What is known of one pseudonym in one incident; members and standings by the member's id."""
+
+    pseudonym: bytes
+    partition: int
+    members: dict[bytes, Member]
+    standings: dict[bytes, Standing]
+    claims: list[Claim]  # by group, then by revision
+
+    @classmethod
+    def unknown(cls, pseudonym: bytes, partition: int) -> "Dossier":
+        """Return a pseudonym of which nothing is known."""
+        return cls(pseudonym, partition, {}, {}, [])
+
+
+class Decision(NamedTuple):
+    """What becomes of the people with one pseudonym."""
+
+    dossier: Dossier  # as it is now
+    new: Sequence[bytes]  # members that were not known
+    changed: Sequence[bytes]  # known members that were corrected or stand elsewhere now
+    released: Sequence[Release]
+    voided: Sequence[bytes]  # notices known before
+    superseded: Sequence[Superseded]
+
+
+def decide(dossier: Dossier, arrivals: Iterable[Sequence[Member]], terms: Terms) -> Decision:
+    """Take what arrived for one pseudonym, block by block in the order of the log, and decide after each block.
+
+    Members of one block are decided together: a person who is twice in it is told everything at once. With
+    `[()]` nothing arrives and the people are decided again under these terms. Deciding after each block makes
+    the result the same however blocks were batched.
+    """
+    case = _Case(dossier, terms)
+    for block in arrivals:
+        for member in block:
+            case.hear(member)
+        case.classify()
+    return case.decision()
+
+
+def told_already(dossier: Dossier, member: Member) -> Claim | None:
+    """Return the notice that a member is merged into, if all with its pseudonym are one person that was told.
+
+    Return None where `decide` is needed: for news, a correction, a deceased or retracted member, news that waits, or
+    a pseudonym with members that contradict each other or this one.
+    """
+    if member.member in dossier.members or member.flags & _TAKES_A_DECISION:
+        return None
+    for known in dossier.members.values():
+        standing = dossier.standings[known.member]
+        if known.flags & _TAKES_A_DECISION or standing.waits or standing.conflict:
+            return None
+        if known.witnesses != member.witnesses and contradict(known.witnesses, member.witnesses):
+            return None
+    return next((claim for claim in dossier.claims if not claim.void and covers(claim, member)), None)
+
+
+class _Case:
+    """The state of one call of `decide`."""
+
+    def __init__(self, dossier: Dossier, terms: Terms) -> None:
+        self.before = dossier
+        self.terms = terms
+        self.members = dict(dossier.members)
+        self.standings = dossier.standings
+        self.claims = list(dossier.claims)
+        self.said: dict[bytes, bytes] = {}  # witnesses of members that a block corrects, before it
+        self.released: list[Release] = []
+        self.superseded: list[Superseded] = []
+
+    def hear(self, member: Member) -> None:
+        """Take a member's version if it is higher than the one known."""
+        known = self.members.get(member.member)
+        if known is not None:
+            if member.version <= known.version:
+                return
+            member = member._replace(accepted_at=known.accepted_at)
+            self.said.setdefault(member.member, known.witnesses)
+        self.members[member.member] = member
+        if member.flags & FLAG_RETRACTED:
+            self._void(member)
+
+    def _void(self, bearer: Member) -> None:
+        """Void the notices of a bearer who turned out to be somebody else: this person was not told by them."""
+        latest = next((c for c in reversed(self.claims) if c.bearer == bearer.member and not c.void), None)
+        if latest:
+            self.superseded.append(Superseded(latest.notice, bearer.cohort))
+            self.claims = [c._replace(void=True) if c.bearer == bearer.member else c for c in self.claims]
+
+    def classify(self) -> None:
+        """Tell the persons apart, and decide about each."""
+        live = sorted((m for m in self.members.values() if not m.flags & FLAG_RETRACTED), key=age)
+        groups = self._groups(live)
+        standings = dict.fromkeys(self.members, RETRACTED) if len(live) < len(self.members) else {}
+        standings.update(dict.fromkeys(groups.torn, TORN))
+        claims: dict[int, list[Claim]] = {}
+        for claim in self.claims:
+            claims.setdefault(claim.group, []).append(claim)
+        unused = max(claims, default=0) + 1
+        for told, members in groups.together:
+            number = told or unused
+            person = Person([self.members[m] for m in members], claims.get(number, ()), number, groups.persons > 1)
+            settled = self._settle(person)
+            standings.update(settled.standings)
+            unused += bool(settled.released and not told)
+        self.standings = standings
+        self.said.clear()
+
+    def _groups(self, live: Sequence[Member]) -> Groups:
+        told = self._told(live)
+        if len(live) > 1:
+            return groups_of({m.member: m.witnesses for m in live}, told)
+        # Who is alone is decided from a table, which has no place for the question who it is.
+        return Groups([(told.get(m.member, 0), [m.member]) for m in live], [])
+
+    def _told(self, live: Sequence[Member]) -> dict[bytes, int]:
+        """Return the number of the told group that each member stays with.
+
+        A group stays while a notice of it counts. Whoever bears one stays with it; any other member leaves only by a
+        correction of its own, and only if it contradicts a bearer then.
+        """
+        bearers = {claim.bearer: claim.group for claim in self.claims if not claim.void}
+        if not bearers:
+            return bearers
+        groups: dict[int, list[bytes]] = {}
+        for bearer, group in bearers.items():
+            groups.setdefault(group, []).append(self.members[bearer].witnesses)
+        told = dict(bearers)
+        for m in live:
+            standing = self.standings.get(m.member)
+            if standing and standing.told_with in groups and not self._leaves(m, groups[standing.told_with]):
+                told.setdefault(m.member, standing.told_with)
+        return told
+
+    def _leaves(self, member: Member, bearers: Iterable[bytes]) -> bool:
+        """Tell whether a member of a told group has become somebody else."""
+        turned = self.said.get(member.member, member.witnesses) != member.witnesses
+        return turned and any(contradict(member.witnesses, bearer) for bearer in bearers)
+
+    def _settle(self, person: Person) -> Settled:
+        settled = settle(person, self.terms)
+        if settled.released:
+            claim = settled.released.claim
+            if not claim.notice:
+                claim = claim._replace(notice=self._first_notice(person))
+            self.claims.append(claim)
+            self.released.append(settled.released._replace(claim=claim))
+        if settled.superseded:
+            self.superseded.append(settled.superseded)
+        return settled
+
+    def _first_notice(self, person: Person) -> bytes:
+        """Return the id of a group's first notice; it is stored, and what comes later changes it no more.
+
+        The group of the oldest member that the pseudonym ever had is called by the pseudonym alone, any other by its
+        own oldest member too. Who is the oldest changes with nothing that comes later: a replay, in which more or less
+        had come by the time of the first notice, makes the same id.
+        """
+        oldest = min(self.members.values(), key=age)
+        first = person.live[0].member
+        alone = any(m.member == oldest.member for m in person.live)
+        made = self.terms.ids.of(self.before.pseudonym + (b"" if alone else first), 1)
+        known = {claim.notice for claim in self.claims}
+        while made in known:  # whoever bore it left this pseudonym, and came back: the notice was void
+            made = self.terms.ids.of(made + first, 1)
+        return made
+
+    def decision(self) -> Decision:
+        """Return what differs now."""
+        known, stood = self.before.members, self.before.standings
+        return Decision(
+            dossier=self.before._replace(members=self.members, standings=self.standings, claims=self.claims),
+            new=[m for m in self.members if m not in known],
+            changed=[m for m in known if self.members[m] != known[m] or self.standings[m] != stood[m]],
+            released=self.released,
+            voided=[c.notice for was, c in zip(self.before.claims, self.claims, strict=False) if c.void > was.void],
+            superseded=self.superseded,
+        )

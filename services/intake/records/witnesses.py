@@ -1,0 +1,214 @@
+"""What a record says of who somebody is, as short keyed hashes: see `core.witnesses` for how they are packed. Pure.
+
+They are the same in all of an incident's cohorts, and other ones in every other incident. Of a person known by BSN or
+person key, birth date and family name are told, by which shared and mistyped numbers are found. Of one known by name,
+birth date and address, also what tells twins and neighbours apart; who has a number does without, and every row is
+shorter.
+
+What stands for "not known" is not known: `onbekend`, `n.v.t.`, `-`, a single letter for a name. Of a double name, its
+parts are forms of the name too. Of a given name the first word counts; initials are compared one by one. A letter
+that stands in the field of the addition is a house letter.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from operator import add
+from typing import Final, TypeVar
+
+from services.core.witnesses import HASH_BYTES, IDENTIFIED, INITIALS, MAX_FORMS, PARTS
+from services.intake.records.identity import normal_name
+from services.intake.records.record import Record, RecordColumns
+
+__all__ = ["Witnesses", "WitnessesByIncident"]
+
+# Letters that a name is left with where it says that there is none. No name of the registers is among them.
+_ABSENT: Final = frozenset({"onbekend", "nietbekend", "onbekende", "unknown", "nvt", "xx", "xxx", "nn", "null", "none"})
+_BETWEEN_NAMES = re.compile(r"[-\u2010-\u2015/]")
+_BETWEEN_INITIALS = re.compile(r"[\s.,\-]+")
+# So many different names, dates and so on are remembered: few people have another one. Ten megabytes an incident.
+_REMEMBERED: Final = 65_536
+_INCIDENTS: Final = 4  # that a process takes members of at the same time
+
+_INITIALS_BIT, _GIVEN_NAME_BIT, _LETTER_BIT, _ADDITION_BIT = PARTS
+
+Said = TypeVar("Said")
+
+
+class WitnessesByIncident:
+    """Gives the maker of an incident's witnesses; those of the last few incidents are kept, with what they remember."""
+
+    def __init__(self, pepper: bytes) -> None:
+        self._pepper = pepper
+        self._kept: dict[str, Witnesses] = {}
+
+    def of(self, incident_id: str) -> "Witnesses":
+        """Return the maker of an incident's witnesses."""
+        found = self._kept.get(incident_id)
+        if found is None:
+            if len(self._kept) >= _INCIDENTS:
+                self._kept.pop(next(iter(self._kept)))
+            found = self._kept[incident_id] = Witnesses(self._pepper, incident_id)
+        return found
+
+
+class Witnesses:
+    """Makes the witnesses of one incident's members."""
+
+    def __init__(self, pepper: bytes, incident_id: str) -> None:
+        key = blake2b(incident_id.encode(), key=pepper, person=b"heraut-witness").digest()
+        forms, extras = _Forms(key), _Extras(key)
+        self._births = _Remembered(_Birth(key).packed)
+        self._names = _Remembered(forms.packed)
+        self._names_of_identified = _Remembered(forms.packed_of_identified)
+        self._initials = _Remembered(extras.initials)
+        self._given_names = _Remembered(extras.given_name)
+        self._suffixes = _Remembered(extras.suffix)
+
+    def of(self, record: Record) -> bytes:
+        """Return the witnesses of a checked record."""
+        born, name = record.birth_date or "", record.family_name or ""
+        if record.bsn or record.person_key:
+            return self._names_of_identified[name] + self._births[born]
+        suffix = record.house_letter or "", record.house_number_addition or ""
+        return self._on_match_key(name, born, record.initials or "", record.given_name or "", suffix)
+
+    def of_all(self, columns: RecordColumns) -> list[bytes]:
+        """Return the witnesses of each row of checked columns; those of odd rows mean nothing."""
+        names, births = columns.family_name, columns.birth_date
+        witnesses = list(
+            map(add, map(self._names_of_identified.__getitem__, names), map(self._births.__getitem__, births))
+        )
+        if "" in columns.bsn:
+            suffixes = list(zip(columns.house_letter, columns.house_number_addition, strict=True))
+            for row, bsn in enumerate(columns.bsn):
+                if not bsn and not columns.person_key[row]:
+                    given = columns.initials[row], columns.given_name[row], suffixes[row]
+                    witnesses[row] = self._on_match_key(names[row], births[row], *given)
+        return witnesses
+
+    def _on_match_key(self, name: str, born: str, initials: str, given_name: str, suffix: tuple[str, str]) -> bytes:
+        packed = self._names[name]
+        one, two, more = self._initials[initials], self._given_names[given_name], self._suffixes[suffix]
+        bits = (_INITIALS_BIT if one else 0) | (_GIVEN_NAME_BIT if two else 0) | more[0]
+        return bytes((packed[0] | bits,)) + packed[1:] + self._births[born] + one + two + more[1:]
+
+
+class _Remembered(dict[Said, bytes]):
+    """What texts come to, made once for each of the first so many; beyond them, each time."""
+
+    def __init__(self, make: Callable[[Said], bytes], most: int = _REMEMBERED) -> None:
+        super().__init__()
+        self._make, self._most = make, most
+
+    def __missing__(self, said: Said) -> bytes:
+        made = self._make(said)
+        if len(self) < self._most:
+            self[said] = made
+        return made
+
+
+class _Hash:
+    """A keyed hash of one kind of witness."""
+
+    def __init__(self, key: bytes, kind: bytes, size: int = HASH_BYTES) -> None:
+        self._begun = blake2b(digest_size=size, key=key, person=kind)
+
+    def of(self, text: str) -> bytes:
+        state = self._begun.copy()
+        state.update(text.encode())
+        return state.digest()
+
+
+def _places(key: bytes, kind: bytes, count: int) -> list[int]:
+    """Return a byte above 0 for each of so many values, by the key; no two have the same one."""
+    hashed = _Hash(key, kind, size=16)
+    return sorted(range(1, 256), key=lambda place: hashed.of(str(place)))[:count]
+
+
+class _Birth:
+    """Packs birth dates in their normal form, YYYY-MM-DD with zeros for what is not known."""
+
+    def __init__(self, key: bytes) -> None:
+        self._years = _places(key, b"birth-year", 255)  # two that share a byte lie 255 years apart
+        self._months = [0, *_places(key, b"birth-month", 12)]
+        self._days = [0, *_places(key, b"birth-day", 31)]
+
+    def packed(self, born: str) -> bytes:
+        year, month, day = _number(born[:4]), _number(born[5:7]), _number(born[8:10])
+        known = year and self._years[year % 255]
+        return bytes((known, self._months[month] if month <= 12 else 0, self._days[day] if day <= 31 else 0))
+
+
+def _number(digits: str) -> int:
+    return int(digits) if digits.isascii() and digits.isdigit() else 0
+
+
+class _Forms:
+    """Packs the forms of family names, behind a head that counts them."""
+
+    def __init__(self, key: bytes) -> None:
+        self._hash = _Hash(key, b"family-name")
+
+    def packed(self, family_name: str) -> bytes:
+        # The birth name and the partner's name are forms too, once a record has them.
+        written = [family_name, *_BETWEEN_NAMES.split(family_name)] if family_name else []
+        letters = dict.fromkeys(filter(None, map(_known_name, written)))
+        forms = [self._hash.of(name) for name in letters][:MAX_FORMS]
+        return bytes((len(forms),)) + b"".join(forms)
+
+    def packed_of_identified(self, family_name: str) -> bytes:
+        packed = self.packed(family_name)
+        return bytes((packed[0] | IDENTIFIED,)) + packed[1:]
+
+
+def _known_name(text: str) -> str:
+    """Return the letters of a name; none where it only says that there is none, or is a single letter."""
+    letters = normal_name(text)
+    return letters if len(letters) > 1 and _signs(text) else ""
+
+
+class _Extras:
+    """Packs what tells people with one match key apart; empty bytes = not known."""
+
+    def __init__(self, key: bytes) -> None:
+        places = _places(key, b"initial", 26)
+        self._initials = {letter: places[at] for at, letter in enumerate("abcdefghijklmnopqrstuvwxyz")}
+        self._given_name, self._letter, self._addition = (
+            _Hash(key, kind) for kind in (b"given-name", b"house-letter", b"house-addition")
+        )
+
+    def initials(self, text: str) -> bytes:
+        places = []
+        for letter in _initials(text)[:INITIALS]:
+            if letter not in self._initials:  # another alphabet: what follows is not compared
+                break
+            places.append(self._initials[letter])
+        return bytes(places).ljust(INITIALS, b"\0") if places else b""
+
+    def given_name(self, text: str) -> bytes:
+        first = _known_name((text.split() or [""])[0])
+        return self._given_name.of(first) if first else b""
+
+    def suffix(self, given: tuple[str, str]) -> bytes:
+        """Pack house letter and addition, behind the bits of the head that name them."""
+        letter, addition = map(_signs, given)
+        if not letter and len(addition) == 1 and addition.isalpha():
+            letter, addition = addition, ""
+        bits = (_LETTER_BIT if letter else 0) | (_ADDITION_BIT if addition else 0)
+        one = self._letter.of(letter) if letter else b""
+        return bytes((bits,)) + one + (self._addition.of(addition) if addition else b"")
+
+
+def _initials(text: str) -> Sequence[str]:
+    """Return the letters of initials: `J.P.`, `J P` and `JP` have two; `Th.` and `Chr.` have one each."""
+    words = [word for word in _BETWEEN_INITIALS.split(text) if word]
+    if len(words) == 1 and words[0].isupper():
+        words = list(words[0])
+    return [letters[0] for letters in map(normal_name, words) if letters]
+
+
+def _signs(text: str) -> str:
+    """Return the letters and digits of a text; none where it only says that there is nothing."""
+    signs = "".join(filter(str.isalnum, text.casefold()))
+    return "" if signs in _ABSENT else signs
