@@ -180,9 +180,13 @@ def test_prometheus_own_tool_finds_nothing_to_say(seen: Seen, service: str) -> N
     assert (0, "") == _promtool("check", "metrics", standard_input=seen.metrics[service])
 
 
-def test_the_configuration_for_containers_is_valid() -> None:
-    """Prometheus starts with the configuration for containers."""
-    status, said = _promtool("check", "config", str(DEPLOY / "prometheus" / "prometheus.yml"))
+def test_the_configuration_for_containers_is_valid(tmp_path: Path) -> None:
+    """Prometheus starts with the configuration for containers, once the token is there that it scrapes with."""
+    config = (DEPLOY / "prometheus" / "prometheus.yml").read_text(encoding="utf-8")
+    token, here = tmp_path / "scrape_token", tmp_path / "prometheus.yml"
+    token.write_text("a token", encoding="utf-8")
+    here.write_text(config.replace("/run/secrets/scrape_token", str(token)), encoding="utf-8")
+    status, said = _promtool("check", "config", str(here))
 
     assert (0, True) == (status, "SUCCESS" in said)
 

@@ -15,7 +15,7 @@ PLAIN = frozenset(
     re.findall(
         "[a-z]+",
         """
-        affected bad book broken builder changes check choose classified copy countries empty failures flawed found
+        affected bad book broken builder changes changing check choose classified copy countries empty failures flawed found
         header headers heard holding interrupted invalid item keeper lost message options ownership payloads position
         prepare progress reading ready reason request retry retryable run sending severity shared splitter unnumbered
         user validation validator verifier verifying view watch writer yet
@@ -24,7 +24,7 @@ PLAIN = frozenset(
         domain environment error errors fake fenced folder formatter handle main migrate migration migrations pool
         programs queries serve service setting settings status store testing text texts
 
-        csv dlq email gunzip health json jwt ndjson oidc openapi pdf postgres typesetter
+        csv dlq email gunzip health json jwt ndjson oidc openapi pdf postgres put refs typesetter
 
         globaltable routing takeover tracking unsealing
         """,
