@@ -88,10 +88,11 @@ class ColumnsChecker:
             return dates
         unseen = {text: self._validator.birth_date(text) for text in set(dates) - self._birth_dates}
         if len(self._birth_dates) < _BIRTH_DATES:
-            self._birth_dates.update(text for text, normal in unseen.items() if text == normal)
-        if None in unseen.values():
-            odd.update(row for row, text in enumerate(dates) if unseen.get(text, text) is None)
-        return [unseen.get(text, text) or "" for text in dates]
+            self._birth_dates.update(normal for normal in unseen.values() if normal)
+        changed = {text: normal for text, normal in unseen.items() if text != normal}
+        if None in changed.values():
+            odd.update(row for row, text in enumerate(dates) if changed.get(text, text) is None)
+        return [changed.get(text, text) or "" for text in dates] if changed else dates
 
     def _read_attributes(self, columns: RecordColumns, odd: set[int]) -> tuple[list[int], list[int], list[int]]:
         """Read the columns whose values are few; returns exposed and confirmed facts, and flags."""

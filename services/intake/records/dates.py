@@ -35,9 +35,9 @@ def normal_date(text: str) -> str | None:
     return None
 
 
-def is_future(normal: str, today: date) -> bool:
-    """Tell whether a date in its one spelling is surely after today."""
-    return normal > today.isoformat()  # zeros for what is not known sort before everything
+def is_future(normal: str, today: str) -> bool:
+    """Tell whether a date is surely after today, both in the one spelling."""
+    return normal > today  # zeros for what is not known sort before everything
 
 
 def is_whole(normal: str) -> bool:

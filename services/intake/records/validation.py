@@ -93,7 +93,7 @@ class Validator:
 
     def __init__(self, incident: Incident, today: date) -> None:
         self._bits = {category.code: 1 << bit for bit, category in enumerate(incident.categories)}
-        self._today = today
+        self._today = today.isoformat()
         self._attributes: dict[GivenAttributes, Attributes] = {}  # those that are right
 
     def check(self, record: Record, faults: list[Fault]) -> Checked:
