@@ -4,7 +4,8 @@
 
 Two replicas of every service run as processes of their own. While sources upload overlapping cohorts, processes are
 ended by SIGKILL and started again, one is paused past its lease, PostgreSQL is killed once and the broker is restarted
-once. The printed seed gives the same schedule again. Then the providers' records are compared with the made-up people:
+once. A tenth of the people moved: they are sent with the old address, corrected, and their cohort is released then.
+The printed seed gives the same schedule again. Then the providers' records are compared with the made-up people:
 nobody is lost, nobody is told twice but in listed unknown windows, nobody is told somebody else's news. The ledger must
 balance and have the same numbers. Exit status 0 = all held, 1 = something did not.
 """
@@ -73,7 +74,7 @@ async def run(arguments: argparse.Namespace, folder: Path) -> Report:
     """Do one run in a folder and return its figures."""
     people = make_people(arguments.people, arguments.seed)
     (folder / "cohorts").mkdir(parents=True)
-    waves, expectation = make_waves(people, WAVES, arguments.seed, folder / "cohorts", supplements=False)
+    waves, expectation = make_waves(people, WAVES, arguments.seed, folder / "cohorts", supplements=False, moves=True)
     report = Report(arguments.seed, arguments.log, len(people), expectation.received)
     settings = {"HERAUT_LEASE": f"{LEASE:.0f}s", "HERAUT_UNKNOWN_AFTER": UNKNOWN_AFTER}
     fleet = Fleet(folder, arguments.log, settings)
@@ -117,6 +118,7 @@ async def _send(sources: Sources, wave: Wave, delay: float) -> None:
     if wave.corrections:
         await sources.send(INCIDENT, wave, wave.corrections, slowly=False)
     await sources.post(f"{cohort}/seal", {})
+    await sources.post(f"{cohort}/release", {"all": True})
 
 
 async def _break(fleet: Fleet, faults: list[Fault], report: Report) -> None:

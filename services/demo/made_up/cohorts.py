@@ -28,6 +28,11 @@ _TWICE_IN_WAVE = 0.005  # the source has the person twice, under two references
 _POORER_RECORD = 0.05  # a further source knows the postal address alone
 _SUPPLEMENTED = 0.1
 _POSSIBLE = 0.25
+_MOVED = 0.1
+
+# An address at which nobody lives: a letter to it is one too many.
+_LEFT = {"street": "Vertrokkenweg", "houseNumber": "4711", "houseLetter": "", "houseNumberAddition": "",
+         "postcode": "9999ZZ", "city": "Nergenshuizen", "country": ""}  # fmt: skip
 
 # The categories that are taken together, by position; a row that stands twice is twice as frequent.
 _PROFILES = ((0,), (0, 1), (0, 1), (0, 2), (0, 1, 3), (0, 1, 3), (0, 1, 3, 4), (0, 1, 2, 3, 4))
@@ -58,17 +63,18 @@ _FATES = (
 
 
 def make_waves(
-    people: list[Person], waves: int, seed: int, folder: Path, *, supplements: bool
+    people: list[Person], waves: int, seed: int, folder: Path, *, supplements: bool, moves: bool = False
 ) -> tuple[list[Wave], Expectation]:
     """Write the files of `waves` waves into `folder`; return the waves and what must become of the people.
 
     With `supplements` a share of people gets new facts in the last wave. Send that one when the others are settled: new
-    facts make a supplement only where a notice was sent before.
+    facts make a supplement only where a notice was sent before. With `moves` a share of people stands in a wave with an
+    address that is not theirs any more, and is corrected: release each wave by hand, once its corrections are taken.
     """
     rng = random.Random(f"cohorts {seed}")  # noqa: S311 - made-up people need no secrets
     with ExitStack() as files:
-        writers = [WaveWriter(files, number, folder) for number in range(waves)]
-        plan = _Plan(rng, writers, people, supplements=supplements)
+        writers = [WaveWriter(files, number, folder, auto_release=not moves) for number in range(waves)]
+        plan = _Plan(rng, writers, people, supplements=supplements, moves=moves)
         for person in people:
             plan.place(person)
     made = [writer.wave for writer in writers]
@@ -79,13 +85,19 @@ class _Plan:
     """Decides for each person which records are sent in which waves, and notes those that are valid."""
 
     def __init__(
-        self, rng: random.Random, waves: Sequence[WaveWriter], people: Sequence[Person], *, supplements: bool
+        self,
+        rng: random.Random,
+        waves: Sequence[WaveWriter],
+        people: Sequence[Person],
+        *,
+        supplements: bool,
+        moves: bool,
     ) -> None:
         self._rng = rng
         self._waves = waves
         self._people = people
         self._sources = Sources(rng, people)
-        self._supplements = supplements
+        self._supplements, self._moves = supplements, moves
         self._sent: list[SentRecord] = []
         self._rejected = 0
         self._untold: list[Person] = []
@@ -138,10 +150,22 @@ class _Plan:
         more = self._supplement(facts)
         waves = self._some_waves(self._waves[:-1] if more else self._waves)
         sent = SentRecord(person, facts)
+        if self._moves and self._rng.random() < _MOVED:
+            self._move(waves.pop(), sent)
         for at, wave in enumerate(waves):
             self._add(wave, sent, poorer=at > 0)
         if more:
             self._add(self._waves[-1], SentRecord(person, more, later=True))
+
+    def _move(self, wave: WaveWriter, sent: SentRecord) -> None:
+        """Send a record with an address where the person does not live any more, and correct it.
+
+        Of somebody without a BSN, the address says who it is: the record was somebody else's, and is taken back.
+        """
+        record = wave.record(sent.person, sent.facts)
+        wave.add(record | dict.fromkeys(CONTACT_COLUMNS, "") | _LEFT)
+        wave.correct(record)
+        self._sent.append(sent)
 
     def _place_kind(self, person: Person) -> None:
         """Send what each source says of somebody who is hard to tell from others. Who is told apart has other facts."""

@@ -26,20 +26,21 @@ class Wave:
     path: Path
     corrections: Path | None  # None where nothing is corrected
     declared: int = 0  # members; a repeated line or a correction is no further one, a line that cannot be read is none
+    auto_release: bool = True  # its notices go out without a release by hand
 
     @property
     def document(self) -> dict[str, Any]:
-        """The cohort as intake is told of it. Its notices go out without a release by hand."""
-        return {"source": self.source, "declaredCount": self.declared, "autoRelease": True}
+        """The cohort as intake is told of it."""
+        return {"source": self.source, "declaredCount": self.declared, "autoRelease": self.auto_release}
 
 
 class WaveWriter:
     """The two files of a wave while they are written, in the habits of its source."""
 
-    def __init__(self, files: ExitStack, number: int, folder: Path) -> None:
+    def __init__(self, files: ExitStack, number: int, folder: Path, *, auto_release: bool) -> None:
         form, name = FORMS[number % len(FORMS)], f"wave-{number + 1}"
         path, corrections = folder / f"{name}{form.suffix}", folder / f"{name}-corrections{form.suffix}"
-        self.wave = Wave(name, _SOURCES[number % len(_SOURCES)], form, path, None)
+        self.wave = Wave(name, _SOURCES[number % len(_SOURCES)], form, path, None, auto_release=auto_release)
         self._corrections_path = corrections
         self._prefix = f"{'PQRS'[number % 4]}{number + 1}"
         self._drops_zeros = number % 3 == 2  # as a spreadsheet does with the leading zeros of BSNs

@@ -27,9 +27,13 @@ def test_a_cohort_file_has_every_field() -> None:
     assert {"careOf"} == set(FIELD_NAMES) ^ set(COLUMNS)
 
 
-def _lines(path: Path) -> list[str]:
+def _text(path: Path) -> str:
     content = path.read_bytes()
-    text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
+    return (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
+
+
+def _lines(path: Path) -> list[str]:
+    text = _text(path)
     if ".csv" in path.name:
         return [row["memberRef"] for row in csv.DictReader(io.StringIO(text)) if None not in row.values()]
     return [line.split('"')[3] for line in text.splitlines() if line.endswith("}")]
@@ -106,3 +110,15 @@ def test_ndjson_lines_are_records(made: tuple[list[Wave], Expectation]) -> None:
             continue
 
     assert len(lines) * 0.99 < readable < len(lines)
+
+
+def test_who_moved_is_sent_with_the_old_address_and_corrected(tmp_path: Path) -> None:
+    """Nobody is known at the old address in the end: a letter to it is counted. The waves wait for a release."""
+    waves, expectation = make_waves(make_people(1000, seed=5), 2, 5, tmp_path, supplements=False, moves=True)
+    sent = "".join(_text(wave.path) for wave in waves)
+    corrected = "".join(_text(wave.corrections) for wave in waves if wave.corrections)
+
+    assert 50 < sent.count("Vertrokkenweg") < corrected.count("\n")
+    assert "Vertrokkenweg" not in corrected
+    assert not any(known.street == "Vertrokkenweg" for person in expectation.persons for known in person.known_as)
+    assert [False, False] == [wave.document["autoRelease"] for wave in waves]
