@@ -24,7 +24,7 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_DATA_DIR": "where the embedded database, keys, principals, tokens, print folder and logs live",
         "HERAUT_HTTP_HOST": "address to listen at",
         "HERAUT_HTTP_PORT": "port to listen at; 0 = any free one",
-        "HERAUT_PARTITIONS": "partitions of each topic; fixed once topics exist",
+        "HERAUT_PARTITIONS": "partitions of each topic; fixed at the first start, another number later is an error",
         "HERAUT_KEYS_FILE": "the key ring (key-encryption keys and peppers)",
         "HERAUT_PRINCIPALS_FILE": "who may do what: names, roles, hashes of tokens; `heraut principal` changes it",
         "HERAUT_AUTH_AUDIENCE": "what the audience of a JWT must be to be meant for this installation",
