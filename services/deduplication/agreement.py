@@ -56,11 +56,12 @@ def groups_of(witnesses: Mapping[bytes, bytes], told: Mapping[bytes, int]) -> Gr
     `witnesses` has every member, the oldest first; `told` has the number of the group with which a member was told.
     The room's README says what the groups are.
     """
+    numbers, sayings = {*told.values()}, {*witnesses.values()}
+    if len(numbers) < 2 and (len(sayings) == 1 or (len(sayings) == 2 and not contradict(*sayings))):
+        return Groups([(max(numbers, default=0), [*witnesses])], [])
     nodes: dict[Node, list[bytes]] = {}
     for member, said in witnesses.items():
         nodes.setdefault(told.get(member) or said, []).append(member)
-    if len(nodes) == 1:
-        return Groups([(told.get(next(iter(witnesses)), 0), [*witnesses])], [])
     agreeing = _agreeing(
         {node: set(map(unpacked, {witnesses[member] for member in members})) for node, members in nodes.items()}
     )

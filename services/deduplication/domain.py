@@ -228,13 +228,14 @@ class _Settling:
         group, conflict = self.person.number if self.told else 0, self.person.conflict
         standings = {}
         for m in self.live:
+            into = None
             if m.member in bearers:
-                standing = Standing(Outcome.RELEASED)
+                outcome = Outcome.RELEASED
             elif deceased:
-                standing = Standing(Outcome.SUPPRESSED)
+                outcome = Outcome.SUPPRESSED
             else:
-                standing = self._merged_or_held(m, front, waits)
-            standings[m.member] = standing._replace(told_with=group, conflict=conflict)
+                outcome, into = self._merged_or_held(m, front, waits)
+            standings[m.member] = Standing(outcome, Waits.NOTHING, 0, group, conflict, into)
         for m in waiting:
             standings[m.member] = standings[m.member]._replace(waits=waits, usable=self.terms.usable)
         return Settled(standings, self.released, self.superseded)
@@ -291,16 +292,16 @@ class _Settling:
         reachable = (m for m in free if _reachable(m.channels, m.flags, self.terms.usable))
         return next(reachable, free[0] if free else None)
 
-    def _merged_or_held(self, m: Member, front: Member | None, waits: Waits) -> Standing:
-        """Return the standing of a member that bears no notice."""
+    def _merged_or_held(self, m: Member, front: Member | None, waits: Waits) -> tuple[Outcome, bytes | None]:
+        """Return the outcome of a member that bears no notice, and the member that it is merged into."""
         covering = next((claim for claim in self.told if covers(claim, m)), None)
         if covering or not front:
-            return Standing(Outcome.MERGED, merged_into=covering.bearer if covering else None)
+            return Outcome.MERGED, covering.bearer if covering else None
         if m.member != front.member:
-            return Standing(Outcome.MERGED, merged_into=front.member)
+            return Outcome.MERGED, front.member
         if waits == Waits.CHANNEL:
-            return Standing(_unreachable(front.channels, self.terms.usable))
-        return Standing(Outcome.HELD_UNRELEASED if waits == Waits.RELEASE else Outcome.HELD_IDENTITY_CONFLICT)
+            return _unreachable(front.channels, self.terms.usable), None
+        return Outcome.HELD_UNRELEASED if waits == Waits.RELEASE else Outcome.HELD_IDENTITY_CONFLICT, None
 
 
 def age(member: Member) -> tuple[int, bytes]:

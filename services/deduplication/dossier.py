@@ -4,7 +4,7 @@ Nearly always it is one person. Members that contradict each other are not: they
 records say. What was told stays: a group that was told keeps its members and its notices, whatever comes later.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from services.core.notices import FLAG_DECEASED, FLAG_RETRACTED
@@ -155,20 +155,20 @@ class _Case:
         bearers = {claim.bearer: claim.group for claim in self.claims if not claim.void}
         if not bearers:
             return bearers
-        groups: dict[int, list[bytes]] = {}
-        for bearer, group in bearers.items():
-            groups.setdefault(group, []).append(self.members[bearer].witnesses)
         told = dict(bearers)
+        counting = set(bearers.values())
         for m in live:
             standing = self.standings.get(m.member)
-            if standing and standing.told_with in groups and not self._leaves(m, groups[standing.told_with]):
+            if standing and standing.told_with in counting and not self._leaves(m, standing.told_with, bearers):
                 told.setdefault(m.member, standing.told_with)
         return told
 
-    def _leaves(self, member: Member, bearers: Iterable[bytes]) -> bool:
-        """Tell whether a member of a told group has become somebody else."""
-        turned = self.said.get(member.member, member.witnesses) != member.witnesses
-        return turned and any(contradict(member.witnesses, bearer) for bearer in bearers)
+    def _leaves(self, member: Member, group: int, bearers: Mapping[bytes, int]) -> bool:
+        """Tell whether a corrected member of a told group has become somebody else."""
+        if self.said.get(member.member, member.witnesses) == member.witnesses:
+            return False
+        mates = (self.members[bearer] for bearer, number in bearers.items() if number == group)
+        return any(contradict(member.witnesses, mate.witnesses) for mate in mates)
 
     def _settle(self, person: Person) -> Settled:
         settled = settle(person, self.terms)

@@ -11,6 +11,7 @@ from notification.topics import MEMBERS_ACCEPTED
 
 from services.core.ids import member_id, partitions_of
 from services.core.notices import FLAG_RETRACTED
+from services.core.witnesses import NO_WITNESSES
 from services.kit.vault.vault import Vault
 from tests.conftest import RoomPool
 from tests.integration.intake.conftest import COHORT, PARTITIONS, Intake
@@ -112,6 +113,7 @@ async def test_correction_of_the_person_leaves_the_old_partition(intake: Intake)
     assert (first.pseudonyms, bytes([FLAG_RETRACTED])) == (left.pseudonyms, left.flags)
     assert first.members == left.members == moved.members
     assert first.pseudonyms != moved.pseudonyms
+    assert (NO_WITNESSES, first.witnesses) == (left.witnesses, moved.witnesses)  # the name and birth date are the same
 
 
 async def test_ref_repeated_within_an_upload_is_a_mistake(intake: Intake) -> None:

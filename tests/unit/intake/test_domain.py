@@ -4,6 +4,7 @@ import json
 
 from services.core.ids import partitions_of
 from services.core.notices import BLOCK_ENTRIES, FLAG_RETRACTED
+from services.core.witnesses import NO_WITNESSES
 from services.intake.domain import Chunk, Classified, Stored, blocks_of, classify
 from services.intake.reading.ndjson import NdjsonReader
 from tests.unit.intake.builders import a_builder, a_record
@@ -48,7 +49,7 @@ def test_blocks_are_bounded_and_keep_to_a_partition() -> None:
 
 
 def test_member_that_left_a_person_is_told_there() -> None:
-    """A retraction names the old pseudonym in its own partition, with no channel to use."""
+    """A retraction names the old pseudonym in its own partition, with no channel, and says nothing of who it is now."""
     chunk, old = a_chunk(1), b"\x00\x00\x00\x05" + bytes(12)
     left, moved = blocks_of(chunk, Classified(corrected=[0], versions=[2], retracted=[(0, 2, old)]), 8)
 
@@ -59,4 +60,5 @@ def test_member_that_left_a_person_is_told_there() -> None:
         left.flags,
         left.versions,
     )
-    assert (chunk.pseudonyms, [2]) == (moved.pseudonyms, moved.versions)
+    assert [NO_WITNESSES] == left.witnesses
+    assert (chunk.pseudonyms, chunk.witnesses, [2]) == (moved.pseudonyms, moved.witnesses, moved.versions)

@@ -33,8 +33,8 @@ def test_valid_record_is_a_row() -> None:
     assert {1} == {
         len(column)
         for column in (
-            chunk.refs, chunk.lines, chunk.contents, chunk.pseudonyms, chunk.exposed, chunk.confirmed,
-            chunk.channels, chunk.flags, chunk.languages, chunk.contacts,
+            chunk.refs, chunk.lines, chunk.contents, chunk.pseudonyms, chunk.witnesses, chunk.exposed,
+            chunk.confirmed, chunk.channels, chunk.flags, chunk.languages, chunk.contacts,
         )
     }  # fmt: skip
 
