@@ -41,12 +41,18 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "service": self._service,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _message(record),
         }
         line |= {name: value for name, value in record.__dict__.items() if name in FIELDS}
         if record.exc_info and record.exc_info[1]:
             line["error"] = _describe(record.exc_info[1])
         return orjson.dumps(line, default=str).decode()
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Return what a line says. Of asyncio's that is the first line: the others show tasks with the errors they held."""
+    message = record.getMessage()
+    return message.partition("\n")[0] if record.name == "asyncio" else message
 
 
 def _describe(error: BaseException) -> list[dict[str, Any]]:
