@@ -61,8 +61,14 @@ def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Any
     for at, column in enumerate(columns):
         shown.add_column(column, justify="left" if at < left else "right")
     for row in rows:
-        shown.add_row(*(cell if isinstance(cell, str) else number(cell) if cell is not None else "-" for cell in row))
+        shown.add_row(*map(_shown, row))
     out.print(shown)
+
+
+def _shown(cell: Any) -> str:
+    if isinstance(cell, str):
+        return escape(cell)
+    return "-" if cell is None else number(cell)
 
 
 def _plain(cell: Any) -> str:

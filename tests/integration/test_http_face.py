@@ -212,6 +212,7 @@ async def test_problems_have_their_own_kind(face: Face) -> None:
             "requestId": taken.headers["X-Request-Id"],
         }
         assert taken.headers["API-Version"] == "1.0.0"
+        assert taken.headers["Server"] == "Heraut"
     async with face.session.get("/v1/nowhere", headers=headers) as nowhere:
         assert (nowhere.status, nowhere.content_type) == (404, "application/problem+json")
     async with face.session.delete("/v1/secret", headers=headers) as method:

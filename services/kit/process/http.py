@@ -26,6 +26,7 @@ _HEADERS = {
     "API-Version": "1.0.0",
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Server": "Heraut",  # and no versions of the libraries below
     "Strict-Transport-Security": "max-age=31536000",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",

@@ -7,6 +7,7 @@ import itertools
 import logging
 import os
 import random
+import resource
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -269,6 +270,7 @@ def main(
     if arguments.check_config:
         return 0
     configure_logs(room, config.log_level)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would have people in the open, and keys
     return _run(room, run, config, arguments.ready_file)
 
 

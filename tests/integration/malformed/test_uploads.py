@@ -194,3 +194,12 @@ async def test_process_says_nothing_is_wrong_with_it(intake: Intake) -> None:
         assert 200 == response.status
 
     assert [] == [line for line in intake.logged().splitlines() if '"level":"error"' in line]
+
+
+def test_a_process_that_dies_leaves_no_core(intake: Intake) -> None:
+    """A core dump would have people in the open."""
+    limits = Path(f"/proc/{intake.pid}/limits").read_text(encoding="utf-8")
+
+    assert ["0", "0"] == next(
+        line.split()[4:6] for line in limits.splitlines() if line.startswith("Max core file size")
+    )
