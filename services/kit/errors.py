@@ -5,6 +5,7 @@ __all__ = [
     "HerautError",
     "InvalidMessage",
     "LogPositionError",
+    "LogRefusedError",
     "LostOwnershipError",
     "RetryableError",
 ]
@@ -39,6 +40,10 @@ class RetryableError(HerautError):
 
 class LostOwnershipError(HerautError):
     """Another process owns the partition now, or has moved its position: the partition is taken over afresh."""
+
+
+class LogRefusedError(HerautError):
+    """The log will never take what we wrote: too large, or not permitted. The partition stops until a human acts."""
 
 
 class LogPositionError(HerautError):

@@ -15,10 +15,12 @@ from services.kit.eventlog.headers import Headers
 from services.kit.eventlog.port import Output, Record, TopicPartition
 from services.kit.eventlog.topics import dead_letter_topic
 
-__all__ = ["DeadLetter", "DlqLimit", "DlqTally", "dead_letter", "position_of"]
+__all__ = ["DeadLetter", "DlqLimit", "DlqTally", "by_reference", "dead_letter", "position_of"]
 
 # Headers of the original record, kept under this prefix so that they meet none of ours.
 _KEPT = "original-header-"
+# The size of a record that did not fit: its dead letter is a reference to it.
+_SIZE = "original-bytes"
 # A reason is a short code. A longer text is cut, so that it does not fill the topic.
 _REASON_BYTES = 200
 
@@ -40,6 +42,20 @@ def dead_letter(record: Record, stage: str, error_class: str, reason: str) -> Ou
     kept = tuple((_KEPT + name, value) for name, value in record.headers)
     topic = dead_letter_topic(record.topic, stage)
     return Output(topic, record.partition, record.value or b"", (*ours, *key, *kept))
+
+
+def by_reference(letter: Output) -> Output:
+    """Return a dead letter that does not fit into its topic as one that says where the record stands, and its size.
+
+    The record itself stays where it is, for as long as its own topic keeps it.
+    """
+    ours = tuple((name, value) for name, value in letter.headers if not _is_the_records(name))
+    size = str(len(letter.value)).encode()
+    return Output(letter.topic, letter.partition, b"", (*ours, (_SIZE, size)))
+
+
+def _is_the_records(header: str) -> bool:
+    return header == "original-key" or header.startswith(_KEPT)
 
 
 @cache
@@ -70,6 +86,11 @@ class DeadLetter:
             raise InvalidMessage("dead-letter-without-origin") from error
 
     @property
+    def is_reference(self) -> bool:
+        """Tell whether it only says where the record stands, which was too large to be set aside."""
+        return _SIZE in dict(self.record.headers)
+
+    @property
     def original_key(self) -> bytes | None:
         """The key that the record had."""
         return dict(self.record.headers).get("original-key")
@@ -83,9 +104,7 @@ class DeadLetter:
     def described(self) -> dict[str, str | int]:
         """Say what is known of it, for people: never the payload, a key or a foreign header, only sizes."""
         shown = {
-            name: value.decode(errors="replace")
-            for name, value in self.record.headers
-            if not name.startswith(_KEPT) and name != "original-key"
+            name: value.decode(errors="replace") for name, value in self.record.headers if not _is_the_records(name)
         }
         return {"position": self.position, "at": self.record.at, "bytes": len(self.record.value or b""), **shown}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from services.core.access import Caller
+from services.kit.errors import InvalidMessage
 from services.kit.eventlog.dead_letters import DeadLetter
 from services.kit.eventlog.headers import decode_headers
 from services.kit.eventlog.outbox import append_outputs
@@ -78,6 +79,8 @@ async def send_back(entry: DeadLetter, connection: Connection, writer: LogWriter
     A block of ours passes through the log table, which gives it its sequence. A record of others goes past the
     database: its payload may show people in the open.
     """
+    if entry.is_reference:
+        raise InvalidMessage("too-large-to-send-back")  # it stands in its topic, and no reader could take it
     if is_foreign(entry.original.topic):
         await writer.send(entry.original, entry.original_key, entry.record.value or b"", entry.original_headers)
         return

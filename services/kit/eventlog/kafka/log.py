@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition as KafkaPartition
 
+from services.kit.eventlog.dead_letters import by_reference
 from services.kit.eventlog.kafka.client import Closing, KafkaSettings, passing_faults, started
 from services.kit.eventlog.kafka.progress import KafkaProgress
 from services.kit.eventlog.kafka.reader import KafkaReader, between, new_consumer
-from services.kit.eventlog.kafka.writer import KafkaWriter
+from services.kit.eventlog.kafka.writer import KafkaWriter, fits
 from services.kit.eventlog.port import Cursor, Output, Record, Row, TopicPartition
 
 __all__ = ["KafkaLog", "KafkaSettings"]
@@ -70,10 +71,12 @@ class KafkaLog:
         """Write a dead letter past the outbox, without a sequence: one of a topic that is not ours.
 
         Its payload may show people in the open and so must not lie in the database. Call it before the commit
-        that steps over the record; after a crash in between it is written twice. Raises RetryableError.
+        that steps over the record; after a crash in between it is written twice. One that its topic cannot take is
+        written as a reference: a record that is small where it lies may be unpacked to any size. Raises RetryableError,
+        and LogRefusedError where the brokers will never take it.
         """
-        at = TopicPartition(output.topic, output.partition)
-        await self._writer.send(at, None, output.value, output.headers)
+        letter = output if fits(output.topic, output.value, output.headers) else by_reference(output)
+        await self._writer.send(TopicPartition(letter.topic, letter.partition), None, letter.value, letter.headers)
 
     async def last_sequence(self, source: str, at: TopicPartition) -> int | None:
         """Return the highest sequence of `source` among the last few thousand records, None where it is not there."""

@@ -3,23 +3,39 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    InvalidTopicError,
+    MessageSizeTooLargeError,
+    PolicyViolationError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+)
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from services.kit.errors import RetryableError
+from services.kit.errors import LogRefusedError, RetryableError
 from services.kit.eventlog.kafka.client import Closing, KafkaSettings, passing_faults, started
 from services.kit.eventlog.port import Row, TopicPartition
 from services.kit.eventlog.topics import max_message_bytes
 
-__all__ = ["KafkaWriter", "own_headers"]
+__all__ = ["KafkaWriter", "fits", "own_headers"]
 
 # One request carries one batch of each partition, so a big batch is what makes publishing fast (performance: the
 # ceiling is partitions times batch size over round trip); below max.message.bytes of the topics.
 _BATCH_BYTES = 980_000
 # A generous bound of what the frames of a batch and a record add to value and headers.
 _FRAME_BYTES = 200
+_FOR_GOOD = (
+    ClusterAuthorizationFailedError,
+    InvalidTopicError,
+    MessageSizeTooLargeError,
+    PolicyViolationError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+)
 # aiokafka tries an idempotent batch again for ever and says nothing. This bound leaves room for an election.
 _BATCH_SECONDS = 10.0
 
@@ -55,10 +71,16 @@ class KafkaWriter:
     async def send(
         self, at: TopicPartition, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]]
     ) -> None:
-        """Write one record that is not ours, as it once came. Raises RetryableError."""
+        """Write one record that is not ours, as it once came. Raises RetryableError.
+
+        Raises LogRefusedError where the brokers will never take it: trying again would hold up whatever comes after it.
+        """
         async with self._partition_locks[at], self._writing(at) as producer:
             async with asyncio.timeout(_BATCH_SECONDS):
-                await producer.send_and_wait(at.topic, value, key=key, partition=at.partition, headers=list(headers))
+                with _refusals(at):
+                    await producer.send_and_wait(
+                        at.topic, value, key=key, partition=at.partition, headers=list(headers)
+                    )
 
     def close(self) -> None:
         """Close the producer in the background."""
@@ -105,6 +127,24 @@ async def _check_partition(producer: AIOKafkaProducer, at: TopicPartition) -> No
         raise RetryableError(f"{at.topic}/{at.partition} is not there")
 
 
+@contextmanager
+def _refusals(at: TopicPartition) -> Iterator[None]:
+    """Turn what no repeat can mend into LogRefusedError: too large, not permitted, not a topic that can be written."""
+    try:
+        yield
+    except _FOR_GOOD as error:
+        raise LogRefusedError(f"{at.topic}/{at.partition} cannot be written: {type(error).__name__}") from error
+
+
+def fits(topic: str, value: bytes, headers: Sequence[tuple[str, bytes]]) -> bool:
+    """Tell whether a topic takes a record, whatever its batch comes to when it is packed."""
+    return _size(value, headers) <= max_message_bytes(topic)
+
+
+def _size(value: bytes, headers: Sequence[tuple[str, bytes]]) -> int:
+    return len(value) + sum(len(name) + len(value) + 16 for name, value in headers) + _FRAME_BYTES
+
+
 def _batches(
     producer: AIOKafkaProducer, source: str, at: TopicPartition, rows: Sequence[Row]
 ) -> Iterator[BatchBuilder]:
@@ -113,7 +153,7 @@ def _batches(
     batch = producer.create_batch()
     for row in rows:
         headers = own_headers(source, row)
-        size = len(row.value) + sum(len(name) + len(value) + 16 for name, value in headers) + _FRAME_BYTES
+        size = _size(row.value, headers)
         if size > limit:
             raise ValueError(f"{at.topic}: a block of {size} bytes was committed, the topic takes {limit}")
         record = {"timestamp": row.at, "key": None, "value": row.value, "headers": headers}

@@ -3,7 +3,7 @@
 import pytest
 
 from services.kit.errors import InvalidMessage
-from services.kit.eventlog.dead_letters import DeadLetter, DlqLimit, DlqTally, dead_letter, position_of
+from services.kit.eventlog.dead_letters import DeadLetter, DlqLimit, DlqTally, by_reference, dead_letter, position_of
 from services.kit.eventlog.port import Record, TopicPartition
 
 RECORD = Record(
@@ -89,3 +89,15 @@ def test_a_tally_is_the_same_in_one_go_or_in_pieces() -> None:
         tally = tally.after(outcomes[start : start + 7])
 
     assert tally == DlqTally().after(outcomes)
+
+
+def test_what_does_not_fit_is_set_aside_by_reference() -> None:
+    """It says where the record stands, why, and how large it is, and holds nothing of it: no value, key or header."""
+    record = Record("heraut.cohort.v1", 3, 7, "", 0, 0, b"x" * 5_000_000, (("ce_id", b"1"),), b"key")
+    letter = by_reference(dead_letter(record, "intake", "InvalidEventError", "too-large"))
+    entry = DeadLetter(Record(letter.topic, 3, 0, "", 0, 0, letter.value, letter.headers))
+
+    assert (True, b"", None, ()) == (entry.is_reference, letter.value, entry.original_key, entry.original_headers)
+    assert ("too-large", "7", "5000000") == tuple(
+        entry.described()[name] for name in ("reason", "original-offset", "original-bytes")
+    )
