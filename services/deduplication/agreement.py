@@ -4,7 +4,6 @@ Two members contradict each other where both know something and it differs. What
 a member that says little may agree with two that contradict each other: it is torn between them, and joins neither.
 """
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -69,8 +68,8 @@ def groups_of(witnesses: Mapping[bytes, bytes], told: Mapping[bytes, int]) -> Gr
     joined: dict[int, list[Node]] = {node: [node] for node in nodes if isinstance(node, int)}
     apart = []
     classes = _classes([node for node in nodes if isinstance(node, bytes) and node not in torn], agreeing)
-    for one, number in zip(classes, _numbers(classes, agreeing), strict=True):
-        if number:
+    for one in classes:
+        if number := _number(one[0], agreeing):
             joined[number] += one
         else:
             apart.append((0, one))
@@ -127,8 +126,7 @@ def _classes(settled: Sequence[bytes], agreeing: Mapping[Node, set[Node]]) -> li
     return classes
 
 
-def _numbers(classes: Sequence[Sequence[Node]], agreeing: Mapping[Node, set[Node]]) -> list[int]:
-    """Return for each class the told group that it joins, or 0: the first that it fits, and no other class does."""
-    fits = [sorted(node for node in agreeing[one[0]] if isinstance(node, int)) for one in classes]
-    claims = Counter(number for numbers in fits for number in numbers)
-    return [next((number for number in numbers if claims[number] == 1), 0) for numbers in fits]
+def _number(one: Node, agreeing: Mapping[Node, set[Node]]) -> int:
+    """Return the told group that a class joins, by one of its nodes: the first that joining does not change; or 0."""
+    near = agreeing[one] | {one}
+    return min((node for node in near if isinstance(node, int) and agreeing[node] <= near), default=0)

@@ -54,9 +54,9 @@ def persons_of(said: Mapping[bytes, Said], told: Mapping[bytes, int]) -> tuple[P
     persons = {number: [*members] for number, members in groups.items()}
     left = []
     for m in settled:
-        rivals = [r for r in settled if clash(said[r], said[m])]
-        fits = [n for n, theirs in groups.items() if not against([m], theirs)]
-        fits = [n for n in fits if all(against([r], groups[n]) for r in rivals)]
+        rivals = [unit for unit in [*groups.values(), *([f] for f in free)] if against([m], unit)]
+        fits = [n for n, theirs in groups.items() if theirs not in rivals]
+        fits = [n for n in fits if all(against(rival, groups[n]) for rival in rivals)]
         if fits:
             persons[fits[0]].append(m)
         else:

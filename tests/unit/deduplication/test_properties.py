@@ -160,6 +160,20 @@ def test_whoever_waits_is_marked_for_what_it_waits_for(events: list[list[Member]
             }
 
 
+@settings(max_examples=200, deadline=None)
+@given(EVENTS)
+def test_looking_again_changes_nothing(events: list[list[Member] | Control]) -> None:
+    """What a decision brought about is no reason for another one."""
+    dossier = Dossier.unknown(an_id("p"), 0)
+    control = Control(ALL_CHANNELS, frozenset({1, 2}))
+    for event in events:
+        control = event if isinstance(event, Control) else control
+        dossier = decide(dossier, [()] if isinstance(event, Control) else [event], control.terms()).dossier
+        again = decide(dossier, [()], control.terms())
+
+        assert ([], [], dossier) == (again.released, again.changed, again.dossier)
+
+
 def _versions_of_people() -> st.SearchStrategy[list[tuple[bytes, Member]]]:
     people = st.sampled_from([an_id("p"), an_id("q"), an_id("r")])
     return st.lists(st.tuples(people, free_versions()), min_size=1, max_size=12)
