@@ -4,6 +4,16 @@ from services.kit.stage.context import StageContext
 from services.kit.stage.metrics import StageMetrics
 from services.kit.stage.port import Handler, StageHandle, StagePolicy
 from services.kit.stage.stage import Stage
-from services.kit.stage.totals import TotalsRow, move_totals
+from services.kit.stage.totals import TotalsRow, move_totals, sum_totals
 
-__all__ = ["Handler", "Stage", "StageContext", "StageHandle", "StageMetrics", "StagePolicy", "TotalsRow", "move_totals"]
+__all__ = [
+    "Handler",
+    "Stage",
+    "StageContext",
+    "StageHandle",
+    "StageMetrics",
+    "StagePolicy",
+    "TotalsRow",
+    "move_totals",
+    "sum_totals",
+]
