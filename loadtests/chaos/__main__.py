@@ -7,7 +7,8 @@ ended by SIGKILL and started again, one is paused past its lease, PostgreSQL is 
 once. A tenth of the people moved: they are sent with the old address, corrected, and their cohort is released then.
 The printed seed gives the same schedule again. Then the providers' records are compared with the made-up people:
 nobody is lost, nobody is told twice but in listed unknown windows, nobody is told somebody else's news. The ledger must
-balance and have the same numbers. Exit status 0 = all held, 1 = something did not.
+balance and have the same numbers, and every figure in it is what its rows come to. Exit status 0 = all held,
+1 = something did not.
 """
 
 import argparse
@@ -28,7 +29,7 @@ import orjson
 from loadtests.chaos.fleet import Fleet
 from loadtests.chaos.listed import drop_listed, listed_unknown
 from loadtests.chaos.plan import Fault, Kind, plan
-from loadtests.chaos.settled import settle
+from loadtests.chaos.settled import rows_that_differ, settle
 from loadtests.chaos.sources import Acknowledgements, Sources
 from services.core.rooms import STAGES
 from services.demo.checking.check import Verdict, check
@@ -62,7 +63,7 @@ class Report:
     listed: int = 0  # e-mails repeated as letters inside listed unknown windows
     verdict: Verdict = field(default_factory=Verdict)
     ledger: dict[str, Any] = field(default_factory=dict)
-    faults: list[str] = field(default_factory=list)  # of the ledger
+    faults: list[str] = field(default_factory=list)  # of the ledger, and of the rows behind it
 
     @property
     def holds(self) -> bool:
@@ -85,7 +86,7 @@ async def run(arguments: argparse.Namespace, folder: Path) -> Report:
         ledger = await settle(fleet, INCIDENT, expectation.received, SETTLE_SECONDS)
         report.seconds = time.monotonic() - started
         report.ledger = ledger.totals
-        report.faults = ledger.faults(expectation)
+        report.faults = [*ledger.faults(expectation), *await rows_that_differ(fleet, INCIDENT)]
         await _judge(fleet, expectation, report)
     finally:
         await fleet.stop()

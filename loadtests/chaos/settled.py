@@ -1,4 +1,4 @@
-"""The ledger, read over HTTP until it is settled, and compared with what must become of the made-up people."""
+"""The ledger, read over HTTP until it is settled; compared with what must become of the people, and with its rows."""
 
 import asyncio
 import itertools
@@ -10,9 +10,10 @@ import aiohttp
 import orjson
 
 from loadtests.chaos.fleet import Fleet
+from services.cli.recount import recount
 from services.demo.made_up.expectation import Expectation
 
-__all__ = ["Ledger", "settle"]
+__all__ = ["Ledger", "rows_that_differ", "settle"]
 
 _LOOK_EVERY = 0.5
 
@@ -61,6 +62,13 @@ async def settle(fleet: Fleet, incident_id: str, received: int, patience: float)
                 break
             await asyncio.sleep(_LOOK_EVERY)
     return ledger
+
+
+async def rows_that_differ(fleet: Fleet, incident_id: str) -> list[str]:
+    """Return a line for each figure of a room that is not what the room's rows come to."""
+    found = await recount(fleet.database_url, incident_id)
+    assert found  # nothing compared would be nothing proven
+    return [str(one) for one in found if not one.agrees]
 
 
 async def _ask(http: aiohttp.ClientSession, url: str) -> Ledger | None:

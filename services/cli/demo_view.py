@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from services.cli.console import err, number, say
+from services.core.ledger import percent
 from services.demo.progress import Progress
 
 __all__ = ["live_view", "say_progress"]
@@ -48,7 +49,8 @@ def _figures(progress: Progress) -> str:
     if not (totals := progress.totals):
         return ""
     received = f"{totals['received']} of {progress.expected} received"
-    return f": {received}, {totals['notified']} notified, {totals['inFlight']} in flight"
+    told = f"{percent(totals['told'])} of {totals['toBeTold']} told"
+    return f": {received}, {told}, {totals['inFlight']} in flight"
 
 
 class _View:
@@ -78,6 +80,8 @@ class _View:
         received, expected, done = totals.get("received", 0), progress.expected, _settled(totals)
         self._bar(grid, "received", received, expected, f"{number(received)} of {number(expected)}")
         self._bar(grid, "settled", done, expected, f"{number(done)} of {number(expected)}")
+        told, due = totals.get("notified", 0), totals.get("toBeTold", 0)
+        self._bar(grid, "told", told, due, f"{percent(totals.get('told'))} of {number(due)} who should be")
         return grid
 
     @staticmethod

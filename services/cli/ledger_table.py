@@ -1,10 +1,10 @@
-"""A ledger as a table: its cohorts and the terms of its equations."""
+"""A ledger as a table: its cohorts, the terms of its equations, and how many were told of those who should be."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.cli.console import Fault, out, table
-from services.core.ledger import Disposition
+from services.core.ledger import Disposition, percent
 
 __all__ = ["cohort_row", "show_cohorts", "show_ledger"]
 
@@ -25,7 +25,7 @@ def show_ledger(one: Mapping[str, Any]) -> None:
 def show_cohorts(title: str | None, rows: Sequence[Mapping[str, Any]]) -> None:
     """Print cohorts of a ledger: a column for each on a terminal where all fit side by side, else a line for each."""
     lines = [_cells(row) for row in rows]
-    names = ("cohort", "source", *_TERMS, "balanced")
+    names = ("cohort", "source", *_TERMS, "to be told", "told", "balanced")
     if out.is_terminal and len(rows) * _COLUMN_WIDTH + 12 <= out.width:
         # The equations are read downwards. The sources' names are left out: they are wider than a column of figures.
         turned = [list(row) for row in zip(names, *lines, strict=True) if row[0] != "source"]
@@ -38,7 +38,8 @@ def _cells(row: Mapping[str, Any]) -> list[Any]:
     balanced = "yes" if row.get("balanced") else "NO"
     if out.is_terminal:
         balanced = f"[green]{balanced}[/]" if row.get("balanced") else f"[bold red]{balanced}[/]"
-    return [row["cohortId"], row.get("source") or "", *(row.get(key) for key in _TERMS.values()), balanced]
+    terms = [row.get(key) for key in _TERMS.values()]
+    return [row["cohortId"], row.get("source") or "", *terms, row.get("toBeTold"), percent(row.get("told")), balanced]
 
 
 def cohort_row(one: Mapping[str, Any], cohort_id: str) -> dict[str, Any]:

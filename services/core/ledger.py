@@ -9,7 +9,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["CONFLICTING", "COUNTERS", "Disposition", "HoldReason"]
+__all__ = ["CONFLICTING", "COUNTERS", "NOTHING_DUE", "Disposition", "HoldReason", "percent"]
 
 
 class Disposition(Enum):
@@ -21,6 +21,10 @@ class Disposition(Enum):
     HELD = "held"
     IN_FLIGHT = "inFlight"
     EXHAUSTED = "exhausted"
+
+
+# Where members stand for whom nobody has to be told: another member carries the notice, or none is due.
+NOTHING_DUE: Final = frozenset({Disposition.MERGED, Disposition.SUPPRESSED})
 
 
 class HoldReason(Enum):
@@ -58,3 +62,15 @@ COUNTERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "tracking": ("notified", "exhausted", "notices_settled"),
     }
 )
+
+
+def percent(share: float | None) -> str:
+    """Return a share (0 to 1) as people read it; None, the share of nothing, is a dash.
+
+    It is rounded down: never 100% while one is left, and never 0% once there is one.
+    """
+    if share is None:
+        return "\N{EN DASH}"
+    # 100 * 0.29 is a little less than 29. One of ten million people is far more than what is rounded away here.
+    hundredths = round(100 * share, 9)
+    return "under 1%" if 0 < hundredths < 1 else f"{int(hundredths)}%"

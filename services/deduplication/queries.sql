@@ -57,6 +57,20 @@ delete from members where incident = $1 and person = any($2::bytea[]);
 -- Notices whose bearer turned out to be somebody else.
 update notices set void = true where incident = $1 and person = any($2::bytea[]) and notice = any($3::bytea[]);
 
+-- name: recount
+-- The members of each cohort by where they stand, of one incident or of all; every row is read, so nothing but
+-- `heraut ledger --recount` asks. Rows of a cohort that is not known are named by its number.
+select coalesce(incidents.incident_id || '/' || cohorts.cohort_id, '?/' || kept.cohort) as scope,
+       kept.outcome, kept.members, kept.conflicting
+from (
+  select cohort, outcome, count(*) as members, count(*) filter (where conflict) as conflicting
+  from members
+  group by cohort, outcome
+) as kept
+left join cohorts on cohorts.number = kept.cohort
+left join incidents on incidents.number = cohorts.incident
+where $1::text is null or incidents.incident_id = $1;
+
 -- name: waiting_for_release
 -- Persons whose news waits for one of these cohorts, whatever it was decided with. $2 is every set of channels that
 -- there is: named, so that all of the index's columns are used.

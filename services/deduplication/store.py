@@ -1,14 +1,16 @@
 """The room's tables; one method for each query, a batch in and a batch out."""
 
 import struct
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
 from services.core.channel import CHANNEL_BITS
+from services.core.ledger import CONFLICTING
 from services.deduplication.batch import Effects, Row
-from services.deduplication.domain import Claim, Member, Standing
+from services.deduplication.domain import COUNTED_AS, Claim, Member, Standing
 from services.deduplication.dossier import Dossier
 from services.kit.postgres import Connection, Queries, binary_copy
 
@@ -95,6 +97,16 @@ class Store:
 
     async def _copy(self, connection: Connection, table: str, columns: Sequence[str], rows: Iterable[bytes]) -> None:
         await connection.copy_to_table(table, source=binary_copy(rows), columns=columns, format="binary")
+
+    async def recount(self, connection: Connection, incident_id: str | None) -> dict[str, Counter[str]]:
+        """Return how many members stand in each counter, by scope, of one incident or of all. Reads every row."""
+        found: dict[str, Counter[str]] = {}
+        for scope, outcome, members, conflicting in await connection.fetch(_QUERIES["recount"], incident_id):
+            counts = found.setdefault(scope, Counter())
+            counts[CONFLICTING] += conflicting
+            if counter := COUNTED_AS.get(outcome):
+                counts[counter] += members
+        return found
 
     async def waiting_for_release(
         self, connection: Connection, cohorts: Collection[int], partitions: Collection[int], limit: int

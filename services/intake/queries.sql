@@ -125,6 +125,23 @@ returning sequence, counts, first_at;
 -- The cohort's totals after this chunk.
 update totals set sequence = $2, counts = $3::bigint[] where scope = $1 and source = 'intake';
 
+-- name: recount
+-- The rows of each cohort, of one incident or of all; every row is read, so nothing but `heraut ledger --recount` asks.
+-- Rows of a cohort that is not known are named by its number.
+select coalesce(cohorts.incident_id || '/' || cohorts.cohort_id, '?/' || kept.cohort) as scope,
+       coalesce(kept.accepted, 0) as accepted, coalesce(kept.rejected, 0) as rejected
+from cohorts
+full join (
+    select cohort, sum(accepted)::bigint as accepted, sum(rejected)::bigint as rejected
+    from (
+        select cohort, count(*) as accepted, 0 as rejected from members group by cohort
+        union all
+        select cohort, 0, count(*) from rejections group by cohort
+    ) as either
+    group by cohort
+) as kept on kept.cohort = cohorts.number
+where $1::text is null or cohorts.incident_id = $1;
+
 -- name: take_back_rejections
 -- Records that come back valid are rejected no more.
 delete from rejections where record = any($1::bytea[]) returning record;

@@ -163,6 +163,11 @@ class Store:
         """Write a cohort's totals."""
         await connection.execute(_QUERIES["move_totals"], scope, sequence, list(counts))
 
+    async def recount(self, connection: Connection, incident_id: str | None) -> dict[str, dict[str, int]]:
+        """Return what rows there are of each cohort, of one incident or of all, by scope. Reads every row."""
+        rows = await connection.fetch(_QUERIES["recount"], incident_id)
+        return {scope: Counts(accepted + rejected, rejected, accepted)._asdict() for scope, accepted, rejected in rows}
+
     async def take_back_rejections(self, connection: Connection, records: Sequence[bytes]) -> int:
         """Forget that these records were rejected; returns how many were."""
         return len(await connection.fetch(_QUERIES["take_back_rejections"], records))

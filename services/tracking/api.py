@@ -109,7 +109,7 @@ def _cohort_json(cohort: CohortLine) -> dict[str, Any]:
         "cohortId": cohort.cohort_id,
         "source": cohort.source,
         **_line_json(cohort.line),
-        "surplus": cohort.line.missing < 0,
+        "surplus": cohort.line.surplus > 0,
         "balanced": cohort.balanced,
     }
 
@@ -124,4 +124,6 @@ def _line_json(line: Line) -> dict[str, Any]:
         **{disposition.value: members for disposition, members in line.standing().items()},
         "identityConflicts": line.conflicting,
         "heldReasons": {reason.key: members for reason, members in line.holds.items()},
+        "toBeTold": line.to_be_told,
+        "told": line.told,
     }

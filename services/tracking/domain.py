@@ -10,7 +10,18 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-__all__ = ["KINDS", "Deltas", "Finding", "Outcomes", "State", "Superseded", "all_differ", "better", "moved"]
+__all__ = [
+    "KINDS",
+    "Deltas",
+    "Finding",
+    "Outcomes",
+    "State",
+    "Superseded",
+    "all_differ",
+    "better",
+    "counters_of",
+    "moved",
+]
 
 # The kinds of event that tracking hears.
 KINDS = ("accepted", "refused", "unknown", "exhausted", "superseded", "totals")
@@ -58,14 +69,15 @@ def _precedence(f: Finding) -> tuple[object, ...]:
     return -f.state, f.attempt, f.at, f.channel, f.member or b"", f.revision, f.scope
 
 
-def _counts(finding: Finding) -> Iterator[str]:
-    if finding.state == State.ACCEPTED:
+def counters_of(state: int, *, counted: bool) -> Iterator[str]:
+    """Return what a notice counts for (`core.ledger`); `counted` as in Finding."""
+    if state == State.ACCEPTED:
         yield "notices_settled"
-        if finding.counted:
+        if counted:
             yield "notified"
-    elif finding.state == State.EXHAUSTED:
+    elif state == State.EXHAUSTED:
         yield "notices_settled"
-        if finding.counted:
+        if counted:
             yield "exhausted"
 
 
@@ -73,7 +85,7 @@ def moved(deltas: Deltas, source: str, before: Finding | None, after: Finding) -
     """Add to `deltas` what a notice's row counts for more, or less, than before."""
     scopes = deltas.setdefault(source, {})
     for finding, sign in ((before, -1), (after, +1)):
-        for counter in _counts(finding) if finding else ():
+        for counter in counters_of(finding.state, counted=finding.counted) if finding else ():
             scopes.setdefault(finding.scope, Counter())[counter] += sign  # type: ignore[union-attr]
 
 
@@ -111,8 +123,7 @@ class Outcomes:
         """Count the block as rows that were not there before."""
         scopes = deltas.setdefault(self.source, {})
         for (scope, state), count in Counter(zip(self.scopes, self.states, strict=True)).items():
-            example = Finding(b"", scope, b"", 0, state, 0, 0, 0, counted=True)
-            for counter in _counts(example):
+            for counter in counters_of(state, counted=True):
                 scopes.setdefault(scope, Counter())[counter] += count
 
 

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from services.core.access import Act, Principal
 from services.core.cohort import Cohort
-from services.core.ledger import Disposition, HoldReason
+from services.core.ledger import NOTHING_DUE, Disposition, HoldReason
 
 __all__ = ["NO_HOLDS", "CohortLine", "Heard", "Holds", "Ledger", "Line", "Totals", "hear", "ledger_of"]
 
@@ -121,6 +121,7 @@ class Line:
     declared: int = 0
     received: int = 0
     missing: int = 0  # negative where more came than declared
+    surplus: int = 0  # received beyond what was declared: summed up beside `missing`, so that neither hides the other
     rejected: int = 0
     accepted: int = 0
     notified: int = 0
@@ -135,6 +136,20 @@ class Line:
     def held(self) -> int:
         """Members that wait, whatever for."""
         return sum(self.holds.values())
+
+    @property
+    def to_be_told(self) -> int:
+        """Records for which somebody should be told: missing, rejected and held ones are among them.
+
+        Declared or received, whichever is more in each cohort, less those for which no notice of their own is due.
+        """
+        standing = self.standing()
+        return self.declared + self.surplus - sum(standing[disposition] for disposition in NOTHING_DUE)
+
+    @property
+    def told(self) -> float | None:
+        """The share (0 to 1) of `to_be_told` that was told; None where there is nobody to tell."""
+        return self.notified / self.to_be_told if self.to_be_told > 0 else None
 
     def standing(self) -> dict[Disposition, int]:
         """Return the accepted members by where they stand."""
@@ -215,6 +230,7 @@ def _line(heard: Heard, declared: int | None) -> Line:
     return Line(
         declared=declared,
         missing=declared - heard.received,
+        surplus=max(0, heard.received - declared),
         in_flight=heard.in_flight,
         holds=heard.holds,
         **{name: getattr(heard, name) for name in _FIGURES if name != "released"},

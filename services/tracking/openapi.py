@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.core.ledger import Disposition, HoldReason
+from services.core.ledger import NOTHING_DUE, Disposition, HoldReason
 
 __all__ = ["OPENAPI"]
 
@@ -82,6 +82,17 @@ _LINE = _object(
         "heldReasons": {
             **_object({reason.key: _COUNT for reason in HoldReason}),
             "description": "Held members by what they wait for",
+        },
+        "toBeTold": _COUNT
+        | {
+            "description": "Records for which somebody should be told, missing, rejected and held ones included: "
+            "declared or received, whichever is more in each cohort, less "
+            f"{' and '.join(one.value for one in Disposition if one in NOTHING_DUE)}"
+        },
+        "told": {
+            "type": ["number", "null"],
+            "minimum": 0,
+            "description": "The share of toBeTold that is notified; null where there is nobody to tell",
         },
     }
 )

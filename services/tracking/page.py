@@ -5,7 +5,7 @@ from datetime import datetime
 from html import escape
 from typing import NamedTuple
 
-from services.core.ledger import Disposition, HoldReason
+from services.core.ledger import Disposition, HoldReason, percent
 from services.tracking.ledger import CohortLine, Ledger, Line
 
 __all__ = ["REFRESH_SECONDS", "render"]
@@ -38,6 +38,10 @@ _TERMS = (
 _BALANCED = (
     "declared = missing + received, received = rejected + accepted, and accepted is the sum of all that follow it. "
     "Nobody has dropped out."
+)
+_TOLD = (
+    "the share of those who should be told: declared or received, whichever is more, less merged and suppressed. "
+    "Who is missing, rejected or held is among them."
 )
 # What a bar shows, from good to open.
 _SEGMENTS = (*(disposition.name.lower() for disposition in Disposition), "rejected", "missing")
@@ -94,9 +98,8 @@ def _edge(term: _Term) -> str:
 
 def _sums(total: Line) -> str:
     """Return the few figures that say how an incident stands."""
-    due = total.accepted - total.merged - total.suppressed  # records that a notice of their own is due for
     figures = {
-        "of the people have been told": _percent(total.notified, due),
+        f"told, of {_number(total.to_be_told)} who should be": percent(total.told),
         "notices handed over": _number(total.notified),
         "on their way": _number(total.in_flight),
         "held": _number(total.held),
@@ -141,7 +144,7 @@ def _bar(line: Line) -> str:
     whole = sum(count for _, count in parts)
     if not whole:
         return ""
-    said = ", ".join(f"{_percent(count, whole)} {name.replace('_', ' ')}" for name, count in parts if count)
+    said = ", ".join(f"{percent(count / whole)} {name.replace('_', ' ')}" for name, count in parts if count)
     drawn, left = "", 0.0
     for name, count in parts:
         width = 100 * count / whole
@@ -158,7 +161,7 @@ def _words() -> str:
     words = "".join(f"<dt>{keys.get(term.name, '')}{term.title}</dt><dd>{term.meaning}</dd>" for term in _TERMS)
     return (
         "<footer><details open><summary>What the words mean</summary>"
-        f"<dl>{words}<dt>Balanced</dt><dd>{_BALANCED}</dd></dl></details></footer>"
+        f"<dl>{words}<dt>Told</dt><dd>{_TOLD}</dd><dt>Balanced</dt><dd>{_BALANCED}</dd></dl></details></footer>"
     )
 
 
@@ -168,13 +171,3 @@ def _css(name: str) -> str:
 
 def _number(value: int) -> str:
     return f"{value:,}".replace("-", "\N{MINUS SIGN}")
-
-
-def _percent(part: int, whole: int) -> str:
-    """Return a share; never 100 % while one is left, never 0 % once there is one."""
-    if whole <= 0:
-        return "\N{EN DASH}"
-    share = 100 * part / whole
-    if 0 < share < 1:
-        return "under 1%"
-    return f"{int(share)}%"

@@ -40,6 +40,14 @@ from unnest($1::bytea[], $2::int[], $3::bytea[], $4::int[], $5::smallint[], $6::
      as new(notice, cohort, member, revision, state, attempt, at, channel, counted)
 where notices.notice = new.notice;
 
+-- name: recount
+-- The notices of each cohort by their state, of one incident or of all; every row is read, so nothing but
+-- `heraut ledger --recount` asks. Rows of a cohort that is not known are named by its number.
+select coalesce(cohorts.scope, '?/' || kept.cohort) as scope, kept.state, kept.counted, kept.notices
+from (select cohort, state, counted, count(*) as notices from notices group by cohort, state, counted) as kept
+left join cohorts on cohorts.number = kept.cohort
+where $1::text is null or starts_with(cohorts.scope, $1 || '/');
+
 -- name: keep_totals
 -- Totals of other stages, in the order of their keys; of each source the highest sequence holds.
 insert into stage_totals (scope, stage, source, sequence, counts, first_at)

@@ -1,6 +1,7 @@
 """Tracking's rows: one method a named query, a batch in and a batch out."""
 
 import struct
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
@@ -10,7 +11,7 @@ import orjson
 from services.core.ledger import COUNTERS
 from services.kit.postgres import Connection, Queries, binary_copy
 from services.kit.stage import TotalsRow
-from services.tracking.domain import Finding, Outcomes
+from services.tracking.domain import Finding, Outcomes, counters_of
 from services.tracking.ledger import Totals
 
 __all__ = ["Store"]
@@ -65,6 +66,14 @@ class Store:
     ) -> None:
         """Write what is known now of notices whose rows are locked."""
         await connection.execute(_QUERIES["change_notices"], *_columns(findings, numbers))
+
+    async def recount(self, connection: Connection, incident_id: str | None) -> dict[str, Counter[str]]:
+        """Return what the notices' rows count for, by scope, of one incident or of all. Reads every row."""
+        found: dict[str, Counter[str]] = {}
+        for scope, state, counted, notices in await connection.fetch(_QUERIES["recount"], incident_id):
+            for counter in counters_of(state, counted=counted):
+                found.setdefault(scope, Counter())[counter] += notices
+        return found
 
     async def keep_totals(self, connection: Connection, rows: Collection[TotalsRow]) -> None:
         """Keep totals where they are higher than those known; one row a source and scope."""

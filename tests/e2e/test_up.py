@@ -60,6 +60,7 @@ def test_an_operator_tells_a_cohort(data: Path) -> None:
         totals = _settled(data)["totals"]
         services = json.loads((data / "services.json").read_bytes())
         listed = heraut("ledger", "--data", str(data))
+        recounted = heraut_json("ledger", "--recount", "--incident", "lab", "--data", str(data))
         second = heraut("up", "--data", str(data))
 
     assert (5, 4, 1) == tuple(answer[name] for name in ("received", "accepted", "rejected"))
@@ -67,6 +68,11 @@ def test_an_operator_tells_a_cohort(data: Path) -> None:
     assert (3, 1, 3) == (totals["notified"], totals["merged"], _told(data))
     assert ["intake", "tracking", "deduplication", "routing"] == list(services)[:4]
     assert (0, True) == (listed.returncode, "wave-1" in listed.stdout)
+    assert {"received": 5, "rejected": 1, "accepted": 4, "released": 3, "merged": 1, "notified": 3} == {
+        one["figure"]: one["rows"]
+        for one in recounted["cohorts"][0]["figures"]
+        if one["rows"] and one["figure"] != "notices_settled"
+    }
     assert (2, True) == (second.returncode, "another heraut" in second.stderr)
 
 

@@ -14,6 +14,7 @@ from services.cli.demo_view import live_view, say_progress
 from services.cli.ledger_table import show_ledger
 from services.cli.options import json_option
 from services.core.channel import CHANNELS
+from services.core.ledger import percent
 from services.demo.progress import Progress
 from services.demo.result import DemoWish, Result
 from services.demo.run import run_demo
@@ -84,8 +85,10 @@ def _lines(result: Result) -> Iterator[tuple[str, str, bool | None]]:
     verdict = result.verdict
     yield "people made up", number(result.wish.people), None
     yield "records sent", number(result.members), None
+    totals = result.ledger["totals"]
+    yield "told of those who should be", f"{percent(totals['told'])} of {number(totals['toBeTold'])} records", None
     yield (
-        "persons told",
+        "persons told who can be",
         f"{number(verdict.told)} of {number(result.expectation.told)}",
         verdict.told == result.expectation.told,
     )

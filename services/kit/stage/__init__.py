@@ -5,7 +5,7 @@ from services.kit.stage.metrics import StageMetrics
 from services.kit.stage.port import Handler, StageHandle, StagePolicy
 from services.kit.stage.stage import Stage
 from services.kit.stage.taken import read_taken
-from services.kit.stage.totals import TotalsRow, move_totals
+from services.kit.stage.totals import TotalsRow, move_totals, sum_totals
 
 __all__ = [
     "Handler",
@@ -17,4 +17,5 @@ __all__ = [
     "TotalsRow",
     "move_totals",
     "read_taken",
+    "sum_totals",
 ]

@@ -17,6 +17,15 @@ set sequence = total.sequence + 1,
     )
 returning total.scope, total.sequence, total.counts, (extract(epoch from total.first_at) * 1000)::bigint;
 
+-- name: sum_totals
+-- What all sources together counted of the scopes that begin so. A row that was written with fewer counters than there
+-- are now is shorter.
+select total.scope, counted.place::int, sum(counted.count)::bigint as count
+from totals as total
+cross join unnest(total.counts) with ordinality as counted(count, place)
+where starts_with(total.scope, $1)
+group by total.scope, counted.place;
+
 -- name: open_owners
 -- Make the rows of partitions that nobody owned yet.
 insert into owner (stage, partition, epoch)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from services.kit.postgres import Connection, Queries
 
-__all__ = ["TotalsRow", "move_totals"]
+__all__ = ["TotalsRow", "move_totals", "sum_totals"]
 
 
 _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
@@ -52,3 +52,11 @@ async def move_totals(
         TotalsRow(stage, source, scope, sequence, dict(zip(counters, counts, strict=True)), first_at)
         for scope, sequence, counts, first_at in rows
     ]
+
+
+async def sum_totals(connection: Connection, prefix: str, counters: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Return what all sources of the room counted: scope -> counter -> count, of scopes that begin with `prefix`."""
+    totals: dict[str, dict[str, int]] = {}
+    for scope, place, count in await connection.fetch(_QUERIES["sum_totals"], prefix):
+        totals.setdefault(scope, {})[counters[place - 1]] = count
+    return totals

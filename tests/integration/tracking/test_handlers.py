@@ -9,6 +9,7 @@ from notification import topics
 from notification.v1 import common_pb2, deduplication_pb2, dispatch_pb2, routing_pb2
 from prometheus_client import CollectorRegistry
 
+from services.cli.recount import Recount, recount
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog.port import Record
 from services.kit.postgres import Pool
@@ -177,6 +178,29 @@ async def test_any_order_gives_the_same_rows_and_counts(room: Room) -> None:
             5: (State.ACCEPTED, 1, 4, False),
         } == found
         assert {("lab/c", "0"): [2, 0, 5]} == await room.counts()
+
+
+async def test_figures_agree_with_rows_and_what_was_bent_is_found(room: Room, database_url: str) -> None:
+    """Each figure is what its rows come to; a row that is gone or a counter that moved alone is named."""
+    await room.hear(attempted({1: ACCEPTED, 2: UNKNOWN, 3: REFUSED}), attempted({7: ACCEPTED}, cohort="d", partition=3))
+    await room.hear(exhausted([4, 5]), superseded([1, 4, 9]), attempted({2: ACCEPTED}, attempt=2, partition=1))
+
+    def differing(found: list[Recount]) -> list[str]:
+        return [str(one) for one in found if not one.agrees]
+
+    figures = await recount(database_url)
+    assert [] == differing(figures)
+    assert {("lab/c", "notified", 1), ("lab/c", "exhausted", 1), ("lab/c", "notices_settled", 4)} == {
+        (one.scope, one.figure, one.rows) for one in figures if one.scope == "lab/c" and one.rows
+    }
+
+    await room.pool.execute("update totals set counts[1] = counts[1] + 1 where source = '3'")
+    await room.pool.execute("delete from notices where notice = $1", notice(5))
+    assert [
+        "lab/c: tracking counted 1 exhausted, and has rows of 0",
+        "lab/c: tracking counted 4 notices_settled, and has rows of 3",
+        "lab/d: tracking counted 2 notified, and has rows of 1",
+    ] == differing(await recount(database_url))
 
 
 async def test_a_rolled_back_transaction_leaves_nothing_behind(room: Room) -> None:

@@ -118,6 +118,39 @@ def test_missing_is_negative_where_more_came_than_declared() -> None:
     assert ledger.balanced
 
 
+def test_who_is_missing_or_rejected_should_be_told_and_was_not() -> None:
+    """A cohort of which half is missing is not told whole, whatever became of the rest."""
+    heard = Heard(received=500, rejected=60, accepted=440, released=400, merged=30, suppressed=10, notified=400)
+    line = ledger_of("lab", "", [a_cohort(declared=1_000)], {"lab/c": heard}).totals
+
+    assert (960, 400 / 960) == (line.to_be_told, line.told)
+
+
+def test_the_surplus_of_one_cohort_hides_nobody_who_is_missing_in_another() -> None:
+    """Whom to tell is added up cohort by cohort: of each, declared or received, whichever is more."""
+    heard = {name: Heard(received=8, accepted=8, released=8, notified=8) for name in ("lab/c", "lab/d")}
+    ledger = ledger_of("lab", "", [a_cohort("c", declared=4), a_cohort("d", declared=12)], heard)
+
+    assert [(8, 1.0), (12, 8 / 12)] == [(one.line.to_be_told, one.line.told) for one in ledger.cohorts]
+    assert (0, 20, 16 / 20) == (ledger.totals.missing, ledger.totals.to_be_told, ledger.totals.told)
+
+
+def test_of_nobody_there_is_no_share() -> None:
+    """A cohort of which nothing was declared or came is neither told nor untold."""
+    assert (0, None) == (Line().to_be_told, Line().told)
+
+
+@given(truthful(), st.one_of(st.none(), COUNT))
+def test_told_is_a_share_of_everybody_who_is_not_accounted_for_otherwise(heard: Heard, declared: int | None) -> None:
+    """Where figures are true it lies between nobody and all, and is all only if nobody is left anywhere."""
+    line = ledger_of("lab", "", [a_cohort(declared=declared)], {"lab/c": heard}).totals
+
+    left = line.held + line.in_flight + line.exhausted + line.rejected + max(0, line.missing)
+    assert line.to_be_told == line.notified + left
+    assert line.told is None or 0 <= line.told <= 1
+    assert (line.told == 1) == (left == 0 and line.notified > 0)
+
+
 def test_a_cohort_that_nothing_came_of_is_missing_whole() -> None:
     """A declared cohort stands in the ledger before its first record."""
     ledger = ledger_of("lab", "", [a_cohort(declared=9)], {})

@@ -139,9 +139,18 @@ def test_surplus_and_negative_figures_are_readable() -> None:
     assert {"surplus", "\N{MINUS SIGN}2"} <= set(text)
 
 
+def test_told_is_a_share_of_those_who_should_be_missing_and_rejected_included() -> None:
+    """A cohort of which half is missing and a tenth is rejected is not told whole, whatever became of the rest."""
+    line = Line(declared=1_000, received=500, missing=500, rejected=100, accepted=400, notified=360, merged=40)
+    text = Outline(render([a_ledger(a_line(line=line))], AT, refresh=True)).text
+
+    assert ("37%", "told, of 960 who should be") == (text[text.index("37%")], text[text.index("37%") - 1])
+
+
 def test_told_is_not_a_hundred_percent_while_one_is_left() -> None:
     """Shares are rounded down, and nobody told is not shown as somebody."""
-    nearly = Line(accepted=10_000, notified=9_999, in_flight=1)
+    nearly = Line(declared=10_000, received=10_000, accepted=10_000, notified=9_999, in_flight=1)
+    nobody = Line(declared=1, received=1, accepted=1, in_flight=1)
 
     assert "99%" in Outline(render([a_ledger(a_line(line=nearly))], AT, refresh=True)).text
-    assert "0%" in Outline(render([a_ledger(a_line(line=Line(accepted=1, in_flight=1)))], AT, refresh=True)).text
+    assert "0%" in Outline(render([a_ledger(a_line(line=nobody))], AT, refresh=True)).text
