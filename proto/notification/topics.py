@@ -47,7 +47,12 @@ TOPICS: Final[tuple[TopicSpec, ...]] = (
         partitions=None,
         read="stage",
         log="kafka",
-        kafka={"cleanup.policy": "delete", "retention.ms": "86400000", "max.message.bytes": "1000000", "compression.type": "uncompressed"},
+        kafka={
+            "cleanup.policy": "delete",
+            "retention.ms": "86400000",
+            "max.message.bytes": "1000000",
+            "compression.type": "uncompressed",
+        },
         dead_letters={"retention.ms": "259200000"},
     ),
     TopicSpec(
