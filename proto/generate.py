@@ -51,6 +51,9 @@ class TopicSpec:
 '''
 
 
+_LINE = 100  # characters of a mapping beside its name, as the formatter would leave it
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the generated files, or with --check name those that differ and give 1."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -150,7 +153,9 @@ def _tuple(words: Sequence[str]) -> str:
 
 
 def _mapping(entries: Mapping[str, Any]) -> str:
-    return "{" + ", ".join(f"{_quoted(key)}: {_quoted(str(value))}" for key, value in entries.items()) + "}"
+    items = [f"{_quoted(key)}: {_quoted(str(value))}" for key, value in entries.items()]
+    line = "{" + ", ".join(items) + "}"
+    return line if len(line) <= _LINE else "{\n" + "".join(f"            {item},\n" for item in items) + "        }"
 
 
 if __name__ == "__main__":

@@ -44,14 +44,14 @@ def dead_letter(record: Record, stage: str, error_class: str, reason: str) -> Ou
     return Output(topic, record.partition, record.value or b"", (*ours, *key, *kept))
 
 
-def by_reference(letter: Output) -> Output:
+def by_reference(aside: Output) -> Output:
     """Return a dead letter that does not fit into its topic as one that says where the record stands, and its size.
 
     The record itself stays where it is, for as long as its own topic keeps it.
     """
-    ours = tuple((name, value) for name, value in letter.headers if not _is_the_records(name))
-    size = str(len(letter.value)).encode()
-    return Output(letter.topic, letter.partition, b"", (*ours, (_SIZE, size)))
+    ours = tuple((name, value) for name, value in aside.headers if not _is_the_records(name))
+    size = str(len(aside.value)).encode()
+    return Output(aside.topic, aside.partition, b"", (*ours, (_SIZE, size)))
 
 
 def _is_the_records(header: str) -> bool:

@@ -75,8 +75,8 @@ class KafkaLog:
         written as a reference: a record that is small where it lies may be unpacked to any size. Raises RetryableError,
         and LogRefusedError where the brokers will never take it.
         """
-        letter = output if fits(output.topic, output.value, output.headers) else by_reference(output)
-        await self._writer.send(TopicPartition(letter.topic, letter.partition), None, letter.value, letter.headers)
+        aside = output if fits(output.topic, output.value, output.headers) else by_reference(output)
+        await self._writer.send(TopicPartition(aside.topic, aside.partition), None, aside.value, aside.headers)
 
     async def last_sequence(self, source: str, at: TopicPartition) -> int | None:
         """Return the highest sequence of `source` among the last few thousand records, None where it is not there."""
