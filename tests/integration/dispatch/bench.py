@@ -37,7 +37,7 @@ from services.kit.postgres import Pool
 from services.kit.vault.keys import KeyRing
 from services.kit.vault.vault import SealRequest, Vault
 from services.wire.testing import FakeIncidents
-from tests.unit.dispatch.people import TRAITS, an_incident
+from tests.unit.dispatch.people import REFERENCES, TRAITS, an_incident
 
 
 class Transaction:
@@ -167,6 +167,7 @@ class Bench:
             store=self.store,
             payloads=VaultPayloads(self.pool, self.vault, self.clock),
             incidents=FakeIncidents(self.incident),
+            references=REFERENCES,
             provider=provider,
             clock=self.clock,
             metrics=self.metrics,
