@@ -4,14 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from services.core.channel import Channel
+from services.core.channel import CHANNELS, Channel
+from services.core.ids import notice_id
 from services.core.notices import FLAG_RETRACTED
 from services.deduplication.handlers import PERSONS_A_TICK
 from services.deduplication.store import _QUERIES, SETS_OF_CHANNELS
 from services.kit.errors import ConfigError
 from services.kit.stage.totals import TotalsRow
+from services.kit.vault import KeyVersionError
 from tests.conftest import RoomPool
 from tests.integration.deduplication.scene import INCIDENT, Scene, block, people
+from tests.keys import FIRST_KEYS, a_key, a_ring
 from tests.unit.deduplication.builders import IDS
 
 
@@ -284,3 +287,25 @@ async def test_waiting_people_are_found_by_an_index(scene: Scene) -> None:
     ]
 
     assert [True, True] == ["members_waiting" in plan for plan in plans]
+
+
+async def test_an_incident_without_its_key_waits_alone(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """People of an incident whose key this process lacks are not looked at; that is said once, without the key."""
+    rows = people(3)
+    scene.cohort("late", released=False)
+    await scene.take(block("late", rows))
+    scene.cohort("late", released=True, version=2)
+    scene.incident(version=2, channels=CHANNELS, key_versions=FIRST_KEYS._replace(notice=2))
+    waiting = [await scene.tick() for _ in range(3)]
+    said = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    with pytest.raises(KeyVersionError, match="no key 'notice' of version 2"):
+        await scene.take(block("late", people(1, seed=2)))
+    scene.keys = a_ring(1, 2)
+    scene.handler = scene.new_handler()
+    sent = await scene.tick()
+
+    assert [[]] * 3 == [one.ids for one in waiting]
+    assert 1 == len(said)
+    assert "no key 'notice' of version 2" in said[0]
+    assert not any(key.hex() in caplog.text for key in scene.keys.peppers["notice"].values())
+    assert {notice_id(a_key("notice", 2), INCIDENT, one.person, 1) for one in rows} == set(sent.ids)
