@@ -31,6 +31,7 @@ from loadtests.chaos.listed import drop_listed, listed_unknown
 from loadtests.chaos.plan import Fault, Kind, plan
 from loadtests.chaos.settled import rows_that_differ, settle
 from loadtests.chaos.sources import Acknowledgements, Sources
+from services.core.ids import References
 from services.core.rooms import STAGES
 from services.demo.checking.check import Verdict, check
 from services.demo.checking.providers import hand_overs
@@ -40,6 +41,7 @@ from services.demo.made_up.incident import made_up_incident
 from services.demo.made_up.people import make_people
 from services.demo.made_up.wave import Wave
 from services.kit.config import DEFAULT_LOG, LOGS
+from services.kit.vault import KeyRing
 
 INCIDENT = "chaos"
 WAVES = 3
@@ -149,7 +151,9 @@ async def _judge(fleet: Fleet, expectation: Expectation, report: Report) -> None
     """Compare the providers' records with what had to happen."""
     with ProcessPoolExecutor(1) as workers:
         given = list(hand_overs(fleet.records, fleet.print_dir, INCIDENT, expectation.persons, workers))
-    kept, report.listed = drop_listed(given, await listed_unknown(fleet.database_url))
+    references = References(KeyRing.load(fleet.folder / "keys.json").pepper("reference")[1])
+    listed = await listed_unknown(fleet.database_url, references)
+    kept, report.listed = drop_listed(given, listed, references)
     report.verdict = check(expectation, kept)
 
 

@@ -8,14 +8,14 @@ from notification.topics import DELIVERIES_ATTEMPTED
 from notification.v1.dispatch_pb2 import DeliveriesAttempted
 
 from services.core.channel import MAY_END_UNKNOWN, channel_named
-from services.core.ids import ID_BYTES, format_reference
+from services.core.ids import ID_BYTES, References
 from services.core.status import AttemptState
 from services.demo.checking.hand_over import HandOver
 
 __all__ = ["drop_listed", "listed_unknown"]
 
 
-async def listed_unknown(database_url: str) -> set[str]:
+async def listed_unknown(database_url: str, references: References) -> set[str]:
     """Return id and reference of each notice that once had an attempt of unknown outcome."""
     connection = await asyncpg.connect(database_url)
     try:
@@ -28,21 +28,22 @@ async def listed_unknown(database_url: str) -> set[str]:
         ids = [attempted.ids[at : at + ID_BYTES] for at in range(0, len(attempted.ids), ID_BYTES)]
         unknown = zip(ids, attempted.outcomes, strict=True)
         listed |= {notice for notice, outcome in unknown if outcome == AttemptState.UNKNOWN}
-    return {name for notice in listed for name in (notice.hex(), format_reference(notice))}
+    return {name for notice in listed for name in (notice.hex(), *references.of_all([notice]))}
 
 
-def drop_listed(given: Sequence[HandOver], listed: set[str]) -> tuple[list[HandOver], int]:
+def drop_listed(given: Sequence[HandOver], listed: set[str], references: References) -> tuple[list[HandOver], int]:
     """Return the hand-overs without the e-mails of listed notices that a letter repeated, and how many those were."""
-    by_notice = Counter(_key(one) for one in given)
+    by_notice = Counter(_key(one, references) for one in given)
     kept = []
     for one in given:
-        if channel_named(one.channel) & MAY_END_UNKNOWN and one.notice in listed and by_notice[_key(one)] > 1:
-            by_notice[_key(one)] -= 1
+        key = _key(one, references)
+        if channel_named(one.channel) & MAY_END_UNKNOWN and one.notice in listed and by_notice[key] > 1:
+            by_notice[key] -= 1
             continue
         kept.append(one)
     return kept, len(given) - len(kept)
 
 
-def _key(one: HandOver) -> str:
+def _key(one: HandOver, references: References) -> str:
     """Return the reference of a notice; some channels record its id instead."""
-    return one.notice if "-" in one.notice else format_reference(bytes.fromhex(one.notice))
+    return one.notice if "-" in one.notice else references.of_all([bytes.fromhex(one.notice)])[0]

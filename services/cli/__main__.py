@@ -11,7 +11,20 @@ from services.cli.failures import as_fault
 __all__ = ["heraut", "main"]
 
 # Each command is the object of its own name in the module of its name, in `services.cli.commands`.
-_COMMANDS = ("cohort", "demo", "dlq", "doctor", "incident", "ledger", "migrate", "principal", "serve", "topics", "up")
+_COMMANDS = (
+    "cohort",
+    "demo",
+    "dlq",
+    "doctor",
+    "incident",
+    "keys",
+    "ledger",
+    "migrate",
+    "principal",
+    "serve",
+    "topics",
+    "up",
+)
 
 
 class _Commands(click.Group):

@@ -2,6 +2,9 @@
 
 Every id is 16 bytes, a BLAKE2b hash with a purpose of its own; fields are length-prefixed, so no two
 different field lists hash the same bytes. 128 bits: for 10^8 ids the chance of one collision is 10^-23.
+
+Ids of people and what they are told are keyed. Sources put numbers of people into their references, and all BSNs can
+be tried in a minute: without the key, whoever has ids must not find out whose they are.
 """
 
 import struct
@@ -10,8 +13,11 @@ from hashlib import blake2b
 
 __all__ = [
     "ID_BYTES",
+    "KEY_BYTES",
+    "References",
     "format_reference",
     "format_references",
+    "hash_begun",
     "member_id",
     "notice_id",
     "parse_reference",
@@ -20,6 +26,7 @@ __all__ = [
 ]
 
 ID_BYTES = 16
+KEY_BYTES = 32  # of the key of an id
 _ATTEMPT_LENGTH = (ID_BYTES + 4).to_bytes(4, "big")  # of the field that an attempt is: notice and number
 
 # Crockford's base 32: no I, L, O, U, so it can be read aloud over the telephone and typed back.
@@ -49,22 +56,28 @@ _REFERENCE = b"XXXX-XXXX-XXXX-XXXX"
 _LETTER_AT = [at for at, sign in enumerate(_REFERENCE) if sign == ord("X")]
 
 
-def _hash(purpose: bytes, *fields: bytes) -> bytes:
-    digest = blake2b(digest_size=ID_BYTES, person=purpose)
+def hash_begun(key: bytes, purpose: bytes, *fields: bytes) -> "blake2b":
+    """Return a keyed hash with its first fields in it, to be copied and ended many times.
+
+    Raises ValueError where the key is not of 32 bytes: with an empty one the hash would have no key at all.
+    """
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"the key of an id has {KEY_BYTES} bytes")
+    begun = blake2b(digest_size=ID_BYTES, key=key, person=purpose)
     for field in fields:
-        digest.update(len(field).to_bytes(4, "big"))
-        digest.update(field)
-    return digest.digest()
+        begun.update(len(field).to_bytes(4, "big") + field)
+    return begun
 
 
-def member_id(incident_id: str, cohort_id: str, member_ref: str) -> bytes:
-    """Return the id of the member that a source calls `member_ref` in this cohort."""
-    return _hash(b"heraut-member", incident_id.encode(), cohort_id.encode(), member_ref.encode())
+def member_id(key: bytes, incident_id: str, cohort_id: str, member_ref: str) -> bytes:
+    """Return the id of the member that a source calls `member_ref` in this cohort, under the key "member"."""
+    fields = incident_id.encode(), cohort_id.encode(), member_ref.encode()
+    return hash_begun(key, b"heraut-member", *fields).digest()
 
 
-def notice_id(incident_id: str, person: bytes, revision: int) -> bytes:
-    """Return the id of a person's notice; `revision` counts from 1."""
-    return _hash(b"heraut-notice", incident_id.encode(), person, revision.to_bytes(4, "big"))
+def notice_id(key: bytes, incident_id: str, named: bytes, revision: int) -> bytes:
+    """Return the id of the notice to who is `named`, under the key "notice"; `revision` counts from 1."""
+    return hash_begun(key, b"heraut-notice", incident_id.encode(), named, revision.to_bytes(4, "big")).digest()
 
 
 def print_job_id(channel: str, attempts: list[tuple[bytes, int]]) -> bytes:
@@ -82,12 +95,38 @@ def partitions_of(pseudonyms: Sequence[bytes], partitions: int) -> list[int]:
     return [first % partitions for first in firsts]
 
 
-def format_reference(notice: bytes) -> str:
-    """Return the reference printed on a notice: `XXXX-XXXX-XXXX-XXXX`, the last letter a check.
+class References:
+    """Makes the references printed on an incident's notices, under the key "reference".
 
-    It is the notice id's first 75 bits, so the id is found from it by a range of the primary key.
+    A topic shows ids of notices; whose letter has which reference does not follow from them. The same notice has the
+    same reference whenever it is handed over, and whoever has the key finds it from the notice.
     """
-    number = int.from_bytes(notice, "big") >> (8 * ID_BYTES - _REFERENCE_BITS)
+
+    def __init__(self, key: bytes) -> None:
+        self._begun = hash_begun(key, b"heraut-reference")
+        self._begun.update(ID_BYTES.to_bytes(4, "big"))  # the length before the one field
+
+    def of_all(self, notices: Sequence[bytes]) -> list[str]:
+        """Return the reference of each notice; empty where there is no notice."""
+        copy = self._begun.copy
+        hidden = []
+        for notice in filter(None, notices):
+            state = copy()
+            state.update(notice)
+            hidden.append(state.digest())
+        references = format_references(hidden)
+        if len(references) == len(notices):
+            return references
+        made = iter(references)
+        return [next(made) if notice else "" for notice in notices]
+
+
+def format_reference(hidden: bytes) -> str:
+    """Return 16 bytes as a reference, `XXXX-XXXX-XXXX-XXXX`: their first 75 bits, the last letter a check.
+
+    On a notice stands not its id like this, but the keyed hash of it that `References` makes.
+    """
+    number = int.from_bytes(hidden, "big") >> (8 * ID_BYTES - _REFERENCE_BITS)
     last = number & 31
     # In pairs, from tables: every letter of a wave has its reference on it.
     a, b, c, d, e, f, g = [number >> shift & 1023 for shift in _SHIFTS]
@@ -97,16 +136,18 @@ def format_reference(notice: bytes) -> str:
     return f"{pairs[a]}{pairs[b]}-{pairs[c]}{pairs[d]}-{pairs[e]}{pairs[f]}-{pairs[g]}{end}"
 
 
-def format_references(notices: Sequence[bytes]) -> list[str]:
-    """Return the references of many notices, as `format_reference` gives each: by column, a seventh of the time."""
+def format_references(hidden: Sequence[bytes]) -> list[str]:
+    """Return many references, as `format_reference` gives each: by column, a seventh of the time."""
     size = len(_REFERENCE)
-    whole = b"".join(notices)
+    if not hidden:
+        return []
+    whole = b"".join(hidden)
     columns = [whole[at::ID_BYTES] for at in range(ID_BYTES)]
     letters = [
         _sums(columns[byte].translate(_FROM_FIRST[at]), columns[byte + 1].translate(_FROM_SECOND[at]))
         for byte, at in _FIVES
     ]
-    text = bytearray(_REFERENCE * len(notices))
+    text = bytearray(_REFERENCE * len(hidden))
     for at, column in zip(_LETTER_AT, [*letters, _checks(letters)], strict=True):
         text[at::size] = column.translate(_LETTER)
     decoded = text.decode("ascii")
@@ -126,7 +167,7 @@ def _sums(*columns: bytes) -> bytes:
 
 
 def parse_reference(text: str) -> bytes:
-    """Return the first 75 bits of the notice id, padded with zero bits to 10 bytes.
+    """Return the 75 bits that a reference says, padded with zero bits to 10 bytes.
 
     Reads what people type: any case, hyphens or spaces anywhere, O for 0, I and L for 1.
     Raises ValueError where it is not a reference or its check letter is wrong.

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import NamedTuple
 
 from services.core.channel import Channel, channel_mask
 
@@ -12,6 +13,7 @@ __all__ = [
     "Controller",
     "DataCategory",
     "Incident",
+    "KeyVersions",
     "OnIdentityConflict",
     "Policy",
     "Text",
@@ -57,6 +59,20 @@ class Policy:
     on_identity_conflict: OnIdentityConflict = OnIdentityConflict.TELL_APART
 
 
+class KeyVersions(NamedTuple):
+    """Which version of each key an incident's hashes are made with, by the key's purpose; 0 = not known.
+
+    They are fixed when the incident begins and stay, so that a rotation of keys tells nobody again.
+    """
+
+    match: int = 0
+    witness: int = 0
+    member: int = 0
+    content: int = 0
+    notice: int = 0
+    reference: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Incident:
     """One version of an incident."""
@@ -73,6 +89,7 @@ class Incident:
     categories: tuple[DataCategory, ...]  # position = bit in core.facts
     content: Mapping[str, Text]  # by block of CONTENT_BLOCKS
     policy: Policy = Policy()
+    key_versions: KeyVersions = KeyVersions()
 
     @property
     def usable_channels(self) -> tuple[Channel, ...]:

@@ -7,6 +7,7 @@ from services.deduplication.config import Config
 from services.deduplication.handlers import STAGE, TOPICS, DeduplicationHandler
 from services.deduplication.metrics import Metrics
 from services.kit.process import open_service
+from services.kit.vault import KeyRing
 from services.wire.incidents import follow_incidents
 
 __all__ = ["run"]
@@ -14,7 +15,9 @@ __all__ = ["run"]
 
 async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = None) -> None:
     """Be the deduplication service until `stop`."""
+    keys = KeyRing.load(config.key_ring_path)
     async with open_service(config, STAGE) as service:
         count = Metrics(service.registry).count
-        service.stage(TOPICS, DeduplicationHandler(follow_incidents(service), count, config.partitions))
+        handler = DeduplicationHandler(follow_incidents(service), count, config.partitions, keys)
+        service.stage(TOPICS, handler)
         await service.run(stop, ready_file=ready_file)

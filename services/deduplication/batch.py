@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain, repeat
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from services.core.channel import CHANNEL_BITS
+from services.core.ids import KEY_BYTES
 from services.core.ledger import CONFLICTING
 from services.core.notices import MEMBER_FLAG_BITS, Notices
 from services.deduplication.domain import (
@@ -269,6 +270,9 @@ def _picked(rows: Sequence[int] | None, *columns: Sequence[Any]) -> Sequence[Seq
     return columns if rows is None else [[column[row] for row in rows] for column in columns]
 
 
+_NO_IDS: Final = NoticeIds(bytes(KEY_BYTES), "")  # of a table that has no ids
+
+
 @lru_cache(maxsize=2 << CHANNEL_BITS)  # every set of channels, released or not
 def first_standings(
     usable: int, *, released: bool, channel_bits: int = CHANNEL_BITS, flag_bits: int = MEMBER_FLAG_BITS
@@ -278,7 +282,7 @@ def first_standings(
     A row and a column for every value that the bits allow. Two indexes, not one number made of both: flags or channels
     with a bit too many are an IndexError, and never read as others.
     """
-    terms = Terms("", 0, 0, usable, {0: ""}, {0} if released else (), NoticeIds(""))
+    terms = Terms("", 0, 0, usable, {0: ""}, {0} if released else (), _NO_IDS)
     return [
         [_first_standing(channels, flags, terms) for channels in range(1 << channel_bits)]
         for flags in range(1 << flag_bits)

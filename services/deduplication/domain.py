@@ -8,11 +8,10 @@ came about. Who is one person is decided in `dossier`. The rules are listed in t
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from services.core.channel import TO_THE_ADDRESS
-from services.core.ids import ID_BYTES, notice_id
+from services.core.ids import ID_BYTES, hash_begun, notice_id
 from services.core.ledger import HoldReason
 from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS
 
@@ -126,16 +125,15 @@ class Claim(NamedTuple):
 class NoticeIds:
     """Makes the ids of one incident's notices: those of `core.ids.notice_id`, with the beginning hashed once."""
 
-    def __init__(self, incident_id: str) -> None:
-        self._incident_id = incident_id
-        self._begun = blake2b(digest_size=ID_BYTES, person=b"heraut-notice")
-        name = incident_id.encode()
-        self._begun.update(len(name).to_bytes(4, "big") + name + ID_BYTES.to_bytes(4, "big"))
+    def __init__(self, key: bytes, incident_id: str) -> None:
+        self._key, self._incident_id = key, incident_id
+        self._begun = hash_begun(key, b"heraut-notice", incident_id.encode())
+        self._begun.update(ID_BYTES.to_bytes(4, "big"))  # the length before the next field
 
     def of(self, named: bytes, revision: int) -> bytes:
         """Return the id of a notice: of the first of a group by who the group is, of others by the first one's id."""
         if len(named) != ID_BYTES:
-            return notice_id(self._incident_id, named, revision)
+            return notice_id(self._key, self._incident_id, named, revision)
         state = self._begun.copy()
         state.update(named + _REVISION_BYTES + revision.to_bytes(4, "big"))
         return state.digest()

@@ -1,6 +1,7 @@
 """Deduplication's part of its stage: read who is known, decide, write, send on what may go out."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -19,10 +20,13 @@ from services.kit.errors import ConfigError
 from services.kit.eventlog import Output, Record
 from services.kit.postgres import Connection
 from services.kit.stage import TotalsRow, move_totals, read_taken
+from services.kit.vault import KeyRing, KeyVersionError
 from services.wire.incidents import Incidents
 from services.wire.totals import encode_totals, highest
 
 __all__ = ["STAGE", "TOPICS", "DeduplicationHandler"]
+
+logger = logging.getLogger(__name__)
 
 STAGE: Final = "deduplication"
 TOPICS: Final = (topics.MEMBERS_ACCEPTED,)
@@ -50,10 +54,12 @@ class DeduplicationHandler:
         incidents: Incidents,
         count: Callable[[Mapping[str, int]], None],
         partitions: int,
+        keys: KeyRing,
         store: Store | None = None,
     ) -> None:
         """Make a handler; `partitions` is how many this installation has."""
         self._incidents = incidents
+        self._keys = keys
         self._count = count
         self._partitions = partitions
         self._store = store or Store()
@@ -63,20 +69,26 @@ class DeduplicationHandler:
         self._idle: dict[tuple[int, int], _Control] = {}
         self._looked_at: Sequence[int] = ()  # the partitions of the last tick
         self._ticks = 0
+        self._keyless: set[str] = set()  # incidents of which it was said that their key is missing
 
     def decode(self, record: Record) -> Work:
         """Read one block. Raises InvalidMessage."""
         return read_block(record)
 
     async def ready(self, work: Sequence[Work]) -> None:
-        """Wait until the versions of incidents and cohorts that the blocks were accepted under are known here."""
+        """Wait until the versions of incidents and cohorts that the blocks were accepted under are known here.
+
+        Raises KeyVersionError where this process lacks the key of an incident's ids: its blocks wait.
+        """
         wanted: dict[tuple[str, ...], int] = {}
         for block in _blocks(work):
             incident, cohort = ("incident", block.incident_id), ("cohort", block.incident_id, block.cohort_id)
             wanted[incident] = max(block.incident_version, wanted.get(incident, 0))
             wanted[cohort] = max(block.cohort_version, wanted.get(cohort, 0))
         for key, version in wanted.items():
-            await self._incidents.wait_for(key, version)
+            known = await self._incidents.wait_for(key, version)
+            if isinstance(known, Incident):
+                self._ids_of(known)
         # People of these blocks are members of other cohorts too, and an old version may name a channel that is
         # compromised now.
         async with asyncio.timeout(_LOAD_SECONDS):
@@ -109,9 +121,8 @@ class DeduplicationHandler:
         effects = []
         numbers = await self._store.cohorts(connection)
         taken = await read_taken(connection, STAGE, topics.MEMBERS_ACCEPTED, WRITER, partitions)
-        for terms, places in chain.from_iterable(self._terms(one, numbers, taken) for one in numbers):
-            if not terms.version:
-                continue
+        known = [one for one in numbers if self._can_decide(one)]
+        for terms, places in chain.from_iterable(self._terms(one, numbers, taken) for one in known):
             persons = await self._affected(connection, terms, places, left)
             if persons:
                 dossiers = await self._store.read(connection, terms.number, persons)
@@ -120,6 +131,25 @@ class DeduplicationHandler:
             if left <= 0:
                 break
         return await self._finish(connection, effects, [])
+
+    def _can_decide(self, incident_id: str) -> bool:
+        """Tell whether an incident is known, with the key of its ids; that a key is missing is said once."""
+        incident: Incident | None = self._incidents.get(("incident", incident_id))
+        if incident is None:
+            return False
+        try:
+            self._ids_of(incident)
+        except KeyVersionError as error:
+            if incident_id not in self._keyless:
+                logger.error("nobody of an incident is looked at: %s", error, extra={"incident_id": incident_id})  # noqa: TRY400 - no bug, its traceback says nothing
+                self._keyless.add(incident_id)
+            return False
+        return True
+
+    def _ids_of(self, incident: Incident) -> NoticeIds:
+        """Return the maker of the incident's ids, under the key that it began with. Raises KeyVersionError."""
+        _, key = self._keys.pepper("notice", incident.key_versions.notice)
+        return NoticeIds(key, incident.incident_id)
 
     async def _affected(
         self, connection: Connection, terms: Terms, partitions: Collection[int], limit: int
@@ -153,15 +183,16 @@ class DeduplicationHandler:
         """
         number, cohorts = numbers[incident_id]
         incident: Incident | None = self._incidents.get(("incident", incident_id))
+        assert incident is not None  # noqa: S101 - `ready` waited for it, and `tick` skips one that is not known
         terms = Terms(
             incident_id=incident_id,
             number=number,
-            version=incident.version if incident else 0,  # 0 = not known: `ready` waits and `tick` skips
-            usable=int(incident.usable_mask) if incident else 0,
+            version=incident.version,
+            usable=int(incident.usable_mask),
             cohorts={cohort: cohort_id for cohort_id, cohort in cohorts.items()},
             released=(),
-            ids=NoticeIds(incident_id),
-            hold_conflicts=bool(incident and incident.policy.on_identity_conflict is OnIdentityConflict.HOLD),
+            ids=self._ids_of(incident),
+            hold_conflicts=incident.policy.on_identity_conflict is OnIdentityConflict.HOLD,
         )
         for released, partitions in _alike(self._released(incident_id, cohorts), taken).items():
             yield replace(terms, released=released), partitions

@@ -10,6 +10,7 @@ from services.dispatch.channels import open_provider
 from services.dispatch.config import Config
 from services.dispatch.handlers import DispatchHandler
 from services.dispatch.metrics import DispatchMetrics
+from services.dispatch.sending.references import ReferencesByIncident
 from services.dispatch.sending.sender import Sender
 from services.dispatch.sending.unsealing import VaultPayloads
 from services.dispatch.store import Store
@@ -26,6 +27,7 @@ _SENDER_WITHIN = 300.0
 
 async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file: Path | None = None) -> None:
     """Be the dispatch service of `channel` until `stop`."""
+    keys = KeyRing.load(config.key_ring_path)
     async with AsyncExitStack() as stack:
         service = await stack.enter_async_context(open_service(config, dispatch_stage(channel)))
         provider = open_provider(channel, config, service.clock)
@@ -42,14 +44,14 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
             unknown_after=config.unknown_after,
         )
         stage = service.stage([ROUTED_TOPICS[channel]], handler)
-        vault = Vault(KeyRing.load(config.key_ring_path))
         service.health.expect("sender", _SENDER_WITHIN)
         sender = Sender(
             stage=stage,
             pool=service.pool,
             store=store,
-            payloads=VaultPayloads(service.pool, vault, service.clock),
+            payloads=VaultPayloads(service.pool, Vault(keys), service.clock),
             incidents=incidents,
+            references=ReferencesByIncident(keys),
             provider=provider,
             clock=service.clock,
             metrics=metrics,

@@ -127,17 +127,23 @@ class Round:
 
 @dataclass(slots=True)
 class Work:
-    """A round ready to be handed over: `contacts` has one entry a row."""
+    """A round ready to be handed over; every column has one entry a row.
+
+    `references` are printed on the notices, `earlier` are those of the notices before: empty for a first notice.
+    """
 
     round: Round
     incident: Incident
     contacts: Sequence[Contact]
+    references: Sequence[str]
+    earlier: Sequence[str]
 
     def pick(self, rows: list[int]) -> "Work":
         """Return the rows at these positions, as the same print job."""
         whole = self.round
         part = replace(whole, notices=whole.notices.pick(rows), tries=[whole.tries[row] for row in rows])
-        return Work(part, self.incident, [self.contacts[row] for row in rows])
+        references, earlier = ([column[row] for row in rows] for column in (self.references, self.earlier))
+        return Work(part, self.incident, [self.contacts[row] for row in rows], references, earlier)
 
 
 @dataclass(slots=True)

@@ -136,7 +136,7 @@ class Api:
         self, caller: Caller, known: Known, body_format: Format, body: AsyncIterator[bytes], key: str
     ) -> web.StreamResponse:
         """Take an upload whose answer is remembered by its key and by its content, compression aside."""
-        fingerprints = self._context.hashes.fingerprints
+        fingerprints = self._context.hashes.of(known[0]).fingerprints
         named = fingerprints.line(f"{known[1].incident_id}/{known[1].cohort_id}", key.encode())
         digest = fingerprints.body()
         digest.update(b"csv" if body_format.csv else b"ndjson")

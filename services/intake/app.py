@@ -9,23 +9,14 @@ from services.intake.context import Context
 from services.intake.handlers import EVENTS_AT_ONCE, EventHandler
 from services.intake.metrics import IntakeMetrics
 from services.intake.openapi import OPENAPI
-from services.intake.records.hashes import Hashes
-from services.intake.records.identity import Fingerprints, Pseudonyms
-from services.intake.records.witnesses import WitnessesByIncident
+from services.intake.records.hashes import HashesByIncident
 from services.intake.store import Store
 from services.kit.eventlog import family_topics
 from services.kit.process import open_service
 from services.kit.stage import StagePolicy
 from services.kit.vault import KeyRing, Vault
 
-__all__ = ["hashes_of", "run"]
-
-
-def hashes_of(keys: KeyRing) -> Hashes:
-    """Return the keyed hashes that intake makes with these keys."""
-    version, match = keys.pepper("match")
-    witnesses = WitnessesByIncident(keys.pepper("witness")[1])
-    return Hashes(Pseudonyms(match), version, Fingerprints(keys.pepper("line")[1]), witnesses)
+__all__ = ["run"]
 
 
 async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = None) -> None:
@@ -37,7 +28,7 @@ async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = Non
             clock=service.clock,
             store=Store(),
             vault=Vault(keys),
-            hashes=hashes_of(keys),
+            hashes=HashesByIncident(keys),
             partitions=config.partitions,
             metrics=IntakeMetrics(service.registry),
         )

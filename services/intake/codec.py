@@ -21,7 +21,6 @@ class BlockHeader:
     cohort_id: str
     cohort_version: int
     accepted_at: int  # ms since 1970
-    pepper_version: int
     totals: TotalsRow
 
 
@@ -38,7 +37,6 @@ def encode_members(header: BlockHeader, block: Block) -> bytes:
         versions=block.versions,
         slots=slots_to_wire(block.slots),
         pseudonyms=b"".join(block.pseudonyms),
-        pepper_version=header.pepper_version,
         exposed=block.exposed,
         confirmed=block.confirmed,
         channels=bytes(block.channels),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from services.core.clock import Clock
 from services.intake.metrics import IntakeMetrics
-from services.intake.records.hashes import Hashes
+from services.intake.records.hashes import HashesByIncident
 from services.intake.store import Store
 from services.kit.postgres import Pool
 from services.kit.vault import Vault
@@ -22,6 +22,6 @@ class Context:
     clock: Clock
     store: Store
     vault: Vault
-    hashes: Hashes
+    hashes: HashesByIncident
     partitions: int
     metrics: IntakeMetrics

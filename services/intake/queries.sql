@@ -1,12 +1,12 @@
 -- name: add_incident
--- Make a place for an incident, so that there is a row to lock.
-insert into incidents (incident_id, version, document, changed_at)
-values ($1, 0, '', $2)
+-- Make a place for an incident, so that there is a row to lock. The keys that it begins with, it keeps.
+insert into incidents (incident_id, version, document, changed_at, key_versions)
+values ($1, 0, '', $2, $3)
 on conflict (incident_id) do nothing;
 
 -- name: lock_incident
 -- The incident as it stands, for its next version.
-select version, document from incidents where incident_id = $1 for update;
+select version, document, key_versions from incidents where incident_id = $1 for update;
 
 -- name: change_incident
 -- Give an incident its next version.
@@ -17,7 +17,7 @@ insert into incident_versions (incident_id, version, document, changed_at) value
 
 -- name: show_incident
 -- The incident as it stands.
-select version, document, changed_at from incidents where incident_id = $1 and version > 0;
+select version, document, changed_at, key_versions from incidents where incident_id = $1 and version > 0;
 
 -- name: list_cohorts
 -- The cohorts of an incident.

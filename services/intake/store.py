@@ -10,10 +10,11 @@ import asyncpg
 
 from services.core.cohort import Cohort
 from services.core.ids import ID_BYTES
+from services.core.incident import KeyVersions
 from services.intake.domain import Chunk, Counts, DoneAct, Rejected, Stored
 from services.kit.postgres import Connection, Queries, binary_copy
 
-__all__ = ["Answer", "CohortRow", "IncidentRow", "Store", "TotalsState"]
+__all__ = ["Answer", "CohortRow", "IncidentRow", "LockedIncident", "Store", "TotalsState"]
 
 _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 _COLUMNS = ("upload", "version", "cohort", "member", "pseudonym", "content")
@@ -29,6 +30,15 @@ class IncidentRow(NamedTuple):
     version: int
     document: bytes
     changed_at: datetime
+    key_versions: KeyVersions
+
+
+class LockedIncident(NamedTuple):
+    """An incident, locked for its next version; version 0 = it is new."""
+
+    version: int
+    document: bytes
+    key_versions: KeyVersions
 
 
 class CohortRow(NamedTuple):
@@ -58,12 +68,14 @@ class Answer(NamedTuple):
 class Store:
     """Reads and writes intake's own schema on the connection that it is given."""
 
-    async def lock_incident(self, connection: Connection, incident_id: str, now: datetime) -> tuple[int, bytes]:
-        """Lock an incident, known or not; returns its version (0 = new) and document."""
-        await connection.execute(_QUERIES["add_incident"], incident_id, now)
+    async def lock_incident(
+        self, connection: Connection, incident_id: str, newest: KeyVersions, now: datetime
+    ) -> LockedIncident:
+        """Lock an incident, known or not; a new one begins with the newest keys."""
+        await connection.execute(_QUERIES["add_incident"], incident_id, now, newest._asdict())
         row = await connection.fetchrow(_QUERIES["lock_incident"], incident_id)
         assert row is not None  # noqa: S101 - just made, and rows are never deleted
-        return row["version"], row["document"]
+        return LockedIncident(row["version"], row["document"], KeyVersions(**row["key_versions"]))
 
     async def change_incident(
         self, connection: Connection, incident_id: str, version: int, document: bytes, now: datetime
@@ -74,7 +86,9 @@ class Store:
     async def show_incident(self, connection: Connection, incident_id: str) -> IncidentRow | None:
         """Return an incident, if it is known."""
         row = await connection.fetchrow(_QUERIES["show_incident"], incident_id)
-        return IncidentRow(*row) if row else None
+        if row is None:
+            return None
+        return IncidentRow(row["version"], row["document"], row["changed_at"], KeyVersions(**row["key_versions"]))
 
     async def list_cohorts(self, connection: Connection, incident_id: str) -> list[CohortRow]:
         """Return the cohorts of an incident."""

@@ -14,6 +14,7 @@ from services.core.incident import (
     Controller,
     DataCategory,
     Incident,
+    KeyVersions,
     OnIdentityConflict,
     Policy,
 )
@@ -43,7 +44,12 @@ def normal_form(document: Mapping[str, Any]) -> bytes:
     return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
 
 
-def parse_incident(incident_id: str, version: int, document: Any) -> Incident:
+def parse_incident(
+    incident_id: str,
+    version: int,
+    document: Any,
+    key_versions: KeyVersions = KeyVersions(),  # noqa: B008 - frozen
+) -> Incident:
     """Read an incident document. Raises InvalidDocument with every fault in it."""
     check = _Check()
     if not isinstance(document, dict):
@@ -66,6 +72,7 @@ def parse_incident(incident_id: str, version: int, document: Any) -> Incident:
         categories=check.categories(document.get("dataCategories"), languages),
         content=check.content(document.get("content"), languages),
         policy=check.policy(document.get("policy", {})),
+        key_versions=key_versions,
     )
     if check.problems:
         raise InvalidDocument(check.problems)

@@ -9,7 +9,7 @@ from notification.topics import INCIDENTS_CHANGED
 from notification.v1 import intake_pb2
 
 from services.core.cohort import Cohort
-from services.core.incident import Incident
+from services.core.incident import Incident, KeyVersions
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog import Entry, GlobalTable
 from services.kit.process import Service
@@ -37,9 +37,12 @@ class Incidents(Protocol):
         ...
 
 
-def encode_incident(incident_id: str, version: int, document: bytes) -> bytes:
+def encode_incident(incident_id: str, version: int, document: bytes, key_versions: KeyVersions) -> bytes:
     """Return the block for `heraut.incidents.changed.v1`; `document` is in its normal form."""
-    change = intake_pb2.IncidentChanged(incident_id=incident_id, version=version, document=document)
+    versions = intake_pb2.KeyVersions(**key_versions._asdict())
+    change = intake_pb2.IncidentChanged(
+        incident_id=incident_id, version=version, document=document, key_versions=versions
+    )
     return intake_pb2.IncidentsChanged(incidents=[change]).SerializeToString()
 
 
@@ -80,8 +83,9 @@ def entries_of(known: Incident | Cohort) -> list[Entry]:
 
 
 def _incident(change: intake_pb2.IncidentChanged) -> Incident:
+    versions = KeyVersions(*(getattr(change.key_versions, purpose) for purpose in KeyVersions._fields))
     try:
-        return parse_incident(change.incident_id, change.version, orjson.loads(change.document))
+        return parse_incident(change.incident_id, change.version, orjson.loads(change.document), versions)
     except (orjson.JSONDecodeError, InvalidDocument):
         raise InvalidMessage("incident-document") from None
 

@@ -1,14 +1,22 @@
 """Nobody can be read in what Heraut keeps: database files, write-ahead log, topics, logs and metrics.
 
+Nor can anybody be searched back: no id in it can be made by whoever knows the people and not the keys.
+
 The people of these runs have names, streets and mailboxes that cannot occur by chance, so that a search for a few
 words finds all of them. The search looks for each of their citizen service numbers.
 """
 
 import base64
+import gzip
+import hmac
 import io
+import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from hashlib import blake2b
 from pathlib import Path
+from typing import Protocol
 
 import aiohttp
 import asyncpg
@@ -17,13 +25,17 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.kafka import broker
+from services.core.ids import References
 from services.core.rooms import ROOMS
 from services.demo.made_up import names
 from services.demo.made_up.people import make_people
+from services.demo.made_up.wave import Wave
 from services.demo.stack import Stack, StackWish, open_stack
 from services.kit.postgres.embedded import EmbeddedPostgres
-from tests.e2e.made_up_load import make_load, stack_wish, tell
+from services.kit.vault import KeyRing
+from tests.e2e.made_up_load import Load, make_load, stack_wish, tell
 from tests.e2e.plaintext import Searcher, files_below
+from tests.e2e.unkeyed import UnkeyedIds, unkeyed_references
 from tests.kafka_fixtures import started_broker
 
 pytestmark = pytest.mark.timeout(600)
@@ -75,12 +87,43 @@ def test_the_searcher_reads_base64(searcher: Searcher) -> None:
     assert [{FAMILY}] * 6 == found
 
 
+def test_unkeyed_ids_are_found_where_they_are(tmp_path: Path) -> None:
+    """An id that is made without a key is found among others, in each way in which ids were made."""
+    load = make_load(tmp_path, people=PEOPLE, seed=SEED)
+    ids, person = UnkeyedIds("load"), next(one for one in make_people(PEOPLE, SEED) if one.bsn)
+    ids.add_people([person])
+    ids.add_members("wave-1", ["P1-7"])
+    ids.add_notices([b"p" * 16])
+    made = [
+        hmac.digest(b"", f"bsn:{person.bsn}".encode(), "sha256")[:16],
+        _sized_hash(b"heraut-member", b"load", b"wave-1", b"P1-7"),
+        _sized_hash(b"heraut-notice", b"load", b"p" * 16, (1).to_bytes(4, "big")),
+    ]
+
+    assert [{f"pseudonym {person.number}"}, {"member P1-7"}, {"notice 1"}] == [
+        ids.found_in(b"x" + one + b"y" * 20) for one in made
+    ]
+    assert set() == ids.found_in(bytes(range(256)) * 4)
+    before = len(ids)
+    ids.add_records(load.waves[0])
+    assert len(ids) > before + PEOPLE
+
+
+def _sized_hash(purpose: bytes, *fields: bytes) -> bytes:
+    whole = b"".join(len(field).to_bytes(4, "big") + field for field in fields)
+    return blake2b(whole, digest_size=16, person=purpose).digest()
+
+
 async def test_nobody_can_be_read_on_the_embedded_log(tmp_path: Path, searcher: Searcher) -> None:
     """Two thousand people are told, and can be read at their sources and providers alone."""
-    async with _told(stack_wish(tmp_path)) as stack:
+    async with _told(stack_wish(tmp_path)) as (stack, load):
         found = await _found_while_running(stack, searcher)
+        ids = await _unkeyed_ids(stack, load)
+        searched_back = await _found_while_running(stack, ids)
+        references = await _references_searched_back(stack)
 
     assert {} == found | _found_on_disk(tmp_path, searcher)
+    assert ({}, set()) == (searched_back, references)
 
 
 @pytest.mark.kafka
@@ -88,16 +131,19 @@ async def test_nobody_can_be_read_on_kafka(tmp_path: Path, searcher: Searcher) -
     """The same, and no topic and no file of the broker holds them."""
     bootstrap = started_broker(tmp_path / "kafka")
     try:
-        async with _told(stack_wish(tmp_path, log="kafka", HERAUT_KAFKA_BOOTSTRAP_SERVERS=bootstrap)) as stack:
+        async with _told(stack_wish(tmp_path, log="kafka", HERAUT_KAFKA_BOOTSTRAP_SERVERS=bootstrap)) as (stack, load):
             found = await _found_while_running(stack, searcher) | await _found_in_topics(bootstrap, searcher)
+            ids = await _unkeyed_ids(stack, load)
+            searched_back = await _found_while_running(stack, ids) | await _found_in_topics(bootstrap, ids)
     finally:
         broker.stop(tmp_path / "kafka")
 
     assert {} == found | _found_on_disk(tmp_path, searcher)
+    assert {} == searched_back
 
 
 @asynccontextmanager
-async def _told(wish: StackWish) -> AsyncIterator[Stack]:
+async def _told(wish: StackWish) -> AsyncIterator[tuple[Stack, Load]]:
     """Run everything and tell the made-up people; the context begins when all are told."""
     assert wish.data
     load = make_load(wish.data / "cohorts", people=PEOPLE, seed=SEED)
@@ -106,7 +152,56 @@ async def _told(wish: StackWish) -> AsyncIterator[Stack]:
         await _execute(stack.data, "alter system set wal_compression = off", "select pg_reload_conf()")
         await tell(stack, load)
         await _execute(stack.data, "checkpoint")
-        yield stack
+        yield stack, load
+
+
+class Finder(Protocol):
+    """Whatever finds somebody in bytes."""
+
+    def found_in(self, data: bytes) -> set[str]:
+        """Return what was found."""
+        ...
+
+
+async def _unkeyed_ids(stack: Stack, load: Load) -> UnkeyedIds:
+    """Return the ids that can be made of all made-up people without a key."""
+    people = make_people(PEOPLE, SEED)
+    ids = UnkeyedIds(load.incident_id)
+    ids.add_people(people)
+    for wave in load.waves:
+        ids.add_members(wave.cohort_id, _refs(wave))
+        ids.add_records(wave)
+    ids.add_notices(await _column(stack.data, "select distinct person from deduplication.members"))
+    assert len(ids) > 10 * PEOPLE
+    return ids
+
+
+def _refs(wave: Wave) -> set[str]:
+    """Return the references of a wave's records; that they are those of the file, a few of them show."""
+    prefix = f"{'PQRS'[int(wave.cohort_id[-1]) - 1]}{wave.cohort_id[-1]}"
+    body = gzip.decompress(wave.path.read_bytes()) if wave.path.suffix == ".gz" else wave.path.read_bytes()
+    refs = set(re.findall(rf"{prefix}-[0-9]+[a-z]?".encode(), body))
+    assert len(refs) > PEOPLE / 10
+    return {ref.decode() for ref in refs}
+
+
+async def _references_searched_back(stack: Stack) -> set[str]:
+    """Return the references that letters have and that follow from the ids of notices, which topics show."""
+    notices = await _column(stack.data, "select notice from deduplication.notices")
+    manifests = [json.loads(path.read_bytes()) for path in (stack.data / "print").glob("*.manifest.json")]
+    printed = {letter["reference"] for manifest in manifests for letter in manifest["letters"]}
+    _, key = KeyRing.load(stack.data / "keys.json").pepper("reference", 1)
+    assert printed
+    assert printed <= set(References(key).of_all(notices))  # with the key, each is found from its notice
+    return printed & unkeyed_references(notices)
+
+
+async def _column(data: Path, query: str) -> list[bytes]:
+    connection = await asyncpg.connect(EmbeddedPostgres(data).url)
+    try:
+        return [row[0] for row in await connection.fetch(query)]
+    finally:
+        await connection.close()
 
 
 async def _execute(data: Path, *statements: str) -> None:
@@ -118,7 +213,7 @@ async def _execute(data: Path, *statements: str) -> None:
         await connection.close()
 
 
-async def _found_while_running(stack: Stack, searcher: Searcher) -> dict[str, set[str]]:
+async def _found_while_running(stack: Stack, searcher: Finder) -> dict[str, set[str]]:
     """Search the tables, whose files may hold compressed values, and the pages that every process shows to anybody."""
     found = {f"table {name}": searcher.found_in(content) async for name, content in _tables(stack.data)}
     headers = {"Authorization": f"Bearer {stack.token}"}
@@ -147,7 +242,7 @@ async def _tables(data: Path) -> AsyncIterator[tuple[str, bytes]]:
         await connection.close()
 
 
-async def _found_in_topics(bootstrap: str, searcher: Searcher) -> dict[str, set[str]]:
+async def _found_in_topics(bootstrap: str, searcher: Finder) -> dict[str, set[str]]:
     """Search keys, values and headers of every record, as the broker's files are compressed."""
     found: dict[str, set[str]] = {}
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)

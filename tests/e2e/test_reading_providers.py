@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.core.facts import Facts
-from services.core.ids import format_reference, print_job_id
+from services.core.ids import print_job_id
 from services.core.incident import Incident
 from services.core.notices import Notices
 from services.demo.checking.check import check
@@ -22,8 +22,10 @@ from services.demo.provider_records import ProviderRecords
 from services.dispatch.channels.email_message import Letterbox
 from services.dispatch.channels.letter import PrintFolder
 from services.dispatch.domain import Contact, Round, Work
+from services.dispatch.sending.references import ReferencesByIncident
 from services.dispatch.wording.plain_text import PlainTexts
 from services.wire.incident_document import parse_incident
+from tests.keys import FIRST_KEYS, a_ring
 
 NOW = datetime(2026, 8, 20, 9, 30, tzinfo=UTC)
 FACTS = (Facts(0b00001, 0b00001), Facts(0b10011, 0), Facts(0b11111, 0b00111))
@@ -41,7 +43,8 @@ def _work(expectation: Expectation, incident: Incident) -> Work:
         _add(notices, person.known_as[0], person.facts)
     print_job = print_job_id("letter", [(one, 1) for one in notices.ids])
     one = Round(0, notices, [0] * len(notices), NOW, print_job)
-    return Work(one, incident, [_contact(person.known_as[0]) for person in expectation.persons])
+    contacts = [_contact(person.known_as[0]) for person in expectation.persons]
+    return Work(one, incident, contacts, *ReferencesByIncident(a_ring()).of(incident, notices))
 
 
 def _add(notices: Notices, person: Person, facts: Facts) -> None:
@@ -64,7 +67,7 @@ def _contact(person: Person) -> Contact:
 
 
 def _incident() -> Incident:
-    return parse_incident("try", 1, made_up_incident(NOW))
+    return parse_incident("try", 1, made_up_incident(NOW), FIRST_KEYS)
 
 
 @pytest.mark.parametrize("letter_format", ["pdf", "ndjson"])
@@ -88,8 +91,8 @@ def test_mail_is_read_as_its_receivers_would(tmp_path: Path) -> None:
         person.email = person.email or f"somebody{person.number}@example.org"
     work = _work(expectation, _incident())
     records, letterbox = ProviderRecords(tmp_path / "email.ndjson"), Letterbox()
-    for row, contact in enumerate(work.contacts):
-        mail = letterbox.mail(work.incident, work.round.notices, row, contact, NOW)
+    for row in range(len(work.contacts)):
+        mail = letterbox.mail(work, row, NOW)
         assert mail
         records.append({"at": 1, "recipient": mail.recipient, "message": mail.body.decode()})
     verdict = check(expectation, list(emails(records.path, AddressBook(expectation.persons))))
@@ -105,10 +108,9 @@ def test_portal_messages_are_read_as_their_receivers_would(tmp_path: Path) -> No
     work = _work(expectation, _incident())
     records, texts = ProviderRecords(tmp_path / "portal.ndjson"), PlainTexts()
     for row, contact in enumerate(work.contacts):
-        notices = work.round.notices
-        wording = texts.wording(work.incident, notices, row)
-        body = texts.top(wording, notices, row, contact) + texts.tail(wording)
-        reference = format_reference(notices.ids[row])
+        wording = texts.wording(work, row)
+        body = texts.top(wording, work, row) + texts.tail(wording)
+        reference = work.references[row]
         records.append(
             {"at": 1, "key": reference, "recipient": contact.portal_id, "reference": reference, "body": body}
         )

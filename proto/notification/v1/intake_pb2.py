@@ -25,19 +25,21 @@ _sym_db = _symbol_database.Default()
 from notification.v1 import common_pb2 as notification_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cnotification/v1/intake.proto\x12\x0fnotification.v1\x1a\x1cnotification/v1/common.proto\"I\n\x0fIncidentChanged\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\x10\n\x08\x64ocument\x18\x03 \x01(\x0c\"\xcb\x01\n\rCohortChanged\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x11\n\tcohort_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\r\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x15\n\x08\x64\x65\x63lared\x18\x05 \x01(\x04H\x00\x88\x01\x01\x12\x14\n\x0c\x61uto_release\x18\x06 \x01(\x08\x12\x0e\n\x06sealed\x18\x07 \x01(\x08\x12\x10\n\x08released\x18\x08 \x01(\x08\x12\x15\n\rrelease_after\x18\t \x03(\x04\x42\x0b\n\t_declared\"x\n\x10IncidentsChanged\x12\x33\n\tincidents\x18\x01 \x03(\x0b\x32 .notification.v1.IncidentChanged\x12/\n\x07\x63ohorts\x18\x02 \x03(\x0b\x32\x1e.notification.v1.CohortChanged\"\x8a\x03\n\x0fMembersAccepted\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x18\n\x10incident_version\x18\x02 \x01(\r\x12\x11\n\tcohort_id\x18\x03 \x01(\t\x12\x16\n\x0e\x63ohort_version\x18\x04 \x01(\r\x12\x13\n\x0b\x61\x63\x63\x65pted_at\x18\x05 \x01(\x03\x12\x0f\n\x07members\x18\x06 \x01(\x0c\x12\x10\n\x08versions\x18\x07 \x03(\r\x12\x12\n\npseudonyms\x18\x08 \x01(\x0c\x12\x16\n\x0epepper_version\x18\t \x01(\r\x12\x0f\n\x07\x65xposed\x18\n \x03(\x04\x12\x11\n\tconfirmed\x18\x0b \x03(\x04\x12\x10\n\x08\x63hannels\x18\x0c \x01(\x0c\x12\r\n\x05\x66lags\x18\r \x01(\x0c\x12\x16\n\x0elanguage_names\x18\x0e \x03(\t\x12\x11\n\tlanguages\x18\x0f \x03(\r\x12\'\n\x06totals\x18\x10 \x01(\x0b\x32\x17.notification.v1.Totals\x12\r\n\x05slots\x18\x11 \x03(\x12\x12\x11\n\twitnesses\x18\x12 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cnotification/v1/intake.proto\x12\x0fnotification.v1\x1a\x1cnotification/v1/common.proto\"q\n\x0bKeyVersions\x12\r\n\x05match\x18\x01 \x01(\r\x12\x0f\n\x07witness\x18\x02 \x01(\r\x12\x0e\n\x06member\x18\x03 \x01(\r\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\r\x12\x0e\n\x06notice\x18\x05 \x01(\r\x12\x11\n\treference\x18\x06 \x01(\r\"}\n\x0fIncidentChanged\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\x10\n\x08\x64ocument\x18\x03 \x01(\x0c\x12\x32\n\x0ckey_versions\x18\x04 \x01(\x0b\x32\x1c.notification.v1.KeyVersions\"\xcb\x01\n\rCohortChanged\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x11\n\tcohort_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\r\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x15\n\x08\x64\x65\x63lared\x18\x05 \x01(\x04H\x00\x88\x01\x01\x12\x14\n\x0c\x61uto_release\x18\x06 \x01(\x08\x12\x0e\n\x06sealed\x18\x07 \x01(\x08\x12\x10\n\x08released\x18\x08 \x01(\x08\x12\x15\n\rrelease_after\x18\t \x03(\x04\x42\x0b\n\t_declared\"x\n\x10IncidentsChanged\x12\x33\n\tincidents\x18\x01 \x03(\x0b\x32 .notification.v1.IncidentChanged\x12/\n\x07\x63ohorts\x18\x02 \x03(\x0b\x32\x1e.notification.v1.CohortChanged\"\xf2\x02\n\x0fMembersAccepted\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x18\n\x10incident_version\x18\x02 \x01(\r\x12\x11\n\tcohort_id\x18\x03 \x01(\t\x12\x16\n\x0e\x63ohort_version\x18\x04 \x01(\r\x12\x13\n\x0b\x61\x63\x63\x65pted_at\x18\x05 \x01(\x03\x12\x0f\n\x07members\x18\x06 \x01(\x0c\x12\x10\n\x08versions\x18\x07 \x03(\r\x12\x12\n\npseudonyms\x18\x08 \x01(\x0c\x12\x0f\n\x07\x65xposed\x18\t \x03(\x04\x12\x11\n\tconfirmed\x18\n \x03(\x04\x12\x10\n\x08\x63hannels\x18\x0b \x01(\x0c\x12\r\n\x05\x66lags\x18\x0c \x01(\x0c\x12\x16\n\x0elanguage_names\x18\r \x03(\t\x12\x11\n\tlanguages\x18\x0e \x03(\r\x12\'\n\x06totals\x18\x0f \x01(\x0b\x32\x17.notification.v1.Totals\x12\r\n\x05slots\x18\x10 \x03(\x12\x12\x11\n\twitnesses\x18\x11 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'notification.v1.intake_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_INCIDENTCHANGED']._serialized_start=79
-  _globals['_INCIDENTCHANGED']._serialized_end=152
-  _globals['_COHORTCHANGED']._serialized_start=155
-  _globals['_COHORTCHANGED']._serialized_end=358
-  _globals['_INCIDENTSCHANGED']._serialized_start=360
-  _globals['_INCIDENTSCHANGED']._serialized_end=480
-  _globals['_MEMBERSACCEPTED']._serialized_start=483
-  _globals['_MEMBERSACCEPTED']._serialized_end=877
+  _globals['_KEYVERSIONS']._serialized_start=79
+  _globals['_KEYVERSIONS']._serialized_end=192
+  _globals['_INCIDENTCHANGED']._serialized_start=194
+  _globals['_INCIDENTCHANGED']._serialized_end=319
+  _globals['_COHORTCHANGED']._serialized_start=322
+  _globals['_COHORTCHANGED']._serialized_end=525
+  _globals['_INCIDENTSCHANGED']._serialized_start=527
+  _globals['_INCIDENTSCHANGED']._serialized_end=647
+  _globals['_MEMBERSACCEPTED']._serialized_start=650
+  _globals['_MEMBERSACCEPTED']._serialized_end=1020
 # @@protoc_insertion_point(module_scope)

@@ -7,15 +7,33 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class KeyVersions(_message.Message):
+    __slots__ = ("match", "witness", "member", "content", "notice", "reference")
+    MATCH_FIELD_NUMBER: _ClassVar[int]
+    WITNESS_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    NOTICE_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    match: int
+    witness: int
+    member: int
+    content: int
+    notice: int
+    reference: int
+    def __init__(self, match: _Optional[int] = ..., witness: _Optional[int] = ..., member: _Optional[int] = ..., content: _Optional[int] = ..., notice: _Optional[int] = ..., reference: _Optional[int] = ...) -> None: ...
+
 class IncidentChanged(_message.Message):
-    __slots__ = ("incident_id", "version", "document")
+    __slots__ = ("incident_id", "version", "document", "key_versions")
     INCIDENT_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    KEY_VERSIONS_FIELD_NUMBER: _ClassVar[int]
     incident_id: str
     version: int
     document: bytes
-    def __init__(self, incident_id: _Optional[str] = ..., version: _Optional[int] = ..., document: _Optional[bytes] = ...) -> None: ...
+    key_versions: KeyVersions
+    def __init__(self, incident_id: _Optional[str] = ..., version: _Optional[int] = ..., document: _Optional[bytes] = ..., key_versions: _Optional[_Union[KeyVersions, _Mapping]] = ...) -> None: ...
 
 class CohortChanged(_message.Message):
     __slots__ = ("incident_id", "cohort_id", "version", "source", "declared", "auto_release", "sealed", "released", "release_after")
@@ -48,7 +66,7 @@ class IncidentsChanged(_message.Message):
     def __init__(self, incidents: _Optional[_Iterable[_Union[IncidentChanged, _Mapping]]] = ..., cohorts: _Optional[_Iterable[_Union[CohortChanged, _Mapping]]] = ...) -> None: ...
 
 class MembersAccepted(_message.Message):
-    __slots__ = ("incident_id", "incident_version", "cohort_id", "cohort_version", "accepted_at", "members", "versions", "pseudonyms", "pepper_version", "exposed", "confirmed", "channels", "flags", "language_names", "languages", "totals", "slots", "witnesses")
+    __slots__ = ("incident_id", "incident_version", "cohort_id", "cohort_version", "accepted_at", "members", "versions", "pseudonyms", "exposed", "confirmed", "channels", "flags", "language_names", "languages", "totals", "slots", "witnesses")
     INCIDENT_ID_FIELD_NUMBER: _ClassVar[int]
     INCIDENT_VERSION_FIELD_NUMBER: _ClassVar[int]
     COHORT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -57,7 +75,6 @@ class MembersAccepted(_message.Message):
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     VERSIONS_FIELD_NUMBER: _ClassVar[int]
     PSEUDONYMS_FIELD_NUMBER: _ClassVar[int]
-    PEPPER_VERSION_FIELD_NUMBER: _ClassVar[int]
     EXPOSED_FIELD_NUMBER: _ClassVar[int]
     CONFIRMED_FIELD_NUMBER: _ClassVar[int]
     CHANNELS_FIELD_NUMBER: _ClassVar[int]
@@ -75,7 +92,6 @@ class MembersAccepted(_message.Message):
     members: bytes
     versions: _containers.RepeatedScalarFieldContainer[int]
     pseudonyms: bytes
-    pepper_version: int
     exposed: _containers.RepeatedScalarFieldContainer[int]
     confirmed: _containers.RepeatedScalarFieldContainer[int]
     channels: bytes
@@ -85,4 +101,4 @@ class MembersAccepted(_message.Message):
     totals: _common_pb2.Totals
     slots: _containers.RepeatedScalarFieldContainer[int]
     witnesses: bytes
-    def __init__(self, incident_id: _Optional[str] = ..., incident_version: _Optional[int] = ..., cohort_id: _Optional[str] = ..., cohort_version: _Optional[int] = ..., accepted_at: _Optional[int] = ..., members: _Optional[bytes] = ..., versions: _Optional[_Iterable[int]] = ..., pseudonyms: _Optional[bytes] = ..., pepper_version: _Optional[int] = ..., exposed: _Optional[_Iterable[int]] = ..., confirmed: _Optional[_Iterable[int]] = ..., channels: _Optional[bytes] = ..., flags: _Optional[bytes] = ..., language_names: _Optional[_Iterable[str]] = ..., languages: _Optional[_Iterable[int]] = ..., totals: _Optional[_Union[_common_pb2.Totals, _Mapping]] = ..., slots: _Optional[_Iterable[int]] = ..., witnesses: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, incident_id: _Optional[str] = ..., incident_version: _Optional[int] = ..., cohort_id: _Optional[str] = ..., cohort_version: _Optional[int] = ..., accepted_at: _Optional[int] = ..., members: _Optional[bytes] = ..., versions: _Optional[_Iterable[int]] = ..., pseudonyms: _Optional[bytes] = ..., exposed: _Optional[_Iterable[int]] = ..., confirmed: _Optional[_Iterable[int]] = ..., channels: _Optional[bytes] = ..., flags: _Optional[bytes] = ..., language_names: _Optional[_Iterable[str]] = ..., languages: _Optional[_Iterable[int]] = ..., totals: _Optional[_Union[_common_pb2.Totals, _Mapping]] = ..., slots: _Optional[_Iterable[int]] = ..., witnesses: _Optional[bytes] = ...) -> None: ...

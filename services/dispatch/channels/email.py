@@ -121,7 +121,7 @@ class Smtp:
 
     async def _send(self, connection: "_Connection", delivery: Delivery, row: int) -> None:
         work = delivery.work
-        mail = self._letterbox.mail(work.incident, work.round.notices, row, work.contacts[row], self._clock.now())
+        mail = self._letterbox.mail(work, row, self._clock.now())
         delivery.results[row] = _NO_RECIPIENT if mail is None else await connection.send(mail)
 
 

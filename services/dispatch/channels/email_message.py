@@ -10,8 +10,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 
 from services.core.incident import Incident
-from services.core.notices import Notices
-from services.dispatch.domain import Contact
+from services.dispatch.domain import Work
 from services.dispatch.wording.plain_text import PlainTexts, one_line
 from services.dispatch.wording.wording import KEPT_WORDINGS, Wording
 
@@ -63,18 +62,19 @@ class Letterbox:
         self._texts = PlainTexts()
         self._shared: dict[tuple[str, int, int], _Shared] = {}
 
-    def mail(self, incident: Incident, notices: Notices, row: int, contact: Contact, now: datetime) -> Mail | None:
+    def mail(self, work: Work, row: int, now: datetime) -> Mail | None:
         """Return the message of this notice, or None where its address can not be written to."""
-        recipient = mailbox(contact.email)
+        recipient = mailbox(work.contacts[row].email)
         if recipient is None:
             return None
-        shared = self._shared_of(incident, self._texts.wording(incident, notices, row))
+        shared = self._shared_of(work.incident, self._texts.wording(work, row))
+        notices = work.round.notices
         notice, attempt = notices.ids[row], notices.attempts[row]
         own = (
             f"To: {recipient}\r\nDate: {format_datetime(now)}\r\n"
             f"Message-ID: {message_id(notice, attempt, shared.host)}\r\nX-Heraut-Notice: {notice.hex()}\r\n\r\n"
         )
-        top = _quoted(self._texts.top(shared.wording, notices, row, contact))
+        top = _quoted(self._texts.top(shared.wording, work, row))
         return Mail(shared.sender, recipient, b"".join((shared.headers, own.encode("ascii"), top, shared.tail)))
 
     def _shared_of(self, incident: Incident, wording: Wording) -> _Shared:

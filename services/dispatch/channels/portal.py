@@ -11,12 +11,9 @@ import orjson
 
 from services.core.channel import Channel
 from services.core.clock import Clock
-from services.core.ids import format_reference
-from services.core.incident import Incident
-from services.core.notices import Notices
 from services.dispatch.channels.delivery import Delivery
 from services.dispatch.config import PortalConfig
-from services.dispatch.domain import MESSAGES_A_BATCH, Contact, Work
+from services.dispatch.domain import MESSAGES_A_BATCH, Work
 from services.dispatch.outcomes import Ending, HandOver, Outage, Result
 from services.dispatch.provider import Provider, ProviderClass, Traits
 from services.dispatch.wording.plain_text import PlainTexts, one_line
@@ -87,24 +84,23 @@ class Portal:
     async def _work_off(self, delivery: Delivery) -> None:
         work = delivery.work
         while (row := delivery.next_row()) is not None:
-            contact = work.contacts[row]
-            if not contact.portal_id:
+            if not work.contacts[row].portal_id:
                 delivery.results[row] = _NO_RECIPIENT
                 continue
-            body = self.body(work.incident, work.round.notices, row, contact)
+            body = self.body(work, row)
             key = idempotency_key(work.round.notices.ids[row], work.round.notices.attempts[row])
             delivery.results[row], outage = await self._post(key, body)
             delivery.outage = outage or delivery.outage
 
-    def body(self, incident: Incident, notices: Notices, row: int, contact: Contact) -> bytes:
+    def body(self, work: Work, row: int) -> bytes:
         """Return a message's bytes: from stored values alone, so that every try sends the same."""
-        wording = self._texts.wording(incident, notices, row)
+        wording = self._texts.wording(work, row)
         return orjson.dumps(
             {
-                "recipient": contact.portal_id,
+                "recipient": work.contacts[row].portal_id,
                 "subject": one_line(wording.subject),
-                "body": self._texts.top(wording, notices, row, contact) + self._texts.tail(wording),
-                "reference": format_reference(notices.ids[row]),
+                "body": self._texts.top(wording, work, row) + self._texts.tail(wording),
+                "reference": work.references[row],
             }
         )
 

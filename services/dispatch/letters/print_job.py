@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from typing import NamedTuple
 
-from services.core.ids import format_references
 from services.core.incident import Incident
 from services.dispatch.domain import Contact, Work
 from services.dispatch.letters.envelope import Envelope
@@ -69,8 +68,8 @@ def print_job(letters: Work, envelopes: Sequence[Envelope], wordings: Wordings) 
         work=letters,
         shared=list(shared.values()),
         notices=[notice.hex() for notice in notices.ids],
-        references=format_references(notices.ids),
-        earlier=_earlier(notices.supersedes),
+        references=letters.references,
+        earlier=letters.earlier,
         addresses=addresses,
         kix=kix,
         words=words,
@@ -92,9 +91,3 @@ def _shared(incident: Incident, keys: Iterable[PlainKey], day: date, wordings: W
         words = wording.phrases
         shared[plain] = SharedWords(number, key, wording, date_in(words, day), greeting_in(words))
     return shared
-
-
-def _earlier(supersedes: Sequence[bytes]) -> list[str]:
-    """Return the references of the notices before; nearly all of a wave are first notices and have none."""
-    references = iter(format_references([before for before in supersedes if before]))
-    return [next(references) if before else "" for before in supersedes]

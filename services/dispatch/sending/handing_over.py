@@ -10,14 +10,17 @@ from services.dispatch.domain import Contact, Pace, Round, Work
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.outcomes import Ending, HandOver, Result
 from services.dispatch.provider import Provider, ProviderClass
+from services.dispatch.sending.references import ReferencesByIncident
 from services.kit.postgres import is_retryable
 from services.kit.retry import backoff
+from services.kit.vault import KeyVersionError
 from services.wire.incidents import Incidents
 
 __all__ = ["HandingOver", "Payloads"]
 
 logger = logging.getLogger(__name__)
 
+_WITHOUT_KEY = 30.0  # seconds between two lines of the log that say so
 _LONGEST_PAUSE = 3600.0  # seconds; a provider that asks for more is asked again after an hour
 
 _INTERRUPTED = Result(Ending.UNKNOWN, "interrupted")
@@ -43,12 +46,14 @@ class HandingOver:
         provider: Provider,
         payloads: Payloads,
         incidents: Incidents,
+        references: ReferencesByIncident,
         clock: Clock,
         metrics: DispatchMetrics,
     ) -> None:
         self._provider = provider
         self._payloads = payloads
         self._incidents = incidents
+        self._references = references
         self._clock = clock
         self._metrics = metrics
         self._pace = Pace()
@@ -82,17 +87,22 @@ class HandingOver:
         try:
             key = ("incident", one.notices.incident_id, str(one.notices.incident_version))
             incident = await self._incidents.wait_for(key)
+            references, earlier = self._references.of(incident, one.notices)
             contacts = await self._payloads.contacts(one)
         except Exception as error:
             if not is_retryable(error):
                 raise
-            logger.warning("a round cannot be made ready", extra={"error_class": type(error).__name__})
+            if isinstance(error, KeyVersionError):
+                logger.error("a round cannot be made ready: %s", error)  # noqa: TRY400 - no bug
+                self._paused_until = self._clock.monotonic() + _WITHOUT_KEY
+            else:
+                logger.warning("a round cannot be made ready", extra={"error_class": type(error).__name__})
             return [_REPEAT if one.repeated else _NOT_SENT] * len(one)
-        present = [contact for contact in contacts if contact is not None]
-        if len(present) == len(one):
-            return await self._hand_over(Work(one, incident, present), go)
         rows = [row for row, contact in enumerate(contacts) if contact is not None]
-        work = Work(one, incident, [contact or Contact() for contact in contacts]).pick(rows)
+        whole = Work(one, incident, [contact or Contact() for contact in contacts], references, earlier)
+        if len(rows) == len(one):
+            return await self._hand_over(whole, go)
+        work = whole.pick(rows)
         results = [_NO_PAYLOAD] * len(one)
         for row, result in zip(rows, await self._hand_over(work, go), strict=True):
             results[row] = result

@@ -19,6 +19,7 @@ from services.dispatch.rounds import reopened, rounds_of
 from services.dispatch.sending.handing_over import HandingOver, Payloads
 from services.dispatch.sending.rechecks import Rechecks
 from services.dispatch.sending.recording import Recording
+from services.dispatch.sending.references import ReferencesByIncident
 from services.dispatch.store import Store
 from services.kit.errors import LostOwnershipError
 from services.kit.postgres import Pool, is_retryable
@@ -43,6 +44,7 @@ class Sender:
         store: Store,
         payloads: Payloads,
         incidents: Incidents,
+        references: ReferencesByIncident,
         provider: Provider,
         clock: Clock,
         metrics: DispatchMetrics,
@@ -55,7 +57,12 @@ class Sender:
         self._clock = clock
         self._beat = beat
         self._handing_over = HandingOver(
-            provider=provider, payloads=payloads, incidents=incidents, clock=clock, metrics=metrics
+            provider=provider,
+            payloads=payloads,
+            incidents=incidents,
+            references=references,
+            clock=clock,
+            metrics=metrics,
         )
         self._recording = Recording(traits=provider.traits, stage=stage, store=store, clock=clock, metrics=metrics)
         self._rechecks = Rechecks()

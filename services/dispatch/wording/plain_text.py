@@ -3,10 +3,7 @@
 No links and no attachments: the authority tells people not to click, and a notice must not teach it.
 """
 
-from services.core.ids import format_reference
-from services.core.incident import Incident
-from services.core.notices import Notices
-from services.dispatch.domain import Contact
+from services.dispatch.domain import Work
 from services.dispatch.wording.wording import (
     KEPT_WORDINGS,
     ItemList,
@@ -27,19 +24,17 @@ class PlainTexts:
         self._wordings = Wordings(on_paper=False)
         self._tails: dict[int, tuple[Wording, str]] = {}
 
-    def wording(self, incident: Incident, notices: Notices, row: int) -> Wording:
+    def wording(self, work: Work, row: int) -> Wording:
         """Return the words of this notice."""
-        return self._wordings.of(incident, WordingKey.of(notices, row))
+        return self._wordings.of(work.incident, WordingKey.of(work.round.notices, row))
 
-    def top(self, wording: Wording, notices: Notices, row: int, contact: Contact) -> str:
+    def top(self, wording: Wording, work: Work, row: int) -> str:
         """Return the top of a notice, which is one person's own: references, salutation, opening."""
         words = wording.phrases
-        before = notices.supersedes[row]
-        earlier = format_reference(before) if before else ""
-        lines = [f"{words['label_reference']}: {format_reference(notices.ids[row])}"]
-        if earlier:
-            lines.append(f"{words['label_earlier']}: {earlier}")
-        return "\n".join([*lines, "", greeting(words, contact), "", wording.opening, "", ""])
+        lines = [f"{words['label_reference']}: {work.references[row]}"]
+        if work.earlier[row]:
+            lines.append(f"{words['label_earlier']}: {work.earlier[row]}")
+        return "\n".join([*lines, "", greeting(words, work.contacts[row]), "", wording.opening, "", ""])
 
     def tail(self, wording: Wording) -> str:
         """Return the rest of a notice, which everybody with these facts shares."""

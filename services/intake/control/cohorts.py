@@ -55,7 +55,8 @@ class Cohorts:
         if incident is None:
             raise NotFoundError("incident")
         row = await self.find(Act.MEMBERS_SENT, incident_id, cohort_id)
-        return parse_incident(incident_id, incident.version, orjson.loads(incident.document)), row.cohort
+        document = orjson.loads(incident.document)
+        return parse_incident(incident_id, incident.version, document, incident.key_versions), row.cohort
 
     async def put(self, incident_id: str, cohort_id: str, request: CohortRequest) -> tuple[Put, list[Output]]:
         """Open a cohort or give it its next version. Raises NotFoundError, NotPermittedError, ConflictError."""

@@ -37,13 +37,15 @@ class Control:
     def __init__(self, context: Context) -> None:
         self._pool, self._store, self._clock = context.pool, context.store, context.clock
         self._partitions = context.partitions
+        self._hashes = context.hashes
 
     async def put_incident(self, caller: Caller, incident_id: str, document: Any) -> Put:
         """Take an incident document. Raises InvalidDocument, ConflictError."""
         parse_incident(incident_id, 1, document)
         normal, now = normal_form(document), self._clock.now()
         async with self._pool.acquire() as connection, connection.transaction():
-            version, before = await self._store.lock_incident(connection, incident_id, now)
+            locked = await self._store.lock_incident(connection, incident_id, self._hashes.newest, now)
+            version, before, key_versions = locked
             caller.incident_id = incident_id
             if before == normal:
                 return Put(version, created=False, changed=False)
@@ -53,7 +55,7 @@ class Control:
             name, request_id = caller.principal.name, caller.request_id
             done = DoneAct(name, Act.INCIDENT_PUT.value, incident_id, None, version + 1, None, request_id)
             await self._store.record_acts(connection, [done], now)
-            block = encode_incident(incident_id, version + 1, normal)
+            block = encode_incident(incident_id, version + 1, normal, key_versions)
             await append_outputs(connection, SOURCE, [Output(INCIDENTS_CHANGED, 0, block)])
         return Put(version + 1, created=version == 0, changed=True)
 

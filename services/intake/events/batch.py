@@ -52,8 +52,9 @@ class EventBatch:
             if len(data.members) > CHUNK_RECORDS:
                 raise InvalidEventError("too-many-members")
             known = await self._find(caller, data)
-            if await self._store.take_event(self._connection, event.key, self._now):
-                upload = int.from_bytes(event.key[:8], "big") >> 1
+            key = self._context.hashes.of(known[0]).fingerprints.event(event.named)
+            if await self._store.take_event(self._connection, key, self._now):
+                upload = int.from_bytes(key[:8], "big") >> 1
                 self._acts.append(DoneAct.of(caller, Act.MEMBERS_SENT, known[1], upload=upload))
                 self._waiting.append((event, self._chunk(data, *known, upload)))
             return

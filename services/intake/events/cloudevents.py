@@ -10,7 +10,6 @@ from binascii import Error as Base64Error
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -62,9 +61,9 @@ Data = CohortOpened | MembersAffected | CohortSealed
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event that can be read; `key` is a hash of its topic, source and id, by which a repeat is recognised."""
+    """An event that can be read; by what it is `named` (topic, source and id) a repeat is recognised."""
 
-    key: bytes
+    named: bytes
     data: Data
     record: Record
 
@@ -87,8 +86,7 @@ def read_event(record: Record) -> Event:
         raise InvalidEventError("unsupported-type")
     # With the topic: what one producer writes into `source` cannot make another's event look like a repeat.
     named = orjson.dumps([record.topic, attributes["source"], attributes["id"]])
-    key = blake2b(named, digest_size=16, person=b"heraut-event")
-    return Event(key.digest(), read(data), record)
+    return Event(named, read(data), record)
 
 
 def _structured(value: bytes) -> tuple[dict[str, Any], Any]:

@@ -142,7 +142,6 @@ class Acceptance:
             chunk.cohort_id,
             held.cohort.version,
             _milliseconds(now),
-            self._context.hashes.pepper_version,
             totals,
         )
         outputs = [Output(MEMBERS_ACCEPTED, block.partition, encode_members(header, block)) for block in blocks]

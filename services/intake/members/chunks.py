@@ -13,8 +13,8 @@ from services.intake.errors import BrokenBodyError
 from services.intake.reading.lines import TOO_LONG, RawRecord
 from services.intake.records.columnar import CheckedColumns, ColumnsChecker
 from services.intake.records.fields import FIELD_NAMES
-from services.intake.records.hashes import Hashes
-from services.intake.records.identity import MemberIds, canonical
+from services.intake.records.hashes import HashesByIncident
+from services.intake.records.identity import canonical
 from services.intake.records.record import (
     Flawed,
     Reading,
@@ -58,14 +58,13 @@ class Reader(Protocol):
 class ChunkBuilder:
     """Takes the records of one upload or event to one cohort, and gives them as chunks."""
 
-    def __init__(self, incident: Incident, cohort: Cohort, hashes: Hashes, today: date, upload: int) -> None:
+    def __init__(self, incident: Incident, cohort: Cohort, hashes: HashesByIncident, today: date, upload: int) -> None:
         self._begin = partial(Chunk, incident.incident_id, incident.version, cohort.cohort_id, upload)
         self._validator = Validator(incident, today)
         self._columns_checker = ColumnsChecker(self._validator)
         self._usable = int(incident.usable_mask)
-        self._ids = MemberIds(cohort.incident_id, cohort.cohort_id)
-        self._hashes = hashes
-        self._witnesses = hashes.witnesses.of(incident.incident_id)
+        self._hashes = hashes.of(incident)
+        self._ids = self._hashes.members(cohort.cohort_id)
         self.chunk = self._begin()
 
     @property
@@ -141,7 +140,7 @@ class ChunkBuilder:
         return (
             line, noted, str(record.bsn or ""), self._ids.of(ref),
             hashes.fingerprints.content(identity, contact, checked), hashes.pseudonyms.of(identity),
-            self._witnesses.of(record), exposed, confirmed, channels, flags, record.language or "", contact,
+            self._hashes.witnesses.of(record), exposed, confirmed, channels, flags, record.language or "", contact,
         )  # fmt: skip
 
     def _take_columns(self, lines: list[int], raws: Sequence[bytes], cells: RecordColumns, reader: Reader) -> None:
@@ -166,7 +165,7 @@ class ChunkBuilder:
         contents = self._hashes.fingerprints.contents(checked.identities, contacts, zip(*numbers, strict=True))
         return [
             lines, cells.member_ref, cells.bsn, self._ids.of_all(cells.member_ref), contents,
-            self._hashes.pseudonyms.of_all(checked.identities), self._witnesses.of_all(cells),
+            self._hashes.pseudonyms.of_all(checked.identities), self._hashes.witnesses.of_all(cells),
             *numbers, cells.language, contacts,
         ]  # fmt: skip
 

@@ -5,7 +5,8 @@ create table incidents (
     incident_id text primary key,
     version     int not null,
     document    bytea not null, -- JSON in its normal form
-    changed_at  timestamptz not null
+    changed_at  timestamptz not null,
+    key_versions jsonb not null -- by purpose: which key its hashes are made with, from its first version on
 );
 
 -- Every version, for evidence of what was decided with what.
@@ -83,7 +84,7 @@ create index answers_by_age on answers (answered_at);
 
 -- CloudEvents that were taken: source and id, hashed together.
 create table events (
-    event    bytea primary key,
+    event    bytea primary key, -- keyed hash
     taken_at timestamptz not null
 );
 

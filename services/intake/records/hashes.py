@@ -1,17 +1,69 @@
-"""The keyed hashes that intake makes of records, together."""
+"""The keyed hashes that intake makes of an incident's records, together. Pure."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple, Protocol
 
-from services.intake.records.identity import Fingerprints, Pseudonyms
-from services.intake.records.witnesses import WitnessesByIncident
+from services.core.incident import Incident, KeyVersions
+from services.intake.records.identity import Fingerprints, MemberIds, Pseudonyms
+from services.intake.records.witnesses import Witnesses
 
-__all__ = ["Hashes"]
+__all__ = ["Hashes", "HashesByIncident", "Peppers"]
+
+_INCIDENTS: Final = 4  # that a process takes members of at the same time
+
+
+class Peppers(Protocol):
+    """The keys of hashes: the key ring."""
+
+    def pepper(self, purpose: str, version: int | None = None) -> tuple[int, bytes]:
+        """Return a version of the key for a purpose, the newest where none is asked for, with its version."""
+        ...
 
 
 class Hashes(NamedTuple):
-    """The keyed hashes that intake makes with its peppers."""
+    """The keyed hashes of one incident, with the versions of the keys that it began with."""
 
+    incident_id: str
+    member_key: bytes
     pseudonyms: Pseudonyms
-    pepper_version: int  # of the pepper "match", under which the pseudonyms are made
     fingerprints: Fingerprints
-    witnesses: WitnessesByIncident
+    witnesses: Witnesses
+
+    def members(self, cohort_id: str) -> MemberIds:
+        """Return the maker of the ids of a cohort's members."""
+        return MemberIds(self.member_key, self.incident_id, cohort_id)
+
+
+class HashesByIncident:
+    """Gives an incident's hashes; those of the last few incidents are kept, with what they remember."""
+
+    def __init__(self, peppers: Peppers) -> None:
+        self._peppers = peppers
+        self._kept: dict[tuple[str, KeyVersions], Hashes] = {}
+
+    @property
+    def newest(self) -> KeyVersions:
+        """The versions that an incident begins with now."""
+        return KeyVersions(*(self._peppers.pepper(purpose)[0] for purpose in KeyVersions._fields))
+
+    def of(self, incident: Incident) -> Hashes:
+        """Return an incident's hashes. Raises what the key ring raises where it lacks one of their keys."""
+        named = incident.incident_id, incident.key_versions
+        found = self._kept.get(named)
+        if found is None:
+            if len(self._kept) >= _INCIDENTS:
+                self._kept.pop(next(iter(self._kept)))
+            found = self._kept[named] = self._made(*named)
+        return found
+
+    def _made(self, incident_id: str, versions: KeyVersions) -> Hashes:
+        match, witness, member, content = (
+            self._peppers.pepper(purpose, getattr(versions, purpose))[1]
+            for purpose in ("match", "witness", "member", "content")
+        )
+        return Hashes(
+            incident_id,
+            member,
+            Pseudonyms(match, incident_id),
+            Fingerprints(content, incident_id),
+            Witnesses(witness, incident_id),
+        )

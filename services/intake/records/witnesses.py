@@ -20,7 +20,7 @@ from services.core.witnesses import HASH_BYTES, IDENTIFIED, INITIALS, MAX_FORMS,
 from services.intake.records.identity import normal_name
 from services.intake.records.record import Record, RecordColumns
 
-__all__ = ["Witnesses", "WitnessesByIncident"]
+__all__ = ["Witnesses"]
 
 # Letters that a name is left with where it says that there is none. No name of the registers is among them.
 _ABSENT: Final = frozenset({"onbekend", "nietbekend", "onbekende", "unknown", "nvt", "xx", "xxx", "nn", "null", "none"})
@@ -28,28 +28,10 @@ _BETWEEN_NAMES = re.compile(r"[-\u2010-\u2015/]")
 _BETWEEN_INITIALS = re.compile(r"[\s.,\-]+")
 # So many different names, dates and so on are remembered: few people have another one. Ten megabytes an incident.
 _REMEMBERED: Final = 65_536
-_INCIDENTS: Final = 4  # that a process takes members of at the same time
 
 _INITIALS_BIT, _GIVEN_NAME_BIT, _LETTER_BIT, _ADDITION_BIT = PARTS
 
 Said = TypeVar("Said")
-
-
-class WitnessesByIncident:
-    """Gives the maker of an incident's witnesses; those of the last few incidents are kept, with what they remember."""
-
-    def __init__(self, pepper: bytes) -> None:
-        self._pepper = pepper
-        self._kept: dict[str, Witnesses] = {}
-
-    def of(self, incident_id: str) -> "Witnesses":
-        """Return the maker of an incident's witnesses."""
-        found = self._kept.get(incident_id)
-        if found is None:
-            if len(self._kept) >= _INCIDENTS:
-                self._kept.pop(next(iter(self._kept)))
-            found = self._kept[incident_id] = Witnesses(self._pepper, incident_id)
-        return found
 
 
 class Witnesses:

@@ -12,7 +12,7 @@ from notification.v1 import deduplication_pb2, intake_pb2
 
 from services.core.channel import CHANNELS, Channel
 from services.core.cohort import Cohort
-from services.core.incident import Controller, DataCategory, Incident, Policy
+from services.core.incident import Controller, DataCategory, Incident, KeyVersions, Policy
 from services.core.ledger import COUNTERS
 from services.core.notices import Notices
 from services.core.witnesses import IDENTIFIED
@@ -24,6 +24,7 @@ from services.kit.stage.totals import TotalsRow
 from services.wire.notices import notices_from_wire
 from services.wire.testing import FakeIncidents
 from services.wire.totals import decode_totals, totals_to_wire
+from tests.keys import FIRST_KEYS, a_ring
 
 __all__ = ["INCIDENT", "PARTITIONS", "Person", "Scene", "people"]
 
@@ -70,6 +71,7 @@ class Scene:
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
+        self.keys = a_ring()
         self.incidents = FakeIncidents()
         self.entered: Counter[str] = Counter()
         self.handler = self.new_handler()
@@ -77,18 +79,25 @@ class Scene:
 
     def new_handler(self) -> DeduplicationHandler:
         """Return a handler that remembers nothing, as after a restart."""
-        return DeduplicationHandler(self.incidents, self._count, PARTITIONS)
+        return DeduplicationHandler(self.incidents, self._count, PARTITIONS, self.keys)
 
     def _count(self, entered: Mapping[str, int]) -> None:
         self.entered.update(entered)
 
-    def incident(self, *, version: int = 1, channels: Collection[Channel], policy: Policy = Policy()) -> None:  # noqa: B008 - frozen
+    def incident(
+        self,
+        *,
+        version: int = 1,
+        channels: Collection[Channel],
+        policy: Policy = Policy(),  # noqa: B008 - frozen
+        key_versions: KeyVersions = FIRST_KEYS,
+    ) -> None:
         """Say over which channels the incident's notices may go."""
         text = {"en": "words"}
         incident = Incident(
             INCIDENT, version, "A leak", datetime(2025, 7, 6, tzinfo=UTC), None,
             Controller("The controller", (), "", ""), ("en",), tuple(channels), frozenset(),
-            (DataCategory("name", text), DataCategory("results", text)), {}, policy,
+            (DataCategory("name", text), DataCategory("results", text)), {}, policy, key_versions,
         )  # fmt: skip
         self.incidents.put(incident)
 
@@ -160,7 +169,7 @@ def block(
     wire = intake_pb2.MembersAccepted(
         incident_id=INCIDENT, incident_version=1, cohort_id=cohort_id, cohort_version=1, accepted_at=at,
         members=b"".join(one.member for one in rows), versions=[one.version for one in rows],
-        pseudonyms=b"".join(one.person for one in rows), pepper_version=1,
+        pseudonyms=b"".join(one.person for one in rows),
         exposed=[one.exposed for one in rows], confirmed=[one.exposed for one in rows],
         channels=bytes(one.channels for one in rows), flags=bytes(one.flags for one in rows),
         language_names=["nl"], languages=[0] * len(rows), totals=totals_to_wire(totals) if totals else None,

@@ -4,15 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from services.core.channel import Channel
+from services.core.channel import CHANNELS, Channel
 from services.core.ids import notice_id
 from services.core.notices import FLAG_RETRACTED
 from services.deduplication.handlers import PERSONS_A_TICK
 from services.deduplication.store import _QUERIES, SETS_OF_CHANNELS
 from services.kit.errors import ConfigError
 from services.kit.stage.totals import TotalsRow
+from services.kit.vault import KeyVersionError
 from tests.conftest import RoomPool
 from tests.integration.deduplication.scene import INCIDENT, Scene, block, people
+from tests.keys import FIRST_KEYS, a_key, a_ring
+from tests.unit.deduplication.builders import IDS
 
 
 @pytest.fixture
@@ -32,7 +35,7 @@ async def test_new_people_of_a_released_cohort_are_told(scene: Scene) -> None:
     assert {1: 600, 2: 600} == {
         partition: sum(len(n) for p, n in sent.notices if p == partition) for partition, _ in sent.notices
     }
-    assert {notice_id(INCIDENT, one.person, 1) for one in rows} == set(sent.ids)
+    assert {IDS.of(one.person, 1) for one in rows} == set(sent.ids)
     assert {"released": 1200} == await scene.counts() == +scene.entered
 
 
@@ -66,7 +69,7 @@ async def test_second_cohort_merges_and_supplements(scene: Scene) -> None:
 
     assert {"released": 400, "merged": 100} == await scene.counts()
     assert {1: 100, 2: 100} == {revision: notices.revisions.count(revision) for revision in notices.revisions}
-    assert {notice_id(INCIDENT, one.person, 1) for one in rows[100:200]} == set(notices.supersedes) - {b""}
+    assert {IDS.of(one.person, 1) for one in rows[100:200]} == set(notices.supersedes) - {b""}
     assert ({1, 0}, {3, 1}) == (set(notices.told_exposed), set(notices.exposed))
 
 
@@ -85,7 +88,7 @@ async def test_release_frees_everybody_in_several_transactions(scene: Scene) -> 
 
     assert ({"held_unreleased": 12_000}, []) == (held, idle.ids)
     assert [PERSONS_A_TICK, PERSONS_A_TICK, 2_000] == [len(piece) for piece in pieces]
-    assert {notice_id(INCIDENT, one.person, 1) for one in rows} == {one for piece in pieces for one in piece}
+    assert {IDS.of(one.person, 1) for one in rows} == {one for piece in pieces for one in piece}
     assert {"released": 12_000} == await scene.counts()
     assert 0 == await scene.pool.fetchval("select count(*) from members where waits > 0")
 
@@ -96,8 +99,8 @@ async def test_tick_touches_its_own_partitions_alone(scene: Scene) -> None:
     await scene.take(block("closed", rows[:10], partition=1), block("closed", rows[10:], partition=2))
     scene.cohort("closed", released=True, version=2)
 
-    assert {notice_id(INCIDENT, one.person, 1) for one in rows[10:]} == set((await scene.tick([2, 3])).ids)
-    assert {notice_id(INCIDENT, one.person, 1) for one in rows[:10]} == set((await scene.tick([1, 2, 3])).ids)
+    assert {IDS.of(one.person, 1) for one in rows[10:]} == set((await scene.tick([2, 3])).ids)
+    assert {IDS.of(one.person, 1) for one in rows[:10]} == set((await scene.tick([1, 2, 3])).ids)
 
 
 async def test_tick_waits_until_control_is_known(scene: Scene) -> None:
@@ -137,9 +140,9 @@ async def test_release_waits_in_each_partition_for_what_came_before_it(scene: Sc
     )
     rest = await scene.tick()
 
-    assert {notice_id(INCIDENT, one.person, 1) for one in rows[:2]} == set(early.ids)
+    assert {IDS.of(one.person, 1) for one in rows[:2]} == set(early.ids)
     assert [] == late.ids
-    assert {notice_id(INCIDENT, one.person, 1) for one in rows[2:]} == set(rest.ids)
+    assert {IDS.of(one.person, 1) for one in rows[2:]} == set(rest.ids)
 
 
 async def test_members_that_come_after_the_release_are_told_at_once(scene: Scene) -> None:
@@ -203,7 +206,7 @@ async def test_channel_that_opens_frees_the_unreachable(scene: Scene) -> None:
     sent = await scene.tick()
 
     assert {"held_unreachable": 30} == held
-    assert {notice_id(INCIDENT, one.person, 1) for one in rows[10:]} == set(sent.ids)
+    assert {IDS.of(one.person, 1) for one in rows[10:]} == set(sent.ids)
     assert {2} == {notices.incident_version for _, notices in sent.notices}
     assert {"held_unreachable": 10, "released": 20} == await scene.counts()
     assert [] == (await scene.tick()).ids
@@ -230,8 +233,8 @@ async def test_retracted_bearer_is_counted_no_more(scene: Scene) -> None:
     await scene.take(block("open", [second], at=2))
     sent = await scene.take(block("open", [replace(first, version=2, flags=FLAG_RETRACTED)], at=3))
 
-    assert [notice_id(INCIDENT, first.person, 1)] == sent.superseded
-    assert [notice_id(INCIDENT, first.person + second.member, 1)] == sent.ids
+    assert [IDS.of(first.person, 1)] == sent.superseded
+    assert [IDS.of(first.person + second.member, 1)] == sent.ids
     assert {first.member: "retracted", second.member: "released"} == await scene.outcomes()
     assert {"released": 1} == await scene.counts()
     assert [True, False] == [row[0] for row in await scene.pool.fetch("select void from notices order by told_group")]
@@ -284,3 +287,25 @@ async def test_waiting_people_are_found_by_an_index(scene: Scene) -> None:
     ]
 
     assert [True, True] == ["members_waiting" in plan for plan in plans]
+
+
+async def test_an_incident_without_its_key_waits_alone(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """People of an incident whose key this process lacks are not looked at; that is said once, without the key."""
+    rows = people(3)
+    scene.cohort("late", released=False)
+    await scene.take(block("late", rows))
+    scene.cohort("late", released=True, version=2)
+    scene.incident(version=2, channels=CHANNELS, key_versions=FIRST_KEYS._replace(notice=2))
+    waiting = [await scene.tick() for _ in range(3)]
+    said = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    with pytest.raises(KeyVersionError, match="no key 'notice' of version 2"):
+        await scene.take(block("late", people(1, seed=2)))
+    scene.keys = a_ring(1, 2)
+    scene.handler = scene.new_handler()
+    sent = await scene.tick()
+
+    assert [[]] * 3 == [one.ids for one in waiting]
+    assert 1 == len(said)
+    assert "no key 'notice' of version 2" in said[0]
+    assert not any(key.hex() in caplog.text for key in scene.keys.peppers["notice"].values())
+    assert {notice_id(a_key("notice", 2), INCIDENT, one.person, 1) for one in rows} == set(sent.ids)

@@ -14,7 +14,7 @@ from services.intake.records.witnesses import Witnesses
 from tests.conftest import RoomPool
 from tests.integration.deduplication.scene import INCIDENT, Person, Scene, Sent, block
 
-PSEUDONYMS, WITNESSES = Pseudonyms(b"m" * 32), Witnesses(b"w" * 32, INCIDENT)
+PSEUDONYMS, WITNESSES = Pseudonyms(b"m" * 32, INCIDENT), Witnesses(b"w" * 32, INCIDENT)
 NAME, RESULT = 1, 2
 HOLD = Policy(OnIdentityConflict.HOLD)
 

@@ -26,6 +26,7 @@ from services.dispatch.handlers import DispatchHandler
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.outcomes import HandOver
 from services.dispatch.provider import Provider
+from services.dispatch.sending.references import ReferencesByIncident
 from services.dispatch.sending.sender import Sender
 from services.dispatch.sending.unsealing import VaultPayloads
 from services.dispatch.store import Store
@@ -37,7 +38,7 @@ from services.kit.postgres import Pool
 from services.kit.vault.keys import KeyRing
 from services.kit.vault.vault import SealRequest, Vault
 from services.wire.testing import FakeIncidents
-from tests.unit.dispatch.people import TRAITS, an_incident
+from tests.unit.dispatch.people import REFERENCES, TRAITS, an_incident
 
 
 class Transaction:
@@ -126,6 +127,7 @@ class Bench:
     clock: SystemClock = field(default_factory=SystemClock)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     incident: Incident = field(default_factory=an_incident)
+    references: ReferencesByIncident = REFERENCES
     slots: dict[bytes, int] = field(default_factory=dict)  # of members: where their data lies
 
     def __post_init__(self) -> None:
@@ -167,6 +169,7 @@ class Bench:
             store=self.store,
             payloads=VaultPayloads(self.pool, self.vault, self.clock),
             incidents=FakeIncidents(self.incident),
+            references=self.references,
             provider=provider,
             clock=self.clock,
             metrics=self.metrics,

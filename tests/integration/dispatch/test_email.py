@@ -3,13 +3,17 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from services.core.channel import Channel
 from services.core.status import AttemptState
 from services.dispatch.channels.email import Smtp
 from services.dispatch.config import SmtpAddress
 from services.dispatch.handlers import DispatchHandler
+from services.dispatch.sending.references import ReferencesByIncident
 from tests.integration.dispatch.bench import Bench, MailServer, a_payload
-from tests.unit.dispatch.people import some_notices
+from tests.keys import a_ring
+from tests.unit.dispatch.people import REFERENCES, some_notices
 
 
 def _smtp(bench: Bench, server: MailServer, **settings: float) -> Smtp:
@@ -217,3 +221,22 @@ async def _tick(bench: Bench, handler: DispatchHandler) -> None:
 
 async def _exhausted(rounds: Iterator[int]) -> bool:
     return next(rounds, None) is None
+
+
+async def test_a_mail_waits_for_the_key_of_its_reference(
+    mails: Bench, mail_server: MailServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A process that lacks the incident's key sends nothing and says so; none of it is unknown afterwards."""
+    ids = await _queue(mails, 3)
+
+    async def said() -> bool:
+        return "no key 'reference' of version 1" in caplog.text
+
+    mails.references = ReferencesByIncident(a_ring(2))
+    await mails.send(_smtp(mails, mail_server), until=said)
+    before = len(mail_server.taken)
+    mails.references = REFERENCES
+    await mails.send(_smtp(mails, mail_server))
+
+    assert (0, 3) == (before, len(mail_server.taken))
+    assert {AttemptState.ACCEPTED: ids} == await mails.attempted()

@@ -4,11 +4,10 @@ import orjson
 import pytest
 
 from services.core.channel import Channel
-from services.core.ids import format_reference
 from services.core.status import AttemptState
 from services.dispatch.channels.portal import Portal
 from tests.integration.dispatch.bench import Bench, PortalServer, a_payload
-from tests.unit.dispatch.people import some_notices
+from tests.unit.dispatch.people import REFERENCES, some_notices
 
 
 async def _queue(bench: Bench, count: int) -> list[bytes]:
@@ -31,10 +30,11 @@ async def test_everybody_gets_one_message_under_the_key_of_the_attempt(
     ids = await _queue(messages, 30)
     await _send(messages, portal_server)
     message = orjson.loads(portal_server.taken[f"{ids[7].hex()}.1"])
+    references, _ = REFERENCES.of(messages.incident, some_notices(30))
 
     assert {f"{notice.hex()}.1" for notice in ids} == portal_server.taken.keys()
     assert {"recipient", "subject", "body", "reference"} == message.keys()
-    assert ("portal-7", format_reference(ids[7])) == (message["recipient"], message["reference"])
+    assert ("portal-7", references[7]) == (message["recipient"], message["reference"])
     assert {AttemptState.ACCEPTED: sorted(ids)} == await messages.attempted()
 
 

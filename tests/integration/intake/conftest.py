@@ -13,9 +13,9 @@ from notification.topics import INCIDENTS_CHANGED, MEMBERS_ACCEPTED, TOTALS_CHAN
 from notification.v1 import intake_pb2
 
 from services.intake.api import Api
-from services.intake.app import hashes_of
 from services.intake.context import Context
 from services.intake.metrics import IntakeMetrics
+from services.intake.records.hashes import HashesByIncident
 from services.intake.store import Store
 from services.kit.postgres import Pool
 from services.kit.principals import PrincipalsFile
@@ -129,7 +129,7 @@ async def intake(room_pool: RoomPool, tmp_path: Path) -> AsyncIterator[Intake]:
         clock=clock,
         store=Store(),
         vault=Vault(keys),
-        hashes=hashes_of(keys),
+        hashes=HashesByIncident(keys),
         partitions=PARTITIONS,
         metrics=IntakeMetrics(registry),
     )

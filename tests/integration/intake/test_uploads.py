@@ -54,7 +54,7 @@ async def test_member_travels_in_its_persons_partition(intake: Intake) -> None:
     (block,) = await intake.accepted()
 
     assert [row["partition"]] == partitions_of([block.pseudonyms], PARTITIONS)
-    assert member_id("lab", "wave-1", "m-0") == block.members
+    assert member_id(intake.keys.pepper("member")[1], "lab", "wave-1", "m-0") == block.members
     assert ([1], [3], [3], b"\x06", b"\x00") == (
         list(block.versions),
         list(block.exposed),

@@ -24,6 +24,7 @@ from services.wire.notices import notices_to_wire
 from tests.integration.eventlog.bench import Bench, bench_on
 from tests.integration.intake.conftest import a_document
 from tests.kafka_fixtures import PARTITIONS
+from tests.keys import FIRST_KEYS
 
 PARTITION = 3
 RELEASED, ROUTED = TopicPartition(NOTICES_RELEASED, PARTITION), TopicPartition(NOTICES_ROUTED_PORTAL, PARTITION)
@@ -130,7 +131,7 @@ async def test_corrupt_blocks_are_set_aside_and_the_others_go_on(
         blocks += [corrupt, (a_block(at), "")]
     async with routing(bench, database_url, tmp_path):
         await bench.write(INCIDENTS, b"\xff no incident", source="intake")
-        await bench.write(INCIDENTS, encode_incident("lab", 1, orjson.dumps(a_document())), source="intake")
+        await bench.write(INCIDENTS, encode_incident("lab", 1, orjson.dumps(a_document()), FIRST_KEYS), source="intake")
         await bench.write(RELEASED, *(block for block, _ in blocks), source="deduplication")
         routed = await _routed(bench, len(CORRUPT) + 1)
         letters = await _dead_letters(bench, len(CORRUPT))
@@ -165,7 +166,7 @@ async def test_records_that_are_not_ours_are_set_aside(kafka_bench: Bench, datab
     await producer.stop()
     rows = await _after_the_tombstone(bench)
     async with routing(bench, database_url, tmp_path):
-        await bench.write(INCIDENTS, encode_incident("lab", 1, orjson.dumps(a_document())), source="intake")
+        await bench.write(INCIDENTS, encode_incident("lab", 1, orjson.dumps(a_document()), FIRST_KEYS), source="intake")
         await bench.writer.publish("deduplication", RELEASED, rows)
         routed = await _routed(bench, 1)
         letters = await _dead_letters(bench, len(strays))

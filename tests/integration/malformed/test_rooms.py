@@ -78,7 +78,7 @@ async def _deduplication(room_pool: RoomPool, _folder: Path) -> tuple[Any, Handl
     scene = Scene(pool)
     known = scene.incidents.get(("incident", "lab-2025"))
     scene.incidents.get = lambda key: known if len(key) == 2 else None  # type: ignore[method-assign]
-    return pool, DeduplicationHandler(scene.incidents, lambda _: None, PARTITIONS)
+    return pool, DeduplicationHandler(scene.incidents, lambda _: None, PARTITIONS, scene.keys)
 
 
 async def _tracking(room_pool: RoomPool, _folder: Path) -> tuple[Any, Handler[Any]]:

@@ -14,6 +14,7 @@ from services.kit.postgres import Connection, Pool
 from services.kit.process.metrics import new_registry
 from services.kit.stage import Stage, StageContext, StageMetrics, StagePolicy
 from services.kit.stage.failpoints import Failpoints, NoFailpoints
+from services.kit.vault import KeyRing
 from services.wire.incidents import decode_incidents
 
 __all__ = ["EVERY_PARTITION", "Deduplicating", "until"]
@@ -98,8 +99,9 @@ class _Ticking(DeduplicationHandler):
 class Deduplicating:
     """The room as its process runs it, and its tables as a bystander sees them."""
 
-    def __init__(self, pool: Pool, config: ServiceConfig) -> None:
+    def __init__(self, pool: Pool, config: ServiceConfig, keys: KeyRing) -> None:
         self._pool = pool
+        self._keys = keys
         self._config = config
         self.gate = Gate()
         self.incidents: GlobalTable
@@ -126,7 +128,7 @@ class Deduplicating:
             await changes.close()
 
     def _stage(self, log: EventLog, failpoints: Failpoints) -> Stage:
-        handler = _Ticking(self.incidents, lambda _: None, len(EVERY_PARTITION))
+        handler = _Ticking(self.incidents, lambda _: None, len(EVERY_PARTITION), self._keys)
         handler.gate = self.gate
         context = StageContext(
             stage=STAGE, topics=TOPICS, partitions=len(EVERY_PARTITION), pool=self._pool, log=log, handler=handler,

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import ClientSession
 
 from services.kit.config import ServiceConfig, load
+from services.kit.vault import KeyRing
 from tests.conftest import RoomPool
 from tests.integration.intake.conftest import a_document
 from tests.integration.malformed.process import intake_process
@@ -65,7 +66,8 @@ async def installation(
     async with _intake(database_url, tmp_path, log_settings) as session:
         async with session.put("/v1/incidents/lab", json=a_document()) as response:
             assert response.ok
-        yield Installation(session, Deduplicating(await room_pool("deduplication"), config))
+        keys = KeyRing.load(tmp_path / "keys.json")
+        yield Installation(session, Deduplicating(await room_pool("deduplication"), config, keys))
 
 
 @asynccontextmanager

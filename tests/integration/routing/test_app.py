@@ -20,6 +20,7 @@ from services.routing.app import run
 from services.routing.config import Config
 from services.wire.incidents import encode_incident
 from services.wire.notices import notices_from_wire, notices_to_wire
+from tests.keys import FIRST_KEYS
 
 RoomPool = Callable[[str], Awaitable[Pool]]
 PORTAL, EMAIL, LETTER = Channel.PORTAL, Channel.EMAIL, Channel.LETTER
@@ -89,7 +90,8 @@ async def test_what_is_released_or_refused_goes_on_in_its_partition(
 
     async with routing(database_url, tmp_path):
         await _write(pool, "deduplication", topics.NOTICES_RELEASED, PARTITION, released.SerializeToString())
-        await _write(intake, "intake", topics.INCIDENTS_CHANGED, 0, encode_incident("lab", 1, orjson.dumps(DOCUMENT)))
+        incident = encode_incident("lab", 1, orjson.dumps(DOCUMENT), FIRST_KEYS)
+        await _write(intake, "intake", topics.INCIDENTS_CHANGED, 0, incident)
         by_email = await _next(logs[topics.NOTICES_ROUTED_EMAIL])
         nowhere = await _next(logs[topics.NOTICES_EXHAUSTED])
         await _write(pool, "dispatch-email", topics.DELIVERIES_REFUSED, PARTITION, refused.SerializeToString())

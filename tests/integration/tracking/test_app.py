@@ -23,6 +23,7 @@ from services.tracking.app import run
 from services.tracking.config import Config
 from services.wire.incidents import encode_cohort, encode_incident
 from services.wire.totals import encode_totals
+from tests.keys import FIRST_KEYS
 from tests.principals import bearer
 
 RoomPool = Callable[[str], Awaitable[Pool]]
@@ -94,7 +95,7 @@ async def test_the_ledger_follows_what_the_rooms_write(database_url: str, room_p
         await _write(
             intake,
             "intake",
-            Output(topics.INCIDENTS_CHANGED, 0, encode_incident("lab", 1, orjson.dumps(DOCUMENT))),
+            Output(topics.INCIDENTS_CHANGED, 0, encode_incident("lab", 1, orjson.dumps(DOCUMENT), FIRST_KEYS)),
             Output(topics.INCIDENTS_CHANGED, 0, encode_cohort(cohort)),
             _totals("intake", "intake", received=3, rejected=1, accepted=2),
         )

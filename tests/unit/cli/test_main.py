@@ -10,11 +10,26 @@ from click.testing import CliRunner, Result
 
 from services.cli.__main__ import heraut
 from services.kit.config import LOGS
+from services.kit.vault.keys import KeyRing
 
-REGISTERED = ["cohort", "demo", "dlq", "doctor", "incident", "ledger", "migrate", "principal", "serve", "topics", "up"]
+REGISTERED = [
+    "cohort",
+    "demo",
+    "dlq",
+    "doctor",
+    "incident",
+    "keys",
+    "ledger",
+    "migrate",
+    "principal",
+    "serve",
+    "topics",
+    "up",
+]
 SUBCOMMANDS = {
     "cohort": ["release", "seal", "status", "submit"],
     "incident": ["acts", "put", "show"],
+    "keys": ["rotate"],
     "principal": ["add", "list", "revoke"],
     "dlq": ["list", "replay", "show"],
 }
@@ -33,6 +48,18 @@ def test_the_commands_are_those_that_work() -> None:
     assert SUBCOMMANDS == {
         name: sorted(group.commands) for name, group in groups.items() if isinstance(group, click.Group)
     }
+
+
+def test_keys_are_rotated_where_there_are_some(tmp_path: Path) -> None:
+    """The ring of the data directory gets a version more, and services are told to be restarted."""
+    arguments = ["keys", "rotate", "--data", str(tmp_path)]
+    none = _run(arguments)
+    KeyRing.create(tmp_path / "keys.json")
+    rotated = _run(arguments)
+
+    assert (2, True) == (none.exit_code, "is not there" in none.output)
+    assert (0, True) == (rotated.exit_code, "restart the services" in rotated.output)
+    assert 2 == KeyRing.load(tmp_path / "keys.json").pepper("member")[0]
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in REGISTERED)])

@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.core.ids import (
+    KEY_BYTES,
+    References,
     format_reference,
     format_references,
     member_id,
@@ -14,12 +16,13 @@ from services.core.ids import (
     print_job_id,
 )
 
+KEY = bytes(range(KEY_BYTES))
 NOTICES = st.binary(min_size=16, max_size=16)
 
 
 @given(NOTICES)
-def test_reference_reads_back_as_the_first_bits_of_its_notice(notice: bytes) -> None:
-    """A look-up by reference finds the notice by a range of its id."""
+def test_reference_reads_back_as_what_it_was_made_from(notice: bytes) -> None:
+    """A look-up by reference knows the first 75 bits of what was printed."""
     low = parse_reference(format_reference(notice))
 
     assert int.from_bytes(notice, "big") >> 53 == int.from_bytes(low, "big") >> 5
@@ -64,16 +67,16 @@ def test_what_is_no_reference_is_refused(text: str) -> None:
 
 def test_fields_cannot_run_into_each_other() -> None:
     """Two different lists of fields never make the same id, however they are cut."""
-    assert member_id("a", "bc", "d") != member_id("ab", "c", "d")
+    assert member_id(KEY, "a", "bc", "d") != member_id(KEY, "ab", "c", "d")
 
 
 def test_ids_never_change() -> None:
     """A replay years later makes the same ids: these are frozen."""
-    notice = notice_id("lab", bytes(range(16)), 1)
+    notice = notice_id(KEY, "lab", bytes(range(16)), 1)
 
-    assert member_id("lab", "wave-1", "r1").hex() == "ee8ea3b7fc17718ba972fad7c3e61bf2"
-    assert notice.hex() == "c88117799459ee3e8397b78150c2d2f4"
-    assert format_reference(notice) == "S20H-EYCM-B7Q3-X0WH"
+    assert member_id(KEY, "lab", "wave-1", "r1").hex() == "b0931e751c076fd7256d3747f35df35f"
+    assert notice.hex() == "b62a122890a884ceaf0ba4eb99ea4dad"
+    assert References(KEY).of_all([notice]) == ["JYPN-QWNR-6KS1-WPHE"]
     assert print_job_id("letter", [(bytes(16), 1)]).hex() == "16f4d8ecc481f629dbd1597d8c405b12"
     attempts = [(b"\xff" * 16, 300), (bytes(16), 2), (bytes(16), 1)]
     assert print_job_id("letter", attempts).hex() == "9f50aeb658a7d358942f4af35be00152"
@@ -95,4 +98,36 @@ def test_everybody_has_the_partition_that_the_contract_says(pseudonyms: list[byt
 
 def test_revisions_have_ids_of_their_own() -> None:
     """A supplement is another notice than the one before."""
-    assert notice_id("lab", b"p" * 16, 1) != notice_id("lab", b"p" * 16, 2)
+    assert notice_id(KEY, "lab", b"p" * 16, 1) != notice_id(KEY, "lab", b"p" * 16, 2)
+
+
+@pytest.mark.parametrize("key", [b"", b"short", bytes(KEY_BYTES + 1)])
+def test_no_id_is_made_without_a_whole_key(key: bytes) -> None:
+    """An empty key would make ids that whoever has them can search back."""
+    with pytest.raises(ValueError, match="32 bytes"):
+        member_id(key, "lab", "wave-1", "r1")
+    with pytest.raises(ValueError, match="32 bytes"):
+        References(key)
+
+
+def test_another_key_makes_other_ids() -> None:
+    """Who lacks the key finds nothing by trying."""
+    other = bytes(KEY_BYTES)
+
+    assert member_id(KEY, "lab", "wave-1", "r1") != member_id(other, "lab", "wave-1", "r1")
+    assert notice_id(KEY, "lab", b"p" * 16, 1) != notice_id(other, "lab", b"p" * 16, 1)
+    assert References(KEY).of_all([b"n" * 16]) != References(other).of_all([b"n" * 16])
+
+
+@given(st.lists(st.one_of(NOTICES, st.just(b""))))
+def test_references_stand_in_their_rows(notices: list[bytes]) -> None:
+    """Each notice has the reference that it has alone, and a row without a notice has none."""
+    alone = [References(KEY).of_all([notice])[0] if notice else "" for notice in notices]
+
+    assert alone == References(KEY).of_all(notices)
+
+
+@given(NOTICES)
+def test_a_reference_does_not_follow_from_a_topic(notice: bytes) -> None:
+    """A topic shows the notice's id, and the id does not show what is printed on the letter."""
+    assert format_reference(notice) not in References(KEY).of_all([notice])

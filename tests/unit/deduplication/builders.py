@@ -5,11 +5,13 @@ from collections.abc import Collection, Iterable, Sequence
 from services.core.channel import ALL_CHANNELS, Channel
 from services.deduplication.batch import Block
 from services.deduplication.domain import Member, NoticeIds, Terms
+from tests.keys import a_key
 from tests.unit.deduplication.said import Said, packed
 
-__all__ = ["INCIDENT", "a_block", "a_member", "an_id", "terms"]
+__all__ = ["IDS", "INCIDENT", "a_block", "a_member", "an_id", "terms"]
 
 INCIDENT = "lab-2025"
+IDS = NoticeIds(a_key("notice"), INCIDENT)
 NOBODY = Said()  # a source that sends pseudonyms and facts alone
 
 
@@ -45,7 +47,7 @@ def a_slot(member: bytes, version: int) -> int:
 
 def terms(*, usable: int = ALL_CHANNELS, released: Collection[int] = (1, 2, 3), hold: bool = False) -> Terms:
     """Return terms over the cohorts 1 to 3; with `hold`, people who contradict each other are told nothing."""
-    return Terms(INCIDENT, 1, 7, int(usable), {1: "c1", 2: "c2", 3: "c3"}, set(released), NoticeIds(INCIDENT), hold)
+    return Terms(INCIDENT, 1, 7, int(usable), {1: "c1", 2: "c2", 3: "c3"}, set(released), IDS, hold)
 
 
 def a_block(rows: Iterable[tuple[bytes, Member]], *, partition: int = 0) -> tuple[Block, int]:

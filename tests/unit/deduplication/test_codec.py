@@ -30,7 +30,6 @@ def _wire(**changes: Any) -> intake_pb2.MembersAccepted:
         "versions": [1, 2],
         "slots": [70_000, 1],
         "pseudonyms": an_id("p") + an_id("q"),
-        "pepper_version": 1,
         "exposed": [3, 1],
         "confirmed": [1, 0],
         "channels": bytes([4, 7]),

@@ -7,7 +7,8 @@ from services.core.ids import notice_id
 from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_RETRACTED
 from services.deduplication.domain import Claim, Member, NoticeIds, Outcome, Terms, Waits
 from services.deduplication.dossier import Decision, Dossier, decide
-from tests.unit.deduplication.builders import INCIDENT, a_member, an_id, terms
+from tests.keys import a_key
+from tests.unit.deduplication.builders import IDS, INCIDENT, a_member, an_id, terms
 
 PERSON = an_id("person")
 EVERYBODY = terms()
@@ -60,10 +61,10 @@ def test_new_person_of_a_released_cohort_is_told_at_once() -> None:
 
 def test_notice_ids_are_those_of_core() -> None:
     """The fast way to make ids makes the same ones."""
-    ids = NoticeIds(INCIDENT)
+    ids = NoticeIds(a_key("notice"), INCIDENT)
 
-    assert notice_id(INCIDENT, PERSON, 3) == ids.of(PERSON, 3)
-    assert [notice_id(INCIDENT, PERSON, 1)] == ids.first([PERSON])
+    assert notice_id(a_key("notice"), INCIDENT, PERSON, 3) == ids.of(PERSON, 3)
+    assert [notice_id(a_key("notice"), INCIDENT, PERSON, 1)] == ids.first([PERSON])
 
 
 def test_same_facts_again_are_merged() -> None:
@@ -83,7 +84,7 @@ def test_new_facts_are_a_supplement_borne_by_who_brings_them() -> None:
     decision = life.hears(a_member("b", cohort=2, exposed=2))
 
     assert [(2, an_id("b"), 3)] == _released(decision)
-    assert notice_id(INCIDENT, PERSON, 1) == decision.released[0][0].supersedes
+    assert IDS.of(PERSON, 1) == decision.released[0][0].supersedes
     assert [] == decision.superseded
     assert {"a": Outcome.RELEASED, "b": Outcome.RELEASED} == life.outcomes
 
@@ -189,7 +190,7 @@ def test_unreachable_news_goes_to_whoever_was_told_before() -> None:
     decision = life.hears(a_member("b", at=2, exposed=2, channels=0))
 
     assert [(2, an_id("a"), 3)] == _released(decision)
-    assert [notice_id(INCIDENT, PERSON, 1)] == [one.notice for one in decision.superseded]
+    assert [IDS.of(PERSON, 1)] == [one.notice for one in decision.superseded]
     assert {"a": Outcome.RELEASED, "b": Outcome.MERGED} == life.outcomes
 
 
@@ -239,7 +240,7 @@ def test_correction_with_new_facts_replaces_the_bearers_notice() -> None:
     decision = life.hears(a_member("a", version=2, exposed=3))
 
     assert [(2, an_id("a"), 3)] == _released(decision)
-    assert [notice_id(INCIDENT, PERSON, 1)] == [one.notice for one in decision.superseded]
+    assert [IDS.of(PERSON, 1)] == [one.notice for one in decision.superseded]
     assert {"a": Outcome.RELEASED} == life.outcomes
 
 
@@ -308,7 +309,7 @@ def test_retracted_bearer_leaves_the_news_to_the_next() -> None:
 
     assert [(1, an_id("b"), 1)] == _released(decision)
     assert (None, None) == (decision.released[0][0].supersedes, decision.released[0][1])
-    assert (1, [notice_id(INCIDENT, PERSON, 1)]) == (len(decision.voided), [one.notice for one in decision.superseded])
+    assert (1, [IDS.of(PERSON, 1)]) == (len(decision.voided), [one.notice for one in decision.superseded])
     assert {"a": Outcome.RETRACTED, "b": Outcome.RELEASED} == life.outcomes
 
 
@@ -347,7 +348,7 @@ def test_claim_of_the_first_notice_says_what_was_told() -> None:
     life = Life()
     life.hears(a_member("a", version=4, exposed=6, confirmed=2))
 
-    assert [Claim(1, notice_id(INCIDENT, PERSON, 1), an_id("a"), 4, 6, 2)] == list(life.dossier.claims)
+    assert [Claim(1, IDS.of(PERSON, 1), an_id("a"), 4, 6, 2)] == list(life.dossier.claims)
 
 
 def test_void_notice_is_called_back_once() -> None:

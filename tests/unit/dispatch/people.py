@@ -14,9 +14,13 @@ from services.dispatch.letters.envelope import envelope
 from services.dispatch.letters.print_job import PrintJob, print_job
 from services.dispatch.provider import Traits
 from services.dispatch.rounds import rounds_of
+from services.dispatch.sending.references import ReferencesByIncident
 from services.dispatch.wording.wording import Wordings
 from services.wire.incident_document import parse_incident
+from tests.keys import FIRST_KEYS, a_ring
 
+KEYS = a_ring()
+REFERENCES = ReferencesByIncident(KEYS)
 CREATED = datetime(2026, 8, 20, 9, 30, tzinfo=UTC)
 
 TRAITS: Mapping[Channel, Traits] = {
@@ -110,7 +114,7 @@ DOCUMENT: dict[str, Any] = {
 
 def an_incident(incident_id: str = "lab-2026", version: int = 1, **changes: Any) -> Incident:
     """Return an incident with all that a notice needs."""
-    return parse_incident(incident_id, version, DOCUMENT | changes)
+    return parse_incident(incident_id, version, DOCUMENT | changes, FIRST_KEYS)
 
 
 def an_id(name: object) -> bytes:
@@ -186,7 +190,8 @@ def some_work(
     people = contacts or [
         a_contact(family_name=f"Berg{at}", portal_id=f"portal-{at}", email=f"p{at}@mail.example") for at in range(count)
     ]
-    return Work(a_round(some_notices(count, about, **columns), channel), about, people)
+    notices = some_notices(count, about, **columns)
+    return Work(a_round(notices, channel), about, people, *REFERENCES.of(about, notices))
 
 
 def some_letters(count: int, **of_work: Any) -> PrintJob:

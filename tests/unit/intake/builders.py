@@ -7,9 +7,8 @@ from services.core.channel import CHANNELS, Channel
 from services.core.cohort import Cohort
 from services.core.incident import Controller, DataCategory, Incident
 from services.intake.members.chunks import ChunkBuilder
-from services.intake.records.hashes import Hashes
-from services.intake.records.identity import Fingerprints, Pseudonyms
-from services.intake.records.witnesses import WitnessesByIncident
+from services.intake.records.hashes import HashesByIncident
+from tests.keys import FIRST_KEYS, a_ring
 
 TODAY = date(2026, 3, 1)
 
@@ -28,6 +27,7 @@ def an_incident(*, version: int = 1, channels: tuple[Channel, ...] = CHANNELS) -
         compromised=frozenset(),
         categories=tuple(DataCategory(code, {"nl": code}) for code in ("name", "bsn", "medical")),
         content={},
+        key_versions=FIRST_KEYS,
     )
 
 
@@ -40,9 +40,9 @@ def a_cohort(**changed: Any) -> Cohort:
     return Cohort(**(stated | changed))
 
 
-def some_hashes() -> Hashes:
+def some_hashes() -> HashesByIncident:
     """Return the keyed hashes, under made-up peppers."""
-    return Hashes(Pseudonyms(b"m" * 32), 1, Fingerprints(b"l" * 32), WitnessesByIncident(b"w" * 32))
+    return HashesByIncident(a_ring())
 
 
 def a_builder() -> ChunkBuilder:

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.core.ids import format_reference
+from services.core.channel import Channel
 from services.dispatch.channels.email_message import Letterbox, mailbox, message_id
-from tests.unit.dispatch.people import a_contact, an_incident, some_notices
+from tests.unit.dispatch.people import a_contact, an_incident, some_work
 
 NOW = datetime(2026, 8, 20, 9, 30, tzinfo=UTC)
 
 
 def _message(**contact: str) -> EmailMessage:
-    mail = Letterbox().mail(an_incident(), some_notices(1), 0, a_contact(**contact), NOW)
+    mail = Letterbox().mail(some_work(1, Channel.EMAIL, [a_contact(**contact)]), 0, NOW)
     assert mail is not None
     return email.message_from_bytes(mail.body, policy=email.policy.default)
 
@@ -26,7 +26,7 @@ def _message(**contact: str) -> EmailMessage:
 def test_headers_say_which_notice_it_is_and_that_a_machine_wrote_it() -> None:
     """A mail can be traced to its notice and attempt, and no out-of-office answers it."""
     message = _message()
-    notice = some_notices(1).ids[0].hex()
+    notice = some_work(1).round.notices.ids[0].hex()
 
     assert notice == message["X-Heraut-Notice"]
     assert f"<{notice}.1@bevolkingsonderzoek.example>" == message["Message-ID"]
@@ -48,7 +48,7 @@ def test_body_is_plain_text_with_the_reference_and_no_attachment() -> None:
 
     assert "text/plain" == message.get_content_type()
     assert not message.is_multipart()
-    assert f"Kenmerk: {format_reference(some_notices(1).ids[0])}" in text
+    assert f"Kenmerk: {some_work(1).references[0]}" in text
     assert "Geachte heer of mevrouw Van den Çelik-Jánošík," in text
     assert "- de uitslag van uw uitstrijkje" in text
     assert all(len(line) <= 78 for line in bytes(message).splitlines())
@@ -75,7 +75,8 @@ def test_addresses_as_they_go_over_the_wire(address: str, wire: str) -> None:
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_no_name_adds_a_header_or_ends_the_message(name: str, initials: str) -> None:
     """Whatever a name holds, the mail has the same headers and ends where it ends."""
-    mail = Letterbox().mail(an_incident(), some_notices(1), 0, a_contact(family_name=name, initials=initials), NOW)
+    work = some_work(1, Channel.EMAIL, [a_contact(family_name=name, initials=initials)])
+    mail = Letterbox().mail(work, 0, NOW)
     assert mail is not None
     parsed = email.message_from_bytes(mail.body, policy=email.policy.default)
 
@@ -86,17 +87,17 @@ def test_no_name_adds_a_header_or_ends_the_message(name: str, initials: str) -> 
 
 def test_a_supplement_names_the_notice_before() -> None:
     """Whoever gets a second mail sees which one it adds to."""
-    notices = some_notices(1, supersedes=[b"x" * 16])
-    mail = Letterbox().mail(an_incident(), notices, 0, a_contact(), NOW)
+    work = some_work(1, Channel.EMAIL, supersedes=[b"x" * 16])
+    mail = Letterbox().mail(work, 0, NOW)
     assert mail is not None
 
-    assert f"Aanvulling op: {format_reference(b'x' * 16)}".encode() in mail.body
+    assert f"Aanvulling op: {work.earlier[0]}".encode() in mail.body
 
 
 def test_a_long_or_hostile_title_stays_one_header() -> None:
     """A title from the incident document cannot begin a header of its own."""
     incident = replace(an_incident(), title="Uw gegevens\r\nBcc: x@y " + "ü" * 200)
-    mail = Letterbox().mail(incident, some_notices(1, incident), 0, a_contact(), NOW)
+    mail = Letterbox().mail(some_work(1, Channel.EMAIL, incident=incident), 0, NOW)
     assert mail is not None
 
     assert "Bcc" not in email.message_from_bytes(mail.body, policy=email.policy.default)

@@ -8,7 +8,6 @@ from pathlib import Path
 import orjson
 import pytest
 
-from services.core.ids import format_reference
 from services.core.incident import CONTENT_BLOCKS
 from services.dispatch.channels.letter import PrintFolder
 from services.dispatch.domain import Work
@@ -127,7 +126,7 @@ async def test_a_batch_is_three_files_the_last_saying_done(folder: PrintFolder, 
             {
                 "noticeId": notices.ids[row].hex(),
                 "attempt": 1,
-                "reference": format_reference(notices.ids[row]),
+                "reference": work.references[row],
                 "revision": 1,
                 "firstPage": 1 + 2 * row,
                 "pages": 2,
@@ -223,7 +222,7 @@ async def test_letters_as_data_have_all_parts_of_a_letter(tmp_path: Path) -> Non
     assert [1, 2, 1] == [letter["wordingId"] for letter in letters]
     assert ["nl", "en"] == [shared[number]["wording"]["lang"] for number in (1, 2)]
     assert {"Bevolkingsonderzoek Voorbeeld"} == {line["sender"]["name"] for line in shared.values()}
-    assert ["", format_reference(b"x" * 16), ""] == [letter["supplementTo"] for letter in letters]
+    assert work.earlier == [letter["supplementTo"] for letter in letters]
     assert ["J.A. van den Berg0", "Borgesiusstraat 103 c", "2583 XL  SCHEVENINGEN"] == letters[0]["address"]
     assert "Geachte heer of mevrouw Van den Berg0," == letters[0]["greeting"]
     assert [(3, 1), (4, 1), (5, 1)] == [(letter["firstPage"], letter["pages"]) for letter in about["letters"]]

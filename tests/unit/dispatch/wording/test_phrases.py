@@ -15,7 +15,7 @@ from services.dispatch.letters.words import words_of
 from services.dispatch.wording import wording as module
 from services.dispatch.wording.plain_text import PlainTexts
 from services.dispatch.wording.wording import WordingKey, compose, date_in, greeting, phrases
-from tests.unit.dispatch.people import a_contact, an_incident, some_notices
+from tests.unit.dispatch.people import a_contact, an_incident, some_work
 
 FILES = sorted((Path(module.__file__).parent / "phrases").glob("*.json"))
 LANGUAGES = [path.stem for path in FILES]
@@ -80,9 +80,9 @@ def _everything_said(language: str) -> str:
     ]
     for incident, key, on_paper in product(_incidents(language), keys, (True, False)):
         wording = compose(incident, key, on_paper=on_paper)
-        notices = some_notices(1, incident, supersedes=[b"x" * 16])
+        work = some_work(1, contacts=[a_contact()], incident=incident, supersedes=[b"x" * 16])
         texts = PlainTexts()
-        said += [texts.top(wording, notices, 0, a_contact()), texts.tail(wording)]
+        said += [texts.top(wording, work, 0), texts.tail(wording)]
         said += _flat(words_of(wording))
     return "\n".join(said)
 

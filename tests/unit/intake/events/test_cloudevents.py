@@ -81,10 +81,10 @@ def test_data_may_be_base64() -> None:
 
 def test_event_is_known_by_source_and_id() -> None:
     """The same source and id is the same event, in either mode; nothing else is."""
-    key = read_event(binary(IDS)).key
+    named = read_event(binary(IDS)).named
 
-    assert key == read_event(structured(IDS)).key
-    assert 3 == len({key, read_event(binary(IDS, id="2")).key, read_event(binary(IDS, source="x")).key})
+    assert named == read_event(structured(IDS)).named
+    assert 3 == len({named, read_event(binary(IDS, id="2")).named, read_event(binary(IDS, source="x")).named})
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from services.intake.errors import BrokenBodyError
 from services.intake.reading.csv import CsvReader
 from services.intake.reading.lines import TOO_LONG, RawRecord
 from services.intake.reading.ndjson import NdjsonReader
+from tests.keys import a_key
 from tests.unit.intake.builders import a_builder, a_record
 
 
@@ -28,7 +29,7 @@ def test_valid_record_is_a_row() -> None:
     """A valid record fills one entry of every column."""
     chunk = chunk_of(a_record())
 
-    assert [member_id("lab", "wave-1", "m-1")] == chunk.members
+    assert [member_id(a_key("member"), "lab", "wave-1", "m-1")] == chunk.members
     assert (1, 0, []) == (chunk.accepted_lines, chunk.rejected_lines, chunk.problems)
     assert {1} == {
         len(column)
@@ -60,7 +61,7 @@ def test_rejected_record_is_known_by_its_ref() -> None:
     chunk = chunk_of(named, named, unnamed, unnamed)
 
     assert (2, 2) == (chunk.rejected_lines, chunk.unreadable_lines)
-    assert [member_id("lab", "wave-1", "m-1")] == list(chunk.rejected)
+    assert [member_id(a_key("member"), "lab", "wave-1", "m-1")] == list(chunk.rejected)
     assert [(1, "m-1"), (2, "m-1"), (3, None), (4, None)] == [(p.line, p.member_ref) for p in chunk.problems]
 
 

@@ -21,16 +21,29 @@ def person(**fields: Any) -> bytes | None:
     return canonical(record)
 
 
-@given(st.binary(min_size=1, max_size=100), st.text(max_size=40))
-def test_pseudonym_is_the_hmac(pepper: bytes, identity: str) -> None:
+@given(st.binary(min_size=1, max_size=100), st.text(max_size=40), st.text(max_size=40))
+def test_pseudonym_is_the_hmac(pepper: bytes, incident: str, identity: str) -> None:
     """The quick way gives what the standard library gives, cut to sixteen bytes."""
-    assert hmac.digest(pepper, identity.encode(), "sha256")[:16] == Pseudonyms(pepper).of(identity.encode())
+    key = hmac.digest(pepper, incident.encode(), "sha256")
+    expected = hmac.digest(key, identity.encode(), "sha256")[:16]
+
+    assert expected == Pseudonyms(pepper, incident).of(identity.encode())
+    assert [expected] == Pseudonyms(pepper, incident).of_all([identity.encode()])
+
+
+def test_nobody_is_recognised_in_two_incidents() -> None:
+    """Who reads topics does not link a person over incidents, by pseudonym or by content."""
+    keys, contact, checked = b"m" * 32, contact_json(Record(city="Utrecht")), (3, 3, 7, 0)
+    lab, bank = (Fingerprints(keys, incident) for incident in ("lab", "bank"))
+
+    assert Pseudonyms(keys, "lab").of(b"bsn:1") != Pseudonyms(keys, "bank").of(b"bsn:1")
+    assert lab.content(b"bsn:1", contact, checked) != bank.content(b"bsn:1", contact, checked)
 
 
 @given(st.text(max_size=64))
 def test_member_id_is_the_shared_one(ref: str) -> None:
     """The quick way gives the id that every room would make."""
-    assert member_id("lab", "wave-1", ref) == MemberIds("lab", "wave-1").of(ref)
+    assert member_id(b"k" * 32, "lab", "wave-1", ref) == MemberIds(b"k" * 32, "lab", "wave-1").of(ref)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +98,7 @@ def test_name_without_letters_is_nobody() -> None:
 
 def test_content_changes_with_anything_that_is_said() -> None:
     """Other facts, another person, another address: other content; the same again: the same."""
-    prints = Fingerprints(b"l" * 32)
+    prints = Fingerprints(b"l" * 32, "lab")
     contact = contact_json(Record(city="Utrecht"))
     checked = (3, 3, 7, 0)
     contents = [
@@ -97,13 +110,13 @@ def test_content_changes_with_anything_that_is_said() -> None:
     ]
 
     assert 5 == len(set(contents))
-    assert contents[0] == Fingerprints(b"l" * 32).content(b"bsn:1", contact, checked)
-    assert contents[0] != Fingerprints(b"k" * 32).content(b"bsn:1", contact, checked)
+    assert contents[0] == Fingerprints(b"l" * 32, "lab").content(b"bsn:1", contact, checked)
+    assert contents[0] != Fingerprints(b"k" * 32, "lab").content(b"bsn:1", contact, checked)
 
 
 def test_line_hash_knows_its_cohort() -> None:
     """The same bad line in two cohorts is two records."""
-    prints = Fingerprints(b"l" * 32)
+    prints = Fingerprints(b"l" * 32, "lab")
 
     assert prints.line("lab/a", b"x") != prints.line("lab/b", b"x")
 

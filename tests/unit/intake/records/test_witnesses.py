@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from services.core.witnesses import LENGTHS, Witnesses, unpacked
 from services.intake.records.record import Record, RecordColumns
 from services.intake.records.witnesses import Witnesses as Maker
-from services.intake.records.witnesses import WitnessesByIncident, _Remembered
+from services.intake.records.witnesses import _Remembered
 
 MAKER = Maker(b"w" * 32, "lab")
 
@@ -120,12 +120,10 @@ def test_who_has_a_number_does_without_the_rest() -> None:
 
 def test_other_incidents_have_other_witnesses() -> None:
     """Nobody who reads topics links a person over incidents."""
-    makers = WitnessesByIncident(b"w" * 32)
     record = Record(family_name="Vries", birth_date="1970-03-05", initials="J.", given_name="Jan", house_letter="A")
-    one, other = (unpacked(makers.of(incident).of(record)) for incident in ("lab", "bank"))
+    one, other = (unpacked(Maker(b"w" * 32, incident).of(record)) for incident in ("lab", "bank"))
 
     assert [True] * 5 == [getattr(one, name) != getattr(other, name) for name in other._fields[1:6]]
-    assert makers.of("lab") is makers.of("lab")
 
 
 def test_another_pepper_makes_other_witnesses() -> None:

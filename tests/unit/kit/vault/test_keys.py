@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from cryptography.exceptions import InvalidTag
 
-from services.kit.vault.keys import KeyRing, KeyRingError
+from services.kit.errors import RetryableError
+from services.kit.vault.keys import PURPOSES, KeyRing, KeyRingError, KeyVersionError
 
 
 def test_a_ring_is_for_its_owner_alone(tmp_path: Path) -> None:
@@ -37,7 +38,7 @@ def test_the_newest_version_is_used_and_older_ones_still_open(tmp_path: Path) ->
     path = tmp_path / "keys.json"
     version, wrapped = KeyRing.create(path).wrap(b"k" * 32, b"id")
     document = json.loads(path.read_text())
-    document["kek"]["2"] = document["peppers"]["line"]["1"]
+    document["kek"]["2"] = document["peppers"]["content"]["1"]
     path.write_text(json.dumps(document))
     rotated = KeyRing.load(path)
 
@@ -47,6 +48,48 @@ def test_the_newest_version_is_used_and_older_ones_still_open(tmp_path: Path) ->
         rotated.unwrap(version, wrapped, b"another id")
     with pytest.raises(KeyRingError, match="version 3"):
         rotated.unwrap(3, wrapped, b"id")
+
+
+def test_a_rotation_adds_a_version_of_every_key_and_keeps_those_before(tmp_path: Path) -> None:
+    """What begins takes the new keys; what began keeps its own. The file stays its owner's alone."""
+    path = tmp_path / "keys.json"
+    before = KeyRing.create(path)
+    rotated = KeyRing.rotate(path)
+    again = KeyRing.rotate(path)
+
+    assert [(1, 2, 3)] * len(PURPOSES) == [
+        tuple(ring.pepper(purpose)[0] for ring in (before, rotated, again)) for purpose in PURPOSES
+    ]
+    assert [before.pepper(one) for one in PURPOSES] == [again.pepper(one, 1) for one in PURPOSES]
+    assert 3 * len(PURPOSES) == len({again.pepper(one, version) for one in PURPOSES for version in (1, 2, 3)})
+    assert (1, 2, 3) == tuple(ring.wrap(b"k" * 32, b"id")[0] for ring in (before, rotated, again))
+    assert 0o600 == stat.S_IMODE(path.stat().st_mode)
+    assert ["keys.json"] == [entry.name for entry in tmp_path.iterdir()]
+
+
+def test_a_ring_with_a_fault_is_not_rotated(tmp_path: Path) -> None:
+    """It stays as it is, for whoever mends it."""
+    path = tmp_path / "keys.json"
+    path.write_text("{}")
+
+    with pytest.raises(KeyRingError):
+        KeyRing.rotate(path)
+
+    assert "{}" == path.read_text()
+
+
+def test_a_key_that_is_missing_is_named_and_never_replaced(tmp_path: Path) -> None:
+    """A hash with another version would be another id: what needs the key waits, and says which one."""
+    ring = KeyRing.create(tmp_path / "keys.json")
+    secrets = [key for keys in ring.peppers.values() for key in keys.values()]
+
+    with pytest.raises(KeyVersionError, match="no key 'notice' of version 2") as caught:
+        ring.pepper("notice", 2)
+
+    assert isinstance(caught.value, RetryableError)
+    assert not any(key.hex() in str(caught.value) or repr(key) in str(caught.value) for key in secrets)
+    with pytest.raises(KeyVersionError, match="no key 'notice' of version 0"):
+        ring.pepper("notice", 0)  # an incident of which nobody said what it began with
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"kek": {"1": "c2hvcnQ="}, "peppers": {}}', '{"kek": 3}'])
