@@ -148,7 +148,7 @@ async def test_cohort_that_opens_released_comes_after_others_members(intake: Int
 async def test_release_covers_what_another_replica_acknowledged(intake: Intake, room_pool: RoomPool) -> None:
     """Replicas write as one source, so that whichever of them releases knows what all of them took."""
     other = Control(replace(intake.context, pool=await room_pool("intake")))
-    await intake.upload("memberRef,bsn,email,dataCategories\nm-1,123456782,a@example.nl,name\n")
+    await intake.upload("memberRef,bsn,email,dataCategories\nm-1,999990020,a@example.nl,name\n")
     heads = [
         tuple(row)
         for row in await intake.pool.fetch(
@@ -158,7 +158,7 @@ async def test_release_covers_what_another_replica_acknowledged(intake: Intake, 
     released = await other.release(Caller(OPERATOR.principal, "r-1"), "lab", "wave-1")
 
     assert 1 == len(heads)
-    assert _heads(**{f"p{partition}": last for partition, last in heads}) == list(released.release_after)
+    assert _heads(**{f"p{partition}": last for partition, last in heads}) == list(released.cohort.release_after)
 
 
 async def test_release_waits_for_a_chunk_under_way(intake: Intake) -> None:
