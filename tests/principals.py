@@ -10,15 +10,29 @@ from services.kit.config import ServiceConfig, load
 from services.kit.principals import Account, Accounts, Authenticator, PrincipalsFile, authenticator_of
 from services.kit.testing import make_principals
 
-__all__ = ["AUDITOR", "LAB", "OPERATOR", "OTHER", "PRINCIPALS", "SCRAPE", "KnownProducers", "authenticator", "bearer"]
+__all__ = [
+    "APPROVER",
+    "AUDITOR",
+    "COLLEAGUE",
+    "LAB",
+    "OPERATOR",
+    "OTHER",
+    "PRINCIPALS",
+    "SCRAPE",
+    "KnownProducers",
+    "authenticator",
+    "bearer",
+]
 
 OPERATOR = Account(Principal("operator", frozenset({Role.OPERATOR})))
+COLLEAGUE = Account(Principal("colleague", frozenset({Role.OPERATOR, Role.APPROVER})))
+APPROVER = Account(Principal("approver", frozenset({Role.APPROVER})))
 AUDITOR = Account(Principal("auditor", frozenset({Role.AUDITOR})))
 SCRAPE = Account(Principal("scrape", frozenset({Role.SCRAPE})))
 # Two sources; the first one may send events too.
 LAB = Account(Principal("lab", frozenset({Role.SOURCE}), frozenset({"lab"})), topic=COHORT)
 OTHER = Account(Principal("other", frozenset({Role.SOURCE}), frozenset({"other"})))
-PRINCIPALS = (OPERATOR, AUDITOR, SCRAPE, LAB, OTHER)
+PRINCIPALS = (OPERATOR, COLLEAGUE, APPROVER, AUDITOR, SCRAPE, LAB, OTHER)
 
 
 class KnownProducers:

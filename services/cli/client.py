@@ -96,10 +96,10 @@ def _lines(status: int, body: Mapping[str, Any]) -> list[str]:
 
 
 def _place(problem: Mapping[str, Any]) -> str:
-    """Return where a problem is: in a line of a file, or in a field of a document."""
+    """Return where a problem is: in a line of a file, or in a field of a document, for one cohort or for all."""
     if "line" in problem:
         return " ".join(filter(None, (f"line {problem['line']}", problem.get("field"))))
-    return str(problem.get("field") or "document")
+    return ": ".join(filter(None, (problem.get("cohortId"), problem.get("field") or "document")))
 
 
 def _reason(error: aiohttp.ClientConnectionError) -> str:

@@ -10,6 +10,7 @@ from services.core.channel import Channel, channel_mask
 
 __all__ = [
     "CONTENT_BLOCKS",
+    "PHRASED_LANGUAGES",
     "Controller",
     "DataCategory",
     "Incident",
@@ -21,6 +22,10 @@ __all__ = [
 
 # Art. 34(2) with 33(3)(b), (c), (d) GDPR: what every notice must say; `advice` is the authority's checklist.
 CONTENT_BLOCKS = ("nature", "consequences", "measures", "advice", "contact")
+
+# Primary subtags of the languages in which dispatch has the sentences that are nobody's own: headings, whether the
+# data were certainly taken, how to tell that a letter is genuine. A test holds this to its phrases.
+PHRASED_LANGUAGES = frozenset({"en", "nl"})
 
 Text = Mapping[str, str]  # language (BCP 47) -> words
 
@@ -90,6 +95,7 @@ class Incident:
     content: Mapping[str, Text]  # by block of CONTENT_BLOCKS
     policy: Policy = Policy()
     key_versions: KeyVersions = KeyVersions()
+    four_eyes: bool = False  # a release takes two: one asks for it, another approves it
 
     @property
     def usable_channels(self) -> tuple[Channel, ...]:

@@ -14,8 +14,15 @@ from services.core.cohort import Cohort
 from services.core.incident import Incident
 from services.intake.context import Context
 from services.intake.control.changes import cohort_json, read_cohort
-from services.intake.control.control import Control
-from services.intake.errors import BadHeaderError, BrokenBodyError, ConflictError, NotFoundError, NotPermittedError
+from services.intake.control.control import Control, release_json
+from services.intake.errors import (
+    BadHeaderError,
+    BrokenBodyError,
+    ConflictError,
+    MissingTextsError,
+    NotFoundError,
+    NotPermittedError,
+)
 from services.intake.members.upload import Format, Report, Upload, unpacked
 from services.intake.store import Answer
 from services.kit.errors import RetryableError
@@ -65,6 +72,7 @@ class Api:
             Route("POST", _COHORT + "/members", Act.MEMBERS_SENT, _answered(self.post_members)),
             Route("POST", _COHORT + "/seal", Act.COHORT_SEALED, _answered(self.seal)),
             Route("POST", _COHORT + "/release", Act.COHORT_RELEASED, _answered(self.release)),
+            Route("POST", _COHORT + "/approve", Act.COHORT_APPROVED, _answered(self.approve)),
         ]
 
     async def put_incident(self, request: web.Request, caller: Caller) -> web.StreamResponse:
@@ -104,7 +112,7 @@ class Api:
         return json_response(cohort_json(await self._control.seal(caller, *_cohort_ids(request))))
 
     async def release(self, request: web.Request, caller: Caller) -> web.StreamResponse:
-        """Let the notices of a whole cohort go."""
+        """Let the notices of a whole cohort go; 202 where somebody else has to approve that."""
         body = await _json(request)
         given = sorted(body) if isinstance(body, dict) else []
         problems = [
@@ -116,7 +124,12 @@ class Api:
             problems.append({"field": "all", "problem": "must be true"})
         if problems:
             raise Problem(400, "The cohort cannot be released like this", problems=problems)
-        return json_response(cohort_json(await self._control.release(caller, *_cohort_ids(request))))
+        row = await self._control.release(caller, *_cohort_ids(request))
+        return json_response(release_json(row), 200 if row.cohort.released else 202)
+
+    async def approve(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+        """Let the notices of a cohort go that somebody else asked for."""
+        return json_response(release_json(await self._control.approve(caller, *_cohort_ids(request))))
 
     async def post_members(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Take members of a cohort: a body of any length, read as it arrives."""
@@ -216,6 +229,8 @@ def _answered(handler: GuardedHandler) -> GuardedHandler:
             raise Problem(403, "Not permitted", str(error)) from None
         except ConflictError as error:
             raise Problem(409, "That goes against what stands", str(error)) from None
+        except MissingTextsError as error:
+            raise Problem(409, "Texts are missing that people would read", problems=error.problems) from None
         except InvalidDocument as error:
             raise Problem(400, "The incident document cannot be taken", problems=error.problems) from None
         except RetryableError as error:

@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 
 from services.core.access import Act, Caller
@@ -24,9 +26,11 @@ __all__ = [
     "Rejected",
     "Severity",
     "Stored",
+    "Uses",
     "accepted_of",
     "blocks_of",
     "classify",
+    "uses_of",
 ]
 
 
@@ -130,6 +134,13 @@ class Counts(NamedTuple):
     received: int
     rejected: int
     accepted: int
+
+
+class Uses(NamedTuple):
+    """What members use of their incident's texts."""
+
+    categories: int = 0  # a mask, as `core.facts` has it
+    languages: frozenset[str] = frozenset()  # primary subtags, in small letters
 
 
 class Stored(NamedTuple):
@@ -260,6 +271,16 @@ def blocks_of(chunk: Chunk, classified: Classified, partitions: int) -> list[Blo
             block = theirs[at : at + BLOCK_ENTRIES]
             blocks.append(_block(chunk, partition, block, [versions.get(row, 1) for row in block]))
     return blocks
+
+
+def uses_of(blocks: Sequence[Block]) -> Uses:
+    """Return what the members of these blocks use; those who left use nothing."""
+    categories, languages = set[int](), set[str]()
+    for block in blocks:
+        if not block.is_retraction:
+            categories.update(block.exposed)  # few are different: the rest of the work is nobody's own
+            languages.update(block.languages)
+    return Uses(reduce(or_, categories, 0), frozenset(tag.split("-", 1)[0].lower() for tag in languages))
 
 
 def _block(chunk: Chunk, partition: int, rows: list[int], versions: list[int]) -> Block:

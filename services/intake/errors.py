@@ -7,6 +7,7 @@ __all__ = [
     "BrokenBodyError",
     "ConflictError",
     "InvalidEventError",
+    "MissingTextsError",
     "NotFoundError",
     "NotKnownYetError",
     "NotPermittedError",
@@ -35,6 +36,14 @@ class BadHeaderError(HerautError):
 
 class ConflictError(HerautError):
     """The request contradicts the incident or cohort as it stands: 409."""
+
+
+class MissingTextsError(HerautError):
+    """People would be told with words that are not there: 409. `problems` has {field, problem, cohortId} for each."""
+
+    def __init__(self, problems: list[dict[str, str]]) -> None:
+        super().__init__("; ".join(f"{p['cohortId']}: {p['field']}: {p['problem']}" for p in problems))
+        self.problems = problems
 
 
 class NotFoundError(HerautError):

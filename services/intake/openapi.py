@@ -125,7 +125,18 @@ _PATHS: dict[str, Any] = {
         "post": {
             "summary": "Let the notices of a cohort go",
             "requestBody": _json_body("Release"),
-            "responses": {"200": _answer("It is released", "Cohort"), **_faults(400, 404)},
+            "responses": {
+                "200": _answer("It is released", "Cohort"),
+                "202": _answer("It is asked for, and waits for somebody else's approval", "Cohort"),
+                **_faults(400, 404, 409),
+            },
+        },
+    },
+    "/v1/incidents/{incidentId}/cohorts/{cohortId}/approve": {
+        "parameters": _COHORT,
+        "post": {
+            "summary": "Let the notices of a cohort go that somebody else asked for",
+            "responses": {"200": _answer("It is released", "Cohort"), **_faults(404, 409)},
         },
     },
 }
@@ -148,6 +159,8 @@ _SCHEMAS: dict[str, Any] = {
             **dict.fromkeys(("version", "received", "rejected", "accepted"), _COUNT),
             **dict.fromkeys(("autoRelease", "sealed", "released"), _YES_NO),
             "declared": {"type": ["integer", "null"]},
+            "releaseAskedBy": _MAYBE_TEXT | {"description": "Who asked for a release that takes two principals"},
+            "releaseApprovedBy": _MAYBE_TEXT,
         },
     },
     "Release": {

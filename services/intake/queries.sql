@@ -19,9 +19,14 @@ insert into incident_versions (incident_id, version, document, changed_at) value
 -- The incident as it stands.
 select version, document, changed_at, key_versions from incidents where incident_id = $1 and version > 0;
 
+-- name: hold_incident
+-- The incident as it stands, kept from being changed until this transaction ends.
+select version, document, changed_at, key_versions from incidents where incident_id = $1 and version > 0 for share;
+
 -- name: list_cohorts
 -- The cohorts of an incident.
-select cohort_id, number, version, source, declared, auto_release, sealed, released, changed_at, release_after
+select cohort_id, number, version, source, declared, auto_release, sealed, released, changed_at, release_after,
+       release_asked_by, release_approved_by
 from cohorts
 where incident_id = $1
 order by cohort_id;
@@ -53,14 +58,16 @@ returning number;
 
 -- name: lock_cohort
 -- The cohort as it stands, for its next version.
-select number, version, source, declared, auto_release, sealed, released, changed_at, release_after
+select number, version, source, declared, auto_release, sealed, released, changed_at, release_after,
+       release_asked_by, release_approved_by
 from cohorts
 where incident_id = $1 and cohort_id = $2
 for update;
 
 -- name: show_cohort
 -- The cohort as it stands.
-select number, version, source, declared, auto_release, sealed, released, changed_at, release_after
+select number, version, source, declared, auto_release, sealed, released, changed_at, release_after,
+       release_asked_by, release_approved_by
 from cohorts
 where incident_id = $1 and cohort_id = $2;
 
@@ -71,9 +78,29 @@ set version = $3, declared = $4, auto_release = $5, sealed = $6, released = $7, 
     release_after = $9::bigint[]
 where incident_id = $1 and cohort_id = $2;
 
+-- name: note_release
+-- Who asked for a cohort's release, and who approved it.
+update cohorts set release_asked_by = $3, release_approved_by = $4 where incident_id = $1 and cohort_id = $2;
+
+-- name: show_uses
+-- What the accepted members of a cohort use.
+select categories, languages from uses where cohort = $1;
+
+-- name: grow_uses
+-- Note what members use, where it was not noted yet; nothing is written for all the others.
+insert into uses (cohort, categories, languages)
+select $1, $2::bigint, $3::text[]
+where not exists (
+    select from uses where cohort = $1 and categories & $2::bigint = $2::bigint and languages @> $3::text[]
+)
+on conflict (cohort) do update
+set categories = uses.categories | excluded.categories,
+    languages = array(select distinct unnest(uses.languages || excluded.languages) order by 1);
+
 -- name: hold_cohort
 -- The cohort as it stands, kept from being sealed until this transaction ends.
-select number, version, source, declared, auto_release, sealed, released, changed_at, release_after
+select number, version, source, declared, auto_release, sealed, released, changed_at, release_after,
+       release_asked_by, release_approved_by
 from cohorts
 where incident_id = $1 and cohort_id = $2
 for share;

@@ -30,7 +30,16 @@ create table cohorts (
     released     boolean not null,
     changed_at   timestamptz not null,
     release_after bigint[] not null, -- of each partition: the last block of members when it was released
+    release_asked_by    text, -- principals; null = nobody (yet). A release asked for waits for somebody else's approval
+    release_approved_by text,
     primary key (incident_id, cohort_id)
+);
+
+-- What the accepted members of a cohort use of their incident's texts. It only grows: what a correction takes away stays.
+create table uses (
+    cohort     int primary key, -- its number
+    categories bigint not null, -- a mask, as facts have it
+    languages  text[] not null  -- primary subtags: there are few of them, whatever a source sends
 );
 
 -- Who did what, for as long as the incident is kept. The request's id stands in the audit line too; of an event it is

@@ -11,7 +11,7 @@ import asyncpg
 from services.core.cohort import Cohort
 from services.core.ids import ID_BYTES
 from services.core.incident import KeyVersions
-from services.intake.domain import Chunk, Counts, DoneAct, Rejected, Stored
+from services.intake.domain import Chunk, Counts, DoneAct, Rejected, Stored, Uses
 from services.kit.postgres import Connection, Queries, binary_copy
 
 __all__ = ["Answer", "CohortRow", "IncidentRow", "LockedIncident", "Store", "TotalsState"]
@@ -47,6 +47,8 @@ class CohortRow(NamedTuple):
     number: int
     cohort: Cohort
     changed_at: datetime
+    asked_by: str | None = None  # who asked for a release that somebody else has to approve; None = nobody
+    approved_by: str | None = None
 
 
 class TotalsState(NamedTuple):
@@ -86,9 +88,12 @@ class Store:
     async def show_incident(self, connection: Connection, incident_id: str) -> IncidentRow | None:
         """Return an incident, if it is known."""
         row = await connection.fetchrow(_QUERIES["show_incident"], incident_id)
-        if row is None:
-            return None
-        return IncidentRow(row["version"], row["document"], row["changed_at"], KeyVersions(**row["key_versions"]))
+        return _incident(row) if row else None
+
+    async def hold_incident(self, connection: Connection, incident_id: str) -> IncidentRow | None:
+        """Return an incident, if it is known, and keep it from being changed until the transaction ends."""
+        row = await connection.fetchrow(_QUERIES["hold_incident"], incident_id)
+        return _incident(row) if row else None
 
     async def list_cohorts(self, connection: Connection, incident_id: str) -> list[CohortRow]:
         """Return the cohorts of an incident."""
@@ -124,6 +129,22 @@ class Store:
         """Write a cohort's next version."""
         state = c.declared, c.auto_release, c.sealed, c.released, now, c.release_after
         await connection.execute(_QUERIES["change_cohort"], c.incident_id, c.cohort_id, c.version, *state)
+
+    async def note_release(
+        self, connection: Connection, cohort: Cohort, asked_by: str | None, approved_by: str | None
+    ) -> None:
+        """Write who asked for a cohort's release, and who approved it."""
+        given = cohort.incident_id, cohort.cohort_id, asked_by, approved_by
+        await connection.execute(_QUERIES["note_release"], *given)
+
+    async def show_uses(self, connection: Connection, number: int) -> Uses:
+        """Return what the accepted members of a cohort use."""
+        row = await connection.fetchrow(_QUERIES["show_uses"], number)
+        return Uses(row["categories"], frozenset(row["languages"])) if row else Uses()
+
+    async def grow_uses(self, connection: Connection, number: int, uses: Uses) -> None:
+        """Note what members use. Call it with the cohort's totals locked."""
+        await connection.execute(_QUERIES["grow_uses"], number, uses.categories, sorted(uses.languages))
 
     async def count_cohort(self, connection: Connection, scope: str) -> Counts:
         """Return what was counted of a cohort so far."""
@@ -226,6 +247,10 @@ class Store:
         return _cohort(incident_id, cohort_id, row) if row else None
 
 
+def _incident(row: asyncpg.Record) -> IncidentRow:
+    return IncidentRow(row["version"], row["document"], row["changed_at"], KeyVersions(**row["key_versions"]))
+
+
 def _cohort(incident_id: str, cohort_id: str, row: asyncpg.Record) -> CohortRow:
     cohort = Cohort(
         incident_id=incident_id,
@@ -238,4 +263,4 @@ def _cohort(incident_id: str, cohort_id: str, row: asyncpg.Record) -> CohortRow:
         released=row["released"],
         release_after=tuple(row["release_after"]),
     )
-    return CohortRow(row["number"], cohort, row["changed_at"])
+    return CohortRow(row["number"], cohort, row["changed_at"], row["release_asked_by"], row["release_approved_by"])

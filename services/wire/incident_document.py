@@ -56,8 +56,6 @@ def parse_incident(
         raise InvalidDocument([{"field": "", "problem": "must be a JSON object"}])
     for key in sorted(set(document) - _KEYS):
         check.fail(key[:64], "is not a field of the incident document")
-    if document.get("fourEyes"):
-        check.fail("fourEyes", "is not available")
     languages = check.languages(document.get("languages"))
     incident = Incident(
         incident_id=incident_id,
@@ -73,6 +71,7 @@ def parse_incident(
         content=check.content(document.get("content"), languages),
         policy=check.policy(document.get("policy", {})),
         key_versions=key_versions,
+        four_eyes=check.yes_no(document, "fourEyes"),
     )
     if check.problems:
         raise InvalidDocument(check.problems)
@@ -130,6 +129,13 @@ class _Check:
             email=self.text(value, "email", "controller."),
             website=self.text(value, "website", "controller.", required=False) or None,
         )
+
+    def yes_no(self, source: Mapping[str, Any], key: str) -> bool:
+        """Read what is false where it is left out."""
+        value = source.get(key, False)
+        if not isinstance(value, bool):
+            self.fail(key, "must be true or false")
+        return value is True
 
     def languages(self, value: Any) -> tuple[str, ...]:
         if not isinstance(value, list) or not value:

@@ -1,4 +1,4 @@
-"""`heraut cohort`: send a cohort, seal it, release its notices, and see where its members are."""
+"""`heraut cohort`: send a cohort, seal it, release its notices or approve that, and see where its members are."""
 
 import asyncio
 import contextlib
@@ -151,8 +151,19 @@ def seal(incident_id: str, cohort_id: str, data: Path, *, as_json: bool) -> None
 @data_option
 @json_option
 def release(incident_id: str, cohort_id: str, data: Path, *, everything: bool, as_json: bool) -> None:
-    """Let the notices of a cohort go out."""
+    """Let the notices of a cohort go out, or ask for it where the incident has four eyes."""
     answer = _post(data, (incident_id, cohort_id), "release", {"all": everything})
+    done = "released" if answer["released"] else "waits until somebody else does `heraut cohort approve`"
+    _show_done(answer, f"{incident_id}/{cohort_id} {done}", as_json=as_json)
+
+
+@cohort.command()
+@_names
+@data_option
+@json_option
+def approve(incident_id: str, cohort_id: str, data: Path, *, as_json: bool) -> None:
+    """Let the notices of a cohort go out that somebody else asked for."""
+    answer = _post(data, (incident_id, cohort_id), "approve", {})
     _show_done(answer, f"{incident_id}/{cohort_id} released", as_json=as_json)
 
 

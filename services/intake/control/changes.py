@@ -9,7 +9,7 @@ import orjson
 from services.core.cohort import Cohort
 from services.intake.errors import ConflictError
 
-__all__ = ["CohortRequest", "changed_cohort", "check_growth", "cohort_json", "read_cohort"]
+__all__ = ["CohortRequest", "changed_cohort", "check_four_eyes", "check_growth", "cohort_json", "read_cohort"]
 
 MAX_SOURCE = 200  # characters
 MAX_DECLARED = 10**10  # more than there are people: a larger count is a mistake
@@ -76,3 +76,9 @@ def check_growth(before: bytes, after: Mapping[str, Any]) -> None:
     codes = [category["code"] for category in orjson.loads(before)["dataCategories"]]
     if [category["code"] for category in after["dataCategories"]][: len(codes)] != codes:
         raise ConflictError("dataCategories may grow, but never lose or reorder a code")
+
+
+def check_four_eyes(before: bytes, after: Mapping[str, Any]) -> None:
+    """Check that an incident keeps its four eyes. Raises ConflictError: whoever took them away could release alone."""
+    if orjson.loads(before).get("fourEyes") and not after.get("fourEyes"):
+        raise ConflictError("fourEyes may be switched on, but never off: a release takes two for good")

@@ -13,8 +13,9 @@ from services.core.cohort import Cohort
 from services.core.incident import Incident
 from services.intake.context import SOURCE
 from services.intake.control.changes import CohortRequest, changed_cohort
+from services.intake.control.texts import check_texts
 from services.intake.domain import DoneAct
-from services.intake.errors import NotFoundError, NotPermittedError
+from services.intake.errors import ConflictError, NotFoundError, NotPermittedError
 from services.intake.store import CohortRow, Store
 from services.kit.eventlog import Output, read_heads
 from services.kit.postgres import Connection
@@ -59,10 +60,14 @@ class Cohorts:
         return parse_incident(incident_id, incident.version, document, incident.key_versions), row.cohort
 
     async def put(self, incident_id: str, cohort_id: str, request: CohortRequest) -> tuple[Put, list[Output]]:
-        """Open a cohort or give it its next version. Raises NotFoundError, NotPermittedError, ConflictError."""
+        """Open a cohort or give it its next version.
+
+        Raises NotFoundError, NotPermittedError, ConflictError, and MissingTextsError where it is let go by itself.
+        """
         if not self.caller.principal.may(Act.COHORT_PUT, request.source):
             raise NotPermittedError("a source opens cohorts of its own")
-        if await self.store.show_incident(self.connection, incident_id) is None:
+        incident = await self.hold_incident(incident_id)
+        if incident is None:
             raise NotFoundError("incident")
         self.caller.incident_id, self.caller.cohort_id = incident_id, cohort_id
         row = await self.store.lock_cohort(self.connection, incident_id, cohort_id)
@@ -72,19 +77,22 @@ class Cohorts:
                 incident_id, cohort_id, 1, request.source, request.declared, auto, sealed=False, released=False
             )
             acts = self._acts_of_put(cohort, auto_before=False)
+            await self._check_auto(incident, CohortRow(0, cohort, self.now), auto_before=False)
             cohort = await self._after_all_taken(cohort, was_released=False)
             if await self.store.add_cohort(self.connection, cohort, self.now):
                 await self.store.record_acts(self.connection, acts, self.now)
                 return Put(1, created=True, changed=True), [_announced(cohort)]
             row = await self.store.lock_cohort(self.connection, incident_id, cohort_id)
             assert row is not None  # noqa: S101 - it stood in the way of being added
-        return await self._put_again(row.cohort, request)
+        return await self._put_again(incident, row, request)
 
-    async def _put_again(self, before: Cohort, request: CohortRequest) -> tuple[Put, list[Output]]:
+    async def _put_again(self, incident: Incident, row: CohortRow, request: CohortRequest) -> tuple[Put, list[Output]]:
+        before = row.cohort
         changed = changed_cohort(before, request.source, request.declared, auto_release=request.auto_release)
         if changed is None:
             return Put(before.version, created=False, changed=False), []
         acts = self._acts_of_put(changed, auto_before=before.auto_release)
+        await self._check_auto(incident, row._replace(cohort=changed), auto_before=before.auto_release)
         changed = await self._after_all_taken(changed, was_released=before.is_released)
         return Put(changed.version, created=False, changed=True), await self._write(changed, acts)
 
@@ -100,11 +108,28 @@ class Cohorts:
             acts.append(Act.AUTO_RELEASE_SET)
         return [DoneAct.of(self.caller, act, cohort) for act in acts]
 
+    async def _check_auto(self, incident: Incident, row: CohortRow, *, auto_before: bool) -> None:
+        """Check that a cohort may go by itself from now on. Raises ConflictError, MissingTextsError."""
+        if not row.cohort.auto_release or auto_before:
+            return
+        if incident.four_eyes:
+            raise ConflictError("the incident has fourEyes: nothing of it is released by itself")
+        await check_texts(self.connection, self.store, incident, [row])
+
+    async def hold_incident(self, incident_id: str) -> Incident | None:
+        """Return an incident as it stands, if it is known; it stays so until the transaction ends."""
+        row = await self.store.hold_incident(self.connection, incident_id)
+        return parse_incident(incident_id, row.version, orjson.loads(row.document)) if row else None
+
+    async def lock(self, act: Act, incident_id: str, cohort_id: str) -> CohortRow:
+        """Lock a cohort that the caller may do this to, and return it. Raises NotFoundError."""
+        return self._seen(act, await self.store.lock_cohort(self.connection, incident_id, cohort_id))
+
     async def change(
         self, act: Act, incident_id: str, cohort_id: str, change: Callable[[Cohort], Cohort]
     ) -> tuple[Cohort, list[Output]]:
         """Write a cohort's next version where `change` changes it; return the cohort. Raises NotFoundError."""
-        row = self._seen(act, await self.store.lock_cohort(self.connection, incident_id, cohort_id))
+        row = await self.lock(act, incident_id, cohort_id)
         changed = change(row.cohort)
         if changed == row.cohort:
             return row.cohort, []

@@ -16,17 +16,19 @@ from services.core.access import Act, Caller
 from services.core.cohort import Cohort
 from services.core.incident import Incident
 from services.intake.context import SOURCE, Context
-from services.intake.control.changes import CohortRequest, check_growth, cohort_json
+from services.intake.control.changes import CohortRequest, check_four_eyes, check_growth, cohort_json
 from services.intake.control.cohorts import Cohorts, Put
+from services.intake.control.releases import Releases
+from services.intake.control.texts import check_texts
 from services.intake.domain import DoneAct
-from services.intake.errors import NotFoundError
+from services.intake.errors import ConflictError, NotFoundError
 from services.intake.store import CohortRow
 from services.kit.eventlog import Output, append_outputs
 from services.kit.postgres import Connection
 from services.wire.incident_document import normal_form, parse_incident
 from services.wire.incidents import encode_incident
 
-__all__ = ["Control"]
+__all__ = ["Control", "release_json"]
 
 _ACTS_SHOWN = 1_000  # a page that can still be read
 
@@ -40,8 +42,8 @@ class Control:
         self._hashes = context.hashes
 
     async def put_incident(self, caller: Caller, incident_id: str, document: Any) -> Put:
-        """Take an incident document. Raises InvalidDocument, ConflictError."""
-        parse_incident(incident_id, 1, document)
+        """Take an incident document. Raises InvalidDocument, ConflictError, MissingTextsError."""
+        incident = parse_incident(incident_id, 1, document)
         normal, now = normal_form(document), self._clock.now()
         async with self._pool.acquire() as connection, connection.transaction():
             locked = await self._store.lock_incident(connection, incident_id, self._hashes.newest, now)
@@ -51,6 +53,8 @@ class Control:
                 return Put(version, created=False, changed=False)
             if version:
                 check_growth(before, document)
+                check_four_eyes(before, document)
+                await self._check_cohorts(connection, incident)
             await self._store.change_incident(connection, incident_id, version + 1, normal, now)
             name, request_id = caller.principal.name, caller.request_id
             done = DoneAct(name, Act.INCIDENT_PUT.value, incident_id, None, version + 1, None, request_id)
@@ -73,10 +77,27 @@ class Control:
         """Close a cohort for new members. Raises NotFoundError."""
         return await self._change(caller, Act.COHORT_SEALED, incident_id, cohort_id, lambda c: replace(c, sealed=True))
 
-    async def release(self, caller: Caller, incident_id: str, cohort_id: str) -> Cohort:
-        """Let the notices of a cohort go. Raises NotFoundError."""
-        act = Act.COHORT_RELEASED
-        return await self._change(caller, act, incident_id, cohort_id, lambda c: replace(c, released=True))
+    async def release(self, caller: Caller, incident_id: str, cohort_id: str) -> CohortRow:
+        """Let the notices of a cohort go, or ask for it where somebody else has to approve.
+
+        Raises NotFoundError, ConflictError, MissingTextsError.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            releases = Releases(self._cohorts(connection, caller))
+            row, outputs = await releases.release(incident_id, cohort_id)
+            await append_outputs(connection, SOURCE, outputs)
+        return row
+
+    async def approve(self, caller: Caller, incident_id: str, cohort_id: str) -> CohortRow:
+        """Let the notices of a cohort go that somebody else asked for.
+
+        Raises NotFoundError, NotPermittedError, ConflictError, MissingTextsError.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            releases = Releases(self._cohorts(connection, caller))
+            row, outputs = await releases.approve(incident_id, cohort_id)
+            await append_outputs(connection, SOURCE, outputs)
+        return row
 
     async def show_incident(self, caller: Caller, incident_id: str) -> dict[str, Any]:
         """Return an incident and its cohorts as JSON. Raises NotFoundError.
@@ -129,13 +150,24 @@ class Control:
         async with self._pool.acquire() as connection:
             return await self._cohorts(connection, caller).for_members(incident_id, cohort_id)
 
+    async def _check_cohorts(self, connection: Connection, incident: Incident) -> None:
+        """Check an incident's next document against the cohorts that it has. Raises ConflictError, MissingTextsError.
+
+        The incident is locked: no cohort of it is released, asked for or let go by itself meanwhile.
+        """
+        rows = await self._store.list_cohorts(connection, incident.incident_id)
+        auto = [row.cohort.cohort_id for row in rows if row.cohort.auto_release]
+        if incident.four_eyes and auto:
+            raise ConflictError(f"fourEyes goes with no autoRelease, which is set for: {', '.join(auto)}")
+        await check_texts(connection, self._store, incident, [row for row in rows if row.cohort.is_released])
+
     def _cohorts(self, connection: Connection, caller: Caller) -> Cohorts:
         return Cohorts(connection, self._store, caller, self._partitions, self._clock.now())
 
     async def _cohort_json(self, connection: Connection, row: CohortRow) -> dict[str, Any]:
         cohort = row.cohort
         counts = await self._store.count_cohort(connection, f"{cohort.incident_id}/{cohort.cohort_id}")
-        return {**cohort_json(cohort), "changedAt": row.changed_at.isoformat(), **counts._asdict()}
+        return {**release_json(row), "changedAt": row.changed_at.isoformat(), **counts._asdict()}
 
     async def _change(
         self, caller: Caller, act: Act, incident_id: str, cohort_id: str, change: Callable[[Cohort], Cohort]
@@ -144,3 +176,8 @@ class Control:
             cohort, outputs = await self._cohorts(connection, caller).change(act, incident_id, cohort_id, change)
             await append_outputs(connection, SOURCE, outputs)
         return cohort
+
+
+def release_json(row: CohortRow) -> dict[str, Any]:
+    """Return a cohort, and who let it go where that took two, as JSON."""
+    return {**cohort_json(row.cohort), "releaseAskedBy": row.asked_by, "releaseApprovedBy": row.approved_by}

@@ -1,6 +1,6 @@
 """The transaction that takes chunks: members, vault, what is rejected, totals, blocks. All of it, or none.
 
-Locks are taken in one order: cohort (shared), members by key, vault, totals, rejections; the caller writes
+Locks are taken in one order: cohort (shared), members by key, vault, totals, uses, rejections; the caller writes
 the log's heads last. Accepted and rejected records are counted under the lock of the cohort's totals: two uploads
 of one cohort write their members side by side, and count them one after the other.
 """
@@ -14,7 +14,7 @@ from notification.topics import MEMBERS_ACCEPTED, TOTALS_CHANGED
 
 from services.intake.codec import BlockHeader, encode_members
 from services.intake.context import SOURCE, Context
-from services.intake.domain import Accepted, Block, Chunk, Classified, Counts, accepted_of, blocks_of, classify
+from services.intake.domain import Accepted, Block, Chunk, Classified, Counts, accepted_of, blocks_of, classify, uses_of
 from services.intake.members.chunks import shown_ref
 from services.intake.store import CohortRow, TotalsState
 from services.kit.eventlog import Output
@@ -110,11 +110,13 @@ class Acceptance:
 
     async def _count(self, connection: Connection, written: _Written, now: datetime) -> list[Output]:
         """Move the cohort's totals and rejections; returns the blocks that tell of the chunk."""
-        chunk, held, classified, _ = written
+        chunk, held, classified, blocks = written
         rejected = [] if held.cohort.sealed else list(chunk.rejected.values())
         if not (classified.new or classified.corrected or rejected):
             return []
         before = await self._store.lock_totals(connection, chunk.scope, now)
+        if blocks:
+            await self._store.grow_uses(connection, held.number, uses_of(blocks))
         mended = 0
         if before.counts.rejected and classified.new:
             new_members = [chunk.members[row] for row in classified.new]

@@ -158,7 +158,7 @@ async def test_release_covers_what_another_replica_acknowledged(intake: Intake, 
     released = await other.release(Caller(OPERATOR.principal, "r-1"), "lab", "wave-1")
 
     assert 1 == len(heads)
-    assert _heads(**{f"p{partition}": last for partition, last in heads}) == list(released.release_after)
+    assert _heads(**{f"p{partition}": last for partition, last in heads}) == list(released.cohort.release_after)
 
 
 async def test_release_waits_for_a_chunk_under_way(intake: Intake) -> None:

@@ -221,3 +221,36 @@ async def test_a_commit_that_was_lost_lets_no_release_pass(installation: Install
     assert breaking.seen[step] >= 1
     assert {2} == {version for versions in told.values() for version in versions}
     assert PEOPLE == sum(map(len, told.values()))
+
+
+@ON_THE_EMBEDDED_LOG
+async def test_who_comes_after_the_release_of_an_open_cohort_goes_as_well(installation: Installation) -> None:
+    """A cohort may be released while it is open: one with nobody in it lets go of everybody who comes, at once."""
+    room = installation.room
+    async with room.running():
+        await installation.opened()
+        await room.knows("lab", "wave-1", await installation.released())
+        await installation.sent("Oude weg", keys=KEYS[: PEOPLE // 2])
+        first = await room.told(PEOPLE // 2)
+        await installation.sent("Oude weg")
+        told = await room.told(PEOPLE)
+
+    assert PEOPLE // 2 == sum(map(len, first.values()))
+    assert PEOPLE == sum(map(len, told.values()))
+
+
+@ON_THE_EMBEDDED_LOG
+async def test_a_correction_that_arrives_during_a_release_loses_nobody(installation: Installation) -> None:
+    """Everybody is told once: with the correction where it was acknowledged first, else as it was before."""
+    room = installation.room
+    async with room.running():
+        await installation.opened()
+        await installation.sent("Oude weg")
+        await room.has_members(PEOPLE)
+        _, version = await asyncio.gather(installation.sent("Nieuwe weg"), installation.released())
+        await room.knows("lab", "wave-1", version)
+        told = await room.told(PEOPLE)
+        await room.knows("lab", "wave-1", version)
+
+    assert told == await room.notices()
+    assert PEOPLE == sum(map(len, told.values()))

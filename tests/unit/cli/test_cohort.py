@@ -1,10 +1,12 @@
-"""What `heraut cohort submit` shows of intake's answer, and the status that it ends with."""
+"""What `heraut cohort` shows of intake's answers, and the status that it ends with."""
 
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from services.cli.client import Refused
+from services.cli.commands import cohort as commands
 from services.cli.commands.cohort import _check_answer, _show_answer
 from services.cli.console import Fault
 
@@ -60,3 +62,26 @@ def test_body_that_cannot_be_read_is_told_by_its_first_lines() -> None:
 
     assert (2, "No line can be read", "line 1: invalid-json") == (refused.exit_code, *lines[:2])
     assert ("and 980 more", 22) == (lines[-1], len(lines))
+
+
+def test_a_release_that_is_stopped_names_cohorts_and_texts() -> None:
+    """Who writes the texts sees which, and who waits for them."""
+    problems = [{"field": "content.advice.en", "problem": "is still to be written", "cohortId": "wave-1"}]
+    refused = Refused(409, {"title": "Texts are missing that people would read", "problems": problems})
+
+    assert "wave-1: content.advice.en: is still to be written" == refused.message.splitlines()[1]
+
+
+@pytest.mark.parametrize(
+    ("released", "said"), [(True, "wave-1 released"), (False, "waits until somebody else does `heraut cohort approve`")]
+)
+def test_a_release_that_is_only_asked_for_says_so(
+    released: bool,  # noqa: FBT001 - a row of a table
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody takes an asking for a release."""
+    monkeypatch.setattr(commands, "call", lambda *_, **__: {"released": released})
+    arguments = ["release", "--incident", "lab", "--cohort", "wave-1", "--all"]
+
+    assert said in CliRunner().invoke(commands.cohort, arguments, catch_exceptions=False).output

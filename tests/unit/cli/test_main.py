@@ -27,7 +27,7 @@ REGISTERED = [
     "up",
 ]
 SUBCOMMANDS = {
-    "cohort": ["release", "seal", "status", "submit"],
+    "cohort": ["approve", "release", "seal", "status", "submit"],
     "incident": ["acts", "put", "show"],
     "keys": ["rotate"],
     "principal": ["add", "list", "revoke"],

@@ -65,6 +65,19 @@ def test_anything_else_is_invalid(value: Any) -> None:
         parse_incident("lab", 1, value)
 
 
+@pytest.mark.parametrize(("given", "expected"), [({}, False), ({"fourEyes": False}, False), ({"fourEyes": True}, True)])
+def test_four_eyes_are_asked_for(given: dict[str, bool], expected: bool) -> None:  # noqa: FBT001 - a row of a table
+    """Left out, one principal releases alone."""
+    assert expected is parse_incident("lab", 1, document(**given)).four_eyes
+
+
+@pytest.mark.parametrize("value", [None, 1, "true", "", []])
+def test_four_eyes_are_open_or_closed(value: Any) -> None:
+    """Nothing is guessed about who may release."""
+    with pytest.raises(InvalidDocument, match="fourEyes: must be true or false"):
+        parse_incident("lab", 1, document(fourEyes=value))
+
+
 def test_the_order_of_keys_says_nothing() -> None:
     """The same document spelled in another order is the same version."""
     right = document()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.intake.control.changes import CohortRequest, changed_cohort, check_growth, read_cohort
+from services.intake.control.changes import CohortRequest, changed_cohort, check_four_eyes, check_growth, read_cohort
 from services.intake.errors import ConflictError
 from tests.unit.intake.builders import a_cohort
 
@@ -52,3 +52,16 @@ def test_cohort_is_read_with_all_its_faults() -> None:
     assert (CohortRequest("lab", 3, None), []) == read_cohort({"source": "lab", "declaredCount": 3})
     assert 3 == len(read_cohort({"source": 1, "declaredCount": True, "autoRelease": 1})[1])
     assert 1 == len(read_cohort([])[1])
+
+
+@pytest.mark.parametrize(("before", "after"), [(False, False), (False, True), (True, True)])
+def test_four_eyes_may_be_opened(*, before: bool, after: bool) -> None:
+    """An incident may ask for a second principal later than at its beginning."""
+    check_four_eyes(json.dumps({"fourEyes": before}).encode(), {"fourEyes": after})
+
+
+@pytest.mark.parametrize("after", [{"fourEyes": False}, {}])
+def test_four_eyes_are_never_closed(after: dict[str, bool]) -> None:
+    """Nobody writes a document without them, to release alone; leaving the field out is no way around."""
+    with pytest.raises(ConflictError, match="never off"):
+        check_four_eyes(json.dumps({"fourEyes": True}).encode(), after)

@@ -1,0 +1,83 @@
+"""The release of a cohort: asked for, approved by somebody else where its incident has four eyes, and given."""
+
+from dataclasses import dataclass, replace
+
+from services.core.access import Act
+from services.core.incident import Incident
+from services.intake.control.cohorts import Cohorts
+from services.intake.control.texts import check_texts
+from services.intake.domain import DoneAct
+from services.intake.errors import ConflictError, NotFoundError, NotPermittedError
+from services.intake.store import CohortRow
+from services.kit.eventlog import Output
+
+__all__ = ["Releases"]
+
+
+@dataclass(frozen=True, slots=True)
+class Releases:
+    """Lets cohorts go for one caller, each step under the cohort's row lock.
+
+    No block tells of a release that is only asked for: it is no version of the cohort, and lets nothing go.
+    """
+
+    cohorts: Cohorts
+
+    async def release(self, incident_id: str, cohort_id: str) -> tuple[CohortRow, list[Output]]:
+        """Let a cohort go, or ask for it where somebody else has to approve; repeated, it changes nothing.
+
+        Raises NotFoundError, ConflictError, MissingTextsError.
+        """
+        incident, row = await self._locked(Act.COHORT_RELEASED, incident_id, cohort_id)
+        if row.cohort.released or row.asked_by is not None:
+            return row, []
+        if incident.four_eyes and not row.cohort.sealed:
+            raise ConflictError("the incident has fourEyes: seal the cohort first, nobody approves who is yet to come")
+        await check_texts(self.cohorts.connection, self.cohorts.store, incident, [row])
+        if incident.four_eyes:
+            return await self._ask(row), []
+        return await self._give(row, Act.COHORT_RELEASED)
+
+    async def approve(self, incident_id: str, cohort_id: str) -> tuple[CohortRow, list[Output]]:
+        """Let a cohort go whose release somebody else asked for; repeated, it changes nothing.
+
+        Raises NotFoundError, NotPermittedError, ConflictError, MissingTextsError.
+        """
+        incident, row = await self._locked(Act.COHORT_APPROVED, incident_id, cohort_id)
+        if row.asked_by is None:
+            raise ConflictError("nobody asked for the release of this cohort")
+        if row.asked_by == self._caller:
+            raise NotPermittedError("whoever asked for a release does not approve it")
+        if row.cohort.released:
+            return row, []
+        await check_texts(self.cohorts.connection, self.cohorts.store, incident, [row])
+        row = row._replace(approved_by=self._caller)
+        await self._note(row)
+        return await self._give(row, Act.COHORT_APPROVED)
+
+    @property
+    def _caller(self) -> str:
+        return self.cohorts.caller.principal.name
+
+    async def _locked(self, act: Act, incident_id: str, cohort_id: str) -> tuple[Incident, CohortRow]:
+        """Return a cohort that is locked, and its incident, which keeps its document and its four eyes meanwhile."""
+        incident = await self.cohorts.hold_incident(incident_id)
+        if incident is None:
+            raise NotFoundError("cohort")
+        return incident, await self.cohorts.lock(act, incident_id, cohort_id)
+
+    async def _ask(self, row: CohortRow) -> CohortRow:
+        cohorts = self.cohorts
+        row = row._replace(asked_by=self._caller)
+        await self._note(row)
+        done = DoneAct.of(cohorts.caller, Act.RELEASE_ASKED, row.cohort)
+        await cohorts.store.record_acts(cohorts.connection, [done], cohorts.now)
+        return row
+
+    async def _note(self, row: CohortRow) -> None:
+        await self.cohorts.store.note_release(self.cohorts.connection, row.cohort, row.asked_by, row.approved_by)
+
+    async def _give(self, row: CohortRow, act: Act) -> tuple[CohortRow, list[Output]]:
+        ids = row.cohort.incident_id, row.cohort.cohort_id
+        cohort, outputs = await self.cohorts.change(act, *ids, lambda c: replace(c, released=True))
+        return row._replace(cohort=cohort), outputs
