@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 
-from services.core.ids import notice_id
 from services.core.notices import FLAG_DECEASED, FLAG_RETRACTED
 from services.deduplication.domain import Member, Outcome, Terms, Waits
 from services.deduplication.dossier import Decision, Dossier, decide, told_already
-from tests.keys import a_key
-from tests.unit.deduplication.builders import INCIDENT, a_member, an_id, terms
+from tests.unit.deduplication.builders import IDS, a_member, an_id, terms
 from tests.unit.deduplication.said import Said
 
 PSEUDONYM = an_id("pseudonym")
@@ -148,8 +146,8 @@ def test_ids_do_not_depend_on_who_was_told_first() -> None:
     late.waits(EVERYBODY)
 
     assert {
-        "a": notice_id(a_key("notice"), INCIDENT, PSEUDONYM, 1),
-        "b": notice_id(a_key("notice"), INCIDENT, PSEUDONYM + an_id("b"), 1),
+        "a": IDS.of(PSEUDONYM, 1),
+        "b": IDS.of(PSEUDONYM + an_id("b"), 1),
     } == early.notices
     assert early.notices == late.notices
 
@@ -160,7 +158,7 @@ def test_later_revisions_follow_from_the_first_notice() -> None:
     life.hears(a_member("a", said=JANSEN), a_member("b", said=VRIES))
     life.hears(a_member("c", said=VRIES, exposed=2))
 
-    assert notice_id(a_key("notice"), INCIDENT, life.notices["b"], 2) == life.dossier.claims[-1].notice
+    assert IDS.of(life.notices["b"], 2) == life.dossier.claims[-1].notice
 
 
 def test_a_bearer_that_left_and_came_back_gets_an_id_of_its_own() -> None:
