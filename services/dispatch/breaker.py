@@ -21,6 +21,9 @@ CHANNEL: Way = ("channel",)
 REFUSALS = "refusals"  # why a way is paused, where no answer blames anything but recipients
 
 
+_ENDED = frozenset({Ending.ACCEPTED, Ending.REFUSED, Ending.UNKNOWN})
+
+
 @dataclass(frozen=True, slots=True)
 class BreakerPolicy:
     """How many refusals are too many, and how patient probes are. All times in seconds."""
@@ -37,7 +40,7 @@ class BreakerPolicy:
     # A token is renewed within minutes. Five seconds repair a hiccup, five minutes add little to an outage of hours.
     first_probe: float = 5.0
     slowest_probe: float = 300.0
-    # Ways that are watched beside the channel: domains of which somebody was refused lately.
+    # Ways that are watched beside the channel (domains of which somebody was refused lately), and odd attempts.
     most_ways: int = 10_000
 
 
@@ -146,6 +149,8 @@ class Breaker:
 
     def probe_ended(self, ways: Ways, now: float) -> None:
         """Take note that an attempt that went ended, and however it did: the next probe is put off, more each time."""
+        if not self._probing:
+            return
         for way in self._probing.intersection(ways.all):
             self._probing.discard(way)
             pause = self._pause(way)
@@ -166,10 +171,11 @@ class Breaker:
     def saw(self, one: Seen, now: float) -> Result:
         """Learn how an attempt ended; returns that as it is to be recorded: held where its way is paused now."""
         result = one.result
+        if result.ending in _ENDED:
+            self._odd.discard(one.key)
         if result.ending is Ending.ACCEPTED:
             for way in one.ways.all:
                 self._well(way, one)
-            self._odd.discard(one.key)
         elif result.stops:
             return self._stopped(one, now)
         elif one.last_try or (result.ending is Ending.REFUSED and result.blame is Blame.RECIPIENT):
@@ -195,6 +201,8 @@ class Breaker:
 
     def _narrow(self, pause: _Pause, key: Key, domain: Way | None) -> None:
         """Blame what the attempt that began a pause has not in common with the one that ended it."""
+        if len(self._odd) >= self.policy.most_ways:
+            self._odd.clear()  # whoever is among them pauses its way once more
         self._odd.add(key)
         if domain is not None and not self.paused(domain):
             self._watched(domain).pause = _Pause(pause.reason, pause.probe_at, pause.answer)

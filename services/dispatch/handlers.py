@@ -6,7 +6,7 @@ too long are given up. Attempts are handed over by `sending/`, outside the stage
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Protocol
@@ -145,26 +145,24 @@ class DispatchHandler:
     async def _take_back(self, connection: Connection, partitions: Sequence[int], now: datetime) -> None:
         """Put refusals that the provider's illness brought about back into the queue, and list whom it hit."""
         found = await self._store.waiting_refusals(connection, partitions, _FAR, _WAITING_AT_ONCE)
-        for batch in found:
-            one = gathered(batch.partition, [batch], now)[0]
+        for one in _together(found, now):
             back = [row for row, taken in enumerate(self._breaker.taken_back(one.keys)) if taken]
             if back:
-                ended = [AttemptOutcome(AttemptState.REFUSED_WAITING)] * len(one)
+                ended = [_STAYS] * len(one)
                 for row in back:
-                    ended[row] = _again(batch.tries)
+                    ended[row] = _again(one.tries[row])
                 await self._store.record(connection, one, ended, now, AttemptState.REFUSED_WAITING)
                 await self._store.note_taken_back(connection, one.notices.pick(back), now)
                 self._metrics.taken_back.inc(len(back))
-                logger.error(
-                    "refusals are taken back", extra={"people": len(back), "incident_id": one.notices.incident_id}
-                )
+                about = {"people": len(back), "incident_id": one.notices.incident_id}
+                logger.error("refusals are taken back", extra=about)
 
     async def _tell(self, connection: Connection, partitions: Sequence[int], now: datetime) -> list[Output]:
         """Tell refusals that waited for the breaker's window, so that routing tries the next channel."""
         outputs: list[Output] = []
-        for batch in await self._store.waiting_refusals(connection, partitions, now, _OVERDUE_AT_ONCE):
-            one = gathered(batch.partition, [batch], now)[0]
-            ended = [refusal_of(batch.tries)] * len(one)
+        found = await self._store.waiting_refusals(connection, partitions, now, _OVERDUE_AT_ONCE)
+        for one in _together(found, now):
+            ended = [refusal_of(tries) for tries in one.tries]
             outputs += await self._refuse(connection, one, ended, now, AttemptState.REFUSED_WAITING)
         return outputs
 
@@ -173,10 +171,9 @@ class DispatchHandler:
         since = now - self._unknown_after
         found = await self._store.overdue_unknowns(connection, partitions, since, _OVERDUE_AT_ONCE)
         outputs: list[Output] = []
-        for partition, batches in by_partition(found).items():
-            for one in gathered(partition, batches, now):
-                refused = [AttemptOutcome(AttemptState.REFUSED, reason=UNKNOWN_FOR_TOO_LONG)] * len(one)
-                outputs += await self._refuse(connection, one, refused, now, AttemptState.UNKNOWN)
+        for one in _together(found, now):
+            refused = [AttemptOutcome(AttemptState.REFUSED, reason=UNKNOWN_FOR_TOO_LONG)] * len(one)
+            outputs += await self._refuse(connection, one, refused, now, AttemptState.UNKNOWN)
         return outputs
 
     async def _refuse(
@@ -190,6 +187,14 @@ class DispatchHandler:
         await self._store.record(connection, one, refused, now, waiting)
         self._metrics.count({"refused": len(one)})
         return self._blocks.of(one.partition, one.notices, refused, now)
+
+
+def _together(batches: Iterable[Batch], now: datetime) -> list[Round]:
+    """Put batches of several partitions together, as far as they may share a transaction's statements and blocks."""
+    return [one for partition, of_it in by_partition(batches).items() for one in gathered(partition, of_it, now)]
+
+
+_STAYS = AttemptOutcome(AttemptState.REFUSED_WAITING)
 
 
 @cache

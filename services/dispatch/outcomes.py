@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from typing import NamedTuple
 
 from services.core.status import AttemptState, can_become
@@ -125,6 +126,7 @@ def classify(result: Result, tries: int, wait: float, window: float) -> AttemptO
     return AttemptOutcome(state, result.wait, tries, result.reason)
 
 
+@cache
 def refusal_of(tries: int) -> AttemptOutcome:
     """Return how a refusal ends that waited long enough, of an attempt that was put off `tries` times."""
     reason = PUT_OFF_TOO_OFTEN if tries >= TEMPORARY_TRIES else REFUSED_BY_PROVIDER

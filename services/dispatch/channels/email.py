@@ -17,7 +17,7 @@ from services.core.channel import Channel
 from services.core.clock import Clock
 from services.dispatch.blame import Blame, blame_of_smtp, blame_of_smtp_session, enhanced_code
 from services.dispatch.channels.delivery import Delivery
-from services.dispatch.channels.email_message import Letterbox, Mail, mailbox
+from services.dispatch.channels.email_message import Letterbox, Mail
 from services.dispatch.config import EmailConfig, SmtpAddress
 from services.dispatch.domain import MESSAGES_A_BATCH, Contact, Work
 from services.dispatch.outcomes import REFUSED_BY_PROVIDER, Ending, HandOver, Outage, Result
@@ -37,7 +37,7 @@ _DATA_TIMEOUT = 120.0
 
 def _domain(contact: Contact) -> str:
     """Return the domain that somebody's mail goes to."""
-    return (mailbox(contact.email) or "").rpartition("@")[2].lower()
+    return contact.email.rpartition("@")[2].lower()
 
 
 TRAITS = Traits(

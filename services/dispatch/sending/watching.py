@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter as Tally
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from services.core.clock import Clock
 from services.dispatch.blame import Blame
@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 _NOT_SENT = Result(Ending.NOT_SENT)
 _DOMAIN, _WORDS = "domain", "content"
+_MANY = 10  # people: from so many on a domain names nobody
 _PAUSED = {
     "channel": "the channel is paused: everything stays open",
     _DOMAIN: "a receiving domain is paused: its mails stay open",
@@ -47,7 +48,7 @@ class Watching:
 
     def held(self, one: Round) -> Sequence[Result] | None:
         """Return the results of a round that need not be made ready, as all of it is paused; None where some goes."""
-        now, ways = self._clock.monotonic(), _words(one)
+        now, ways = self._clock.monotonic(), Ways(_words(one))
         if self._breaker.may_go(now) and self._breaker.may_go(now, ways.words):
             return None
         return [self._kept(ways, now)] * len(one)
@@ -57,9 +58,9 @@ class Watching:
         now, breaker = self._clock.monotonic(), self._breaker
         if not breaker.paused_ways():
             return rows, [_NOT_SENT] * len(one)
-        going, results = [], [_NOT_SENT] * len(one)
+        going, results, words = [], [_NOT_SENT] * len(one), _words(one)
         for row in rows:
-            ways = self._ways(one, contacts[row])
+            ways = self._ways(words, contacts[row])
             if breaker.admit(ways, now):
                 going.append(row)
             else:
@@ -69,23 +70,29 @@ class Watching:
     def saw(self, work: Work, results: Sequence[Result]) -> Sequence[Result]:
         """Learn from a round's results; returns them as they are to be recorded."""
         breaker, now = self._breaker, self._clock.monotonic()
-        kinds = list({id(result): result for result in results}.values())
-        self._count(results, kinds)
-        if breaker.calm and all(result.ending is Ending.ACCEPTED for result in kinds):
-            breaker.accepted(len(results))
+        kinds = Tally(map(id, results))
+        known = {id(result): result for result in results}
+        blames = self._count(known, kinds)
+        if breaker.calm and not blames:
+            breaker.accepted(sum(kinds[kind] for kind, result in known.items() if result.ending is Ending.ACCEPTED))
             return results
-        one, known = work.round, []
-        for row, (key, result) in enumerate(zip(one.keys, results, strict=True)):
-            ways = self._ways(one, work.contacts[row])
-            last_try = result.ending is Ending.NOT_NOW and one.tries[row] + 1 >= TEMPORARY_TRIES
-            known.append(breaker.saw(Seen(key, ways, result, last_try), now))
-            breaker.probe_ended(ways, now)
+        recorded = self._each(work, results, now)
         self._make_known()
-        return known
+        return recorded
 
-    def _ways(self, one: Round, contact: Contact) -> Ways:
-        words = _words(one)
-        return words._replace(domain=("domain", self._domain(contact))) if self._domain else words
+    def _each(self, work: Work, results: Sequence[Result], now: float) -> list[Result]:
+        """Tell the breaker how each attempt ended; returns the results as they are to be recorded."""
+        one, words, breaker = work.round, _words(work.round), self._breaker
+        recorded = []
+        for row, (key, result) in enumerate(zip(one.keys, results, strict=True)):
+            ways = self._ways(words, work.contacts[row])
+            last_try = result.ending is Ending.NOT_NOW and one.tries[row] + 1 >= TEMPORARY_TRIES
+            recorded.append(breaker.saw(Seen(key, ways, result, last_try), now))
+            breaker.probe_ended(ways, now)
+        return recorded
+
+    def _ways(self, words: Way, contact: Contact) -> Ways:
+        return Ways(words, (_DOMAIN, self._domain(contact)) if self._domain else None)
 
     def _kept(self, ways: Ways, now: float) -> Result:
         """Return the result of an attempt that stays: in the queue, or away from it until its way is looked at."""
@@ -94,11 +101,14 @@ class Watching:
         # Whole seconds, so that those who wait for the same share a batch.
         return Result(Ending.HELD, wait=float(round(self._breaker.wait(now, ways.all))))
 
-    def _count(self, results: Sequence[Result], kinds: Sequence[Result]) -> None:
-        if not any(result.blame for result in kinds):
-            return
-        blames: Tally[Blame] = Tally(result.blame for result in results if result.blame)
+    def _count(self, known: Mapping[int, Result], kinds: Mapping[int, int]) -> bool:
+        """Count blames; tells whether there was any. Thousands of rows share a handful of results."""
+        blames: Tally[Blame] = Tally()
+        for kind, result in known.items():
+            if result.blame:
+                blames[result.blame] += kinds[kind]
         self._metrics.count_blames(blames)
+        return bool(blames)
 
     def _make_known(self) -> None:
         turns, self._breaker.turns = self._breaker.turns, []
@@ -108,8 +118,8 @@ class Watching:
             self._metrics.pauses(_shown(way, reason) for way, reason in self._breaker.paused_ways())
 
 
-def _words(one: Round) -> Ways:
-    return Ways((_WORDS, one.notices.incident_id, one.notices.incident_version))
+def _words(one: Round) -> Way:
+    return (_WORDS, one.notices.incident_id, one.notices.incident_version)
 
 
 def _shown(way: Way, reason: str) -> str:
@@ -122,9 +132,13 @@ def _kind(way: Way) -> str:
 
 
 def _log(turn: Turn) -> None:
-    """Write the line that an operator is woken by. It names no domain: some have one mailbox."""
+    """Write the line that an operator is woken by. It names a domain that refused many: some have one mailbox."""
     kind = _kind(turn.way)
-    about = {"incident_id": turn.way[1], "incident_version": turn.way[2]} if kind == _WORDS else {}
+    about: dict[str, str | int] = {}
+    if kind == _WORDS:
+        about = {"incident_id": turn.way[1], "incident_version": turn.way[2]}
+    elif kind == _DOMAIN and turn.hit >= _MANY:
+        about = {"domain": turn.way[1]}
     if turn.reason:
         logger.error(_PAUSED[kind], extra={"reason": turn.reason, "answer": turn.answer, "hit": turn.hit, **about})
     else:

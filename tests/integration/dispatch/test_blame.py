@@ -197,7 +197,9 @@ async def test_a_flood_of_refusals_is_the_providers_illness(
     assert {AttemptState.ACCEPTED: ids} == await mails.attempted()
 
 
-async def test_a_domain_that_refuses_everybody_pauses_alone(mails: Bench, mail_server: MailServer) -> None:
+async def test_a_domain_that_refuses_everybody_pauses_alone(
+    mails: Bench, mail_server: MailServer, caplog: pytest.LogCaptureFixture
+) -> None:
     """Its people stay open and are told when it is well; the others are told meanwhile."""
     ids = await _queue(mails, 120, ("mail.example", "ill.example", "post.example"))
     mail_server.recipients["@ill.example"] = "550 5.1.1 no such user"
@@ -210,6 +212,7 @@ async def test_a_domain_that_refuses_everybody_pauses_alone(mails: Bench, mail_s
     await mails.pool.execute("update batches set due = now() where state = 0")
     await _send(mails, _smtp(mails, mail_server))
 
+    assert ["ill.example"] == [one.domain for one in caplog.records if hasattr(one, "domain")]
     assert (80, 1.0, 0.0) == (told, paused, mails.paused("refusals"))
     assert {AttemptState.ACCEPTED: 80, AttemptState.TAKEN: 40} == waiting
     assert _SOON.run - 1 <= len(hit) <= 40
