@@ -192,6 +192,7 @@ class Fleet:
             "HERAUT_PARTITIONS": str(PARTITIONS),
             "HERAUT_PRINT_DIR": str(self.print_dir),
             "HERAUT_LETTER_FORMAT": "ndjson",
+            "HERAUT_REFUSED_AFTER": "1s",  # the stand-ins are never ill
             **self.settings,
         }
 

@@ -21,6 +21,7 @@ class AttemptState(IntEnum):
     ACCEPTED = 2  # the provider took it
     REFUSED = 3  # the provider will never take it: the next channel is tried
     UNKNOWN = 4  # the hand-over began and how it ended cannot be known
+    REFUSED_WAITING = 5  # the provider refused this recipient; that is not told yet, and may be taken back
 
 
 TRANSITIONS: Mapping[AttemptState, frozenset[AttemptState]] = MappingProxyType(
@@ -28,10 +29,18 @@ TRANSITIONS: Mapping[AttemptState, frozenset[AttemptState]] = MappingProxyType(
         AttemptState.TAKEN: frozenset({AttemptState.INTENT}),
         # Back to TAKEN: what was surely not handed over (the connection was refused) waits for its turn again.
         AttemptState.INTENT: frozenset(
-            {AttemptState.TAKEN, AttemptState.ACCEPTED, AttemptState.REFUSED, AttemptState.UNKNOWN}
+            {
+                AttemptState.TAKEN,
+                AttemptState.ACCEPTED,
+                AttemptState.REFUSED,
+                AttemptState.UNKNOWN,
+                AttemptState.REFUSED_WAITING,
+            }
         ),
         # A receipt may settle it later; the waiting time of HERAUT_UNKNOWN_AFTER refuses it.
-        AttemptState.UNKNOWN: frozenset({AttemptState.ACCEPTED, AttemptState.REFUSED}),
+        AttemptState.UNKNOWN: frozenset({AttemptState.ACCEPTED, AttemptState.REFUSED, AttemptState.REFUSED_WAITING}),
+        # Told when its time is over; back in the queue where it turns out that the provider was ill.
+        AttemptState.REFUSED_WAITING: frozenset({AttemptState.TAKEN, AttemptState.REFUSED}),
         AttemptState.ACCEPTED: frozenset(),
         AttemptState.REFUSED: frozenset(),
     }

@@ -123,6 +123,8 @@ async def _environ(wish: StackWish, data: Path, servers: _LogServers | None, cle
     """Return the environment of `up`. Start the log's servers where there are any to start."""
     environ = {
         "HERAUT_PRINT_DIR": str(data / "print"),
+        # The stand-ins are never ill: nobody needs to wait a minute for the next channel.
+        "HERAUT_REFUSED_AFTER": "1s",
         **wish.environ,
         "HERAUT_DATA_DIR": str(data),
         "HERAUT_LOG": wish.log,

@@ -63,7 +63,7 @@ def portal_app(records: ProviderRecords, seen: set[str]) -> web.Application:
             return web.Response(status=400)
         message = orjson.loads(await request.read())
         if CONTACTS[Channel.PORTAL].refuses(str(message.get("recipient", ""))):
-            return web.Response(status=404)
+            return web.Response(status=410)
         if key in seen:
             return web.Response(status=409)
         seen.add(key)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from services.core.channel import Channel
 from services.core.rooms import dispatch_stage
+from services.dispatch.breaker import Breaker, BreakerPolicy
 from services.dispatch.channels import open_provider
 from services.dispatch.config import Config
 from services.dispatch.handlers import DispatchHandler
@@ -35,6 +36,7 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
         store = Store(channel)
         incidents = follow_incidents(service)
         metrics = DispatchMetrics(service.registry, channel, provider.traits.name)
+        breaker = Breaker(BreakerPolicy(window=config.refused_after.total_seconds()))
         handler = DispatchHandler(
             traits=provider.traits,
             store=store,
@@ -42,6 +44,7 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
             clock=service.clock,
             metrics=metrics,
             unknown_after=config.unknown_after,
+            breaker=breaker,
         )
         stage = service.stage([ROUTED_TOPICS[channel]], handler)
         service.health.expect("sender", _SENDER_WITHIN)
@@ -55,6 +58,7 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
             provider=provider,
             clock=service.clock,
             metrics=metrics,
+            breaker=breaker,
             beat=lambda: service.health.beat("sender"),
         )
         service.jobs["sender"] = sender.run

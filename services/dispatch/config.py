@@ -84,6 +84,8 @@ class Config(ServiceConfig):
     """What dispatch needs to know whatever its channel; the other channels' settings may be there as well."""
 
     unknown_after: timedelta = setting("HERAUT_UNKNOWN_AFTER", duration, default=timedelta(hours=72))
+    # `BreakerPolicy.window` has the reason for the default.
+    refused_after: timedelta = setting("HERAUT_REFUSED_AFTER", duration, default=timedelta(seconds=60))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,20 +1,24 @@
-"""Dispatch's part of its stage: queue attempts that come in, and give up attempts that stayed unknown for too long.
+"""Dispatch's part of its stage: queue attempts that come in, and do what time asks for.
 
-Attempts are handed over by `sending/`, outside the stage's transactions.
+Refusals that waited are told, or taken back where the provider turned out to be ill; attempts that stayed unknown for
+too long are given up. Attempts are handed over by `sending/`, outside the stage's transactions.
 """
 
+import logging
 from collections import defaultdict
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Protocol
 
 from services.core.clock import Clock
 from services.core.notices import BLOCK_ENTRIES, Notices
 from services.core.status import UNKNOWN_FOR_TOO_LONG, AttemptState
+from services.dispatch.breaker import Breaker
 from services.dispatch.codec import decode_routed, encode_attempted, encode_block, encode_refused
 from services.dispatch.domain import Batch, Round, Taken
 from services.dispatch.metrics import DispatchMetrics
-from services.dispatch.outcomes import AttemptOutcome
+from services.dispatch.outcomes import AttemptOutcome, refusal_of
 from services.dispatch.provider import Traits
 from services.dispatch.rounds import by_partition, cut, gathered
 from services.kit.eventlog import Output, Record
@@ -23,8 +27,15 @@ from services.wire.incidents import Incidents
 
 __all__ = ["Attempts", "DispatchHandler", "OutcomeBlocks"]
 
-# Batches of unknown attempts given up in one transaction, about a thousand people: some tens of milliseconds.
+logger = logging.getLogger(__name__)
+
+# Batches of unknown or refused attempts in one transaction, about a thousand people: some tens of milliseconds.
 _OVERDUE_AT_ONCE = 64
+# Refusals that wait are looked through together, as those to be taken back are the latest: what a minute can bring.
+_WAITING_AT_ONCE = 4096
+# Ticks come every second. After this gap a partition may have been somebody else's, whose answers nobody here saw.
+_GAP = 15.0
+_FAR = datetime.max.replace(tzinfo=UTC)
 
 
 class Attempts(Protocol):
@@ -40,10 +51,29 @@ class Attempts(Protocol):
         """Return batches that have been unknown since `since` or longer."""
         ...
 
+    async def waiting_refusals(
+        self, connection: Connection, partitions: Sequence[int], until: datetime, limit: int
+    ) -> list[Batch]:
+        """Return batches that were refused and wait to be told, until then or shorter."""
+        ...
+
+    async def wait_again(self, connection: Connection, partitions: Sequence[int], due: datetime) -> None:
+        """Let the refusals of partitions wait until `due`, or longer where they do anyway."""
+        ...
+
+    async def note_taken_back(self, connection: Connection, notices: Notices, now: datetime) -> None:
+        """List whose refusals were taken back."""
+        ...
+
     async def record(
-        self, connection: Connection, one: Round, outcomes: Sequence[AttemptOutcome], now: datetime
+        self,
+        connection: Connection,
+        one: Round,
+        outcomes: Sequence[AttemptOutcome],
+        now: datetime,
+        waiting: AttemptState = AttemptState.UNKNOWN,
     ) -> list[int]:
-        """Write down how attempts ended; returns the rows that this settled."""
+        """Write down how attempts ended that wait in that state; returns the rows that this settled."""
         ...
 
 
@@ -59,6 +89,7 @@ class DispatchHandler:
         clock: Clock,
         metrics: DispatchMetrics,
         unknown_after: timedelta,
+        breaker: Breaker,
     ) -> None:
         self._traits = traits
         self._blocks = OutcomeBlocks(traits)
@@ -67,6 +98,8 @@ class DispatchHandler:
         self._clock = clock
         self._metrics = metrics
         self._unknown_after = unknown_after
+        self._breaker = breaker
+        self._ticked: dict[int, float] = {}  # when each partition had its last tick, on a monotonic clock
 
     def decode(self, record: Record) -> Taken:
         """Read one block. Raises InvalidMessage."""
@@ -93,18 +126,84 @@ class DispatchHandler:
         return [Taken(block.partition, notices, encode_block(notices)) for notices in cuts]
 
     async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:
-        """Refuse attempts that stayed unknown for HERAUT_UNKNOWN_AFTER, so that routing tries the next channel."""
+        """Do what time asks for: refusals that waited, taken back or told, and attempts that stayed unknown."""
         now = self._clock.now()
+        await self._look_on(connection, partitions, now)
+        if self._breaker.takes_back(self._clock.monotonic()):
+            await self._take_back(connection, partitions, now)
+        told = [] if self._breaker.paused() else await self._tell(connection, partitions, now)
+        return [*told, *await self._give_up(connection, partitions, now)]
+
+    async def _look_on(self, connection: Connection, partitions: Sequence[int], now: datetime) -> None:
+        """Let refusals wait for a window of our own where somebody else saw them, or the one before us was killed."""
+        at = self._clock.monotonic()
+        new = [one for one in partitions if at - self._ticked.get(one, float("-inf")) > _GAP]
+        self._ticked.update(dict.fromkeys(partitions, at))
+        if new:
+            await self._store.wait_again(connection, new, now + timedelta(seconds=self._breaker.policy.window))
+
+    async def _take_back(self, connection: Connection, partitions: Sequence[int], now: datetime) -> None:
+        """Put refusals that the provider's illness brought about back into the queue, and list whom it hit."""
+        found = await self._store.waiting_refusals(connection, partitions, _FAR, _WAITING_AT_ONCE)
+        for one in _together(found, now):
+            back = [row for row, taken in enumerate(self._breaker.taken_back(one.keys)) if taken]
+            if back:
+                ended = [_STAYS] * len(one)
+                for row in back:
+                    ended[row] = _again(one.tries[row])
+                await self._store.record(connection, one, ended, now, AttemptState.REFUSED_WAITING)
+                await self._store.note_taken_back(connection, one.notices.pick(back), now)
+                self._metrics.taken_back.inc(len(back))
+                about = {"people": len(back), "incident_id": one.notices.incident_id}
+                logger.error("refusals are taken back", extra=about)
+
+    async def _tell(self, connection: Connection, partitions: Sequence[int], now: datetime) -> list[Output]:
+        """Tell refusals that waited for the breaker's window, so that routing tries the next channel."""
+        outputs: list[Output] = []
+        found = await self._store.waiting_refusals(connection, partitions, now, _OVERDUE_AT_ONCE)
+        for one in _together(found, now):
+            ended = [refusal_of(tries) for tries in one.tries]
+            outputs += await self._refuse(connection, one, ended, now, AttemptState.REFUSED_WAITING)
+        return outputs
+
+    async def _give_up(self, connection: Connection, partitions: Sequence[int], now: datetime) -> list[Output]:
+        """Refuse attempts that stayed unknown for HERAUT_UNKNOWN_AFTER, so that routing tries the next channel."""
         since = now - self._unknown_after
         found = await self._store.overdue_unknowns(connection, partitions, since, _OVERDUE_AT_ONCE)
         outputs: list[Output] = []
-        for partition, batches in by_partition(found).items():
-            for one in gathered(partition, batches, now):
-                refused = [AttemptOutcome(AttemptState.REFUSED, reason=UNKNOWN_FOR_TOO_LONG)] * len(one)
-                await self._store.record(connection, one, refused, now)
-                outputs += self._blocks.of(partition, one.notices, refused, now)
-                self._metrics.count({"refused": len(one)})
+        for one in _together(found, now):
+            refused = [AttemptOutcome(AttemptState.REFUSED, reason=UNKNOWN_FOR_TOO_LONG)] * len(one)
+            outputs += await self._refuse(connection, one, refused, now, AttemptState.UNKNOWN)
         return outputs
+
+    async def _refuse(
+        self,
+        connection: Connection,
+        one: Round,
+        refused: Sequence[AttemptOutcome],
+        now: datetime,
+        waiting: AttemptState,
+    ) -> list[Output]:
+        await self._store.record(connection, one, refused, now, waiting)
+        self._metrics.count({"refused": len(one)})
+        return self._blocks.of(one.partition, one.notices, refused, now)
+
+
+def _together(batches: Iterable[Batch], now: datetime) -> list[Round]:
+    """Put batches of several partitions together, as far as they may share a transaction's statements and blocks."""
+    return [one for partition, of_it in by_partition(batches).items() for one in gathered(partition, of_it, now)]
+
+
+_STAYS = AttemptOutcome(AttemptState.REFUSED_WAITING)
+
+
+@cache
+def _again(tries: int) -> AttemptOutcome:
+    """Return how a refusal ends that is taken back, of an attempt that was put off so often."""
+    return AttemptOutcome(AttemptState.TAKEN, tries=tries)
+
+
+_TOLD = frozenset({AttemptState.ACCEPTED, AttemptState.REFUSED, AttemptState.UNKNOWN})
 
 
 class OutcomeBlocks:
@@ -115,7 +214,7 @@ class OutcomeBlocks:
 
     def of(self, partition: int, notices: Notices, outcomes: Sequence[AttemptOutcome], now: datetime) -> list[Output]:
         """Return the blocks for attempts that are settled for good or unknown; refused ones also go back to routing."""
-        told = [row for row, outcome in enumerate(outcomes) if outcome.state > AttemptState.INTENT]
+        told = [row for row, outcome in enumerate(outcomes) if outcome.state in _TOLD]
         refused: defaultdict[str, list[int]] = defaultdict(list)
         for row in told:
             if outcomes[row].state is AttemptState.REFUSED:

@@ -10,8 +10,12 @@ from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 from services.core.channel import Channel
+from services.dispatch.blame import Blame
 
-__all__ = ["DispatchMetrics"]
+__all__ = ["PAUSES", "DispatchMetrics"]
+
+# Why something is paused.
+PAUSES = ("sender", "provider", "refusals", "domain", "content")
 
 # From a portal message a tenth of a second after its upload to a letter that waited a week for its release.
 _NOTICE_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21600, 86400, 259200, 604800)
@@ -26,11 +30,12 @@ class DispatchMetrics:
         attempts = Counter(
             "dispatch_attempts_total",
             "How hand-overs ended: accepted, refused, unknown, not-sent or not-now (surely not handed over, waits), "
+            "held (waits for the end of a pause), refused-waiting (may still be taken back, else refused later), "
             "repeat (no answer yet; the same again is safe).",
             ["channel", "provider", "outcome"],
             registry=registry,
         )
-        outcomes = ("accepted", "refused", "unknown", "not-sent", "not-now", "repeat")
+        outcomes = ("accepted", "refused", "unknown", "not-sent", "not-now", "repeat", "held", "refused-waiting")
         self._attempts = {outcome: attempts.labels(channel.label, provider, outcome) for outcome in outcomes}
         self._notice_seconds = _Durations(
             "dispatch_notice_seconds",
@@ -52,6 +57,7 @@ class DispatchMetrics:
             ["channel", "provider"],
             registry=registry,
         ).labels(channel.label, provider)
+        self._blames, self._pauses, self.taken_back = _faults(registry, channel.label, provider)
         self.paused = Gauge(
             "dispatch_provider_paused", "1 while the provider takes nothing and is left alone.", ["channel"],
             registry=registry,
@@ -62,9 +68,50 @@ class DispatchMetrics:
         for outcome, number in outcomes.items():
             self._attempts[outcome].inc(number)
 
+    def count_blames(self, blames: Mapping[Blame, int]) -> None:
+        """Count a round's answers that were no acceptance."""
+        for blame, number in blames.items():
+            self._blames[blame].inc(number)
+
+    def pauses(self, reasons: Iterable[str]) -> None:
+        """Show what is paused now: one entry a pause."""
+        now = Tally(reasons)
+        for reason, gauge in self._pauses.items():
+            gauge.set(now[reason])
+
     def handed_over(self, accepted_at: Iterable[int], now: int) -> None:
         """Observe how long notices were on their way; times in ms since 1970."""
         self._notice_seconds.observe((now - at) / 1000 for at in accepted_at)
+
+
+def _faults(
+    registry: CollectorRegistry, channel: str, provider: str
+) -> tuple[Mapping[Blame, Counter], Mapping[str, Gauge], Counter]:
+    """Make what counts faults, shows pauses, and counts refusals that were taken back."""
+    blames = Counter(
+        "dispatch_blames_total",
+        "Answers of the provider that are no acceptance, by whose fault they are.",
+        ["channel", "provider", "blame"],
+        registry=registry,
+    )
+    pauses = Gauge(
+        "dispatch_channel_paused",
+        "1 while the channel is paused because of the sender, the provider or a flood of refusals; for domain and "
+        "content how many receiving domains are paused, and how many versions of incidents.",
+        ["channel", "reason"],
+        registry=registry,
+    )
+    taken_back = Counter(
+        "dispatch_taken_back_total",
+        "Refusals that were taken back before they were told, as the provider was ill.",
+        ["channel", "provider"],
+        registry=registry,
+    )
+    return (
+        {blame: blames.labels(channel, provider, blame.value) for blame in Blame},
+        {reason: pauses.labels(channel, reason) for reason in PAUSES},
+        taken_back.labels(channel, provider),
+    )
 
 
 class _Durations(Collector):

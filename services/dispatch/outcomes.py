@@ -3,11 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from typing import NamedTuple
 
 from services.core.status import AttemptState, can_become
+from services.dispatch.blame import Blame
 
 __all__ = [
+    "PUT_OFF_TOO_OFTEN",
+    "REFUSED_BY_PROVIDER",
     "TEMPORARY_TRIES",
     "AttemptOutcome",
     "Ending",
@@ -17,12 +21,17 @@ __all__ = [
     "Result",
     "classify",
     "part_ways",
+    "refusal_of",
     "staying",
 ]
 
 # With waits that double from half a minute to an hour this is about seven hours: a full mailbox or a
 # provider's greylist is over by then, or the next channel is the better way.
 TEMPORARY_TRIES = 12
+
+# Why a notice goes back to routing.
+REFUSED_BY_PROVIDER = "refused-by-provider"
+PUT_OFF_TOO_OFTEN = "put-off-too-often"
 
 
 class Ending(Enum):
@@ -34,13 +43,34 @@ class Ending(Enum):
     NOT_SENT = "not-sent"  # surely nothing was handed over, through no fault of this recipient's
     NOT_NOW = "not-now"  # surely nothing was handed over: the provider put this recipient off
     REPEAT = "repeat"  # no answer, or not yet; repeating is safe, as the provider knows our id
+    HELD = "held"  # surely not handed over: its channel, domain or incident is paused, and it waits for that to end
 
 
 class Result(NamedTuple):
-    """How one hand-over ended; `reason` is a code and never repeats what a provider wrote."""
+    """How one hand-over ended; `reason` is a code and never repeats what a provider wrote.
+
+    `blame` is whose fault the provider's answer was; None where there was none, or it took the notice. A refusal
+    without blame rests on what we know ourselves. `wait` is how long a held one waits, in seconds.
+    """
 
     ending: Ending
     reason: str = ""
+    blame: Blame | None = None
+    wait: float = 0.0
+
+    @property
+    def counted_as(self) -> str:
+        """The word that metrics have for it."""
+        waits = self.ending is Ending.REFUSED and self.blame is not None
+        return "refused-waiting" if waits else self.ending.value
+
+    @property
+    def stops(self) -> bool:
+        """Whether the same would be answered to others too, so that it is pointless and harmful to go on."""
+        return self.blame in _STOPPING
+
+
+_STOPPING = frozenset({Blame.SENDER, Blame.PROVIDER, Blame.CONTENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +104,33 @@ _STATES: Mapping[Ending, AttemptState] = {
     Ending.NOT_SENT: AttemptState.TAKEN,
     Ending.NOT_NOW: AttemptState.TAKEN,
     Ending.REPEAT: AttemptState.INTENT,  # it stays begun, to be repeated
+    Ending.HELD: AttemptState.TAKEN,
 }
 
 
-def classify(result: Result, tries: int, wait: float) -> AttemptOutcome:
+def classify(result: Result, tries: int, wait: float, window: float) -> AttemptOutcome:
     """Return a result as it is stored; `wait` is the backoff for the try after this one, in seconds.
 
-    Only what the provider says of this recipient counts as a try: an outage is nobody's fault.
+    Only what the provider says of this recipient counts as a try: an outage is nobody's fault. Where the provider
+    refuses somebody, the refusal waits for `window` seconds, so that it can be taken back if the provider is ill.
     """
     if result.ending is Ending.NOT_NOW:
         if tries + 1 >= TEMPORARY_TRIES:
-            return AttemptOutcome(AttemptState.REFUSED, tries=tries + 1, reason="put-off-too-often")
+            return AttemptOutcome(AttemptState.REFUSED_WAITING, window, tries + 1, PUT_OFF_TOO_OFTEN)
         return AttemptOutcome(AttemptState.TAKEN, wait, tries + 1)
+    if result.ending is Ending.REFUSED and result.blame is not None:
+        return AttemptOutcome(AttemptState.REFUSED_WAITING, window, tries, result.reason)
     state = _STATES[result.ending]
     if state is AttemptState.INTENT:
         return AttemptOutcome(state, wait, tries + 1, result.reason)
-    return AttemptOutcome(state, tries=tries, reason=result.reason)
+    return AttemptOutcome(state, result.wait, tries, result.reason)
+
+
+@cache
+def refusal_of(tries: int) -> AttemptOutcome:
+    """Return how a refusal ends that waited long enough, of an attempt that was put off `tries` times."""
+    reason = PUT_OFF_TOO_OFTEN if tries >= TEMPORARY_TRIES else REFUSED_BY_PROVIDER
+    return AttemptOutcome(AttemptState.REFUSED, tries=tries, reason=reason)
 
 
 class Fate(NamedTuple):
@@ -100,19 +141,20 @@ class Fate(NamedTuple):
     wait: float
 
 
-def part_ways(state: AttemptState, outcomes: Sequence[AttemptOutcome]) -> dict[Fate | None, list[int]]:
+def part_ways(
+    state: AttemptState, outcomes: Sequence[AttemptOutcome], waiting: AttemptState = AttemptState.UNKNOWN
+) -> dict[Fate | None, list[int]]:
     """Return the rows of a batch in `state` by what becomes of them; None = they stay as they are.
 
-    An attempt that an owner before us called unknown may still turn out accepted or refused, and nothing else. An
-    attempt that is settled stays settled.
+    An attempt that an owner before us called unknown may still turn out accepted or refused, and nothing else. One
+    that was refused waits: only who comes for those (`waiting`) moves it. An attempt that is settled stays settled.
     """
     fates: dict[Fate | None, list[int]] = {}
-    unknown = state is AttemptState.UNKNOWN
     rows_by_identity: dict[int, list[int]] = {}  # thousands of rows share a handful of outcomes, the very same objects
     for row, outcome in enumerate(outcomes):
         rows = rows_by_identity.get(id(outcome))
         if rows is None:
-            allowed = state is AttemptState.INTENT or (unknown and can_become(state, outcome.state))
+            allowed = state is AttemptState.INTENT or (state is waiting and can_become(state, outcome.state))
             fate = Fate(outcome.state, outcome.tries, outcome.wait) if allowed else None
             rows = rows_by_identity[id(outcome)] = fates.setdefault(fate, [])
         rows.append(row)

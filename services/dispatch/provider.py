@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Protocol
 
 from services.core.channel import Channel
-from services.dispatch.domain import Work
+from services.dispatch.domain import Contact, Work
 from services.dispatch.outcomes import HandOver
 
 __all__ = ["Provider", "ProviderClass", "Traits"]
@@ -40,6 +40,8 @@ class Traits:
     # secret addresses in files of their own. Without files, how many messages a round has is paced.
     makes_files: bool = False
     linger: timedelta = timedelta()  # how long a new attempt waits for others to share its round
+    # Behind the provider, the domain that receives what somebody is sent: domains fall ill one by one.
+    domain: Callable[[Contact], str] | None = None
 
 
 class Provider(Protocol):

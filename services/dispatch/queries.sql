@@ -51,6 +51,25 @@ where channel = $1 and partition = any($2::int[]) and state = 4 and due <= $3
 order by partition, due, batch
 limit $4;
 
+-- name: waiting_refusals
+-- The batches that were refused and whose refusal is not told yet, a bounded number, the longest waiting first.
+select batch, partition, tries, at, job, block
+from batches
+where channel = $1 and partition = any($2::int[]) and state = 5 and due <= $3
+order by partition, due, batch
+limit $4;
+
+-- name: wait_again
+-- Let refusals that somebody else saw wait for a whole window here: who takes a partition over saw nothing yet.
+update batches set due = greatest(due, $3)
+where channel = $1 and partition = any($2::int[]) and state = 5;
+
+-- name: note_taken_back
+-- List whose refusals were taken back.
+insert into taken_back (at, channel, attempt, notice)
+select $1, $2, row.attempt, row.notice
+from unnest($3::smallint[], $4::bytea[]) as row(attempt, notice);
+
 -- name: intend
 -- Write down that the hand-over of these is about to begin.
 update batches

@@ -7,7 +7,7 @@ create sequence batch_numbers as bigint;
 create table batches (
     batch      bigint primary key,
     at         timestamptz not null,    -- since when it is in its state; a print file is dated by it
-    due        timestamptz not null,    -- taken, intent: not before; unknown: since when
+    due        timestamptz not null,    -- taken, intent, refused and waiting: not before; unknown: since when
     partition  int not null,
     count      int not null,            -- its attempts
     channel    smallint not null,       -- core.channel
@@ -20,8 +20,9 @@ create table batches (
 -- Ids and hashes do not get smaller: no time is spent on trying.
 alter table batches alter column block set storage external;
 
--- What is not settled: taken (0), intent (1), unknown (4). Settled batches, nearly all there are, are not in it.
-create index batches_open on batches (channel, partition, state, due) where state in (0, 1, 4);
+-- What is not settled: taken (0), intent (1), unknown (4), refused and waiting (5). Settled batches, nearly all there
+-- are, are not in it.
+create index batches_open on batches (channel, partition, state, due) where state in (0, 1, 4, 5);
 
 -- A row for every attempt to hand one notice to one provider, letters too: what is here is not begun again.
 create table attempts (
@@ -29,4 +30,12 @@ create table attempts (
     attempt    smallint not null,       -- its number, from 1
     notice     bytea not null,
     primary key (notice, attempt)
+);
+
+-- Refusals that were taken back, as the provider was ill: whom its illness hit, and when. For people to read.
+create table taken_back (
+    at         timestamptz not null,
+    channel    smallint not null,       -- core.channel
+    attempt    smallint not null,
+    notice     bytea not null
 );

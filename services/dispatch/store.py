@@ -85,6 +85,23 @@ class Store:
         rows = await connection.fetch(_QUERIES["overdue_unknowns"], self._channel, list(partitions), since, limit)
         return _batches(rows)
 
+    async def waiting_refusals(
+        self, connection: Connection, partitions: Sequence[int], until: datetime, limit: int
+    ) -> list[Batch]:
+        """Return `limit` batches at most that were refused and wait to be told, until then or shorter."""
+        rows = await connection.fetch(_QUERIES["waiting_refusals"], self._channel, list(partitions), until, limit)
+        return _batches(rows)
+
+    async def wait_again(self, connection: Connection, partitions: Sequence[int], due: datetime) -> None:
+        """Let the refusals of partitions wait until `due`, or longer where they do anyway."""
+        await connection.execute(_QUERIES["wait_again"], self._channel, list(partitions), due)
+
+    async def note_taken_back(self, connection: Connection, notices: Notices, now: datetime) -> None:
+        """List whose refusals were taken back."""
+        await connection.execute(
+            _QUERIES["note_taken_back"], now, self._channel, list(notices.attempts), list(notices.ids)
+        )
+
     async def intend(self, connection: Connection, rounds: Sequence[Round], now: datetime) -> None:
         """Write down that the hand-over of these rounds is about to begin."""
         begun = [(number, one.print_job) for one in rounds for number in one.numbers]
@@ -92,9 +109,17 @@ class Store:
         await connection.execute(_QUERIES["intend"], numbers, print_jobs, now)
 
     async def record(
-        self, connection: Connection, one: Round, outcomes: Sequence[AttemptOutcome], now: datetime
+        self,
+        connection: Connection,
+        one: Round,
+        outcomes: Sequence[AttemptOutcome],
+        now: datetime,
+        waiting: AttemptState = AttemptState.UNKNOWN,
     ) -> list[int]:
-        """Write down how a round's hand-overs ended; returns the rows that this call settled, and not somebody else."""
+        """Write down how a round's hand-overs ended; returns the rows that this call settled, and not somebody else.
+
+        Beside what was begun it settles what waits in one state: what is unknown, or refused and not told.
+        """
         stored = {row["batch"]: row for row in await connection.fetch(_QUERIES["lock_batches"], one.numbers)}
         done: list[int] = []
         alike: list[tuple[int, Fate]] = []
@@ -102,7 +127,7 @@ class Store:
             row = stored.get(number)
             if row is None or row["count"] != len(rows):
                 continue  # another process split it meanwhile, and then also sees to what is left of it
-            fates = part_ways(AttemptState(row["state"]), outcomes[rows.start : rows.stop])
+            fates = part_ways(AttemptState(row["state"]), outcomes[rows.start : rows.stop], waiting)
             done += [rows.start + at for fate, ats in fates.items() if fate for at in ats]
             stays = staying(fates)
             if len(fates) > 1:

@@ -20,8 +20,11 @@ READY_SECONDS = 120.0
 
 
 def environ(**changes: str) -> dict[str, str]:
-    """Return the environment of a process: this one's without settings of Heraut, any free ports, and `changes`."""
-    return without_settings(os.environ) | {"HERAUT_HTTP_PORT": "0"} | changes
+    """Return the environment of a process: this one's without settings of Heraut, any free ports, and `changes`.
+
+    Refusals wait shortly, as the stand-ins are never ill.
+    """
+    return without_settings(os.environ) | {"HERAUT_HTTP_PORT": "0", "HERAUT_REFUSED_AFTER": "1s"} | changes
 
 
 def heraut(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:

@@ -32,6 +32,8 @@ EXTRA = {
     },
     "dispatch": {
         "provider.py": "the seam that the adapters implement, and the traits of providers",
+        "blame.py": "whose fault a provider's answer is, as a table",
+        "breaker.py": "when a channel, a domain or an incident is paused, decided apart from what is handed over",
         "outcomes.py": "how a hand-over ends; decided apart from what is handed over",
         "rounds.py": "attempts put together into batches and rounds",
         "channels": "the table of channels, and an adapter for each",

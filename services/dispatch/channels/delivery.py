@@ -17,9 +17,15 @@ class Delivery:
         self.work = work
         self.results: list[Result] = [_NOT_SENT] * len(work.contacts)
         self.outage: Outage | None = None
+        self.stopped = False  # an answer blamed the sender, the provider or the content: others would get the same
         self._rows = iter(range(len(work.contacts)))
         self._go = go
 
     def next_row(self) -> int | None:
         """Return the next row whose hand-over may begin; None after an outage, once `go` is false, and at the end."""
-        return None if self.outage or not self._go() else next(self._rows, None)
+        return None if self.outage or self.stopped or not self._go() else next(self._rows, None)
+
+    def ended(self, row: int, result: Result) -> None:
+        """Take note of how the hand-over of a row ended."""
+        self.results[row] = result
+        self.stopped = self.stopped or result.stops

@@ -8,17 +8,19 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable
+from functools import lru_cache
 
 import aiosmtplib
 from aiosmtplib.protocol import PERIOD_REGEX
 
 from services.core.channel import Channel
 from services.core.clock import Clock
+from services.dispatch.blame import Blame, blame_of_smtp, blame_of_smtp_session, enhanced_code
 from services.dispatch.channels.delivery import Delivery
 from services.dispatch.channels.email_message import Letterbox, Mail
 from services.dispatch.config import EmailConfig, SmtpAddress
-from services.dispatch.domain import MESSAGES_A_BATCH, Work
-from services.dispatch.outcomes import Ending, HandOver, Outage, Result
+from services.dispatch.domain import MESSAGES_A_BATCH, Contact, Work
+from services.dispatch.outcomes import REFUSED_BY_PROVIDER, Ending, HandOver, Outage, Result
 from services.dispatch.provider import Provider, ProviderClass, Traits
 
 __all__ = ["TRAITS", "Smtp", "open_provider"]
@@ -32,20 +34,31 @@ _CONNECTIONS = 8
 _COMMAND_TIMEOUT = 30.0
 _DATA_TIMEOUT = 120.0
 
+
+def _domain(contact: Contact) -> str:
+    """Return the domain that somebody's mail goes to."""
+    return contact.email.rpartition("@")[2].lower()
+
+
 TRAITS = Traits(
     channel=Channel.EMAIL,
     name="smtp",
     provider_class=ProviderClass.BLIND,
     rounds_at_once=2,  # one on the wire, one on its way from or to the database
     batch_size=MESSAGES_A_BATCH,
+    domain=_domain,
 )
 
 _ACCEPTED = Result(Ending.ACCEPTED)
-_NOT_NOW = Result(Ending.NOT_NOW)
+_NOT_NOW = Result(Ending.NOT_NOW, blame=Blame.LATER)
 _UNKNOWN = Result(Ending.UNKNOWN, "no-answer")
 _NO_RECIPIENT = Result(Ending.REFUSED, "no-recipient")
-_REFUSED = Result(Ending.REFUSED, "refused-by-provider")
-_CLOSING = 421  # the server as a whole is going away
+_REFUSED = Result(Ending.REFUSED, REFUSED_BY_PROVIDER, Blame.RECIPIENT)
+_CLOSING = 421  # the server closes the connection
+# It closed the connection, or fell silent, at this recipient: put off, as by any other answer that is for now.
+_CLOSED = Result(Ending.NOT_NOW, "closed", Blame.LATER)
+# Recipients in a row at which it may do so before it counts as away: one each for the connections.
+_CLOSED_IN_A_ROW = _CONNECTIONS
 
 
 def open_provider(config: EmailConfig, clock: Clock) -> Provider:
@@ -99,9 +112,11 @@ class Smtp:
     async def hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
         """Send the mails over the connections that are free."""
         delivery = Delivery(work, go)
+        closings = _Closings(delivery)
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self._connections, len(work.contacts))):
-                group.create_task(self._work_off(delivery))
+                group.create_task(self._work_off(delivery, closings))
+        closings.end()
         return HandOver(delivery.results, delivery.outage)
 
     async def close(self) -> None:
@@ -109,20 +124,41 @@ class Smtp:
         while not self._free.empty():
             await self._free.get_nowait().quit()
 
-    async def _work_off(self, delivery: Delivery) -> None:
+    async def _work_off(self, delivery: Delivery, closings: "_Closings") -> None:
         connection = await self._free.get()
         try:
             while (row := delivery.next_row()) is not None:
-                await self._send(connection, delivery, row)
+                delivery.ended(row, await self._send(connection, delivery.work, row))
+                closings.saw(delivery.results[row])
         except _ProviderDownError:
             delivery.outage = Outage()
         finally:
             self._free.put_nowait(connection)
 
-    async def _send(self, connection: "_Connection", delivery: Delivery, row: int) -> None:
-        work = delivery.work
+    async def _send(self, connection: "_Connection", work: Work, row: int) -> Result:
         mail = self._letterbox.mail(work, row, self._clock.now())
-        delivery.results[row] = _NO_RECIPIENT if mail is None else await connection.send(mail)
+        return _NO_RECIPIENT if mail is None else await connection.send(mail)
+
+
+class _Closings:
+    """Tells a recipient at which the server closes the connection from a server that does so at everybody."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+        self._in_a_row = 0
+        self._answered = False
+
+    def saw(self, result: Result) -> None:
+        """Learn from a row; a server that closes at so many in a row is left alone for a while."""
+        self._answered = self._answered or result is not _CLOSED
+        self._in_a_row = self._in_a_row + 1 if result is _CLOSED else 0
+        if self._in_a_row >= _CLOSED_IN_A_ROW:
+            self._delivery.outage = Outage()
+
+    def end(self) -> None:
+        """Leave the server alone as well where it closed at two recipients or more and answered about none."""
+        if self._in_a_row > 1 and not self._answered:
+            self._delivery.outage = self._delivery.outage or Outage()
 
 
 class _Connection:
@@ -147,12 +183,19 @@ class _Connection:
     async def _try(self, mail: Mail) -> Result:
         try:
             client = await self._open()
-            refusal = await _announce(client, mail)
+            await client.mail(mail.sender)
+        except aiosmtplib.SMTPResponseException as answer:
+            self._drop()
+            return _judge_session(answer.code, answer.message)
         except (aiosmtplib.SMTPException, OSError) as error:
             self._drop()
             logger.warning("the mail server does not take mail", extra={"error_class": type(error).__name__})
             raise _ProviderDownError from None
-        return refusal or await self._hand_over(client, mail)
+        try:
+            return await _announce(client, mail) or await self._hand_over(client, mail)
+        except (aiosmtplib.SMTPException, OSError):
+            self._drop()
+            return _CLOSED
 
     async def _open(self) -> aiosmtplib.SMTP:
         if self._client is None:
@@ -166,7 +209,7 @@ class _Connection:
         protocol = client.protocol
         if protocol is None:
             self._drop()
-            raise _ProviderDownError
+            return _CLOSED
         try:
             protocol.write(PERIOD_REGEX.sub(b"..", mail.body) + b".\r\n")
             answer = await protocol.read_response(timeout=self._data_timeout)
@@ -175,8 +218,10 @@ class _Connection:
             return _UNKNOWN
         if answer.code == _CLOSING:
             self._drop()
-            raise _ProviderDownError
-        return _judge(answer.code)
+            return _CLOSED
+        if 200 <= answer.code < 300:
+            return _ACCEPTED
+        return _judge(answer.code, answer.message)
 
     def _drop(self) -> None:
         if self._client:
@@ -193,25 +238,49 @@ class _Connection:
 
 
 async def _announce(client: aiosmtplib.SMTP, mail: Mail) -> Result | None:
-    """Say from whom, to whom, and that data follows; returns what to record where this recipient is not wanted."""
-    await client.mail(mail.sender)
+    """Say to whom, and that data follows; returns what to record where the server does not want it.
+
+    Raises an error of the library where the server closes the connection or falls silent.
+    """
     try:
         await client.rcpt(mail.recipient)
     except aiosmtplib.SMTPRecipientRefused as refused:
         if refused.code == _CLOSING:
             raise
         await client.rset()
-        return _judge(refused.code)
+        return _judge(refused.code, refused.message)
     answer = await client.execute_command(b"DATA")
     if answer.code == aiosmtplib.SMTPStatus.start_input:
         return None
-    if answer.code == _CLOSING or answer.code >= 500:
+    if answer.code == _CLOSING:
         raise aiosmtplib.SMTPDataError(answer.code, "")
     await client.rset()
-    return _NOT_NOW
+    return _judge(answer.code, answer.message)
 
 
-def _judge(code: int) -> Result:
-    if 200 <= code < 300:
-        return _ACCEPTED
-    return _NOT_NOW if 400 <= code < 500 else _REFUSED
+def _judge(code: int, text: str) -> Result:
+    """Return what to record of an answer about a recipient or a message that is no acceptance."""
+    enhanced = enhanced_code(text)
+    blame = blame_of_smtp(code, enhanced)
+    if blame is Blame.LATER:
+        return _NOT_NOW
+    return _REFUSED if blame is Blame.RECIPIENT else _held(code, enhanced, blame)
+
+
+def _judge_session(code: int, text: str) -> Result:
+    """Return what to record of an answer before any recipient. Raises _ProviderDownError where it is for now."""
+    enhanced = enhanced_code(text)
+    blame = blame_of_smtp_session(code, enhanced)
+    if blame is Blame.LATER:
+        logger.warning("the mail server does not take mail", extra={"answer": _answer(code, enhanced)})
+        raise _ProviderDownError
+    return _held(code, enhanced, blame)
+
+
+@lru_cache(maxsize=256)  # rows that share a result are recorded together
+def _held(code: int, enhanced: str, blame: Blame) -> Result:
+    return Result(Ending.HELD, _answer(code, enhanced), blame)
+
+
+def _answer(code: int, enhanced: str) -> str:
+    return f"smtp-{code} {enhanced}".rstrip()

@@ -5,16 +5,18 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 
 import aiohttp
 import orjson
 
 from services.core.channel import Channel
 from services.core.clock import Clock
+from services.dispatch.blame import Blame, blame_of_portal
 from services.dispatch.channels.delivery import Delivery
 from services.dispatch.config import PortalConfig
 from services.dispatch.domain import MESSAGES_A_BATCH, Work
-from services.dispatch.outcomes import Ending, HandOver, Outage, Result
+from services.dispatch.outcomes import REFUSED_BY_PROVIDER, Ending, HandOver, Outage, Result
 from services.dispatch.provider import Provider, ProviderClass, Traits
 from services.dispatch.wording.plain_text import PlainTexts, one_line
 
@@ -36,14 +38,13 @@ TRAITS = Traits(
 )
 
 _ACCEPTED = Result(Ending.ACCEPTED)
-_AGAIN = Result(Ending.REPEAT)
+_AGAIN = Result(Ending.REPEAT, blame=Blame.LATER)
 _NOT_SENT = Result(Ending.NOT_SENT)
-_REFUSED = Result(Ending.REFUSED, "refused-by-provider")
+_REFUSED = Result(Ending.REFUSED, REFUSED_BY_PROVIDER, Blame.RECIPIENT)
 _NO_RECIPIENT = Result(Ending.REFUSED, "no-recipient")
 
-# 409 = it has this key already. 408 = it gave up waiting for us. Other 4xx will not change.
+# 409 = it has this key already.
 _ACCEPTING = frozenset({200, 201, 409})
-_PASSING = frozenset({408, 429})
 
 
 def open_provider(config: PortalConfig, _: Clock) -> Provider:
@@ -85,11 +86,12 @@ class Portal:
         work = delivery.work
         while (row := delivery.next_row()) is not None:
             if not work.contacts[row].portal_id:
-                delivery.results[row] = _NO_RECIPIENT
+                delivery.ended(row, _NO_RECIPIENT)
                 continue
             body = self.body(work, row)
             key = idempotency_key(work.round.notices.ids[row], work.round.notices.attempts[row])
-            delivery.results[row], outage = await self._post(key, body)
+            result, outage = await self._post(key, body)
+            delivery.ended(row, result)
             delivery.outage = outage or delivery.outage
 
     def body(self, work: Work, row: int) -> bytes:
@@ -137,10 +139,16 @@ class Portal:
 def _judge(status: int, retry_after: str | None) -> tuple[Result, Outage | None]:
     if status in _ACCEPTING:
         return _ACCEPTED, None
-    if status in _PASSING or status >= 500 or status < 400:
+    blame = blame_of_portal(status)
+    if blame is Blame.LATER:
         logger.warning("the portal puts us off", extra={"status": status})
         return _AGAIN, Outage(seconds_of(retry_after))
-    return _REFUSED, None
+    return (_REFUSED if blame is Blame.RECIPIENT else _held(status, blame)), None
+
+
+@cache  # a handful of statuses; rows that share a result are recorded together
+def _held(status: int, blame: Blame) -> Result:
+    return Result(Ending.HELD, f"http-{status}", blame)
 
 
 def seconds_of(retry_after: str | None) -> float | None:

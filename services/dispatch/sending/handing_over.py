@@ -11,6 +11,7 @@ from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.outcomes import Ending, HandOver, Result
 from services.dispatch.provider import Provider, ProviderClass
 from services.dispatch.sending.references import ReferencesByIncident
+from services.dispatch.sending.watching import Watching
 from services.kit.postgres import is_retryable
 from services.kit.retry import backoff
 from services.kit.vault import KeyVersionError
@@ -48,6 +49,7 @@ class HandingOver:
         incidents: Incidents,
         references: ReferencesByIncident,
         clock: Clock,
+        watching: Watching,
         metrics: DispatchMetrics,
     ) -> None:
         self._provider = provider
@@ -55,6 +57,7 @@ class HandingOver:
         self._incidents = incidents
         self._references = references
         self._clock = clock
+        self._watching = watching
         self._metrics = metrics
         self._pace = Pace()
         self._outages = 0  # since something went through
@@ -62,13 +65,15 @@ class HandingOver:
 
     @property
     def paused(self) -> bool:
-        """Whether the provider is left alone now."""
-        return self._clock.monotonic() < self._paused_until
+        """Whether the provider is left alone now, but for a probe when one is due."""
+        return self._clock.monotonic() < self._paused_until or not self._watching.may_go
 
     @property
     def limit(self) -> int:
         """How many attempts one intent may cover now."""
         traits = self._provider.traits
+        if self._watching.paused:
+            return 1
         return traits.batch_size if traits.makes_files else self._pace.size
 
     async def results(self, one: Round, unsent: Collection[int], go: Callable[[], bool]) -> Sequence[Result]:
@@ -84,6 +89,9 @@ class HandingOver:
 
     async def _prepare(self, one: Round, go: Callable[[], bool]) -> Sequence[Result]:
         """Find the incident's words and people's data; rows without data are refused, the others handed over."""
+        held = self._watching.held(one)
+        if held is not None:
+            return _still_begun(one, held)
         try:
             key = ("incident", one.notices.incident_id, str(one.notices.incident_version))
             incident = await self._incidents.wait_for(key)
@@ -98,30 +106,31 @@ class HandingOver:
             else:
                 logger.warning("a round cannot be made ready", extra={"error_class": type(error).__name__})
             return [_REPEAT if one.repeated else _NOT_SENT] * len(one)
-        rows = [row for row, contact in enumerate(contacts) if contact is not None]
-        whole = Work(one, incident, [contact or Contact() for contact in contacts], references, earlier)
-        if len(rows) == len(one):
-            return await self._hand_over(whole, go)
-        work = whole.pick(rows)
-        results = [_NO_PAYLOAD] * len(one)
-        for row, result in zip(rows, await self._hand_over(work, go), strict=True):
-            results[row] = result
+        work = Work(one, incident, [contact or Contact() for contact in contacts], references, earlier)
+        return _still_begun(one, await self._part(work, contacts, go))
+
+    async def _part(self, work: Work, contacts: Sequence[Contact | None], go: Callable[[], bool]) -> Sequence[Result]:
+        """Hand over the rows whose data is there and whose ways are not paused."""
+        present = [row for row, contact in enumerate(contacts) if contact is not None]
+        rows, results = self._watching.admitted(work.round, work.contacts, present)
+        if len(rows) == len(contacts):
+            return await self._hand_over(work, go)
+        for row in set(range(len(contacts))).difference(present):
+            results[row] = _NO_PAYLOAD
+        if rows:
+            for row, result in zip(rows, await self._hand_over(work.pick(rows), go), strict=True):
+                results[row] = result
         return results
 
     async def _hand_over(self, work: Work, go: Callable[[], bool]) -> Sequence[Result]:
-        if not work.contacts:
-            return []
         begin = self._clock.monotonic()
         handed = await self._provider.hand_over(work, go)
         seconds = self._clock.monotonic() - begin
         self._metrics.round_seconds.observe(seconds)
         self._note(handed)
         if handed.outage is None:
-            self._pace.took(len(work.contacts), seconds)
-        if work.round.repeated:
-            # The provider may have taken it the time before: it stays begun until there is an answer.
-            return [_REPEAT if result.ending is Ending.NOT_SENT else result for result in handed.results]
-        return handed.results
+            self._pace.took(len(handed.results) - handed.results.count(_NOT_SENT), seconds)
+        return self._watching.saw(work, handed.results)
 
     def _note(self, handed: HandOver) -> None:
         """Begin a pause where the provider cannot take more; it is longer each time that nothing went through."""
@@ -135,3 +144,16 @@ class HandingOver:
         self._outages += 1
         self._paused_until = self._clock.monotonic() + (min(asked, _LONGEST_PAUSE) if asked is not None else pause)
         self._metrics.paused.set(1)
+
+
+_NOT_HANDED_OVER = frozenset({Ending.NOT_SENT, Ending.HELD})
+
+
+def _still_begun(one: Round, results: Sequence[Result]) -> Sequence[Result]:
+    """Return results as they are to be recorded of a round that may be a repeat.
+
+    The provider may have taken it the time before: it stays begun until there is an answer.
+    """
+    if not one.repeated:
+        return results
+    return [_REPEAT if result.ending in _NOT_HANDED_OVER else result for result in results]

@@ -31,17 +31,19 @@ class Recording:
     """Writes down how the rounds of one provider ended."""
 
     def __init__(
-        self, *, traits: Traits, stage: StageHandle, store: Store, clock: Clock, metrics: DispatchMetrics
+        self, *, traits: Traits, stage: StageHandle, store: Store, clock: Clock, metrics: DispatchMetrics, window: float
     ) -> None:
+        """`window` is how long the refusals of a provider wait before they are told, in seconds."""
         self._stage = stage
         self._store = store
         self._blocks = OutcomeBlocks(traits)
         self._clock = clock
         self._metrics = metrics
+        self._window = window
 
     async def record(self, one: Round, results: Sequence[Result]) -> Sequence[AttemptOutcome]:
         """Write a round's outcome, as often as it takes: nobody else knows it. Returns nothing where it gave up."""
-        outcomes = _outcomes(one, results)
+        outcomes = _outcomes(one, results, self._window)
         give_up_at = self._clock.monotonic() + _PATIENCE
         attempt = 0
         while True:
@@ -78,7 +80,7 @@ class Recording:
         self._metrics.handed_over(accepted, int(self._clock.now().timestamp() * 1000))
 
 
-def _outcomes(one: Round, results: Sequence[Result]) -> list[AttemptOutcome]:
+def _outcomes(one: Round, results: Sequence[Result], window: float) -> list[AttemptOutcome]:
     """Return what is stored of each result. A round's waits share their jitter, so that a batch stays together."""
     spread = random.random()  # noqa: S311 - to spread waits, not to hide anything
     known: dict[tuple[int, int], AttemptOutcome] = {}  # thousands of rows share a handful of results, the same objects
@@ -86,7 +88,7 @@ def _outcomes(one: Round, results: Sequence[Result]) -> list[AttemptOutcome]:
     for result, tries in zip(results, one.tries, strict=True):
         found = known.get((id(result), tries))
         if found is None:
-            found = known[id(result), tries] = classify(result, tries, _wait(result.ending, tries, spread))
+            found = known[id(result), tries] = classify(result, tries, _wait(result.ending, tries, spread), window)
         outcomes.append(found)
     return outcomes
 
@@ -99,7 +101,7 @@ def _wait(ending: Ending, tries: int, spread: float) -> float:
 
 def _tally(results: Sequence[Result], rows: Sequence[int]) -> dict[str, int]:
     """Count these rows' outcomes by their names."""
-    kinds = {id(result): result.ending.value for result in results}
+    kinds = {id(result): result.counted_as for result in results}
     tally: Tally[str] = Tally()
     for kind, number in Tally(id(results[row]) for row in rows).items():
         tally[kinds[kind]] += number

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 
 from services.core.clock import Clock
 from services.core.status import AttemptState
+from services.dispatch.breaker import Breaker
 from services.dispatch.domain import Round
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.outcomes import AttemptOutcome
@@ -20,6 +21,7 @@ from services.dispatch.sending.handing_over import HandingOver, Payloads
 from services.dispatch.sending.rechecks import Rechecks
 from services.dispatch.sending.recording import Recording
 from services.dispatch.sending.references import ReferencesByIncident
+from services.dispatch.sending.watching import Watching
 from services.dispatch.store import Store
 from services.kit.errors import LostOwnershipError
 from services.kit.postgres import Pool, is_retryable
@@ -48,6 +50,7 @@ class Sender:
         provider: Provider,
         clock: Clock,
         metrics: DispatchMetrics,
+        breaker: Breaker,
         beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._traits = provider.traits
@@ -62,9 +65,12 @@ class Sender:
             incidents=incidents,
             references=references,
             clock=clock,
+            watching=Watching(breaker, provider.traits, clock, metrics),
             metrics=metrics,
         )
-        self._recording = Recording(traits=provider.traits, stage=stage, store=store, clock=clock, metrics=metrics)
+        self._recording = Recording(
+            traits=provider.traits, stage=stage, store=store, clock=clock, metrics=metrics, window=breaker.policy.window
+        )
         self._rechecks = Rechecks()
         self._slots = asyncio.Semaphore(provider.traits.rounds_at_once)
         self._stop = asyncio.Event()

@@ -20,6 +20,7 @@ from services.core.clock import Clock
 from services.core.incident import Incident
 from services.core.notices import Notices
 from services.core.status import AttemptState
+from services.dispatch.breaker import Breaker
 from services.dispatch.codec import encode_block
 from services.dispatch.domain import Taken, Work
 from services.dispatch.handlers import DispatchHandler
@@ -115,6 +116,17 @@ class CutOff:
         await self.inner.close()
 
 
+class ShiftedClock(SystemClock):
+    """A clock that is ahead by so much."""
+
+    def __init__(self, later: timedelta) -> None:
+        self._later = later
+
+    def now(self) -> datetime:
+        """Return the time."""
+        return super().now() + self._later
+
+
 @dataclass
 class Bench:
     """One channel's table, vault and stage."""
@@ -129,6 +141,8 @@ class Bench:
     incident: Incident = field(default_factory=an_incident)
     references: ReferencesByIncident = REFERENCES
     slots: dict[bytes, int] = field(default_factory=dict)  # of members: where their data lies
+    breaker: Breaker = field(default_factory=Breaker)
+    further: list[Incident] = field(default_factory=list)  # incidents and versions that are known beside `incident`
 
     def __post_init__(self) -> None:
         self.store = Store(self.channel)
@@ -155,10 +169,11 @@ class Bench:
         return DispatchHandler(
             traits=TRAITS[self.channel],
             store=self.store,
-            incidents=FakeIncidents(self.incident),
+            incidents=FakeIncidents(self.incident, *self.further),
             clock=clock or self.clock,
             metrics=self.metrics,
             unknown_after=timedelta(hours=72),
+            breaker=self.breaker,
         )
 
     def sender(self, provider: Provider) -> Sender:
@@ -168,12 +183,28 @@ class Bench:
             pool=self.pool,
             store=self.store,
             payloads=VaultPayloads(self.pool, self.vault, self.clock),
-            incidents=FakeIncidents(self.incident),
+            incidents=FakeIncidents(self.incident, *self.further),
             references=self.references,
             provider=provider,
             clock=self.clock,
             metrics=self.metrics,
+            breaker=self.breaker,
         )
+
+    async def tick(self, later: timedelta = timedelta()) -> None:
+        """Let a process tick that has looked on for long, at a time so much later."""
+        handler = self.handler(ShiftedClock(later))
+        handler._ticked = dict.fromkeys(self.stage.owned(), self.clock.monotonic())
+        await self.tick_of(handler)
+
+    async def tick_of(self, handler: DispatchHandler) -> None:
+        """Let this handler tick."""
+        async with self.stage.fenced(self.stage.owned()) as transaction:
+            transaction.emit(await handler.tick(transaction.connection, sorted(self.stage.owned())))
+
+    async def waited(self) -> None:
+        """Let the breaker's window pass for refusals."""
+        await self.tick(timedelta(seconds=self.breaker.policy.window + 1))
 
     async def send(self, provider: Provider, *, until: Callable[[], Any] | None = None) -> None:
         """Let a sender work until nothing is open, or until the test says."""
@@ -193,7 +224,7 @@ class Bench:
         await asyncio.wait([task])
 
     async def nothing_open(self) -> bool:
-        """Tell whether every attempt is settled or unknown."""
+        """Tell whether every attempt is settled, unknown, or refused and not told yet."""
         states = await self.states()
         return bool(states) and not {AttemptState.TAKEN, AttemptState.INTENT} & states.keys()
 
@@ -226,6 +257,15 @@ class Bench:
         rows = await self.pool.fetch("select block from log.log where topic = $1 order by seq", topic)
         return [row["block"] for row in rows]
 
+    def paused(self, reason: str) -> float:
+        """Return the gauge of what is paused for a reason."""
+        labels = {"channel": self.channel.label, "reason": reason}
+        return self.registry.get_sample_value("dispatch_channel_paused", labels) or 0.0
+
+    async def taken_back(self) -> list[bytes]:
+        """Return whose refusals were taken back, as they are listed."""
+        return sorted(row["notice"] for row in await self.pool.fetch("select notice from taken_back"))
+
     def count(self, outcome: str) -> float:
         """Return the counter of an outcome."""
         labels = {"channel": self.channel.label, "provider": "test", "outcome": outcome}
@@ -257,17 +297,32 @@ class MailServer:
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, bytes]] = []
-        self.recipients: dict[str, str] = {}  # address -> what is answered at RCPT
+        self.asked: list[str] = []  # recipients that were not taken
+        self.recipients: dict[str, str] = {}  # address, or @domain -> what is answered at RCPT
+        self.everybody = ""  # what is answered at RCPT whoever it is; "" = as `recipients` says
+        self.sender = ""  # what is answered at MAIL; "" = welcome
         self.after_data = ""  # "close" or "hang" once the data is here; else an answer such as "451 later"
         self.reached = asyncio.Event()
         self._server: asyncio.Server | None = None
         self.port = 0
 
-    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
-        """Take the recipient, or answer as told."""
-        if answer := self.recipients.get(address):
+        """Take the sender, or answer as told."""
+        if not self.sender:
+            envelope.mail_from = address
+        return self.sender or "250 OK"
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        """Take the recipient, or answer as told; after a 421 the server closes, as RFC 5321 says."""
+        of_domain = self.recipients.get(f"@{address.rpartition('@')[2]}")
+        if answer := self.everybody or self.recipients.get(address) or of_domain:
+            self.asked.append(address)
+            if answer.startswith("421"):
+                asyncio.get_running_loop().call_soon(cast("asyncio.Transport", server.transport).close)
             return answer
         envelope.rcpt_tos.append(address)
         return "250 OK"
@@ -304,7 +359,9 @@ class PortalServer:
         self.taken: dict[str, bytes] = {}
         self.requests: list[tuple[str, bytes]] = []
         self.answers: list[Any] = []  # what to do with the next requests: (status, headers), "close" or "hang"
+        self.everybody: int | None = None  # the status that every request gets; None = as the rest says
         self.refused: set[str] = set()
+        self.words = ""  # a message with this in its body is answered 422
         self.reached = asyncio.Event()
         self.url = ""
 
@@ -313,8 +370,12 @@ class PortalServer:
         key, body = request.headers["Idempotency-Key"], await request.read()
         self.requests.append((key, body))
         self.reached.set()
+        if self.everybody:
+            return web.Response(status=self.everybody)
         if orjson.loads(body)["recipient"] in self.refused:
-            return web.Response(status=404)
+            return web.Response(status=410)
+        if self.words and self.words in orjson.loads(body)["body"]:
+            return web.Response(status=422)
         answer = self.answers.pop(0) if self.answers else None
         if isinstance(answer, tuple):
             return web.Response(status=answer[0], headers=answer[1])

@@ -56,6 +56,7 @@ async def test_a_refused_mailbox_goes_back_to_routing_alone(mails: Bench, mail_s
     await _queue(mails, 3)
     mail_server.recipients["p1@mail.example"] = "550 5.1.1 no such mailbox"
     await mails.send(_smtp(mails, mail_server))
+    await mails.waited()
     ((reason, ids, tried),) = await mails.refused()
 
     assert ("refused-by-provider", some_notices(3).ids[1], bytes([Channel.EMAIL])) == (reason, ids, tried)

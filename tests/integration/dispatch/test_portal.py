@@ -71,6 +71,7 @@ async def test_a_closed_account_goes_back_to_routing_alone(messages: Bench, port
     ids = await _queue(messages, 3)
     portal_server.refused.add("portal-1")
     await _send(messages, portal_server)
+    await messages.waited()
     ((reason, refused, tried),) = await messages.refused()
 
     assert ("refused-by-provider", ids[1], bytes([Channel.PORTAL])) == (reason, refused, tried)

@@ -167,6 +167,7 @@ async def test_what_providers_answer_reaches_no_log(
     bench = await _bench(room_pool, channel, tmp_path)
     await _queue(bench, 4)
     await (_at_portal(bench) if channel is Channel.PORTAL else _at_mail_server(bench))
+    await bench.waited()
     ours = [record for record in caplog.records if record.name != "mail.log"]  # the mail server is the test's own
     lines = [JsonFormatter("dispatch").format(record) for record in ours]
     refusals = [reason for reason, _, _ in await bench.refused()]
@@ -201,6 +202,17 @@ async def _at_mail_server(bench: Bench) -> None:
         f"2.{EMAIL}": f"553 5.1.3 {NAME}",
     }
     server.after_data = f"554 5.7.1 message for {NAME} <{EMAIL}> refused"
+
+    async def paused() -> bool:
+        return bench.paused("sender") > 0 and await _open(bench) == 2
+
     async with server.serve():
         smtp = Smtp(SmtpAddress(f"smtp://127.0.0.1:{server.port}"), bench.clock)
+        await bench.send(smtp, until=paused)
+        server.after_data = f"550 5.1.1 message for {NAME} <{EMAIL}> refused"
         await bench.send(smtp)
+
+
+async def _open(bench: Bench) -> int:
+    states = await bench.states()
+    return sum(states.get(state, 0) for state in (AttemptState.TAKEN, AttemptState.INTENT))
