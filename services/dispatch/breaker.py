@@ -120,7 +120,7 @@ class Breaker:
         self._odd: set[Key] = set()  # attempts that began a pause, and others were accepted since
         self._refused_at: dict[Key, float] = {}  # refusals of the last minutes
         self._taking_back: dict[Key, float] = {}  # those to be taken back, and since when
-        self._probing: set[Way] = set()
+        self._probes: dict[Way, Key] = {}  # ways that are paused, and the attempt that is out to try each
 
     def paused(self, way: Way = CHANNEL) -> bool:
         """Tell whether a way is paused, probes aside."""
@@ -134,25 +134,25 @@ class Breaker:
     def may_go(self, now: float, way: Way = CHANNEL) -> bool:
         """Tell whether attempts of a way may begin: it is not paused, or its next probe is due and none is out."""
         pause = self._pause(way)
-        return pause is None or (now >= pause.probe_at and way not in self._probing)
+        return pause is None or (now >= pause.probe_at and way not in self._probes)
 
     def wait(self, now: float, ways: Iterable[Way]) -> float:
         """Return for how long attempts of these ways need not be looked at, in seconds."""
         return max([1.0, *(pause.probe_at - now for way in ways if (pause := self._pause(way)))])
 
-    def admit(self, ways: Ways, now: float) -> bool:
+    def admit(self, key: Key, ways: Ways, now: float) -> bool:
         """Tell whether an attempt goes. Of a way that is paused it is the probe, and no other goes until it ended."""
         if not all(self.may_go(now, way) for way in ways.all):
             return False
-        self._probing.update(way for way in ways.all if self.paused(way))
+        self._probes.update((way, key) for way in ways.all if self.paused(way))
         return True
 
-    def probe_ended(self, ways: Ways, now: float) -> None:
-        """Take note that an attempt that went ended, and however it did: the next probe is put off, more each time."""
-        if not self._probing:
+    def probe_ended(self, key: Key, now: float) -> None:
+        """Take note that an attempt ended. If it was a probe, the next one is put off, more each time."""
+        if key not in self._probes.values():
             return
-        for way in self._probing.intersection(ways.all):
-            self._probing.discard(way)
+        for way in [way for way, probe in self._probes.items() if probe == key]:
+            del self._probes[way]
             pause = self._pause(way)
             if pause is not None:
                 pause.probes += 1
@@ -183,7 +183,7 @@ class Breaker:
         return result
 
     def _well(self, way: Way, one: Seen) -> None:
-        """Learn that a way works, which ends its pause."""
+        """Learn that a way works; if its probe says so, that ends its pause."""
         lane = self._lanes.get(way)
         if lane is None:
             return
@@ -193,6 +193,8 @@ class Breaker:
             if way != CHANNEL and not any(lane.last):
                 del self._lanes[way]
             return
+        if self._probes.get(way) != one.key:
+            return  # it was on the wire when the pause began, and says nothing of now
         lane.reset()
         self.turns.append(Turn(way, ""))
         for key, domain in pause.suspects.items():

@@ -58,10 +58,10 @@ class Watching:
         now, breaker = self._clock.monotonic(), self._breaker
         if not breaker.paused_ways():
             return rows, [_NOT_SENT] * len(one)
-        going, results, words = [], [_NOT_SENT] * len(one), _words(one)
+        going, results, words, keys = [], [_NOT_SENT] * len(one), _words(one), one.keys
         for row in rows:
             ways = self._ways(words, contacts[row])
-            if breaker.admit(ways, now):
+            if breaker.admit(keys[row], ways, now):
                 going.append(row)
             else:
                 results[row] = self._kept(ways, now)
@@ -81,14 +81,17 @@ class Watching:
         return recorded
 
     def _each(self, work: Work, results: Sequence[Result], now: float) -> list[Result]:
-        """Tell the breaker how each attempt ended; returns the results as they are to be recorded."""
-        one, words, breaker = work.round, _words(work.round), self._breaker
-        recorded = []
-        for row, (key, result) in enumerate(zip(one.keys, results, strict=True)):
-            ways = self._ways(words, work.contacts[row])
+        """Tell the breaker how each attempt ended; returns the results as they are to be recorded.
+
+        What stops a way comes last: whoever was accepted in the same round was so before it fell ill.
+        """
+        one, words, keys, recorded = work.round, _words(work.round), work.round.keys, list(results)
+        for row in sorted(range(len(results)), key=lambda row: results[row].stops):
+            result = results[row]
             last_try = result.ending is Ending.NOT_NOW and one.tries[row] + 1 >= TEMPORARY_TRIES
-            recorded.append(breaker.saw(Seen(key, ways, result, last_try), now))
-            breaker.probe_ended(ways, now)
+            seen = Seen(keys[row], self._ways(words, work.contacts[row]), result, last_try)
+            recorded[row] = self._breaker.saw(seen, now)
+            self._breaker.probe_ended(keys[row], now)
         return recorded
 
     def _ways(self, words: Way, contact: Contact) -> Ways:

@@ -31,6 +31,14 @@ def _tell(breaker: Breaker, results: Sequence[Result], domain: str = "", first: 
     return [breaker.saw(Seen(_key(first + at), _ways(domain), one), 0.0) for at, one in enumerate(results)]
 
 
+def _probe(breaker: Breaker, result: Result, domain: str = "", at: int = 1, now: float = 60.0) -> Result:
+    """Let one attempt of a paused way go and end."""
+    assert breaker.admit(_key(at), _ways(domain), now)
+    seen = breaker.saw(Seen(_key(at), _ways(domain), result), now)
+    breaker.probe_ended(_key(at), now)
+    return seen
+
+
 @given(st.lists(st.booleans(), max_size=400))
 def test_a_channel_pauses_at_a_run_or_at_half_of_the_last_hundred_and_never_before(refused: list[bool]) -> None:
     """However refusals are spread, the pause begins with the first one that is too many."""
@@ -89,9 +97,9 @@ def test_probes_go_one_at_a_time_and_further_apart() -> None:
         while not breaker.may_go(now):
             now += 1.0
         waits.append(now - begin)
-        admitted = [breaker.admit(_ways(""), now) for _ in range(3)]
-        breaker.saw(Seen(_key(at), _ways(""), SENDER), now)
-        breaker.probe_ended(_ways(""), now)
+        admitted = [breaker.admit(_key(3 * at + other), _ways(""), now) for other in range(3)]
+        breaker.saw(Seen(_key(3 * at), _ways(""), SENDER), now)
+        breaker.probe_ended(_key(3 * at), now)
 
         assert [True, False, False] == admitted
 
@@ -102,9 +110,7 @@ def test_a_probe_without_any_answer_lets_another_one_go() -> None:
     """Whoever was probed with and hangs does not keep the channel paused for ever."""
     breaker = Breaker()
     _tell(breaker, [SENDER])
-    breaker.admit(_ways(""), 5.0)
-    breaker.saw(Seen(_key(1), _ways(""), PUT_OFF), 5.0)
-    breaker.probe_ended(_ways(""), 5.0)
+    _probe(breaker, PUT_OFF, now=5.0)
 
     assert (False, True) == (breaker.may_go(14.0), breaker.may_go(15.0))
 
@@ -114,20 +120,32 @@ def test_the_first_that_is_accepted_ends_a_pause(answer: Result) -> None:
     """It is well again: everything goes on."""
     breaker = Breaker()
     _tell(breaker, [answer] * POLICY.run)
-    breaker.admit(_ways(""), 60.0)
-    breaker.saw(Seen(_key(50), _ways(""), ACCEPTED), 60.0)
-    breaker.probe_ended(_ways(""), 60.0)
+    _probe(breaker, ACCEPTED, at=50)
 
     assert [] == breaker.paused_ways()
-    assert breaker.admit(_ways(""), 60.0)
-    assert breaker.admit(_ways(""), 60.0)
+    assert [True, True] == [breaker.admit(_key(at), _ways(""), 60.0) for at in (51, 52)]
+
+
+@given(st.sampled_from([SENDER, CONTENT, REFUSED]))
+def test_what_was_on_the_wire_when_a_pause_began_does_not_end_it(answer: Result) -> None:
+    """Another round's answers, which come later, were given before; and they take no probe's place."""
+    breaker = Breaker()
+    _tell(breaker, [answer] * POLICY.run)
+    breaker.admit(_key(50), _ways(""), 60.0)
+    breaker.saw(Seen(_key(40), _ways(""), ACCEPTED), 60.0)
+    breaker.probe_ended(_key(40), 60.0)
+
+    assert not breaker.admit(_key(51), _ways(""), 60.0)
+    breaker.saw(Seen(_key(50), _ways(""), ACCEPTED), 61.0)
+
+    assert [] == breaker.paused_ways()
 
 
 def test_an_answer_about_a_recipient_ends_a_pause_that_blamed_us() -> None:
     """A portal that says of somebody that the account is closed knows our token again."""
     breaker = Breaker()
     _tell(breaker, [SENDER])
-    (result,) = _tell(breaker, [REFUSED], first=1)
+    result = _probe(breaker, REFUSED)
 
     assert (REFUSED, False) == (result, breaker.paused())
 
@@ -137,9 +155,9 @@ def test_words_that_are_not_taken_stop_their_incident_alone() -> None:
     breaker = Breaker()
     breaker.saw(Seen(_key(0), _ways("", "lab"), CONTENT), 0.0)
 
-    assert not breaker.admit(_ways("", "lab"), 0.0)
-    assert breaker.admit(_ways("", "other"), 0.0)
-    assert breaker.admit(Ways(("content", "lab", 2)), 0.0)
+    assert not breaker.admit(_key(1), _ways("", "lab"), 0.0)
+    assert breaker.admit(_key(1), _ways("", "other"), 0.0)
+    assert breaker.admit(_key(1), Ways(("content", "lab", 2)), 0.0)
 
 
 def test_a_domain_that_floods_pauses_alone_while_others_are_accepted() -> None:
@@ -152,8 +170,8 @@ def test_a_domain_that_floods_pauses_alone_while_others_are_accepted() -> None:
 
     assert [(("domain", "ill.example"), REFUSALS)] == breaker.paused_ways()
     assert [True, False] == breaker.taken_back([_key(0), _key(500)])
-    assert not breaker.admit(_ways("ill.example"), 0.0)
-    assert breaker.admit(_ways("well.example"), 0.0)
+    assert not breaker.admit(_key(1), _ways("ill.example"), 0.0)
+    assert breaker.admit(_key(1), _ways("well.example"), 0.0)
 
 
 def test_probes_of_a_domain_that_is_paused_say_nothing_of_the_channel() -> None:
@@ -171,7 +189,7 @@ def test_a_pause_narrows_to_the_domain_that_began_it() -> None:
     """Where another domain's mail passes, the channel goes on and the one that blamed us stays paused."""
     breaker = Breaker()
     _tell(breaker, [SENDER], "strict.example")
-    _tell(breaker, [ACCEPTED], "well.example", first=1)
+    _probe(breaker, ACCEPTED, "well.example")
 
     assert [(("domain", "strict.example"), "sender")] == breaker.paused_ways()
 
@@ -180,7 +198,7 @@ def test_an_answer_that_only_one_recipient_gets_is_that_recipients_try() -> None
     """Whoever began a pause that others ended is put off the next time, and pauses nothing any more."""
     breaker = Breaker()
     _tell(breaker, [SENDER])
-    _tell(breaker, [ACCEPTED], first=1)
+    _probe(breaker, ACCEPTED)
     (again,) = _tell(breaker, [SENDER])
 
     assert (Ending.NOT_NOW, False) == (again.ending, breaker.paused())
@@ -199,7 +217,7 @@ def test_refusals_are_forgotten_once_they_must_have_been_told() -> None:
     """What is remembered of them is bounded by time."""
     breaker = Breaker()
     _tell(breaker, [ACCEPTED, *[REFUSED] * POLICY.run])
-    _tell(breaker, [ACCEPTED], first=100)
+    _probe(breaker, ACCEPTED, at=100)
 
     assert (True, False) == (breaker.takes_back(0.0), breaker.takes_back(2 * POLICY.window + 1.0))
 
