@@ -31,6 +31,8 @@ class Act(StrEnum):
     MEMBERS_SENT = "members-sent"
     COHORT_SEALED = "cohort-sealed"
     COHORT_RELEASED = "cohort-released"
+    COHORT_CANCELLED = "cohort-cancelled"
+    RECORD_WITHDRAWN = "record-withdrawn"
     LEDGER_SHOWN = "ledger-shown"
     ACTS_SHOWN = "acts-shown"
     DEAD_LETTER_REPLAYED = "dead-letter-replayed"
@@ -49,6 +51,8 @@ PERMITTED: Final[Mapping[Act, frozenset[Role]]] = MappingProxyType(
         Act.MEMBERS_SENT: frozenset({_SOURCE, _OPERATOR}),
         Act.COHORT_SEALED: frozenset({_SOURCE, _OPERATOR}),
         Act.COHORT_RELEASED: frozenset({_OPERATOR}),
+        Act.COHORT_CANCELLED: frozenset({_OPERATOR}),
+        Act.RECORD_WITHDRAWN: frozenset({_SOURCE, _OPERATOR}),
         Act.LEDGER_SHOWN: frozenset({_SOURCE, _OPERATOR, _APPROVER, _AUDITOR}),
         Act.ACTS_SHOWN: frozenset({_OPERATOR, _AUDITOR}),
         Act.DEAD_LETTER_REPLAYED: frozenset({_OPERATOR}),
@@ -65,6 +69,8 @@ RECORDED: Final = frozenset(
         Act.MEMBERS_SENT,
         Act.COHORT_SEALED,
         Act.COHORT_RELEASED,
+        Act.COHORT_CANCELLED,
+        Act.RECORD_WITHDRAWN,
         Act.ACTS_SHOWN,
         Act.DEAD_LETTER_REPLAYED,
     }

@@ -18,6 +18,7 @@ class Disposition(Enum):
     NOTIFIED = "notified"
     MERGED = "merged"
     SUPPRESSED = "suppressed"
+    WITHDRAWN = "withdrawn"
     HELD = "held"
     IN_FLIGHT = "inFlight"
     EXHAUSTED = "exhausted"
@@ -51,9 +52,13 @@ CONFLICTING: Final = "conflicting"
 # end; `tests/contract/test_ledger.py` holds the order.
 COUNTERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "intake": ("received", "rejected", "accepted"),
+        # discarded: records that were rejected and then withdrawn; they are accepted, and withdrawn.
+        "intake": ("received", "rejected", "accepted", "discarded"),
         # Each member that deduplication has seen is in exactly one of these, and perhaps in `conflicting` as well.
-        "deduplication": ("released", "merged", "suppressed", CONFLICTING, *(reason.counter for reason in HoldReason)),
+        "deduplication": (
+            *("released", "merged", "suppressed", CONFLICTING, "withdrawn"),
+            *(reason.counter for reason in HoldReason),
+        ),
         # notices_settled counts superseded notices too: all that were handed over or given up.
         "tracking": ("notified", "exhausted", "notices_settled"),
     }
