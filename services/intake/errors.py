@@ -10,6 +10,7 @@ __all__ = [
     "NotFoundError",
     "NotKnownYetError",
     "NotPermittedError",
+    "UnknownMemberError",
 ]
 
 
@@ -39,6 +40,10 @@ class ConflictError(HerautError):
 
 class NotFoundError(HerautError):
     """The incident or cohort is not known: 404."""
+
+
+class UnknownMemberError(NotFoundError):
+    """The cohort has no such record, accepted or rejected: 404."""
 
 
 class NotPermittedError(HerautError):

@@ -12,9 +12,9 @@ from services.core.access import Act, Caller
 from services.core.cohort import Cohort
 from services.core.incident import Incident
 from services.intake.context import SOURCE
-from services.intake.control.changes import CohortRequest, changed_cohort
+from services.intake.control.changes import CANCELLED, CohortRequest, changed_cohort
 from services.intake.domain import DoneAct
-from services.intake.errors import NotFoundError, NotPermittedError
+from services.intake.errors import ConflictError, NotFoundError, NotPermittedError
 from services.intake.store import CohortRow, Store
 from services.kit.eventlog import Output, read_heads
 from services.kit.postgres import Connection
@@ -50,12 +50,21 @@ class Cohorts:
         return self._seen(act, await self.store.show_cohort(self.connection, incident_id, cohort_id))
 
     async def for_members(self, incident_id: str, cohort_id: str) -> tuple[Incident, Cohort]:
-        """Return an incident and one of its cohorts, as they stand, to send members to. Raises NotFoundError."""
+        """Return an incident and one of its cohorts, as they stand, to send members to.
+
+        Raises NotFoundError, ConflictError.
+        """
         incident = await self.store.show_incident(self.connection, incident_id)
         if incident is None:
             raise NotFoundError("incident")
         row = await self.find(Act.MEMBERS_SENT, incident_id, cohort_id)
+        if row.cohort.cancelled:
+            raise ConflictError(CANCELLED)
         return parse_incident(incident_id, incident.version, orjson.loads(incident.document)), row.cohort
+
+    async def lock(self, act: Act, incident_id: str, cohort_id: str) -> CohortRow:
+        """Return a cohort that the caller may do this to, kept from chunks and changes. Raises NotFoundError."""
+        return self._seen(act, await self.store.lock_cohort(self.connection, incident_id, cohort_id))
 
     async def put(self, incident_id: str, cohort_id: str, request: CohortRequest) -> tuple[Put, list[Output]]:
         """Open a cohort or give it its next version. Raises NotFoundError, NotPermittedError, ConflictError."""
@@ -102,8 +111,11 @@ class Cohorts:
     async def change(
         self, act: Act, incident_id: str, cohort_id: str, change: Callable[[Cohort], Cohort]
     ) -> tuple[Cohort, list[Output]]:
-        """Write a cohort's next version where `change` changes it; return the cohort. Raises NotFoundError."""
-        row = self._seen(act, await self.store.lock_cohort(self.connection, incident_id, cohort_id))
+        """Write a cohort's next version where `change` changes it; return the cohort.
+
+        Raises NotFoundError, and ConflictError where `change` does.
+        """
+        row = await self.lock(act, incident_id, cohort_id)
         changed = change(row.cohort)
         if changed == row.cohort:
             return row.cohort, []

@@ -13,7 +13,7 @@ from services.kit.config import LOGS
 
 REGISTERED = ["cohort", "demo", "dlq", "doctor", "incident", "ledger", "migrate", "principal", "serve", "topics", "up"]
 SUBCOMMANDS = {
-    "cohort": ["release", "seal", "status", "submit"],
+    "cohort": ["cancel", "release", "seal", "status", "submit", "withdraw"],
     "incident": ["acts", "put", "show"],
     "principal": ["add", "list", "revoke"],
     "dlq": ["list", "replay", "show"],
