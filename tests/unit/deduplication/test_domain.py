@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 from services.core.channel import Channel
 from services.core.ids import notice_id
-from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_RETRACTED, FLAG_WITHDRAWN
+from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_RETRACTED
 from services.deduplication.domain import Claim, Member, NoticeIds, Outcome, Terms, Waits
 from services.deduplication.dossier import Decision, Dossier, decide
 from tests.unit.deduplication.builders import INCIDENT, a_member, an_id, terms
-from tests.unit.deduplication.said import Said
 
 PERSON = an_id("person")
 EVERYBODY = terms()
@@ -47,7 +46,8 @@ class Life:
         return {standing.waits for standing in self.dossier.standings.values()}
 
 
-def _released(decision: Decision) -> list[tuple[int, bytes, int]]:
+def released_by(decision: Decision) -> list[tuple[int, bytes, int]]:
+    """Return revision, bearer and facts of each notice that went out."""
     return [(claim.revision, claim.bearer, claim.exposed) for claim, *_ in decision.released]
 
 
@@ -55,7 +55,7 @@ def test_new_person_of_a_released_cohort_is_told_at_once() -> None:
     """One reachable member of a released cohort bears the first notice."""
     life = Life()
 
-    assert [(1, an_id("a"), 1)] == _released(life.hears(a_member("a")))
+    assert [(1, an_id("a"), 1)] == released_by(life.hears(a_member("a")))
     assert {"a": Outcome.RELEASED} == life.outcomes
 
 
@@ -72,7 +72,7 @@ def test_same_facts_again_are_merged() -> None:
     life = Life()
     life.hears(a_member("a"))
 
-    assert [] == _released(life.hears(a_member("b", cohort=2)))
+    assert [] == released_by(life.hears(a_member("b", cohort=2)))
     assert {"a": Outcome.RELEASED, "b": Outcome.MERGED} == life.outcomes
     assert an_id("a") == life.dossier.standings[an_id("b")].merged_into
 
@@ -83,7 +83,7 @@ def test_new_facts_are_a_supplement_borne_by_who_brings_them() -> None:
     life.hears(a_member("a", exposed=1))
     decision = life.hears(a_member("b", cohort=2, exposed=2))
 
-    assert [(2, an_id("b"), 3)] == _released(decision)
+    assert [(2, an_id("b"), 3)] == released_by(decision)
     assert notice_id(INCIDENT, PERSON, 1) == decision.released[0][0].supersedes
     assert [] == decision.superseded
     assert {"a": Outcome.RELEASED, "b": Outcome.RELEASED} == life.outcomes
@@ -94,7 +94,7 @@ def test_confirmed_after_possible_is_a_supplement() -> None:
     life = Life()
     life.hears(a_member("a", exposed=3, confirmed=0))
 
-    assert [(2, an_id("b"), 3)] == _released(life.hears(a_member("b", cohort=2, exposed=3)))
+    assert [(2, an_id("b"), 3)] == released_by(life.hears(a_member("b", cohort=2, exposed=3)))
 
 
 def test_possible_after_confirmed_is_none() -> None:
@@ -102,7 +102,7 @@ def test_possible_after_confirmed_is_none() -> None:
     life = Life()
     life.hears(a_member("a", exposed=3))
 
-    assert [] == _released(life.hears(a_member("b", cohort=2, exposed=3, confirmed=0)))
+    assert [] == released_by(life.hears(a_member("b", cohort=2, exposed=3, confirmed=0)))
     assert Outcome.MERGED == life.outcomes["b"]
 
 
@@ -110,7 +110,7 @@ def test_twice_in_one_block_is_told_everything_at_once() -> None:
     """A source that has a person on two lines causes one notice with both."""
     life = Life()
 
-    assert [(1, an_id("a"), 3)] == _released(life.hears(a_member("a", exposed=1), a_member("b", exposed=2)))
+    assert [(1, an_id("a"), 3)] == released_by(life.hears(a_member("a", exposed=1), a_member("b", exposed=2)))
     assert {"a": Outcome.RELEASED, "b": Outcome.MERGED} == life.outcomes
 
 
@@ -119,7 +119,7 @@ def test_one_released_cohort_is_enough() -> None:
     life = Life()
     life.hears(a_member("a", cohort=1, at=1, exposed=1), under=NOBODY)
 
-    assert [(1, an_id("b"), 3)] == _released(
+    assert [(1, an_id("b"), 3)] == released_by(
         life.hears(a_member("b", cohort=2, at=2, exposed=2), under=terms(released={2}))
     )
     assert {"a": Outcome.MERGED, "b": Outcome.RELEASED} == life.outcomes
@@ -144,7 +144,7 @@ def test_new_facts_of_an_unreleased_cohort_hold_that_member_alone() -> None:
     held = life.outcomes
 
     assert {"a": Outcome.RELEASED, "b": Outcome.HELD_UNRELEASED} == held
-    assert [(2, an_id("b"), 3)] == _released(life.waits(terms(released={1, 2})))
+    assert [(2, an_id("b"), 3)] == released_by(life.waits(terms(released={1, 2})))
     assert {"a": Outcome.RELEASED, "b": Outcome.RELEASED} == life.outcomes
 
 
@@ -170,7 +170,7 @@ def test_correction_makes_an_unreachable_member_reachable() -> None:
     life = Life()
     life.hears(a_member("a", channels=0))
 
-    assert [(1, an_id("a"), 1)] == _released(life.hears(a_member("a", version=2)))
+    assert [(1, an_id("a"), 1)] == released_by(life.hears(a_member("a", version=2)))
     assert 1000 == life.dossier.members[an_id("a")].accepted_at
 
 
@@ -189,7 +189,7 @@ def test_unreachable_news_goes_to_whoever_was_told_before() -> None:
     life.hears(a_member("a", at=1, exposed=1))
     decision = life.hears(a_member("b", at=2, exposed=2, channels=0))
 
-    assert [(2, an_id("a"), 3)] == _released(decision)
+    assert [(2, an_id("a"), 3)] == released_by(decision)
     assert [notice_id(INCIDENT, PERSON, 1)] == [one.notice for one in decision.superseded]
     assert {"a": Outcome.RELEASED, "b": Outcome.MERGED} == life.outcomes
 
@@ -202,7 +202,7 @@ def test_bearer_that_becomes_unreachable_before_the_release_gives_way() -> None:
     held = life.outcomes
 
     assert {"a": Outcome.MERGED, "b": Outcome.HELD_UNRELEASED} == held
-    assert [(1, an_id("b"), 1)] == _released(life.waits(EVERYBODY))
+    assert [(1, an_id("b"), 1)] == released_by(life.waits(EVERYBODY))
 
 
 def test_deceased_before_the_release_is_told_nothing() -> None:
@@ -212,7 +212,7 @@ def test_deceased_before_the_release_is_told_nothing() -> None:
     life.hears(a_member("b", cohort=2, version=2, flags=FLAG_DECEASED), under=NOBODY)
 
     assert {"a": Outcome.SUPPRESSED, "b": Outcome.SUPPRESSED} == life.outcomes
-    assert [] == _released(life.waits(EVERYBODY))
+    assert [] == released_by(life.waits(EVERYBODY))
 
 
 def test_deceased_after_the_release_changes_no_notice_that_went_out() -> None:
@@ -221,7 +221,7 @@ def test_deceased_after_the_release_changes_no_notice_that_went_out() -> None:
     life.hears(a_member("a"), a_member("b", cohort=2))
     decision = life.hears(a_member("b", cohort=2, version=2, exposed=3, flags=FLAG_DECEASED))
 
-    assert [] == _released(decision)
+    assert [] == released_by(decision)
     assert {"a": Outcome.RELEASED, "b": Outcome.SUPPRESSED} == life.outcomes
 
 
@@ -230,7 +230,7 @@ def test_not_deceased_after_all_is_told() -> None:
     life = Life()
     life.hears(a_member("a", flags=FLAG_DECEASED))
 
-    assert [(1, an_id("a"), 1)] == _released(life.hears(a_member("a", version=2)))
+    assert [(1, an_id("a"), 1)] == released_by(life.hears(a_member("a", version=2)))
 
 
 def test_correction_with_new_facts_replaces_the_bearers_notice() -> None:
@@ -239,7 +239,7 @@ def test_correction_with_new_facts_replaces_the_bearers_notice() -> None:
     life.hears(a_member("a", exposed=1))
     decision = life.hears(a_member("a", version=2, exposed=3))
 
-    assert [(2, an_id("a"), 3)] == _released(decision)
+    assert [(2, an_id("a"), 3)] == released_by(decision)
     assert [notice_id(INCIDENT, PERSON, 1)] == [one.notice for one in decision.superseded]
     assert {"a": Outcome.RELEASED} == life.outcomes
 
@@ -249,19 +249,19 @@ def test_correction_with_the_same_or_fewer_facts_sends_nothing() -> None:
     life = Life()
     life.hears(a_member("a", exposed=3))
 
-    assert [] == _released(life.hears(a_member("a", version=2, exposed=3, channels=Channel.EMAIL)))
-    assert [] == _released(life.hears(a_member("a", version=3, exposed=1)))
+    assert [] == released_by(life.hears(a_member("a", version=2, exposed=3, channels=Channel.EMAIL)))
+    assert [] == released_by(life.hears(a_member("a", version=3, exposed=1)))
     assert {"a": Outcome.RELEASED} == life.outcomes
 
 
-def test_bearer_with_news_that_has_to_wait_stays_released() -> None:
+def test_bearer_with_news_that_has_to_wait_staysreleased_by() -> None:
     """What was told was told; the supplement is looked at again when something changes."""
     life = Life()
     life.hears(a_member("a", exposed=1))
     life.hears(a_member("a", version=2, exposed=3, channels=0))
 
     assert ({"a": Outcome.RELEASED}, {Waits.CHANNEL}) == (life.outcomes, life.waiting)
-    assert [(2, an_id("a"), 3)] == _released(life.hears(a_member("a", version=3, exposed=3)))
+    assert [(2, an_id("a"), 3)] == released_by(life.hears(a_member("a", version=3, exposed=3)))
 
 
 def test_same_version_again_changes_nothing() -> None:
@@ -289,7 +289,7 @@ def test_retracted_member_leaves_the_person() -> None:
     life.hears(a_member("b", version=2, exposed=2, flags=FLAG_RETRACTED), under=NOBODY)
 
     assert {"a": Outcome.HELD_UNRELEASED, "b": Outcome.RETRACTED} == life.outcomes
-    assert [(1, an_id("a"), 1)] == _released(life.waits(EVERYBODY))
+    assert [(1, an_id("a"), 1)] == released_by(life.waits(EVERYBODY))
 
 
 def test_retraction_keeps_a_lower_version_out() -> None:
@@ -297,7 +297,7 @@ def test_retraction_keeps_a_lower_version_out() -> None:
     life = Life()
     life.hears(a_member("a", version=2, flags=FLAG_RETRACTED))
 
-    assert [] == _released(life.hears(a_member("a", version=1)))
+    assert [] == released_by(life.hears(a_member("a", version=1)))
     assert {"a": Outcome.RETRACTED} == life.outcomes
 
 
@@ -307,7 +307,7 @@ def test_retracted_bearer_leaves_the_news_to_the_next() -> None:
     life.hears(a_member("a", at=1), a_member("b", at=2))
     decision = life.hears(a_member("a", version=2, flags=FLAG_RETRACTED))
 
-    assert [(1, an_id("b"), 1)] == _released(decision)
+    assert [(1, an_id("b"), 1)] == released_by(decision)
     assert (None, None) == (decision.released[0][0].supersedes, decision.released[0][1])
     assert (1, [notice_id(INCIDENT, PERSON, 1)]) == (len(decision.voided), [one.notice for one in decision.superseded])
     assert {"a": Outcome.RETRACTED, "b": Outcome.RELEASED} == life.outcomes
@@ -319,7 +319,7 @@ def test_member_that_comes_back_is_merged_into_whoever_was_told_meanwhile() -> N
     life.hears(a_member("a", at=1), a_member("b", at=2))
     life.hears(a_member("a", version=2, flags=FLAG_RETRACTED))
 
-    assert [] == _released(life.hears(a_member("a", version=3)))
+    assert [] == released_by(life.hears(a_member("a", version=3)))
     assert {"a": Outcome.MERGED, "b": Outcome.RELEASED} == life.outcomes
     assert [True, False] == [claim.void for claim in life.dossier.claims]
 
@@ -331,7 +331,7 @@ def test_channel_that_the_incident_gains_frees_the_unreachable() -> None:
     held = life.outcomes
 
     assert {"a": Outcome.HELD_UNREACHABLE} == held
-    assert [(1, an_id("a"), 1)] == _released(life.waits(terms(usable=Channel.LETTER | Channel.EMAIL)))
+    assert [(1, an_id("a"), 1)] == released_by(life.waits(terms(usable=Channel.LETTER | Channel.EMAIL)))
 
 
 def test_channel_that_is_compromised_makes_a_waiting_person_unreachable() -> None:
@@ -360,129 +360,3 @@ def test_void_notice_is_called_back_once() -> None:
 
     assert [] == life.hears(a_member("a", version=4, flags=FLAG_RETRACTED)).superseded
     assert [] == life.hears(a_member("a", version=5, exposed=3)).superseded
-
-
-def taken_back(name: str, *, version: int = 2, cohort: int = 1) -> Member:
-    """Return the version of a member that withdraws it, as intake writes it."""
-    return a_member(name, version=version, cohort=cohort, exposed=0, channels=0, flags=FLAG_WITHDRAWN)
-
-
-def test_whoever_was_withdrawn_in_time_is_not_told() -> None:
-    """A member that was taken back before its release counts as withdrawn, and a release passes it by."""
-    life = Life()
-    life.hears(a_member("a"), under=NOBODY)
-    life.hears(taken_back("a"), under=NOBODY)
-
-    assert [] == _released(life.waits(EVERYBODY))
-    assert ({"a": Outcome.WITHDRAWN}, {Waits.NOTHING}) == (life.outcomes, life.waiting)
-
-
-def test_a_withdrawal_that_comes_before_its_member_holds() -> None:
-    """It is a later version: what it takes back does not come to life when it is heard of afterwards."""
-    life = Life()
-    life.hears(taken_back("a"))
-
-    assert [] == _released(life.hears(a_member("a")))
-    assert {"a": Outcome.WITHDRAWN} == life.outcomes
-
-
-def test_a_withdrawn_member_brings_no_facts_and_lends_no_address() -> None:
-    """Its person is decided again from the others: the oldest of them that can be written to bears the notice."""
-    life = Life()
-    life.hears(a_member("a", exposed=3), under=NOBODY)
-    life.hears(a_member("b", at=2, exposed=1, channels=0), under=NOBODY)
-    life.hears(a_member("c", at=3000, exposed=1), under=NOBODY)
-    life.hears(taken_back("a"), under=NOBODY)
-
-    assert [(1, an_id("c"), 1)] == _released(life.waits(EVERYBODY))
-    assert {"a": Outcome.WITHDRAWN, "b": Outcome.MERGED, "c": Outcome.RELEASED} == life.outcomes
-
-
-def test_members_merged_into_a_withdrawn_one_are_freed() -> None:
-    """One of those that waited behind it is held in its place, for what it waits for itself."""
-    life = Life()
-    life.hears(a_member("a"), under=NOBODY)
-    life.hears(a_member("b", cohort=2, at=2000, channels=0), under=NOBODY)
-    before = dict(life.outcomes)
-    life.hears(taken_back("a"), under=NOBODY)
-
-    assert {"a": Outcome.HELD_UNRELEASED, "b": Outcome.MERGED} == before
-    assert {"a": Outcome.WITHDRAWN, "b": Outcome.HELD_UNREACHABLE} == life.outcomes
-
-
-def test_withdrawn_after_being_told_stays_told() -> None:
-    """Nobody is told again what was said by a record that was taken back since; news is told to the same person."""
-    life = Life()
-    life.hears(a_member("a"))
-    life.hears(taken_back("a"))
-
-    assert [] == _released(life.hears(a_member("b", cohort=2)))
-    assert [(2, an_id("c"), 3)] == _released(life.hears(a_member("c", cohort=3, exposed=2, at=2000)))
-    assert {"a": Outcome.RELEASED, "b": Outcome.MERGED, "c": Outcome.RELEASED} == life.outcomes
-
-
-def test_a_later_record_brings_the_person_back() -> None:
-    """It is the member's next version; what was told already is not told again."""
-    life = Life()
-    life.hears(a_member("a"), under=NOBODY)
-    life.hears(taken_back("a"), under=NOBODY)
-    life.hears(a_member("a", version=3), under=NOBODY)
-
-    assert [(1, an_id("a"), 1)] == _released(life.waits(EVERYBODY))
-    life.hears(taken_back("a", version=4))
-    assert [] == _released(life.hears(a_member("a", version=5)))
-
-
-def test_whoever_died_by_a_withdrawn_record_lives() -> None:
-    """What was taken back keeps nobody's notice back either."""
-    life = Life()
-    life.hears(a_member("a"), a_member("b", flags=FLAG_DECEASED))
-
-    assert [(1, an_id("a"), 1)] == _released(life.hears(taken_back("b")))
-    assert {"a": Outcome.RELEASED, "b": Outcome.WITHDRAWN} == life.outcomes
-
-
-def test_a_torn_member_is_whole_once_the_others_are_withdrawn() -> None:
-    """Who contradicted each other do no more, once one of them was taken back: one person, and no conflict."""
-    life = Life()
-    one, other = Said((70, 3, 5), frozenset({"vri"})), Said((81, 3, 5), frozenset({"ber"}))
-    life.hears(a_member("a", said=one), a_member("b", said=other), a_member("t", at=2000, exposed=2), under=NOBODY)
-    before = {name for name, outcome in life.outcomes.items() if outcome == Outcome.HELD_IDENTITY_CONFLICT}
-    life.hears(taken_back("b"), under=NOBODY)
-
-    assert ({"t"}, False) == (before, any(s.conflict for s in life.dossier.standings.values()))
-    assert [(1, an_id("a"), 3)] == _released(life.waits(EVERYBODY))
-
-
-def test_who_was_told_by_a_withdrawn_record_contradicts_nobody() -> None:
-    """The told stays a person of its own, but holds nobody back: nothing but a notice says that somebody is there."""
-    life, hold = Life(), terms(hold=True)
-    life.hears(a_member("a", said=Said((70, 3, 5))), under=hold)
-    life.hears(a_member("b", cohort=2, said=Said((81, 3, 5))), under=hold)
-    before = dict(life.outcomes)
-    decision = life.hears(taken_back("a"), under=hold)
-
-    assert Outcome.HELD_IDENTITY_CONFLICT == before["b"]
-    assert [(1, an_id("b"), 1)] == _released(decision)
-    assert not any(s.conflict for s in life.dossier.standings.values())
-
-
-def test_a_cancelled_cohort_tells_nobody_any_more() -> None:
-    """All its members count as withdrawn, those that come later too; who was told by it stays told."""
-    life, cancelled = Life(), terms(cancelled={1})
-    life.hears(a_member("a"))
-    life.hears(a_member("b", exposed=2), under=terms(released={2}))
-    life.hears(a_member("c", at=2000), under=cancelled)
-
-    assert {"a": Outcome.RELEASED, "b": Outcome.WITHDRAWN, "c": Outcome.WITHDRAWN} == life.outcomes
-    assert {Waits.NOTHING} == life.waiting
-
-
-def test_who_is_in_another_cohort_is_told_by_that_one() -> None:
-    """The person of a cancelled cohort hears the news from the others alone, by their address."""
-    life = Life()
-    life.hears(a_member("a", exposed=3), under=NOBODY)
-    life.hears(a_member("b", cohort=2, at=2000), under=NOBODY)
-
-    assert [(1, an_id("b"), 1)] == _released(life.waits(terms(released={1, 2}, cancelled={1})))
-    assert {"a": Outcome.WITHDRAWN, "b": Outcome.RELEASED} == life.outcomes
