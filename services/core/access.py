@@ -33,6 +33,8 @@ class Act(StrEnum):
     COHORT_RELEASED = "cohort-released"
     RELEASE_ASKED = "release-asked"  # of a release that somebody else has to approve
     COHORT_APPROVED = "cohort-approved"
+    COHORT_CANCELLED = "cohort-cancelled"
+    RECORD_WITHDRAWN = "record-withdrawn"
     LEDGER_SHOWN = "ledger-shown"
     ACTS_SHOWN = "acts-shown"
     DEAD_LETTER_REPLAYED = "dead-letter-replayed"
@@ -53,6 +55,8 @@ PERMITTED: Final[Mapping[Act, frozenset[Role]]] = MappingProxyType(
         Act.COHORT_RELEASED: frozenset({_OPERATOR}),
         Act.RELEASE_ASKED: frozenset({_OPERATOR}),
         Act.COHORT_APPROVED: frozenset({_OPERATOR, _APPROVER}),
+        Act.COHORT_CANCELLED: frozenset({_OPERATOR}),
+        Act.RECORD_WITHDRAWN: frozenset({_SOURCE, _OPERATOR}),
         Act.LEDGER_SHOWN: frozenset({_SOURCE, _OPERATOR, _APPROVER, _AUDITOR}),
         Act.ACTS_SHOWN: frozenset({_OPERATOR, _AUDITOR}),
         Act.DEAD_LETTER_REPLAYED: frozenset({_OPERATOR}),
@@ -71,6 +75,8 @@ RECORDED: Final = frozenset(
         Act.COHORT_RELEASED,
         Act.RELEASE_ASKED,
         Act.COHORT_APPROVED,
+        Act.COHORT_CANCELLED,
+        Act.RECORD_WITHDRAWN,
         Act.ACTS_SHOWN,
         Act.DEAD_LETTER_REPLAYED,
     }

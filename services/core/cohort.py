@@ -20,11 +20,12 @@ class Cohort:
     # Of each partition: the last of intake's blocks of members when this was released. Empty while it is not. It stays
     # through later versions: it belongs to the permission.
     release_after: tuple[int, ...] = ()
+    cancelled: bool = False  # by an operator, for good: all its members count as withdrawn
 
     @property
     def is_released(self) -> bool:
         """Tell whether notices carried by this cohort may go out, where all that came before the release is known."""
-        return self.auto_release or self.released
+        return (self.auto_release or self.released) and not self.cancelled
 
     def is_released_in(self, partition: int, taken: int) -> bool:
         """Tell whether the release holds in a partition of which intake's blocks up to `taken` are known.

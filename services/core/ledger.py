@@ -18,13 +18,14 @@ class Disposition(Enum):
     NOTIFIED = "notified"
     MERGED = "merged"
     SUPPRESSED = "suppressed"
+    WITHDRAWN = "withdrawn"
     HELD = "held"
     IN_FLIGHT = "inFlight"
     EXHAUSTED = "exhausted"
 
 
 # Where members stand for whom nobody has to be told: another member carries the notice, or none is due.
-NOTHING_DUE: Final = frozenset({Disposition.MERGED, Disposition.SUPPRESSED})
+NOTHING_DUE: Final = frozenset({Disposition.MERGED, Disposition.SUPPRESSED, Disposition.WITHDRAWN})
 
 
 class HoldReason(Enum):
@@ -55,9 +56,13 @@ CONFLICTING: Final = "conflicting"
 # end; `tests/contract/test_ledger.py` holds the order.
 COUNTERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "intake": ("received", "rejected", "accepted"),
+        # discarded: records that were rejected and then withdrawn; they are accepted, and withdrawn.
+        "intake": ("received", "rejected", "accepted", "discarded"),
         # Each member that deduplication has seen is in exactly one of these, and perhaps in `conflicting` as well.
-        "deduplication": ("released", "merged", "suppressed", CONFLICTING, *(reason.counter for reason in HoldReason)),
+        "deduplication": (
+            *("released", "merged", "suppressed", CONFLICTING, "withdrawn"),
+            *(reason.counter for reason in HoldReason),
+        ),
         # notices_settled counts superseded notices too: all that were handed over or given up.
         "tracking": ("notified", "exhausted", "notices_settled"),
     }

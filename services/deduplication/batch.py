@@ -95,7 +95,9 @@ class Effects:
             block.channels, block.flags, block.languages, block.slots, block.witnesses,
         )  # fmt: skip
         persons, members, versions, exposed, confirmed, channels, flags, languages, slots, witnesses = columns
-        table = first_standings(self.terms.usable, released=cohort in self.terms.released)
+        table = first_standings(
+            self.terms.usable, released=cohort in self.terms.released, cancelled=cohort in self.terms.cancelled
+        )
         standings = looked_up(table, flags, channels)
         outcomes, *others = zip(*standings, strict=True)
         self.members += zip(
@@ -231,7 +233,7 @@ def decide_batch(blocks: Sequence[tuple[Block, int]], known: Mapping[bytes, Doss
     for person, (partition, steps) in arrivals.items():
         dossier = known.get(person) or Dossier.unknown(person, partition)
         alone = steps[0][0] if len(steps) == 1 and len(steps[0]) == 1 else None
-        if alone and (claim := told_already(dossier, alone)):
+        if alone and (claim := told_already(dossier, alone, terms)):
             effects.add_told(dossier, alone, claim)
         else:
             effects.add(dossier, decide(dossier, steps, terms))
@@ -273,16 +275,22 @@ def _picked(rows: Sequence[int] | None, *columns: Sequence[Any]) -> Sequence[Seq
 _NO_IDS: Final = NoticeIds(bytes(KEY_BYTES), "")  # of a table that has no ids
 
 
-@lru_cache(maxsize=2 << CHANNEL_BITS)  # every set of channels, released or not
+@lru_cache(maxsize=4 << CHANNEL_BITS)  # every set of channels, released, cancelled, or neither
 def first_standings(
-    usable: int, *, released: bool, channel_bits: int = CHANNEL_BITS, flag_bits: int = MEMBER_FLAG_BITS
+    usable: int,
+    *,
+    released: bool,
+    cancelled: bool = False,
+    channel_bits: int = CHANNEL_BITS,
+    flag_bits: int = MEMBER_FLAG_BITS,
 ) -> Table:
     """Return how a pseudonym's only member stands: what `decide` says, by flags, then by channels.
 
     A row and a column for every value that the bits allow. Two indexes, not one number made of both: flags or channels
     with a bit too many are an IndexError, and never read as others.
     """
-    terms = Terms("", 0, 0, usable, {0: ""}, {0} if released else (), _NO_IDS)
+    cohort = {0}
+    terms = Terms("", 0, 0, usable, {0: ""}, cohort if released else (), _NO_IDS, cancelled=cohort if cancelled else ())
     return [
         [_first_standing(channels, flags, terms) for channels in range(1 << channel_bits)]
         for flags in range(1 << flag_bits)

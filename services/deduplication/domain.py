@@ -13,12 +13,13 @@ from typing import Final, NamedTuple
 from services.core.channel import TO_THE_ADDRESS
 from services.core.ids import ID_BYTES, hash_begun, notice_id
 from services.core.ledger import HoldReason
-from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS
+from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_WITHDRAWN
 
 __all__ = [
     "COUNTED_AS",
     "RETRACTED",
     "TORN",
+    "WITHDRAWN",
     "Claim",
     "Member",
     "NoticeIds",
@@ -32,6 +33,7 @@ __all__ = [
     "Waits",
     "age",
     "covers",
+    "is_withdrawn",
     "settle",
 ]
 
@@ -50,6 +52,7 @@ class Outcome(IntEnum):
     HELD_NOT_AT_ADDRESS = 5
     RETRACTED = 6  # not of this person any more: the row stays, so that an older version cannot bring it back
     HELD_IDENTITY_CONFLICT = 7  # cannot be told whose record it is; or the incident holds people who contradict
+    WITHDRAWN = 8  # taken back, itself or with its cohort, before anybody was told by it
 
 
 # The counter of `core.ledger` that a member stands in. Who was retracted is counted nowhere: intake counts that member
@@ -62,6 +65,7 @@ COUNTED_AS: Final[Mapping[int, str]] = {
     Outcome.HELD_UNREACHABLE: HoldReason.UNREACHABLE.counter,
     Outcome.HELD_NOT_AT_ADDRESS: HoldReason.NOT_AT_ADDRESS.counter,
     Outcome.HELD_IDENTITY_CONFLICT: HoldReason.IDENTITY_CONFLICT.counter,
+    Outcome.WITHDRAWN: "withdrawn",
 }
 
 
@@ -102,6 +106,7 @@ class Standing(NamedTuple):
 
 
 RETRACTED: Final = Standing(Outcome.RETRACTED)
+WITHDRAWN: Final = Standing(Outcome.WITHDRAWN)
 TORN: Final = Standing(Outcome.HELD_IDENTITY_CONFLICT, conflict=True)
 
 
@@ -161,6 +166,7 @@ class Terms:
     released: Collection[int]  # numbers of the cohorts whose notices may go out
     ids: NoticeIds
     hold_conflicts: bool = False  # what the incident's policy says of people who contradict each other
+    cancelled: Collection[int] = ()  # numbers of the cohorts that were taken back as a whole
 
 
 class Superseded(NamedTuple):
@@ -171,7 +177,10 @@ class Superseded(NamedTuple):
 
 
 class Person(NamedTuple):
-    """Members that are one person."""
+    """Members that are one person.
+
+    Who was withdrawn is of it only as long as it bears a notice, and says nothing any more.
+    """
 
     live: Sequence[Member]  # the oldest first
     claims: Sequence[Claim]  # of its group: what it was told, void ones included
@@ -210,7 +219,7 @@ class _Settling:
 
     def __init__(self, person: Person, terms: Terms) -> None:
         self.person = person
-        self.live = person.live
+        self.live = [m for m in person.live if not is_withdrawn(m, terms)]
         self.terms = terms
         self.told = [claim for claim in person.claims if not claim.void]
         self.released: Release | None = None
@@ -225,6 +234,8 @@ class _Settling:
         front = self._front(carriers, bearers) if waits else None
         group, conflict = self.person.number if self.told else 0, self.person.conflict
         standings = {}
+        for m in self.person.live:
+            standings[m.member] = Standing(Outcome.RELEASED, told_with=group)
         for m in self.live:
             into = None
             if m.member in bearers:
@@ -305,6 +316,11 @@ class _Settling:
 def age(member: Member) -> tuple[int, bytes]:
     """Order members from the oldest; those of one moment by their id, so that the order is the same again."""
     return member.accepted_at, member.member
+
+
+def is_withdrawn(member: Member, terms: Terms) -> bool:
+    """Tell whether a member was taken back, by itself or with its cohort."""
+    return bool(member.flags & FLAG_WITHDRAWN) or member.cohort in terms.cancelled
 
 
 def covers(claim: Claim, member: Member) -> bool:

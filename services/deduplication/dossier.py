@@ -4,14 +4,15 @@ Nearly always it is one person. Members that contradict each other are not: they
 records say. What was told stays: a group that was told keeps its members and its notices, whatever comes later.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from services.core.notices import FLAG_DECEASED, FLAG_RETRACTED
+from services.core.notices import FLAG_DECEASED, FLAG_RETRACTED, FLAG_WITHDRAWN
 from services.deduplication.agreement import Groups, contradict, groups_of
 from services.deduplication.domain import (
     RETRACTED,
     TORN,
+    WITHDRAWN,
     Claim,
     Member,
     Person,
@@ -22,12 +23,13 @@ from services.deduplication.domain import (
     Terms,
     age,
     covers,
+    is_withdrawn,
     settle,
 )
 
 __all__ = ["Decision", "Dossier", "decide", "told_already"]
 
-_TAKES_A_DECISION: Final = FLAG_DECEASED | FLAG_RETRACTED
+_TAKES_A_DECISION: Final = FLAG_DECEASED | FLAG_RETRACTED | FLAG_WITHDRAWN
 
 
 class Dossier(NamedTuple):
@@ -71,21 +73,25 @@ def decide(dossier: Dossier, arrivals: Iterable[Sequence[Member]], terms: Terms)
     return case.decision()
 
 
-def told_already(dossier: Dossier, member: Member) -> Claim | None:
+def told_already(dossier: Dossier, member: Member, terms: Terms) -> Claim | None:
     """Return the notice that a member is merged into, if all with its pseudonym are one person that was told.
 
-    Return None where `decide` is needed: for news, a correction, a deceased or retracted member, news that waits, or
-    a pseudonym with members that contradict each other or this one.
+    Return None where `decide` is needed: for news, a correction, a deceased, retracted or withdrawn member, news that
+    waits, or a pseudonym with members that contradict each other or this one.
     """
-    if member.member in dossier.members or member.flags & _TAKES_A_DECISION:
+    if member.member in dossier.members or _takes_a_decision(member, terms):
         return None
     for known in dossier.members.values():
         standing = dossier.standings[known.member]
-        if known.flags & _TAKES_A_DECISION or standing.waits or standing.conflict:
+        if _takes_a_decision(known, terms) or standing.waits or standing.conflict:
             return None
         if known.witnesses != member.witnesses and contradict(known.witnesses, member.witnesses):
             return None
     return next((claim for claim in dossier.claims if not claim.void and covers(claim, member)), None)
+
+
+def _takes_a_decision(member: Member, terms: Terms) -> bool:
+    return bool(member.flags & _TAKES_A_DECISION) or member.cohort in terms.cancelled
 
 
 class _Case:
@@ -108,6 +114,8 @@ class _Case:
             if member.version <= known.version:
                 return
             member = member._replace(accepted_at=known.accepted_at)
+            if member.flags & FLAG_WITHDRAWN and any(c.bearer == member.member and not c.void for c in self.claims):
+                member = member._replace(witnesses=known.witnesses)  # who was told by it stays who that was
             self.said.setdefault(member.member, known.witnesses)
         self.members[member.member] = member
         if member.flags & FLAG_RETRACTED:
@@ -122,22 +130,36 @@ class _Case:
 
     def classify(self) -> None:
         """Tell the persons apart, and decide about each."""
-        live = sorted((m for m in self.members.values() if not m.flags & FLAG_RETRACTED), key=age)
+        bearers = {claim.bearer for claim in self.claims if not claim.void}
+        live = sorted((m for m in self.members.values() if self._is_live(m, bearers)), key=age)
         groups = self._groups(live)
-        standings = dict.fromkeys(self.members, RETRACTED) if len(live) < len(self.members) else {}
+        gone = self.members.values() if len(live) < len(self.members) else ()
+        standings = {m.member: RETRACTED if m.flags & FLAG_RETRACTED else WITHDRAWN for m in gone}
         standings.update(dict.fromkeys(groups.torn, TORN))
         claims: dict[int, list[Claim]] = {}
         for claim in self.claims:
             claims.setdefault(claim.group, []).append(claim)
         unused = max(claims, default=0) + 1
+        conflict = self._saying(groups) > 1
         for told, members in groups.together:
             number = told or unused
-            person = Person([self.members[m] for m in members], claims.get(number, ()), number, groups.persons > 1)
+            person = Person([self.members[m] for m in members], claims.get(number, ()), number, conflict)
             settled = self._settle(person)
             standings.update(settled.standings)
             unused += bool(settled.released and not told)
         self.standings = standings
         self.said.clear()
+
+    def _is_live(self, member: Member, bearers: Collection[bytes]) -> bool:
+        """Tell whether a member is of some person. Who was withdrawn is only while it bears a notice: that was told."""
+        if member.flags & FLAG_RETRACTED:
+            return False
+        return member.member in bearers or not is_withdrawn(member, self.terms)
+
+    def _saying(self, groups: Groups) -> int:
+        """Return how many persons have a member that was not withdrawn: the others contradict nobody any more."""
+        silent = sum(all(is_withdrawn(self.members[m], self.terms) for m in members) for _, members in groups.together)
+        return groups.persons - silent
 
     def _groups(self, live: Sequence[Member]) -> Groups:
         told = self._told(live)

@@ -15,7 +15,7 @@ from services.core.ledger import COUNTERS
 from services.deduplication.batch import Block, Effects, decide_again, decide_batch, persons_of
 from services.deduplication.codec import WRITER, Work, encode_released, encode_superseded, read_block
 from services.deduplication.domain import NoticeIds, Terms
-from services.deduplication.store import SETS_OF_CHANNELS, Cohorts, Store
+from services.deduplication.store import BEFORE_ALL, SETS_OF_CHANNELS, Cohorts, Place, Store
 from services.kit.errors import ConfigError
 from services.kit.eventlog import Output, Record
 from services.kit.postgres import Connection
@@ -35,6 +35,8 @@ PERSONS_A_TICK: Final = 5_000
 # After so many ticks, about a minute, every incident is looked at again: a partition that was lost and won back between
 # two ticks has rows that another process decided.
 _TICKS_TO_TRUST: Final = 60
+# So many times 20,000 rows are looked through in one tick where nobody of a cancelled cohort is found.
+_LOOKS_A_TICK: Final = 2
 _LOAD_SECONDS: Final = 10.0  # then the stage logs that it waits, and tries the blocks again
 
 
@@ -67,6 +69,9 @@ class DeduplicationHandler:
         # look that found somebody is not remembered, so that nothing has to be forgotten when its transaction is rolled
         # back.
         self._idle: dict[tuple[int, int], _Control] = {}
+        # By the incident's number, the partitions and the cancelled cohorts: how far its rows were looked through for
+        # members of these cohorts, None = all of them. Only rows that nobody was found in count, for the same reason.
+        self._looked_through: dict[tuple[int, frozenset[int], frozenset[int]], Place | None] = {}
         self._looked_at: Sequence[int] = ()  # the partitions of the last tick
         self._ticks = 0
         self._keyless: set[str] = set()  # incidents of which it was said that their key is missing
@@ -110,10 +115,12 @@ class DeduplicationHandler:
         return await self._finish(connection, effects, [one.totals for one in work if one.totals])
 
     async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:
-        """Decide again about people whom a release or a change of channels may set free, some thousands at a time."""
+        """Decide again about people whom a release, a cancellation or other channels change, some thousands at once."""
         if not self._incidents.loaded.is_set():
             return ()
         self._ticks += 1
+        if self._looked_at != tuple(partitions):
+            self._looked_through.clear()
         if self._ticks % _TICKS_TO_TRUST == 0 or self._looked_at != tuple(partitions):
             self._idle.clear()
         self._looked_at = tuple(partitions)
@@ -123,7 +130,9 @@ class DeduplicationHandler:
         taken = await read_taken(connection, STAGE, topics.MEMBERS_ACCEPTED, WRITER, partitions)
         known = [one for one in numbers if self._can_decide(one)]
         for terms, places in chain.from_iterable(self._terms(one, numbers, taken) for one in known):
-            persons = await self._affected(connection, terms, places, left)
+            persons = await self._of_cancelled(connection, terms, places, left)
+            if not persons:
+                persons = await self._affected(connection, terms, places, left)
             if persons:
                 dossiers = await self._store.read(connection, terms.number, persons)
                 effects.append(decide_again(dossiers.values(), terms))
@@ -168,6 +177,23 @@ class DeduplicationHandler:
             self._idle.update(((terms.number, one), control) for one in places)
         return persons
 
+    async def _of_cancelled(
+        self, connection: Connection, terms: Terms, partitions: Collection[int], limit: int
+    ) -> list[bytes]:
+        """Return people with members of cancelled cohorts who were decided before that was known here."""
+        if not terms.cancelled:
+            return []
+        key = terms.number, frozenset(partitions), frozenset(terms.cancelled)
+        for _ in range(_LOOKS_A_TICK):
+            after = self._looked_through.get(key, BEFORE_ALL)
+            if after is None:
+                break
+            persons, last = await self._store.of_cancelled(connection, terms, partitions, after, limit)
+            if persons:
+                return persons
+            self._looked_through[key] = last
+        return []
+
     def _note_decided(self, terms: Terms, partitions: Collection[int]) -> None:
         """Have people looked at again who are held under another control than the one that nobody waited under."""
         for one in partitions:
@@ -193,17 +219,22 @@ class DeduplicationHandler:
             released=(),
             ids=self._ids_of(incident),
             hold_conflicts=incident.policy.on_identity_conflict is OnIdentityConflict.HOLD,
+            cancelled=frozenset(number for number, one in self._known(incident_id, cohorts).items() if one.cancelled),
         )
         for released, partitions in _alike(self._released(incident_id, cohorts), taken).items():
             yield replace(terms, released=released), partitions
+
+    def _known(self, incident_id: str, numbers: Mapping[str, int]) -> dict[int, Cohort]:
+        """Return those of an incident's cohorts that were heard of, by number."""
+        found = ((number, self._incidents.get(("cohort", incident_id, one))) for one, number in numbers.items())
+        return {number: cohort for number, cohort in found if cohort is not None}
 
     def _released(self, incident_id: str, numbers: Mapping[str, int]) -> dict[int, Cohort]:
         """Return an incident's released cohorts by number.
 
         Raises ConfigError where one was released on another number of partitions than this process has.
         """
-        known = ((number, self._incidents.get(("cohort", incident_id, one))) for one, number in numbers.items())
-        released: dict[int, Cohort] = {number: one for number, one in known if one is not None and one.is_released}
+        released = {number: one for number, one in self._known(incident_id, numbers).items() if one.is_released}
         for one in released.values():
             if (partitions := len(one.release_after)) != self._partitions:
                 raise ConfigError(

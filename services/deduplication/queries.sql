@@ -92,3 +92,29 @@ select person
 from members
 where cohort = any($1::int[]) and waits = 3 and usable = any($2::smallint[]) and partition = any($3::smallint[])
 limit $4;
+
+-- name: of_cancelled
+-- The next rows of an incident, in the order of the key: those of cancelled cohorts that stand as if these were not, or
+-- are still marked for something, and the last row that was looked at. No index leads from a cohort to its rows: it
+-- would cost every person an entry, for what happens to few cohorts. Released and retracted rows stay, withdrawn ones
+-- (0, 6, 8) are done.
+with looked_at as materialized (
+    select person, member, cohort, partition, outcome, waits, conflict
+    from members
+    where incident = $1 and (person, member) > ($2, $3)
+    order by person, member
+    limit $6
+),
+affected as (
+    select person, member
+    from looked_at
+    where cohort = any($4::int[]) and partition = any($5::smallint[])
+          and (outcome not in (0, 6, 8) or waits > 0 or conflict)
+),
+last_row as (
+    select person, member from looked_at order by person desc, member desc limit 1
+)
+select person, member, true as affected from affected
+union all
+select person, member, false as affected from last_row
+order by affected desc, person, member;

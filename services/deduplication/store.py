@@ -10,13 +10,18 @@ from typing import Final
 from services.core.channel import CHANNEL_BITS
 from services.core.ledger import CONFLICTING
 from services.deduplication.batch import Effects, Row
-from services.deduplication.domain import COUNTED_AS, Claim, Member, Standing
+from services.deduplication.domain import COUNTED_AS, Claim, Member, Standing, Terms
 from services.deduplication.dossier import Dossier
 from services.kit.postgres import Connection, Queries, binary_copy
 
-__all__ = ["SETS_OF_CHANNELS", "Cohorts", "Store"]
+__all__ = ["BEFORE_ALL", "SETS_OF_CHANNELS", "Cohorts", "Place", "Store"]
 
 SETS_OF_CHANNELS: Final = range(1 << CHANNEL_BITS)
+
+Place = tuple[bytes, bytes]  # person and member: where a row stands among those of its incident
+BEFORE_ALL: Final[Place] = (b"", b"")
+# Some tens of milliseconds where nobody is found.
+_ROWS_A_LOOK: Final = 20_000
 
 Cohorts = dict[str, tuple[int, dict[str, int]]]  # incident id -> its number, and the numbers of its cohorts by id
 
@@ -130,6 +135,25 @@ class Store:
     ) -> list[bytes]:
         """Return up to `limit` persons with news that waits for another policy."""
         return await self._persons(connection, "held_by_policy", cohorts, SETS_OF_CHANNELS, partitions, limit)
+
+    async def of_cancelled(
+        self,
+        connection: Connection,
+        terms: Terms,
+        partitions: Collection[int],
+        after: Place,
+        limit: int,
+    ) -> tuple[list[bytes], Place | None]:
+        """Look through an incident's next rows for persons with members of cancelled cohorts who stand as before.
+
+        Return up to `limit` of them, and the last row that was looked at: None where there was none.
+        """
+        rows = await connection.fetch(
+            _QUERIES["of_cancelled"], terms.number, *after, list(terms.cancelled), list(partitions), _ROWS_A_LOOK
+        )
+        if not rows:
+            return [], None
+        return list(dict.fromkeys(row[0] for row in rows if row[2]))[:limit], (rows[-1][0], rows[-1][1])
 
     async def _persons(self, connection: Connection, query: str, *arguments: Collection[int] | int) -> list[bytes]:
         values = [one if isinstance(one, int) else list(one) for one in arguments]

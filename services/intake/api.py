@@ -15,6 +15,7 @@ from services.core.incident import Incident
 from services.intake.context import Context
 from services.intake.control.changes import cohort_json, read_cohort
 from services.intake.control.control import Control, release_json
+from services.intake.control.withdrawals import read_named
 from services.intake.errors import (
     BadHeaderError,
     BrokenBodyError,
@@ -73,6 +74,8 @@ class Api:
             Route("POST", _COHORT + "/seal", Act.COHORT_SEALED, _answered(self.seal)),
             Route("POST", _COHORT + "/release", Act.COHORT_RELEASED, _answered(self.release)),
             Route("POST", _COHORT + "/approve", Act.COHORT_APPROVED, _answered(self.approve)),
+            Route("POST", _COHORT + "/cancel", Act.COHORT_CANCELLED, _answered(self.cancel)),
+            Route("POST", _COHORT + "/withdrawals", Act.RECORD_WITHDRAWN, _answered(self.withdraw)),
         ]
 
     async def put_incident(self, request: web.Request, caller: Caller) -> web.StreamResponse:
@@ -130,6 +133,18 @@ class Api:
     async def approve(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Let the notices of a cohort go that somebody else asked for."""
         return json_response(release_json(await self._control.approve(caller, *_cohort_ids(request))))
+
+    async def cancel(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+        """Take a whole cohort back, for good."""
+        return json_response(cohort_json(await self._control.cancel(caller, *_cohort_ids(request))))
+
+    async def withdraw(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+        """Take one record of a cohort back."""
+        ids = _cohort_ids(request)
+        named, problems = read_named(await _json(request))
+        if problems:
+            raise Problem(400, "That names no record", problems=problems)
+        return json_response(await self._control.withdraw(caller, *ids, named))
 
     async def post_members(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Take members of a cohort: a body of any length, read as it arrives."""
@@ -209,7 +224,8 @@ class Api:
         if report.unreadable and not (report.accepted or report.rejected):
             raise Problem(400, "No line can be read", _NO_RECORDS[body_format.csv], **report.as_json())
         if report.refused and not report.accepted:
-            raise Problem(409, "The cohort is sealed", "It takes corrections, and nobody new.", **report.as_json())
+            detail = "It takes corrections while it is not cancelled, and nobody new."
+            raise Problem(409, "The cohort is closed", detail, **report.as_json())
         return report
 
 

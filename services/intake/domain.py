@@ -11,7 +11,7 @@ from typing import NamedTuple
 from services.core.access import Act, Caller
 from services.core.cohort import Cohort
 from services.core.ids import partitions_of
-from services.core.notices import BLOCK_ENTRIES, FLAG_RETRACTED
+from services.core.notices import BLOCK_ENTRIES, FLAG_RETRACTED, FLAG_WITHDRAWN
 from services.core.witnesses import NO_WITNESSES
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "blocks_of",
     "classify",
     "uses_of",
+    "withdrawal_of",
 ]
 
 
@@ -59,14 +60,16 @@ class DoneAct(NamedTuple):
     version: int | None
     upload: int | None
     request_id: str
+    member: bytes | None = None  # the record that it took back
 
     @classmethod
-    def of(cls, caller: Caller, act: Act, about: Cohort, *, upload: int | None = None) -> "DoneAct":
-        """Return the act of a caller on a cohort's new version, or on members of it."""
-        version = None if upload is not None else about.version
-        return cls(
-            caller.principal.name, act.value, about.incident_id, about.cohort_id, version, upload, caller.request_id
-        )
+    def of(
+        cls, caller: Caller, act: Act, about: Cohort, *, upload: int | None = None, member: bytes | None = None
+    ) -> "DoneAct":
+        """Return the act of a caller on a cohort's new version, on members of it, or on one record."""
+        version = about.version if upload is None and member is None else None
+        name, ids = caller.principal.name, (about.incident_id, about.cohort_id)
+        return cls(name, act.value, *ids, version, upload, caller.request_id, member)
 
 
 class Problem(NamedTuple):
@@ -131,9 +134,10 @@ class Chunk:
 class Counts(NamedTuple):
     """The totals of a cohort, in the order in which they are stored."""
 
-    received: int
-    rejected: int
-    accepted: int
+    received: int = 0
+    rejected: int = 0
+    accepted: int = 0
+    discarded: int = 0  # of the accepted: rejected records that were withdrawn
 
 
 class Uses(NamedTuple):
@@ -148,8 +152,13 @@ class Stored(NamedTuple):
 
     version: int
     pseudonym: bytes
-    content: bytes
+    content: bytes  # empty: it was withdrawn
     upload: int
+
+    @property
+    def withdrawn(self) -> bool:
+        """Tell whether its last version took it back."""
+        return not self.content
 
 
 @dataclass(slots=True)
@@ -162,7 +171,7 @@ class Classified:
     versions: list[int] = field(default_factory=list)  # of the corrected ones
     retracted: list[tuple[int, int, bytes]] = field(default_factory=list)  # row, its version, pseudonym left
     repeated: list[int] = field(default_factory=list)  # the same upload said something else earlier
-    refused: list[int] = field(default_factory=list)  # new, but the cohort is sealed
+    refused: list[int] = field(default_factory=list)  # new, but the cohort is sealed; or it is cancelled
 
     def join(self, other: "Classified") -> None:
         """Add rows that were classified later."""
@@ -180,6 +189,7 @@ class Accepted:
     rejected_lines: int
     unreadable_lines: int
     warned_lines: int  # of the accepted ones
+    refusal: str = "cohort-sealed"  # why rows were refused
 
 
 @dataclass(slots=True)
@@ -227,13 +237,16 @@ def classify(chunk: Chunk, rows: Sequence[int], stored: Mapping[bytes, Stored]) 
     return classified
 
 
-def accepted_of(chunk: Chunk, classified: Classified, shown: Callable[[Chunk, int], str | None]) -> Accepted:
+def accepted_of(
+    chunk: Chunk, classified: Classified, shown: Callable[[Chunk, int], str | None], *, cancelled: bool = False
+) -> Accepted:
     """Count the lines of a chunk, and add the problems that the database showed.
 
     `shown` gives the memberRef of a row as far as it may be repeated.
     """
+    refusal = "cohort-cancelled" if cancelled else "cohort-sealed"
     turned = [(row, "repeated-member-ref") for row in classified.repeated]
-    turned += [(row, "cohort-sealed") for row in classified.refused]
+    turned += [(row, refusal) for row in classified.refused]
     problems = list(chunk.problems)
     lost = 0
     for row, code in turned:
@@ -247,6 +260,7 @@ def accepted_of(chunk: Chunk, classified: Classified, shown: Callable[[Chunk, in
         rejected_lines=chunk.rejected_lines + lost,
         unreadable_lines=chunk.unreadable_lines,
         warned_lines=_warned_lines(problems),
+        refusal=refusal,
     )
 
 
@@ -305,3 +319,21 @@ def _retraction(chunk: Chunk, row: int, version: int, pseudonym: bytes, partitio
     (partition,) = partitions_of([pseudonym], partitions)
     block = _block(chunk, partition, [row], [version])
     return replace(block, pseudonyms=[pseudonym], witnesses=[NO_WITNESSES], channels=[0], flags=[FLAG_RETRACTED])
+
+
+def withdrawal_of(member: bytes, stored: Stored, partition: int) -> Block:
+    """Return the block that tells a person's partition that a member was taken back; it says nothing else of it."""
+    return Block(
+        partition,
+        rows=[],
+        members=[member],
+        versions=[stored.version + 1],
+        pseudonyms=[stored.pseudonym],
+        witnesses=[NO_WITNESSES],
+        exposed=[0],
+        confirmed=[0],
+        channels=[0],
+        flags=[FLAG_WITHDRAWN],
+        languages=[""],
+        slots=[0],
+    )

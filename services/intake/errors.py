@@ -11,6 +11,7 @@ __all__ = [
     "NotFoundError",
     "NotKnownYetError",
     "NotPermittedError",
+    "UnknownMemberError",
 ]
 
 
@@ -48,6 +49,10 @@ class MissingTextsError(HerautError):
 
 class NotFoundError(HerautError):
     """The incident or cohort is not known: 404."""
+
+
+class UnknownMemberError(NotFoundError):
+    """The cohort has no such record, accepted or rejected: 404."""
 
 
 class NotPermittedError(HerautError):

@@ -18,7 +18,8 @@ class IntakeMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         members = Counter(
             "intake_members_total",
-            "Records taken in, by what they came to: accepted (new), corrected, repeated (nothing new), rejected.",
+            "Records taken in, by what they came to: accepted (new), corrected, repeated (nothing new), rejected, or "
+            "withdrawn.",
             ["outcome"],
             registry=registry,
         )
@@ -26,6 +27,7 @@ class IntakeMetrics:
         self._corrected = members.labels("corrected")
         self._repeated = members.labels("repeated")
         self._rejected = members.labels("rejected")
+        self.withdrawn = members.labels("withdrawn")
         self.upload_seconds = Histogram(
             "intake_upload_seconds",
             "Time from an upload's first byte to its answer.",

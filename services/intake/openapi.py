@@ -117,7 +117,7 @@ _PATHS: dict[str, Any] = {
         "parameters": _COHORT,
         "post": {
             "summary": "Close a cohort for new members; corrections are still taken",
-            "responses": {"200": _answer("It is sealed", "Cohort"), **_faults(404)},
+            "responses": {"200": _answer("It is sealed", "Cohort"), **_faults(404, 409)},
         },
     },
     "/v1/incidents/{incidentId}/cohorts/{cohortId}/release": {
@@ -139,6 +139,21 @@ _PATHS: dict[str, Any] = {
             "responses": {"200": _answer("It is released", "Cohort"), **_faults(404, 409)},
         },
     },
+    "/v1/incidents/{incidentId}/cohorts/{cohortId}/cancel": {
+        "parameters": _COHORT,
+        "post": {
+            "summary": "Take a whole cohort back, for good: whoever was not told by it counts as withdrawn",
+            "responses": {"200": _answer("It is cancelled", "Cohort"), **_faults(404)},
+        },
+    },
+    "/v1/incidents/{incidentId}/cohorts/{cohortId}/withdrawals": {
+        "parameters": _COHORT,
+        "post": {
+            "summary": "Take one record back; a later upload of it brings it back",
+            "requestBody": _json_body("Withdrawal"),
+            "responses": {"200": _answer("It is withdrawn", "Withdrawn"), **_faults(400, 404, 409)},
+        },
+    },
 }
 
 _SCHEMAS: dict[str, Any] = {
@@ -156,8 +171,8 @@ _SCHEMAS: dict[str, Any] = {
         "type": "object",
         "properties": {
             **dict.fromkeys(("incidentId", "cohortId", "source", "changedAt"), _TEXT),
-            **dict.fromkeys(("version", "received", "rejected", "accepted"), _COUNT),
-            **dict.fromkeys(("autoRelease", "sealed", "released"), _YES_NO),
+            **dict.fromkeys(("version", "received", "rejected", "accepted", "discarded"), _COUNT),
+            **dict.fromkeys(("autoRelease", "sealed", "released", "cancelled"), _YES_NO),
             "declared": {"type": ["integer", "null"]},
             "releaseAskedBy": _MAYBE_TEXT | {"description": "Who asked for a release that takes two principals"},
             "releaseApprovedBy": _MAYBE_TEXT,
@@ -168,6 +183,28 @@ _SCHEMAS: dict[str, Any] = {
         "required": ["all"],
         "additionalProperties": False,
         "properties": {"all": {"const": True}},
+    },
+    "Withdrawal": {
+        "type": "object",
+        "description": "Either of the two",
+        "additionalProperties": False,
+        "properties": {
+            "memberRef": {**_TEXT, "maxLength": 64},
+            "line": _COUNT | {"minimum": 1, "description": "On which the record was rejected, if it was on no other"},
+        },
+    },
+    "Withdrawn": {
+        "type": "object",
+        "properties": {
+            **dict.fromkeys(("incidentId", "cohortId"), _TEXT),
+            "was": {"enum": ["accepted", "rejected"]},
+            "changed": _YES_NO | {"description": "false: it was withdrawn before"},
+            "told": {
+                "enum": ["no", "maybe"],
+                "description": "maybe: some notice of the incident was let go before, and the person, or another "
+                "record of the same person with these facts, may have been told, or be about to be",
+            },
+        },
     },
     "Member": {
         "type": "object",

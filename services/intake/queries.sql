@@ -25,7 +25,7 @@ select version, document, changed_at, key_versions from incidents where incident
 
 -- name: list_cohorts
 -- The cohorts of an incident.
-select cohort_id, number, version, source, declared, auto_release, sealed, released, changed_at, release_after,
+select cohort_id, number, version, source, declared, auto_release, sealed, released, changed_at, release_after, cancelled,
        release_asked_by, release_approved_by
 from cohorts
 where incident_id = $1
@@ -33,10 +33,11 @@ order by cohort_id;
 
 -- name: record_acts
 -- Note who did what. A chunk of an upload that is tried again notes it once.
-insert into acts (done_at, principal, act, incident_id, cohort_id, version, upload, request_id)
-select $1, done.principal, done.act, done.incident_id, done.cohort_id, done.version, done.upload, done.request_id
-from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::bigint[], $8::text[])
-     as done(principal, act, incident_id, cohort_id, version, upload, request_id)
+insert into acts (done_at, principal, act, incident_id, cohort_id, version, upload, request_id, member)
+select $1, done.principal, done.act, done.incident_id, done.cohort_id, done.version, done.upload, done.request_id,
+       done.member
+from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::bigint[], $8::text[], $9::bytea[])
+     as done(principal, act, incident_id, cohort_id, version, upload, request_id, member)
 on conflict (upload) do nothing;
 
 -- name: list_acts
@@ -58,7 +59,7 @@ returning number;
 
 -- name: lock_cohort
 -- The cohort as it stands, for its next version.
-select number, version, source, declared, auto_release, sealed, released, changed_at, release_after,
+select number, version, source, declared, auto_release, sealed, released, changed_at, release_after, cancelled,
        release_asked_by, release_approved_by
 from cohorts
 where incident_id = $1 and cohort_id = $2
@@ -66,7 +67,7 @@ for update;
 
 -- name: show_cohort
 -- The cohort as it stands.
-select number, version, source, declared, auto_release, sealed, released, changed_at, release_after,
+select number, version, source, declared, auto_release, sealed, released, changed_at, release_after, cancelled,
        release_asked_by, release_approved_by
 from cohorts
 where incident_id = $1 and cohort_id = $2;
@@ -75,7 +76,7 @@ where incident_id = $1 and cohort_id = $2;
 -- Give a cohort its next version.
 update cohorts
 set version = $3, declared = $4, auto_release = $5, sealed = $6, released = $7, changed_at = $8,
-    release_after = $9::bigint[]
+    release_after = $9::bigint[], cancelled = $10
 where incident_id = $1 and cohort_id = $2;
 
 -- name: note_release
@@ -99,7 +100,7 @@ set categories = uses.categories | excluded.categories,
 
 -- name: hold_cohort
 -- The cohort as it stands, kept from being sealed until this transaction ends.
-select number, version, source, declared, auto_release, sealed, released, changed_at, release_after,
+select number, version, source, declared, auto_release, sealed, released, changed_at, release_after, cancelled,
        release_asked_by, release_approved_by
 from cohorts
 where incident_id = $1 and cohort_id = $2
@@ -144,7 +145,7 @@ select record from rejections where record = any($1::bytea[]);
 -- name: lock_totals
 -- The cohort's totals; whoever has this row decides alone what is rejected and what is accepted.
 insert into totals (scope, source, sequence, counts, first_at)
-values ($1, 'intake', 0, '{0,0,0}', $2)
+values ($1, 'intake', 0, '{0,0,0,0}', $2)
 on conflict (scope, source) do update set scope = excluded.scope
 returning sequence, counts, first_at;
 
@@ -170,23 +171,48 @@ full join (
 where $1::text is null or cohorts.incident_id = $1;
 
 -- name: take_back_rejections
--- Records that come back valid are rejected no more.
-delete from rejections where record = any($1::bytea[]) returning record;
+-- Records that come back valid are rejected no more, or discarded no more.
+delete from rejections where record = any($1::bytea[]) returning withdrawn;
 
 -- name: accepted_before
 -- Which of these records are accepted members: one that comes back invalid stays accepted.
 select member from members where member = any($1::bytea[]);
 
 -- name: add_rejections
--- Records rejected for the first time come back.
+-- Records rejected for the first time come back, and those that were withdrawn meanwhile: they are rejected again.
 insert into rejections (record, cohort, line, member_ref, fields, problems, rejected_at)
 select new.record, $1, new.line, new.member_ref,
        string_to_array(new.fields, ','), string_to_array(new.problems, ','), $2
 from unnest($3::bytea[], $4::bigint[], $5::text[], $6::text[], $7::text[])
      as new(record, line, member_ref, fields, problems)
 order by new.record
-on conflict (record) do nothing
-returning record;
+on conflict (record) do update
+set line = excluded.line, member_ref = excluded.member_ref, fields = excluded.fields, problems = excluded.problems,
+    rejected_at = excluded.rejected_at, withdrawn = false
+where rejections.withdrawn
+returning (xmax <> 0) as withdrawn;
+
+-- name: rejected_as
+-- A record that is counted as rejected, or was until it was withdrawn.
+select record, withdrawn from rejections where record = $1;
+
+-- name: rejected_on_line
+-- Records that were rejected on this line of some upload. Two are enough to know that the line names none of them.
+select record, withdrawn from rejections where cohort = $1 and line = $2 limit 2;
+
+-- name: withdraw_rejected
+-- A rejected record that its source takes back.
+update rejections set withdrawn = true where record = $1;
+
+-- name: withdraw_member
+-- Its next version says nothing. The upload stays: a repeat within it is no later word than this.
+update members set version = version + 1, content = '' where member = $1;
+
+-- name: ever_permitted
+-- Whether any notice of the incident was ever let go; a permission that was taken back has its act as well.
+select exists (
+    select 1 from acts where incident_id = $1 and act in ('auto-release-set', 'cohort-released')
+);
 
 -- name: find_answer
 -- The answer that was given to this key.

@@ -13,6 +13,7 @@ from services.core.ids import ID_BYTES
 from services.core.incident import KeyVersions
 from services.intake.domain import Chunk, Counts, DoneAct, Rejected, Stored, Uses
 from services.kit.postgres import Connection, Queries, binary_copy
+from services.kit.stage import TotalsRow
 
 __all__ = ["Answer", "CohortRow", "IncidentRow", "LockedIncident", "Store", "TotalsState"]
 
@@ -57,6 +58,11 @@ class TotalsState(NamedTuple):
     sequence: int
     counts: Counts
     first_at: datetime
+
+    def row(self, source: str, scope: str, counts: Counts) -> TotalsRow:
+        """Return the totals as they travel, once they are these counts."""
+        sequence = self.sequence if counts == self.counts else self.sequence + 1
+        return TotalsRow(source, source, scope, sequence, counts._asdict(), int(self.first_at.timestamp() * 1000))
 
 
 class Answer(NamedTuple):
@@ -127,7 +133,7 @@ class Store:
 
     async def change_cohort(self, connection: Connection, c: Cohort, now: datetime) -> None:
         """Write a cohort's next version."""
-        state = c.declared, c.auto_release, c.sealed, c.released, now, c.release_after
+        state = c.declared, c.auto_release, c.sealed, c.released, now, c.release_after, c.cancelled
         await connection.execute(_QUERIES["change_cohort"], c.incident_id, c.cohort_id, c.version, *state)
 
     async def note_release(
@@ -149,7 +155,7 @@ class Store:
     async def count_cohort(self, connection: Connection, scope: str) -> Counts:
         """Return what was counted of a cohort so far."""
         row = await connection.fetchrow(_QUERIES["count_cohort"], scope)
-        return Counts(*row["counts"]) if row else Counts(0, 0, 0)
+        return Counts(*row["counts"]) if row else Counts()
 
     async def copy_members(self, connection: Connection, chunk: Chunk, number: int) -> None:
         """Write all rows of a chunk as new members. Raises UniqueViolationError where one is known already."""
@@ -203,9 +209,29 @@ class Store:
         rows = await connection.fetch(_QUERIES["recount"], incident_id)
         return {scope: Counts(accepted + rejected, rejected, accepted)._asdict() for scope, accepted, rejected in rows}
 
-    async def take_back_rejections(self, connection: Connection, records: Sequence[bytes]) -> int:
-        """Forget that these records were rejected; returns how many were."""
-        return len(await connection.fetch(_QUERIES["take_back_rejections"], records))
+    async def take_back_rejections(self, connection: Connection, records: Sequence[bytes]) -> list[bool]:
+        """Forget that these records were rejected; tells of each that was whether it was withdrawn."""
+        return [row["withdrawn"] for row in await connection.fetch(_QUERIES["take_back_rejections"], records)]
+
+    async def rejected_as(self, connection: Connection, record: bytes) -> list[tuple[bytes, bool]]:
+        """Return the record if it was rejected, and whether it was withdrawn."""
+        return [tuple(row) for row in await connection.fetch(_QUERIES["rejected_as"], record)]
+
+    async def rejected_on_line(self, connection: Connection, number: int, line: int) -> list[tuple[bytes, bool]]:
+        """Return records of a cohort that were rejected on this line, two at most, and whether they were withdrawn."""
+        return [tuple(row) for row in await connection.fetch(_QUERIES["rejected_on_line"], number, line)]
+
+    async def withdraw_rejected(self, connection: Connection, record: bytes) -> None:
+        """Note that a rejected record was taken back."""
+        await connection.execute(_QUERIES["withdraw_rejected"], record)
+
+    async def withdraw_member(self, connection: Connection, member: bytes) -> None:
+        """Write the next version of a member that is locked: it says nothing."""
+        await connection.execute(_QUERIES["withdraw_member"], member)
+
+    async def ever_permitted(self, connection: Connection, incident_id: str) -> bool:
+        """Tell whether any notice of an incident was ever let go."""
+        return bool(await connection.fetchval(_QUERIES["ever_permitted"], incident_id))
 
     async def accepted_before(self, connection: Connection, records: Collection[bytes]) -> set[bytes]:
         """Return those of the records that are accepted members."""
@@ -213,8 +239,8 @@ class Store:
 
     async def add_rejections(
         self, connection: Connection, rejected: Sequence[Rejected], number: int, now: datetime
-    ) -> int:
-        """Count rejected records, each of them once for good; returns how many were not counted before."""
+    ) -> list[bool]:
+        """Count rejected records, each of them once; tells of each not rejected before whether it was withdrawn."""
         columns: list[list[Any]] = [
             [r.record for r in rejected],
             [r.line for r in rejected],
@@ -222,7 +248,8 @@ class Store:
             [",".join(fault.field or _WHOLE_RECORD for fault in r.faults) for r in rejected],
             [",".join(fault.problem for fault in r.faults) for r in rejected],
         ]
-        return len(await connection.fetch(_QUERIES["add_rejections"], number, now, *columns))
+        rows = await connection.fetch(_QUERIES["add_rejections"], number, now, *columns)
+        return [row["withdrawn"] for row in rows]
 
     async def find_answer(self, connection: Connection, key: bytes) -> Answer | None:
         """Return what was answered to a key."""
@@ -262,5 +289,6 @@ def _cohort(incident_id: str, cohort_id: str, row: asyncpg.Record) -> CohortRow:
         sealed=row["sealed"],
         released=row["released"],
         release_after=tuple(row["release_after"]),
+        cancelled=row["cancelled"],
     )
     return CohortRow(row["number"], cohort, row["changed_at"], row["release_asked_by"], row["release_approved_by"])

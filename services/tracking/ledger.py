@@ -41,9 +41,11 @@ class Heard:
     received: int = 0  # counted by intake
     rejected: int = 0
     accepted: int = 0
-    released: int = 0  # by deduplication: each member that it has seen is in one of these three, or held
+    discarded: int = 0  # of the accepted: rejected records that were withdrawn, which deduplication never sees
+    released: int = 0  # by deduplication: each member that it has seen is in one of these four, or held
     merged: int = 0
     suppressed: int = 0
+    withdrawn: int = 0
     conflicting: int = 0  # of all that deduplication has seen
     notified: int = 0  # by tracking
     exhausted: int = 0
@@ -58,12 +60,12 @@ class Heard:
     @property
     def seen(self) -> int:
         """Members that deduplication has seen."""
-        return self.released + self.merged + self.suppressed + self.held
+        return self.released + self.merged + self.suppressed + self.withdrawn + self.held
 
     @property
     def in_flight(self) -> int:
         """Members on their way: to deduplication, and from there to an end."""
-        return (self.accepted - self.seen) + (self.released - self.notified - self.exhausted)
+        return (self.accepted - self.discarded - self.seen) + (self.released - self.notified - self.exhausted)
 
     @property
     def agrees(self) -> bool:
@@ -73,25 +75,26 @@ class Heard:
         return (
             min(figures) >= 0
             and self.received == self.rejected + self.accepted
-            and self.seen <= self.accepted
+            and self.seen + self.discarded <= self.accepted
             and ends <= self.released
         )
 
     def lifted(self) -> "Heard":
         """Raise what an earlier stage said to what a later one implies: its message is on the way.
 
-        A member that was notified was released, so it is no longer unseen, held or merged; one that was seen was
-        accepted.
+        A member that was notified was released, so it is no longer unseen, held, merged or withdrawn; one that was
+        seen was accepted.
         """
         released = max(self.released, self.notified + self.exhausted)
-        excess = released - self.released - max(0, self.accepted - self.seen)
+        excess = released - self.released - max(0, self.accepted - self.discarded - self.seen)
         holds = {}
         for reason, count in self.holds.items():
             holds[reason] = count - max(0, min(excess, count))
             excess -= count - holds[reason]
         merged = self.merged - max(0, min(excess, self.merged))
-        lifted = replace(self, released=released, holds=holds, merged=merged)
-        accepted = max(self.accepted, lifted.seen)
+        withdrawn = self.withdrawn - max(0, min(excess - (self.merged - merged), self.withdrawn))
+        lifted = replace(self, released=released, holds=holds, merged=merged, withdrawn=withdrawn)
+        accepted = max(self.accepted, lifted.seen + self.discarded)
         return replace(lifted, accepted=accepted, received=max(self.received, self.rejected + accepted))
 
 
@@ -127,6 +130,7 @@ class Line:
     notified: int = 0
     merged: int = 0
     suppressed: int = 0
+    withdrawn: int = 0  # taken back before anybody was told by it, rejected records included
     in_flight: int = 0
     exhausted: int = 0
     conflicting: int = 0  # of the accepted: their identity is somebody else's too
@@ -233,5 +237,6 @@ def _line(heard: Heard, declared: int | None) -> Line:
         surplus=max(0, heard.received - declared),
         in_flight=heard.in_flight,
         holds=heard.holds,
-        **{name: getattr(heard, name) for name in _FIGURES if name != "released"},
+        withdrawn=heard.withdrawn + heard.discarded,
+        **{name: getattr(heard, name) for name in _FIGURES if name not in {"released", "withdrawn", "discarded"}},
     )

@@ -31,6 +31,7 @@ _TERMS = (
     _Term("notified", "Notified", "a notice about it was handed over to a provider", _ACCEPTED),
     _Term("merged", "Merged", "another record of the same person carries the notice", _ACCEPTED),
     _Term("suppressed", "Suppressed", "no notice is due, because the person has died", _ACCEPTED),
+    _Term("withdrawn", "Withdrawn", "taken back before anybody was told by it", _ACCEPTED),
     _Term("held", "Held", f"waits: {', '.join(reason.value for reason in HoldReason)}", _ACCEPTED),
     _Term("in_flight", "In flight", "on its way through Heraut or to a provider", _ACCEPTED),
     _Term("exhausted", "Exhausted", "every way to reach the person was refused", _ACCEPTED),

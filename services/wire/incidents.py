@@ -58,6 +58,7 @@ def encode_cohort(cohort: Cohort) -> bytes:
         sealed=cohort.sealed,
         released=cohort.released,
         release_after=cohort.release_after,
+        cancelled=cohort.cancelled,
     )
     return intake_pb2.IncidentsChanged(cohorts=[change]).SerializeToString()
 
@@ -101,6 +102,7 @@ def _cohort(change: intake_pb2.CohortChanged) -> Cohort:
         sealed=change.sealed,
         released=change.released,
         release_after=tuple(change.release_after),
+        cancelled=change.cancelled,
     )
 
 

@@ -10,6 +10,9 @@ from google.protobuf.message import Message
 from notification.topics import TOPIC, TOPICS
 from notification.v1 import common_pb2, deduplication_pb2, dispatch_pb2, intake_pb2, routing_pb2
 
+from services.intake.events.cloudevents import read_event
+from services.kit.eventlog import Record
+
 EXAMPLES = Path(__file__).parents[2] / "proto" / "examples"
 FILES = sorted(EXAMPLES.glob("*/v*/*.json"))
 MODULES = (common_pb2, deduplication_pb2, dispatch_pb2, intake_pb2, routing_pb2)
@@ -69,6 +72,15 @@ def test_upstream_example_is_a_cloudevent_of_the_dutch_profile(path: Path) -> No
     assert re.fullmatch(r"urn:nld:oin:[0-9]{20}:systeem:[a-z]+", event["source"])
     assert re.fullmatch(r"eu\.breachnotice\.[a-z]+-[a-z]+\.v1", event["type"])
     assert len(path.read_bytes()) <= 64 * 1024
+
+
+@pytest.mark.parametrize("path", UPSTREAM, ids=_name)
+def test_upstream_example_is_understood(path: Path) -> None:
+    """Intake takes each kind of event that the contract shows."""
+    headers = (("content-type", b"application/cloudevents+json"),)
+    event = read_event(Record("heraut.cohort.v1", 0, 1, "", 0, 0, path.read_bytes(), headers))
+
+    assert json.loads(path.read_text(encoding="utf-8"))["data"]["cohortId"] == event.data.cohort_id
 
 
 def test_every_topic_has_examples() -> None:

@@ -36,7 +36,7 @@ class IncidentChanged(_message.Message):
     def __init__(self, incident_id: _Optional[str] = ..., version: _Optional[int] = ..., document: _Optional[bytes] = ..., key_versions: _Optional[_Union[KeyVersions, _Mapping]] = ...) -> None: ...
 
 class CohortChanged(_message.Message):
-    __slots__ = ("incident_id", "cohort_id", "version", "source", "declared", "auto_release", "sealed", "released", "release_after")
+    __slots__ = ("incident_id", "cohort_id", "version", "source", "declared", "auto_release", "sealed", "released", "release_after", "cancelled")
     INCIDENT_ID_FIELD_NUMBER: _ClassVar[int]
     COHORT_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -46,6 +46,7 @@ class CohortChanged(_message.Message):
     SEALED_FIELD_NUMBER: _ClassVar[int]
     RELEASED_FIELD_NUMBER: _ClassVar[int]
     RELEASE_AFTER_FIELD_NUMBER: _ClassVar[int]
+    CANCELLED_FIELD_NUMBER: _ClassVar[int]
     incident_id: str
     cohort_id: str
     version: int
@@ -55,7 +56,8 @@ class CohortChanged(_message.Message):
     sealed: bool
     released: bool
     release_after: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, incident_id: _Optional[str] = ..., cohort_id: _Optional[str] = ..., version: _Optional[int] = ..., source: _Optional[str] = ..., declared: _Optional[int] = ..., auto_release: _Optional[bool] = ..., sealed: _Optional[bool] = ..., released: _Optional[bool] = ..., release_after: _Optional[_Iterable[int]] = ...) -> None: ...
+    cancelled: bool
+    def __init__(self, incident_id: _Optional[str] = ..., cohort_id: _Optional[str] = ..., version: _Optional[int] = ..., source: _Optional[str] = ..., declared: _Optional[int] = ..., auto_release: _Optional[bool] = ..., sealed: _Optional[bool] = ..., released: _Optional[bool] = ..., release_after: _Optional[_Iterable[int]] = ..., cancelled: _Optional[bool] = ...) -> None: ...
 
 class IncidentsChanged(_message.Message):
     __slots__ = ("incidents", "cohorts")

@@ -34,7 +34,7 @@ def _names(command: F) -> F:
 
 @click.group()
 def cohort() -> None:
-    """Send a cohort, seal it, release it."""
+    """Send a cohort, seal it, release it, or take it back."""
 
 
 @cohort.command()
@@ -165,6 +165,33 @@ def approve(incident_id: str, cohort_id: str, data: Path, *, as_json: bool) -> N
     """Let the notices of a cohort go out that somebody else asked for."""
     answer = _post(data, (incident_id, cohort_id), "approve", {})
     _show_done(answer, f"{incident_id}/{cohort_id} released", as_json=as_json)
+
+
+@cohort.command()
+@_names
+@data_option
+@json_option
+def cancel(incident_id: str, cohort_id: str, data: Path, *, as_json: bool) -> None:
+    """Take a whole cohort back, for good: nobody who was not told yet is told by it."""
+    answer = _post(data, (incident_id, cohort_id), "cancel", {})
+    _show_done(answer, f"{incident_id}/{cohort_id} cancelled", as_json=as_json)
+
+
+@cohort.command()
+@_names
+@click.option("--ref", metavar="R", help="The record's memberRef.")
+@click.option("--line", type=click.IntRange(min=1), metavar="N", help="The line on which the record was rejected.")
+@data_option
+@json_option
+def withdraw(incident_id: str, cohort_id: str, data: Path, *, ref: str | None, line: int | None, as_json: bool) -> None:
+    """Take one record back: nobody who was not told yet is told by it. A later upload of it brings it back."""
+    if (ref is None) == (line is None):
+        raise click.UsageError("give --ref or --line, one of them")
+    body: dict[str, Any] = {"memberRef": ref} if line is None else {"line": line}
+    answer = _post(data, (incident_id, cohort_id), "withdrawals", body)
+    done = f"{answer['was']} record withdrawn" if answer["changed"] else "the record was withdrawn before"
+    maybe = "; somebody may have been told by it, or be about to be" if answer["told"] == "maybe" else ""
+    _show_done(answer, f"{incident_id}/{cohort_id}: {done}{maybe}", as_json=as_json)
 
 
 def _post(data: Path, names: tuple[str, str], action: str, body: Mapping[str, Any]) -> Any:

@@ -9,7 +9,20 @@ import orjson
 from services.core.cohort import Cohort
 from services.intake.errors import ConflictError
 
-__all__ = ["CohortRequest", "changed_cohort", "check_four_eyes", "check_growth", "cohort_json", "read_cohort"]
+__all__ = [
+    "CANCELLED",
+    "CohortRequest",
+    "cancelled",
+    "changed_cohort",
+    "check_four_eyes",
+    "check_growth",
+    "cohort_json",
+    "read_cohort",
+    "released",
+    "sealed",
+]
+
+CANCELLED = "the cohort is cancelled, for good"
 
 MAX_SOURCE = 200  # characters
 MAX_DECLARED = 10**10  # more than there are people: a larger count is a mistake
@@ -52,13 +65,14 @@ def cohort_json(cohort: Cohort) -> Mapping[str, Any]:
         "autoRelease": cohort.auto_release,
         "sealed": cohort.sealed,
         "released": cohort.released,
+        "cancelled": cohort.cancelled,
     }
 
 
 def changed_cohort(before: Cohort, source: str, declared: int | None, *, auto_release: bool | None) -> Cohort | None:
     """Return the cohort's next version, or None where nothing changes; what is None stays as it is.
 
-    Raises ConflictError for another source, or another declared count after sealing.
+    Raises ConflictError for another source, another declared count after sealing, or any change after cancelling.
     """
     if source != before.source:
         raise ConflictError("the cohort belongs to another source")
@@ -68,7 +82,30 @@ def changed_cohort(before: Cohort, source: str, declared: int | None, *, auto_re
         raise ConflictError("the cohort is sealed: its declared count stands")
     auto = before.auto_release if auto_release is None else auto_release
     changed = replace(before, declared=declared, auto_release=auto, version=before.version + 1)
-    return None if replace(changed, version=before.version) == before else changed
+    if replace(changed, version=before.version) == before:
+        return None
+    if before.cancelled:
+        raise ConflictError(CANCELLED)
+    return changed
+
+
+def sealed(cohort: Cohort) -> Cohort:
+    """Return the cohort as it is once nothing more comes. Raises ConflictError where it was cancelled while open."""
+    if cohort.cancelled and not cohort.sealed:
+        raise ConflictError(CANCELLED)
+    return replace(cohort, sealed=True)
+
+
+def released(cohort: Cohort) -> Cohort:
+    """Return the cohort as it is once its notices may go. Raises ConflictError where it is cancelled."""
+    if cohort.cancelled:
+        raise ConflictError(CANCELLED)
+    return replace(cohort, released=True)
+
+
+def cancelled(cohort: Cohort) -> Cohort:
+    """Return the cohort as it is once it is taken back as a whole."""
+    return replace(cohort, cancelled=True)
 
 
 def check_growth(before: bytes, after: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from services.core.access import Act, Caller
 from services.core.cohort import Cohort
 from services.core.incident import Incident
 from services.intake.context import SOURCE
-from services.intake.control.changes import CohortRequest, changed_cohort
+from services.intake.control.changes import CANCELLED, CohortRequest, changed_cohort
 from services.intake.control.texts import check_texts
 from services.intake.domain import DoneAct
 from services.intake.errors import ConflictError, NotFoundError, NotPermittedError
@@ -51,13 +51,22 @@ class Cohorts:
         return self._seen(act, await self.store.show_cohort(self.connection, incident_id, cohort_id))
 
     async def for_members(self, incident_id: str, cohort_id: str) -> tuple[Incident, Cohort]:
-        """Return an incident and one of its cohorts, as they stand, to send members to. Raises NotFoundError."""
+        """Return an incident and one of its cohorts, as they stand, to send members to.
+
+        Raises NotFoundError, ConflictError.
+        """
         incident = await self.store.show_incident(self.connection, incident_id)
         if incident is None:
             raise NotFoundError("incident")
         row = await self.find(Act.MEMBERS_SENT, incident_id, cohort_id)
+        if row.cohort.cancelled:
+            raise ConflictError(CANCELLED)
         document = orjson.loads(incident.document)
         return parse_incident(incident_id, incident.version, document, incident.key_versions), row.cohort
+
+    async def lock(self, act: Act, incident_id: str, cohort_id: str) -> CohortRow:
+        """Return a cohort that the caller may do this to, kept from chunks and changes. Raises NotFoundError."""
+        return self._seen(act, await self.store.lock_cohort(self.connection, incident_id, cohort_id))
 
     async def put(self, incident_id: str, cohort_id: str, request: CohortRequest) -> tuple[Put, list[Output]]:
         """Open a cohort or give it its next version.
@@ -119,16 +128,15 @@ class Cohorts:
     async def hold_incident(self, incident_id: str) -> Incident | None:
         """Return an incident as it stands, if it is known; it stays so until the transaction ends."""
         row = await self.store.hold_incident(self.connection, incident_id)
-        return parse_incident(incident_id, row.version, orjson.loads(row.document)) if row else None
-
-    async def lock(self, act: Act, incident_id: str, cohort_id: str) -> CohortRow:
-        """Lock a cohort that the caller may do this to, and return it. Raises NotFoundError."""
-        return self._seen(act, await self.store.lock_cohort(self.connection, incident_id, cohort_id))
+        return parse_incident(incident_id, row.version, orjson.loads(row.document), row.key_versions) if row else None
 
     async def change(
         self, act: Act, incident_id: str, cohort_id: str, change: Callable[[Cohort], Cohort]
     ) -> tuple[Cohort, list[Output]]:
-        """Write a cohort's next version where `change` changes it; return the cohort. Raises NotFoundError."""
+        """Write a cohort's next version where `change` changes it; return the cohort.
+
+        Raises NotFoundError, and ConflictError where `change` does.
+        """
         row = await self.lock(act, incident_id, cohort_id)
         changed = change(row.cohort)
         if changed == row.cohort:

@@ -6,7 +6,6 @@ there.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -16,10 +15,18 @@ from services.core.access import Act, Caller
 from services.core.cohort import Cohort
 from services.core.incident import Incident
 from services.intake.context import SOURCE, Context
-from services.intake.control.changes import CohortRequest, check_four_eyes, check_growth, cohort_json
+from services.intake.control.changes import (
+    CohortRequest,
+    cancelled,
+    check_four_eyes,
+    check_growth,
+    cohort_json,
+    sealed,
+)
 from services.intake.control.cohorts import Cohorts, Put
 from services.intake.control.releases import Releases
 from services.intake.control.texts import check_texts
+from services.intake.control.withdrawals import Named, Withdrawals
 from services.intake.domain import DoneAct
 from services.intake.errors import ConflictError, NotFoundError
 from services.intake.store import CohortRow
@@ -37,6 +44,7 @@ class Control:
     """The use cases behind the control routes."""
 
     def __init__(self, context: Context) -> None:
+        self._context = context
         self._pool, self._store, self._clock = context.pool, context.store, context.clock
         self._partitions = context.partitions
         self._hashes = context.hashes
@@ -74,8 +82,8 @@ class Control:
         return put
 
     async def seal(self, caller: Caller, incident_id: str, cohort_id: str) -> Cohort:
-        """Close a cohort for new members. Raises NotFoundError."""
-        return await self._change(caller, Act.COHORT_SEALED, incident_id, cohort_id, lambda c: replace(c, sealed=True))
+        """Close a cohort for new members. Raises NotFoundError, ConflictError."""
+        return await self._change(caller, Act.COHORT_SEALED, incident_id, cohort_id, sealed)
 
     async def release(self, caller: Caller, incident_id: str, cohort_id: str) -> CohortRow:
         """Let the notices of a cohort go, or ask for it where somebody else has to approve.
@@ -98,6 +106,29 @@ class Control:
             row, outputs = await releases.approve(incident_id, cohort_id)
             await append_outputs(connection, SOURCE, outputs)
         return row
+
+    async def cancel(self, caller: Caller, incident_id: str, cohort_id: str) -> Cohort:
+        """Take a whole cohort back, for good. Raises NotFoundError."""
+        return await self._change(caller, Act.COHORT_CANCELLED, incident_id, cohort_id, cancelled)
+
+    async def withdraw(self, caller: Caller, incident_id: str, cohort_id: str, named: Named) -> dict[str, Any]:
+        """Take one record back; return what it was, and whether somebody may have been told by it, as JSON.
+
+        Raises NotFoundError, UnknownMemberError, ConflictError.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            withdrawals = Withdrawals(self._context, self._cohorts(connection, caller))
+            found = await withdrawals.find(incident_id, cohort_id, named)
+            await append_outputs(connection, SOURCE, await withdrawals.take_back(found))
+            # What is on its way to somebody is not known here. Before the first permission there can be nothing.
+            maybe = found.member is not None and await self._store.ever_permitted(connection, incident_id)
+        return {
+            "incidentId": incident_id,
+            "cohortId": cohort_id,
+            "was": "accepted" if found.member else "rejected",
+            "changed": not found.withdrawn,
+            "told": "maybe" if maybe else "no",
+        }
 
     async def show_incident(self, caller: Caller, incident_id: str) -> dict[str, Any]:
         """Return an incident and its cohorts as JSON. Raises NotFoundError.

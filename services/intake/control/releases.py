@@ -1,9 +1,10 @@
 """The release of a cohort: asked for, approved by somebody else where its incident has four eyes, and given."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from services.core.access import Act
 from services.core.incident import Incident
+from services.intake.control.changes import CANCELLED, released
 from services.intake.control.cohorts import Cohorts
 from services.intake.control.texts import check_texts
 from services.intake.domain import DoneAct
@@ -60,11 +61,17 @@ class Releases:
         return self.cohorts.caller.principal.name
 
     async def _locked(self, act: Act, incident_id: str, cohort_id: str) -> tuple[Incident, CohortRow]:
-        """Return a cohort that is locked, and its incident, which keeps its document and its four eyes meanwhile."""
+        """Return a cohort that is locked, and its incident, which keeps its document and its four eyes meanwhile.
+
+        Raises NotFoundError, and ConflictError where the cohort is cancelled.
+        """
         incident = await self.cohorts.hold_incident(incident_id)
         if incident is None:
             raise NotFoundError("cohort")
-        return incident, await self.cohorts.lock(act, incident_id, cohort_id)
+        row = await self.cohorts.lock(act, incident_id, cohort_id)
+        if row.cohort.cancelled:
+            raise ConflictError(CANCELLED)
+        return incident, row
 
     async def _ask(self, row: CohortRow) -> CohortRow:
         cohorts = self.cohorts
@@ -79,5 +86,5 @@ class Releases:
 
     async def _give(self, row: CohortRow, act: Act) -> tuple[CohortRow, list[Output]]:
         ids = row.cohort.incident_id, row.cohort.cohort_id
-        cohort, outputs = await self.cohorts.change(act, *ids, lambda c: replace(c, released=True))
+        cohort, outputs = await self.cohorts.change(act, *ids, released)
         return row._replace(cohort=cohort), outputs

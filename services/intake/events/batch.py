@@ -1,6 +1,5 @@
 """Events of one transaction: what each of them changes, and which of them are set aside."""
 
-from dataclasses import replace
 from datetime import datetime
 
 import orjson
@@ -9,10 +8,18 @@ from services.core.access import Act, Caller
 from services.core.cohort import Cohort
 from services.core.incident import Incident
 from services.intake.context import SOURCE, Context
+from services.intake.control.changes import sealed
 from services.intake.control.cohorts import Cohorts
+from services.intake.control.withdrawals import Withdrawals
 from services.intake.domain import Chunk, DoneAct
-from services.intake.errors import ConflictError, InvalidEventError, NotFoundError, NotPermittedError
-from services.intake.events.cloudevents import NOT_PERMITTED, CohortOpened, Event, MembersAffected
+from services.intake.errors import (
+    ConflictError,
+    InvalidEventError,
+    NotFoundError,
+    NotPermittedError,
+    UnknownMemberError,
+)
+from services.intake.events.cloudevents import NOT_PERMITTED, CohortOpened, Event, MembersAffected, MemberWithdrawn
 from services.intake.members.acceptance import Acceptance
 from services.intake.members.chunks import CHUNK_RECORDS, ChunkBuilder
 from services.intake.reading.ndjson import read_object
@@ -25,6 +32,7 @@ __all__ = ["EventBatch", "scope_of"]
 
 _REASONS: dict[type[HerautError], str] = {
     NotFoundError: "unknown-cohort",
+    UnknownMemberError: "unknown-member",
     ConflictError: "conflict",
     NotPermittedError: NOT_PERMITTED,
 }
@@ -62,12 +70,19 @@ class EventBatch:
         self.outputs += await self._change(caller, event)
 
     async def _change(self, caller: Caller, event: Event) -> list[Output]:
-        """Open or seal a cohort; returns the blocks to send."""
+        """Open or seal a cohort, or take a member back; returns the blocks to send."""
         cohorts, scope = self._cohorts(caller), scope_of(event)
+        if isinstance(event.data, MemberWithdrawn):
+            withdrawals = Withdrawals(self._context, cohorts)
+            found = await withdrawals.find(*scope, event.data.named)  # what cannot be found may be replayed: not taken
+            key = self._context.hashes.of(found.incident).fingerprints.event(event.named)
+            if await self._store.take_event(self._connection, key, self._now):
+                return await withdrawals.take_back(found)
+            return []
         if isinstance(event.data, CohortOpened):
             _, outputs = await cohorts.put(*scope, event.data.request)
         else:
-            _, outputs = await cohorts.change(Act.COHORT_SEALED, *scope, _sealed)
+            _, outputs = await cohorts.change(Act.COHORT_SEALED, *scope, sealed)
         self._known.clear()
         return outputs
 
@@ -98,8 +113,8 @@ class EventBatch:
         for (event, _), each in zip(waiting, accepted, strict=True):
             self._context.metrics.count(each)
             if each.classified.refused:
-                # Their cohort is sealed: upstream must hear of members whom nobody will write to.
-                self.set_aside(event, InvalidEventError("cohort-sealed"))
+                # Their cohort is sealed or cancelled: upstream must hear of members whom nobody will write to.
+                self.set_aside(event, InvalidEventError(each.refusal))
             elif each.unreadable_lines:
                 # Nothing else tells upstream of them: without a memberRef they are in no ledger.
                 self.set_aside(event, InvalidEventError("members-without-ref"))
@@ -128,7 +143,3 @@ class EventBatch:
 def scope_of(event: Event) -> tuple[str, str]:
     """Return the incident and cohort that an event is about."""
     return event.data.incident_id, event.data.cohort_id
-
-
-def _sealed(cohort: Cohort) -> Cohort:
-    return replace(cohort, sealed=True)

@@ -15,10 +15,19 @@ from typing import Any
 import orjson
 
 from services.intake.control.changes import CohortRequest, read_cohort
+from services.intake.control.withdrawals import Named, read_named
 from services.intake.errors import InvalidEventError
 from services.kit.eventlog import Record
 
-__all__ = ["NOT_PERMITTED", "CohortOpened", "CohortSealed", "Event", "MembersAffected", "read_event"]
+__all__ = [
+    "NOT_PERMITTED",
+    "CohortOpened",
+    "CohortSealed",
+    "Event",
+    "MemberWithdrawn",
+    "MembersAffected",
+    "read_event",
+]
 
 EVENT_LIMIT = 65_536  # bytes: intermediaries need not pass on larger events, so the profile allows none
 NOT_PERMITTED = "not-permitted"
@@ -56,7 +65,16 @@ class CohortSealed:
     cohort_id: str
 
 
-Data = CohortOpened | MembersAffected | CohortSealed
+@dataclass(frozen=True, slots=True)
+class MemberWithdrawn:
+    """A source takes one of its members back."""
+
+    incident_id: str
+    cohort_id: str
+    named: Named
+
+
+Data = CohortOpened | MembersAffected | MemberWithdrawn | CohortSealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +173,16 @@ def _sealed(data: Any) -> CohortSealed:
     return CohortSealed(*ids)
 
 
+def _withdrawn(data: Any) -> MemberWithdrawn:
+    ids = _cohort_of(data)
+    if set(data) != {"incidentId", "cohortId", "memberRef"}:  # a line is of an upload
+        raise InvalidEventError("invalid-data")
+    named, problems = read_named({"memberRef": data["memberRef"]})
+    if problems:
+        raise InvalidEventError("invalid-data")
+    return MemberWithdrawn(*ids, named)
+
+
 def _cohort_of(data: Any) -> tuple[str, str]:
     if not isinstance(data, dict):
         raise InvalidEventError("invalid-data")
@@ -167,6 +195,7 @@ def _cohort_of(data: Any) -> tuple[str, str]:
 _READERS: Mapping[str, Callable[[Any], Data]] = {
     "eu.breachnotice.cohort-opened.v1": _opened,
     "eu.breachnotice.members-affected.v1": _affected,
+    "eu.breachnotice.member-withdrawn.v1": _withdrawn,
     "eu.breachnotice.cohort-sealed.v1": _sealed,
 }
 

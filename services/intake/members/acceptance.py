@@ -19,7 +19,6 @@ from services.intake.members.chunks import shown_ref
 from services.intake.store import CohortRow, TotalsState
 from services.kit.eventlog import Output
 from services.kit.postgres import Connection
-from services.kit.stage import TotalsRow
 from services.kit.vault import SealRequest
 from services.wire.totals import encode_totals
 
@@ -49,7 +48,10 @@ class Acceptance:
         outputs: dict[int, list[Output]] = {}
         for each in sorted(written, key=lambda each: each.chunk.scope):  # totals are locked in one order
             outputs[id(each)] = await self._count(connection, each, now)
-        accepted = [accepted_of(each.chunk, each.classified, shown_ref) for each in written]
+        accepted = [
+            accepted_of(each.chunk, each.classified, shown_ref, cancelled=each.held.cohort.cancelled)
+            for each in written
+        ]
         return accepted, [output for each in written for output in outputs[id(each)]]
 
     async def _write(self, connection: Connection, chunk: Chunk) -> _Written:
@@ -67,6 +69,8 @@ class Acceptance:
         not tried where repeats are likely.
         """
         every = list(range(len(chunk.members)))
+        if held.cohort.cancelled:  # it was open when the upload began
+            return Classified(refused=every)
         if not chunk.likely_repeats and not held.cohort.sealed:
             try:
                 async with connection.transaction():
@@ -111,33 +115,28 @@ class Acceptance:
     async def _count(self, connection: Connection, written: _Written, now: datetime) -> list[Output]:
         """Move the cohort's totals and rejections; returns the blocks that tell of the chunk."""
         chunk, held, classified, blocks = written
-        rejected = [] if held.cohort.sealed else list(chunk.rejected.values())
+        rejected = [] if held.cohort.sealed or held.cohort.cancelled else list(chunk.rejected.values())
         if not (classified.new or classified.corrected or rejected):
             return []
         before = await self._store.lock_totals(connection, chunk.scope, now)
         if blocks:
             await self._store.grow_uses(connection, held.number, uses_of(blocks))
-        mended = 0
-        if before.counts.rejected and classified.new:
+        mended: list[bool] = []
+        if (before.counts.rejected or before.counts.discarded) and classified.new:
             new_members = [chunk.members[row] for row in classified.new]
             mended = await self._store.take_back_rejections(connection, new_members)
         if rejected:
             known = await self._store.accepted_before(connection, [r.record for r in rejected])
             rejected = [r for r in rejected if r.record not in known]
-        fresh = await self._store.add_rejections(connection, rejected, held.number, now) if rejected else 0
-        new = len(classified.new)
-        counts = Counts(
-            received=before.counts.received + new - mended + fresh,
-            rejected=before.counts.rejected - mended + fresh,
-            accepted=before.counts.accepted + new,
-        )
+        fresh = await self._store.add_rejections(connection, rejected, held.number, now) if rejected else []
+        counts = _moved(before.counts, len(classified.new), mended, fresh)
         if counts != before.counts:
             await self._store.move_totals(connection, chunk.scope, before.sequence + 1, counts)
         return self._outputs(written, before, counts, now)
 
     def _outputs(self, written: _Written, before: TotalsState, counts: Counts, now: datetime) -> list[Output]:
         chunk, held, _, blocks = written
-        totals = _totals(chunk.scope, before, counts)
+        totals = before.row(SOURCE, chunk.scope, counts)
         header = BlockHeader(
             chunk.incident_id,
             chunk.incident_version,
@@ -152,9 +151,19 @@ class Acceptance:
         return outputs
 
 
-def _totals(scope: str, before: TotalsState, counts: Counts) -> TotalsRow:
-    sequence = before.sequence if counts == before.counts else before.sequence + 1
-    return TotalsRow(SOURCE, SOURCE, scope, sequence, counts._asdict(), _milliseconds(before.first_at))
+def _moved(before: Counts, new: int, mended: Sequence[bool], fresh: Sequence[bool]) -> Counts:
+    """Return the totals after a chunk with so many new members.
+
+    `mended` has an entry for each of these that was rejected before, `fresh` for each record that is rejected now and
+    was not; both tell whether it had been withdrawn: then it had been received, and counted as accepted.
+    """
+    back = sum(mended) + sum(fresh)
+    return Counts(
+        received=before.received + new - len(mended) + len(fresh) - sum(fresh),
+        rejected=before.rejected - (len(mended) - sum(mended)) + len(fresh),
+        accepted=before.accepted + new - back,
+        discarded=before.discarded - back,
+    )
 
 
 def _milliseconds(at: datetime) -> int:

@@ -32,6 +32,7 @@ create table cohorts (
     release_after bigint[] not null, -- of each partition: the last block of members when it was released
     release_asked_by    text, -- principals; null = nobody (yet). A release asked for waits for somebody else's approval
     release_approved_by text,
+    cancelled    boolean not null default false,
     primary key (incident_id, cohort_id)
 );
 
@@ -53,10 +54,13 @@ create table acts (
     cohort_id   text,
     version     int,          -- of the incident or cohort, as the act made it
     upload      bigint unique, -- what members carry that were sent by it
-    request_id  text not null
+    request_id  text not null,
+    member      bytea         -- the record that it took back
 );
 
 create index acts_by_incident on acts (incident_id, number);
+-- Whether anything of an incident was ever let go: events leave acts by the million, permissions by the handful.
+create index acts_of_permission on acts (incident_id) where act in ('auto-release-set', 'cohort-released');
 
 -- Widest first: no padding in ten million rows.
 create table members (
@@ -65,7 +69,7 @@ create table members (
     cohort    int not null,
     member    bytea primary key,
     pseudonym bytea not null,
-    content   bytea not null   -- keyed hash of the whole record: same or corrected
+    content   bytea not null   -- keyed hash of the whole record: same or corrected; empty = withdrawn
 );
 
 create table rejections (
@@ -75,7 +79,8 @@ create table rejections (
     member_ref  text,              -- null where it may name somebody
     fields      text[] not null,   -- '*' = the record as a whole
     problems    text[] not null,
-    rejected_at timestamptz not null
+    rejected_at timestamptz not null,
+    withdrawn   boolean not null default false -- then it is not rejected, but accepted and discarded
 );
 
 create index rejections_by_cohort on rejections (cohort, line);

@@ -102,13 +102,19 @@ class Scene:
         self.incidents.put(incident)
 
     def cohort(
-        self, cohort_id: str, *, released: bool, version: int = 1, after: Sequence[int] = (0,) * PARTITIONS
+        self,
+        cohort_id: str,
+        *,
+        released: bool,
+        version: int = 1,
+        after: Sequence[int] = (0,) * PARTITIONS,
+        cancelled: bool = False,
     ) -> None:
         """Say where a cohort stands; `after`: how many of intake's blocks came before the release, by partition."""
         self.incidents.put(
             Cohort(
                 INCIDENT, cohort_id, version, "source", None, auto_release=False, sealed=False, released=released,
-                release_after=tuple(after) if released else (),
+                release_after=tuple(after) if released and not cancelled else (), cancelled=cancelled,
             )
         )  # fmt: skip
 

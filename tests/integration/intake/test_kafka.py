@@ -102,7 +102,7 @@ async def test_events_come_in_and_blocks_go_out(database_url: str, kafka: KafkaS
         await sent(
             bootstrap,
             ("members-affected", {**IDS, "members": [a_record(), a_record(memberRef="m-2", bsn="1")]}),
-            ("member-withdrawn", {**IDS, "memberRef": "m-1"}),
+            ("member-withdrawn", {**IDS, "memberRef": "m-9"}),
             ("", {"memberRef": "in the open"}),
             ("cohort-opened", {**IDS, "source": "lab", "declaredCount": 2}),
         )
@@ -118,7 +118,7 @@ async def test_events_come_in_and_blocks_go_out(database_url: str, kafka: KafkaS
         getattr(intake_pb2.MembersAccepted.FromString(members[0].value), name) for name in ("incident_id", "cohort_id")
     )
     assert (1, 2) == (len(totals), len(changes))
-    assert {"unsupported-type", "not-a-cloudevent"} == {dict(r.headers)["reason"].decode() for r in aside}
+    assert {"unknown-member", "not-a-cloudevent"} == {dict(r.headers)["reason"].decode() for r in aside}
     assert orjson.dumps({"memberRef": "in the open"}) in {record.value for record in aside}
 
 

@@ -41,7 +41,7 @@ async def test_members_are_durable_when_the_answer_comes(intake: Intake) -> None
     assert {("lab", 1, "wave-1", 1)} == {
         (b.incident_id, b.incident_version, b.cohort_id, b.cohort_version) for b in blocks
     }
-    assert {"received": 3, "rejected": 0, "accepted": 3} == dict(blocks[0].totals.counts)
+    assert {"received": 3, "rejected": 0, "accepted": 3, "discarded": 0} == dict(blocks[0].totals.counts)
     (totals,) = await intake.totals()
     assert (1, "lab/wave-1") == (totals.sequence, totals.scope)
 

@@ -125,7 +125,7 @@ async def test_the_ledger_says_where_everybody_stands(tracking: Tracking) -> Non
     no_holds = {reason.key: 0 for reason in HoldReason}
     line = {
         "declared": 12, "received": 10, "missing": 2, "rejected": 1, "accepted": 9, "notified": 1, "merged": 1,
-        "suppressed": 1, "held": 3, "heldReasons": no_holds | {"unreachable": 2, "notAtAddress": 1},
+        "suppressed": 1, "withdrawn": 0, "held": 3, "heldReasons": no_holds | {"unreachable": 2, "notAtAddress": 1},
         "inFlight": 2, "exhausted": 1, "identityConflicts": 4, "toBeTold": 10, "told": 0.1,
     }  # fmt: skip
     nothing: dict[str, Any] = dict.fromkeys(line, 0) | {"heldReasons": no_holds, "told": None}

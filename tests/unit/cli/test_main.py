@@ -27,7 +27,7 @@ REGISTERED = [
     "up",
 ]
 SUBCOMMANDS = {
-    "cohort": ["approve", "release", "seal", "status", "submit"],
+    "cohort": ["approve", "cancel", "release", "seal", "status", "submit", "withdraw"],
     "incident": ["acts", "put", "show"],
     "keys": ["rotate"],
     "principal": ["add", "list", "revoke"],
@@ -80,6 +80,8 @@ def test_every_command_has_help(command: list[str]) -> None:
         ["serve", "intake", "--channel", "letter"],
         ["cohort", "submit", "missing.csv", "--incident", "a", "--cohort", "b"],
         ["cohort", "release", "--incident", "a", "--cohort", "b"],
+        ["cohort", "withdraw", "--incident", "a", "--cohort", "b"],
+        ["cohort", "withdraw", "--incident", "a", "--cohort", "b", "--ref", "m-1", "--line", "1"],
         ["dlq", "show", "no-position"],
     ],
 )

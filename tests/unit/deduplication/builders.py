@@ -45,9 +45,17 @@ def a_slot(member: bytes, version: int) -> int:
     return int.from_bytes(member[:4], "big") << 8 | version
 
 
-def terms(*, usable: int = ALL_CHANNELS, released: Collection[int] = (1, 2, 3), hold: bool = False) -> Terms:
+def terms(
+    *,
+    usable: int = ALL_CHANNELS,
+    released: Collection[int] = (1, 2, 3),
+    hold: bool = False,
+    cancelled: Collection[int] = (),
+) -> Terms:
     """Return terms over the cohorts 1 to 3; with `hold`, people who contradict each other are told nothing."""
-    return Terms(INCIDENT, 1, 7, int(usable), {1: "c1", 2: "c2", 3: "c3"}, set(released), IDS, hold)
+    names = {1: "c1", 2: "c2", 3: "c3"}
+    may_go = set(released) - set(cancelled)
+    return Terms(INCIDENT, 1, 7, int(usable), names, may_go, IDS, hold, set(cancelled))
 
 
 def a_block(rows: Iterable[tuple[bytes, Member]], *, partition: int = 0) -> tuple[Block, int]:

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from services.core.channel import CHANNELS, TO_THE_ADDRESS
-from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_RETRACTED
+from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_RETRACTED, FLAG_WITHDRAWN
 from services.deduplication.domain import Member
 from tests.unit.deduplication.said import Said, said_in
 
-__all__ = ["Model", "Notice", "clash", "persons_of"]
+__all__ = ["Control", "Model", "Notice", "clash", "persons_of"]
 
 Fact = tuple[int, bool]
 Persons = list[tuple[int, list[bytes]]]  # number of the told group, or 0; members
@@ -71,6 +72,15 @@ def persons_of(said: Mapping[bytes, Said], told: Mapping[bytes, int]) -> tuple[P
     return [*persons.items(), *((0, group) for group in new)], torn
 
 
+class Control(NamedTuple):
+    """What decisions rest on beside the people."""
+
+    usable: int
+    released: frozenset[int]
+    hold: bool = False
+    cancelled: frozenset[int] = frozenset()
+
+
 @dataclass(slots=True)
 class Notice:
     """What a group was told."""
@@ -90,13 +100,16 @@ class Model:
     notices: list[Notice] = field(default_factory=list)
     stays: dict[bytes, int] = field(default_factory=dict)  # who was told, or was merged with whom, by group
     before: dict[bytes, bytes] = field(default_factory=dict)  # what corrected members said before this block
-    persons: int = 0
+    silent: set[bytes] = field(default_factory=set)  # bearers who were taken back
+    conflicting: set[bytes] = field(default_factory=set)
 
     def hear(self, member: Member) -> None:
         """Keep the highest version."""
         known = self.members.get(member.member)
         if known and known.version >= member.version:
             return
+        if known and member.flags & FLAG_WITHDRAWN and any(n.bearer == member.member for n in self.counting()):
+            member = member._replace(witnesses=known.witnesses)
         if known:
             self.before.setdefault(member.member, known.witnesses)
         self.members[member.member] = member
@@ -105,9 +118,14 @@ class Model:
             for notice in self.notices:
                 notice.void = notice.void or notice.bearer == member.member
 
-    def live(self) -> list[Member]:
-        """Return the members that are there, oldest first."""
-        alive = [m for m in self.members.values() if not m.flags & FLAG_RETRACTED]
+    def live(self, cancelled: frozenset[int] = frozenset()) -> list[Member]:
+        """Return the members that are there, oldest first; of those taken back, who bears a notice."""
+        bearers = {n.bearer for n in self.counting()}
+        alive = [
+            m
+            for m in self.members.values()
+            if not m.flags & FLAG_RETRACTED and (m.member in bearers or not taken_back(m, cancelled))
+        ]
         return sorted(alive, key=lambda m: (self.heard_at[m.member], m.member))
 
     def said(self, member: bytes) -> Said:
@@ -118,19 +136,23 @@ class Model:
         """Return the notices that count, of one group or of all."""
         return [n for n in self.notices if not n.void and group in (None, n.group)]
 
-    def look(self, usable: int, released: set[int], *, hold: bool = False) -> dict[bytes, str]:
+    def look(self, control: Control) -> dict[bytes, str]:
         """Release what may go out, and say where everybody stands."""
-        live = [m.member for m in self.live()]
+        live = [m.member for m in self.live(control.cancelled)]
+        self.silent = {m for m in live if taken_back(self.members[m], control.cancelled)}
         self._stay(live)
         persons, torn = persons_of({m: self.said(m) for m in live}, self.stays)
         persons.sort(key=lambda one: (one[0] == 0, one[0], min(map(live.index, one[1]))))
-        places = dict.fromkeys(self.members, "retracted") | dict.fromkeys(torn, "held_identity_conflict")
-        self.persons = len(persons) + len(torn)
-        held = hold and self.persons > 1
+        places = {
+            m.member: "retracted" if m.flags & FLAG_RETRACTED else "withdrawn" for m in self.members.values()
+        } | dict.fromkeys(torn, "held_identity_conflict")
+        speaking = [members for _, members in persons if not self.silent.issuperset(members)]
+        self.conflicting = torn | (set(live) - self.silent if len(speaking) + len(torn) > 1 else set())
+        held = control.hold and bool(self.conflicting - torn)
         for number, members in persons:
             group = number or max([0, *(n.group for n in self.notices)]) + 1
             ordered = [self.members[m] for m in live if m in members]
-            places |= self._person(group, ordered, usable, released, held=held)
+            places |= self._person(group, ordered, control, held=held)
             if self.counting(group):
                 self.stays |= dict.fromkeys(members, group)
         return places
@@ -146,9 +168,9 @@ class Model:
         self.stays = stays
         self.before = {}
 
-    def _person(
-        self, group: int, live: list[Member], usable: int, released: set[int], *, held: bool
-    ) -> dict[bytes, str]:
+    def _person(self, group: int, everybody: list[Member], control: Control, *, held: bool) -> dict[bytes, str]:
+        usable, released = control.usable, control.released - control.cancelled
+        live = [m for m in everybody if m.member not in self.silent]
         told: set[Fact] = set().union(*(n.facts for n in self.counting(group)))
         everything: set[Fact] = set().union(*(facts_of(m) for m in live))
         deceased = any(m.flags & FLAG_DECEASED for m in live)
@@ -165,7 +187,8 @@ class Model:
                 self.notices.append(Notice(group, bearers[0].member, everything | told))
             else:
                 why = "unreleased"
-        return self._places(group, live, deceased=deceased, held=why, bringing=bringing, usable=usable)
+        silent = {m.member: "released" for m in everybody}
+        return silent | self._places(group, live, deceased=deceased, held=why, bringing=bringing, usable=usable)
 
     def _places(
         self, group: int, live: list[Member], *, deceased: bool, held: str, bringing: list[Member], usable: int
@@ -185,6 +208,11 @@ class Model:
             else:
                 places[m.member] = "merged"
         return places
+
+
+def taken_back(member: Member, cancelled: frozenset[int]) -> bool:
+    """Tell whether a member counts no more, by itself or with its cohort."""
+    return bool(member.flags & FLAG_WITHDRAWN) or member.cohort in cancelled
 
 
 def can_be_written(member: Member, usable: int) -> bool:

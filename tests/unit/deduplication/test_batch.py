@@ -57,6 +57,14 @@ def test_a_block_of_new_people_is_decided_as_the_rules_say(released: bool) -> No
         ]
 
 
+def test_everybody_new_in_a_cancelled_cohort_is_withdrawn() -> None:
+    """Blocks that were on their way when the cohort was cancelled: whatever they say, nobody is told by them."""
+    table = first_standings(ALL_CHANNELS, released=False, cancelled=True)
+    outcomes = {standing for row in table for standing in row}
+
+    assert {Standing(Outcome.WITHDRAWN), Standing(Outcome.RETRACTED)} == outcomes
+
+
 @pytest.mark.parametrize(
     "ask", [bool, str, hash, lambda of: of == "nl", lambda of: of in {"nl", "en"}, lambda of: of > 1]
 )
@@ -94,6 +102,7 @@ def test_stored_outcomes_keep_their_numbers() -> None:
         "HELD_NOT_AT_ADDRESS",
         "RETRACTED",
         "HELD_IDENTITY_CONFLICT",
+        "WITHDRAWN",
     )
 
     assert stored == tuple(outcome.name for outcome in sorted(Outcome))

@@ -47,7 +47,8 @@ class Life:
         return {standing.waits for standing in self.dossier.standings.values()}
 
 
-def _released(decision: Decision) -> list[tuple[int, bytes, int]]:
+def released_by(decision: Decision) -> list[tuple[int, bytes, int]]:
+    """Return revision, bearer and facts of each notice that went out."""
     return [(claim.revision, claim.bearer, claim.exposed) for claim, *_ in decision.released]
 
 
@@ -55,7 +56,7 @@ def test_new_person_of_a_released_cohort_is_told_at_once() -> None:
     """One reachable member of a released cohort bears the first notice."""
     life = Life()
 
-    assert [(1, an_id("a"), 1)] == _released(life.hears(a_member("a")))
+    assert [(1, an_id("a"), 1)] == released_by(life.hears(a_member("a")))
     assert {"a": Outcome.RELEASED} == life.outcomes
 
 
@@ -72,7 +73,7 @@ def test_same_facts_again_are_merged() -> None:
     life = Life()
     life.hears(a_member("a"))
 
-    assert [] == _released(life.hears(a_member("b", cohort=2)))
+    assert [] == released_by(life.hears(a_member("b", cohort=2)))
     assert {"a": Outcome.RELEASED, "b": Outcome.MERGED} == life.outcomes
     assert an_id("a") == life.dossier.standings[an_id("b")].merged_into
 
@@ -83,7 +84,7 @@ def test_new_facts_are_a_supplement_borne_by_who_brings_them() -> None:
     life.hears(a_member("a", exposed=1))
     decision = life.hears(a_member("b", cohort=2, exposed=2))
 
-    assert [(2, an_id("b"), 3)] == _released(decision)
+    assert [(2, an_id("b"), 3)] == released_by(decision)
     assert IDS.of(PERSON, 1) == decision.released[0][0].supersedes
     assert [] == decision.superseded
     assert {"a": Outcome.RELEASED, "b": Outcome.RELEASED} == life.outcomes
@@ -94,7 +95,7 @@ def test_confirmed_after_possible_is_a_supplement() -> None:
     life = Life()
     life.hears(a_member("a", exposed=3, confirmed=0))
 
-    assert [(2, an_id("b"), 3)] == _released(life.hears(a_member("b", cohort=2, exposed=3)))
+    assert [(2, an_id("b"), 3)] == released_by(life.hears(a_member("b", cohort=2, exposed=3)))
 
 
 def test_possible_after_confirmed_is_none() -> None:
@@ -102,7 +103,7 @@ def test_possible_after_confirmed_is_none() -> None:
     life = Life()
     life.hears(a_member("a", exposed=3))
 
-    assert [] == _released(life.hears(a_member("b", cohort=2, exposed=3, confirmed=0)))
+    assert [] == released_by(life.hears(a_member("b", cohort=2, exposed=3, confirmed=0)))
     assert Outcome.MERGED == life.outcomes["b"]
 
 
@@ -110,7 +111,7 @@ def test_twice_in_one_block_is_told_everything_at_once() -> None:
     """A source that has a person on two lines causes one notice with both."""
     life = Life()
 
-    assert [(1, an_id("a"), 3)] == _released(life.hears(a_member("a", exposed=1), a_member("b", exposed=2)))
+    assert [(1, an_id("a"), 3)] == released_by(life.hears(a_member("a", exposed=1), a_member("b", exposed=2)))
     assert {"a": Outcome.RELEASED, "b": Outcome.MERGED} == life.outcomes
 
 
@@ -119,7 +120,7 @@ def test_one_released_cohort_is_enough() -> None:
     life = Life()
     life.hears(a_member("a", cohort=1, at=1, exposed=1), under=NOBODY)
 
-    assert [(1, an_id("b"), 3)] == _released(
+    assert [(1, an_id("b"), 3)] == released_by(
         life.hears(a_member("b", cohort=2, at=2, exposed=2), under=terms(released={2}))
     )
     assert {"a": Outcome.MERGED, "b": Outcome.RELEASED} == life.outcomes
@@ -144,7 +145,7 @@ def test_new_facts_of_an_unreleased_cohort_hold_that_member_alone() -> None:
     held = life.outcomes
 
     assert {"a": Outcome.RELEASED, "b": Outcome.HELD_UNRELEASED} == held
-    assert [(2, an_id("b"), 3)] == _released(life.waits(terms(released={1, 2})))
+    assert [(2, an_id("b"), 3)] == released_by(life.waits(terms(released={1, 2})))
     assert {"a": Outcome.RELEASED, "b": Outcome.RELEASED} == life.outcomes
 
 
@@ -170,7 +171,7 @@ def test_correction_makes_an_unreachable_member_reachable() -> None:
     life = Life()
     life.hears(a_member("a", channels=0))
 
-    assert [(1, an_id("a"), 1)] == _released(life.hears(a_member("a", version=2)))
+    assert [(1, an_id("a"), 1)] == released_by(life.hears(a_member("a", version=2)))
     assert 1000 == life.dossier.members[an_id("a")].accepted_at
 
 
@@ -189,7 +190,7 @@ def test_unreachable_news_goes_to_whoever_was_told_before() -> None:
     life.hears(a_member("a", at=1, exposed=1))
     decision = life.hears(a_member("b", at=2, exposed=2, channels=0))
 
-    assert [(2, an_id("a"), 3)] == _released(decision)
+    assert [(2, an_id("a"), 3)] == released_by(decision)
     assert [IDS.of(PERSON, 1)] == [one.notice for one in decision.superseded]
     assert {"a": Outcome.RELEASED, "b": Outcome.MERGED} == life.outcomes
 
@@ -202,7 +203,7 @@ def test_bearer_that_becomes_unreachable_before_the_release_gives_way() -> None:
     held = life.outcomes
 
     assert {"a": Outcome.MERGED, "b": Outcome.HELD_UNRELEASED} == held
-    assert [(1, an_id("b"), 1)] == _released(life.waits(EVERYBODY))
+    assert [(1, an_id("b"), 1)] == released_by(life.waits(EVERYBODY))
 
 
 def test_deceased_before_the_release_is_told_nothing() -> None:
@@ -212,7 +213,7 @@ def test_deceased_before_the_release_is_told_nothing() -> None:
     life.hears(a_member("b", cohort=2, version=2, flags=FLAG_DECEASED), under=NOBODY)
 
     assert {"a": Outcome.SUPPRESSED, "b": Outcome.SUPPRESSED} == life.outcomes
-    assert [] == _released(life.waits(EVERYBODY))
+    assert [] == released_by(life.waits(EVERYBODY))
 
 
 def test_deceased_after_the_release_changes_no_notice_that_went_out() -> None:
@@ -221,7 +222,7 @@ def test_deceased_after_the_release_changes_no_notice_that_went_out() -> None:
     life.hears(a_member("a"), a_member("b", cohort=2))
     decision = life.hears(a_member("b", cohort=2, version=2, exposed=3, flags=FLAG_DECEASED))
 
-    assert [] == _released(decision)
+    assert [] == released_by(decision)
     assert {"a": Outcome.RELEASED, "b": Outcome.SUPPRESSED} == life.outcomes
 
 
@@ -230,7 +231,7 @@ def test_not_deceased_after_all_is_told() -> None:
     life = Life()
     life.hears(a_member("a", flags=FLAG_DECEASED))
 
-    assert [(1, an_id("a"), 1)] == _released(life.hears(a_member("a", version=2)))
+    assert [(1, an_id("a"), 1)] == released_by(life.hears(a_member("a", version=2)))
 
 
 def test_correction_with_new_facts_replaces_the_bearers_notice() -> None:
@@ -239,7 +240,7 @@ def test_correction_with_new_facts_replaces_the_bearers_notice() -> None:
     life.hears(a_member("a", exposed=1))
     decision = life.hears(a_member("a", version=2, exposed=3))
 
-    assert [(2, an_id("a"), 3)] == _released(decision)
+    assert [(2, an_id("a"), 3)] == released_by(decision)
     assert [IDS.of(PERSON, 1)] == [one.notice for one in decision.superseded]
     assert {"a": Outcome.RELEASED} == life.outcomes
 
@@ -249,19 +250,19 @@ def test_correction_with_the_same_or_fewer_facts_sends_nothing() -> None:
     life = Life()
     life.hears(a_member("a", exposed=3))
 
-    assert [] == _released(life.hears(a_member("a", version=2, exposed=3, channels=Channel.EMAIL)))
-    assert [] == _released(life.hears(a_member("a", version=3, exposed=1)))
+    assert [] == released_by(life.hears(a_member("a", version=2, exposed=3, channels=Channel.EMAIL)))
+    assert [] == released_by(life.hears(a_member("a", version=3, exposed=1)))
     assert {"a": Outcome.RELEASED} == life.outcomes
 
 
-def test_bearer_with_news_that_has_to_wait_stays_released() -> None:
+def test_bearer_with_news_that_has_to_wait_staysreleased_by() -> None:
     """What was told was told; the supplement is looked at again when something changes."""
     life = Life()
     life.hears(a_member("a", exposed=1))
     life.hears(a_member("a", version=2, exposed=3, channels=0))
 
     assert ({"a": Outcome.RELEASED}, {Waits.CHANNEL}) == (life.outcomes, life.waiting)
-    assert [(2, an_id("a"), 3)] == _released(life.hears(a_member("a", version=3, exposed=3)))
+    assert [(2, an_id("a"), 3)] == released_by(life.hears(a_member("a", version=3, exposed=3)))
 
 
 def test_same_version_again_changes_nothing() -> None:
@@ -289,7 +290,7 @@ def test_retracted_member_leaves_the_person() -> None:
     life.hears(a_member("b", version=2, exposed=2, flags=FLAG_RETRACTED), under=NOBODY)
 
     assert {"a": Outcome.HELD_UNRELEASED, "b": Outcome.RETRACTED} == life.outcomes
-    assert [(1, an_id("a"), 1)] == _released(life.waits(EVERYBODY))
+    assert [(1, an_id("a"), 1)] == released_by(life.waits(EVERYBODY))
 
 
 def test_retraction_keeps_a_lower_version_out() -> None:
@@ -297,7 +298,7 @@ def test_retraction_keeps_a_lower_version_out() -> None:
     life = Life()
     life.hears(a_member("a", version=2, flags=FLAG_RETRACTED))
 
-    assert [] == _released(life.hears(a_member("a", version=1)))
+    assert [] == released_by(life.hears(a_member("a", version=1)))
     assert {"a": Outcome.RETRACTED} == life.outcomes
 
 
@@ -307,7 +308,7 @@ def test_retracted_bearer_leaves_the_news_to_the_next() -> None:
     life.hears(a_member("a", at=1), a_member("b", at=2))
     decision = life.hears(a_member("a", version=2, flags=FLAG_RETRACTED))
 
-    assert [(1, an_id("b"), 1)] == _released(decision)
+    assert [(1, an_id("b"), 1)] == released_by(decision)
     assert (None, None) == (decision.released[0][0].supersedes, decision.released[0][1])
     assert (1, [IDS.of(PERSON, 1)]) == (len(decision.voided), [one.notice for one in decision.superseded])
     assert {"a": Outcome.RETRACTED, "b": Outcome.RELEASED} == life.outcomes
@@ -319,7 +320,7 @@ def test_member_that_comes_back_is_merged_into_whoever_was_told_meanwhile() -> N
     life.hears(a_member("a", at=1), a_member("b", at=2))
     life.hears(a_member("a", version=2, flags=FLAG_RETRACTED))
 
-    assert [] == _released(life.hears(a_member("a", version=3)))
+    assert [] == released_by(life.hears(a_member("a", version=3)))
     assert {"a": Outcome.MERGED, "b": Outcome.RELEASED} == life.outcomes
     assert [True, False] == [claim.void for claim in life.dossier.claims]
 
@@ -331,7 +332,7 @@ def test_channel_that_the_incident_gains_frees_the_unreachable() -> None:
     held = life.outcomes
 
     assert {"a": Outcome.HELD_UNREACHABLE} == held
-    assert [(1, an_id("a"), 1)] == _released(life.waits(terms(usable=Channel.LETTER | Channel.EMAIL)))
+    assert [(1, an_id("a"), 1)] == released_by(life.waits(terms(usable=Channel.LETTER | Channel.EMAIL)))
 
 
 def test_channel_that_is_compromised_makes_a_waiting_person_unreachable() -> None:

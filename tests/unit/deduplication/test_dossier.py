@@ -70,10 +70,14 @@ def test_a_member_told_already_is_one_who_agrees() -> None:
     life.hears(a_member("a", said=JANSEN))
     one = life.dossier.claims[0]
 
-    assert one == told_already(life.dossier, a_member("b", said=JANSEN)) == told_already(life.dossier, a_member("b"))
-    assert told_already(life.dossier, a_member("b", said=VRIES)) is None
+    assert (
+        one
+        == told_already(life.dossier, a_member("b", said=JANSEN), EVERYBODY)
+        == told_already(life.dossier, a_member("b"), EVERYBODY)
+    )
+    assert told_already(life.dossier, a_member("b", said=VRIES), EVERYBODY) is None
     life.hears(a_member("b", said=VRIES))
-    assert told_already(life.dossier, a_member("c", said=JANSEN)) is None
+    assert told_already(life.dossier, a_member("c", said=JANSEN), EVERYBODY) is None
 
 
 def test_who_is_torn_is_held_whatever_it_says() -> None:

@@ -3,25 +3,30 @@
 import random
 from functools import reduce
 from operator import or_
-from typing import NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.core.channel import ALL_CHANNELS
 from services.core.ledger import CONFLICTING, COUNTERS
-from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_RETRACTED, FLAG_SECRET_ADDRESS
+from services.core.notices import (
+    FLAG_DECEASED,
+    FLAG_NOT_AT_ADDRESS,
+    FLAG_RETRACTED,
+    FLAG_SECRET_ADDRESS,
+    FLAG_WITHDRAWN,
+)
 from services.deduplication.batch import Block
 from services.deduplication.domain import Member, Outcome, Terms, Waits
 from services.deduplication.dossier import Dossier, decide
 from tests.unit.deduplication.builders import a_block, a_slot, an_id, terms
 from tests.unit.deduplication.memory import Tables
-from tests.unit.deduplication.model import Model, facts_of
+from tests.unit.deduplication.model import Control, Model, facts_of, taken_back
 from tests.unit.deduplication.said import Said, packed
 from tests.unit.deduplication.strategies import some_said
 
 FLAGS = st.sampled_from(
-    [0, 0, 0, 0, 0, FLAG_SECRET_ADDRESS, FLAG_NOT_AT_ADDRESS, FLAG_DECEASED, FLAG_RETRACTED, FLAG_RETRACTED]
+    [0, 0, 0, 0, 0, 0, FLAG_SECRET_ADDRESS, FLAG_NOT_AT_ADDRESS, FLAG_DECEASED, FLAG_RETRACTED, FLAG_WITHDRAWN]
 )
 LANGUAGES = ("nl", "en", "")
 COHORTS = {"a": 1, "b": 1, "c": 2, "d": 3}
@@ -38,7 +43,7 @@ def a_version(draw: st.DrawFn) -> Member:
     name, version = draw(st.sampled_from("abcd")), draw(st.integers(1, 4))
     chance = random.Random(f"{name}{version}{draw(st.integers(0, 0))}")  # noqa: S311 - made-up members
     exposed = chance.randrange(1, 8)
-    flags = chance.choice((0, 0, 0, 0, 0, FLAG_NOT_AT_ADDRESS, FLAG_DECEASED, FLAG_RETRACTED, FLAG_RETRACTED))
+    flags = chance.choice((0, 0, 0, 0, 0, FLAG_NOT_AT_ADDRESS, FLAG_DECEASED, FLAG_RETRACTED, FLAG_WITHDRAWN))
     return Member(
         an_id(name), version, COHORTS[name], draw(st.integers(1, 3)), exposed, exposed & chance.randrange(8),
         chance.randrange(ALL_CHANNELS + 1), flags, chance.choice(LANGUAGES), a_slot(an_id(name), version),
@@ -46,20 +51,16 @@ def a_version(draw: st.DrawFn) -> Member:
     )  # fmt: skip
 
 
-class Control(NamedTuple):
-    """A change of the terms."""
-
-    usable: int
-    released: frozenset[int]
-    hold: bool = False
-
-    def terms(self) -> Terms:
-        """Return the terms that it makes."""
-        return terms(usable=self.usable, released=self.released, hold=self.hold)
+def under(control: Control) -> Terms:
+    """Return the terms that a control makes."""
+    return terms(usable=control.usable, released=control.released, hold=control.hold, cancelled=control.cancelled)
 
 
 CONTROLS = st.tuples(
-    st.integers(0, ALL_CHANNELS), st.frozensets(st.integers(1, 3)), st.sampled_from([False, False, True])
+    st.integers(0, ALL_CHANNELS),
+    st.frozensets(st.integers(1, 3)),
+    st.sampled_from([False, False, True]),
+    st.one_of(st.just(frozenset[int]()), st.frozensets(st.integers(1, 3), max_size=2)),
 ).map(Control._make)
 
 
@@ -92,18 +93,17 @@ def test_one_person_is_treated_as_the_plain_rules_say(events: list[list[Member] 
     for event in events:
         blocks = [()] if isinstance(event, Control) else [event]
         control = event if isinstance(event, Control) else control
-        decision = decide(dossier, blocks, control.terms())
+        decision = decide(dossier, blocks, under(control))
         dossier = decision.dossier
         for member in () if isinstance(event, Control) else event:
             model.hear(member)
-        places = model.look(control.usable, set(control.released), hold=control.hold)
+        places = model.look(control)
 
         assert places == {m: Outcome(s.outcome).name.lower() for m, s in dossier.standings.items()}
         assert [(n.group, n.bearer, n.void, n.facts) for n in model.notices] == [
             (c.group, c.bearer, c.void, _facts(c.exposed, c.confirmed)) for c in dossier.claims
         ]
-        live = {m.member for m in model.live()}
-        assert (live if model.persons > 1 else set()) == {m for m, s in dossier.standings.items() if s.conflict}
+        assert model.conflicting == {m for m, s in dossier.standings.items() if s.conflict}
 
 
 def _facts(exposed: int, confirmed: int) -> set[tuple[int, bool]]:
@@ -121,7 +121,7 @@ def test_nobody_is_told_the_same_again(events: list[list[Member] | Control]) -> 
         blocks = [()] if isinstance(event, Control) else [event]
         control = event if isinstance(event, Control) else control
         before = {(c.group, c.revision) for c in dossier.claims}
-        decision = decide(dossier, blocks, control.terms())
+        decision = decide(dossier, blocks, under(control))
         dossier = decision.dossier
         for claim, told, *_ in decision.released:
             assert told is None or claim.exposed & ~told.exposed or claim.confirmed & ~told.confirmed
@@ -146,9 +146,9 @@ def test_whoever_waits_is_marked_for_what_it_waits_for(events: list[list[Member]
     for event in events:
         blocks = [()] if isinstance(event, Control) else [event]
         control = event if isinstance(event, Control) else control
-        dossier = decide(dossier, blocks, control.terms()).dossier
+        dossier = decide(dossier, blocks, under(control)).dossier
         for cohort in (1, 2, 3):
-            would = decide(dossier, [()], control._replace(released=control.released | {cohort}).terms())
+            would = decide(dossier, [()], under(control._replace(released=control.released | {cohort})))
             marked = any(
                 standing.waits == Waits.RELEASE and dossier.members[member].cohort == cohort
                 for member, standing in dossier.standings.items()
@@ -168,8 +168,8 @@ def test_looking_again_changes_nothing(events: list[list[Member] | Control]) -> 
     control = Control(ALL_CHANNELS, frozenset({1, 2}))
     for event in events:
         control = event if isinstance(event, Control) else control
-        dossier = decide(dossier, [()] if isinstance(event, Control) else [event], control.terms()).dossier
-        again = decide(dossier, [()], control.terms())
+        dossier = decide(dossier, [()] if isinstance(event, Control) else [event], under(control)).dossier
+        again = decide(dossier, [()], under(control))
 
         assert ([], [], dossier) == (again.released, again.changed, again.dossier)
 
@@ -194,12 +194,12 @@ def _blocks(rows: list[tuple[bytes, Member]]) -> list[tuple[Block, int]]:
 @given(_versions_of_people(), CONTROLS)
 def test_batching_does_not_matter(rows: list[tuple[bytes, Member]], control: Control) -> None:
     """Blocks one by one, or all in one batch: the same rows, notices and counts."""
-    under = control.terms()
+    ruled = under(control)
     blocks = _blocks(rows)
     single, whole = Tables(), Tables()
     for block in blocks:
-        single.take([block], under)
-    whole.take(blocks, under)
+        single.take([block], ruled)
+    whole.take(blocks, ruled)
 
     assert single.dossiers == whole.dossiers
     assert +single.counts == +whole.counts
@@ -212,14 +212,14 @@ def test_batching_does_not_matter(rows: list[tuple[bytes, Member]], control: Con
 @settings(max_examples=100, deadline=None)
 @given(_versions_of_people(), st.lists(CONTROLS, min_size=1, max_size=4))
 def test_every_member_is_counted_once(rows: list[tuple[bytes, Member]], controls: list[Control]) -> None:
-    """For every cohort, after every step: accepted = released + merged + suppressed + held."""
+    """For every cohort, after every step: accepted = released + merged + suppressed + withdrawn + held."""
     tables = Tables()
     for number, block in enumerate(_blocks(rows)):
         control = controls[number % len(controls)]
-        under = control.terms()
-        tables.take([block], under)
+        ruled = under(control)
+        tables.take([block], ruled)
         _check_counts(tables)
-        tables.look_again(under)
+        tables.look_again(ruled)
         _check_counts(tables)
 
 
@@ -241,11 +241,11 @@ def _check_counts(tables: Tables) -> None:
 @given(_versions_of_people(), CONTROLS)
 def test_replay_changes_nothing(rows: list[tuple[bytes, Member]], control: Control) -> None:
     """The same blocks again, in any batch, leave every row, notice and count as it is."""
-    under = control.terms()
+    ruled = under(control)
     blocks = _blocks(rows)
     tables = Tables()
-    tables.take(blocks, under)
-    again = tables.take(blocks, under)
+    tables.take(blocks, ruled)
+    again = tables.take(blocks, ruled)
 
     assert ([], [], [], [], {}, {}) == (
         again.members, again.rewritten, again.claims, again.voided, again.notices, again.superseded,
@@ -275,9 +275,9 @@ def test_short_cuts_come_to_what_the_rules_say(rows: list[tuple[bytes, Member]],
     tables, dossiers = Tables(), dict[bytes, Dossier]()
     for number, (person, member) in enumerate(rows):
         control = controls[number % len(controls)]
-        under = control.terms()
-        tables.take([a_block([(person, member)])], under)
-        dossiers[person] = decide(dossiers.get(person, Dossier.unknown(person, 0)), [[member]], under).dossier
+        ruled = under(control)
+        tables.take([a_block([(person, member)])], ruled)
+        dossiers[person] = decide(dossiers.get(person, Dossier.unknown(person, 0)), [[member]], ruled).dossier
 
         assert dossiers == tables.dossiers
 
@@ -291,17 +291,22 @@ def test_no_notice_names_what_no_member_of_its_bearers_group_has(
     tables = Tables()
     for number, block in enumerate(_blocks(rows)):
         control = controls[number % len(controls)]
-        for effects in (tables.take([block], control.terms()), tables.look_again(control.terms())):
+        for effects in (tables.take([block], under(control)), tables.look_again(under(control))):
             for notices in effects.notices.values():
                 for person, bearer, exposed in zip(notices.pseudonyms, notices.members, notices.exposed, strict=True):
                     dossier = tables.dossiers[person]
                     mates = [
                         m for m, s in dossier.standings.items() if s.told_with == dossier.standings[bearer].told_with
                     ]
-                    said = [dossier.members[m].exposed for m in mates]
+                    said = [
+                        dossier.members[m].exposed
+                        for m in mates
+                        if not taken_back(dossier.members[m], control.cancelled)
+                    ]
 
                     assert not exposed & ~reduce(or_, said, 0)
                     assert dossier.members[bearer].cohort in control.released
+                    assert not taken_back(dossier.members[bearer], control.cancelled)
                     assert bearer in mates
 
 

@@ -23,9 +23,9 @@ ANY = st.builds(
 def truthful(draw: st.DrawFn) -> Heard:
     """Draw figures that can all be true at once."""
     notified, exhausted, flying, unseen, rejected = (draw(COUNT) for _ in range(5))
-    merged, suppressed, holds = draw(COUNT), draw(COUNT), draw(HOLDS)
+    merged, suppressed, withdrawn, discarded, holds = draw(COUNT), draw(COUNT), draw(COUNT), draw(COUNT), draw(HOLDS)
     released = notified + exhausted + flying
-    accepted = released + merged + suppressed + sum(holds.values()) + unseen
+    accepted = released + merged + suppressed + withdrawn + sum(holds.values()) + unseen + discarded
     return Heard(
         received=accepted + rejected,
         rejected=rejected,
@@ -35,6 +35,8 @@ def truthful(draw: st.DrawFn) -> Heard:
         exhausted=exhausted,
         merged=merged,
         suppressed=suppressed,
+        withdrawn=withdrawn,
+        discarded=discarded,
         holds=holds,
     )
 

@@ -45,7 +45,7 @@ def test_members_are_shown_by_disposition() -> None:
         for sample in family.samples
         if sample.name == "tracking_cohort_members"
     }
-    expected = {"notified": 12, "merged": 3, "suppressed": 0, "held": 2, "inFlight": 2, "exhausted": 0}
+    expected = {"notified": 12, "merged": 3, "suppressed": 0, "withdrawn": 0, "held": 2, "inFlight": 2, "exhausted": 0}
     assert expected | {"rejected": 1, "missing": 10} == shown
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.intake.control.changes import CohortRequest
+from services.intake.control.withdrawals import Named
 from services.intake.errors import InvalidEventError
 from services.intake.events.cloudevents import (
     EVENT_LIMIT,
@@ -16,6 +17,7 @@ from services.intake.events.cloudevents import (
     CohortSealed,
     Event,
     MembersAffected,
+    MemberWithdrawn,
     read_event,
 )
 from services.kit.eventlog.port import Record
@@ -62,6 +64,11 @@ def structured(data: Any, **changed: Any) -> Record:
             {**IDS, "members": [{"memberRef": "m-1"}, 7]},
             MembersAffected("lab", "wave-1", [{"memberRef": "m-1"}, 7]),
         ),
+        (
+            "eu.breachnotice.member-withdrawn.v1",
+            {**IDS, "memberRef": "m-1"},
+            MemberWithdrawn("lab", "wave-1", Named("m-1")),
+        ),
         (SEALED, IDS, CohortSealed("lab", "wave-1")),
     ],
 )
@@ -99,7 +106,10 @@ def test_event_is_known_by_source_and_id() -> None:
         (binary(IDS, source=None), "missing-attribute"),
         (binary(IDS, id=""), "missing-attribute"),
         (binary(IDS, specversion="0.3"), "unsupported-specversion"),
-        (binary(IDS, type="eu.breachnotice.member-withdrawn.v1"), "unsupported-type"),
+        (binary(IDS, type="eu.breachnotice.member-forgotten.v1"), "unsupported-type"),
+        (binary(IDS, type="eu.breachnotice.member-withdrawn.v1"), "invalid-data"),
+        (binary({**IDS, "line": 1}, type="eu.breachnotice.member-withdrawn.v1"), "invalid-data"),
+        (binary({**IDS, "memberRef": " "}, type="eu.breachnotice.member-withdrawn.v1"), "invalid-data"),
         (binary(IDS, time="yesterday"), "invalid-attribute"),
         (binary(IDS, time="2025-09-01T12:00:00"), "invalid-attribute"),
         (structured(IDS, My_Own="x"), "invalid-attribute"),
