@@ -2,8 +2,8 @@
 
     python -m services.demo.standins --records DIR [--host H] [--smtp-port N, and so for each] [--ready-file F]
 
-They behave as real ones do: the portal takes each Idempotency-Key once and does not know closed accounts, and the mail
-server refuses mailboxes that are gone. The check reads their records.
+They behave as real ones do: the portal takes each Idempotency-Key once and says of closed accounts that they are gone,
+and the mail server refuses mailboxes that are. The check reads their records.
 """
 
 import argparse
