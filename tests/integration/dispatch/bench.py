@@ -33,11 +33,9 @@ from services.dispatch.sending.unsealing import VaultPayloads
 from services.dispatch.store import Store
 from services.kit.clock import SystemClock
 from services.kit.errors import LostOwnershipError
-from services.kit.eventlog.outbox import append_outputs
-from services.kit.eventlog.port import Output
+from services.kit.eventlog import Output, append_outputs
 from services.kit.postgres import Pool
-from services.kit.vault.keys import KeyRing
-from services.kit.vault.vault import SealRequest, Vault
+from services.kit.vault import KeyRing, SealRequest, Vault
 from services.wire.testing import FakeIncidents
 from tests.unit.dispatch.people import REFERENCES, TRAITS, an_incident
 
