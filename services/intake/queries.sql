@@ -157,14 +157,18 @@ update totals set sequence = $2, counts = $3::bigint[] where scope = $1 and sour
 -- The rows of each cohort, of one incident or of all; every row is read, so nothing but `heraut ledger --recount` asks.
 -- Rows of a cohort that is not known are named by its number.
 select coalesce(cohorts.incident_id || '/' || cohorts.cohort_id, '?/' || kept.cohort) as scope,
-       coalesce(kept.accepted, 0) as accepted, coalesce(kept.rejected, 0) as rejected
+       coalesce(kept.members, 0) as members, coalesce(kept.rejected, 0) as rejected,
+       coalesce(kept.discarded, 0) as discarded
 from cohorts
 full join (
-    select cohort, sum(accepted)::bigint as accepted, sum(rejected)::bigint as rejected
+    select cohort, sum(members)::bigint as members, sum(rejected)::bigint as rejected,
+           sum(discarded)::bigint as discarded
     from (
-        select cohort, count(*) as accepted, 0 as rejected from members group by cohort
+        select cohort, count(*) as members, 0 as rejected, 0 as discarded from members group by cohort
         union all
-        select cohort, 0, count(*) from rejections group by cohort
+        select cohort, 0, count(*) filter (where not withdrawn), count(*) filter (where withdrawn)
+        from rejections
+        group by cohort
     ) as either
     group by cohort
 ) as kept on kept.cohort = cohorts.number

@@ -207,7 +207,10 @@ class Store:
     async def recount(self, connection: Connection, incident_id: str | None) -> dict[str, dict[str, int]]:
         """Return what rows there are of each cohort, of one incident or of all, by scope. Reads every row."""
         rows = await connection.fetch(_QUERIES["recount"], incident_id)
-        return {scope: Counts(accepted + rejected, rejected, accepted)._asdict() for scope, accepted, rejected in rows}
+        return {
+            scope: Counts(members + rejected + discarded, rejected, members + discarded, discarded)._asdict()
+            for scope, members, rejected, discarded in rows
+        }
 
     async def take_back_rejections(self, connection: Connection, records: Sequence[bytes]) -> list[bool]:
         """Forget that these records were rejected; tells of each that was whether it was withdrawn."""

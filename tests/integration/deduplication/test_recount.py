@@ -6,7 +6,7 @@ import pytest
 
 from services.cli.recount import Recount, recount
 from services.core.ledger import COUNTERS
-from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_RETRACTED
+from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_RETRACTED, FLAG_WITHDRAWN
 from tests.conftest import RoomPool
 from tests.integration.deduplication.scene import INCIDENT, Scene, block, people
 from tests.unit.deduplication.said import Said, packed
@@ -29,6 +29,7 @@ async def scene(room_pool: RoomPool) -> Scene:
     await made.take(block("open", [replace(one, flags=int(FLAG_NOT_AT_ADDRESS)) for one in rows[47:49]], at=3))
     await made.take(block("open", [replace(rows[0], version=2, flags=int(FLAG_RETRACTED))], partition=1, at=4))
     await made.take(block("open", [replace(rows[40], version=2)], at=4))
+    await made.take(block("open", [replace(rows[53], flags=FLAG_WITHDRAWN)], at=4))
     # One identity: two people who contradict each other, and a record that could be either's.
     born = [packed(Said((1980, 1, day), frozenset({name}))) for day, name in ((1, "jan"), (2, "pit"))]
     shared = [replace(one, person=rows[50].person) for one in rows[50:53]]

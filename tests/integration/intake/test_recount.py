@@ -40,10 +40,24 @@ async def test_figures_agree_after_everything_that_may_come(intake: Intake, data
         ("lab/wave-1", "received"): (7, 7),
         ("lab/wave-1", "rejected"): (1, 1),
         ("lab/wave-1", "accepted"): (6, 6),
+        ("lab/wave-1", "discarded"): (0, 0),
         ("lab/wave-2", "received"): (4, 4),
         ("lab/wave-2", "rejected"): (0, 0),
         ("lab/wave-2", "accepted"): (4, 4),
+        ("lab/wave-2", "discarded"): (0, 0),
     } == await _figures(database_url)
+
+
+async def test_figures_agree_after_records_were_taken_back(intake: Intake, database_url: str) -> None:
+    """A member that is withdrawn stays accepted; a rejected record that is withdrawn is accepted, and discarded."""
+    await _send(intake)
+    for ref in ("m-2", "worse"):
+        await intake.post(f"{COHORT}/withdrawals", {"memberRef": ref})
+    figures = await _figures(database_url, "lab")
+
+    assert {"received": (7, 7), "rejected": (0, 0), "accepted": (7, 7), "discarded": (1, 1)} == {
+        figure: found for (scope, figure), found in figures.items() if scope == "lab/wave-1"
+    }
 
 
 @pytest.mark.usefixtures("intake")
