@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.checks import CHECKS, STATIC, named
+from deploy.checks import CHECKS, STATIC, TESTS, named
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,8 +21,11 @@ def test_checks_are_run_by_their_name(file: str) -> None:
 
 
 def test_all_is_every_check_once() -> None:
-    """Continuous integration leaves none out; the quick tests are among all tests."""
-    assert {*named(["all"]), "unit"} == CHECKS.keys()
+    """Continuous integration leaves none out, and no folder of tests."""
+    folders = {argument for command in TESTS.values() for argument in command if argument.startswith("tests/")}
+
+    assert sorted(CHECKS) == sorted(named(["all"]))
+    assert {f"tests/{path.name}" for path in (ROOT / "tests").iterdir() if any(path.rglob("test_*.py"))} == folders
 
 
 def test_an_unknown_check_is_told() -> None:

@@ -44,7 +44,7 @@ async def test_one_more_than_declared_is_taken(intake: Intake) -> None:
 
     assert (202, 1_001, 0, 200) == (status, answer["accepted"], answer["rejected"], sealed)
     assert (1_000, 1_001, 0, 1_001) == tuple(shown[key] for key in ("declared", "received", "rejected", "accepted"))
-    assert {"received": 1_001, "rejected": 0, "accepted": 1_001} == (await intake.totals())[-1].counts
+    assert {"received": 1_001, "rejected": 0, "accepted": 1_001, "discarded": 0} == (await intake.totals())[-1].counts
 
 
 async def test_of_two_sources_one_has_the_cohort(intake: Intake) -> None:
