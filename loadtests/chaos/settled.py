@@ -31,9 +31,10 @@ class Ledger:
         return totals
 
     def is_settled(self, received: int) -> bool:
-        """Return whether all records are received and nothing is missing or in flight."""
+        """Return whether all records are received, nothing is missing or in flight, and no release is still to come."""
         wanted = {"received": received, "missing": 0, "inFlight": 0}
-        return wanted == {name: self.totals[name] for name in wanted}
+        still_to_come = self.totals["heldReasons"]["unreleased"]
+        return not still_to_come and wanted == {name: self.totals[name] for name in wanted}
 
     def faults(self, expectation: Expectation) -> list[str]:
         """Return a line for each total that is not the expected one."""
