@@ -5,6 +5,7 @@ The file is JSON: `{"version": 1, "principals": [{"name", "roles", "sources"?, "
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -233,8 +234,7 @@ def _token_json(token: StoredToken) -> dict[str, str]:
 
 
 def _twice(values: Iterable[str]) -> list[str]:
-    seen: set[str] = set()
-    return sorted({value for value in values if value in seen or seen.add(value)})  # type: ignore[func-returns-value]
+    return sorted(value for value, times in Counter(values).items() if times > 1)
 
 
 def with_token(account: Account, token: StoredToken) -> Account:
