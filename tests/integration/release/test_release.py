@@ -50,6 +50,12 @@ class Installation:
             answer = await r.json()
             assert (202, len(rows)) == (r.status, answer["accepted"])
 
+    async def filled(self) -> None:
+        """Open the cohort and wait until everybody in it is known, by an old address."""
+        await self.opened()
+        await self.sent("Oude weg")
+        await self.room.has_members(PEOPLE)
+
     async def released(self, cohort: str = COHORT) -> int:
         """Release a cohort; return the version that says so."""
         async with self.source.post(f"{cohort}/release", json={"all": True}) as response:
@@ -88,9 +94,7 @@ async def test_nobody_is_told_at_an_address_that_was_corrected_before_the_releas
     """Corrections acknowledged, then the release, with partitions of deduplication behind: they wait, others go."""
     room = installation.room
     async with room.running():
-        await installation.opened()
-        await installation.sent("Oude weg")
-        await room.has_members(PEOPLE)
+        await installation.filled()
         room.gate.shut = behind
         await installation.sent("Nieuwe weg")
         await room.knows("lab", "wave-1", await installation.released())
@@ -114,9 +118,7 @@ async def test_correction_that_moves_a_person_to_another_partition_is_not_overta
     """Taken back in one partition, accepted in another, either of them behind: nobody is told as who they are not."""
     room = installation.room
     async with room.running():
-        await installation.opened()
-        await installation.sent("Oude weg")
-        await room.has_members(PEOPLE)
+        await installation.filled()
         room.gate.shut = behind
         await installation.sent("Nieuwe weg", keys=KEYS[PEOPLE:])
         await room.knows("lab", "wave-1", await installation.released())
@@ -155,9 +157,7 @@ async def test_auto_release_that_is_set_late_waits_as_well(installation: Install
     """Set while people are corrected, it is a release like any other; set at the opening, it holds nobody up."""
     room, other = installation.room, COHORT.replace("wave-1", "other")
     async with room.running():
-        await installation.opened()
-        await installation.sent("Oude weg")
-        await room.has_members(PEOPLE)
+        await installation.filled()
         room.gate.shut = EVERY_PARTITION
         await installation.sent("Nieuwe weg")
         await installation.opened(autoRelease=True)
@@ -179,9 +179,7 @@ async def test_a_restart_forgets_nothing_of_a_release(installation: Installation
     """A process that begins after the release knows what it comes after, from whichever later version of the cohort."""
     room = installation.room
     async with room.running():
-        await installation.opened()
-        await installation.sent("Oude weg")
-        await room.has_members(PEOPLE)
+        await installation.filled()
     await installation.sent("Nieuwe weg")
     version = await installation.released()
     if later == "seal":
@@ -208,9 +206,7 @@ async def test_a_commit_that_was_lost_lets_no_release_pass(installation: Install
     """The corrections before a release are lost with their commit, or only its answer is: taken once, then told."""
     room = installation.room
     async with room.running():
-        await installation.opened()
-        await installation.sent("Oude weg")
-        await room.has_members(PEOPLE)
+        await installation.filled()
     await installation.sent("Nieuwe weg")
     version = await installation.released()
     breaking = Breaking(step, ConnectionError("as the test asked"))
@@ -244,9 +240,7 @@ async def test_a_correction_that_arrives_during_a_release_loses_nobody(installat
     """Everybody is told once: with the correction where it was acknowledged first, else as it was before."""
     room = installation.room
     async with room.running():
-        await installation.opened()
-        await installation.sent("Oude weg")
-        await room.has_members(PEOPLE)
+        await installation.filled()
         _, version = await asyncio.gather(installation.sent("Nieuwe weg"), installation.released())
         await room.knows("lab", "wave-1", version)
         told = await room.told(PEOPLE)

@@ -58,9 +58,7 @@ async def test_nobody_is_told_by_a_record_that_was_withdrawn_before_the_release(
     """Withdrawals acknowledged, then the release, with all of deduplication behind; all are counted."""
     room = installation.room
     async with room.running():
-        await installation.opened()
-        await installation.sent("Oude weg")
-        await room.has_members(PEOPLE)
+        await installation.filled()
         room.gate.shut = EVERY_PARTITION
         await withdrawn(installation, 10)
         await room.knows("lab", "wave-1", await installation.released())
@@ -76,9 +74,7 @@ async def test_a_cancel_stops_a_release_at_once(installation: Installation, pool
     """The release waits for data that deduplication has not read; the cancel waits for nothing, and is final."""
     room = installation.room
     async with room.running():
-        await installation.opened()
-        await installation.sent("Oude weg")
-        await room.has_members(PEOPLE)
+        await installation.filled()
         room.gate.shut = EVERY_PARTITION
         await installation.sent("Nieuwe weg")
         await installation.released()
@@ -115,9 +111,7 @@ async def test_a_restart_looks_for_whom_a_cancel_missed(installation: Installati
     """The process ends after the cancel and before its tick: the next one withdraws everybody."""
     room = installation.room
     async with room.running():
-        await installation.opened()
-        await installation.sent("Oude weg")
-        await room.has_members(PEOPLE)
+        await installation.filled()
     version = await cancelled(installation)
     async with room.running():
         await room.knows("lab", "wave-1", version)
