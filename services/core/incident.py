@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from typing import NamedTuple
 
 from services.core.channel import Channel, channel_mask
+from services.core.policy import Policy
 
 __all__ = [
     "CONTENT_BLOCKS",
@@ -15,8 +15,6 @@ __all__ = [
     "DataCategory",
     "Incident",
     "KeyVersions",
-    "OnIdentityConflict",
-    "Policy",
     "Text",
 ]
 
@@ -48,20 +46,6 @@ class DataCategory:
     code: str
     label: Text
     advice: Text | None = None
-
-
-class OnIdentityConflict(Enum):
-    """What becomes of people who share an identity and contradict each other. The value is its word in documents."""
-
-    TELL_APART = "tell-apart"  # each is told what its own records say
-    HOLD = "hold"  # none is told anything more, as long as it is so
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What is decided for one incident; each default stands here, and nowhere else."""
-
-    on_identity_conflict: OnIdentityConflict = OnIdentityConflict.TELL_APART
 
 
 class KeyVersions(NamedTuple):

@@ -10,8 +10,9 @@ from typing import Final, NamedTuple
 from notification import topics
 
 from services.core.cohort import Cohort
-from services.core.incident import Incident, OnIdentityConflict
+from services.core.incident import Incident
 from services.core.ledger import COUNTERS
+from services.core.policy import OnIdentityConflict
 from services.deduplication.batch import Block, Effects, decide_again, decide_batch, persons_of
 from services.deduplication.codec import WRITER, Work, encode_released, encode_superseded, read_block
 from services.deduplication.domain import NoticeIds, Terms

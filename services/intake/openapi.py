@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from services.core.policy import RULES, Policy, in_words
 from services.intake.domain import Severity
 from services.intake.records.fields import FIELDS, TEXTS, Field, Kind
 
@@ -55,6 +56,7 @@ _PATH_ID = {
     "required": True,
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"},
 }
+_DEFAULTS = in_words(Policy())
 _TEXT, _COUNT, _YES_NO = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
 _MAYBE_TEXT = {"type": ["string", "null"]}
 
@@ -160,6 +162,15 @@ _SCHEMAS: dict[str, Any] = {
     "IncidentDocument": {
         "type": "object",
         "required": ["title", "awareAt", "controller", "languages", "channels", "dataCategories", "content"],
+        "properties": {"policy": _ref("schemas/Policy")},
+    },
+    "Policy": {
+        "type": "object",
+        "properties": {
+            key: {"enum": [word.value for word in rule.words], "default": _DEFAULTS[key], "description": rule.meaning}
+            for key, rule in RULES.items()
+        },
+        "additionalProperties": False,
     },
     "CohortRequest": {
         "type": "object",

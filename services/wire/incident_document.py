@@ -15,15 +15,13 @@ from services.core.incident import (
     DataCategory,
     Incident,
     KeyVersions,
-    OnIdentityConflict,
-    Policy,
 )
+from services.core.policy import RULES, Policy, Rule
 
 __all__ = ["InvalidDocument", "normal_form", "parse_incident"]
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
-_ON_IDENTITY_CONFLICT = {choice.value: choice for choice in OnIdentityConflict}
 _CHANNEL_NAMES = ", ".join(CHANNEL_NAMES.values())
 _KEYS = {
     "title", "awareAt", "occurredAt", "controller", "languages", "channels", "compromisedChannels",
@@ -201,14 +199,18 @@ class _Check:
 
     def policy(self, value: Any) -> Policy:
         """Read the rules that are given; each that is left out is the default."""
-        default = Policy()
         if not isinstance(value, dict):
             self.fail("policy", "must be an object with rules")
-            return default
-        for key in sorted(set(value) - {"onIdentityConflict"}):
+            return Policy()
+        for key in sorted(set(value) - set(RULES)):
             self.fail(f"policy.{key[:64]}", "is not a rule of the policy")
-        given = value.get("onIdentityConflict", default.on_identity_conflict.value)
-        if not isinstance(given, str) or given not in _ON_IDENTITY_CONFLICT:
-            self.fail("policy.onIdentityConflict", f"must be {' or '.join(_ON_IDENTITY_CONFLICT)}")
-            return default
-        return Policy(on_identity_conflict=_ON_IDENTITY_CONFLICT[given])
+        given = {key: rule for key, rule in RULES.items() if key in value}
+        return Policy(**{rule.attribute: self.word(value[key], f"policy.{key}", rule) for key, rule in given.items()})
+
+    def word(self, value: Any, field: str, rule: Rule) -> Any:
+        """Read one of the words of a rule."""
+        words = {word.value: word for word in rule.words}
+        if not isinstance(value, str) or value not in words:
+            self.fail(field, f"must be {' or '.join(words)}")
+            return getattr(Policy(), rule.attribute)
+        return words[value]

@@ -1,5 +1,6 @@
 """`heraut incident`: the incident document, which says what happened and in which words people are told."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import orjson
 from services.cli.client import call
 from services.cli.console import Fault, print_json, say, table
 from services.cli.options import data_option, json_option
+from services.core.policy import Policy, in_words
+from services.demo.made_up.incident import made_up_incident
 
 __all__ = ["incident"]
 
@@ -16,6 +19,13 @@ __all__ = ["incident"]
 @click.group()
 def incident() -> None:
     """Put an incident document, or look at one."""
+
+
+@incident.command("template")
+def template() -> None:
+    """Print a whole example document: every rule of its policy stands in it, with its default."""
+    document = made_up_incident(datetime.now(UTC)) | {"policy": in_words(Policy())}
+    click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
 
 
 @incident.command("put")

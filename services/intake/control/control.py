@@ -14,6 +14,7 @@ from notification.topics import INCIDENTS_CHANGED
 from services.core.access import Act, Caller
 from services.core.cohort import Cohort
 from services.core.incident import Incident
+from services.core.policy import in_words
 from services.intake.context import SOURCE, Context
 from services.intake.control.changes import (
     CohortRequest,
@@ -141,11 +142,13 @@ class Control:
             seen = [one for one in cohorts if caller.principal.may(Act.COHORT_SHOWN, one.cohort.source)]
             if row is None or (caller.principal.is_bound(Act.INCIDENT_SHOWN) and not seen):
                 raise NotFoundError("incident")
+            document = orjson.loads(row.document)
             return {
                 "incidentId": incident_id,
                 "version": row.version,
                 "changedAt": row.changed_at.isoformat(),
-                "document": orjson.loads(row.document),
+                "document": document,
+                "policy": in_words(parse_incident(incident_id, row.version, document).policy),
                 "cohorts": [await self._cohort_json(connection, cohort) for cohort in seen],
             }
 

@@ -12,9 +12,10 @@ from notification.v1 import deduplication_pb2, intake_pb2
 
 from services.core.channel import CHANNELS, Channel
 from services.core.cohort import Cohort
-from services.core.incident import Controller, DataCategory, Incident, KeyVersions, Policy
+from services.core.incident import Controller, DataCategory, Incident, KeyVersions
 from services.core.ledger import COUNTERS
 from services.core.notices import Notices
+from services.core.policy import Policy
 from services.core.witnesses import IDENTIFIED
 from services.deduplication.domain import Outcome
 from services.deduplication.handlers import DeduplicationHandler

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from services.core.channel import CHANNELS, Channel
-from services.core.incident import OnIdentityConflict, Policy
 from services.core.notices import FLAG_DECEASED
+from services.core.policy import OnIdentityConflict, Policy
 from services.intake.records.identity import Pseudonyms, canonical
 from services.intake.records.record import Record
 from services.intake.records.witnesses import Witnesses

@@ -8,6 +8,7 @@ import pytest
 from notification.topics import MEMBERS_ACCEPTED
 
 from services.core.access import Caller
+from services.core.policy import Policy, in_words
 from services.intake.context import SOURCE
 from services.intake.control.control import Control
 from services.kit.eventlog import Output, append_outputs
@@ -220,8 +221,9 @@ async def test_nobody_gets_in_without_the_token(intake: Intake) -> None:
 
 
 async def test_incident_shows_its_cohorts(intake: Intake) -> None:
-    """The incident is shown as it stands, with what was counted."""
+    """The incident is shown as it stands, with every rule that holds and with what was counted."""
     _, shown = await intake.get(INCIDENT)
 
     assert ("lab", 1, a_document()) == (shown["incidentId"], shown["version"], shown["document"])
+    assert in_words(Policy()) == shown["policy"]
     assert [("wave-1", 3, 0)] == [(c["cohortId"], c["declared"], c["received"]) for c in shown["cohorts"]]

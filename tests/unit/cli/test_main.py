@@ -5,12 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+import orjson
 import pytest
 from click.testing import CliRunner, Result
 
 from services.cli.__main__ import heraut
+from services.core.policy import RULES, Policy
 from services.kit.config import LOGS
 from services.kit.vault.keys import KeyRing
+from services.wire.incident_document import parse_incident
 
 REGISTERED = [
     "cohort",
@@ -28,7 +31,7 @@ REGISTERED = [
 ]
 SUBCOMMANDS = {
     "cohort": ["approve", "cancel", "release", "seal", "status", "submit", "withdraw"],
-    "incident": ["acts", "put", "show"],
+    "incident": ["acts", "put", "show", "template"],
     "keys": ["rotate"],
     "principal": ["add", "list", "revoke"],
     "dlq": ["list", "replay", "show"],
@@ -48,6 +51,15 @@ def test_the_commands_are_those_that_work() -> None:
     assert SUBCOMMANDS == {
         name: sorted(group.commands) for name, group in groups.items() if isinstance(group, click.Group)
     }
+
+
+def test_the_template_is_a_document_that_is_taken() -> None:
+    """Whoever begins with it has every rule of the policy before them, and each says what holds without it."""
+    made = _run(["incident", "template"])
+    document = orjson.loads(made.output)
+
+    assert set(RULES) == set(document["policy"])
+    assert Policy() == parse_incident("lab", 1, document).policy
 
 
 def test_keys_are_rotated_where_there_are_some(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from services.core.channel import Channel
-from services.core.incident import OnIdentityConflict, Policy
+from services.core.policy import RULES, OnIdentityConflict, Policy, in_words
 from services.wire.incident_document import InvalidDocument, normal_form, parse_incident
 
 
@@ -115,3 +115,12 @@ def test_a_policy_that_cannot_be_understood_is_refused(policy: object, field: st
         parse_incident("lab", 1, document(policy=policy))
 
     assert [field] == [problem["field"] for problem in caught.value.problems]
+
+
+def test_what_is_shown_of_a_policy_can_be_put_again() -> None:
+    """Every rule is shown with a word that documents take, those that were left out as well."""
+    shown = in_words(parse_incident("lab", 1, document(policy={"onIdentityConflict": "hold"})).policy)
+
+    assert {"onIdentityConflict": "hold"} == shown
+    assert shown == in_words(parse_incident("lab", 1, document(policy=shown)).policy)
+    assert set(RULES) == set(shown)
