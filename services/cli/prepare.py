@@ -215,14 +215,22 @@ async def wait_for_ports(settings: ServiceConfig, patience: float) -> None:
 
     Services whose supervisor was killed drain before they end, and hold their ports meanwhile.
     """
-    if not settings.http_port:
-        return
-    ports = range(settings.http_port, settings.http_port + len(SERVICE_NAMES))
     until = time.monotonic() + patience
-    while taken := [port for port in ports if not _is_free(settings.http_host, port)]:
+    while taken := _taken_ports(settings):
         if time.monotonic() > until:
-            raise Fault(f"port {taken[0]} is taken: set HERAUT_HTTP_PORT to another, or to 0 for any free one", 2)
+            name, port = taken[0]
+            raise Fault(f"port {port} is taken: set {name} to another, or to 0 for any free one", 2)
         await asyncio.sleep(0.5)
+
+
+def _taken_ports(settings: ServiceConfig) -> list[tuple[str, int]]:
+    """Return the ports that services are to listen at and somebody holds, each with the name of its setting."""
+    http = ("HERAUT_HTTP_PORT", settings.http_host, settings.http_port)
+    metrics = ("HERAUT_METRICS_PORT", settings.metrics_host, settings.metrics_port)
+    wanted = [
+        (name, host, first + at) for name, host, first in (http, metrics) if first for at in range(len(SERVICE_NAMES))
+    ]
+    return [(name, port) for name, host, port in wanted if not _is_free(host, port)]
 
 
 def _is_free(host: str, port: int) -> bool:

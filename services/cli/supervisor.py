@@ -49,6 +49,7 @@ class Child:
     port: int
     say: Say
     drain: float  # seconds that it may take to end by itself
+    metrics_port: int | None = None  # where its metrics have a bind of their own
     url: str | None = None
     restarts: int = 0
     ready: bool = False
@@ -76,6 +77,8 @@ class Child:
         self.ready = False
         self.ready_file.unlink(missing_ok=True)
         environ = {**self.environ, "HERAUT_HTTP_PORT": str(self.port)}
+        if self.metrics_port is not None:
+            environ["HERAUT_METRICS_PORT"] = str(self.metrics_port)
         argv = [*self.argv, "--ready-file", str(self.ready_file)]
         self.process = process = await start_child(argv, environ=environ, log=self.log)
         ended, stopped = asyncio.ensure_future(process.wait()), asyncio.ensure_future(stop.wait())
@@ -115,10 +118,20 @@ class Supervisor:
     children: list[Child] = field(default_factory=list)
 
     @classmethod
-    def of_services(cls, data: Path, environ: Mapping[str, str], *, port: int, drain: float, say: Say) -> "Supervisor":
+    def of_services(
+        cls,
+        data: Path,
+        environ: Mapping[str, str],
+        *,
+        port: int,
+        metrics_port: int | None = None,
+        drain: float,
+        say: Say,
+    ) -> "Supervisor":
         """Return a supervisor of all services.
 
-        The first service listens at `port` and each other one at the next; with 0 all take any free port.
+        The first service listens at `port` and each other one at the next; with 0 all take any free port. So with
+        `metrics_port`, where metrics have a bind of their own.
         """
         supervisor = cls(data)
         for at, service in enumerate(SERVICE_NAMES):
@@ -130,6 +143,7 @@ class Supervisor:
                     log=data / "logs" / f"{service}.log",
                     ready_file=data / "run" / f"{service}.url",
                     port=port + at if port else 0,
+                    metrics_port=metrics_port + at if metrics_port else metrics_port,
                     say=say,
                     drain=drain,
                 )

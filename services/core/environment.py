@@ -24,6 +24,8 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_DATA_DIR": "where the embedded database, keys, principals, tokens, print folder and logs live",
         "HERAUT_HTTP_HOST": "address to listen at",
         "HERAUT_HTTP_PORT": "port to listen at; 0 = any free one",
+        "HERAUT_METRICS_HOST": "address of a bind of its own for metrics and probes, where nobody is asked for a token",
+        "HERAUT_METRICS_PORT": "its port; unset = metrics at the other port alone, for the role scrape",
         "HERAUT_PARTITIONS": "partitions of each topic; fixed at the first start, another number later is an error",
         "HERAUT_KEYS_FILE": "the key ring (key-encryption keys and peppers)",
         "HERAUT_PRINCIPALS_FILE": "who may do what: names, roles, hashes of tokens; `heraut principal` changes it",

@@ -5,7 +5,6 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any
 
-import orjson
 from aiohttp import ClientError, web
 from aiohttp.http_exceptions import HttpProcessingError
 
@@ -26,8 +25,7 @@ from services.intake.errors import (
 )
 from services.intake.members.upload import Format, Report, Upload, unpacked
 from services.intake.store import Answer
-from services.kit.errors import RetryableError
-from services.kit.process import GuardedHandler, Problem, Route, json_response
+from services.kit.process import GuardedHandler, Problem, Route, json_response, read_json
 from services.wire.incident_document import InvalidDocument
 
 __all__ = ["Api"]
@@ -81,7 +79,7 @@ class Api:
     async def put_incident(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Take an incident document."""
         incident_id = _incident_id(request)
-        put = await self._control.put_incident(caller, incident_id, await _json(request))
+        put = await self._control.put_incident(caller, incident_id, await read_json(request))
         body = {"incidentId": incident_id, "version": put.version, "changed": put.changed}
         return json_response(body, 201 if put.created else 200)
 
@@ -99,7 +97,7 @@ class Api:
     async def put_cohort(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Open a cohort, or change what its source says of it."""
         ids = _cohort_ids(request)
-        wanted, problems = read_cohort(await _json(request))
+        wanted, problems = read_cohort(await read_json(request))
         if problems:
             raise Problem(400, "The cohort cannot be taken", problems=problems)
         put = await self._control.put_cohort(caller, *ids, wanted)
@@ -116,7 +114,7 @@ class Api:
 
     async def release(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Let the notices of a whole cohort go; 202 where somebody else has to approve that."""
-        body = await _json(request)
+        body = await read_json(request)
         given = sorted(body) if isinstance(body, dict) else []
         problems = [
             {"field": key[:64], "problem": "is not available: a cohort is released as a whole, with all"}
@@ -141,7 +139,7 @@ class Api:
     async def withdraw(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Take one record of a cohort back."""
         ids = _cohort_ids(request)
-        named, problems = read_named(await _json(request))
+        named, problems = read_named(await read_json(request))
         if problems:
             raise Problem(400, "That names no record", problems=problems)
         return json_response(await self._control.withdraw(caller, *ids, named))
@@ -249,8 +247,6 @@ def _answered(handler: GuardedHandler) -> GuardedHandler:
             raise Problem(409, "Texts are missing that people would read", problems=error.problems) from None
         except InvalidDocument as error:
             raise Problem(400, "The incident document cannot be taken", problems=error.problems) from None
-        except RetryableError as error:
-            raise Problem(503, "Not now", str(error)) from None
 
     return route
 
@@ -274,15 +270,6 @@ def _checked(**ids: str) -> list[str]:
     if problems:
         raise Problem(400, "That cannot be an id", problems=problems)
     return list(ids.values())
-
-
-async def _json(request: web.Request) -> Any:
-    if request.headers.get("Content-Encoding", "identity") != "identity":
-        raise Problem(415, "Only members may come compressed")
-    try:
-        return orjson.loads(await request.read())
-    except orjson.JSONDecodeError:
-        raise Problem(400, "The body is not JSON") from None
 
 
 def _format(request: web.Request) -> Format:

@@ -120,6 +120,8 @@ class ServiceConfig:
     data_dir: Path = setting("HERAUT_DATA_DIR", Path, default=Path("var/heraut"))
     http_host: str = setting("HERAUT_HTTP_HOST", default="0.0.0.0")  # noqa: S104 - a container's port
     http_port: int = setting("HERAUT_HTTP_PORT", port, default=8080)
+    metrics_host: str = setting("HERAUT_METRICS_HOST", default="127.0.0.1")  # nobody is asked who they are there
+    metrics_port: int | None = setting("HERAUT_METRICS_PORT", port, default=None)
     # Enough to keep two cores busy, few enough that a batch still fills its blocks.
     partitions: int = setting("HERAUT_PARTITIONS", positive_int, default=8)
     keys_file: Path | None = setting("HERAUT_KEYS_FILE", Path, default=None)

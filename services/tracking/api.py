@@ -2,8 +2,6 @@
 
 import base64
 import hashlib
-from collections.abc import Awaitable, Callable
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,7 @@ from aiohttp import web
 
 from services.core.access import Act, Caller
 from services.core.clock import Clock
-from services.kit.postgres import is_retryable
+from services.kit.errors import RetryableError
 from services.kit.process import Problem, Route, json_response
 from services.tracking.handlers import Ledgers
 from services.tracking.ledger import CohortLine, Ledger, Line
@@ -20,23 +18,6 @@ from services.tracking.page import render
 __all__ = ["Api"]
 
 _HERE = Path(__file__).parent
-
-_Route = Callable[["Api", web.Request, Caller], Awaitable[web.StreamResponse]]
-
-
-def _while_database_answers(route: _Route) -> _Route:
-    """Make a route answer 503 while the database cannot be asked."""
-
-    @wraps(route)
-    async def patient(api: "Api", request: web.Request, caller: Caller) -> web.StreamResponse:
-        try:
-            return await route(api, request, caller)
-        except Exception as error:
-            if is_retryable(error):
-                raise Problem(503, "The database does not answer", "Ask again in a moment.") from error
-            raise
-
-    return patient
 
 
 class Api:
@@ -65,7 +46,6 @@ class Api:
         incidents = self._ledgers.incidents(caller.principal)
         return json_response({"incidents": [{"incidentId": i.incident_id, "title": i.title} for i in incidents]})
 
-    @_while_database_answers
     async def show_ledger(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Return the ledger of an incident, as far as the caller sees it."""
         self._expect_loaded()
@@ -75,7 +55,6 @@ class Api:
             raise Problem(404, "No such incident")
         return json_response(ledger_json(seen))
 
-    @_while_database_answers
     async def show_page(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Return the ledgers of all incidents as a page, as far as the caller sees them."""
         ledgers = [ledger.seen_by(caller.principal) for ledger in await self._ledgers.all()]
@@ -90,7 +69,7 @@ class Api:
 
     def _expect_loaded(self) -> None:
         if not self._ledgers.known():
-            raise Problem(503, "Incidents are still being read", "Ask again in a moment.")
+            raise RetryableError("the incidents are still being read", after=1.0)
 
 
 def ledger_json(ledger: Ledger) -> dict[str, Any]:

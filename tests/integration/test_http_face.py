@@ -14,7 +14,7 @@ from aiohttp import web
 from services.core.access import Act, Caller, Principal, Role
 from services.kit.config import ServiceConfig, load
 from services.kit.principals import PrincipalsFile, authenticator_of, changing
-from services.kit.process import Problem, Route, json_response, serve_http, web_app
+from services.kit.process import Problem, Route, figures_app, json_response, serve_http, web_app
 from services.kit.process.health import Health
 from services.kit.process.metrics import new_registry
 from services.kit.stage.metrics import StageMetrics
@@ -105,15 +105,27 @@ def client(face: Face) -> aiohttp.ClientSession:
     return face.session
 
 
-async def test_liveness_is_progress(client: aiohttp.ClientSession, health: Health, clock: StillClock) -> None:
-    """A loop that stopped beating makes the process not live, and says which; beating again heals it."""
+async def test_no_restart_mends_an_outage(client: aiohttp.ClientSession, health: Health, clock: StillClock) -> None:
+    """Who hears from nothing that it needs is not ready, and says which; alive it is as long as it answers."""
     health.expect("stage", 30)
     clock.seconds = 31
-    async with client.get("/livez") as late:
-        assert (late.status, await late.json()) == (503, {"ok": False, "waitingFor": ["stage"]})
+    async with client.get("/livez") as alive, client.get("/readyz") as late:
+        assert (200, 503, ["stage"]) == (alive.status, late.status, (await late.json())["waitingFor"])
     health.beat("stage")
-    async with client.get("/livez") as well:
+    async with client.get("/readyz") as well:
         assert well.status == 200
+
+
+async def test_figures_may_have_a_bind_of_their_own(health: Health) -> None:
+    """There the probes and the metrics are open to who reaches it, and nothing else is there."""
+    registry = new_registry()
+    async with serve_http(figures_app(health, registry), "127.0.0.1", 0) as url, aiohttp.ClientSession(url) as session:
+        statuses = {}
+        for path in ("/livez", "/readyz", "/metrics", "/openapi.json", "/v1/incidents"):
+            async with session.get(path) as answer:
+                statuses[path] = answer.status
+
+    assert {"/livez": 200, "/readyz": 200, "/metrics": 200, "/openapi.json": 404, "/v1/incidents": 404} == statuses
 
 
 async def test_not_ready_while_draining(client: aiohttp.ClientSession, health: Health) -> None:

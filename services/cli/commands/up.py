@@ -77,7 +77,12 @@ async def _prepare_stores(settings: ServiceConfig, embedded: EmbeddedPostgres | 
 async def _supervise(settings: ServiceConfig, embedded: EmbeddedPostgres | None, stop: asyncio.Event) -> None:
     environ = service_environ(settings, os.environ, embedded.url if embedded else None)
     supervisor = Supervisor.of_services(
-        settings.data_dir, environ, port=settings.http_port, drain=_drain(settings), say=say
+        settings.data_dir,
+        environ,
+        port=settings.http_port,
+        metrics_port=settings.metrics_port,
+        drain=_drain(settings),
+        say=say,
     )
     database_watch = asyncio.create_task(_look_after(embedded, stop)) if embedded else None
     for name in missing_providers(os.environ):

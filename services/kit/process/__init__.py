@@ -2,7 +2,8 @@
 
 from services.kit.process.children import start_child, stop_child
 from services.kit.process.guard import GuardedHandler, Route
-from services.kit.process.http import json_response, serve_http, web_app
+from services.kit.process.http import figures_app, json_response, read_json, serve_http, web_app
+from services.kit.process.listening import Limits
 from services.kit.process.log import configure_logs
 from services.kit.process.problems import Problem
 from services.kit.process.run import stop_on_signals
@@ -10,13 +11,16 @@ from services.kit.process.service import Service, main, open_service
 
 __all__ = [
     "GuardedHandler",
+    "Limits",
     "Problem",
     "Route",
     "Service",
     "configure_logs",
+    "figures_app",
     "json_response",
     "main",
     "open_service",
+    "read_json",
     "serve_http",
     "start_child",
     "stop_child",

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from services.core.access import PERMITTED, RECORDED, Act, Caller, Principal
 from services.kit.errors import RetryableError
+from services.kit.postgres import is_retryable
 from services.kit.principals import Authenticator, UnknownCaller
 from services.kit.process.log import AUDIT
 from services.kit.process.problems import Problem
@@ -122,8 +123,8 @@ class _Trail:
         except web.HTTPException as error:
             self.status = error.status
             raise
-        except Exception:
-            self.status = 500
+        except Exception as error:
+            self.status = 503 if is_retryable(error) else 500
             raise
         finally:
             if self.act in RECORDED or self.status == 403:

@@ -1,4 +1,4 @@
-"""What a process says of itself to a supervisor that may restart it, and to a balancer that sends it work."""
+"""What a process says of itself to a balancer that sends it work, and to people who look after it."""
 
 from services.core.clock import Clock
 
@@ -6,7 +6,7 @@ __all__ = ["Health"]
 
 
 class Health:
-    """What a process says of itself: alive while its parts beat, ready once they all said so."""
+    """What a process says of itself: ready once all its parts said so, and while those that should beat do."""
 
     def __init__(self, name: str, clock: Clock) -> None:
         self.name = name

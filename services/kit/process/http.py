@@ -1,41 +1,59 @@
-"""The HTTP face of every process: liveness by progress, readiness, metrics, and the rules of all routes."""
+"""The HTTP face of every process: liveness, readiness, metrics, and the rules of all routes."""
 
+import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import orjson
-from aiohttp import web
+from aiohttp import ClientError, web
+from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CollectorRegistry, generate_latest
 
 from services.core.access import Act, Caller
+from services.kit.errors import RetryableError
+from services.kit.postgres import is_retryable
 from services.kit.principals import Authenticator
 from services.kit.process.guard import REQUEST_ID, GuardedHandler, Handler, Route, guarded, new_request_id
 from services.kit.process.health import Health
-from services.kit.process.problems import Problem, problem_response
+from services.kit.process.listening import Limits, runner_of
+from services.kit.process.problems import HEADERS, Problem, problem_response
 
-__all__ = ["json_response", "serve_http", "web_app"]
+__all__ = ["figures_app", "json_response", "read_json", "serve_http", "web_app"]
 
 logger = logging.getLogger(__name__)
 
 _EVERY_PROCESS = ("/livez", "/readyz", "/metrics", "/openapi.json")
-# API Design Rules (NL GOV) 2.2, transport security module.
-_HEADERS = {
-    "API-Version": "1.0.0",
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Server": "Heraut",  # and no versions of the libraries below
-    "Strict-Transport-Security": "max-age=31536000",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
+_LIMITS: Final = web.AppKey("limits", Limits)
+_RETRY_AFTER = 5.0  # seconds: a database restarts or fails over in about so long
 
 
 def json_response(value: Any, status: int = 200) -> web.Response:
     """Return a value as JSON."""
     return web.Response(status=status, body=orjson.dumps(value), content_type="application/json")
+
+
+async def read_json(request: web.Request) -> Any:
+    """Return the body of a request, read whole: a megabyte at most, and within its time.
+
+    Raises Problem, and what aiohttp raises where the body is too large.
+    """
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise Problem(415, "Only members may come compressed")
+    try:
+        async with asyncio.timeout(request.app[_LIMITS].body_within):
+            body = await request.read()
+    except TimeoutError:
+        raise Problem(408, "The body did not come in time") from None
+    except (ClientError, HttpProcessingError, ConnectionError):
+        raise Problem(400, "The body broke off") from None
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise Problem(400, "The body is not JSON") from None
 
 
 def web_app(
@@ -50,14 +68,8 @@ def web_app(
 
     `client_max_size` stays small: uploads are streamed and never go through it.
     """
-    app = web.Application(middlewares=[_request_ids, _headers, _problems])
-    app.add_routes(
-        [
-            web.get("/livez", _answer(health.late)),
-            web.get("/readyz", _answer(health.unready)),
-            web.get("/openapi.json", _openapi(openapi or _minimal_openapi(health.name))),
-        ]
-    )
+    app = _probed_app(health)
+    app.router.add_get("/openapi.json", _openapi(openapi or _minimal_openapi(health.name)))
     for route in (Route("GET", "/metrics", Act.METRICS_READ, _metrics(registry)), *routes):
         # With GET comes HEAD.
         add = app.router.add_get if route.method == "GET" else partial(app.router.add_route, route.method)
@@ -65,12 +77,38 @@ def web_app(
     return app
 
 
+def figures_app(health: Health, registry: CollectorRegistry) -> web.Application:
+    """Build the application of a bind of its own: the probes, and the metrics without a guard."""
+
+    async def metrics(_: web.Request) -> web.StreamResponse:
+        return _figures(registry)
+
+    app = _probed_app(health)
+    app.router.add_get("/metrics", metrics)
+    return app
+
+
+def _probed_app(health: Health) -> web.Application:
+    """Return an application with the rules of all routes, and the probes.
+
+    That the process answers is what being alive means: its loop turns. A restart mends no outage of anything else.
+    """
+    app = web.Application(middlewares=[_request_ids, _headers, _problems])
+    app.router.add_get("/livez", _answer(list))
+    app.router.add_get("/readyz", _answer(lambda: [*health.unready(), *health.late()]))
+    return app
+
+
 @asynccontextmanager
-async def serve_http(app: web.Application, host: str, port: int) -> AsyncIterator[str]:
+async def serve_http(
+    app: web.Application,
+    host: str,
+    port: int,
+    limits: Limits = Limits(),  # noqa: B008 - it is frozen
+) -> AsyncIterator[str]:
     """Listen while the context lasts; give the base URL, with the real port where 0 was asked for."""
-    # Two seconds for open answers at the end: a scrape or a last upload chunk, not a whole upload.
-    # A compressed body is handed on as it was sent: the route bounds its size and checks that it is whole.
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, auto_decompress=False)
+    app[_LIMITS] = limits
+    runner = runner_of(app, limits)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, reuse_address=True)
@@ -92,12 +130,16 @@ def _answer(faults: Callable[[], list[str]]) -> Handler:
 
 def _metrics(registry: CollectorRegistry) -> GuardedHandler:
     async def metrics(_: web.Request, _caller: Caller) -> web.StreamResponse:
-        return web.Response(
-            body=generate_latest(registry),
-            headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
-        )
+        return _figures(registry)
 
     return metrics
+
+
+def _figures(registry: CollectorRegistry) -> web.Response:
+    return web.Response(
+        body=generate_latest(registry),
+        headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
+    )
 
 
 def _openapi(document: Mapping[str, Any]) -> Handler:
@@ -120,7 +162,7 @@ def _minimal_openapi(name: str) -> dict[str, Any]:
 
 @web.middleware
 async def _headers(request: web.Request, handler: Handler) -> web.StreamResponse:
-    headers = _HEADERS | {"X-Request-Id": request[REQUEST_ID]}
+    headers = HEADERS | {"X-Request-Id": request[REQUEST_ID]}
     try:
         response = await handler(request)
     except web.HTTPException as error:
@@ -151,6 +193,18 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
             raise
         kept = {name: value for name, value in error.headers.items() if name == "Allow"}
         return problem_response(Problem(error.status, error.reason, headers=kept), request[REQUEST_ID])
-    except Exception:
+    except Exception as error:
+        if is_retryable(error):
+            told = {"request_id": request[REQUEST_ID], "error_class": type(error).__name__}
+            logger.warning("a request met an outage", extra=told)
+            return problem_response(_outage(error), request[REQUEST_ID])
         logger.exception("a request failed", extra={"request_id": request[REQUEST_ID]})
         return problem_response(Problem(500, "That went wrong here"), request[REQUEST_ID])
+
+
+def _outage(error: Exception) -> Problem:
+    """Return the answer to who asked while something of ours was away."""
+    ours = isinstance(error, RetryableError)
+    after = (error.after if isinstance(error, RetryableError) else None) or _RETRY_AFTER
+    detail = str(error) if ours else "The database does not answer. Ask again in a moment."
+    return Problem(503, "Not now", detail, headers={"Retry-After": str(math.ceil(after))})

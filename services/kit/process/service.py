@@ -11,7 +11,7 @@ import resource
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,7 +38,7 @@ from services.kit.postgres import EmbeddedPostgres, Pool, connect_pool, is_retry
 from services.kit.principals import Authenticator, PrincipalsFile, authenticator_of
 from services.kit.process.guard import Route
 from services.kit.process.health import Health
-from services.kit.process.http import serve_http, web_app
+from services.kit.process.http import figures_app, serve_http, web_app
 from services.kit.process.log import configure_logs
 from services.kit.process.metrics import new_registry
 from services.kit.process.run import Job, run_jobs, stop_on_signals
@@ -50,7 +50,7 @@ __all__ = ["Service", "main", "open_service"]
 logger = logging.getLogger(__name__)
 
 C = TypeVar("C", bound=ServiceConfig)
-# A stage that has not heard from log and database for so long is stuck, and the process is restarted.
+# Longer than a database or a log takes to fail over: who has heard from neither for so long says so.
 PROGRESS_WITHIN = 60.0
 _WATCH_SECONDS = 0.5
 
@@ -132,7 +132,7 @@ class Service:
         return stage
 
     def _watch(self, stage: Stage) -> Job:
-        """Let the process be alive and ready as long as its stage hears from log and database."""
+        """Let the process be ready as long as its stage hears from log and database."""
         self.health.expect("stage", PROGRESS_WITHIN)
         self.health.set_ready("stage", ready=False)
 
@@ -157,7 +157,11 @@ class Service:
         """Serve HTTP and run all jobs until `stop`; `ready_file` gets the bound address once the face is there."""
         _collect_garbage_seldom()
         face = web_app(self.health, self.registry, self.authenticator, routes=routes, openapi=openapi)
-        async with serve_http(face, self.config.http_host, self.config.http_port) as url:
+        async with AsyncExitStack() as stack:
+            url = await stack.enter_async_context(serve_http(face, self.config.http_host, self.config.http_port))
+            if self.config.metrics_port is not None:
+                figures = figures_app(self.health, self.registry)
+                await stack.enter_async_context(serve_http(figures, self.config.metrics_host, self.config.metrics_port))
             if ready_file:
                 write_atomically(ready_file, url)
             await run_jobs(self.jobs, stop=stop, health=self.health, drain_timeout=self.config.drain_timeout + 5)
