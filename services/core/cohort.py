@@ -21,6 +21,23 @@ class Cohort:
     # through later versions: it belongs to the permission.
     release_after: tuple[int, ...] = ()
     cancelled: bool = False  # by an operator, for good: all its members count as withdrawn
+    paused_since: int = 0  # the version that paused it; 0 = it is not paused
+    # Of each partition: the last of intake's blocks of members when a pause of it ended. Until they are taken, it is as
+    # if it were paused still. Empty where it was never paused, and while it is.
+    resumed_after: tuple[int, ...] = ()
+    # What the release grants. At most so many persons' notices in all, or so many a day; both None = everything.
+    canary: int | None = None
+    per_day: int | None = None
+
+    @property
+    def paused(self) -> bool:
+        """Tell whether no notice that names its facts may go out, or be handed over, just now."""
+        return self.paused_since > 0
+
+    @property
+    def pause_id(self) -> str | None:
+        """Return what its pause is called within its incident, None where it is not paused; each pause has its own."""
+        return f"{self.cohort_id}.{self.paused_since}" if self.paused else None
 
     @property
     def is_released(self) -> bool:
@@ -33,3 +50,11 @@ class Cohort:
         Raises IndexError where it was released on fewer partitions.
         """
         return self.is_released and taken >= self.release_after[partition]
+
+    def is_paused_in(self, partition: int, taken: int) -> bool:
+        """Tell whether the pause holds in a partition of which intake's blocks up to `taken` are known.
+
+        It holds at once, and ends only where all is known that came before its end. Raises IndexError where it ended on
+        fewer partitions.
+        """
+        return self.paused or bool(self.resumed_after and taken < self.resumed_after[partition])

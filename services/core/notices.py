@@ -47,7 +47,9 @@ class Notices:
     The bearer is the member whose contact data is used: `members`, `versions` and `pseudonyms` say for whom its data
     was sealed, and `slots` where in the vault it lies (0 = nowhere). `channels` is the set of channels that there is
     data for. `supersedes` is empty bytes for a first notice; `told_*` is what the notices before said, so that a
-    supplement can name what is new. Times are milliseconds since 1970, UTC.
+    supplement can name what is new. `cohorts` is the bearer's; `carriers` are all cohorts whose facts the notice names,
+    in the order of their ids, the bearer's among them: whatever stops one of them stops the notice. Nearly all notices
+    share a few such tuples. Times are milliseconds since 1970, UTC.
     """
 
     incident_id: str
@@ -70,6 +72,7 @@ class Notices:
     accepted_at: list[int] = field(default_factory=list)
     attempts: list[int] = field(default_factory=list)  # number of the attempt, from 1; 0 = none made yet
     tried: list[int] = field(default_factory=list)  # set of the channels that refused
+    carriers: list[tuple[str, ...]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.ids)

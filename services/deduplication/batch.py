@@ -133,7 +133,9 @@ class Effects:
         notices.channels += channels
         notices.flags += flags
         notices.languages += languages
-        notices.cohorts += [self.terms.cohorts[cohort]] * count
+        cohort_id = self.terms.cohorts[cohort]
+        notices.cohorts += [cohort_id] * count
+        notices.carriers += [(cohort_id,)] * count
         notices.accepted_at += [block.accepted_at] * count
         notices.attempts += [0] * count
         notices.tried += [0] * count
@@ -171,7 +173,7 @@ class Effects:
         self._count(partition, cohort, CONFLICTING, after.conflict - (before.conflict if before else 0))
 
     def _release(self, dossier: Dossier, release: Release) -> None:
-        claim, told, bearer, exposed, confirmed = release
+        claim, told, bearer, exposed, confirmed, cohorts = release
         notices = self._notices(dossier.partition)
         notices.ids.append(claim.notice)
         notices.members.append(claim.bearer)
@@ -191,6 +193,7 @@ class Effects:
         notices.accepted_at.append(bearer.accepted_at)
         notices.attempts.append(0)
         notices.tried.append(0)
+        notices.carriers.append(tuple(sorted(map(self.terms.cohorts.__getitem__, cohorts))))
 
     def _notices(self, partition: int) -> Notices:
         found = self.notices.get(partition)

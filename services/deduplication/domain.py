@@ -196,6 +196,7 @@ class Release(NamedTuple):
     bearer: Member
     exposed: int
     confirmed: int
+    cohorts: frozenset[int]  # those whose facts it names
 
 
 class Settled(NamedTuple):
@@ -280,7 +281,8 @@ class _Settling:
         borne = next((claim for claim in reversed(self.told) if claim.bearer == bearer.member), None)
         claim = self._claim(bearer, before, exposed, confirmed)
         self.told.append(claim)
-        self.released = Release(claim, before, bearer, exposed, confirmed)
+        cohorts = frozenset([m.cohort for m in self.live])
+        self.released = Release(claim, before, bearer, exposed, confirmed, cohorts)
         if borne:
             self.superseded = Superseded(borne.notice, bearer.cohort)
 

@@ -58,7 +58,7 @@ _PATH_ID = {
 }
 _DEFAULTS = in_words(Policy())
 _TEXT, _COUNT, _YES_NO = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
-_MAYBE_TEXT = {"type": ["string", "null"]}
+_MAYBE_TEXT, _MAYBE_COUNT = {"type": ["string", "null"]}, {"type": ["integer", "null"]}
 
 _PATHS: dict[str, Any] = {
     "/v1/incidents/{incidentId}": {
@@ -183,8 +183,11 @@ _SCHEMAS: dict[str, Any] = {
         "properties": {
             **dict.fromkeys(("incidentId", "cohortId", "source", "changedAt"), _TEXT),
             **dict.fromkeys(("version", "received", "rejected", "accepted", "discarded"), _COUNT),
-            **dict.fromkeys(("autoRelease", "sealed", "released", "cancelled"), _YES_NO),
-            "declared": {"type": ["integer", "null"]},
+            **dict.fromkeys(("autoRelease", "sealed", "released", "cancelled", "paused"), _YES_NO),
+            "declared": _MAYBE_COUNT,
+            "pauseId": _MAYBE_TEXT | {"description": "The pause that holds now"},
+            "canary": _MAYBE_COUNT | {"description": "The release lets go at most so many notices in all"},
+            "perDay": _MAYBE_COUNT | {"description": "The release lets go at most so many notices a day"},
             "releaseAskedBy": _MAYBE_TEXT | {"description": "Who asked for a release that takes two principals"},
             "releaseApprovedBy": _MAYBE_TEXT,
         },

@@ -26,7 +26,7 @@ select version, document, changed_at, key_versions from incidents where incident
 -- name: list_cohorts
 -- The cohorts of an incident.
 select cohort_id, number, version, source, declared, auto_release, sealed, released, changed_at, release_after, cancelled,
-       release_asked_by, release_approved_by
+       paused_since, resumed_after, canary, per_day, release_asked_by, release_approved_by
 from cohorts
 where incident_id = $1
 order by cohort_id;
@@ -60,7 +60,7 @@ returning number;
 -- name: lock_cohort
 -- The cohort as it stands, for its next version.
 select number, version, source, declared, auto_release, sealed, released, changed_at, release_after, cancelled,
-       release_asked_by, release_approved_by
+       paused_since, resumed_after, canary, per_day, release_asked_by, release_approved_by
 from cohorts
 where incident_id = $1 and cohort_id = $2
 for update;
@@ -68,7 +68,7 @@ for update;
 -- name: show_cohort
 -- The cohort as it stands.
 select number, version, source, declared, auto_release, sealed, released, changed_at, release_after, cancelled,
-       release_asked_by, release_approved_by
+       paused_since, resumed_after, canary, per_day, release_asked_by, release_approved_by
 from cohorts
 where incident_id = $1 and cohort_id = $2;
 
@@ -76,7 +76,8 @@ where incident_id = $1 and cohort_id = $2;
 -- Give a cohort its next version.
 update cohorts
 set version = $3, declared = $4, auto_release = $5, sealed = $6, released = $7, changed_at = $8,
-    release_after = $9::bigint[], cancelled = $10
+    release_after = $9::bigint[], cancelled = $10, paused_since = $11, resumed_after = $12::bigint[], canary = $13,
+    per_day = $14
 where incident_id = $1 and cohort_id = $2;
 
 -- name: note_release
@@ -101,7 +102,7 @@ set categories = uses.categories | excluded.categories,
 -- name: hold_cohort
 -- The cohort as it stands, kept from being sealed until this transaction ends.
 select number, version, source, declared, auto_release, sealed, released, changed_at, release_after, cancelled,
-       release_asked_by, release_approved_by
+       paused_since, resumed_after, canary, per_day, release_asked_by, release_approved_by
 from cohorts
 where incident_id = $1 and cohort_id = $2
 for share;

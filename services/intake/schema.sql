@@ -33,6 +33,10 @@ create table cohorts (
     release_asked_by    text, -- principals; null = nobody (yet). A release asked for waits for somebody else's approval
     release_approved_by text,
     cancelled    boolean not null default false,
+    paused_since int not null default 0,  -- the version that paused it; 0 = it is not paused
+    resumed_after bigint[] not null default '{}', -- as release_after, of the end of its last pause
+    canary       bigint,  -- the release lets go so many in all,
+    per_day      bigint,  -- or so many a day; neither = everything
     primary key (incident_id, cohort_id)
 );
 

@@ -133,7 +133,10 @@ class Store:
 
     async def change_cohort(self, connection: Connection, c: Cohort, now: datetime) -> None:
         """Write a cohort's next version."""
-        state = c.declared, c.auto_release, c.sealed, c.released, now, c.release_after, c.cancelled
+        state = (
+            *(c.declared, c.auto_release, c.sealed, c.released, now, c.release_after, c.cancelled),
+            *(c.paused_since, c.resumed_after, c.canary, c.per_day),
+        )
         await connection.execute(_QUERIES["change_cohort"], c.incident_id, c.cohort_id, c.version, *state)
 
     async def note_release(
@@ -293,5 +296,9 @@ def _cohort(incident_id: str, cohort_id: str, row: asyncpg.Record) -> CohortRow:
         released=row["released"],
         release_after=tuple(row["release_after"]),
         cancelled=row["cancelled"],
+        paused_since=row["paused_since"],
+        resumed_after=tuple(row["resumed_after"]),
+        canary=row["canary"],
+        per_day=row["per_day"],
     )
     return CohortRow(row["number"], cohort, row["changed_at"], row["release_asked_by"], row["release_approved_by"])

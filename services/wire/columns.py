@@ -4,7 +4,7 @@ What cannot be understood raises InvalidMessage.
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from functools import lru_cache
 from itertools import accumulate
 from operator import sub
@@ -26,6 +26,7 @@ __all__ = [
     "looked_up",
     "moment",
     "parse",
+    "picked",
     "slots_from_wire",
     "slots_to_wire",
     "split_ids",
@@ -39,6 +40,7 @@ _NAME_LENGTH = 64  # characters of an id; languages and stages are shorter
 
 M = TypeVar("M", bound=Message)
 V = TypeVar("V")
+H = TypeVar("H", bound=Hashable)
 
 
 def parse(message: M, value: bytes | None) -> M:
@@ -64,19 +66,25 @@ def _ids(count: int) -> struct.Struct:
     return struct.Struct(f"{ID_BYTES}s" * count)
 
 
-def indexed(values: Sequence[str]) -> tuple[list[str], list[int]]:
+def indexed(values: Sequence[H]) -> tuple[list[H], list[int]]:
     """Return the distinct values and, for each value, its position among them."""
-    positions: dict[str, int] = {}
+    positions: dict[H, int] = {}
     rows = [positions.setdefault(value, len(positions)) for value in values]
     return list(positions), rows
 
 
 def looked_up(names: Sequence[str], rows: Sequence[int], count: int) -> list[str]:
     """Undo `indexed`. Raises InvalidMessage where a position points nowhere, or a name cannot be one."""
-    if len(rows) != count or (rows and max(rows) >= len(names)):
-        raise InvalidMessage("column-length")
+    found = picked(list(names), rows, count)
     check_names(*names)
-    return list(map(list(names).__getitem__, rows))
+    return found
+
+
+def picked(values: Sequence[V], rows: Sequence[int], count: int) -> list[V]:
+    """Return the value at each of `count` positions. Raises InvalidMessage where one points nowhere."""
+    if len(rows) != count or (rows and max(rows) >= len(values)):
+        raise InvalidMessage("column-length")
+    return list(map(values.__getitem__, rows))
 
 
 def column(values: Iterable[int], count: int, most: int = _INTEGER) -> list[int]:

@@ -59,6 +59,10 @@ def encode_cohort(cohort: Cohort) -> bytes:
         released=cohort.released,
         release_after=cohort.release_after,
         cancelled=cohort.cancelled,
+        paused_since=cohort.paused_since,
+        resumed_after=cohort.resumed_after,
+        canary=cohort.canary,
+        per_day=cohort.per_day,
     )
     return intake_pb2.IncidentsChanged(cohorts=[change]).SerializeToString()
 
@@ -103,6 +107,10 @@ def _cohort(change: intake_pb2.CohortChanged) -> Cohort:
         released=change.released,
         release_after=tuple(change.release_after),
         cancelled=change.cancelled,
+        paused_since=change.paused_since,
+        resumed_after=tuple(change.resumed_after),
+        canary=change.canary if change.HasField("canary") else None,
+        per_day=change.per_day if change.HasField("per_day") else None,
     )
 
 

@@ -21,6 +21,7 @@ from services.wire.columns import (
     indexed,
     looked_up,
     moment,
+    picked,
     slots_from_wire,
     slots_to_wire,
     split_ids,
@@ -46,6 +47,7 @@ def notices_to_wire(notices: Notices) -> common_pb2.Notices:
     """Pack columns of notices."""
     language_names, languages = indexed(notices.languages)
     cohort_ids, cohorts = indexed(notices.cohorts)
+    carrier_sets, carriers = _carriers_to_wire(notices, cohort_ids)
     first = notices.accepted_at[0] if notices.accepted_at else 0
     return common_pb2.Notices(
         incident_id=notices.incident_id,
@@ -70,6 +72,8 @@ def notices_to_wire(notices: Notices) -> common_pb2.Notices:
         accepted_at=[first, *(at - first for at in notices.accepted_at[1:])] if notices.accepted_at else [],
         attempts=notices.attempts or [0] * len(notices),
         tried=bytes(notices.tried or [0] * len(notices)),
+        carrier_sets=carrier_sets,
+        carriers=carriers,
     )
 
 
@@ -80,6 +84,7 @@ def notices_from_wire(wire: common_pb2.Notices) -> Notices:
     if not wire.incident_id or not wire.incident_version:
         raise InvalidMessage("no-incident")
     check_names(wire.incident_id)
+    cohorts = looked_up(wire.cohort_ids, wire.cohorts, count)
     return Notices(
         incident_id=wire.incident_id,
         incident_version=wire.incident_version,
@@ -97,11 +102,36 @@ def notices_from_wire(wire: common_pb2.Notices) -> Notices:
         channels=column(wire.channels, count),
         flags=column(wire.flags, count),
         languages=looked_up(wire.language_names, wire.languages, count),
-        cohorts=looked_up(wire.cohort_ids, wire.cohorts, count),
+        cohorts=cohorts,
         accepted_at=_moments(wire.accepted_at, count),
         attempts=column(wire.attempts, count, SMALL),
         tried=column(wire.tried, count),
+        carriers=_carriers_from_wire(wire, cohorts),
     )
+
+
+def _carriers_to_wire(notices: Notices, cohort_ids: list[str]) -> tuple[list[common_pb2.CohortSet], list[int]]:
+    """Pack which cohorts' facts each notice names; adds to `cohort_ids` those that bear none of these notices.
+
+    A block nearly always has one set: then it costs nothing a notice.
+    """
+    sets, rows = indexed(notices.carriers)
+    positions = {cohort_id: at for at, cohort_id in enumerate(cohort_ids)}
+    packed = [[positions.setdefault(one, len(positions)) for one in ids] for ids in sets]
+    cohort_ids += list(positions)[len(cohort_ids) :]
+    return [common_pb2.CohortSet(cohorts=ids) for ids in packed], rows if len(sets) > 1 else []
+
+
+def _carriers_from_wire(wire: common_pb2.Notices, cohorts: Sequence[str]) -> list[tuple[str, ...]]:
+    """Undo `_carriers_to_wire`; where nothing is said, each notice names the facts of its bearer's cohort alone."""
+    if not wire.carrier_sets:
+        alone = {cohort_id: (cohort_id,) for cohort_id in set(cohorts)}
+        return list(map(alone.__getitem__, cohorts))
+    names = wire.cohort_ids
+    sets = [tuple(looked_up(names, one.cohorts, len(one.cohorts))) for one in wire.carrier_sets]
+    if not all(sets):
+        raise InvalidMessage("no-cohort")
+    return picked(sets, wire.carriers or [0] * len(cohorts), len(cohorts))
 
 
 def _moments(relative: Sequence[int], count: int) -> list[int]:

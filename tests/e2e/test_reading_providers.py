@@ -52,7 +52,7 @@ def _add(notices: Notices, person: Person, facts: Facts) -> None:
         "ids": blake2b(str(person.number).encode(), digest_size=16).digest(), "members": b"", "versions": 1, "slots": 0,
         "pseudonyms": b"", "revisions": 1, "supersedes": b"", "exposed": facts.exposed, "confirmed": facts.confirmed,
         "told_exposed": 0, "told_confirmed": 0, "channels": 7, "flags": 0, "languages": person.language,
-        "cohorts": "wave-1", "accepted_at": 0, "attempts": 1, "tried": 0,
+        "cohorts": "wave-1", "accepted_at": 0, "attempts": 1, "tried": 0, "carriers": ("wave-1",),
     }  # fmt: skip
     for name, value in row.items():
         getattr(notices, name).append(value)

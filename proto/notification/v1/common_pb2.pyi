@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Notices(_message.Message):
-    __slots__ = ("incident_id", "incident_version", "ids", "members", "versions", "pseudonyms", "revisions", "supersedes", "exposed", "confirmed", "told_exposed", "told_confirmed", "channels", "flags", "language_names", "languages", "cohort_ids", "cohorts", "accepted_at", "attempts", "tried", "slots")
+    __slots__ = ("incident_id", "incident_version", "ids", "members", "versions", "pseudonyms", "revisions", "supersedes", "exposed", "confirmed", "told_exposed", "told_confirmed", "channels", "flags", "language_names", "languages", "cohort_ids", "cohorts", "accepted_at", "attempts", "tried", "slots", "carrier_sets", "carriers")
     class SupersedesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -51,6 +51,8 @@ class Notices(_message.Message):
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     TRIED_FIELD_NUMBER: _ClassVar[int]
     SLOTS_FIELD_NUMBER: _ClassVar[int]
+    CARRIER_SETS_FIELD_NUMBER: _ClassVar[int]
+    CARRIERS_FIELD_NUMBER: _ClassVar[int]
     incident_id: str
     incident_version: int
     ids: bytes
@@ -73,7 +75,15 @@ class Notices(_message.Message):
     attempts: _containers.RepeatedScalarFieldContainer[int]
     tried: bytes
     slots: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, incident_id: _Optional[str] = ..., incident_version: _Optional[int] = ..., ids: _Optional[bytes] = ..., members: _Optional[bytes] = ..., versions: _Optional[_Iterable[int]] = ..., pseudonyms: _Optional[bytes] = ..., revisions: _Optional[_Iterable[int]] = ..., supersedes: _Optional[_Mapping[int, bytes]] = ..., exposed: _Optional[_Iterable[int]] = ..., confirmed: _Optional[_Iterable[int]] = ..., told_exposed: _Optional[_Mapping[int, int]] = ..., told_confirmed: _Optional[_Mapping[int, int]] = ..., channels: _Optional[bytes] = ..., flags: _Optional[bytes] = ..., language_names: _Optional[_Iterable[str]] = ..., languages: _Optional[_Iterable[int]] = ..., cohort_ids: _Optional[_Iterable[str]] = ..., cohorts: _Optional[_Iterable[int]] = ..., accepted_at: _Optional[_Iterable[int]] = ..., attempts: _Optional[_Iterable[int]] = ..., tried: _Optional[bytes] = ..., slots: _Optional[_Iterable[int]] = ...) -> None: ...
+    carrier_sets: _containers.RepeatedCompositeFieldContainer[CohortSet]
+    carriers: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, incident_id: _Optional[str] = ..., incident_version: _Optional[int] = ..., ids: _Optional[bytes] = ..., members: _Optional[bytes] = ..., versions: _Optional[_Iterable[int]] = ..., pseudonyms: _Optional[bytes] = ..., revisions: _Optional[_Iterable[int]] = ..., supersedes: _Optional[_Mapping[int, bytes]] = ..., exposed: _Optional[_Iterable[int]] = ..., confirmed: _Optional[_Iterable[int]] = ..., told_exposed: _Optional[_Mapping[int, int]] = ..., told_confirmed: _Optional[_Mapping[int, int]] = ..., channels: _Optional[bytes] = ..., flags: _Optional[bytes] = ..., language_names: _Optional[_Iterable[str]] = ..., languages: _Optional[_Iterable[int]] = ..., cohort_ids: _Optional[_Iterable[str]] = ..., cohorts: _Optional[_Iterable[int]] = ..., accepted_at: _Optional[_Iterable[int]] = ..., attempts: _Optional[_Iterable[int]] = ..., tried: _Optional[bytes] = ..., slots: _Optional[_Iterable[int]] = ..., carrier_sets: _Optional[_Iterable[_Union[CohortSet, _Mapping]]] = ..., carriers: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class CohortSet(_message.Message):
+    __slots__ = ("cohorts",)
+    COHORTS_FIELD_NUMBER: _ClassVar[int]
+    cohorts: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, cohorts: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Totals(_message.Message):
     __slots__ = ("stage", "source", "incident_id", "cohort_id", "sequence", "counts", "at")

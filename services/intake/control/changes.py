@@ -66,6 +66,10 @@ def cohort_json(cohort: Cohort) -> Mapping[str, Any]:
         "sealed": cohort.sealed,
         "released": cohort.released,
         "cancelled": cohort.cancelled,
+        "paused": cohort.paused,
+        "pauseId": cohort.pause_id,
+        "canary": cohort.canary,
+        "perDay": cohort.per_day,
     }
 
 

@@ -74,7 +74,7 @@ def a_block(notice: int) -> bytes:
     ids = [bytes([notice]) * 16]
     notices = Notices(
         "lab", 1, ids, ids, [1], [0], ids, [1], [b""], [1], [1], [0], [0], [int(Channel.PORTAL)], [0], ["nl"], ["c"],
-        [5], [0], [0],
+        [5], [0], [0], [("c",)],
     )  # fmt: skip
     return deduplication_pb2.NoticesReleased(notices=notices_to_wire(notices)).SerializeToString()
 

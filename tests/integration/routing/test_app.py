@@ -44,7 +44,7 @@ def notices_of(*situations: tuple[int, int, int]) -> Notices:
     return Notices(
         "lab", 1, ids, ids, [1] * count, [0] * count, ids, [1] * count, [b""] * count, [1] * count, [1] * count,
         [0] * count, [0] * count, [s[0] for s in situations], [0] * count, ["nl"] * count, ["c"] * count, [5] * count,
-        [s[2] for s in situations], [s[1] for s in situations],
+        [s[2] for s in situations], [s[1] for s in situations], [("c",)] * count,
     )  # fmt: skip
 
 

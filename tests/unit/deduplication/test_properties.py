@@ -287,24 +287,27 @@ def test_short_cuts_come_to_what_the_rules_say(rows: list[tuple[bytes, Member]],
 def test_no_notice_names_what_no_member_of_its_bearers_group_has(
     rows: list[tuple[bytes, Member]], controls: list[Control]
 ) -> None:
-    """Whatever comes, in whatever order: a notice says what its bearer's group says, by a released cohort's address."""
+    """Whatever comes, in whatever order: a notice says what its bearer's group says, by a released cohort's address.
+
+    It names the cohorts of all who say so: any of them stops it.
+    """
     tables = Tables()
     for number, block in enumerate(_blocks(rows)):
         control = controls[number % len(controls)]
         for effects in (tables.take([block], under(control)), tables.look_again(under(control))):
             for notices in effects.notices.values():
-                for person, bearer, exposed in zip(notices.pseudonyms, notices.members, notices.exposed, strict=True):
+                columns = notices.pseudonyms, notices.members, notices.exposed, notices.carriers
+                for person, bearer, exposed, carriers in zip(*columns, strict=True):
                     dossier = tables.dossiers[person]
                     mates = [
                         m for m, s in dossier.standings.items() if s.told_with == dossier.standings[bearer].told_with
                     ]
-                    said = [
-                        dossier.members[m].exposed
-                        for m in mates
-                        if not taken_back(dossier.members[m], control.cancelled)
+                    saying = [
+                        m for m in map(dossier.members.__getitem__, mates) if not taken_back(m, control.cancelled)
                     ]
 
-                    assert not exposed & ~reduce(or_, said, 0)
+                    assert not exposed & ~reduce(or_, (m.exposed for m in saying), 0)
+                    assert tuple(sorted({f"c{m.cohort}" for m in saying})) == carriers
                     assert dossier.members[bearer].cohort in control.released
                     assert not taken_back(dossier.members[bearer], control.cancelled)
                     assert bearer in mates

@@ -161,6 +161,7 @@ def some_notices(count: int, incident: Incident | None = None, **columns: Sequen
         "accepted_at": [int(CREATED.timestamp() * 1000)] * count,
         "attempts": [1] * count,
         "tried": [0] * count,
+        "carriers": [("wave-1",)] * count,
     }
     return Notices(
         about.incident_id, about.version, **{name: list(column) for name, column in (values | columns).items()}

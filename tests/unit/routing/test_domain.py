@@ -64,6 +64,7 @@ def notices_of(situations: list[tuple[int, int, int, int]], incident_id: str = "
         accepted_at=list(rows),
         attempts=[s[3] for s in situations],
         tried=[s[1] for s in situations],
+        carriers=[(f"c{row % 3}",) for row in rows],
     )
 
 

@@ -40,7 +40,7 @@ def a_record(partition: int, version: int, *channels: int, topic: str = topics.D
     notices = Notices(
         "lab", version, ids, ids, [1] * count, [0] * count, ids, [1] * count, [b""] * count, [1] * count, [1] * count,
         [0] * count, [0] * count, [*channels], [0] * count, ["nl"] * count, ["c"] * count, [5] * count, [0] * count,
-        [0] * count,
+        [0] * count, [("c",)] * count,
     )  # fmt: skip
     value = dispatch_pb2.DeliveriesRefused(notices=notices_to_wire(notices)).SerializeToString()
     return Record(topic, partition, 0, "dispatch-email", 1, 0, value)

@@ -1,5 +1,8 @@
 """What goes over the wire comes back the same, and what cannot be read is said to be so."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,13 +28,24 @@ def _row() -> st.SearchStrategy[tuple[object, ...]]:
     return st.tuples(
         *(IDS, IDS, small, MASKS, IDS, small, st.one_of(IDS, st.just(b""))),
         *(MASKS, MASKS, MASKS, MASKS, BYTES, BYTES, NAMES, NAMES, times, small, BYTES),
+        st.lists(NAMES, min_size=1, max_size=3).map(tuple),
     )
+
+
+def notices_of(count: int) -> Notices:
+    """Return so many notices that differ in nothing."""
+    columns: dict[str, Any] = {
+        "ids": b"n" * 16, "members": b"m" * 16, "versions": 1, "slots": 1, "pseudonyms": b"p" * 16, "revisions": 1,
+        "supersedes": b"", "exposed": 1, "confirmed": 1, "told_exposed": 0, "told_confirmed": 0, "channels": 4,
+        "flags": 0, "languages": "nl", "cohorts": "a", "accepted_at": 1, "attempts": 0, "tried": 0, "carriers": ("a",),
+    }  # fmt: skip
+    return Notices("lab", 1, **{name: [value] * count for name, value in columns.items()})
 
 
 @given(st.lists(_row(), max_size=6))
 def test_notices_come_back_the_same(rows: list[tuple[object, ...]]) -> None:
     """No column is lost, shifted or mixed with another on the way between rooms."""
-    columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(18)]
+    columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(19)]
     sent = Notices("lab", 3, *columns)
 
     wire = common_pb2.Notices.FromString(notices_to_wire(sent).SerializeToString())
@@ -42,17 +56,42 @@ def test_notices_come_back_the_same(rows: list[tuple[object, ...]]) -> None:
 @pytest.mark.parametrize("column", ["members", "versions", "channels", "languages", "accepted_at", "tried"])
 def test_a_column_of_another_length_is_invalid(column: str) -> None:
     """A block whose columns do not fit is never read as somebody else's notice."""
-    sent = Notices("lab", 1)
-    for name, value in {
-        "ids": b"n" * 16, "members": b"m" * 16, "versions": 1, "slots": 1, "pseudonyms": b"p" * 16, "revisions": 1,
-        "supersedes": b"", "exposed": 1, "confirmed": 1, "told_exposed": 0, "told_confirmed": 0, "channels": 4,
-        "flags": 0, "languages": "nl", "cohorts": "a", "accepted_at": 1, "attempts": 0, "tried": 0,
-    }.items():  # fmt: skip
-        getattr(sent, name).append(value)
-    wire = notices_to_wire(sent)
+    wire = notices_to_wire(notices_of(1))
     wire.ClearField(column)
 
     with pytest.raises(InvalidMessage, match="column-length"):
+        notices_from_wire(wire)
+
+
+def test_carriers_that_all_share_cost_nothing_a_notice() -> None:
+    """Nearly always all notices of a block name the facts of the same cohorts: those are said once."""
+    sent = replace(notices_of(3), cohorts=["a", "b", "a"], carriers=[("a", "b", "c")] * 3)
+
+    wire = notices_to_wire(sent)
+
+    assert ([[0, 1, 2]], []) == ([list(one.cohorts) for one in wire.carrier_sets], list(wire.carriers))
+    assert sent.carriers == notices_from_wire(wire).carriers
+
+
+def test_without_carriers_a_notice_names_its_bearers_facts() -> None:
+    """What says nothing of carriers is stopped with its bearer's cohort, and never by nobody."""
+    sent = replace(notices_of(3), cohorts=["a", "b", "a"], carriers=[])
+
+    assert [("a",), ("b",), ("a",)] == notices_from_wire(notices_to_wire(sent)).carriers
+
+
+@pytest.mark.parametrize(
+    ("sets", "rows", "reason"),
+    [([[0]], [1], "column-length"), ([[0], [7]], [0], "column-length"), ([[]], [], "no-cohort")],
+)
+def test_carriers_that_point_nowhere_are_invalid(sets: list[list[int]], rows: list[int], reason: str) -> None:
+    """A notice that could not be stopped is never taken."""
+    wire = notices_to_wire(notices_of(1))
+    del wire.carrier_sets[:]
+    wire.carrier_sets.extend(common_pb2.CohortSet(cohorts=one) for one in sets)
+    wire.carriers[:] = rows
+
+    with pytest.raises(InvalidMessage, match=reason):
         notices_from_wire(wire)
 
 
@@ -63,10 +102,14 @@ def test_totals_come_back_the_same() -> None:
     assert [row] == decode_totals(encode_totals([row]))
 
 
-@given(st.one_of(st.none(), st.integers(0, 10**9)), st.booleans(), st.booleans(), st.booleans())
-def test_cohorts_come_back_the_same(declared: int | None, auto: bool, sealed: bool, released: bool) -> None:  # noqa: FBT001
+MAYBE = st.one_of(st.none(), st.integers(0, 10**9))
+HEADS = st.sampled_from([(), (3, 0, 2**60)])
+
+
+@given(st.tuples(MAYBE, *[st.booleans()] * 3, HEADS, st.booleans(), st.integers(0, 9), HEADS, MAYBE, MAYBE))
+def test_cohorts_come_back_the_same(state: tuple[Any, ...]) -> None:
     """A number that was not said stays not said: it is not zero."""
-    cohort = Cohort("lab", "wave-1", 2, "source", declared, auto, sealed, released, (3, 0, 2**60) if released else ())
+    cohort = Cohort("lab", "wave-1", 2, "source", *state)
 
     (entry,) = decode_incidents(encode_cohort(cohort))
 
