@@ -11,9 +11,9 @@ from notification.v1 import common_pb2, dispatch_pb2, routing_pb2
 from services.core.channel import Channel
 from services.core.notices import Notices
 from services.core.status import AttemptState
-from services.dispatch.domain import Contact
 from services.dispatch.errors import UnnumberedAttemptError
 from services.kit.eventlog import Output
+from services.rendering.contact import Contact
 from services.wire.columns import indexed, parse
 from services.wire.notices import notices_from_wire, notices_to_wire
 

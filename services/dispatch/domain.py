@@ -8,22 +8,19 @@ intent covers: a print file, or about half a second's worth of messages. States 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, NamedTuple
-
-import msgspec
+from typing import NamedTuple
 
 from services.core.incident import Incident
 from services.core.notices import Notices
+from services.rendering.contact import Contact
 
 __all__ = [
     "MESSAGES_A_BATCH",
     "Batch",
-    "Contact",
     "Key",
     "Pace",
     "Round",
     "Taken",
-    "Unprinted",
     "Work",
 ]
 
@@ -31,38 +28,6 @@ Key = tuple[bytes, int]  # (notice, number of the attempt): the natural key of a
 
 # The fewest that an intent covers (`Pace.least`), so no batch is ever larger than what may become unknown at once.
 MESSAGES_A_BATCH = 16
-
-
-class Unprinted(msgspec.Struct, frozen=True, rename="camel", gc=False):
-    """Somebody's data as it goes in or out as JSON. It has no text form, so none of it gets into a log by accident.
-
-    gc: it holds texts and numbers, so never a cycle.
-    """
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(...)"
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return []  # what rich would print
-
-
-class Contact(Unprinted, frozen=True):
-    """Where a person can be written to, as unsealed; in JSON its fields have the names of a member record's."""
-
-    initials: str = ""
-    given_name: str = ""
-    prefix: str = ""
-    family_name: str = ""
-    street: str = ""
-    house_number: str = ""
-    house_letter: str = ""
-    house_number_addition: str = ""
-    postcode: str = ""
-    city: str = ""
-    country: str = "NL"
-    care_of: str = ""
-    email: str = ""
-    portal_id: str = ""
 
 
 class Taken(NamedTuple):
@@ -137,6 +102,18 @@ class Work:
     contacts: Sequence[Contact]
     references: Sequence[str]
     earlier: Sequence[str]
+
+    @property
+    def notices(self) -> Notices:
+        """The notices of its round."""
+        return self.round.notices
+
+    @property
+    def name(self) -> str:
+        """What its print files are called. Raises ValueError where it is none."""
+        if self.round.print_job is None:
+            raise ValueError("a round of letters has a print job")
+        return self.round.print_job.hex()
 
     def pick(self, rows: list[int]) -> "Work":
         """Return the rows at these positions, as the same print job."""

@@ -11,8 +11,9 @@ from enum import Enum
 from typing import Protocol
 
 from services.core.channel import Channel
-from services.dispatch.domain import Contact, Work
+from services.dispatch.domain import Work
 from services.dispatch.outcomes import HandOver
+from services.rendering.contact import Contact
 
 __all__ = ["Provider", "ProviderClass", "Traits"]
 

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from services.dispatch.codec import read_contact
-from services.dispatch.domain import Contact
 from services.intake.records.fields import SEALED, Field
 from services.intake.records.record import Record, contact_json
+from services.rendering.contact import Contact
 
 # Dispatch knows the language from its blocks, and no notice shows a birth date.
 NOT_OPENED = {"birthDate", "language"}

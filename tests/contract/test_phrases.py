@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from services.core.incident import PHRASED_LANGUAGES
-from services.dispatch.wording import wording
+from services.rendering.wording import wording
 
 PHRASES = Path(wording.__file__).parent / "phrases"
 

@@ -19,11 +19,12 @@ from services.demo.made_up.expectation import Expectation, SentRecord
 from services.demo.made_up.incident import made_up_incident
 from services.demo.made_up.people import Person, make_people
 from services.demo.provider_records import ProviderRecords
-from services.dispatch.channels.email_message import Letterbox
 from services.dispatch.channels.letter import PrintFolder
-from services.dispatch.domain import Contact, Round, Work
+from services.dispatch.domain import Round, Work
 from services.dispatch.sending.references import ReferencesByIncident
-from services.dispatch.wording.plain_text import PlainTexts
+from services.rendering.contact import Contact
+from services.rendering.messages.email import Letterbox
+from services.rendering.messages.plain_text import PlainTexts
 from services.wire.incident_document import parse_incident
 from tests.keys import FIRST_KEYS, a_ring
 

@@ -38,8 +38,6 @@ EXTRA = {
         "rounds.py": "attempts put together into batches and rounds",
         "channels": "the table of channels, and an adapter for each",
         "sending": "intent, hand-over, outcome: the job beside the stage",
-        "wording": "what a notice says",
-        "letters": "a notice on paper",
     },
     "tracking": {
         "api.py": "the ledger is read over HTTP",

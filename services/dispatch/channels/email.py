@@ -17,11 +17,12 @@ from services.core.channel import Channel
 from services.core.clock import Clock
 from services.dispatch.blame import Blame, blame_of_smtp, blame_of_smtp_session, enhanced_code
 from services.dispatch.channels.delivery import Delivery
-from services.dispatch.channels.email_message import Letterbox, Mail
 from services.dispatch.config import EmailConfig, SmtpAddress
-from services.dispatch.domain import MESSAGES_A_BATCH, Contact, Work
+from services.dispatch.domain import MESSAGES_A_BATCH, Work
 from services.dispatch.outcomes import REFUSED_BY_PROVIDER, Ending, HandOver, Outage, Result
 from services.dispatch.provider import Provider, ProviderClass, Traits
+from services.rendering.contact import Contact
+from services.rendering.messages.email import Letterbox, Mail
 
 __all__ = ["TRAITS", "Smtp", "open_provider"]
 

@@ -22,15 +22,16 @@ from services.core.channel import Channel
 from services.core.clock import Clock
 from services.core.notices import BLOCK_ENTRIES
 from services.dispatch.config import LetterConfig
-from services.dispatch.domain import Round, Unprinted, Work
-from services.dispatch.letters.data import as_lines
-from services.dispatch.letters.envelope import Envelope, envelope
-from services.dispatch.letters.pdf import Typesetter
-from services.dispatch.letters.print_job import PrintJob, print_job
+from services.dispatch.domain import Round, Work
 from services.dispatch.outcomes import Ending, HandOver, Outage, Result
 from services.dispatch.provider import Provider, ProviderClass, Traits
-from services.dispatch.wording.wording import Wordings
 from services.kit.files import sync_folder, write_synced
+from services.rendering.contact import Unprinted
+from services.rendering.letters.data import as_lines
+from services.rendering.letters.envelope import Envelope, envelope
+from services.rendering.letters.pdf import Typesetter
+from services.rendering.letters.print_job import PrintJob, print_job
+from services.rendering.wording.wording import Wordings
 
 __all__ = ["AS_DATA", "AS_PDF", "PrintFolder", "manifest", "open_provider"]
 
@@ -137,7 +138,7 @@ class PrintFolder:
 
     def _write(self, letters: Work, envelopes: Sequence[Envelope], go: Callable[[], bool]) -> bool:
         """Make the files and put them in place; returns False where the hand-over may not begin any more."""
-        job = print_job(letters, envelopes, self._wordings)
+        job = print_job(letters.name, letters, envelopes, self._wordings, letters.round.created_at)
         content = self._content(job)
         about = msgspec.json.encode(manifest(job, content, hashlib.sha256(content.body).hexdigest()))
         files = (
@@ -201,8 +202,7 @@ def manifest(job: PrintJob, content: Content, sha256: str) -> Manifest:
 
     Where the main file is letters as data, `firstPage` is the letter's line, counted from 1.
     """
-    letters = job.work.round
-    notices = letters.notices
+    notices = job.told.notices
     rows = zip(
         job.notices,
         notices.attempts,
@@ -216,7 +216,7 @@ def manifest(job: PrintJob, content: Content, sha256: str) -> Manifest:
     return Manifest(
         batch_id=job.name,
         incident_id=notices.incident_id,
-        created_at=letters.created_at.isoformat(timespec="milliseconds"),
+        created_at=job.created_at.isoformat(timespec="milliseconds"),
         sha256=sha256,
         letters=list(starmap(Letter, rows)),
     )

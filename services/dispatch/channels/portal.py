@@ -18,7 +18,7 @@ from services.dispatch.config import PortalConfig
 from services.dispatch.domain import MESSAGES_A_BATCH, Work
 from services.dispatch.outcomes import REFUSED_BY_PROVIDER, Ending, HandOver, Outage, Result
 from services.dispatch.provider import Provider, ProviderClass, Traits
-from services.dispatch.wording.plain_text import PlainTexts, one_line
+from services.rendering.messages.plain_text import PlainTexts, one_line
 
 __all__ = ["TRAITS", "Portal", "idempotency_key", "open_provider"]
 

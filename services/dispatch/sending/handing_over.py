@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from services.core.clock import Clock
-from services.dispatch.domain import Contact, Pace, Round, Work
+from services.dispatch.domain import Pace, Round, Work
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.outcomes import Ending, HandOver, Result
 from services.dispatch.provider import Provider, ProviderClass
@@ -15,6 +15,7 @@ from services.dispatch.sending.watching import Watching
 from services.kit.postgres import is_retryable
 from services.kit.retry import backoff
 from services.kit.vault import KeyVersionError
+from services.rendering.contact import Contact
 from services.wire.incidents import Incidents
 
 __all__ = ["HandingOver", "Payloads"]

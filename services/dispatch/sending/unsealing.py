@@ -7,9 +7,10 @@ import orjson
 
 from services.core.clock import Clock
 from services.dispatch.codec import read_contact
-from services.dispatch.domain import Contact, Round
+from services.dispatch.domain import Round
 from services.kit.postgres import Pool
 from services.kit.vault import Unopened, Vault
+from services.rendering.contact import Contact
 
 __all__ = ["VaultPayloads"]
 

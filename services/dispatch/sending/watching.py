@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from services.core.clock import Clock
 from services.dispatch.blame import Blame
 from services.dispatch.breaker import CHANNEL, Breaker, Seen, Turn, Way, Ways
-from services.dispatch.domain import Contact, Round, Work
+from services.dispatch.domain import Round, Work
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.outcomes import TEMPORARY_TRIES, Ending, Result
 from services.dispatch.provider import Traits
+from services.rendering.contact import Contact
 
 __all__ = ["Watching"]
 

@@ -9,13 +9,14 @@ from services.core.channel import Channel
 from services.core.incident import Incident
 from services.core.notices import Notices
 from services.dispatch.channels import email, letter, portal
-from services.dispatch.domain import Batch, Contact, Round, Work
-from services.dispatch.letters.envelope import envelope
-from services.dispatch.letters.print_job import PrintJob, print_job
+from services.dispatch.domain import Batch, Round, Work
 from services.dispatch.provider import Traits
 from services.dispatch.rounds import rounds_of
 from services.dispatch.sending.references import ReferencesByIncident
-from services.dispatch.wording.wording import Wordings
+from services.rendering.contact import Contact
+from services.rendering.letters.envelope import envelope
+from services.rendering.letters.print_job import PrintJob, print_job
+from services.rendering.wording.wording import Wordings
 from services.wire.incident_document import parse_incident
 from tests.keys import FIRST_KEYS, a_ring
 
@@ -199,4 +200,4 @@ def some_letters(count: int, **of_work: Any) -> PrintJob:
     """Return the print job that `some_work` of letters makes."""
     work = some_work(count, **of_work)
     found = [envelope(contact) for contact in work.contacts]
-    return print_job(work, [one for one in found if one], Wordings(on_paper=True))
+    return print_job(work.name, work, [one for one in found if one], Wordings(on_paper=True), work.round.created_at)

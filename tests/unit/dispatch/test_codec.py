@@ -17,8 +17,8 @@ from services.dispatch.codec import (
     encode_refused,
     read_contact,
 )
-from services.dispatch.domain import Contact
 from services.kit.errors import InvalidMessage
+from services.rendering.contact import Contact
 from services.wire.notices import notices_to_wire
 from tests.unit.dispatch.people import some_notices
 

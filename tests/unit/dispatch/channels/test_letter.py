@@ -11,8 +11,8 @@ import pytest
 from services.core.incident import CONTENT_BLOCKS
 from services.dispatch.channels.letter import PrintFolder
 from services.dispatch.domain import Work
-from services.dispatch.letters.pdf import Typesetter
 from services.dispatch.outcomes import Ending, Result
+from services.rendering.letters.pdf import Typesetter
 from tests.unit.dispatch.people import a_contact, an_incident, some_letters, some_work
 
 ACCEPTED = Result(Ending.ACCEPTED)

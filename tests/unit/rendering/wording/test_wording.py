@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from services.core.incident import CONTENT_BLOCKS
-from services.dispatch.wording.wording import Wording, WordingKey, compose, date_in, greeting, phrases
+from services.rendering.wording.wording import Wording, WordingKey, compose, date_in, greeting, phrases
 from tests.unit.dispatch.people import DOCUMENT, a_contact, an_incident
 
 

@@ -8,9 +8,9 @@ from itertools import starmap
 import msgspec
 import orjson
 
-from services.dispatch.domain import Unprinted
-from services.dispatch.letters.print_job import PrintJob
-from services.dispatch.letters.words import sender_of, words_of
+from services.rendering.contact import Unprinted
+from services.rendering.letters.print_job import PrintJob
+from services.rendering.letters.words import sender_of, words_of
 
 __all__ = ["as_lines"]
 
@@ -34,7 +34,7 @@ class _Letter(Unprinted, frozen=True):
 
 def as_lines(job: PrintJob) -> tuple[bytes, int]:
     """Return the file of a print job, and the line of its first letter, counted from 1."""
-    notices = job.work.round.notices
+    notices = job.told.notices
     rows = zip(
         job.notices,
         notices.attempts,
@@ -53,7 +53,7 @@ def as_lines(job: PrintJob) -> tuple[bytes, int]:
 
 
 def _words(job: PrintJob) -> list[bytes]:
-    sender = sender_of(job.work.incident)
+    sender = sender_of(job.told.incident)
     return [
         orjson.dumps({"wordingId": shared.number, "sender": sender, "wording": words_of(shared.wording)})
         for shared in job.shared

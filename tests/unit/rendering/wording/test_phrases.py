@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from services.core.incident import CONTENT_BLOCKS, Incident
-from services.dispatch.letters.words import words_of
-from services.dispatch.wording import wording as module
-from services.dispatch.wording.plain_text import PlainTexts
-from services.dispatch.wording.wording import WordingKey, compose, date_in, greeting, phrases
+from services.rendering.letters.words import words_of
+from services.rendering.messages.plain_text import PlainTexts
+from services.rendering.wording import wording as module
+from services.rendering.wording.wording import WordingKey, compose, date_in, greeting, phrases
 from tests.unit.dispatch.people import a_contact, an_incident, some_work
 
 FILES = sorted((Path(module.__file__).parent / "phrases").glob("*.json"))

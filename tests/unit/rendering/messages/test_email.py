@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.core.channel import Channel
-from services.dispatch.channels.email_message import Letterbox, mailbox, message_id
+from services.rendering.messages.email import Letterbox, mailbox, message_id
 from tests.unit.dispatch.people import a_contact, an_incident, some_work
 
 NOW = datetime(2026, 8, 20, 9, 30, tzinfo=UTC)

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 from services.core.facts import Facts
 from services.core.incident import Incident, Text
 from services.core.notices import Notices
-from services.dispatch.domain import Contact
-from services.dispatch.wording.names import full_name, surname
+from services.rendering.contact import Contact
+from services.rendering.wording.names import full_name, surname
 
 __all__ = [
     "KEPT_WORDINGS",

@@ -10,9 +10,9 @@ from email.policy import SMTP
 from email.utils import format_datetime
 
 from services.core.incident import Incident
-from services.dispatch.domain import Work
-from services.dispatch.wording.plain_text import PlainTexts, one_line
-from services.dispatch.wording.wording import KEPT_WORDINGS, Wording
+from services.rendering.messages.plain_text import PlainTexts, one_line
+from services.rendering.told import Told
+from services.rendering.wording.wording import KEPT_WORDINGS, Wording
 
 __all__ = ["Letterbox", "Mail", "mailbox", "message_id"]
 
@@ -62,13 +62,13 @@ class Letterbox:
         self._texts = PlainTexts()
         self._shared: dict[tuple[str, int, int], _Shared] = {}
 
-    def mail(self, work: Work, row: int, now: datetime) -> Mail | None:
+    def mail(self, work: Told, row: int, now: datetime) -> Mail | None:
         """Return the message of this notice, or None where its address can not be written to."""
         recipient = mailbox(work.contacts[row].email)
         if recipient is None:
             return None
         shared = self._shared_of(work.incident, self._texts.wording(work, row))
-        notices = work.round.notices
+        notices = work.notices
         notice, attempt = notices.ids[row], notices.attempts[row]
         own = (
             f"To: {recipient}\r\nDate: {format_datetime(now)}\r\n"

@@ -3,7 +3,7 @@
 from typing import Any
 
 from services.core.incident import Incident
-from services.dispatch.wording.wording import Section, Wording, plain_website
+from services.rendering.wording.wording import Section, Wording, plain_website
 
 __all__ = ["sender_of", "words_of"]
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.dispatch.letters.address import address_lines, postal
+from services.rendering.letters.address import address_lines, postal
 from tests.unit.dispatch.people import a_contact
 
 

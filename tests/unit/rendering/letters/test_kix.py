@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.dispatch.letters.kix import ASCENDER, DESCENDER, FULL, TRACKER, bars, payload
+from services.rendering.letters.kix import ASCENDER, DESCENDER, FULL, TRACKER, bars, payload
 from tests.unit.dispatch.people import a_contact
 
 

@@ -10,9 +10,10 @@ from datetime import date, datetime, timedelta, timezone
 from typing import NamedTuple
 
 from services.core.incident import Incident
-from services.dispatch.domain import Contact, Work
-from services.dispatch.letters.envelope import Envelope
-from services.dispatch.wording.wording import (
+from services.rendering.contact import Contact
+from services.rendering.letters.envelope import Envelope
+from services.rendering.told import Told
+from services.rendering.wording.wording import (
     PlainKey,
     Wording,
     WordingKey,
@@ -43,7 +44,8 @@ class PrintJob:
     """Letters that lie in one file, by column and in its order. It has no text form, as it holds people's addresses."""
 
     name: str  # of its files: the id of the print job in hexadecimal
-    work: Work
+    told: Told
+    created_at: datetime
     shared: Sequence[SharedWords]
     notices: Sequence[str]  # their ids in hexadecimal
     references: Sequence[str]
@@ -54,18 +56,19 @@ class PrintJob:
     greetings: Sequence[str]
 
 
-def print_job(letters: Work, envelopes: Sequence[Envelope], wordings: Wordings) -> PrintJob:
-    """Return the letters of a round that is one print file; `envelopes` has one entry a row."""
-    if letters.round.print_job is None:
-        raise ValueError("a round of letters has a print job")
-    notices = letters.round.notices
+def print_job(
+    name: str, letters: Told, envelopes: Sequence[Envelope], wordings: Wordings, created_at: datetime
+) -> PrintJob:
+    """Return the letters of one print file; `envelopes` has one entry a row."""
+    notices = letters.notices
     keys = wording_keys(notices)
-    shared = _shared(letters.incident, keys, letter_date(letters.round.created_at), wordings)
+    shared = _shared(letters.incident, keys, letter_date(created_at), wordings)
     words = [shared[key] for key in keys]
     addresses, kix = zip(*envelopes, strict=True)
     return PrintJob(
-        name=letters.round.print_job.hex(),
-        work=letters,
+        name=name,
+        told=letters,
+        created_at=created_at,
         shared=list(shared.values()),
         notices=[notice.hex() for notice in notices.ids],
         references=letters.references,

@@ -1,6 +1,6 @@
 """How a person is named: on an envelope, and in a salutation. Pure."""
 
-from services.dispatch.domain import Contact
+from services.rendering.contact import Contact
 
 __all__ = ["full_name", "surname"]
 

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.dispatch.domain import Contact
-from services.dispatch.letters.address import address_lines, postal
-from services.dispatch.letters.envelope import envelope
-from services.dispatch.letters.kix import payload
+from services.rendering.contact import Contact
+from services.rendering.letters.address import address_lines, postal
+from services.rendering.letters.envelope import envelope
+from services.rendering.letters.kix import payload
 from tests.unit.dispatch.people import a_contact
 
 # Signs that addresses have, and some that are only nearly a digit, a capital or a space.

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from services.dispatch.domain import Contact
-from services.dispatch.wording.names import full_name
+from services.rendering.contact import Contact
+from services.rendering.wording.names import full_name
 
 __all__ = ["address_lines", "compact", "house", "is_domestic", "place", "postal"]
 

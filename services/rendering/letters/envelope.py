@@ -2,10 +2,10 @@
 
 import re
 
-from services.dispatch.domain import Contact
-from services.dispatch.letters.address import address_lines, house, place, postal
-from services.dispatch.letters.kix import payload, with_addition
-from services.dispatch.wording.names import full_name
+from services.rendering.contact import Contact
+from services.rendering.letters.address import address_lines, house, place, postal
+from services.rendering.letters.kix import payload, with_addition
+from services.rendering.wording.names import full_name
 
 __all__ = ["Envelope", "envelope"]
 

@@ -7,8 +7,8 @@ its start, stop and check. Rules and examples: PostNL, "Zo codeer je je partijen
 
 import re
 
-from services.dispatch.domain import Contact
-from services.dispatch.letters.address import compact, is_domestic
+from services.rendering.contact import Contact
+from services.rendering.letters.address import compact, is_domestic
 
 __all__ = ["ASCENDER", "DESCENDER", "FULL", "TRACKER", "bars", "payload", "with_addition"]
 

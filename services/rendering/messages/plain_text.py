@@ -3,8 +3,8 @@
 No links and no attachments: the authority tells people not to click, and a notice must not teach it.
 """
 
-from services.dispatch.domain import Work
-from services.dispatch.wording.wording import (
+from services.rendering.told import Told
+from services.rendering.wording.wording import (
     KEPT_WORDINGS,
     ItemList,
     Section,
@@ -24,11 +24,11 @@ class PlainTexts:
         self._wordings = Wordings(on_paper=False)
         self._tails: dict[int, tuple[Wording, str]] = {}
 
-    def wording(self, work: Work, row: int) -> Wording:
+    def wording(self, work: Told, row: int) -> Wording:
         """Return the words of this notice."""
-        return self._wordings.of(work.incident, WordingKey.of(work.round.notices, row))
+        return self._wordings.of(work.incident, WordingKey.of(work.notices, row))
 
-    def top(self, wording: Wording, work: Work, row: int) -> str:
+    def top(self, wording: Wording, work: Told, row: int) -> str:
         """Return the top of a notice, which is one person's own: references, salutation, opening."""
         words = wording.phrases
         lines = [f"{words['label_reference']}: {work.references[row]}"]

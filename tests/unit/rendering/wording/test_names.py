@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.dispatch.wording.names import full_name, surname
+from services.rendering.wording.names import full_name, surname
 from tests.unit.dispatch.people import a_contact
 
 

@@ -14,10 +14,10 @@ import orjson
 import typst
 
 from services.core.incident import Incident
-from services.dispatch.letters.kix import bars
-from services.dispatch.letters.print_job import PrintJob, SharedWords
-from services.dispatch.letters.words import sender_of, words_of
-from services.dispatch.wording.wording import WordingKey
+from services.rendering.letters.kix import bars
+from services.rendering.letters.print_job import PrintJob, SharedWords
+from services.rendering.letters.words import sender_of, words_of
+from services.rendering.wording.wording import WordingKey
 
 __all__ = ["Extent", "Typeset", "Typesetter"]
 
@@ -67,10 +67,10 @@ class Typesetter:
 
     def set(self, job: PrintJob) -> Typeset:
         """Set the letters of a print job. Blocks for about half a millisecond a letter; other threads run meanwhile."""
-        forms = [self._form(job.work.incident, shared) for shared in job.shared]
+        forms = [self._form(job.told.incident, shared) for shared in job.shared]
         data = {"title": job.name, "forms": [form.json for form in forms], "letters": _letters(job)}
         self._sweep(len(job.words))
-        pdf = _compile(self._letters, orjson.dumps(data), int(job.work.round.created_at.timestamp()))
+        pdf = _compile(self._letters, orjson.dumps(data), int(job.created_at.timestamp()))
         extents = _extents([forms[own.number - 1].pages for own in job.words])
         _check_pages(pdf, extents)
         return Typeset(pdf, extents)
