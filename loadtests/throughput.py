@@ -1,10 +1,14 @@
 """How many people a second, and what a person costs: upload to hand-over, letters as data files.
 
-    python -m loadtests.throughput [--people 1000000] [--log postgres|kafka] [--uploads 4] [--seed 1] [--half] [--json]
+    python -m loadtests.throughput [--people 1000000] [--log postgres|kafka] [--uploads 4] [--seed 1] [--half]
+    python -m loadtests.throughput --people 1000000 --uploads 4 --overlap 0.43
+    python -m loadtests.throughput --people 1000000 --rounds 5
 
 One process of each service. Everybody gets a letter as data, so that rendering is not measured. CPU is that of all
 processes, PostgreSQL and the broker included; the driver's CPU is a figure of its own. With `--half` a second run
-follows at half the rate of the first one, to measure the time from acceptance to hand-over.
+follows at half the rate of the first one, to measure the time from acceptance to hand-over. With `--overlap` the
+cohorts are waves, one after the other, and so many of all records are about somebody of an earlier wave. With
+`--rounds` as many people come again and again, others each time, into the same tables: does the speed fall?
 """
 
 import argparse
@@ -15,7 +19,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,19 +28,15 @@ import aiohttp
 import orjson
 
 from loadtests.chaos.fleet import Fleet
+from loadtests.cohort_files import Load, warm_up, write_cohorts, write_waves
 from loadtests.floor import floor
 from loadtests.processes import Cost, cost_between, costs_of, pid_of
 from loadtests.yardstick import yardstick
-from services.demo.made_up.incident import CATEGORIES, made_up_incident
-from services.demo.made_up.people import Person, make_people
+from services.demo.made_up.incident import made_up_incident
+from services.demo.made_up.people import each_person
 from services.kit.config import DEFAULT_LOG, LOGS
 
 INCIDENT = "load"
-_COLUMNS = (
-    *("memberRef", "bsn", "personKey", "initials", "familyName", "birthDate", "street", "houseNumber", "postcode"),
-    *("city", "country", "language", "dataCategories"),
-)
-_TAKEN = f"{CATEGORIES[0][0]}|{CATEGORIES[1][0]}"
 _PATIENCE = 120.0  # seconds without any progress
 
 
@@ -44,7 +44,8 @@ _PATIENCE = 120.0  # seconds without any progress
 class Result:
     """The figures of one run."""
 
-    people: int
+    people: int  # records sent
+    told: int  # notices handed over: one for each person
     seconds: float = 0.0
     uploaded: float = 0.0  # seconds until the last acknowledgement
     costs: dict[str, Cost] = field(default_factory=dict)
@@ -54,59 +55,55 @@ class Result:
 
     @property
     def rate(self) -> float:
-        """People per second, from the first upload to the last hand-over."""
+        """Records per second, from the first upload to the last hand-over."""
         return self.people / self.seconds
 
     def as_json(self) -> dict[str, object]:
         """Return the figures, with CPU in microseconds per person and memory in MB."""
         cpu = {name: round(cost.cpu / self.people * 1e6, 2) for name, cost in self.costs.items()}
         return {
-            "people": self.people, "seconds": round(self.seconds, 1), "peoplePerSecond": round(self.rate),
-            "uploadSeconds": round(self.uploaded, 1), "cpuMicrosecondsPerPerson": round(sum(cpu.values()), 1),
-            "cpu": cpu, "driverCpu": round(self.driver_cpu / self.people * 1e6, 2),
+            "people": self.people, "told": self.told, "seconds": round(self.seconds, 1),
+            "peoplePerSecond": round(self.rate), "uploadSeconds": round(self.uploaded, 1),
+            "cpuMicrosecondsPerPerson": round(sum(cpu.values()), 1), "cpu": cpu,
+            "driverCpu": round(self.driver_cpu / self.people * 1e6, 2),
             "residentMegabytes": {name: round(cost.resident / 1e6) for name, cost in self.costs.items()},
             **({"acceptedToHandedOverSeconds": self.latency} if self.latency else {}),
             **({"floor": self.floor} if self.floor else {}),
         }  # fmt: skip
 
 
-def _write_cohorts(people: list[Person], uploads: int, folder: Path) -> list[Path]:
-    """Write one CSV for each upload. Everybody has a postal address and no other channel."""
-    folder.mkdir(parents=True)
-    paths = [folder / f"cohort-{number}.csv" for number in range(uploads)]
-    for number, path in enumerate(paths):
-        lines = [",".join(_COLUMNS)]
-        lines += [
-            f"r{person.number},{person.bsn},{person.person_key},{person.initials},{person.family_name},"
-            f"{person.birth_date},{person.street},{person.house_number},{person.postcode},{person.city},"
-            f"{person.country},nl,{_TAKEN}"
-            for person in people[number::uploads]
-        ]
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return paths
-
-
-async def measure(fleet: Fleet, incident_id: str, paths: list[Path], people: int, rate: float | None) -> Result:
+async def measure(fleet: Fleet, incident_id: str, load: Load, rate: float | None) -> Result:
     """Send the cohorts, wait for the last hand-over, and return the figures.
 
-    `rate` is in people per second; None = as fast as intake takes them.
+    `rate` is in records per second; None = as fast as intake takes them.
     """
-    result = Result(people)
+    result = Result(load.records, load.persons)
     timeout = aiohttp.ClientTimeout(total=None, sock_read=120)
     async with aiohttp.ClientSession(fleet.urls("intake")[0], headers=fleet.headers, timeout=timeout) as http:
         await _put(http, f"/v1/incidents/{incident_id}", _incident())
-        for path in paths:
+        for path in load.paths:
             await _put(http, _cohort(incident_id, path), {"source": "load", "declaredCount": None, "autoRelease": True})
+        already = sum(_letters(fleet, incident_id, {}).values())
         before, own = costs_of(_pids(fleet)), time.process_time()
         started = time.monotonic()
-        async with asyncio.TaskGroup() as group:
-            for path in paths:
-                group.create_task(_upload(http, incident_id, path, people / rate if rate else 0.0))
+        await _send(http, incident_id, load, rate)
         result.uploaded = time.monotonic() - started
-        result.seconds = await _until_handed_over(fleet, incident_id, people) - started
+        result.seconds = await _until_handed_over(fleet, incident_id, already + load.persons) - started
     result.costs = cost_between(before, costs_of(_pids(fleet)))
     result.driver_cpu = time.process_time() - own
     return result
+
+
+async def _send(http: aiohttp.ClientSession, incident_id: str, load: Load, rate: float | None) -> None:
+    """Send cohorts side by side, or waves one after the other; returns when all are acknowledged."""
+    seconds = load.records / rate if rate else 0.0
+    if load.waves:
+        for path in load.paths:
+            await _upload(http, incident_id, path, seconds / len(load.paths))
+        return
+    async with asyncio.TaskGroup() as group:
+        for path in load.paths:
+            group.create_task(_upload(http, incident_id, path, seconds))
 
 
 def _incident() -> dict[str, object]:
@@ -146,16 +143,24 @@ async def _until_handed_over(fleet: Fleet, incident_id: str, people: int) -> flo
     letters: dict[str, int] = {}
     moved = time.monotonic()
     while sum(letters.values()) < people:
-        fresh = [path for path in fleet.print_dir.glob("*.done") if path.name not in letters]
-        for path in fresh:
-            manifest = orjson.loads(path.with_suffix(".manifest.json").read_bytes())
-            letters[path.name] = len(manifest["letters"]) if manifest["incidentId"] == incident_id else 0
+        fresh = _letters(fleet, incident_id, letters)
+        letters |= fresh
         if fresh:
             moved = time.monotonic()
         assert time.monotonic() - moved < _PATIENCE, f"{sum(letters.values())} of {people} and no progress"
         await asyncio.sleep(0.25)  # precise enough for a run of many seconds
     last = max(path.stat().st_mtime for path in fleet.print_dir.glob("*.done"))
     return time.monotonic() - (time.time() - last)
+
+
+def _letters(fleet: Fleet, incident_id: str, known: Mapping[str, int]) -> dict[str, int]:
+    """Return the incident's letters in each finished print file that is not known yet."""
+    found = {}
+    for path in fleet.print_dir.glob("*.done"):
+        if path.name not in known:
+            manifest = orjson.loads(path.with_suffix(".manifest.json").read_bytes())
+            found[path.name] = len(manifest["letters"]) if manifest["incidentId"] == incident_id else 0
+    return found
 
 
 def _pids(fleet: Fleet) -> dict[str, int]:
@@ -179,44 +184,60 @@ async def _latency(fleet: Fleet) -> dict[str, float]:
 
 
 async def run(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
-    """Measure once at full speed and with `--half` once at half of it, each on a fleet of its own."""
-    people = make_people(arguments.people, arguments.seed, kinds={})
-    paths = _write_cohorts(people, arguments.uploads, folder / "cohorts")
-    del people
+    """Measure at full speed, and with `--half` once more at half of it, each on a fleet of its own."""
+    loads = _loads(arguments, folder / "cohorts")
     measure_of_machine = yardstick()
-    full = await _on_a_fleet(folder / "full", arguments, paths, None)
-    figures = {"log": arguments.log, "cores": os.cpu_count(), "yardstick": measure_of_machine, "full": full.as_json()}
+    rounds = await _on_a_fleet(folder / "full", arguments, loads, None)
+    figures = {"log": arguments.log, "cores": os.cpu_count(), "yardstick": measure_of_machine}
+    if arguments.rounds > 1:
+        return figures | {"rounds": [result.as_json() for result in rounds]}
+    figures["full"] = rounds[0].as_json()
     if arguments.half:
-        half = await _on_a_fleet(folder / "half", arguments, paths, full.rate / 2)
-        figures["half"] = half.as_json()
+        half = await _on_a_fleet(folder / "half", arguments, loads, rounds[0].rate / 2)
+        figures["half"] = half[0].as_json()
     return figures
 
 
-async def _on_a_fleet(folder: Path, arguments: argparse.Namespace, paths: list[Path], rate: float | None) -> Result:
+def _loads(arguments: argparse.Namespace, folder: Path) -> list[Load]:
+    """Write what each round sends."""
+    people = each_person(arguments.seed, kinds={})
+    if arguments.overlap is not None:
+        return [write_waves(folder, people, arguments.people, arguments.uploads, arguments.overlap)]
+    return [
+        write_cohorts(folder / f"round-{number}", people, arguments.people, arguments.uploads)
+        for number in range(arguments.rounds)
+    ]
+
+
+async def _on_a_fleet(
+    folder: Path, arguments: argparse.Namespace, loads: Sequence[Load], rate: float | None
+) -> list[Result]:
     fleet = Fleet(folder, arguments.log, replicas=1)
     folder.mkdir()
+    results = []
     try:
         await fleet.start()
         # A small cohort first: the first blocks run on cold code, empty caches and a cold JVM.
-        warm = folder / "warm.csv"
-        warm.write_bytes(b"".join(paths[0].open("rb").readlines()[:20_001]))
-        await measure(fleet, "warm", [warm], min(20_000, arguments.people // arguments.uploads), None)
-        result = await measure(fleet, INCIDENT, paths, arguments.people, rate)
-        result.latency = await _latency(fleet)
+        await measure(fleet, "warm", warm_up(folder, loads[0], 20_000), None)
+        for load in loads:
+            results.append(await measure(fleet, INCIDENT, load, rate))
+            results[-1].latency = await _latency(fleet)
         if rate is None:
             await fleet.stop_services()
-            result.floor = await floor(fleet, arguments.people)
+            results[-1].floor = await floor(fleet, sum(load.persons for load in loads))
     finally:
         await fleet.stop()
-    return result
+    return results
 
 
 def main() -> int:
     """Measure, and print the figures."""
     parser = argparse.ArgumentParser(prog="python -m loadtests.throughput")
-    parser.add_argument("--people", type=int, default=1_000_000)
+    parser.add_argument("--people", type=int, default=1_000_000, help="records of a round")
     parser.add_argument("--log", choices=[*LOGS], default=DEFAULT_LOG)
     parser.add_argument("--uploads", type=int, default=4)
+    parser.add_argument("--overlap", type=float, help="share of all records that are about people of an earlier wave")
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--half", action="store_true")
     parser.add_argument("--dir", type=Path)

@@ -5,6 +5,7 @@ a `Kind` that is hard to tell from another, so that the check sees a mix-up betw
 """
 
 import hashlib
+import itertools
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from services.demo.made_up import names
 from services.demo.made_up.channels import CONTACTS, Contacts, Who, make_contacts
 from services.demo.made_up.kinds import KINDS, SHARED, WITH_A_SECOND, WITHOUT_BSN, Kind, Share, kind_drawer
 
-__all__ = ["Person", "bsns", "make_people", "may_be_bsn"]
+__all__ = ["Person", "bsns", "each_person", "make_people", "may_be_bsn"]
 
 # The two letters of a postcode: without F, I, O, Q, U and Y, as in the Netherlands, and never SA, SD or SS.
 _LETTERS = "ABCDEGHJKLMNPRSTVWXZ"
@@ -109,20 +110,24 @@ def _check_digit(head: str) -> int:
 
 
 def make_people(count: int, seed: int, kinds: Mapping[Kind, Share] = KINDS) -> list[Person]:
-    """Return `count` people. No two share a BSN, an e-mail address, a portal account or a name at an address.
+    """Return the first `count` of `each_person`."""
+    return list(itertools.islice(each_person(seed, kinds), count))
+
+
+def each_person(seed: int, kinds: Mapping[Kind, Share] = KINDS) -> Iterator[Person]:
+    """Return people without end. No two share a BSN, an e-mail address, a portal account or a name at an address.
 
     Without `kinds` they are all ordinary, and no two share a match key either.
     """
     rng = random.Random(seed)  # noqa: S311 - made-up people need no secrets
     numbers, draw_kind = bsns(rng), kind_drawer(kinds)
-    people: list[Person] = []
     offset, step = rng.randrange(_POSTCODES), _coprime_step(rng)
-    group = 0
-    while len(people) < count:
+    made = 0
+    for group in itertools.count():
         place = _postcode((offset + group * step) % _POSTCODES), rng.choice(names.STREETS), rng.choice(names.TOWNS)
-        people += _Neighbourhood(rng, numbers, draw_kind, place, len(people)).settle()
-        group += 1
-    return people[:count]
+        people = _Neighbourhood(rng, numbers, draw_kind, place, made).settle()
+        made += len(people)
+        yield from people
 
 
 def _coprime_step(rng: random.Random) -> int:
