@@ -144,7 +144,7 @@ def both(lines: Sequence[bytes]) -> list[Any]:
 @given(ROWS, st.integers(16, 40))
 @example([{"memberRef": "m-20"}, {"memberRef": "m-20", "city": "Breda"}, {"street": "a\nb"}], 40)
 @example([{"portalId": "", "email": "", "street": ""}, {"personKey": KEY, "bsn": "", "memberRef": KEY}], 20)
-@settings(max_examples=500)
+@settings(max_examples=250)
 def test_rows_together_are_rows_one_by_one(changes: list[dict[str, str]], plain: int) -> None:
     """Whatever rows say, taking them as columns gives what taking each alone gives, in the same order."""
     lines = [a_row(at, **said) for at, said in enumerate(changes)] + [a_row(at) for at in range(len(changes), plain)]
