@@ -1,0 +1,5 @@
+"""Intake's application as its own tests have it."""
+
+from tests.integration.intake.conftest import intake
+
+__all__ = ["intake"]
