@@ -30,6 +30,8 @@ DELIVERIES_REFUSED: Final = "heraut.deliveries.refused.v1"
 INCIDENTS_CHANGED: Final = "heraut.incidents.changed.v1"
 MEMBERS_ACCEPTED: Final = "heraut.members.accepted.v1"
 NOTICES_EXHAUSTED: Final = "heraut.notices.exhausted.v1"
+NOTICES_READDRESSED: Final = "heraut.notices.readdressed.v1"
+NOTICES_REATTEMPTED: Final = "heraut.notices.reattempted.v1"
 NOTICES_RELEASED: Final = "heraut.notices.released.v1"
 NOTICES_ROUTED_EMAIL: Final = "heraut.notices.routed.email.v1"
 NOTICES_ROUTED_LETTER: Final = "heraut.notices.routed.letter.v1"
@@ -107,6 +109,30 @@ TOPICS: Final[tuple[TopicSpec, ...]] = (
         name=NOTICES_EXHAUSTED,
         family=None,
         message="notification.v1.NoticesExhausted",
+        producers=("routing",),
+        consumers=("tracking",),
+        partitions=None,
+        read="stage",
+        log="both",
+        kafka={"cleanup.policy": "delete", "retention.ms": "604800000", "max.message.bytes": "1000000"},
+        dead_letters={},
+    ),
+    TopicSpec(
+        name=NOTICES_READDRESSED,
+        family=None,
+        message="notification.v1.NoticesReaddressed",
+        producers=("deduplication",),
+        consumers=("routing",),
+        partitions=None,
+        read="stage",
+        log="both",
+        kafka={"cleanup.policy": "delete", "retention.ms": "604800000", "max.message.bytes": "1000000"},
+        dead_letters={},
+    ),
+    TopicSpec(
+        name=NOTICES_REATTEMPTED,
+        family=None,
+        message="notification.v1.NoticesReattempted",
         producers=("routing",),
         consumers=("tracking",),
         partitions=None,

@@ -1,20 +1,55 @@
 """Notices as they come in and as they go out."""
 
-from notification.topics import DELIVERIES_REFUSED, NOTICES_EXHAUSTED, NOTICES_RELEASED
-from notification.v1 import deduplication_pb2, dispatch_pb2, routing_pb2
+from dataclasses import dataclass, field
 
-from services.core.channel import Channel
+from notification.topics import (
+    DELIVERIES_REFUSED,
+    NOTICES_EXHAUSTED,
+    NOTICES_READDRESSED,
+    NOTICES_REATTEMPTED,
+    NOTICES_RELEASED,
+)
+from notification.v1 import common_pb2, deduplication_pb2, dispatch_pb2, routing_pb2
+
+from services.core.channel import ALL_CHANNELS, Channel
+from services.core.ids import ID_BYTES
 from services.core.notices import FLAG_MAYBE_TOLD, Notices
 from services.core.status import UNKNOWN_FOR_TOO_LONG
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog import Output, Record
 from services.routing.errors import EmptyBlockError
-from services.wire.columns import parse
+from services.routing.readdressing import Address
+from services.wire.columns import check_names, column, looked_up, parse, slots_from_wire, split_ids
 from services.wire.notices import ROUTED_TOPICS, notices_from_wire, notices_to_wire
 
-__all__ = ["TOPICS", "decode_notices", "encode_exhausted", "encode_routed"]
+__all__ = [
+    "TOPICS",
+    "Work",
+    "decode_work",
+    "encode_exhausted",
+    "encode_reattempted",
+    "encode_routed",
+    "pack_notice",
+    "unpack_notice",
+]
 
-TOPICS = (NOTICES_RELEASED, DELIVERIES_REFUSED)
+TOPICS = (NOTICES_RELEASED, DELIVERIES_REFUSED, NOTICES_READDRESSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One block, and where it belongs: notices to be routed, or new addresses."""
+
+    partition: int
+    notices: Notices | None = None
+    addresses: list[Address] = field(default_factory=list)
+
+
+def decode_work(record: Record) -> Work:
+    """Read one block. Raises InvalidMessage."""
+    if record.topic == NOTICES_READDRESSED:
+        return Work(record.partition, addresses=_decode_addresses(record))
+    return Work(record.partition, decode_notices(record))
 
 
 def decode_notices(record: Record) -> Notices:
@@ -33,6 +68,35 @@ def decode_notices(record: Record) -> Notices:
     return notices
 
 
+def _decode_addresses(record: Record) -> list[Address]:
+    wire = parse(deduplication_pb2.NoticesReaddressed(), record.value)
+    check_names(wire.incident_id)
+    count = len(wire.ids) // ID_BYTES
+    channels, flags = column(wire.channels, count, ALL_CHANNELS), column(wire.flags, count)
+    columns = (
+        split_ids(wire.ids, count),
+        column(wire.versions, count),
+        column(wire.since, count),
+        slots_from_wire(wire.slots, count),
+        channels,
+        flags,
+        looked_up(wire.language_names, wire.languages, count),
+    )
+    if not count:
+        raise EmptyBlockError
+    return list(map(Address, *columns))
+
+
+def pack_notice(notice: Notices) -> bytes:
+    """Pack a block of one notice as it is stored."""
+    return notices_to_wire(notice).SerializeToString()
+
+
+def unpack_notice(block: bytes) -> Notices:
+    """Unpack a stored block of one notice."""
+    return notices_from_wire(parse(common_pb2.Notices(), block))
+
+
 def encode_routed(channel: Channel, partition: int, notices: Notices) -> Output:
     """Return the block that hands notices to the dispatch of `channel`."""
     block = routing_pb2.NoticesRouted(notices=notices_to_wire(notices))
@@ -43,3 +107,9 @@ def encode_exhausted(partition: int, notices: Notices) -> Output:
     """Return the block that says that no channel is left for these notices."""
     block = routing_pb2.NoticesExhausted(notices=notices_to_wire(notices))
     return Output(NOTICES_EXHAUSTED, partition, block.SerializeToString())
+
+
+def encode_reattempted(partition: int, notices: Notices) -> Output:
+    """Return the block that says that these were exhausted, and are on their way again."""
+    block = routing_pb2.NoticesReattempted(notices=notices_to_wire(notices))
+    return Output(NOTICES_REATTEMPTED, partition, block.SerializeToString())

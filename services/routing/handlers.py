@@ -2,63 +2,114 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from services.core.channel import Channel
 from services.core.notices import Notices
 from services.kit.eventlog import Output, Record
 from services.kit.postgres import Connection
-from services.routing.codec import decode_notices, encode_exhausted, encode_routed
+from services.routing.codec import Work, decode_work, encode_exhausted, encode_reattempted, encode_routed
 from services.routing.domain import Choices, choices_of, packed, route
 from services.routing.metrics import RoutingMetrics
+from services.routing.readdressing import Address, Answers, GivenUp, answers, given_up
+from services.routing.store import Store
 from services.wire.incidents import Incidents
 
 __all__ = ["RoutingHandler", "Work"]
 
 
-class Work(NamedTuple):
-    """One block, and where it belongs."""
-
-    partition: int
-    notices: Notices
-
-
 _Way = tuple[int, Channel | None]  # partition and channel: what may share a block
+_Ways = defaultdict[_Way, list[Notices]]
 
 
 class RoutingHandler:
-    """Keeps no state: a decision rests on the block and its incident version alone, so a replay decides the same."""
+    """Decides from the block and its incident version alone; what was given up may be attempted again later."""
 
-    def __init__(self, incidents: Incidents, metrics: RoutingMetrics) -> None:
+    def __init__(self, incidents: Incidents, metrics: RoutingMetrics, store: Store | None = None) -> None:
         self._incidents = incidents
         self._metrics = metrics
+        self._store = store or Store()
         # A version of an incident never changes, so its choices are worked out once.
         self._choices: dict[tuple[str, int], Choices] = {}
 
     def decode(self, record: Record) -> Work:
         """Read one block. Raises InvalidMessage."""
-        return Work(record.partition, decode_notices(record))
+        return decode_work(record)
 
     async def ready(self, work: Sequence[Work]) -> None:
         """Wait until the incident versions that the blocks were decided with are known here."""
-        wanted = {(notices.incident_id, notices.incident_version) for _, notices in work} - self._choices.keys()
+        blocks = [one.notices for one in work if one.notices]
+        wanted = {(notices.incident_id, notices.incident_version) for notices in blocks} - self._choices.keys()
         for incident_id, version in sorted(wanted):
-            incident = await self._incidents.wait_for(("incident", incident_id, str(version)))
-            self._choices[incident_id, version] = choices_of(incident)
+            await self._learn(incident_id, version)
 
-    async def apply(self, connection: Connection, work: Sequence[Work]) -> Sequence[Output]:  # noqa: ARG002
-        """Return the blocks to send on; there is nothing to write down."""
-        ways: defaultdict[_Way, list[Notices]] = defaultdict(list)
-        for partition, notices in work:
-            choices = self._choices[notices.incident_id, notices.incident_version]
-            for channel, part in route(notices, choices):
-                ways[partition, channel].append(part)
-                self._metrics.count(channel, len(part))
-        return _outputs(ways)
+    async def _learn(self, incident_id: str, version: int) -> None:
+        incident = await self._incidents.wait_for(("incident", incident_id, str(version)))
+        self._choices[incident_id, version] = choices_of(incident)
+
+    async def apply(self, connection: Connection, work: Sequence[Work]) -> Sequence[Output]:
+        """Return the blocks to send on, and note who was given up, or has a new address."""
+        ways: _Ways = defaultdict(list)
+        for one in work:
+            if one.notices:
+                choices = self._choices[one.notices.incident_id, one.notices.incident_version]
+                for channel, part in route(one.notices, choices):
+                    ways[one.partition, channel].append(part)
+        heard = {partition: ways.pop((partition, None)) for partition, channel in [*ways] if channel is None}
+        again: list[Output] = []
+        if heard or any(one.addresses for one in work):
+            again = await self._answer(connection, heard, work, ways)
+        for (_, channel), parts in ways.items():
+            self._metrics.count(channel, sum(map(len, parts)))
+        return [*_outputs(ways), *again]
 
     async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:  # noqa: ARG002
         """Nothing here waits for a time."""
         return ()
+
+    async def _answer(
+        self, connection: Connection, exhausted: Mapping[int, Sequence[Notices]], work: Sequence[Work], ways: _Ways
+    ) -> list[Output]:
+        """Give notices up, or attempt them again; add both to `ways`, and return the blocks that tell of the latter."""
+        heard = {place: [one for part in parts for one in given_up(part)] for place, parts in exhausted.items()}
+        moved: dict[int, dict[bytes, Address]] = {}
+        for one in work:
+            for address in one.addresses:
+                _keep_newest(moved.setdefault(one.partition, {}), address)
+        outputs = []
+        for partition in sorted(heard.keys() | moved.keys()):
+            found = await self._decide(connection, heard.get(partition, ()), moved.get(partition, {}))
+            _add(ways, partition, found)
+            outputs += [encode_reattempted(partition, block) for block in packed([part for _, part in found.again])]
+        return outputs
+
+    async def _decide(
+        self, connection: Connection, heard: Sequence[GivenUp], moved: Mapping[bytes, Address]
+    ) -> Answers:
+        """Decide about the notices of one partition, and write down what changes."""
+        notices = moved.keys() | {one.notice for one in heard}
+        if moved:
+            await self._store.keep_addresses(connection, list(moved.values()))
+        known = await self._store.exhausted(connection, notices)
+        addresses = await self._store.addresses(connection, notices)
+        for incident_id, version in {one.incident for one in known.values()} - self._choices.keys():
+            await self._learn(incident_id, version)
+        found = answers(heard, known, addresses, self._choices)
+        if found.kept:
+            await self._store.keep_exhausted(connection, found.kept)
+        return found
+
+
+def _keep_newest(moved: dict[bytes, Address], address: Address) -> None:
+    known = moved.get(address.notice)
+    if known is None or address.version > known.version:
+        moved[address.notice] = address
+
+
+def _add(ways: _Ways, partition: int, found: Answers) -> None:
+    if found.fresh:
+        ways[partition, None].extend(one.columns for one in found.fresh)
+    for channel, notice in found.again:
+        ways[partition, channel].append(notice)
 
 
 def _outputs(ways: Mapping[_Way, Sequence[Notices]]) -> list[Output]:

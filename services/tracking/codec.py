@@ -2,12 +2,20 @@
 
 from dataclasses import dataclass, field
 
-from notification.topics import DELIVERIES_ATTEMPTED, NOTICES_EXHAUSTED, NOTICES_SUPERSEDED, TOPIC, TOTALS_CHANGED
+from notification.topics import (
+    DELIVERIES_ATTEMPTED,
+    NOTICES_EXHAUSTED,
+    NOTICES_REATTEMPTED,
+    NOTICES_SUPERSEDED,
+    TOPIC,
+    TOTALS_CHANGED,
+)
 from notification.v1 import deduplication_pb2, dispatch_pb2, routing_pb2
 
 from services.core.channel import channel_named
 from services.core.ids import ID_BYTES
 from services.core.ledger import COUNTERS
+from services.core.notices import Notices
 from services.core.status import AttemptState
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog import Record
@@ -20,7 +28,7 @@ from services.wire.totals import decode_totals
 
 __all__ = ["TOPICS", "Work", "decode"]
 
-TOPICS = (DELIVERIES_ATTEMPTED, NOTICES_EXHAUSTED, NOTICES_SUPERSEDED, TOTALS_CHANGED)
+TOPICS = (DELIVERIES_ATTEMPTED, NOTICES_EXHAUSTED, NOTICES_REATTEMPTED, NOTICES_SUPERSEDED, TOTALS_CHANGED)
 # What the stages that send totals count.
 _COUNTERS = {stage: frozenset(COUNTERS[stage]) for stage in TOPIC[TOTALS_CHANGED].producers}
 _REFUSED = int(AttemptState.REFUSED)
@@ -46,7 +54,11 @@ def decode(record: Record) -> Work:
     if record.topic == DELIVERIES_ATTEMPTED:
         return _attempted(record)
     if record.topic == NOTICES_EXHAUSTED:
-        return _exhausted(record)
+        notices = notices_from_wire(parse(routing_pb2.NoticesExhausted(), record.value).notices)
+        return _all_in(State.EXHAUSTED, notices, record)
+    if record.topic == NOTICES_REATTEMPTED:
+        notices = notices_from_wire(parse(routing_pb2.NoticesReattempted(), record.value).notices)
+        return _all_in(State.REATTEMPTED, notices, record)
     if record.topic == NOTICES_SUPERSEDED:
         return _superseded(record)
     if record.topic == TOTALS_CHANGED:
@@ -77,8 +89,8 @@ def _attempted(record: Record) -> Work:
     return Work(block.without([row for row, o in enumerate(outcomes) if o == _REFUSED]), kinds=kinds)
 
 
-def _exhausted(record: Record) -> Work:
-    notices = notices_from_wire(parse(routing_pb2.NoticesExhausted(), record.value).notices)
+def _all_in(state: State, notices: Notices, record: Record) -> Work:
+    """Return what a block of routing's says, whose notices are all in one state."""
     count = len(notices)
     block = Outcomes(
         source=str(record.partition),
@@ -88,10 +100,10 @@ def _exhausted(record: Record) -> Work:
         notices=notices.ids,
         members=notices.members,
         revisions=notices.revisions,
-        states=[int(State.EXHAUSTED)] * count,
+        states=[int(state)] * count,
         attempts=notices.attempts,
     )
-    return Work(block, kinds={"exhausted": count})
+    return Work(block, kinds={state.name.lower(): count})
 
 
 def _superseded(record: Record) -> Work:

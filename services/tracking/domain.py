@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 __all__ = [
     "KINDS",
@@ -24,14 +24,14 @@ __all__ = [
 ]
 
 # The kinds of event that tracking hears.
-KINDS = ("accepted", "refused", "unknown", "exhausted", "superseded", "totals")
+KINDS = ("accepted", "refused", "unknown", "exhausted", "reattempted", "superseded", "totals")
 
 # What tracking counts itself (`core.ledger`): partition -> scope ("incident/cohort") -> counter -> change.
 Deltas = dict[str, dict[str, Counter[str]]]
 
 
 class State(IntEnum):
-    """What is known of a notice; the higher holds. The numbers are stored: they are never reused.
+    """What is known of a notice. The numbers are stored: they are never reused. `better` says which one holds.
 
     A refusal is no state: it leaves the notice in flight, on its way to the next channel.
     """
@@ -40,6 +40,12 @@ class State(IntEnum):
     UNKNOWN = 1  # a hand-over began and how it ended cannot be known: still in flight
     EXHAUSTED = 2  # no channel is left
     ACCEPTED = 3  # a provider took it
+    REATTEMPTED = 4  # it was exhausted, and is on its way again: in flight
+
+
+# Of two findings about the same attempt, what stands later here holds: it ends what comes before it.
+_COURSE: Final = (State.UNHEARD, State.REATTEMPTED, State.UNKNOWN, State.EXHAUSTED, State.ACCEPTED)
+_PLACE: Final = {int(state): place for place, state in enumerate(_COURSE)}
 
 
 class Finding(NamedTuple):
@@ -59,14 +65,17 @@ class Finding(NamedTuple):
 def better(one: Finding, other: Finding) -> Finding:
     """Join two findings of the same notice: commutative, associative and idempotent.
 
-    The higher state holds; of equal ones the earlier attempt, then the earlier time. Counted only if both are.
+    Accepted holds over everything, and of several the earliest attempt. Else the latest attempt holds, as it was made
+    after the others had ended; and of one attempt what ended it, the earlier time first. Counted only if both are.
     """
     best = min(one, other, key=_precedence)
     return best._replace(counted=one.counted and other.counted)
 
 
 def _precedence(f: Finding) -> tuple[object, ...]:
-    return -f.state, f.attempt, f.at, f.channel, f.member or b"", f.revision, f.scope
+    accepted = f.state == State.ACCEPTED
+    attempt = f.attempt if accepted else -f.attempt
+    return not accepted, attempt, -_PLACE[f.state], f.at, f.channel, f.member or b"", f.revision, f.scope
 
 
 def counters_of(state: int, *, counted: bool) -> Iterator[str]:
@@ -91,7 +100,7 @@ def moved(deltas: Deltas, source: str, before: Finding | None, after: Finding) -
 
 @dataclass(slots=True)
 class Outcomes:
-    """One block of outcomes of hand-overs, or of notices given up: columns with one entry a notice."""
+    """One block of outcomes of hand-overs, of notices given up or taken up again: columns, one entry a notice."""
 
     source: str  # the partition
     channel: int

@@ -23,7 +23,7 @@ class TrackingMetrics:
         events = Counter(
             "tracking_events_total",
             "Events heard, by kind; a repeat counts again. accepted, refused, unknown: hand-overs; "
-            "exhausted, superseded: notices; totals: counts of other stages.",
+            "exhausted, reattempted, superseded: notices; totals: counts of other stages.",
             ["kind"],
             registry=registry,
         )

@@ -24,3 +24,25 @@ class NoticesSuperseded(_message.Message):
     cohort_ids: _containers.RepeatedScalarFieldContainer[str]
     cohorts: _containers.RepeatedScalarFieldContainer[int]
     def __init__(self, incident_id: _Optional[str] = ..., ids: _Optional[bytes] = ..., cohort_ids: _Optional[_Iterable[str]] = ..., cohorts: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class NoticesReaddressed(_message.Message):
+    __slots__ = ("incident_id", "ids", "versions", "since", "slots", "channels", "flags", "language_names", "languages")
+    INCIDENT_ID_FIELD_NUMBER: _ClassVar[int]
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    FLAGS_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_NAMES_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGES_FIELD_NUMBER: _ClassVar[int]
+    incident_id: str
+    ids: bytes
+    versions: _containers.RepeatedScalarFieldContainer[int]
+    since: _containers.RepeatedScalarFieldContainer[int]
+    slots: _containers.RepeatedScalarFieldContainer[int]
+    channels: bytes
+    flags: bytes
+    language_names: _containers.RepeatedScalarFieldContainer[str]
+    languages: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, incident_id: _Optional[str] = ..., ids: _Optional[bytes] = ..., versions: _Optional[_Iterable[int]] = ..., since: _Optional[_Iterable[int]] = ..., slots: _Optional[_Iterable[int]] = ..., channels: _Optional[bytes] = ..., flags: _Optional[bytes] = ..., language_names: _Optional[_Iterable[str]] = ..., languages: _Optional[_Iterable[int]] = ...) -> None: ...

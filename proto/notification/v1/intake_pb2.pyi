@@ -76,7 +76,14 @@ class IncidentsChanged(_message.Message):
     def __init__(self, incidents: _Optional[_Iterable[_Union[IncidentChanged, _Mapping]]] = ..., cohorts: _Optional[_Iterable[_Union[CohortChanged, _Mapping]]] = ...) -> None: ...
 
 class MembersAccepted(_message.Message):
-    __slots__ = ("incident_id", "incident_version", "cohort_id", "cohort_version", "accepted_at", "members", "versions", "pseudonyms", "exposed", "confirmed", "channels", "flags", "language_names", "languages", "totals", "slots", "witnesses")
+    __slots__ = ("incident_id", "incident_version", "cohort_id", "cohort_version", "accepted_at", "members", "versions", "pseudonyms", "exposed", "confirmed", "channels", "flags", "language_names", "languages", "totals", "slots", "witnesses", "contact_since")
+    class ContactSinceEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: int
+        value: int
+        def __init__(self, key: _Optional[int] = ..., value: _Optional[int] = ...) -> None: ...
     INCIDENT_ID_FIELD_NUMBER: _ClassVar[int]
     INCIDENT_VERSION_FIELD_NUMBER: _ClassVar[int]
     COHORT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -94,6 +101,7 @@ class MembersAccepted(_message.Message):
     TOTALS_FIELD_NUMBER: _ClassVar[int]
     SLOTS_FIELD_NUMBER: _ClassVar[int]
     WITNESSES_FIELD_NUMBER: _ClassVar[int]
+    CONTACT_SINCE_FIELD_NUMBER: _ClassVar[int]
     incident_id: str
     incident_version: int
     cohort_id: str
@@ -111,4 +119,5 @@ class MembersAccepted(_message.Message):
     totals: _common_pb2.Totals
     slots: _containers.RepeatedScalarFieldContainer[int]
     witnesses: bytes
-    def __init__(self, incident_id: _Optional[str] = ..., incident_version: _Optional[int] = ..., cohort_id: _Optional[str] = ..., cohort_version: _Optional[int] = ..., accepted_at: _Optional[int] = ..., members: _Optional[bytes] = ..., versions: _Optional[_Iterable[int]] = ..., pseudonyms: _Optional[bytes] = ..., exposed: _Optional[_Iterable[int]] = ..., confirmed: _Optional[_Iterable[int]] = ..., channels: _Optional[bytes] = ..., flags: _Optional[bytes] = ..., language_names: _Optional[_Iterable[str]] = ..., languages: _Optional[_Iterable[int]] = ..., totals: _Optional[_Union[_common_pb2.Totals, _Mapping]] = ..., slots: _Optional[_Iterable[int]] = ..., witnesses: _Optional[bytes] = ...) -> None: ...
+    contact_since: _containers.ScalarMap[int, int]
+    def __init__(self, incident_id: _Optional[str] = ..., incident_version: _Optional[int] = ..., cohort_id: _Optional[str] = ..., cohort_version: _Optional[int] = ..., accepted_at: _Optional[int] = ..., members: _Optional[bytes] = ..., versions: _Optional[_Iterable[int]] = ..., pseudonyms: _Optional[bytes] = ..., exposed: _Optional[_Iterable[int]] = ..., confirmed: _Optional[_Iterable[int]] = ..., channels: _Optional[bytes] = ..., flags: _Optional[bytes] = ..., language_names: _Optional[_Iterable[str]] = ..., languages: _Optional[_Iterable[int]] = ..., totals: _Optional[_Union[_common_pb2.Totals, _Mapping]] = ..., slots: _Optional[_Iterable[int]] = ..., witnesses: _Optional[bytes] = ..., contact_since: _Optional[_Mapping[int, int]] = ...) -> None: ...

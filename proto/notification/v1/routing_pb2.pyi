@@ -17,3 +17,9 @@ class NoticesExhausted(_message.Message):
     NOTICES_FIELD_NUMBER: _ClassVar[int]
     notices: _common_pb2.Notices
     def __init__(self, notices: _Optional[_Union[_common_pb2.Notices, _Mapping]] = ...) -> None: ...
+
+class NoticesReattempted(_message.Message):
+    __slots__ = ("notices",)
+    NOTICES_FIELD_NUMBER: _ClassVar[int]
+    notices: _common_pb2.Notices
+    def __init__(self, notices: _Optional[_Union[_common_pb2.Notices, _Mapping]] = ...) -> None: ...

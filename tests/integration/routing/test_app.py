@@ -36,6 +36,8 @@ DOCUMENT = {
     "content": {b: {"nl": "x"} for b in ("nature", "consequences", "measures", "advice", "contact")},
 }
 
+_DOCUMENT = orjson.dumps(DOCUMENT)
+
 
 def notices_of(*situations: tuple[int, int, int]) -> Notices:
     """Return notices by the channels there is data for, those that refused, and the number of attempts."""
@@ -100,3 +102,44 @@ async def test_what_is_released_or_refused_goes_on_in_its_partition(
     assert ([bytes(16)], [1]) == (by_email.ids, by_email.attempts)
     assert ([b"\1" * 16], [0]) == (nowhere.ids, nowhere.attempts)
     assert ([bytes(16)], [2], [EMAIL]) == (by_letter.ids, by_letter.attempts, by_letter.tried)
+
+
+async def test_who_was_given_up_is_attempted_again_at_a_new_address(
+    database_url: str, room_pool: RoomPool, tmp_path: Path
+) -> None:
+    """What was given up is kept over a restart, and goes out once at the bearer's new address, whatever is replayed."""
+    pool, intake = await room_pool("deduplication"), await room_pool("intake")
+    given_up = dispatch_pb2.DeliveriesRefused(notices=notices_to_wire(notices_of((EMAIL, EMAIL, 1), (EMAIL, EMAIL, 1))))
+    moved = deduplication_pb2.NoticesReaddressed(
+        incident_id="lab", ids=bytes(16), versions=[3], since=[2], slots=[9], channels=bytes([LETTER]), flags=b"\0",
+        language_names=["nl"], languages=[0],
+    )  # fmt: skip
+    logs = {topic: EmbeddedLog(pool, "test") for topic in topics.TOPIC}
+    for topic, log in logs.items():
+        await log.assign({TopicPartition(topic, PARTITION): Cursor()})
+
+    async with routing(database_url, tmp_path):
+        await _write(intake, "intake", topics.INCIDENTS_CHANGED, 0, encode_incident("lab", 1, _DOCUMENT, FIRST_KEYS))
+        await _write(pool, "dispatch-email", topics.DELIVERIES_REFUSED, PARTITION, given_up.SerializeToString())
+        nowhere = await _next(logs[topics.NOTICES_EXHAUSTED])
+    async with routing(database_url, tmp_path):
+        for _ in range(2):
+            await _write(pool, "deduplication", topics.NOTICES_READDRESSED, PARTITION, moved.SerializeToString())
+            await _write(pool, "dispatch-email", topics.DELIVERIES_REFUSED, PARTITION, given_up.SerializeToString())
+        by_letter = await _next(logs[topics.NOTICES_ROUTED_LETTER])
+        again = await _next(logs[topics.NOTICES_REATTEMPTED])
+        await _write(pool, "deduplication", topics.NOTICES_RELEASED, PARTITION, _to_nobody())
+        last = await _next(logs[topics.NOTICES_EXHAUSTED])  # all before it are taken
+        more = [await logs[topic].fetch(1, 0) for topic in (topics.NOTICES_ROUTED_LETTER, topics.NOTICES_REATTEMPTED)]
+
+    assert ([bytes(16), b"\1" * 16], [1, 1]) == (nowhere.ids, nowhere.attempts)
+    assert ([bytes(16)], [2], [3], [9], [0]) == (
+        by_letter.ids, by_letter.attempts, by_letter.versions, by_letter.slots, by_letter.tried,
+    )  # fmt: skip
+    assert ([bytes(16)], [2]) == (again.ids, again.attempts)
+    assert ([b"\2" * 16], [(), ()]) == (last.ids, more)
+
+
+def _to_nobody() -> bytes:
+    notices = notices_of((0, 0, 0), (0, 0, 0), (0, 0, 0)).pick([2])
+    return deduplication_pb2.NoticesReleased(notices=notices_to_wire(notices)).SerializeToString()

@@ -21,7 +21,7 @@ def findings(draw: st.DrawFn) -> Finding:
     at = draw(st.integers(0, 3))
     if draw(st.booleans()):
         return next(iter(Superseded("0", at, [scope], [notice]).findings()))
-    state = draw(st.sampled_from([State.UNKNOWN, State.EXHAUSTED, State.ACCEPTED]))
+    state = draw(st.sampled_from([State.UNKNOWN, State.EXHAUSTED, State.ACCEPTED, State.REATTEMPTED]))
     attempt, channel = draw(st.integers(1, 3)), draw(st.sampled_from([0, 1, 2, 4]))
     return Finding(notice, scope, member, revision, state, attempt, at, channel, counted=True)
 
@@ -66,7 +66,7 @@ def test_a_notice_is_counted_by_its_final_state_and_once(events: list[Finding]) 
     recounted: dict[str, Counter[str]] = {}
     for row in rows.values():
         mine = recounted.setdefault(row.scope, Counter())
-        mine["notices_settled"] += row.state >= State.EXHAUSTED
+        mine["notices_settled"] += row.state in {State.EXHAUSTED, State.ACCEPTED}
         mine["notified"] += row.state == State.ACCEPTED and row.counted
         mine["exhausted"] += row.state == State.EXHAUSTED and row.counted
     assert {scope: +counter for scope, counter in recounted.items() if +counter} == counts
@@ -74,11 +74,54 @@ def test_a_notice_is_counted_by_its_final_state_and_once(events: list[Finding]) 
 
 @given(st.lists(findings(), min_size=1, max_size=6))
 def test_accepted_wins_and_superseded_never_counts(events: list[Finding]) -> None:
-    """Accepted holds over everything, exhausted over unknown; one supersession is enough."""
+    """Accepted holds over everything, and one supersession is enough."""
     for notice, row in _heard(events)[0].items():
         mine = [event for event in events if event.notice == notice]
-        assert max(event.state for event in mine) == row.state
+        assert any(event.state == State.ACCEPTED for event in mine) == (row.state == State.ACCEPTED)
         assert all(event.counted for event in mine) == row.counted
+
+
+def _course(ends: Sequence[State]) -> list[Finding]:
+    """Return what is heard of a notice, one attempt after the other: how each ended, and that it was made again."""
+    scope, member, revision = BEARERS[NOTICES[0]]
+    heard = []
+    for attempt, state in enumerate(ends, 1):
+        began = [] if attempt == 1 else [State.REATTEMPTED]
+        heard += [
+            Finding(NOTICES[0], scope, member, revision, one, attempt, attempt, 4, counted=True)
+            for one in (*began, *((State.UNKNOWN, state) if state == State.EXHAUSTED else (state,)))
+        ]
+    return heard
+
+
+ENDS = st.lists(st.just(State.EXHAUSTED), max_size=3).flatmap(
+    lambda given_up: st.sampled_from([State.UNKNOWN, State.EXHAUSTED, State.ACCEPTED]).map(
+        lambda last: [*given_up, last]
+    )
+)
+
+
+@given(ENDS, st.data())
+def test_the_last_that_happened_holds_whatever_is_heard_first(ends: list[State], data: st.DataObject) -> None:
+    """Exhausted, on its way again, exhausted once more or notified: any order and repeats come to where it is now."""
+    course = _course(ends)
+    heard = data.draw(st.permutations(course * 2))
+
+    row = _heard(heard)[0][NOTICES[0]]
+
+    assert (course[-1].state, course[-1].attempt) == (row.state, row.attempt)
+
+
+@given(ENDS, st.data())
+def test_what_is_on_its_way_again_is_in_flight(ends: list[State], data: st.DataObject) -> None:
+    """At each instant a notice counts once at most, as notified or exhausted, and not at all between the two."""
+    heard = data.draw(st.permutations(_course(ends)))
+
+    for so_far in range(1, len(heard) + 1):
+        rows, counts = _heard(heard[:so_far])
+        figures = Counter(counts.get("lab/c0", {}))
+        state = rows[NOTICES[0]].state
+        assert (state == State.EXHAUSTED, state == State.ACCEPTED) == (figures["exhausted"], figures["notified"])
 
 
 def test_a_block_of_new_rows_counts_like_its_findings() -> None:

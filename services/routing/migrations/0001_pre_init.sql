@@ -1,0 +1,22 @@
+-- Who was given up, and who has a new address: what a new attempt is made from. No personal data: ids, masks, places in
+-- the vault. A notice that goes its way has no row here.
+
+-- Notices for which no channel was left, as they were when they were given up.
+create table exhausted (
+    attempt  smallint not null,  -- the last that was made; 0 = none was
+    version  int not null,       -- the bearer's, whose contact data was used
+    answered boolean not null,   -- a new attempt was made since
+    notice   bytea primary key,
+    block    bytea not null      -- the notice as a block of one: notification.v1.Notices
+);
+
+-- The bearers of notices whose contact data was corrected after the release, as they are now.
+create table addresses (
+    slot     bigint not null,    -- of the vault: where this version's data lies
+    version  int not null,
+    since    int not null,       -- the first version with this contact data: older ones had other data
+    channels smallint not null,
+    flags    smallint not null,
+    notice   bytea primary key,
+    language text not null
+);

@@ -1,0 +1,35 @@
+-- name: lock_exhausted
+-- Of these notices, those that were given up; the rows are locked in the order of their keys.
+select notice, attempt, version, answered, block
+from exhausted
+where notice = any($1::bytea[])
+order by notice
+for update;
+
+-- name: read_addresses
+-- What is known of the bearers of these notices, in the order of readdressing.Address.
+select notice, version, since, slot, channels, flags, language
+from addresses
+where notice = any($1::bytea[]);
+
+-- name: keep_exhausted
+-- How notices were given up, in the order of their keys; the latest attempt holds.
+insert into exhausted (notice, attempt, version, answered, block)
+select new.notice, new.attempt, new.version, new.answered, new.block
+from unnest($1::bytea[], $2::smallint[], $3::int[], $4::boolean[], $5::bytea[])
+     as new(notice, attempt, version, answered, block)
+order by new.notice
+on conflict (notice) do update
+set attempt = excluded.attempt, version = excluded.version, answered = excluded.answered, block = excluded.block;
+
+-- name: keep_addresses
+-- New addresses, in the order of their keys; the highest version holds.
+insert into addresses (notice, version, since, slot, channels, flags, language)
+select new.notice, new.version, new.since, new.slot, new.channels, new.flags, new.language
+from unnest($1::bytea[], $2::int[], $3::int[], $4::bigint[], $5::smallint[], $6::smallint[], $7::text[])
+     as new(notice, version, since, slot, channels, flags, language)
+order by new.notice
+on conflict (notice) do update
+set version = excluded.version, since = excluded.since, slot = excluded.slot, channels = excluded.channels,
+    flags = excluded.flags, language = excluded.language
+where excluded.version > addresses.version;

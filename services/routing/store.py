@@ -1,0 +1,35 @@
+"""Notices that were given up, and new addresses: one method for each query, a batch in and a batch out."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from services.kit.postgres import Connection, Queries
+from services.routing.codec import pack_notice, unpack_notice
+from services.routing.readdressing import Address, GivenUp
+
+__all__ = ["Store"]
+
+_QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
+
+
+class Store:
+    """Reads and writes inside the stage's transaction."""
+
+    async def exhausted(self, connection: Connection, notices: Collection[bytes]) -> dict[bytes, GivenUp]:
+        """Lock and return those of these notices that were given up."""
+        rows = await connection.fetch(_QUERIES["lock_exhausted"], sorted(notices))
+        return {row[0]: GivenUp(row[0], row[1], row[2], row[3], unpack_notice(row[4])) for row in rows}
+
+    async def addresses(self, connection: Connection, notices: Collection[bytes]) -> dict[bytes, Address]:
+        """Return the new addresses that are known for these notices."""
+        rows = await connection.fetch(_QUERIES["read_addresses"], sorted(notices))
+        return {row[0]: Address._make(row) for row in rows}
+
+    async def keep_exhausted(self, connection: Connection, kept: Sequence[GivenUp]) -> None:
+        """Write how notices were given up."""
+        rows = [(one.notice, one.attempt, one.version, one.answered, pack_notice(one.columns)) for one in kept]
+        await connection.execute(_QUERIES["keep_exhausted"], *map(list, zip(*rows, strict=True)))
+
+    async def keep_addresses(self, connection: Connection, heard: Sequence[Address]) -> None:
+        """Write new addresses, one a notice; of those that are known the highest version stays."""
+        await connection.execute(_QUERIES["keep_addresses"], *map(list, zip(*heard, strict=True)))

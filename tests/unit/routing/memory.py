@@ -1,0 +1,35 @@
+"""The room's tables in memory."""
+
+from collections.abc import Collection, Sequence
+
+from services.kit.postgres import Connection
+from services.routing.readdressing import Address, GivenUp
+from services.routing.store import Store
+
+__all__ = ["MemoryStore"]
+
+
+class MemoryStore(Store):
+    """Keeps what the store writes."""
+
+    def __init__(self) -> None:
+        self.given_up: dict[bytes, GivenUp] = {}
+        self.moved: dict[bytes, Address] = {}
+
+    async def exhausted(self, connection: Connection, notices: Collection[bytes]) -> dict[bytes, GivenUp]:  # noqa: ARG002
+        """Return those of these notices that were given up."""
+        return {notice: self.given_up[notice] for notice in notices if notice in self.given_up}
+
+    async def addresses(self, connection: Connection, notices: Collection[bytes]) -> dict[bytes, Address]:  # noqa: ARG002
+        """Return the new addresses that are known for these notices."""
+        return {notice: self.moved[notice] for notice in notices if notice in self.moved}
+
+    async def keep_exhausted(self, connection: Connection, kept: Sequence[GivenUp]) -> None:  # noqa: ARG002
+        """Write how notices were given up."""
+        self.given_up.update({one.notice: one for one in kept})
+
+    async def keep_addresses(self, connection: Connection, heard: Sequence[Address]) -> None:  # noqa: ARG002
+        """Write new addresses; of those that are known the highest version stays."""
+        for one in heard:
+            if one.notice not in self.moved or one.version > self.moved[one.notice].version:
+                self.moved[one.notice] = one
