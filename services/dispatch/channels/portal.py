@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -28,6 +29,10 @@ logger = logging.getLogger(__name__)
 _AT_ONCE = 64
 # A message is small: a portal that has not answered by then is hanging.
 _TIMEOUT = 30.0
+# Bytes of an answer that are read, so that its connection can be used again; of a longer one it is closed.
+_ENOUGH = 65_536
+_SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
+_DATE = re.compile(r"[A-Za-z]{3}, [0-9]{2} [A-Za-z]{3} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT", re.ASCII)
 
 TRAITS = Traits(
     channel=Channel.PORTAL,
@@ -120,9 +125,9 @@ class Portal:
             return _AGAIN, Outage()
 
     async def _ask(self, key: str, body: bytes) -> tuple[Result, Outage | None]:
-        headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
+        headers = {"Idempotency-Key": key, "Content-Type": "application/json", "Accept-Encoding": "identity"}
         async with self._open().post(self._url, data=body, headers=headers, allow_redirects=False) as response:
-            await response.read()  # so that the connection can be used again
+            await _read_past(response)
             return _judge(response.status, response.headers.get("Retry-After"))
 
     def _open(self) -> aiohttp.ClientSession:
@@ -132,8 +137,19 @@ class Portal:
                 # Two rounds may be on the wire while one ends; cookies would tie people's messages together.
                 connector=aiohttp.TCPConnector(limit=self._at_once),
                 cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,  # some kilobytes could be unpacked to all memory that there is
             )
         return self._session
+
+
+async def _read_past(response: aiohttp.ClientResponse) -> None:
+    """Read an answer's body, so that the connection can be used again, or close it: its status is all that counts."""
+    read = 0
+    async for piece in response.content.iter_any():
+        read += len(piece)
+        if read > _ENOUGH:
+            response.close()
+            return
 
 
 def _judge(status: int, retry_after: str | None) -> tuple[Result, Outage | None]:
@@ -152,12 +168,13 @@ def _held(status: int, blame: Blame) -> Result:
 
 
 def seconds_of(retry_after: str | None) -> float | None:
-    """Read `Retry-After`: seconds, or a date (RFC 9110). None where it is absent or unreadable."""
-    if not retry_after:
+    """Read `Retry-After`: seconds, or a date (RFC 9110, 5.6.7 and 10.2.3). None where it is absent or unreadable."""
+    given = (retry_after or "").strip()
+    if _SECONDS.fullmatch(given):
+        return float(given)
+    if not _DATE.fullmatch(given):
         return None
-    if retry_after.strip().isdigit():
-        return float(retry_after)
     try:
-        return max(0.0, (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+        return max(0.0, (parsedate_to_datetime(given) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):  # a 99th of January
         return None
