@@ -16,6 +16,7 @@ from services.core.incident import (
     Incident,
     KeyVersions,
 )
+from services.core.mailbox import mailbox
 from services.core.policy import RULES, Policy, Rule
 
 __all__ = ["InvalidDocument", "normal_form", "parse_incident"]
@@ -99,6 +100,13 @@ class _Check:
             self.fail(path + key, "must hold no control characters")
         return value
 
+    def email(self, source: Mapping[str, Any], key: str, path: str) -> str:
+        """Read the address that mails are written from: one plain address, as it stands in their headers."""
+        value = self.text(source, key, path)
+        if value and mailbox(value) is None:
+            self.fail(path + key, "must be an e-mail address, such as info@example.nl, and nothing else")
+        return value
+
     def time(self, source: Mapping[str, Any], key: str, *, required: bool = True) -> datetime | None:
         value = source.get(key)
         if value is None and not required:
@@ -124,7 +132,7 @@ class _Check:
             name=self.text(value, "name", "controller."),
             address=tuple(address),
             phone=self.text(value, "phone", "controller."),
-            email=self.text(value, "email", "controller."),
+            email=self.email(value, "email", "controller."),
             website=self.text(value, "website", "controller.", required=False) or None,
         )
 

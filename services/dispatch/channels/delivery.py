@@ -1,13 +1,21 @@
 """One round of messages on its way, for adapters that hand them over one by one."""
 
+import logging
 from collections.abc import Callable
+from typing import TypeVar
 
+from services.dispatch.blame import Blame
 from services.dispatch.domain import Work
 from services.dispatch.outcomes import Ending, Outage, Result
 
 __all__ = ["Delivery"]
 
+logger = logging.getLogger(__name__)
+
+M = TypeVar("M")
+
 _NOT_SENT = Result(Ending.NOT_SENT)
+_UNMADE = Result(Ending.HELD, "unmade", Blame.CONTENT)
 
 
 class Delivery:
@@ -24,6 +32,18 @@ class Delivery:
     def next_row(self) -> int | None:
         """Return the next row whose hand-over may begin; None after an outage, once `go` is false, and at the end."""
         return None if self.outage or self.stopped or not self._go() else next(self._rows, None)
+
+    def made(self, row: int, make: Callable[[Work, int], M]) -> M | None:
+        """Return a row's message. Where it cannot be made the row ends, and its incident stops on this channel.
+
+        Whatever is wrong with the words of one incident, the notices of the others go on.
+        """
+        try:
+            return make(self.work, row)
+        except Exception:
+            logger.exception("a message cannot be made", extra={"incident_id": self.work.incident.incident_id})
+            self.ended(row, _UNMADE)
+            return None
 
     def ended(self, row: int, result: Result) -> None:
         """Take note of how the hand-over of a row ended."""

@@ -15,6 +15,7 @@ from aiosmtplib.protocol import PERIOD_REGEX
 
 from services.core.channel import Channel
 from services.core.clock import Clock
+from services.core.mailbox import mailbox
 from services.dispatch.blame import Blame, blame_of_smtp, blame_of_smtp_session, enhanced_code
 from services.dispatch.channels.delivery import Delivery
 from services.dispatch.config import EmailConfig, SmtpAddress
@@ -129,16 +130,21 @@ class Smtp:
         connection = await self._free.get()
         try:
             while (row := delivery.next_row()) is not None:
-                delivery.ended(row, await self._send(connection, delivery.work, row))
+                await self._send(connection, delivery, row)
                 closings.saw(delivery.results[row])
         except _ProviderDownError:
             delivery.outage = Outage()
         finally:
             self._free.put_nowait(connection)
 
-    async def _send(self, connection: "_Connection", work: Work, row: int) -> Result:
-        mail = self._letterbox.mail(work, row, self._clock.now())
-        return _NO_RECIPIENT if mail is None else await connection.send(mail)
+    async def _send(self, connection: "_Connection", delivery: Delivery, row: int) -> None:
+        if mailbox(delivery.work.contacts[row].email) is None:
+            delivery.ended(row, _NO_RECIPIENT)
+        elif mail := delivery.made(row, self._mail):
+            delivery.ended(row, await connection.send(mail))
+
+    def _mail(self, work: Work, row: int) -> Mail | None:
+        return self._letterbox.mail(work, row, self._clock.now())
 
 
 class _Closings:

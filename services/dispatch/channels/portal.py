@@ -93,7 +93,9 @@ class Portal:
             if not work.contacts[row].portal_id:
                 delivery.ended(row, _NO_RECIPIENT)
                 continue
-            body = self.body(work, row)
+            body = delivery.made(row, self.body)
+            if body is None:
+                continue
             key = idempotency_key(work.round.notices.ids[row], work.round.notices.attempts[row])
             result, outage = await self._post(key, body)
             delivery.ended(row, result)

@@ -1,7 +1,6 @@
 """A notice as the bytes of an e-mail. Pure but for the date that it is handed."""
 
 import binascii
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
@@ -10,26 +9,14 @@ from email.policy import SMTP
 from email.utils import format_datetime
 
 from services.core.incident import Incident
+from services.core.mailbox import mailbox
 from services.rendering.messages.plain_text import PlainTexts, one_line
 from services.rendering.told import Told
 from services.rendering.wording.wording import KEPT_WORDINGS, Wording
 
-__all__ = ["Letterbox", "Mail", "mailbox", "message_id"]
+__all__ = ["Letterbox", "Mail", "message_id"]
 
-# One mailbox in its plain form (RFC 5321 dot-string and a host name). It has no quotes, comments, lists or controls,
-# so that no address can end a header or a command. Intake is as strict; this is the last wall.
-_MAILBOX = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 _NEWLINE = b"\r\n"
-
-
-def mailbox(address: str) -> str | None:
-    """Return an address as it goes over the wire (host names of other scripts as xn--), or None if it cannot."""
-    local, at, host = address.strip().rpartition("@")
-    try:
-        plain = f"{local}{at}{host.encode('idna').decode()}" if not host.isascii() else address.strip()
-    except UnicodeError:
-        return None
-    return plain if _MAILBOX.fullmatch(plain) else None
 
 
 def message_id(notice: bytes, attempt: int, host: str) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -253,6 +254,28 @@ async def test_our_own_words_stop_their_incident_alone(messages: Bench, portal_s
     assert {AttemptState.ACCEPTED: 40, AttemptState.TAKEN: 20} == await messages.states()
     assert (1.0, 0.0) == (messages.paused("content"), messages.paused("provider"))
     assert [] == await messages.refused()
+
+
+async def test_a_message_that_cannot_be_made_stops_its_incident_alone(
+    mails: Bench, mail_server: MailServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A slip in one incident's sender ends no process and leaves nobody's outcome unknown: its notices wait."""
+    mails.breaker = Breaker(BreakerPolicy(first_probe=60.0))
+    good = an_incident("other-2026")
+    slip = replace(mails.incident.controller, email="Info <info@bevolkingsonderzoek.example>")
+    mails.incident, mails.further = replace(mails.incident, controller=slip), [good]
+    for incident in (mails.incident, good):
+        ids = [an_id((incident.incident_id, at)) for at in range(20)]
+        notices = some_notices(20, incident, ids=ids, members=ids)
+        await mails.seal(notices, [a_payload(email=f"p{at}@mail.example") for at in range(20)])
+        await mails.take(notices)
+    await _send(mails, _smtp(mails, mail_server), _all_but(mails, 20))
+    await mails.waited()
+
+    assert {AttemptState.ACCEPTED: 20, AttemptState.TAKEN: 20} == await mails.states()
+    assert 1.0 == mails.paused("content")
+    assert 20 == len(mail_server.taken)
+    assert "mail.example" not in caplog.text
 
 
 async def test_a_kill_in_the_window_loses_and_repeats_nothing(mails: Bench, mail_server: MailServer) -> None:

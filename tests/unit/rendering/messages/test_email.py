@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.core.channel import Channel
-from services.rendering.messages.email import Letterbox, mailbox, message_id
+from services.core.mailbox import mailbox
+from services.rendering.messages.email import Letterbox, message_id
 from tests.unit.dispatch.people import a_contact, an_incident, some_work
 
 NOW = datetime(2026, 8, 20, 9, 30, tzinfo=UTC)
@@ -56,7 +57,7 @@ def test_body_is_plain_text_with_the_reference_and_no_attachment() -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["a@x>\r\nRCPT TO:<evil@x", "a@x\nBcc: b@x", "a b@x", '"a b"@x', "a@x,b@y", "a@", "@x", "a", "<a@x>", "a@x\x00"],
+    ["a@x>\r\nRCPT TO:<evil@x", "a@x\nBcc: b@x", "a b@x", '"a b"@x', "a@x,b@y", "a@", "@x", "a", "<a@x>", "a@x\x00", "Info <a@x>", "a..b@x", ".a@x", "a@-x"],
 )
 def test_addresses_that_could_say_more_than_an_address_are_refused(address: str) -> None:
     """No address can end a header or a command."""
