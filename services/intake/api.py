@@ -22,6 +22,7 @@ from services.intake.errors import (
     MissingTextsError,
     NotFoundError,
     NotPermittedError,
+    ThrottledError,
 )
 from services.intake.members.upload import Format, Report, Upload, unpacked
 from services.intake.store import Answer
@@ -243,6 +244,8 @@ def _answered(handler: GuardedHandler) -> GuardedHandler:
             raise Problem(403, "Not permitted", str(error)) from None
         except ConflictError as error:
             raise Problem(409, "That goes against what stands", str(error)) from None
+        except ThrottledError as error:
+            raise Problem(429, "Too often", str(error), headers={"Retry-After": f"{error.after:.0f}"}) from None
         except MissingTextsError as error:
             raise Problem(409, "Texts are missing that people would read", problems=error.problems) from None
         except InvalidDocument as error:

@@ -11,6 +11,7 @@ __all__ = [
     "NotFoundError",
     "NotKnownYetError",
     "NotPermittedError",
+    "ThrottledError",
     "UnknownMemberError",
 ]
 
@@ -49,6 +50,14 @@ class MissingTextsError(HerautError):
 
 class NotFoundError(HerautError):
     """The incident or cohort is not known: 404."""
+
+
+class ThrottledError(HerautError):
+    """The caller has asked for this too often, or for too much at once: 429. `after` is the wait, in seconds."""
+
+    def __init__(self, message: str, after: float) -> None:
+        super().__init__(message)
+        self.after = after
 
 
 class UnknownMemberError(NotFoundError):

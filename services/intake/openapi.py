@@ -25,7 +25,10 @@ def _faults(*statuses: int) -> dict[str, Any]:
         403: "The caller may not do this",
         404: "The incident or cohort is not known",
         409: "It goes against what stands",
+        408: "The body did not come in time",
+        413: "The body is too large",
         415: "The body is of another kind",
+        429: "Too often, or too much at once",
         503: "Not now",
     }
     return {str(s): _answer(words[s], "Problem", "application/problem+json") for s in (*statuses, 401, 403)}

@@ -15,6 +15,12 @@ with changed as (
 )
 insert into incident_versions (incident_id, version, document, changed_at) values ($1, $2, $3, $4);
 
+-- name: count_versions
+-- What an incident's versions come to: their bytes together, and how many are from $2 on.
+select coalesce(sum(length(document)), 0)::bigint as size, count(*) filter (where changed_at >= $2) as lately
+from incident_versions
+where incident_id = $1;
+
 -- name: show_incident
 -- The incident as it stands.
 select version, document, changed_at, key_versions from incidents where incident_id = $1 and version > 0;

@@ -91,6 +91,12 @@ class Store:
         """Write an incident's next version."""
         await connection.execute(_QUERIES["change_incident"], incident_id, version, document, now)
 
+    async def count_versions(self, connection: Connection, incident_id: str, since: datetime) -> tuple[int, int]:
+        """Return how many bytes an incident's versions have together, and how many of them came since."""
+        row = await connection.fetchrow(_QUERIES["count_versions"], incident_id, since)
+        assert row is not None  # noqa: S101 - an aggregate always has a row
+        return row["size"], row["lately"]
+
     async def show_incident(self, connection: Connection, incident_id: str) -> IncidentRow | None:
         """Return an incident, if it is known."""
         row = await connection.fetchrow(_QUERIES["show_incident"], incident_id)

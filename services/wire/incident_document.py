@@ -173,6 +173,9 @@ class _Check:
             return {}
         for language in languages:
             self.text(value, language, f"{field}.")
+        for tag in sorted(set(value) - set(languages)):
+            if not _LANGUAGE.fullmatch(tag):
+                self.fail(f"{field}.{tag[:64]}", "must be a language tag such as nl or en")
         return {tag: text for tag, text in value.items() if isinstance(text, str)}
 
     def categories(self, value: Any, languages: Sequence[str]) -> tuple[DataCategory, ...]:

@@ -6,6 +6,7 @@ there.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -27,6 +28,7 @@ from services.intake.control.changes import (
 from services.intake.control.cohorts import Cohorts, Put
 from services.intake.control.releases import Releases
 from services.intake.control.texts import check_texts
+from services.intake.control.versions import VersionsSoFar, check_size, check_versions
 from services.intake.control.withdrawals import Named, Withdrawals
 from services.intake.domain import DoneAct
 from services.intake.errors import ConflictError, NotFoundError
@@ -51,9 +53,10 @@ class Control:
         self._hashes = context.hashes
 
     async def put_incident(self, caller: Caller, incident_id: str, document: Any) -> Put:
-        """Take an incident document. Raises InvalidDocument, ConflictError, MissingTextsError."""
+        """Take an incident document. Raises InvalidDocument, ConflictError, MissingTextsError, ThrottledError."""
         incident = parse_incident(incident_id, 1, document)
         normal, now = normal_form(document), self._clock.now()
+        check_size(normal)
         async with self._pool.acquire() as connection, connection.transaction():
             locked = await self._store.lock_incident(connection, incident_id, self._hashes.newest, now)
             version, before, key_versions = locked
@@ -64,6 +67,8 @@ class Control:
                 check_growth(before, document)
                 check_four_eyes(before, document)
                 await self._check_cohorts(connection, incident)
+            so_far = await self._store.count_versions(connection, incident_id, now - timedelta(minutes=1))
+            check_versions(VersionsSoFar(*so_far), normal)
             await self._store.change_incident(connection, incident_id, version + 1, normal, now)
             name, request_id = caller.principal.name, caller.request_id
             done = DoneAct(name, Act.INCIDENT_PUT.value, incident_id, None, version + 1, None, request_id)

@@ -227,3 +227,23 @@ async def test_incident_shows_its_cohorts(intake: Intake) -> None:
     assert ("lab", 1, a_document()) == (shown["incidentId"], shown["version"], shown["document"])
     assert in_words(Policy()) == shown["policy"]
     assert [("wave-1", 3, 0)] == [(c["cohortId"], c["declared"], c["received"]) for c in shown["cohorts"]]
+
+
+@pytest.mark.parametrize("letters", [262_144, 1_020_000])
+async def test_a_large_document_is_refused(intake: Intake, letters: int) -> None:
+    """Every process keeps it for ever: what is too large is the sender's fault, also near the log's own limit."""
+    status, problem = await intake.put("/v1/incidents/large", a_document(title="a" * letters))
+
+    assert 400 == status
+    assert {"status", "title"} <= set(problem)
+
+
+async def test_a_document_does_not_change_for_ever(intake: Intake) -> None:
+    """A script that went wrong is stopped: within a minute so many versions are taken, and it is told when to go on."""
+    statuses = [(await intake.put("/v1/incidents/often", a_document(title=f"Title {n}")))[0] for n in range(21)]
+    async with intake.session.put("/v1/incidents/often", json=a_document(title="Once more")) as refused:
+        retry_after = refused.headers["Retry-After"]
+
+    assert [201] + [200] * 19 + [429] == statuses
+    assert "60" == retry_after
+    assert 200 == (await intake.put("/v1/incidents/often", a_document(title="Title 19")))[0]  # as it stands

@@ -124,3 +124,18 @@ def test_what_is_shown_of_a_policy_can_be_put_again() -> None:
     assert {"onIdentityConflict": "hold"} == shown
     assert shown == in_words(parse_incident("lab", 1, document(policy=shown)).policy)
     assert set(RULES) == set(shown)
+
+
+@pytest.mark.parametrize("email", ["Info <a@b.example>", "a@b.example, c@d.example", "a", "a..b@c.example", "a@b\r\n"])
+def test_a_sender_is_one_plain_address(email: str) -> None:
+    """What no mail could be written from is refused while somebody is there to mend it."""
+    with pytest.raises(InvalidDocument, match=r"controller\.email"):
+        parse_incident("lab", 1, document(controller=document()["controller"] | {"email": email}))
+
+
+def test_texts_are_by_language() -> None:
+    """A key that is no language tag is not kept along."""
+    with pytest.raises(InvalidDocument, match="language tag"):
+        parse_incident(
+            "lab", 1, document(title="T", content=document()["content"] | {"advice": {"nl": "a", "en": "b", "\0": "c"}})
+        )

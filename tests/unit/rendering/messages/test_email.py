@@ -57,7 +57,22 @@ def test_body_is_plain_text_with_the_reference_and_no_attachment() -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["a@x>\r\nRCPT TO:<evil@x", "a@x\nBcc: b@x", "a b@x", '"a b"@x', "a@x,b@y", "a@", "@x", "a", "<a@x>", "a@x\x00", "Info <a@x>", "a..b@x", ".a@x", "a@-x"],
+    [
+        "a@x>\r\nRCPT TO:<evil@x",
+        "a@x\nBcc: b@x",
+        "a b@x",
+        '"a b"@x',
+        "a@x,b@y",
+        "a@",
+        "@x",
+        "a",
+        "<a@x>",
+        "a@x\x00",
+        "Info <a@x>",
+        "a..b@x",
+        ".a@x",
+        "a@-x",
+    ],
 )
 def test_addresses_that_could_say_more_than_an_address_are_refused(address: str) -> None:
     """No address can end a header or a command."""
