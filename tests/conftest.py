@@ -14,6 +14,7 @@ from services.kit.postgres import Pool
 from services.kit.postgres.embedded import EmbeddedPostgres
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import connect_pool
+from tests.logins import own_login, own_logins
 
 pytest_plugins = ["tests.kafka_fixtures"]
 
@@ -48,7 +49,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     async def start() -> str:
         url = await server.ensure_running()
         await _execute(url, f'create database "{_TEMPLATE}"')
-        await migrate(_named(url, _TEMPLATE))
+        await migrate(_named(url, _TEMPLATE), room_urls=own_logins(url))
         return url
 
     url = asyncio.run(start())
@@ -75,11 +76,11 @@ async def database_url(postgres_server: str) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def room_pool(database_url: str) -> AsyncIterator[RoomPool]:
-    """Return a function that opens a pool as the role of a room; all are closed after the test."""
+    """Return a function that opens a pool, logged in as a room; all are closed after the test."""
     async with AsyncExitStack() as stack:
 
         async def open_pool(room: str) -> Pool:
-            pool = await connect_pool(database_url, room)
+            pool = await connect_pool(own_login(database_url, room), room)
             stack.push_async_callback(pool.close)
             return pool
 

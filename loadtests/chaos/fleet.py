@@ -16,10 +16,11 @@ from notification.topics import COHORT
 from deploy.kafka import broker
 from services.cli.supervisor import argv_of
 from services.core.access import Principal, Role
-from services.core.rooms import STAGES
+from services.core.rooms import ROOMS, STAGES
 from services.demo.stack import without_settings
 from services.kit.eventlog.kafka.admin import ensure_topics
 from services.kit.eventlog.kafka.client import KafkaSettings
+from services.kit.postgres import LOGINS_FOLDER, make_logins
 from services.kit.postgres.embedded import EmbeddedPostgres
 from services.kit.postgres.migrations import migrate
 from services.kit.process.children import start_child, stop_child
@@ -104,7 +105,8 @@ class Fleet:
     settings: Mapping[str, str] = field(default_factory=dict)  # further HERAUT_* of every process
     replicas: int = REPLICAS
     processes: dict[str, Replica] = field(default_factory=dict)
-    database_url: str = ""
+    database_url: str = ""  # its owner's
+    logins: Mapping[str, str] = field(default_factory=dict)  # by room
     headers: dict[str, str] = field(default_factory=dict)  # by which the fleet's operator is known
     _standins: asyncio.subprocess.Process | None = None
     _broker_port: int = 0
@@ -139,7 +141,8 @@ class Fleet:
         tokens = make_principals(self.folder / "principals.json", operator)
         self.headers = {"Authorization": f"Bearer {tokens['operator']}"}
         self.database_url = await self.postgres.ensure_running()
-        await migrate(self.database_url)
+        self.logins = make_logins(self.folder / LOGINS_FOLDER, self.database_url, ROOMS)
+        await migrate(self.database_url, room_urls=self.logins)
         environ = self._environ() | await self._start_standins() | await self._start_broker()
         for stage in STAGES:
             for number in range(1, self.replicas + 1):
@@ -185,7 +188,7 @@ class Fleet:
         return {
             **without_settings(os.environ),
             "HERAUT_LOG": self.log,
-            "HERAUT_DATABASE_URL": self.database_url,
+            **{f"HERAUT_DATABASE_URL_{room.upper()}": url for room, url in self.logins.items()},
             "HERAUT_DATA_DIR": str(self.folder),
             "HERAUT_HTTP_HOST": "127.0.0.1",
             "HERAUT_HTTP_PORT": "0",

@@ -6,7 +6,7 @@ import fcntl
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,12 +16,14 @@ import asyncpg
 from services.cli.console import Fault
 from services.cli.target import SCRAPE_TOKEN_FILE, SERVICE_NAMES, TOKEN_FILE
 from services.core.access import Principal, Role
+from services.core.environment import is_for
 from services.core.rooms import ROOMS
 from services.dispatch.channels import PROVIDER_ADDRESSES
 from services.kit.config import ServiceConfig
+from services.kit.errors import ConfigError
 from services.kit.eventlog import Granted, compare_partitions, installation_of
 from services.kit.files import write_atomically
-from services.kit.postgres import EmbeddedPostgres, MigrationReport, migrate
+from services.kit.postgres import EmbeddedPostgres, MigrationReport, made_logins, make_logins, migrate, role_of
 from services.kit.principals import Account, changing, issue_token, load_accounts, token_id_of
 from services.kit.vault import KeyRing
 
@@ -32,12 +34,13 @@ __all__ = [
     "embedded_database",
     "ensure_keys",
     "ensure_principals",
+    "given_logins",
     "grant_topics",
     "locked",
     "make_topics",
     "missing_providers",
     "producers_of",
-    "service_environ",
+    "service_environs",
     "wait_for_ports",
 ]
 
@@ -126,8 +129,13 @@ def _ends_soon(account: Account, file: Path) -> bool:
     return any(token.token_id == token_id and token.expires_at < soon for token in account.tokens)
 
 
-def service_environ(settings: ServiceConfig, environ: Mapping[str, str], database: str | None) -> dict[str, str]:
-    """Return the environment of the services; `database` is the URL of the embedded one, None where it is not used."""
+def service_environs(
+    settings: ServiceConfig, environ: Mapping[str, str], logins: Iterable[str]
+) -> dict[str, dict[str, str]]:
+    """Return the environment of each service: what is for all, its own login, and no other's.
+
+    `logins` are the rooms whose logins were made in the data directory.
+    """
     data = settings.data_dir.resolve()
     made = {
         "HERAUT_DATA_DIR": str(data),
@@ -136,12 +144,18 @@ def service_environ(settings: ServiceConfig, environ: Mapping[str, str], databas
         "HERAUT_KEYS_FILE": str(settings.key_ring_path.resolve()),
         "HERAUT_PRINCIPALS_FILE": str(settings.principals_path.resolve()),
         "PYTHONUNBUFFERED": "1",
+        **{name: _NOBODY[name] for name in missing_providers(environ)},
     }
-    made |= {name: _NOBODY[name] for name in missing_providers(environ)}
-    if database:
-        made["HERAUT_DATABASE_URL"] = database
-    # HERAUT_TOKEN is the token of the person at the command line: services do not need it.
-    return {k: v for k, v in environ.items() if k not in {"HERAUT_TOKEN", "HERAUT_TOKEN_FILE"}} | made
+    # A login that was made lies in a file, where no list of processes shows it.
+    given = {name.removesuffix("_FILE") for name in environ}
+    for room in logins:
+        if (name := f"HERAUT_DATABASE_URL_{room.upper()}") not in given:
+            made[f"{name}_FILE"] = str((settings.logins_folder / f"{room}.url").resolve())
+    everything = dict(environ) | made
+    return {
+        service: {name: value for name, value in everything.items() if is_for(name, service)}
+        for service in SERVICE_NAMES
+    }
 
 
 def missing_providers(environ: Mapping[str, str]) -> list[str]:
@@ -177,9 +191,50 @@ async def database_for_now(settings: ServiceConfig) -> AsyncIterator[str | None]
 
 
 async def apply_migrations(settings: ServiceConfig, owner: str) -> MigrationReport:
-    """Bring the database at the owner's URL up to date, and let the rooms' configured logins use it."""
+    """Bring the database at the owner's URL up to date, with a login for each room.
+
+    That is the one its setting names, else one that is made, in the data directory. Raises ConfigError where it cannot
+    be written there, and where it would take the place of one that was made elsewhere.
+    """
+    given = given_logins(settings)
+    missing = [room for room in ROOMS if room not in given]
+    if settings.database_urls:
+        await _refuse_others_logins(
+            owner, [room for room in missing if room not in made_logins(settings.logins_folder)]
+        )
+    try:
+        made = make_logins(settings.logins_folder, owner, missing)
+    except OSError as error:
+        raise ConfigError(
+            f"the rooms' logins cannot be kept in {settings.logins_folder} ({error.strerror}): set"
+            " HERAUT_DATABASE_URL_<ROOM> for each room"
+        ) from None
+    return await migrate(owner, room_urls=given | made)
+
+
+async def _refuse_others_logins(owner: str, rooms: Sequence[str]) -> None:
+    """Leave logins alone that were made elsewhere: services that run with them would be shut out.
+
+    Raises ConfigError where a room logs in to this server already.
+    """
+    connection = await asyncpg.connect(owner)
+    try:
+        roles = [role_of(room) for room in rooms]
+        there = await connection.fetch("select rolname from pg_roles where rolname = any($1) and rolcanlogin", roles)
+    finally:
+        await connection.close()
+    if there:
+        role = there[0][0]
+        raise ConfigError(
+            f"{role} logs in to this server already, with a password that is not in this data directory: set"
+            f" HERAUT_DATABASE_URL_{role.removeprefix('heraut_').upper()}, or `alter role {role} nologin` first"
+        )
+
+
+def given_logins(settings: ServiceConfig) -> dict[str, str]:
+    """Return the URLs that rooms log in with by their settings, by room."""
     urls = {room: settings.database_urls.get(f"HERAUT_DATABASE_URL_{room.upper()}") for room in ROOMS}
-    return await migrate(owner, room_urls={room: url for room, url in urls.items() if url})
+    return {room: url for room, url in urls.items() if url}
 
 
 async def compare_with(settings: ServiceConfig, database: str) -> None:

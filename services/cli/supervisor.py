@@ -121,14 +121,14 @@ class Supervisor:
     def of_services(
         cls,
         data: Path,
-        environ: Mapping[str, str],
+        environs: Mapping[str, Mapping[str, str]],
         *,
         port: int,
         metrics_port: int | None = None,
         drain: float,
         say: Say,
     ) -> "Supervisor":
-        """Return a supervisor of all services.
+        """Return a supervisor of all services, each with an environment of its own.
 
         The first service listens at `port` and each other one at the next; with 0 all take any free port. So with
         `metrics_port`, where metrics have a bind of their own.
@@ -139,7 +139,7 @@ class Supervisor:
                 Child(
                     service=service,
                     argv=argv_of(service),
-                    environ=environ,
+                    environ=environs[service],
                     log=data / "logs" / f"{service}.log",
                     ready_file=data / "run" / f"{service}.url",
                     port=port + at if port else 0,

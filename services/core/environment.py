@@ -1,11 +1,15 @@
-"""Every environment variable that Heraut reads, with its meaning. Any other `HERAUT_*` name is an error."""
+"""Every environment variable that Heraut reads, with its meaning, and which processes get it.
+
+Any other `HERAUT_*` name is an error.
+"""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from services.core.rooms import ROOMS
+from services.core.channel import Channel
+from services.core.rooms import ROOMS, STAGES, dispatch_stage
 
-__all__ = ["ENVIRONMENT", "is_known"]
+__all__ = ["ENVIRONMENT", "RECEIVERS", "is_for", "is_known"]
 
 ENVIRONMENT: Mapping[str, str] = MappingProxyType(
     {
@@ -19,8 +23,13 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_KAFKA_SSL_CERTFILE": "certificate of this client",
         "HERAUT_KAFKA_SSL_KEYFILE": "key of this client",
         "HERAUT_KAFKA_REPLICATION": "copies of each topic partition that `heraut topics` asks for",
-        "HERAUT_DATABASE_URL": "PostgreSQL, logged in as the owner; unset = the embedded server of the data directory",
-        **{f"HERAUT_DATABASE_URL_{room.upper()}": f"PostgreSQL, logged in as the role of {room}" for room in ROOMS},
+        "HERAUT_DATABASE_URL": "PostgreSQL, logged in as the owner: for commands, never for a service; unset = the"
+        " embedded server of the data directory",
+        **{
+            f"HERAUT_DATABASE_URL_{room.upper()}": f"PostgreSQL, logged in as {room} alone; unset = as `heraut migrate`"
+            f" wrote to `logins/{room}.url` in the data directory"
+            for room in ROOMS
+        },
         "HERAUT_DATA_DIR": "where the embedded database, keys, principals, tokens, print folder and logs live",
         "HERAUT_HTTP_HOST": "address to listen at",
         "HERAUT_HTTP_PORT": "port to listen at; 0 = any free one",
@@ -51,6 +60,26 @@ _SECRETS = frozenset(
     {"HERAUT_KAFKA_SASL_PASSWORD", "HERAUT_TOKEN", "HERAUT_SMTP_URL"}
     | {name for name in ENVIRONMENT if name.startswith("HERAUT_DATABASE_URL")}
 )
+
+# What is for some stages alone, or for none: a process gets its own secrets and no other's. The rest is for all.
+RECEIVERS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "HERAUT_TOKEN": frozenset(),  # it is the person's at the command line
+        "HERAUT_DATABASE_URL": frozenset(),
+        **{
+            f"HERAUT_DATABASE_URL_{room.upper()}": frozenset(stage for stage, of in STAGES.items() if of == room)
+            for room in ROOMS
+        },
+        "HERAUT_SMTP_URL": frozenset({dispatch_stage(Channel.EMAIL)}),
+        "HERAUT_PORTAL_URL": frozenset({dispatch_stage(Channel.PORTAL)}),
+    }
+)
+
+
+def is_for(name: str, stage: str) -> bool:
+    """Tell whether the process of a stage gets this variable, or `<name>_FILE` of a secret."""
+    plain = name if name in ENVIRONMENT else name.removesuffix("_FILE")
+    return plain not in RECEIVERS or stage in RECEIVERS[plain]
 
 
 def is_known(name: str) -> bool:

@@ -161,6 +161,11 @@ class ServiceConfig:
         return self.principals_file or self.data_dir / "principals.json"
 
     @property
+    def logins_folder(self) -> Path:
+        """Where the logins to the database are that `heraut migrate` made: a file with a URL for each room."""
+        return self.data_dir / "logins"
+
+    @property
     def key_ring_path(self) -> Path:
         """Where the key ring is read from."""
         return self.keys_file or self.data_dir / "keys.json"

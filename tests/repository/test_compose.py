@@ -1,5 +1,6 @@
 """Rule 2: every room runs in compose and is scraped, and no others are."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,24 @@ def _load(path: str) -> Any:
 def test_compose_runs_every_stage_and_nothing_unknown() -> None:
     """The stack for containers and the code name the same processes."""
     assert set(STAGES) | INFRASTRUCTURE == set(_load("docker-compose.yml")["services"])
+
+
+def _logins(service: Mapping[str, Any]) -> set[str]:
+    """Return the database logins that a service has, by variable; each is a secret that is mounted for it alone."""
+    named = {name: value for name, value in (service.get("environment") or {}).items() if "HERAUT_DATABASE" in name}
+    mounted = {f"/run/secrets/{name}" for name in service.get("secrets", ()) if name.startswith("database_url")}
+    assert mounted == set(named.values())
+    return {name.removesuffix("_FILE") for name in named}
+
+
+def test_every_stage_logs_in_as_its_own_room_alone() -> None:
+    """The owner's login is for `migrate`, which makes the others; whoever does not need the database has none."""
+    services = _load("docker-compose.yml")["services"]
+    found = {name: _logins(service) for name, service in services.items()}
+    every = {f"HERAUT_DATABASE_URL_{room.upper()}" for room in ROOMS}
+    own = {stage: {f"HERAUT_DATABASE_URL_{room.upper()}"} for stage, room in STAGES.items()}
+
+    assert found == {name: set() for name in found} | own | {"migrate": {"HERAUT_DATABASE_URL"} | every}
 
 
 def test_prometheus_scrapes_every_stage() -> None:

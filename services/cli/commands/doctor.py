@@ -15,7 +15,7 @@ import click
 
 from services.cli.console import Fault, out, print_json
 from services.cli.options import data_option, json_option
-from services.cli.prepare import database_for_now, producers_of
+from services.cli.prepare import database_for_now, given_logins, producers_of
 from services.cli.target import read_settings
 from services.core.rooms import ROOMS
 from services.dispatch.channels import PROVIDER_ADDRESSES
@@ -23,6 +23,7 @@ from services.dispatch.config import ProviderAddress
 from services.kit.config import ServiceConfig
 from services.kit.errors import HerautError
 from services.kit.eventlog import compare_partitions, installation_of
+from services.kit.postgres import check_login, connect_pool, made_logins
 from services.kit.vault import KeyRing
 
 __all__ = ["doctor"]
@@ -90,31 +91,33 @@ async def _finding(name: str, look: Callable[[ServiceConfig], Awaitable[str]], s
 async def _database(settings: ServiceConfig) -> str:
     found = []
     async with database_for_now(settings) as owner:
+        logins = made_logins(settings.logins_folder) | given_logins(settings)
         for room in ROOMS:
-            own = settings.database_urls.get(f"HERAUT_DATABASE_URL_{room.upper()}")
-            found.append(await _room_works(own or owner or "", room, settings.partitions, logs_in=bool(own)))
-    return f"PostgreSQL {found[0]}{'' if settings.database_urls else ' (embedded)'}, {len(found)} roles"
+            if room not in logins:
+                raise Fault(f"{room} has no login: run `heraut migrate`, or set HERAUT_DATABASE_URL_{room.upper()}")
+            found.append(await _room_works(logins[room], room, settings.partitions))
+    embedded = owner is not None and not settings.database_urls
+    return f"PostgreSQL {found[0]}{' (embedded)' if embedded else ''}, {len(found)} logins"
 
 
-async def _room_works(url: str, room: str, partitions: int, *, logs_in: bool) -> str:
-    """Take the room's role, and return the server's version.
+async def _room_works(url: str, room: str, partitions: int) -> str:
+    """Log in as the room does, and return the server's version.
 
-    Raises Fault where the role may not use its schema, ConfigError where the database goes by other partitions.
+    Raises Fault where the login may not use the room's schema, ConfigError where it may do more, or where the database
+    goes by other partitions.
     """
-    if not url:
-        raise Fault(f"neither HERAUT_DATABASE_URL nor HERAUT_DATABASE_URL_{room.upper()} is set")
-    connection = await asyncpg.connect(url, timeout=_PATIENCE)
+    pool = await connect_pool(url, room, max_size=1)
     try:
-        version = str(await connection.fetchval("show server_version")).split(" ")[0]
-        if not logs_in:
-            await connection.execute(f"set role heraut_{room}")  # the name of a room, never input
-        if not await connection.fetchval("select has_schema_privilege($1, 'usage')", room):
-            raise Fault(f"the role of {room} may not use its schema: run `heraut migrate`")
-        await compare_partitions(connection, partitions)
+        await check_login(pool, room)
+        async with pool.acquire() as connection:
+            version = str(await connection.fetchval("show server_version")).split(" ")[0]
+            if not await connection.fetchval("select has_schema_privilege($1, 'usage')", room):
+                raise Fault(f"the role of {room} may not use its schema: run `heraut migrate`")
+            await compare_partitions(connection, partitions)
     except (asyncpg.UndefinedObjectError, asyncpg.InvalidParameterValueError, asyncpg.InvalidSchemaNameError):
         raise Fault(f"there is no role or schema of {room}: run `heraut migrate`") from None
     finally:
-        await connection.close()
+        await pool.close()
     return version
 
 

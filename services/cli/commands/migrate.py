@@ -18,7 +18,11 @@ __all__ = ["migrate"]
 @data_option
 @json_option
 def migrate(data: Path, *, as_json: bool) -> None:
-    """Create the database, or bring it up to date. Safe to repeat."""
+    """Create the database, or bring it up to date. Safe to repeat.
+
+    Each room gets a login of its own: the one that HERAUT_DATABASE_URL_<ROOM> names, else one that is made, with its
+    URL in `logins` of the data directory.
+    """
     settings = read_settings(data.resolve())
     applied = asyncio.run(_migrate(settings))
     if as_json:

@@ -20,13 +20,13 @@ from services.cli.prepare import (
     locked,
     make_topics,
     missing_providers,
-    service_environ,
+    service_environs,
     wait_for_ports,
 )
 from services.cli.supervisor import Supervisor
 from services.cli.target import read_settings
 from services.kit.config import ServiceConfig
-from services.kit.postgres import EmbeddedPostgres
+from services.kit.postgres import EmbeddedPostgres, made_logins
 from services.kit.process import stop_on_signals
 
 __all__ = ["up"]
@@ -75,10 +75,10 @@ async def _prepare_stores(settings: ServiceConfig, embedded: EmbeddedPostgres | 
 
 
 async def _supervise(settings: ServiceConfig, embedded: EmbeddedPostgres | None, stop: asyncio.Event) -> None:
-    environ = service_environ(settings, os.environ, embedded.url if embedded else None)
+    environs = service_environs(settings, os.environ, made_logins(settings.logins_folder))
     supervisor = Supervisor.of_services(
         settings.data_dir,
-        environ,
+        environs,
         port=settings.http_port,
         metrics_port=settings.metrics_port,
         drain=_drain(settings),

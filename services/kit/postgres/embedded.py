@@ -4,7 +4,11 @@ The wheel's own Python is not used: it adds a system user, loosens the permissio
 root, and stops the server at exit. Here the server outlives the process that started it, also one that was killed,
 and the next start attaches to it or restarts it. It listens on a Unix socket in a folder of its own, and nowhere else.
 
-PostgreSQL refuses to run as root. Started by root it runs as an unprivileged user, who may not be able to walk to
+Nobody logs in without a password, its owner included: his is made at the first start, and lies in the data directory
+in a file that only we may read. Who lost it gets another at the next start, as whoever can start the server may do
+anything with it.
+
+PostgreSQL refuses to run as root. Started by root it runs as a user of its own, who may not be able to walk to
 the data directory; then the cluster lies in a folder of root's that he can reach, and `<data>/postgres/elsewhere`
 says where. That is decided once: a cluster never moves, also when the permissions around it change.
 """
@@ -26,7 +30,10 @@ from urllib.parse import quote
 import asyncpg
 
 from services.kit.errors import HerautError
-from services.kit.postgres.programs import ServerUser, can_enter, installed, root_home, run_as, server_user
+from services.kit.postgres.logins import FOLDER as LOGINS_FOLDER
+from services.kit.postgres.logins import fresh_password, logged_in_as, password_of, write_login
+from services.kit.postgres.programs import ServerUser, can_enter, installed, is_shared, root_home, run_as, server_user
+from services.kit.postgres.scram import verifier
 
 __all__ = ["EmbeddedPostgres", "EmbeddedPostgresError"]
 
@@ -39,6 +46,8 @@ _SOCKET_PARENTS = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - a folder of o
 _START_SECONDS = 300.0
 # Longer than a checkpoint of all shared buffers; beyond it the server is told to drop everything and recover later.
 _STOP_SECONDS = 60.0
+# Through the socket alone, and for nobody without a password.
+_ACCESS = "local all all scram-sha-256\n"
 _SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -70,6 +79,7 @@ class EmbeddedPostgres:
         self._data_dir = data_dir.resolve()
         self._inside = self._data_dir / "postgres"
         self._pointer = self._inside / "elsewhere"
+        self._logins = self._data_dir / LOGINS_FOLDER
 
     async def ensure_running(self) -> str:
         """Start the server, or attach to it, and return the URL of its owner.
@@ -86,13 +96,27 @@ class EmbeddedPostgres:
     async def destroy(self) -> None:
         """Stop the server and delete its data."""
         await self.stop()
-        for folder in (self._socket_dir, self._home, self._inside):
+        for folder in (self._socket_dir, self._home, self._inside, self._logins):
             shutil.rmtree(folder, ignore_errors=True)
 
     @property
     def url(self) -> str:
-        """Where the owner logs in."""
-        return f"postgresql://{_SUPERUSER}@/{_DATABASE}?host={quote(str(self._socket_dir), safe='')}"
+        """Where the owner logs in. Raises EmbeddedPostgresError before the first start."""
+        password = self._password
+        if password is None:
+            raise EmbeddedPostgresError(f"the database of {self._data_dir} was not started yet")
+        return logged_in_as(self._place, _SUPERUSER, password)
+
+    @property
+    def _place(self) -> str:
+        return f"postgresql:///{_DATABASE}?host={quote(str(self._socket_dir), safe='')}"
+
+    @property
+    def _password(self) -> str | None:
+        try:
+            return password_of((self._logins / "owner.url").read_text(encoding="utf-8").strip())
+        except FileNotFoundError:
+            return None
 
     @property
     def server_pid(self) -> int | None:
@@ -138,6 +162,8 @@ class EmbeddedPostgres:
                 self._make()
             if self.server_pid is not None and not (self._socket_dir / _SOCKET).exists() and self._says_ready():
                 self._stop()  # the folder of sockets was cleaned, so this server cannot be reached any more
+            if self._password is None:
+                self._stop()  # it gets another password before it is started
             self._wait_until_it_answers()
         return self.url
 
@@ -163,7 +189,7 @@ class EmbeddedPostgres:
         options = (
             # In one go, not a file at a time: on a busy disk that takes seconds longer.
             "--sync-method=syncfs" if self._durable else "--no-sync",
-            *("--auth=trust", "--encoding=UTF8", "--no-locale", "--locale-provider=builtin"),
+            *("--auth=reject", "--encoding=UTF8", "--no-locale", "--locale-provider=builtin"),
             *("--builtin-locale=C.UTF-8", "--no-instructions"),
         )
         done = run_as(user, [installed(user) / "initdb", "-D", partial, "-U", _SUPERUSER, *options])
@@ -177,24 +203,42 @@ class EmbeddedPostgres:
         """Write our settings, anew at every start, so that they follow the code; ALTER SYSTEM goes above them."""
         settings = {**_SETTINGS, "shared_buffers": _shared_buffers(), "unix_socket_directories": str(self._socket_dir)}
         settings |= {} if self._durable else {"fsync": "off"}
-        path = self._cluster / "heraut.conf"
-        path.write_text("".join(f"{name} = '{value}'\n" for name, value in settings.items()))
-        if user:
-            os.chown(path, user.uid, user.gid)
+        settings["hba_file"] = str(self._cluster / "heraut_hba.conf")
+        for name, text in (
+            ("heraut_hba.conf", _ACCESS),
+            ("heraut.conf", "".join(f"{name} = '{value}'\n" for name, value in settings.items())),
+        ):
+            (self._cluster / name).write_text(text)
+            if user:
+                os.chown(self._cluster / name, user.uid, user.gid)
 
     def _start(self) -> None:
         """Start the server in a session of its own: it outlives us, and a Ctrl-C at our terminal is not for it."""
         user = server_user(self._cluster)
         if user and not can_enter(user, self._cluster):
             raise EmbeddedPostgresError(f"the user that PostgreSQL runs as cannot walk to {self._cluster} any more")
+        if user and self._socket_dir.exists() and is_shared(self._socket_dir.lstat().st_uid):
+            shutil.rmtree(self._socket_dir)  # of a server that had no user of its own yet, or of a stranger
         _own_folder(self._socket_dir, user)
         self._configure(user)
         self._forget_stranger()
+        if self._password is None:
+            self._give_password(user)
         # Exit status 0: the server is ready. Otherwise it may be recovering still, or it refused because processes of a
         # killed server hold its memory for a moment. Either way `_wait_until_it_answers` tries again.
         patience = str(int(_START_SECONDS))
         pg_ctl = [installed(user) / "pg_ctl", "start", "-D", self._cluster, "-l", self.log_file]
         run_as(user, [*pg_ctl, "-s", "-w", "-t", patience])
+
+    def _give_password(self, user: ServerUser | None) -> None:
+        """Give the owner a password, without a server that anybody could reach meanwhile."""
+        password = fresh_password()
+        statement = f"alter role {_SUPERUSER} password '{verifier(password)}'"
+        single = [installed(user) / "postgres", "--single", "-j", "-D", self._cluster, "postgres"]
+        done = run_as(user, single, stdin=f"{statement};\n\n")
+        if done.returncode:
+            raise EmbeddedPostgresError(f"the owner got no password: {done.stderr.strip()[-500:]}")
+        write_login(self._logins, "owner", logged_in_as(self._place, _SUPERUSER, password))
 
     def _forget_stranger(self) -> None:
         """Remove the pid file of a dead server whose number a stranger has now: PostgreSQL would not dare to.

@@ -4,11 +4,8 @@ Safe to repeat and to run from several places at once. Migrations are `NNNN_{pre
 applied is never changed.
 """
 
-import base64
 import hashlib
-import hmac
 import re
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +15,9 @@ import asyncpg
 
 from services.core.rooms import ROOMS
 from services.kit.errors import HerautError
+from services.kit.postgres.logins import role_of
 from services.kit.postgres.pool import Connection
+from services.kit.postgres.scram import verifier
 
 __all__ = ["MigrationError", "MigrationReport", "migrate"]
 
@@ -152,9 +151,9 @@ def _sorted(folder: Path) -> Sequence[Path]:
 
 
 async def _make_roles(connection: Connection, room_urls: Mapping[str, str]) -> None:
-    """Make a role for each room. It can log in where a URL says so; elsewhere the owner takes it on."""
+    """Make a role for each room. It can log in once a URL said how."""
     for room in ROOMS:
-        role = f"heraut_{room}"
+        role = role_of(room)
         if not await _exists(connection, role):
             await connection.execute(f"create role {_quoted(role)} nologin")
         await connection.execute(f"alter role {_quoted(role)} set search_path to {_quoted(room)}")
@@ -168,16 +167,24 @@ async def _make_login(connection: Connection, role: str, url: str) -> None:
     parts = urlsplit(url)
     login, password = unquote(parts.username or ""), unquote(parts.password or "")
     if not login:
-        raise MigrationError(f"HERAUT_DATABASE_URL_{role.removeprefix('heraut_').upper()} names no user")
+        raise MigrationError(f"{_setting_of(role)} names no user")
     if login == await connection.fetchval("select current_user::text"):
-        return  # the owner's role and password stay as they are
+        raise MigrationError(f"{_setting_of(role)} logs in as the owner of the database: a room has a login of its own")
     if not await _exists(connection, login):
         await connection.execute(f"create role {_quoted(login)} login")
     if login != role:
         await connection.execute(f"grant {_quoted(role)} to {_quoted(login)}")
     await connection.execute(f"alter role {_quoted(login)} login")
     if password:
-        await connection.execute(f"alter role {_quoted(login)} password '{_verifier(password)}'")
+        try:
+            stored = verifier(password)
+        except ValueError:
+            raise MigrationError(f"the password of {_setting_of(role)} must be of printable ASCII") from None
+        await connection.execute(f"alter role {_quoted(login)} password '{stored}'")
+
+
+def _setting_of(role: str) -> str:
+    return f"HERAUT_DATABASE_URL_{role.removeprefix('heraut_').upper()}"
 
 
 async def _exists(connection: Connection, role: str) -> bool:
@@ -187,22 +194,6 @@ async def _exists(connection: Connection, role: str) -> bool:
 def _quoted(name: str) -> str:
     """Quote an identifier; ALTER ROLE takes no parameters."""
     return '"' + name.replace('"', '""') + '"'
-
-
-def _verifier(password: str) -> str:
-    """Return what PostgreSQL stores of a password (RFC 5803), so that no statement has the password itself.
-
-    Statements may be logged, and pg_stat_activity shows them. Raises MigrationError for passwords beyond ASCII:
-    they would have to be normalised before hashing by a standard of its own (SASLprep).
-    """
-    if not password.isascii() or not password.isprintable():
-        raise MigrationError("a password of a room's database URL must be of printable ASCII")
-    salt, rounds = secrets.token_bytes(16), 4096  # PostgreSQL's own numbers
-    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, rounds)
-    stored_key = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
-    server_key = hmac.digest(salted, b"Server Key", "sha256")
-    texts = [base64.b64encode(part).decode() for part in (salt, stored_key, server_key)]
-    return f"SCRAM-SHA-256${rounds}:{texts[0]}${texts[1]}:{texts[2]}"
 
 
 async def _grant(connection: Connection) -> None:

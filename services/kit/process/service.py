@@ -34,7 +34,17 @@ from services.kit.eventlog import (
     is_on,
 )
 from services.kit.files import write_atomically
-from services.kit.postgres import EmbeddedPostgres, Pool, connect_pool, is_retryable
+from services.kit.postgres import (
+    EmbeddedPostgres,
+    Pool,
+    check_login,
+    connect_pool,
+    is_retryable,
+    logged_in_as,
+    made_logins,
+    password_of,
+    role_of,
+)
 from services.kit.principals import Authenticator, PrincipalsFile, authenticator_of
 from services.kit.process.guard import Route
 from services.kit.process.health import Health
@@ -174,17 +184,30 @@ class Service:
 
 
 async def database_url(config: ServiceConfig, room: str) -> str:
-    """Return the room's database: its own login, else the owner's, else the embedded server's."""
-    own = config.database_urls.get(f"HERAUT_DATABASE_URL_{room.upper()}")
-    owner = config.database_urls.get("HERAUT_DATABASE_URL")
-    return own or owner or await EmbeddedPostgres(config.data_dir).ensure_running()
+    """Return where the room logs in: by its setting, or as `heraut migrate` made its login in the data directory.
+
+    The embedded server is started where it is used. Raises ConfigError where there is no login: nobody lends the
+    owner's to a service.
+    """
+    setting = f"HERAUT_DATABASE_URL_{room.upper()}"
+    if own := config.database_urls.get(setting):
+        return own
+    made = made_logins(config.logins_folder).get(room)
+    if made is None:
+        raise ConfigError(f"{setting} is needed, or the login that `heraut migrate` makes in {config.logins_folder}")
+    if config.database_urls:
+        return made
+    # The server's address follows from where its data is, which may have been moved.
+    owner = await EmbeddedPostgres(config.data_dir).ensure_running()
+    return logged_in_as(owner, role_of(room), password_of(made) or "")
 
 
 @asynccontextmanager
 async def open_service(config: ServiceConfig, stage_name: str) -> AsyncIterator[Service]:
     """Open the connections of a process; they are closed at the end, also after an error.
 
-    Raises ConfigError where the installation has another number of partitions.
+    Raises ConfigError where the installation has another number of partitions, and where the room's login may do more
+    than its room.
     """
     clock = SystemClock()
     registry = new_registry()
@@ -203,6 +226,7 @@ async def open_service(config: ServiceConfig, stage_name: str) -> AsyncIterator[
         authenticator_of(config, principals, clock),
     )
     try:
+        await check_login(pool, room)
         await _compare_partitions(config, pool)
         yield service
     finally:

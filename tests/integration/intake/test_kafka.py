@@ -21,6 +21,7 @@ from services.kit.vault.keys import KeyRing
 from tests.integration.intake.conftest import COHORT as WAVE_1
 from tests.integration.intake.conftest import a_document
 from tests.kafka_fixtures import PARTITIONS
+from tests.logins import login_settings
 from tests.principals import bearer
 from tests.unit.intake.builders import a_record
 
@@ -38,7 +39,7 @@ async def running(database_url: str, bootstrap: str, tmp_path: Path) -> AsyncIte
     settings = {
         "HERAUT_LOG": "kafka",
         "HERAUT_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
-        "HERAUT_DATABASE_URL": database_url,
+        **login_settings(database_url),
         "HERAUT_KEYS_FILE": str(keys),
         "HERAUT_PRINCIPALS_FILE": str(principals),
         "HERAUT_HTTP_HOST": "127.0.0.1",

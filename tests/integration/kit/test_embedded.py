@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -95,6 +96,53 @@ async def test_a_killed_server_comes_back_with_what_it_had(server: EmbeddedPostg
     assert pid != server.server_pid
 
 
+async def test_nobody_logs_in_without_a_password(server: EmbeddedPostgres, folder: Path) -> None:
+    """Whoever reaches the socket is nobody yet: the owner's password lies where only we read it."""
+    password = server.url.partition("heraut:")[2].partition("@")[0]
+    for wrong in ("", "another"):
+        with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
+            await asyncpg.connect(server.url.replace(password, wrong))
+    kept = [path for path in (folder / "data" / "logins").iterdir() if password in path.read_text()]
+
+    assert [0o600] == [path.stat().st_mode & 0o777 for path in kept]
+    assert 0o700 == (folder / "data" / "logins").stat().st_mode & 0o777
+
+
+async def test_an_owner_without_a_password_gets_another(server: EmbeddedPostgres, folder: Path) -> None:
+    """Of a data directory that lost it, or that knew none, nothing is lost and nothing stays open."""
+    before = server.url
+    shutil.rmtree(folder / "data" / "logins")
+
+    assert 1 == await _kept(server)
+    assert before != server.url
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await asyncpg.connect(before)
+
+
+@only_root
+async def test_the_server_of_root_runs_as_nobody_else_does(server: EmbeddedPostgres) -> None:
+    """Who is `nobody` runs other people's programs as well, and each of them could read the database's files."""
+    user = pwd.getpwuid(server.log_file.stat().st_uid)
+    running = _stat(f"/proc/{server.server_pid}")
+    socket = _stat(server.url.partition("host=")[2].replace("%2F", "/"))
+
+    assert "heraut" == user.pw_name
+    assert (user.pw_uid, user.pw_gid) == (running.st_uid, running.st_gid)
+    assert (user.pw_uid, 0o700) == (socket.st_uid, socket.st_mode & 0o777)
+
+
+@only_root
+async def test_a_cluster_of_nobodys_becomes_ours(server: EmbeddedPostgres) -> None:
+    """It was made before the server had a user of its own."""
+    await server.stop()
+    nobody, home = pwd.getpwnam("nobody"), server.log_file.parent
+    for path in (home, *home.rglob("*"), Path(server.url.partition("host=")[2].replace("%2F", "/"))):
+        os.chown(path, nobody.pw_uid, nobody.pw_gid)
+
+    assert 1 == await _kept(server)
+    assert nobody.pw_uid != server.log_file.stat().st_uid
+
+
 async def test_a_stop_is_a_stop_however_often(server: EmbeddedPostgres) -> None:
     """Stopping twice is stopping; the next start has everything."""
     await server.stop()
@@ -148,6 +196,10 @@ async def test_a_deep_data_directory_still_has_a_short_socket(folder: Path) -> N
 
 def _program(server: EmbeddedPostgres) -> Path:
     return Path(f"/proc/{server.server_pid}/exe").readlink()
+
+
+def _stat(path: str) -> os.stat_result:
+    return Path(path).stat()
 
 
 def _set_mode(folder: Path, mode: int) -> None:

@@ -4,17 +4,20 @@ import asyncio
 import secrets
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import suppress
 from pathlib import Path
-from urllib.parse import quote
 
 import asyncpg
 import pytest
 
 from services.core.rooms import ROOMS
+from services.kit.errors import ConfigError
 from services.kit.postgres import migrations
+from services.kit.postgres.logins import check_login, logged_in_as, role_of
 from services.kit.postgres.migrations import MigrationError, migrate
 from services.kit.postgres.pool import connect_pool
+from services.kit.postgres.scram import verifier
+from tests.logins import own_login, own_logins
 
 PASSWORD = "p@ss/ 'quoted'"  # every character that a URL or a statement might trip over
 
@@ -34,30 +37,6 @@ async def _execute(url: str, statement: str) -> object:
         return await connection.fetchval(statement)
     finally:
         await connection.close()
-
-
-@asynccontextmanager
-async def _asking_for_passwords(server_url: str) -> AsyncIterator[None]:
-    """Let the server ask everybody but its owner for a password, for a while."""
-    path = Path(str(await _execute(server_url, "show hba_file")))
-    before = _exchange(path, "local all heraut trust\nlocal all all scram-sha-256\n")
-    await _execute(server_url, "select pg_reload_conf()")
-    try:
-        yield
-    finally:
-        _exchange(path, before)
-        await _execute(server_url, "select pg_reload_conf()")
-
-
-def _exchange(path: Path, text: str) -> str:
-    """Write a file; returns what was in it."""
-    before = path.read_text()
-    path.write_text(text)
-    return before
-
-
-def _with_login(url: str, login: str, password: str) -> str:
-    return url.replace("//heraut@", f"//{quote(login, safe='')}:{quote(password, safe='')}@")
 
 
 async def test_every_room_gets_its_stage_tables_once(empty_url: str) -> None:
@@ -120,42 +99,76 @@ async def test_a_failing_migration_leaves_nothing_and_tells_no_row(
     assert await _execute(empty_url, "select to_regclass('public.half')") is None
 
 
-async def test_rooms_log_in_with_their_own_passwords(postgres_server: str, empty_url: str) -> None:
-    """On a server that asks for passwords each room logs in as its URL says, and with no other password."""
-    own = _with_login(empty_url, "heraut_intake", PASSWORD)
-    given = _with_login(empty_url, 'dispatch "login"', PASSWORD)
+async def test_rooms_log_in_with_their_own_passwords(empty_url: str) -> None:
+    """Each room logs in as its URL says, and with no other password."""
+    own = logged_in_as(empty_url, "heraut_intake", PASSWORD)
+    given = logged_in_as(empty_url, 'dispatch "login"', PASSWORD)
     await migrate(empty_url, room_urls={"intake": own, "dispatch": given})
     await migrate(empty_url, room_urls={"intake": own, "dispatch": given})
-    async with _asking_for_passwords(postgres_server):
+    try:
         for room, url in (("intake", own), ("dispatch", given)):
             pool = await connect_pool(url, room)
             assert f"heraut_{room}" == await pool.fetchval("select current_user::text")
+            await check_login(pool, room)
             await pool.close()
         with pytest.raises(asyncpg.InvalidPasswordError):
-            await connect_pool(_with_login(empty_url, "heraut_intake", "another"), "intake")
+            await connect_pool(logged_in_as(empty_url, "heraut_intake", "another"), "intake")
+    finally:
+        await migrate(empty_url, room_urls=own_logins(empty_url))  # roles are the server's, and other tests log in
 
 
-async def test_a_room_without_a_url_cannot_log_in(empty_url: str) -> None:
-    """Only the owner takes such a role on."""
-    await migrate(empty_url, room_urls={})
+@pytest.mark.parametrize("room", ROOMS)
+async def test_a_room_that_is_taken_over_becomes_nobody_else(database_url: str, room: str) -> None:
+    """Neither the owner, nor another room, nor a superuser with a shell."""
+    connection = await asyncpg.connect(own_login(database_url, room), server_settings={"role": role_of(room)})
+    others = ["none", "heraut", *(role_of(other) for other in ROOMS if other != room)]
+    became = []
+    for other in others:
+        with suppress(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(f'set role "{other}"')
+        became.append(await connection.fetchval("select current_user::text"))
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await connection.execute("copy (select 1) to program 'true'")
+    await connection.close()
 
-    with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError, match="not permitted to log in"):
-        await asyncpg.connect(empty_url.replace("//heraut@", "//heraut_routing@"))
+    assert {role_of(room)} == set(became)
+
+
+async def test_a_room_may_not_log_in_as_the_owner(empty_url: str) -> None:
+    """The owner's login is for commands: given to a room, it would be no wall at all."""
+    with pytest.raises(MigrationError, match="HERAUT_DATABASE_URL_ROUTING logs in as the owner"):
+        await migrate(empty_url, room_urls={"routing": empty_url})
+
+
+@pytest.mark.parametrize(("login", "wider"), [("heraut", "without limits"), ("heraut_intake", "heraut_intake")])
+async def test_a_login_that_may_do_more_than_its_room_is_refused(database_url: str, login: str, wider: str) -> None:
+    """A service says so at its start, and does not work with it."""
+    owner = await asyncpg.connect(database_url)
+    await owner.execute("grant heraut_routing to heraut_intake")
+    url = database_url if login == "heraut" else own_login(database_url, "intake")
+    pool = await connect_pool(url, "routing")
+    try:
+        with pytest.raises(ConfigError, match=f"HERAUT_DATABASE_URL_ROUTING logs in as .*{wider}"):
+            await check_login(pool, "routing")
+    finally:
+        await owner.execute("revoke heraut_routing from heraut_intake")
+        await owner.close()
+        await pool.close()
 
 
 async def test_an_owner_without_superpowers_is_enough(postgres_server: str, empty_url: str) -> None:
     """A database and the right to make roles are all that an operator has to give."""
     database = empty_url.partition("@/")[2].partition("?")[0]
-    await _execute(postgres_server, f"create role owner_{database} login createrole")
+    await _execute(postgres_server, f"create role owner_{database} login createrole password '{verifier(PASSWORD)}'")
     await _execute(postgres_server, f'alter database "{database}" owner to owner_{database}')
     for room in ROOMS:  # made by another owner before: here, by the tests that ran first
         await _execute(postgres_server, f"do $$ begin create role heraut_{room}; exception when others then end $$")
         await _execute(postgres_server, f"grant heraut_{room} to owner_{database} with admin option")
-    url = empty_url.replace("//heraut@", f"//owner_{database}@")
+    url = logged_in_as(empty_url, f"owner_{database}", PASSWORD)
     try:
-        assert (await migrate(url, room_urls={})).applied
-        pool = await connect_pool(url, "tracking")
-        assert "heraut_tracking" == await pool.fetchval("select current_user::text")
+        assert (await migrate(url, room_urls=own_logins(url))).applied
+        pool = await connect_pool(own_login(url, "tracking"), "tracking")
+        assert "heraut_tracking" == await pool.fetchval("select session_user::text")
         await pool.close()
     finally:
         await _execute(postgres_server, f'alter database "{database}" owner to heraut')
@@ -166,6 +179,6 @@ async def test_an_owner_without_superpowers_is_enough(postgres_server: str, empt
 async def test_a_password_that_cannot_be_hashed_here_is_refused(empty_url: str, password: str) -> None:
     """It is said before anything is done, and not repeated."""
     with pytest.raises(MigrationError, match="printable ASCII") as caught:
-        await migrate(empty_url, room_urls={"intake": _with_login(empty_url, "heraut_intake", password)})
+        await migrate(empty_url, room_urls={"intake": logged_in_as(empty_url, "heraut_intake", password)})
 
     assert password not in str(caught.value)

@@ -20,6 +20,7 @@ from services.kit.errors import ConfigError, RetryableError
 from services.kit.eventlog import compare_partitions, fix_partitions, installation_of
 from services.kit.process import open_service
 from tests.e2e.heraut_process import heraut
+from tests.logins import login_settings, own_login
 
 _WITHIN = 60.0  # seconds; a busy machine is slow, not wrong
 OTHERS = pytest.mark.parametrize("other", [4, 16], ids=["lowered", "raised"])
@@ -53,7 +54,7 @@ async def _ends(settings: Mapping[str, str], folder: Path, partitions: int, time
 def settings(log_settings: dict[str, str], database_url: str) -> dict[str, str]:
     """Return the settings of a service on each log in turn; Kafka's topics have eight partitions."""
     address = {"HERAUT_HTTP_HOST": "127.0.0.1", "HERAUT_HTTP_PORT": "0"}
-    return {**log_settings, **address, "HERAUT_DATABASE_URL": database_url}
+    return {**log_settings, **address, **login_settings(database_url)}
 
 
 @OTHERS
@@ -95,10 +96,11 @@ async def test_operators_are_told_of_topics_with_another_number(log_settings: di
 
 async def test_a_log_that_is_away_holds_up_the_first_start_alone(database_url: str) -> None:
     """Nothing is fixed before the log was asked; once it is, a service may start before its log."""
-    away = {"HERAUT_LOG": "kafka", "HERAUT_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "HERAUT_DATABASE_URL": database_url}
+    logins = login_settings(database_url)
+    away = {"HERAUT_LOG": "kafka", "HERAUT_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", **logins}
     with pytest.raises(RetryableError):
         await _opened(away)
-    await _opened({"HERAUT_DATABASE_URL": database_url})
+    await _opened(logins)
     await _opened(away)
     with pytest.raises(ConfigError, match="HERAUT_PARTITIONS is 4, and this installation has 8"):
         await _opened({**away, "HERAUT_PARTITIONS": "4"})
@@ -112,9 +114,7 @@ async def _opened(settings: Mapping[str, str]) -> None:
 async def test_first_of_two_starts_decides(database_url: str) -> None:
     """Two services that start at the same time with different numbers: one of them is told."""
     numbers = (8, 4)
-    connections = [await asyncpg.connect(database_url) for _ in numbers]
-    for connection, room in zip(connections, ROOMS, strict=False):
-        await connection.execute(f"set role heraut_{room}")
+    connections = [await asyncpg.connect(own_login(database_url, room)) for room in ROOMS[:2]]
     fixing = [fix_partitions(connection, number) for connection, number in zip(connections, numbers, strict=True)]
     results = await asyncio.gather(*fixing, return_exceptions=True)
     stored = await connections[0].fetchval("select partitions from log.installation")
@@ -130,8 +130,9 @@ async def test_first_of_two_starts_decides(database_url: str) -> None:
 @OTHERS
 async def test_commands_say_so_too(database_url: str, tmp_path: Path, other: int) -> None:
     """`heraut up` starts nothing on a database that goes by another number, and `heraut doctor` finds it."""
-    settings = {"HERAUT_DATABASE_URL": database_url, "HERAUT_PARTITIONS": str(other)}
-    await _opened({"HERAUT_DATABASE_URL": database_url})
+    logins = login_settings(database_url)
+    settings = {**logins, "HERAUT_DATABASE_URL": database_url, "HERAUT_PARTITIONS": str(other)}
+    await _opened(logins)
     up = heraut("up", "--data", str(tmp_path), **settings)
     doctor = heraut("doctor", "--data", str(tmp_path), "--json", **settings)
     said = f"HERAUT_PARTITIONS is {other}, and this installation has 8"

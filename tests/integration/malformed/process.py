@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import ClientSession
 
 from services.kit.vault.keys import KeyRing
+from tests.logins import login_settings
 from tests.principals import bearer
 
 PARTITIONS = 8
@@ -45,7 +46,7 @@ def intake_process(database_url: str, folder: Path, **settings: str) -> Iterator
     headers = bearer(folder / "principals.json")
     ready, log = folder / "ready", folder / "intake.log"
     environ = {name: value for name, value in os.environ.items() if not name.startswith("HERAUT_")} | {
-        "HERAUT_DATABASE_URL": database_url,
+        **login_settings(database_url),
         "HERAUT_KEYS_FILE": str(folder / "keys.json"),
         "HERAUT_PRINCIPALS_FILE": str(folder / "principals.json"),
         "HERAUT_HTTP_HOST": "127.0.0.1",

@@ -25,6 +25,7 @@ from tests.integration.eventlog.bench import Bench, bench_on
 from tests.integration.intake.conftest import a_document
 from tests.kafka_fixtures import PARTITIONS
 from tests.keys import FIRST_KEYS
+from tests.logins import login_settings
 
 PARTITION = 3
 RELEASED, ROUTED = TopicPartition(NOTICES_RELEASED, PARTITION), TopicPartition(NOTICES_ROUTED_PORTAL, PARTITION)
@@ -52,7 +53,7 @@ async def kafka_bench(database_url: str, kafka_servers: str) -> AsyncIterator[Be
 async def routing(bench: Bench, database_url: str, folder: Path) -> AsyncIterator[None]:
     """Run the whole service on that log; it must end by itself once asked to stop."""
     settings = {
-        "HERAUT_DATABASE_URL": database_url,
+        **login_settings(database_url),
         "HERAUT_DATA_DIR": str(folder),
         "HERAUT_HTTP_HOST": "127.0.0.1",
         "HERAUT_HTTP_PORT": "0",

@@ -21,6 +21,7 @@ from services.routing.config import Config
 from services.wire.incidents import encode_incident
 from services.wire.notices import notices_from_wire, notices_to_wire
 from tests.keys import FIRST_KEYS
+from tests.logins import login_settings
 
 RoomPool = Callable[[str], Awaitable[Pool]]
 PORTAL, EMAIL, LETTER = Channel.PORTAL, Channel.EMAIL, Channel.LETTER
@@ -54,7 +55,7 @@ def notices_of(*situations: tuple[int, int, int]) -> Notices:
 async def routing(database_url: str, folder: Path) -> AsyncIterator[None]:
     """Run the service while the context lasts; it must end by itself once it is asked to stop."""
     environ = {
-        "HERAUT_DATABASE_URL": database_url,
+        **login_settings(database_url),
         "HERAUT_DATA_DIR": str(folder),
         "HERAUT_HTTP_HOST": "127.0.0.1",
         "HERAUT_HTTP_PORT": "0",

@@ -11,6 +11,7 @@ from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import connect_pool
 from services.kit.testing import MemoryTopics
 from tests.integration.stage.room import SOURCE, STAGE, World
+from tests.logins import own_login
 
 # One for all tests here: there are many of them, and emptying tables is quicker than copying a template.
 DATABASE = "stage_tests"
@@ -49,11 +50,13 @@ async def embedded_world(stage_database: str) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
 
         async def new_pool(room: str) -> Pool:
-            pool = await connect_pool(stage_database, room)
+            pool = await connect_pool(own_login(stage_database, room), room)
             stack.push_async_callback(pool.close)
             return pool
 
-        yield World(await new_pool(STAGE), await new_pool(SOURCE), new_pool)
+        owner = await asyncpg.create_pool(stage_database, min_size=1, server_settings={"search_path": STAGE})
+        stack.push_async_callback(owner.close)
+        yield World(owner, await new_pool(SOURCE), new_pool)
 
 
 @pytest.fixture

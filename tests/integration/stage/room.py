@@ -135,7 +135,7 @@ class Pausing:
 class World:
     """The database around the room, and what a test may ask of it. The log is the database's own."""
 
-    pool: Pool  # a bystander's, as the room's role
+    pool: Pool  # a bystander's, who sees everything, in the room's schema
     upstream: Pool  # of whoever writes what the room reads
     new_pool: Callable[[str], Awaitable[Pool]]
 

@@ -29,6 +29,7 @@ from tests.integration.stage.room import (
     numbered,
     until,
 )  # fmt: skip
+from tests.logins import own_login
 
 
 def _stopped(replica: Replica) -> int:
@@ -187,7 +188,7 @@ async def test_a_gap_stops_its_partition(world: World) -> None:
         del world.topics.records[TopicPartition(INPUT, 3)][4]
     replica = await world.replica()
     if not world.topics:
-        await _as_owner(world, f"delete from log.log where topic = '{INPUT}' and partition = 3 and seq = 5")
+        await world.pool.execute(f"delete from log.log where topic = '{INPUT}' and partition = 3 and seq = 5")
     async with replica.running():
         await world.all_through(_but(blocks, 3))
         await until(lambda: _stops(replica, 1))
@@ -195,12 +196,6 @@ async def test_a_gap_stops_its_partition(world: World) -> None:
     before = [block for block in blocks if block.endswith(b"@3")][:4]
     expected = [*_but(blocks, 3), *before]
     assert Counter(expected) == await world.effects()
-
-
-async def _as_owner(world: World, statement: str) -> None:
-    async with world.pool.acquire() as connection, connection.transaction():
-        await connection.execute("set local role none")
-        await connection.execute(statement)
 
 
 async def test_a_position_outside_the_log_stops_its_partition(kafka_world: World) -> None:
@@ -276,7 +271,7 @@ async def test_a_foreign_record_is_set_aside_past_the_database(stage_database: s
     topics = MemoryTopics()
     topic = "heraut.cohort.v1"
     topics.write(TopicPartition(topic, 0), b"in the open")
-    pool = await connect_pool(stage_database, "intake")
+    pool = await connect_pool(own_login(stage_database, "intake"), "intake")
     await pool.execute("delete from owner; delete from replica; delete from input; delete from publisher")
     context = StageContext(
         stage="intake", topics=[topic], partitions=1, pool=pool, log=MemoryLog(topics),

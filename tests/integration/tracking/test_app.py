@@ -24,6 +24,7 @@ from services.tracking.config import Config
 from services.wire.incidents import encode_cohort, encode_incident
 from services.wire.totals import encode_totals
 from tests.keys import FIRST_KEYS
+from tests.logins import login_settings
 from tests.principals import bearer
 
 RoomPool = Callable[[str], Awaitable[Pool]]
@@ -43,7 +44,7 @@ DOCUMENT = {
 async def tracking(database_url: str, folder: Path) -> AsyncIterator[ClientSession]:
     """Run the service while the context lasts, and give an operator's client; it ends by itself once asked to stop."""
     environ = {
-        "HERAUT_DATABASE_URL": database_url,
+        **login_settings(database_url),
         "HERAUT_DATA_DIR": str(folder),
         "HERAUT_HTTP_HOST": "127.0.0.1",
         "HERAUT_HTTP_PORT": "0",

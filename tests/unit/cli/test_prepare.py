@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from services.cli.console import Fault
-from services.cli.prepare import ensure_principals, locked, missing_providers, service_environ
+from services.cli.prepare import ensure_principals, locked, missing_providers, service_environs
 from services.cli.target import find_target, read_settings
+from services.core.rooms import ROOMS, STAGES
 from services.kit.principals import changing, issue_token, load_accounts
 
 
@@ -73,10 +75,33 @@ def test_whom_somebody_revoked_is_not_made_again(tmp_path: Path) -> None:
 
 def test_services_do_not_get_the_operators_own_token(tmp_path: Path) -> None:
     """Services know callers by the hashes in the principals file, and do not get the token of the command line."""
-    environ = service_environ(read_settings(tmp_path), {"HERAUT_TOKEN": "mine", "PATH": "/bin"}, None)
+    environs = service_environs(read_settings(tmp_path), {"HERAUT_TOKEN": "mine", "PATH": "/bin"}, ())
 
-    assert "HERAUT_TOKEN" not in environ
-    assert environ["HERAUT_PRINCIPALS_FILE"] == str(tmp_path / "principals.json")
+    assert set(STAGES) == environs.keys()
+    assert not [stage for stage, environ in environs.items() if "HERAUT_TOKEN" in environ]
+    assert {str(tmp_path / "principals.json")} == {environ["HERAUT_PRINCIPALS_FILE"] for environ in environs.values()}
+
+
+def test_each_service_gets_its_own_login_and_nobody_elses(tmp_path: Path) -> None:
+    """Neither the owner's, nor another room's: whether it was made here, or is a setting."""
+    made = service_environs(read_settings(tmp_path), {"HERAUT_DATABASE_URL": "postgresql://owner@db/x"}, ROOMS)
+    given = {f"HERAUT_DATABASE_URL_{room.upper()}_FILE": f"/run/secrets/{room}" for room in ROOMS}
+    told = service_environs(read_settings(tmp_path), given, ())
+
+    def logins(environ: Mapping[str, str]) -> dict[str, str]:
+        return {name: value for name, value in environ.items() if "DATABASE" in name}
+
+    for stage, room in STAGES.items():
+        name = f"HERAUT_DATABASE_URL_{room.upper()}_FILE"
+        assert {name: str(tmp_path / "logins" / f"{room}.url")} == logins(made[stage])
+        assert {name: f"/run/secrets/{room}"} == logins(told[stage])
+
+
+def test_a_providers_address_is_for_its_channel_alone(tmp_path: Path) -> None:
+    """It may hold the password of a mail server."""
+    environs = service_environs(read_settings(tmp_path), {"HERAUT_SMTP_URL": "smtp://u:p@mail.example"}, ())
+
+    assert ["dispatch-email"] == [stage for stage, environ in environs.items() if "HERAUT_SMTP_URL" in environ]
 
 
 def test_without_a_provider_its_address_is_one_of_nobody(tmp_path: Path) -> None:
@@ -84,5 +109,6 @@ def test_without_a_provider_its_address_is_one_of_nobody(tmp_path: Path) -> None
     environ = {"HERAUT_SMTP_URL": "smtp://mail.example"}
 
     assert ["HERAUT_PORTAL_URL"] == missing_providers(environ)
-    made = service_environ(read_settings(tmp_path), environ, None)
-    assert ("smtp://mail.example", "http://127.0.0.1:9") == (made["HERAUT_SMTP_URL"], made["HERAUT_PORTAL_URL"])
+    made = service_environs(read_settings(tmp_path), environ, ())
+    assert "smtp://mail.example" == made["dispatch-email"]["HERAUT_SMTP_URL"]
+    assert "http://127.0.0.1:9" == made["dispatch-portal"]["HERAUT_PORTAL_URL"]
