@@ -29,6 +29,7 @@ from services.deduplication.domain import (
     Waits,
 )
 from services.deduplication.dossier import Decision, Dossier, decide, told_already
+from services.deduplication.readdressing import Readdressed, readdressed
 
 __all__ = [
     "Block",
@@ -65,6 +66,7 @@ class Block:
     flags: Sequence[int]
     languages: Sequence[str]
     witnesses: Sequence[bytes]
+    contact_since: Mapping[int, int] = field(default_factory=dict)  # by row: contact data older than its version
 
     def member(self, row: int, cohort: int) -> Member:
         """Return one row as a value."""
@@ -85,6 +87,7 @@ class Effects:
     voided: list[tuple[bytes, bytes]] = field(default_factory=list)  # (person, notice)
     notices: dict[int, Notices] = field(default_factory=dict)  # by partition
     superseded: dict[int, list[Superseded]] = field(default_factory=dict)  # by partition
+    readdressed: dict[int, list[Readdressed]] = field(default_factory=dict)  # by partition
     moves: dict[tuple[int, int], Counter[str]] = field(default_factory=dict)  # (partition, cohort) -> counter -> change
     entered: Counter[str] = field(default_factory=Counter)  # how many members came to stand in each counter
 
@@ -226,6 +229,7 @@ def decide_batch(blocks: Sequence[tuple[Block, int]], known: Mapping[bytes, Doss
     repeated = _repeated(blocks)
     apart = repeated | known.keys()
     arrivals: dict[bytes, tuple[int, list[list[Member]]]] = {}
+    since = dict(chain.from_iterable(_contact_since(block) for block, _ in blocks))
     for block, cohort in blocks:
         rows: list[int] | None = None
         if apart and not apart.isdisjoint(block.persons):
@@ -239,8 +243,16 @@ def decide_batch(blocks: Sequence[tuple[Block, int]], known: Mapping[bytes, Doss
         if alone and (claim := told_already(dossier, alone, terms)):
             effects.add_told(dossier, alone, claim)
         else:
-            effects.add(dossier, decide(dossier, steps, terms))
+            decision = decide(dossier, steps, terms)
+            effects.add(dossier, decision)
+            if moved := readdressed(dossier, decision.dossier, since, terms):
+                effects.readdressed.setdefault(partition, []).extend(moved)
     return effects
+
+
+def _contact_since(block: Block) -> Iterable[tuple[tuple[bytes, int], int]]:
+    """Return, by member and version, which version brought the contact data of those that brought none themselves."""
+    return (((block.members[row], block.versions[row]), first) for row, first in block.contact_since.items())
 
 
 def decide_again(dossiers: Iterable[Dossier], terms: Terms) -> Effects:

@@ -14,6 +14,7 @@ from services.core.witnesses import LENGTHS
 from services.deduplication.batch import Block
 from services.deduplication.domain import Superseded
 from services.deduplication.errors import InvalidBlockError
+from services.deduplication.readdressing import Readdressed
 from services.kit.eventlog import Record
 from services.kit.stage import TotalsRow
 from services.wire.columns import (
@@ -25,12 +26,13 @@ from services.wire.columns import (
     moment,
     parse,
     slots_from_wire,
+    slots_to_wire,
     split_ids,
 )
 from services.wire.notices import notices_to_wire
 from services.wire.totals import totals_from_wire
 
-__all__ = ["WRITER", "Work", "encode_released", "encode_superseded", "read_block"]
+__all__ = ["WRITER", "Work", "encode_readdressed", "encode_released", "encode_superseded", "read_block"]
 
 WRITER: Final = "intake"  # the source of members; blocks of any other were sent back from the dead letters
 
@@ -74,6 +76,7 @@ def read_block(record: Record) -> Work:
         flags=column(wire.flags, count),
         languages=looked_up(wire.language_names, wire.languages, count),
         witnesses=_witnesses(wire.witnesses, count),
+        contact_since=dict(wire.contact_since),
     )
     _check(block)
     totals = totals_from_wire(wire.totals) if wire.HasField("totals") else None
@@ -99,6 +102,8 @@ def _check(block: Block) -> None:
         return
     if not all(block.versions):
         raise InvalidBlockError("no-version")
+    if any(row >= len(block.members) for row in block.contact_since):
+        raise InvalidBlockError("contact-since")
     if not (_CHANNELS.issuperset(block.channels) and _FLAGS.issuperset(block.flags)):
         raise InvalidBlockError("flags")
     if max(block.exposed) >> MAX_CATEGORIES:
@@ -122,4 +127,24 @@ def encode_superseded(
         names, rows = indexed([cohorts[one.cohort] for one in piece])
         yield deduplication_pb2.NoticesSuperseded(
             incident_id=incident_id, ids=b"".join(one.notice for one in piece), cohort_ids=names, cohorts=rows
+        ).SerializeToString()
+
+
+def encode_readdressed(incident_id: str, rows: Sequence[Readdressed]) -> Iterator[bytes]:
+    """Return the blocks for `heraut.notices.readdressed.v1`."""
+    for start in range(0, len(rows), BLOCK_ENTRIES):
+        notices, versions, since, slots, channels, flags, languages = zip(
+            *rows[start : start + BLOCK_ENTRIES], strict=True
+        )
+        names, positions = indexed(languages)
+        yield deduplication_pb2.NoticesReaddressed(
+            incident_id=incident_id,
+            ids=b"".join(notices),
+            versions=versions,
+            since=since,
+            slots=slots_to_wire(slots),
+            channels=bytes(channels),
+            flags=bytes(flags),
+            language_names=names,
+            languages=positions,
         ).SerializeToString()

@@ -33,6 +33,7 @@ __all__ = [
     "Waits",
     "age",
     "covers",
+    "is_reachable",
     "is_withdrawn",
     "settle",
 ]
@@ -259,7 +260,7 @@ class _Settling:
         """Release the news if it may go out and can be written; say what it waits for otherwise, and in whom."""
         usable, released = self.terms.usable, self.terms.released
         # The member that brought the news has the newest data; one that was told before can still be written to.
-        reachable = [m for m in (*carriers, *self.live) if _reachable(m.channels, m.flags, usable)]
+        reachable = [m for m in (*carriers, *self.live) if is_reachable(m.channels, m.flags, usable)]
         if not reachable:
             return Waits.CHANNEL, carriers
         if self.person.conflict and self.terms.hold_conflicts:
@@ -300,7 +301,7 @@ class _Settling:
     def _front(self, carriers: Sequence[Member], bearers: Collection[bytes]) -> Member | None:
         """Return the member that is held for the news; None where all members that bring it bear earlier notices."""
         free = [m for m in carriers if m.member not in bearers]
-        reachable = (m for m in free if _reachable(m.channels, m.flags, self.terms.usable))
+        reachable = (m for m in free if is_reachable(m.channels, m.flags, self.terms.usable))
         return next(reachable, free[0] if free else None)
 
     def _merged_or_held(self, m: Member, front: Member | None, waits: Waits) -> tuple[Outcome, bytes | None]:
@@ -330,7 +331,7 @@ def covers(claim: Claim, member: Member) -> bool:
     return not (member.exposed & ~claim.exposed or member.confirmed & ~claim.confirmed)
 
 
-def _reachable(channels: int, flags: int, usable: int) -> bool:
+def is_reachable(channels: int, flags: int, usable: int) -> bool:
     """Tell whether a member can be written to; a letter to an address where the person does not live does not count."""
     open_to = channels & usable
     return bool(open_to & ~TO_THE_ADDRESS if flags & FLAG_NOT_AT_ADDRESS else open_to)

@@ -14,7 +14,14 @@ from services.core.incident import Incident
 from services.core.ledger import COUNTERS
 from services.core.policy import OnIdentityConflict
 from services.deduplication.batch import Block, Effects, decide_again, decide_batch, persons_of
-from services.deduplication.codec import WRITER, Work, encode_released, encode_superseded, read_block
+from services.deduplication.codec import (
+    WRITER,
+    Work,
+    encode_readdressed,
+    encode_released,
+    encode_superseded,
+    read_block,
+)
 from services.deduplication.domain import NoticeIds, Terms
 from services.deduplication.store import BEFORE_ALL, SETS_OF_CHANNELS, Cohorts, Place, Store
 from services.kit.errors import ConfigError
@@ -315,4 +322,9 @@ def _outputs(effects: Effects) -> Iterable[Output]:
         for partition, rows in sorted(effects.superseded.items())
         for block in encode_superseded(terms.incident_id, rows, terms.cohorts)
     )
-    return chain(released, superseded)
+    readdressed = (
+        Output(topics.NOTICES_READDRESSED, partition, block)
+        for partition, rows in sorted(effects.readdressed.items())
+        for block in encode_readdressed(terms.incident_id, rows)
+    )
+    return chain(released, superseded, readdressed)

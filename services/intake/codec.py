@@ -45,4 +45,5 @@ def encode_members(header: BlockHeader, block: Block) -> bytes:
         languages=languages,
         totals=totals_to_wire(header.totals),
         witnesses=b"".join(block.witnesses),
+        contact_since=block.contact_since,
     ).SerializeToString()

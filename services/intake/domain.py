@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import reduce
 from operator import or_
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from services.core.access import Act, Caller
 from services.core.cohort import Cohort
@@ -15,6 +15,7 @@ from services.core.notices import BLOCK_ENTRIES, FLAG_RETRACTED, FLAG_WITHDRAWN
 from services.core.witnesses import NO_WITNESSES
 
 __all__ = [
+    "CONTACT_BYTES",
     "Accepted",
     "Block",
     "Chunk",
@@ -33,6 +34,9 @@ __all__ = [
     "uses_of",
     "withdrawal_of",
 ]
+
+
+CONTACT_BYTES: Final = 8  # so much of a record's content is the hash of its contact data
 
 
 class Severity(StrEnum):
@@ -154,11 +158,20 @@ class Stored(NamedTuple):
     pseudonym: bytes
     content: bytes  # empty: it was withdrawn
     upload: int
+    contact_since: int = 1  # the first version with the contact data that it has now
 
     @property
     def withdrawn(self) -> bool:
         """Tell whether its last version took it back."""
         return not self.content
+
+    def contact_since_with(self, content: bytes) -> int:
+        """Return since which version the contact data stands if the next version has this content.
+
+        What was withdrawn and comes back is new: nothing is kept to compare it with.
+        """
+        same = self.content[:CONTACT_BYTES] == content[:CONTACT_BYTES]
+        return self.contact_since if same else self.version + 1
 
 
 @dataclass(slots=True)
@@ -169,6 +182,7 @@ class Classified:
     same: list[int] = field(default_factory=list)
     corrected: list[int] = field(default_factory=list)
     versions: list[int] = field(default_factory=list)  # of the corrected ones
+    contact_since: list[int] = field(default_factory=list)  # of these: the version that brought its contact
     retracted: list[tuple[int, int, bytes]] = field(default_factory=list)  # row, its version, pseudonym left
     repeated: list[int] = field(default_factory=list)  # the same upload said something else earlier
     refused: list[int] = field(default_factory=list)  # new, but the cohort is sealed; or it is cancelled
@@ -211,6 +225,7 @@ class Block:
     flags: list[int]
     languages: list[str]
     slots: list[int]
+    contact_since: dict[int, int] = field(default_factory=dict)  # by row of the block: contact data older than its row
 
     @property
     def is_retraction(self) -> bool:
@@ -225,13 +240,14 @@ def classify(chunk: Chunk, rows: Sequence[int], stored: Mapping[bytes, Stored]) 
         before = stored.get(chunk.members[row])
         if before is None:
             classified.new.append(row)
-        elif before.content == chunk.contents[row]:
+        elif before.content == chunk.contents[row] and before.pseudonym == chunk.pseudonyms[row]:
             classified.same.append(row)
         elif before.upload == chunk.upload:
             classified.repeated.append(row)
         else:
             classified.corrected.append(row)
             classified.versions.append(before.version + 1)
+            classified.contact_since.append(before.contact_since_with(chunk.contents[row]))
             if before.pseudonym != chunk.pseudonyms[row]:
                 classified.retracted.append((row, before.version + 1, before.pseudonym))
     return classified
@@ -274,16 +290,22 @@ def _warned_lines(problems: Sequence[Problem]) -> int:
 
 def blocks_of(chunk: Chunk, classified: Classified, partitions: int) -> list[Block]:
     """Return the blocks that tell of new and corrected members, and of those that left a pseudonym."""
-    blocks = [_retraction(chunk, *left, partitions) for left in classified.retracted]
     rows = [*classified.new, *classified.corrected]
     versions = dict(zip(classified.corrected, classified.versions, strict=True))
+    since = dict(zip(classified.corrected, classified.contact_since, strict=True))
+    older = {row: first for row, first in since.items() if first < versions[row]}
+    blocks = [_retraction(chunk, *left, partitions) for left in classified.retracted]
+    for block, (row, *_) in zip(blocks, classified.retracted, strict=True):
+        block.contact_since = {0: older[row]} if row in older else {}
     by_partition: dict[int, list[int]] = defaultdict(list)
     for row, partition in zip(rows, partitions_of([chunk.pseudonyms[row] for row in rows], partitions), strict=True):
         by_partition[partition].append(row)
     for partition, theirs in sorted(by_partition.items()):
         for at in range(0, len(theirs), BLOCK_ENTRIES):
-            block = theirs[at : at + BLOCK_ENTRIES]
-            blocks.append(_block(chunk, partition, block, [versions.get(row, 1) for row in block]))
+            some = theirs[at : at + BLOCK_ENTRIES]
+            blocks.append(_block(chunk, partition, some, [versions.get(row, 1) for row in some]))
+            if older:
+                blocks[-1].contact_since = {place: older[row] for place, row in enumerate(some) if row in older}
     return blocks
 
 

@@ -119,7 +119,7 @@ select counts, sequence from totals where scope = $1 and source = 'intake';
 
 -- name: lock_members
 -- What is known of these members; the rows are locked in the order of their keys.
-select member, version, pseudonym, content, upload
+select member, version, pseudonym, content, upload, contact_since
 from members
 where member = any($1::bytea[])
 order by member
@@ -127,8 +127,8 @@ for update;
 
 -- name: add_members
 -- New members, in the order of their keys; those that another upload added meanwhile do not come back.
-insert into members (upload, version, cohort, member, pseudonym, content)
-select $1, 1, $2, new.member, new.pseudonym, new.content
+insert into members (upload, version, cohort, contact_since, member, pseudonym, content)
+select $1, 1, $2, 1, new.member, new.pseudonym, new.content
 from unnest($3::bytea[], $4::bytea[], $5::bytea[]) as new(member, pseudonym, content)
 order by new.member
 on conflict (member) do nothing
@@ -137,8 +137,10 @@ returning member;
 -- name: correct_members
 -- Their next versions; the rows are locked already.
 update members
-set upload = $1, version = changed.version, pseudonym = changed.pseudonym, content = changed.content
-from unnest($2::bytea[], $3::int[], $4::bytea[], $5::bytea[]) as changed(member, version, pseudonym, content)
+set upload = $1, version = changed.version, contact_since = changed.contact_since, pseudonym = changed.pseudonym,
+    content = changed.content
+from unnest($2::bytea[], $3::int[], $4::int[], $5::bytea[], $6::bytea[])
+     as changed(member, version, contact_since, pseudonym, content)
 where members.member = changed.member;
 
 -- name: touch_members

@@ -71,9 +71,10 @@ create table members (
     upload    bigint not null, -- the upload (a random number) that said this last: within one, other content is a mistake, not a correction
     version   int not null,
     cohort    int not null,
+    contact_since int not null, -- the first version with the contact data that it has now
     member    bytea primary key,
     pseudonym bytea not null,
-    content   bytea not null   -- keyed hash of the whole record: same or corrected; empty = withdrawn
+    content   bytea not null   -- keyed hashes of contact data and of the rest: same or corrected; empty = withdrawn
 );
 
 create table rejections (

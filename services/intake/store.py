@@ -18,10 +18,10 @@ from services.kit.stage import TotalsRow
 __all__ = ["Answer", "CohortRow", "IncidentRow", "LockedIncident", "Store", "TotalsState"]
 
 _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
-_COLUMNS = ("upload", "version", "cohort", "member", "pseudonym", "content")
+_COLUMNS = ("upload", "version", "cohort", "contact_since", "member", "pseudonym", "content")
 # A row of `members` in COPY's binary format has a size before each value. All rows of an upload begin with the same
 # bytes, and the same size stands between the three ids of each: joining takes half the time of packing each row.
-_ROW_BEGIN, _ID_SIZE = struct.Struct(">hiqiiiii"), struct.pack(">i", ID_BYTES)
+_ROW_BEGIN, _ID_SIZE = struct.Struct(">hiqiiiiiii"), struct.pack(">i", ID_BYTES)
 _WHOLE_RECORD = "*"  # in place of a field, where the record as a whole is wrong
 
 
@@ -171,14 +171,14 @@ class Store:
         # In the order of their keys: two uploads of the same people may wait for each other, but never in a ring.
         members, pseudonyms, contents = chunk.members, chunk.pseudonyms, chunk.contents
         order = sorted(range(len(members)), key=members.__getitem__)
-        begin = _ROW_BEGIN.pack(len(_COLUMNS), 8, chunk.upload, 4, 1, 4, number, ID_BYTES)
+        begin = _ROW_BEGIN.pack(len(_COLUMNS), 8, chunk.upload, 4, 1, 4, number, 4, 1, ID_BYTES)
         rows = begin.join([b"", *[_ID_SIZE.join((members[at], pseudonyms[at], contents[at])) for at in order]])
         await connection.copy_to_table("members", source=binary_copy([rows]), columns=_COLUMNS, format="binary")
 
     async def lock_members(self, connection: Connection, members: Sequence[bytes]) -> dict[bytes, Stored]:
         """Lock those of these members that are known, and return them by member."""
         rows = await connection.fetch(_QUERIES["lock_members"], members)
-        return {row["member"]: Stored(row["version"], row["pseudonym"], row["content"], row["upload"]) for row in rows}
+        return {row[0]: Stored(*row[1:]) for row in rows}
 
     async def add_members(self, connection: Connection, chunk: Chunk, rows: Sequence[int], number: int) -> set[bytes]:
         """Write rows as new members; returns the members that were new, the others another upload added meanwhile."""
@@ -187,13 +187,14 @@ class Store:
         return {row["member"] for row in added}
 
     async def correct_members(
-        self, connection: Connection, chunk: Chunk, rows: Sequence[int], versions: Sequence[int]
+        self, connection: Connection, chunk: Chunk, rows: Sequence[int], versions: Sequence[int], since: Sequence[int]
     ) -> None:
-        """Write the next versions of members that are locked."""
+        """Write the next versions of members that are locked; `since`: the versions that brought their contact data."""
         members, pseudonyms, contents = (
             [column[row] for row in rows] for column in (chunk.members, chunk.pseudonyms, chunk.contents)
         )
-        await connection.execute(_QUERIES["correct_members"], chunk.upload, members, versions, pseudonyms, contents)
+        columns = members, versions, since, pseudonyms, contents
+        await connection.execute(_QUERIES["correct_members"], chunk.upload, *columns)
 
     async def touch_members(self, connection: Connection, members: Sequence[bytes], upload: int) -> None:
         """Note that this upload repeated these members."""

@@ -29,6 +29,7 @@ EXTRA = {
     },
     "deduplication": {
         "agreement.py": "who is one person, apart from what a person is told",
+        "readdressing.py": "contact data that was corrected after a release, apart from what is released",
         "dossier.py": "one pseudonym, whose people are decided about one by one",
         "batch.py": "nearly everybody is new: decided over columns, not one by one",
     },

@@ -86,7 +86,8 @@ class Acceptance:
             left = [row for row in step.new if chunk.members[row] not in added]  # another upload was first
             step.new = [row for row in step.new if chunk.members[row] in added]
             classified.join(step)
-        await self._store.correct_members(connection, chunk, classified.corrected, classified.versions)
+        corrected = classified.corrected, classified.versions, classified.contact_since
+        await self._store.correct_members(connection, chunk, *corrected)
         await self._store.touch_members(connection, [chunk.members[row] for row in classified.same], chunk.upload)
         return classified
 

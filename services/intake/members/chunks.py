@@ -139,7 +139,7 @@ class ChunkBuilder:
         noted = (shown_of_record(record, faults) or "") if faults else ref
         return (
             line, noted, str(record.bsn or ""), self._ids.of(ref),
-            hashes.fingerprints.content(identity, contact, checked), hashes.pseudonyms.of(identity),
+            hashes.fingerprints.content(contact, checked), hashes.pseudonyms.of(identity),
             self._hashes.witnesses.of(record), exposed, confirmed, channels, flags, record.language or "", contact,
         )  # fmt: skip
 
@@ -162,7 +162,7 @@ class ChunkBuilder:
         """Return the columns of a chunk, in the order of `Row`."""
         contacts = contacts_json(cells)
         numbers = checked.exposed, checked.confirmed, checked.channels, checked.flags
-        contents = self._hashes.fingerprints.contents(checked.identities, contacts, zip(*numbers, strict=True))
+        contents = self._hashes.fingerprints.contents(contacts, zip(*numbers, strict=True))
         return [
             lines, cells.member_ref, cells.bsn, self._ids.of_all(cells.member_ref), contents,
             self._hashes.pseudonyms.of_all(checked.identities), self._hashes.witnesses.of_all(cells),
@@ -224,7 +224,7 @@ class ChunkBuilder:
             chunk.accepted_lines += 1
             if not channels & self._usable:
                 self._note_unreachable(new)
-        elif chunk.contents[at] == content:
+        elif chunk.contents[at] == content and chunk.pseudonyms[at] == pseudonym:
             chunk.again.setdefault(at, []).append(line)
             chunk.accepted_lines += 1
         else:

@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from hashlib import blake2b, sha256
 
 from services.core.ids import ID_BYTES, hash_begun
+from services.intake.domain import CONTACT_BYTES
 from services.intake.records.record import Record
 from services.intake.records.validation import Checked
 
@@ -42,6 +43,7 @@ _REPLACED = str.maketrans(
     {"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "\u0131": "i"}  # dotless i
 )
 _NUMBERS = struct.Struct(">QQBB")
+_KEPT_NUMBERS = 65_536
 
 
 def normal_name(family_name: str) -> str:
@@ -153,29 +155,30 @@ class Fingerprints:
 
     def __init__(self, pepper: bytes, incident_id: str) -> None:
         key = blake2b(incident_id.encode(), digest_size=32, key=pepper, person=b"heraut-content").digest()
-        self._content = blake2b(digest_size=ID_BYTES, key=key, person=b"heraut-content")
+        # Two halves, each wide enough: content is only ever compared with that of the same member.
+        self._content = blake2b(digest_size=CONTACT_BYTES, key=key, person=b"heraut-content")
+        self._numbers = _Numbers(blake2b(digest_size=ID_BYTES - CONTACT_BYTES, key=key, person=b"heraut-numbers"))
         self._line = blake2b(digest_size=ID_BYTES, key=key, person=b"heraut-line")
         self._event = blake2b(digest_size=ID_BYTES, key=key, person=b"heraut-event")
         self._key = key
 
-    def content(self, identity: bytes, contact: bytes, checked: Checked) -> bytes:
-        """Return the hash of all that a record says; the same content gives the same hash."""
-        state = self._content.copy()
-        # The contact begins with a brace, which no identity has: the parts cannot run into each other.
-        state.update(_NUMBERS.pack(*checked) + identity + contact)
-        return state.digest()
+    def content(self, contact: bytes, checked: Checked) -> bytes:
+        """Return the hash of all that a record says beside who it is about; the same gives the same.
 
-    def contents(
-        self, identities: Iterable[bytes], contacts: Iterable[bytes], checked: Iterable[Checked]
-    ) -> list[bytes]:
+        Its first CONTACT_BYTES are the hash of the contact alone. Who it is about, its pseudonym says.
+        """
+        state = self._content.copy()
+        state.update(contact)
+        return state.digest() + self._numbers[checked]
+
+    def contents(self, contacts: Iterable[bytes], checked: Iterable[Checked]) -> list[bytes]:
         """Return `content` of each record."""
-        copy, packed = self._content.copy, _Packed()
+        copy = self._content.copy
         contents = []
-        numbers = map(packed.__getitem__, checked)
-        for said in map(b"".join, zip(numbers, identities, contacts, strict=True)):
+        for contact, numbers in zip(contacts, map(self._numbers.__getitem__, checked), strict=True):
             state = copy()
-            state.update(said)
-            contents.append(state.digest())
+            state.update(contact)
+            contents.append(state.digest() + numbers)
         return contents
 
     def line(self, scope: str, raw: bytes) -> bytes:
@@ -196,12 +199,20 @@ class Fingerprints:
         return blake2b(digest_size=32, key=self._key, person=b"heraut-body")
 
 
-class _Packed(dict[Checked, bytes]):
-    """Numbers as they are hashed. Most records have the same few: looked up, they cost a third."""
+class _Numbers(dict[Checked, bytes]):
+    """Hashes of the numbers of a record. Most records have the same few: they are looked up."""
+
+    def __init__(self, begun: "blake2b") -> None:
+        super().__init__()
+        self._begun = begun
 
     def __missing__(self, numbers: Checked) -> bytes:
-        packed = self[numbers] = _NUMBERS.pack(*numbers)
-        return packed
+        if len(self) >= _KEPT_NUMBERS:  # a source that sends every combination there is
+            self.clear()
+        state = self._begun.copy()
+        state.update(_NUMBERS.pack(*numbers))
+        hashed = self[numbers] = state.digest()
+        return hashed
 
 
 def _sized(field: bytes) -> bytes:

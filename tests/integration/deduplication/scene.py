@@ -45,6 +45,7 @@ class Person:
     channels: int = int(Channel.LETTER)
     flags: int = 0
     witnesses: bytes = bytes((IDENTIFIED, 0, 0, 0))  # somebody known by BSN, of whom nothing else is said
+    contact_since: int | None = None  # the version that brought the contact data, where it is not this one
 
 
 def people(count: int, seed: int = 1) -> list[Person]:
@@ -59,6 +60,7 @@ class Sent:
 
     notices: list[tuple[int, Notices]] = field(default_factory=list)  # with the partition
     superseded: list[bytes] = field(default_factory=list)
+    readdressed: list[tuple[bytes, int, int]] = field(default_factory=list)  # notice, the bearer's version, since
     totals: list[TotalsRow] = field(default_factory=list)
 
     @property
@@ -181,6 +183,7 @@ def block(
         channels=bytes(one.channels for one in rows), flags=bytes(one.flags for one in rows),
         language_names=["nl"], languages=[0] * len(rows), totals=totals_to_wire(totals) if totals else None,
         witnesses=b"".join(one.witnesses for one in rows),
+        contact_since={at: one.contact_since for at, one in enumerate(rows) if one.contact_since is not None},
     )  # fmt: skip
     return Record("heraut.members.accepted.v1", partition, 0, "intake", seq, 0, wire.SerializeToString())
 
@@ -195,6 +198,10 @@ def read_back(outputs: Sequence[Output]) -> Sent:
         elif output.topic == "heraut.notices.superseded.v1":
             ids = deduplication_pb2.NoticesSuperseded.FromString(output.value).ids
             sent.superseded += [ids[at : at + 16] for at in range(0, len(ids), 16)]
+        elif output.topic == "heraut.notices.readdressed.v1":
+            moved = deduplication_pb2.NoticesReaddressed.FromString(output.value)
+            found = [moved.ids[at : at + 16] for at in range(0, len(moved.ids), 16)]
+            sent.readdressed += zip(found, moved.versions, moved.since, strict=True)
         else:
             assert (output.topic, output.partition) == ("heraut.totals.changed.v1", 0)
             sent.totals += decode_totals(output.value)

@@ -309,3 +309,17 @@ async def test_an_incident_without_its_key_waits_alone(scene: Scene, caplog: pyt
     assert "no key 'notice' of version 2" in said[0]
     assert not any(key.hex() in caplog.text for key in scene.keys.peppers["notice"].values())
     assert {notice_id(a_key("notice", 2), INCIDENT, one.person, 1) for one in rows} == set(sent.ids)
+
+
+async def test_corrected_contact_data_is_told_to_routing(scene: Scene) -> None:
+    """Of a bearer whose notice went out, once; not of one that waits, nor where other facts alone were corrected."""
+    told, waiting = people(3), people(1, seed=2)
+    released = await scene.take(block("open", told), block("closed", waiting))
+    moved = [replace(one, version=2, channels=int(Channel.EMAIL)) for one in (told[0], *waiting)]
+    same = replace(told[1], version=2, contact_since=1)
+
+    sent = await scene.take(block("open", [moved[0], same]), block("closed", moved[1:]))
+    again = await scene.take(block("open", [moved[0], same]))
+
+    assert [(released.ids[0], 2, 2)] == sent.readdressed
+    assert [] == again.readdressed

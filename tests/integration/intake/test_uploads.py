@@ -101,6 +101,16 @@ async def test_other_content_later_is_a_correction(intake: Intake) -> None:
     assert (3, 0, 3) == await intake.counts()
 
 
+async def test_a_correction_says_whether_it_is_of_the_contact_data(intake: Intake) -> None:
+    """Other facts leave the address standing since the version that brought it; another address is new."""
+    for row in (a_row("m-0"), a_row("m-0", city="Breda"), a_row("m-0", city="Breda").replace("name|bsn", "name")):
+        await intake.upload(HEADER + row)
+
+    assert [(1, {}), (2, {}), (3, {0: 2})] == sorted(
+        (version, dict(block.contact_since)) for block in await intake.accepted() for version in block.versions
+    )
+
+
 async def test_correction_of_the_person_leaves_the_old_partition(intake: Intake) -> None:
     """Where a correction names somebody else, the old person's partition hears that the member is gone."""
     await intake.upload(HEADER + a_row("m-0", bsn="999990019"))

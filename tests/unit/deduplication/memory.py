@@ -7,6 +7,7 @@ from services.core.notices import Notices
 from services.deduplication.batch import Block, Effects, decide_again, decide_batch
 from services.deduplication.domain import Claim, Member, Standing, Terms
 from services.deduplication.dossier import Dossier
+from services.deduplication.readdressing import Readdressed
 
 __all__ = ["Tables"]
 
@@ -19,6 +20,7 @@ class Tables:
         self.counts: Counter[tuple[int, int, str]] = Counter()  # (partition, cohort, counter)
         self.sent: list[Notices] = []
         self.superseded: list[bytes] = []
+        self.readdressed: list[Readdressed] = []
 
     def take(self, blocks: list[tuple[Block, int]], terms: Terms) -> Effects:
         """Decide a batch and write it."""
@@ -44,6 +46,7 @@ class Tables:
             self.counts.update({(partition, cohort, counter): by for counter, by in moves.items()})
         self.sent += effects.notices.values()
         self.superseded += [one.notice for rows in effects.superseded.values() for one in rows]
+        self.readdressed += [one for rows in effects.readdressed.values() for one in rows]
         return effects
 
     def _put(self, row: tuple[Any, ...]) -> None:

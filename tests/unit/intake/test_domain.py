@@ -5,7 +5,7 @@ import json
 from services.core.ids import partitions_of
 from services.core.notices import BLOCK_ENTRIES, FLAG_RETRACTED
 from services.core.witnesses import NO_WITNESSES
-from services.intake.domain import Chunk, Classified, Stored, Uses, blocks_of, classify, uses_of
+from services.intake.domain import CONTACT_BYTES, Chunk, Classified, Stored, Uses, blocks_of, classify, uses_of
 from services.intake.reading.ndjson import NdjsonReader
 from tests.unit.intake.builders import a_builder, a_record
 
@@ -34,6 +34,7 @@ def test_rows_are_told_apart_by_what_is_stored() -> None:
         same=[1],
         corrected=[2, 3],
         versions=[5, 3],
+        contact_since=[5, 3],
         retracted=[(3, 3, b"somebody else...")],
         repeated=[4],
     ) == classify(chunk, range(5), stored)
@@ -51,7 +52,8 @@ def test_blocks_are_bounded_and_keep_to_a_partition() -> None:
 def test_member_that_left_a_person_is_told_there() -> None:
     """A retraction names the old pseudonym in its own partition, with no channel, and says nothing of who it is now."""
     chunk, old = a_chunk(1), b"\x00\x00\x00\x05" + bytes(12)
-    left, moved = blocks_of(chunk, Classified(corrected=[0], versions=[2], retracted=[(0, 2, old)]), 8)
+    classified = Classified(corrected=[0], versions=[2], contact_since=[2], retracted=[(0, 2, old)])
+    left, moved = blocks_of(chunk, classified, 8)
 
     assert (5, [old], [0], [FLAG_RETRACTED], [2]) == (
         left.partition,
@@ -72,3 +74,30 @@ def test_what_members_use_is_the_union_of_theirs() -> None:
 
     assert Uses(5, frozenset({"nl", "en"})) == uses_of(blocks)
     assert Uses() == uses_of([])
+
+
+def test_a_correction_says_since_when_its_contact_data_stands() -> None:
+    """Other facts leave it standing, another address is new with this version, and so is what comes back."""
+    chunk, person = a_chunk(3), b"p" * 16
+    address = chunk.contents[0][:CONTACT_BYTES]
+    stored = {
+        chunk.members[0]: Stored(4, person, address + b"its rest", 7, contact_since=2),
+        chunk.members[1]: Stored(4, person, b"elsewhere", 7, contact_since=2),
+        chunk.members[2]: Stored(4, person, b"", 7, contact_since=2),
+    }
+
+    classified = classify(chunk, range(3), stored)
+    blocks = blocks_of(chunk, classified, 1)
+
+    assert [2, 5, 5] == classified.contact_since
+    assert [{0: 2}, {}, {}, {0: 2}] == [block.contact_since for block in blocks]
+
+
+def test_the_same_words_about_somebody_else_are_a_correction() -> None:
+    """The content leaves out who a record is about: the pseudonym says so."""
+    chunk = a_chunk(1)
+    stored = {chunk.members[0]: Stored(1, b"somebody else...", chunk.contents[0], 7)}
+
+    classified = classify(chunk, [0], stored)
+
+    assert ([], [0], [1]) == (classified.same, classified.corrected, classified.contact_since)
