@@ -138,8 +138,9 @@ def _commas_between(row: Sequence[str]) -> str:
 
 def _header_problems(names: Sequence[str]) -> Iterator[dict[str, str]]:
     known = [name for name in names if name in FIELD_NAMES]
-    if not known:
-        # Nothing of the line is repeated: without a header row it is somebody's record.
+    if ("memberRef" not in known and 2 * len(known) < len(names)) or not known:
+        # Nothing of the line is repeated: without a header row it is somebody's record, and one of its cells may be
+        # called like a column, as the category `bsn` is.
         hint = "; columns are separated by commas" if any(";" in name for name in names) else ""
         yield {"field": "header", "problem": f"the first line must name the columns, such as memberRef{hint}"}
         return

@@ -49,7 +49,10 @@ def test_header_faults_are_named(header: bytes, expected: list[dict[str, str]]) 
     assert expected == caught.value.problems
 
 
-@pytest.mark.parametrize("line", [b"m-1,999990019,Jansen,name", b"m-1;999990019;Jansen;name", b'"', b"a\rb"])
+@pytest.mark.parametrize(
+    "line",
+    [b"m-1,999990019,Jansen,name", b"m-1;999990019;Jansen;name", b"m-1,999990019,Jansen,bsn,j@x.nl", b'"', b"a\rb"],
+)
 def test_missing_header_repeats_nobody(line: bytes) -> None:
     """Where there is no header row, the first line is somebody's record, and is not shown."""
     with pytest.raises(BadHeaderError) as caught:
