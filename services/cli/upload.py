@@ -1,9 +1,10 @@
 """The upload of a cohort file to intake: its content type, found in its first bytes, and its bytes as they are sent."""
 
-import zlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import IO
+
+from services.cli.file_shape import inflated, unreadable_shape
 
 __all__ = ["CohortUpload"]
 
@@ -18,6 +19,7 @@ class CohortUpload:
 
     content_type: str
     gzipped: bool
+    advice: list[str]  # why intake would read no record in it, and what mends that; empty where it may
     _head: bytes
     _file: IO[bytes]
 
@@ -26,9 +28,9 @@ class CohortUpload:
         """Return the upload of a file, whose first bytes are read to find out its type. The file may be a pipe."""
         head = file.read(_CHUNK)
         gzipped = head.startswith(_GZIP_MAGIC)
-        begin = _inflated(head) if gzipped else head
+        begin = inflated(head)
         is_json = begin.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in {b"{", b"["}
-        return cls("application/x-ndjson" if is_json else "text/csv", gzipped, head, file)
+        return cls("application/x-ndjson" if is_json else "text/csv", gzipped, unreadable_shape(begin), head, file)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -42,10 +44,3 @@ class CohortUpload:
             yield chunk
             sent(len(chunk))
             chunk = self._file.read(_CHUNK)
-
-
-def _inflated(head: bytes) -> bytes:
-    try:
-        return zlib.decompressobj(wbits=31).decompress(head, 1024)
-    except zlib.error:
-        return b""  # intake will answer what is wrong with the file

@@ -2,19 +2,27 @@
 
 import asyncio
 import contextlib
+import io
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import click
+import orjson
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from services.cli.client import Client, Refused, call, open_client
+from services.cli.cohort_template import cohort_template
 from services.cli.console import Fault, err, number, print_json, say, table
+from services.cli.file_check import FileCheck, check_file
 from services.cli.ledger_table import cohort_row, show_cohorts
 from services.cli.options import data_option, json_option
+from services.cli.problem_words import in_words
 from services.cli.upload import CohortUpload
+from services.core.incident import Incident, KeyVersions
+from services.wire.incident_document import InvalidDocument, parse_incident
 
 __all__ = ["cohort"]
 
@@ -38,6 +46,56 @@ def cohort() -> None:
 
 
 @cohort.command()
+def template() -> None:
+    """Print a CSV with every column and a line of each kind of record."""
+    click.echo(cohort_template(), nl=False)
+
+
+@cohort.command()
+@click.argument("file", type=click.File("rb"))
+@click.option(
+    "--document",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The incident document: without it, the categories that records name are not checked.",
+)
+@json_option
+def check(file: IO[bytes], document: Path | None, *, as_json: bool) -> None:
+    """Say what intake would say of FILE, without a server: nothing is sent. `-` = standard input."""
+    incident = _document(document) if document else None
+    seekable = file if file.seekable() else io.BytesIO(file.read())
+    found = check_file(seekable, incident, datetime.now(UTC).date())
+    if as_json:
+        print_json(found.as_json())
+    else:
+        _show_check(found)
+    if not found.is_sound:
+        raise Fault("\n".join(found.stopped) or "not everybody would be taken: see the problems")
+
+
+def _document(path: Path) -> Incident:
+    try:
+        return parse_incident("check", 1, orjson.loads(path.read_bytes()), KeyVersions())
+    except orjson.JSONDecodeError as error:
+        raise Fault(f"{path} is no JSON: {error}", 2) from None
+    except InvalidDocument as error:
+        raise Fault("\n".join(f"{path}: {p['field']}: {p['problem']}" for p in error.problems), 2) from None
+
+
+def _show_check(found: FileCheck) -> None:
+    answer = found.as_json()
+    if not found.stopped or answer["received"]:
+        _show_counts(answer)
+    rows = [[p["severity"], str(p["line"]), p["memberRef"] or "", p["words"]] for p in _by_weight(answer["problems"])]
+    if rows:
+        table("Problems", ("severity", "line", "memberRef", "what"), rows[:_SHOWN_PROBLEMS], left=4)
+    if len(rows) > _SHOWN_PROBLEMS:
+        say(f"and {number(len(rows) - _SHOWN_PROBLEMS)} more; --json lists all")
+    if not found.categories_checked and not found.stopped:
+        say("categories were not checked: give --document")
+
+
+@cohort.command()
 @click.argument("file", type=click.File("rb"))
 @_names
 @click.option("--source", metavar="S", help="Who sends it; else the cohort's id, for a new one.")
@@ -58,7 +116,10 @@ def submit(file: IO[bytes], incident_id: str, cohort_id: str, data: Path, **give
         "autoRelease": given["auto_release"] or None,
     }
     document = {key: value for key, value in fields.items() if value is not None}
-    answer = asyncio.run(_submit(data, (incident_id, cohort_id), document, file))
+    upload = CohortUpload.look_into(file)
+    if upload.advice:  # before the cohort is opened: a file that is no list leaves nothing behind
+        raise Fault("\n".join(upload.advice), 2)
+    answer = asyncio.run(_submit(data, (incident_id, cohort_id), document, file, upload))
     if given["as_json"]:
         print_json(answer)
     else:
@@ -66,12 +127,13 @@ def submit(file: IO[bytes], incident_id: str, cohort_id: str, data: Path, **give
     _check_answer(answer)
 
 
-async def _submit(data: Path, names: tuple[str, str], document: Mapping[str, Any], file: IO[bytes]) -> Any:
+async def _submit(
+    data: Path, names: tuple[str, str], document: Mapping[str, Any], file: IO[bytes], upload: CohortUpload
+) -> Any:
     """Open the cohort, upload the file, and return intake's answer."""
     incident_id, cohort_id = names
     async with open_client(data) as client:
         await _open_cohort(client, names, document)
-        upload = CohortUpload.look_into(file)
         with _progress(file) as sent:
             return await client.call(
                 "POST", "intake", "incidents", incident_id, "cohorts", cohort_id, "members",
@@ -114,18 +176,29 @@ def _size(file: IO[bytes]) -> int | None:
 
 
 def _show_answer(answer: Mapping[str, Any]) -> None:
-    counts = [f"{number(answer[name])} {name}" for name in ("received", "accepted", "rejected")]
-    counts += [f"{number(answer[name])} {words}" for name, words in _NOTED if answer.get(name)]
-    say(", ".join(counts))
-    # What was rejected comes first: it must be put right, a warning may.
-    problems = sorted(answer.get("problems") or [], key=lambda problem: problem.get("severity") == "warning")
+    _show_counts(answer)
+    problems = _by_weight(answer.get("problems") or [])
     if problems:
-        names = ("severity", "line", "memberRef", "field", "problem")
-        rows = [["" if p.get(name) is None else str(p[name]) for name in names] for p in problems[:_SHOWN_PROBLEMS]]
-        table("Problems", names, rows, left=len(names))
+        names = ("severity", "line", "memberRef")
+        rows = [
+            [*("" if p.get(name) is None else str(p[name]) for name in names), in_words(p.get("field"), p["problem"])]
+            for p in problems[:_SHOWN_PROBLEMS]
+        ]
+        table("Problems", (*names, "what"), rows, left=4)
     if len(problems) > _SHOWN_PROBLEMS or answer.get("problemsTruncated"):
         more = "more" if answer.get("problemsTruncated") else f"{number(len(problems) - _SHOWN_PROBLEMS)} more"
         say(f"and {more}; --json lists those that the answer holds")
+
+
+def _show_counts(answer: Mapping[str, Any]) -> None:
+    counts = [f"{number(answer[name])} {name}" for name in ("received", "accepted", "rejected")]
+    counts += [f"{number(answer[name])} {words}" for name, words in _NOTED if answer.get(name)]
+    say(", ".join(counts))
+
+
+def _by_weight(problems: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return problems with those first that reject a record: they must be put right, a warning may."""
+    return sorted(problems, key=lambda problem: problem.get("severity") == "warning")
 
 
 def _check_answer(answer: Mapping[str, Any]) -> None:

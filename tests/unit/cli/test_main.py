@@ -30,7 +30,7 @@ REGISTERED = [
     "up",
 ]
 SUBCOMMANDS = {
-    "cohort": ["approve", "cancel", "release", "seal", "status", "submit", "withdraw"],
+    "cohort": ["approve", "cancel", "check", "release", "seal", "status", "submit", "template", "withdraw"],
     "incident": ["acts", "put", "show", "template"],
     "keys": ["rotate"],
     "principal": ["add", "list", "revoke"],
