@@ -17,7 +17,7 @@ from services.deduplication.codec import read_block
 from services.dispatch.codec import decode_routed
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog.port import Record
-from services.routing.codec import decode_notices
+from services.routing.codec import decode_notices, decode_work
 from services.tracking.codec import decode
 from services.wire.incidents import decode_incidents
 
@@ -27,6 +27,8 @@ READERS: dict[str, Callable[[Record], Any]] = {
     topics.MEMBERS_ACCEPTED: read_block,
     topics.NOTICES_RELEASED: decode_notices,
     topics.DELIVERIES_REFUSED: decode_notices,
+    topics.NOTICES_READDRESSED: decode_work,
+    topics.NOTICES_REATTEMPTED: decode,
     topics.NOTICES_ROUTED_LETTER: lambda record: decode_routed(record.value),
     topics.NOTICES_ROUTED_EMAIL: lambda record: decode_routed(record.value),
     topics.NOTICES_ROUTED_PORTAL: lambda record: decode_routed(record.value),
