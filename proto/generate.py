@@ -129,7 +129,7 @@ def _entry(name: str, spec: Mapping[str, Any]) -> str:
         "family": _quoted(spec["family"]) if "family" in spec else "None",
         "message": _quoted(spec["message"]),
         "producers": _tuple(_stages(spec["producers"])),
-        "consumers": _tuple(spec["consumers"]),
+        "consumers": _tuple(_stages(spec["consumers"]) if spec["read"] == "stage" else spec["consumers"]),
         "partitions": str(partitions),
         "read": _quoted(spec["read"]),
         "log": _quoted(spec.get("log", "both")),

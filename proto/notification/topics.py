@@ -32,10 +32,12 @@ MEMBERS_ACCEPTED: Final = "heraut.members.accepted.v1"
 NOTICES_EXHAUSTED: Final = "heraut.notices.exhausted.v1"
 NOTICES_READDRESSED: Final = "heraut.notices.readdressed.v1"
 NOTICES_REATTEMPTED: Final = "heraut.notices.reattempted.v1"
+NOTICES_RECALLED: Final = "heraut.notices.recalled.v1"
 NOTICES_RELEASED: Final = "heraut.notices.released.v1"
 NOTICES_ROUTED_EMAIL: Final = "heraut.notices.routed.email.v1"
 NOTICES_ROUTED_LETTER: Final = "heraut.notices.routed.letter.v1"
 NOTICES_ROUTED_PORTAL: Final = "heraut.notices.routed.portal.v1"
+NOTICES_STOPPED: Final = "heraut.notices.stopped.v1"
 NOTICES_SUPERSEDED: Final = "heraut.notices.superseded.v1"
 TOTALS_CHANGED: Final = "heraut.totals.changed.v1"
 
@@ -142,6 +144,18 @@ TOPICS: Final[tuple[TopicSpec, ...]] = (
         dead_letters={},
     ),
     TopicSpec(
+        name=NOTICES_RECALLED,
+        family=None,
+        message="notification.v1.NoticesRecalled",
+        producers=("deduplication",),
+        consumers=("routing", "dispatch-letter", "dispatch-email", "dispatch-portal"),
+        partitions=None,
+        read="stage",
+        log="both",
+        kafka={"cleanup.policy": "delete", "retention.ms": "604800000", "max.message.bytes": "1000000"},
+        dead_letters={},
+    ),
+    TopicSpec(
         name=NOTICES_RELEASED,
         family=None,
         message="notification.v1.NoticesReleased",
@@ -183,6 +197,18 @@ TOPICS: Final[tuple[TopicSpec, ...]] = (
         message="notification.v1.NoticesRouted",
         producers=("routing",),
         consumers=("dispatch-portal",),
+        partitions=None,
+        read="stage",
+        log="both",
+        kafka={"cleanup.policy": "delete", "retention.ms": "604800000", "max.message.bytes": "1000000"},
+        dead_letters={},
+    ),
+    TopicSpec(
+        name=NOTICES_STOPPED,
+        family=None,
+        message="notification.v1.NoticesStopped",
+        producers=("routing", "dispatch-letter", "dispatch-email", "dispatch-portal"),
+        consumers=("deduplication",),
         partitions=None,
         read="stage",
         log="both",

@@ -22,11 +22,12 @@ class AttemptState(IntEnum):
     REFUSED = 3  # the provider will never take it: the next channel is tried
     UNKNOWN = 4  # the hand-over began and how it ended cannot be known
     REFUSED_WAITING = 5  # the provider refused this recipient; that is not told yet, and may be taken back
+    STOPPED = 6  # recalled before it began: nobody is told by it
 
 
 TRANSITIONS: Mapping[AttemptState, frozenset[AttemptState]] = MappingProxyType(
     {
-        AttemptState.TAKEN: frozenset({AttemptState.INTENT}),
+        AttemptState.TAKEN: frozenset({AttemptState.INTENT, AttemptState.STOPPED}),
         # Back to TAKEN: what was surely not handed over (the connection was refused) waits for its turn again.
         AttemptState.INTENT: frozenset(
             {
@@ -40,9 +41,10 @@ TRANSITIONS: Mapping[AttemptState, frozenset[AttemptState]] = MappingProxyType(
         # A receipt may settle it later; the waiting time of HERAUT_UNKNOWN_AFTER refuses it.
         AttemptState.UNKNOWN: frozenset({AttemptState.ACCEPTED, AttemptState.REFUSED, AttemptState.REFUSED_WAITING}),
         # Told when its time is over; back in the queue where it turns out that the provider was ill.
-        AttemptState.REFUSED_WAITING: frozenset({AttemptState.TAKEN, AttemptState.REFUSED}),
+        AttemptState.REFUSED_WAITING: frozenset({AttemptState.TAKEN, AttemptState.REFUSED, AttemptState.STOPPED}),
         AttemptState.ACCEPTED: frozenset(),
         AttemptState.REFUSED: frozenset(),
+        AttemptState.STOPPED: frozenset(),
     }
 )
 

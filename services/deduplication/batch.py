@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain, repeat
+from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
 from services.core.channel import CHANNEL_BITS
@@ -19,6 +20,7 @@ from services.core.notices import MEMBER_FLAG_BITS, Notices
 from services.deduplication.domain import (
     COUNTED_AS,
     Claim,
+    Course,
     Member,
     NoticeIds,
     Outcome,
@@ -84,7 +86,8 @@ class Effects:
     members: list[Row] = field(default_factory=list)  # to be written: (person, partition, *Member, *Standing)
     rewritten: list[bytes] = field(default_factory=list)  # persons whose rows are deleted: `members` has all of them
     claims: list[Row] = field(default_factory=list)  # to be written: (person, *Claim)
-    voided: list[tuple[bytes, bytes]] = field(default_factory=list)  # (person, notice)
+    turned: list[Row] = field(default_factory=list)  # (person, notice, void, course): what is known of these now
+    recalled: dict[int, list[tuple[bytes, bytes]]] = field(default_factory=dict)  # by partition: (notice, person)
     notices: dict[int, Notices] = field(default_factory=dict)  # by partition
     superseded: dict[int, list[Superseded]] = field(default_factory=dict)  # by partition
     readdressed: dict[int, list[Readdressed]] = field(default_factory=dict)  # by partition
@@ -119,7 +122,7 @@ class Effects:
         ids = self.terms.ids.first(persons)
         self.claims += zip(
             persons, repeat(1), ids, members, versions, exposed, confirmed, repeat(None), repeat(False), repeat(1),
-            strict=False,
+            repeat(0), strict=False,
         )  # fmt: skip
         notices = self._notices(block.partition)
         notices.ids += ids
@@ -161,7 +164,10 @@ class Effects:
                 after.partition, after.members[member].cohort, before.standings.get(member), after.standings[member]
             )
         self.claims += ((after.pseudonym, *claim) for claim in after.claims[len(before.claims) :])
-        self.voided += ((after.pseudonym, notice) for notice in decision.voided)
+        self.turned += ((after.pseudonym, claim.notice, claim.void, claim.course) for claim in decision.turned)
+        if decision.recalled:
+            asked = self.recalled.setdefault(after.partition, [])
+            asked += ((notice, after.pseudonym) for notice in decision.recalled)
         for release in decision.released:
             self._release(after, release)
         if decision.superseded:
@@ -255,11 +261,16 @@ def _contact_since(block: Block) -> Iterable[tuple[tuple[bytes, int], int]]:
     return (((block.members[row], block.versions[row]), first) for row, first in block.contact_since.items())
 
 
-def decide_again(dossiers: Iterable[Dossier], terms: Terms) -> Effects:
-    """Decide about people of whom nothing new arrived, under the terms that hold now."""
+def decide_again(
+    dossiers: Iterable[Dossier], terms: Terms, heard: Mapping[bytes, Course] = MappingProxyType({})
+) -> Effects:
+    """Decide about people of whom no member arrived, under the terms that hold now.
+
+    `heard`: how far notices of theirs have come.
+    """
     effects = Effects(terms)
     for dossier in dossiers:
-        effects.add(dossier, decide(dossier, [()], terms))
+        effects.add(dossier, decide(dossier, [()], terms, heard))
     return effects
 
 

@@ -4,17 +4,25 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from notification.topics import MEMBERS_ACCEPTED, NOTICES_STOPPED
 from notification.v1 import deduplication_pb2, intake_pb2
 
 from services.core.channel import ALL_CHANNELS, CHANNEL_BITS
 from services.core.facts import MAX_CATEGORIES
 from services.core.ids import ID_BYTES
-from services.core.notices import BLOCK_ENTRIES, MEMBER_FLAG_BITS, MEMBER_FLAGS, Notices, pieces
+from services.core.notices import (
+    BLOCK_ENTRIES,
+    MEMBER_FLAG_BITS,
+    MEMBER_FLAGS,
+    Notices,
+    pieces,
+)
 from services.core.witnesses import LENGTHS
 from services.deduplication.batch import Block
 from services.deduplication.domain import Superseded
 from services.deduplication.errors import InvalidBlockError
 from services.deduplication.readdressing import Readdressed
+from services.kit.errors import InvalidMessage
 from services.kit.eventlog import Record
 from services.kit.stage import TotalsRow
 from services.wire.columns import (
@@ -30,9 +38,21 @@ from services.wire.columns import (
     split_ids,
 )
 from services.wire.notices import notices_to_wire
+from services.wire.recalls import Answers, decode_stopped
 from services.wire.totals import totals_from_wire
 
-__all__ = ["WRITER", "Work", "encode_readdressed", "encode_released", "encode_superseded", "read_block"]
+__all__ = [
+    "TOPICS",
+    "WRITER",
+    "Work",
+    "encode_readdressed",
+    "encode_released",
+    "encode_superseded",
+    "read",
+    "read_block",
+]
+
+TOPICS: Final = (MEMBERS_ACCEPTED, NOTICES_STOPPED)
 
 WRITER: Final = "intake"  # the source of members; blocks of any other were sent back from the dead letters
 
@@ -48,6 +68,15 @@ class Work:
     block: Block
     totals: TotalsRow | None
     seq: int  # intake's in this partition; 0 for a block that was sent back from the dead letters
+
+
+def read(record: Record) -> Work | Answers:
+    """Read a block of any topic of the room. Raises InvalidMessage."""
+    if record.topic == MEMBERS_ACCEPTED:
+        return read_block(record)
+    if record.topic == NOTICES_STOPPED:
+        return decode_stopped(record)
+    raise InvalidMessage("unexpected-topic")
 
 
 def read_block(record: Record) -> Work:
@@ -126,7 +155,11 @@ def encode_superseded(
         piece = superseded[start : start + BLOCK_ENTRIES]
         names, rows = indexed([cohorts[one.cohort] for one in piece])
         yield deduplication_pb2.NoticesSuperseded(
-            incident_id=incident_id, ids=b"".join(one.notice for one in piece), cohort_ids=names, cohorts=rows
+            incident_id=incident_id,
+            ids=b"".join(one.notice for one in piece),
+            cohort_ids=names,
+            cohorts=rows,
+            marks=[one.mark for one in piece],
         ).SerializeToString()
 
 

@@ -17,10 +17,12 @@ from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_WITHD
 
 __all__ = [
     "COUNTED_AS",
+    "FOR_GOOD",
     "RETRACTED",
     "TORN",
     "WITHDRAWN",
     "Claim",
+    "Course",
     "Member",
     "NoticeIds",
     "Outcome",
@@ -39,6 +41,7 @@ __all__ = [
 ]
 
 
+FOR_GOOD: Final = 2**31 - 1  # the mark of a notice that never stands again
 _REVISION_BYTES: Final = (4).to_bytes(4, "big")  # the length before the field, as in `core.ids`
 
 
@@ -77,6 +80,16 @@ class Waits(IntEnum):
     RELEASE = 1  # the release of a cohort that carries the news, or of one that has contact data
     CHANNEL = 2  # a channel by which the person can be written to
     POLICY = 3  # another policy: this one holds people who contradict others with their pseudonym
+    ANSWER = 4  # whether a notice that was recalled was stopped: the answer sets it free, so nobody is marked for it
+
+
+class Course(IntEnum):
+    """How far a released notice is known to have come. The numbers are stored."""
+
+    OPEN = 0  # nothing was heard: it may have been handed over, and may still be stopped
+    RECALLED = 1  # asked to be stopped, and not answered yet
+    BEGUN = 2  # its hand-over began: nothing stops it
+    STOPPED = 3  # it was stopped: nobody was told by it, and nobody will be
 
 
 class Member(NamedTuple):
@@ -124,8 +137,9 @@ class Claim(NamedTuple):
     exposed: int
     confirmed: int
     supersedes: bytes | None = None
-    void: bool = False  # its bearer turned out to be somebody else: this person was not told by it
+    void: bool = False  # this person was not told by it: its bearer is somebody else, or it was stopped
     group: int = 1  # number among the groups of the pseudonym that were told
+    course: int = Course.OPEN
 
 
 class NoticeIds:
@@ -171,10 +185,14 @@ class Terms:
 
 
 class Superseded(NamedTuple):
-    """A notice that no longer stands for its bearer in the ledger."""
+    """A notice that stands for its bearer in the ledger no more, or again: the highest mark of a notice holds.
+
+    The mark is odd where a later notice stands for the bearer, and even where that one was stopped.
+    """
 
     notice: bytes
     cohort: int
+    mark: int = FOR_GOOD
 
 
 class Person(NamedTuple):
@@ -265,6 +283,8 @@ class _Settling:
             return Waits.CHANNEL, carriers
         if self.person.conflict and self.terms.hold_conflicts:
             return Waits.POLICY, carriers
+        if any(claim.course == Course.RECALLED for claim in self.told):
+            return Waits.ANSWER, ()
         may_go = any(m.cohort in released for m in carriers)
         bearer = next((m for m in reachable if m.cohort in released), None)
         if bearer and may_go:
@@ -285,7 +305,7 @@ class _Settling:
         cohorts = frozenset([m.cohort for m in self.live])
         self.released = Release(claim, before, bearer, exposed, confirmed, cohorts)
         if borne:
-            self.superseded = Superseded(borne.notice, bearer.cohort)
+            self.superseded = Superseded(borne.notice, bearer.cohort, 2 * claim.revision - 1)
 
     def _claim(self, bearer: Member, before: Claim | None, exposed: int, confirmed: int) -> Claim:
         if before:
@@ -313,7 +333,7 @@ class _Settling:
             return Outcome.MERGED, front.member
         if waits == Waits.CHANNEL:
             return _unreachable(front.channels, self.terms.usable), None
-        return Outcome.HELD_UNRELEASED if waits == Waits.RELEASE else Outcome.HELD_IDENTITY_CONFLICT, None
+        return Outcome.HELD_IDENTITY_CONFLICT if waits == Waits.POLICY else Outcome.HELD_UNRELEASED, None
 
 
 def age(member: Member) -> tuple[int, bytes]:

@@ -5,15 +5,18 @@ records say. What was told stays: a group that was told keeps its members and it
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from services.core.notices import FLAG_DECEASED, FLAG_RETRACTED, FLAG_WITHDRAWN
 from services.deduplication.agreement import Groups, contradict, groups_of
 from services.deduplication.domain import (
+    FOR_GOOD,
     RETRACTED,
     TORN,
     WITHDRAWN,
     Claim,
+    Course,
     Member,
     Person,
     Release,
@@ -26,6 +29,7 @@ from services.deduplication.domain import (
     is_withdrawn,
     settle,
 )
+from services.deduplication.recall import advances, to_recall
 
 __all__ = ["Decision", "Dossier", "decide", "told_already"]
 
@@ -54,18 +58,25 @@ class Decision(NamedTuple):
     new: Sequence[bytes]  # members that were not known
     changed: Sequence[bytes]  # known members that were corrected or stand elsewhere now
     released: Sequence[Release]
-    voided: Sequence[bytes]  # notices known before
+    turned: Sequence[Claim]  # notices, old or new, that are void now or have come further
+    recalled: Sequence[bytes]  # notices that must not begin any more
     superseded: Sequence[Superseded]
 
 
-def decide(dossier: Dossier, arrivals: Iterable[Sequence[Member]], terms: Terms) -> Decision:
+def decide(
+    dossier: Dossier,
+    arrivals: Iterable[Sequence[Member]],
+    terms: Terms,
+    heard: Mapping[bytes, Course] = MappingProxyType({}),
+) -> Decision:
     """Take what arrived for one pseudonym, block by block in the order of the log, and decide after each block.
 
     Members of one block are decided together: a person who is twice in it is told everything at once. With
     `[()]` nothing arrives and the people are decided again under these terms. Deciding after each block makes
-    the result the same however blocks were batched.
+    the result the same however blocks were batched. `heard` says how far notices have come, as others told.
     """
     case = _Case(dossier, terms)
+    case.hear_of(heard)
     for block in arrivals:
         for member in block:
             case.hear(member)
@@ -105,7 +116,27 @@ class _Case:
         self.claims = list(dossier.claims)
         self.said: dict[bytes, bytes] = {}  # witnesses of members that a block corrects, before it
         self.released: list[Release] = []
+        self.recalled: list[bytes] = []
         self.superseded: list[Superseded] = []
+
+    def hear_of(self, heard: Mapping[bytes, Course]) -> None:
+        """Take how far notices have come. One that was stopped told nobody, and whoever bore it is free."""
+        for at, claim in enumerate(self.claims):
+            course = heard.get(claim.notice)
+            if course is None or not advances(claim, course):
+                continue
+            self.claims[at] = claim._replace(course=course, void=claim.void or course == Course.STOPPED)
+            if self.claims[at].void > claim.void:
+                # Where no channel was left for it before it was stopped, it counts as exhausted no more.
+                self.superseded.append(Superseded(claim.notice, self.members[claim.bearer].cohort))
+                self._stands_again(claim)
+
+    def _stands_again(self, gone: Claim) -> None:
+        """Let the notice count again that stood for a bearer before one that told nobody."""
+        left = [claim for claim in self.claims if claim.bearer == gone.bearer and not claim.void]
+        if left and left[-1].revision < gone.revision:
+            cohort = self.members[gone.bearer].cohort
+            self.superseded.append(Superseded(left[-1].notice, cohort, 2 * gone.revision))
 
     def hear(self, member: Member) -> None:
         """Take a member's version if it is higher than the one known."""
@@ -125,8 +156,17 @@ class _Case:
         """Void the notices of a bearer who turned out to be somebody else: this person was not told by them."""
         latest = next((c for c in reversed(self.claims) if c.bearer == bearer.member and not c.void), None)
         if latest:
-            self.superseded.append(Superseded(latest.notice, bearer.cohort))
-            self.claims = [c._replace(void=True) if c.bearer == bearer.member else c for c in self.claims]
+            self.superseded.append(Superseded(latest.notice, bearer.cohort, FOR_GOOD))
+            borne = {c.notice for c in self.claims if c.bearer == bearer.member and not c.void}
+            self._recall({c.notice for c in self.claims if c.notice in borne and c.course == Course.OPEN})
+            self.claims = [c._replace(void=True) if c.notice in borne else c for c in self.claims]
+
+    def _recall(self, notices: Collection[bytes]) -> None:
+        """Ask for notices not to begin any more."""
+        for at, claim in enumerate(self.claims):
+            if claim.notice in notices:
+                self.claims[at] = claim._replace(course=Course.RECALLED)
+                self.recalled.append(claim.notice)
 
     def classify(self) -> None:
         """Tell the persons apart, and decide about each."""
@@ -144,6 +184,9 @@ class _Case:
         for told, members in groups.together:
             number = told or unused
             person = Person([self.members[m] for m in members], claims.get(number, ()), number, conflict)
+            if stale := to_recall(person, self.members, self.terms):
+                self._recall(stale)
+                person = person._replace(claims=[c for c in self.claims if c.group == number])
             settled = self._settle(person)
             standings.update(settled.standings)
             unused += bool(settled.released and not told)
@@ -222,12 +265,14 @@ class _Case:
 
     def decision(self) -> Decision:
         """Return what differs now."""
-        known, stood = self.before.members, self.before.standings
+        known, stood, known_claims = self.before.members, self.before.standings, self.before.claims
+        turned = [c for was, c in zip(known_claims, self.claims, strict=False) if c != was]
         return Decision(
             dossier=self.before._replace(members=self.members, standings=self.standings, claims=self.claims),
             new=[m for m in self.members if m not in known],
             changed=[m for m in known if self.members[m] != known[m] or self.standings[m] != stood[m]],
             released=self.released,
-            voided=[c.notice for was, c in zip(self.before.claims, self.claims, strict=False) if c.void > was.void],
+            turned=[*turned, *(c for c in self.claims[len(known_claims) :] if c.void or c.course)],
+            recalled=self.recalled,
             superseded=self.superseded,
         )

@@ -15,14 +15,16 @@ from services.core.ledger import COUNTERS
 from services.core.policy import OnIdentityConflict
 from services.deduplication.batch import Block, Effects, decide_again, decide_batch, persons_of
 from services.deduplication.codec import (
+    TOPICS,
     WRITER,
     Work,
     encode_readdressed,
     encode_released,
     encode_superseded,
-    read_block,
+    read,
 )
 from services.deduplication.domain import NoticeIds, Terms
+from services.deduplication.recalling import courses_of, over, recalls
 from services.deduplication.store import BEFORE_ALL, SETS_OF_CHANNELS, Cohorts, Place, Store
 from services.kit.errors import ConfigError
 from services.kit.eventlog import Output, Record
@@ -30,6 +32,7 @@ from services.kit.postgres import Connection
 from services.kit.stage import TotalsRow, move_totals, read_taken
 from services.kit.vault import KeyRing, KeyVersionError
 from services.wire.incidents import Incidents
+from services.wire.recalls import Answers
 from services.wire.totals import encode_totals, highest
 
 __all__ = ["STAGE", "TOPICS", "DeduplicationHandler"]
@@ -37,7 +40,6 @@ __all__ = ["STAGE", "TOPICS", "DeduplicationHandler"]
 logger = logging.getLogger(__name__)
 
 STAGE: Final = "deduplication"
-TOPICS: Final = (topics.MEMBERS_ACCEPTED,)
 # At most so many people are decided again in one tick: that takes about a fifth of a second, far below a lease.
 PERSONS_A_TICK: Final = 5_000
 # After so many ticks, about a minute, every incident is looked at again: a partition that was lost and won back between
@@ -84,16 +86,19 @@ class DeduplicationHandler:
         self._ticks = 0
         self._keyless: set[str] = set()  # incidents of which it was said that their key is missing
 
-    def decode(self, record: Record) -> Work:
+    def decode(self, record: Record) -> Work | Answers:
         """Read one block. Raises InvalidMessage."""
-        return read_block(record)
+        return read(record)
 
-    async def ready(self, work: Sequence[Work]) -> None:
+    async def ready(self, work: Sequence[Work | Answers]) -> None:
         """Wait until the versions of incidents and cohorts that the blocks were accepted under are known here.
 
         Raises KeyVersionError where this process lacks the key of an incident's ids: its blocks wait.
         """
         wanted: dict[tuple[str, ...], int] = {}
+        for one in work:
+            if isinstance(one, Answers):
+                wanted.setdefault(("incident", one.incident_id), 1)
         for block in _blocks(work):
             incident, cohort = ("incident", block.incident_id), ("cohort", block.incident_id, block.cohort_id)
             wanted[incident] = max(block.incident_version, wanted.get(incident, 0))
@@ -107,20 +112,46 @@ class DeduplicationHandler:
         async with asyncio.timeout(_LOAD_SECONDS):
             await self._incidents.loaded.wait()
 
-    async def apply(self, connection: Connection, work: Sequence[Work]) -> Sequence[Output]:
+    async def apply(self, connection: Connection, work: Sequence[Work | Answers]) -> Sequence[Output]:
         """Decide about everybody in these blocks, write it down, and return the blocks that may go out."""
-        numbers = await self._store.number(connection, {(b.incident_id, b.cohort_id) for b in _blocks(work)})
         taken = await _taken_before(connection, work)
+        heard = [one for one in work if isinstance(one, Answers)]
+        effects = await self._hear(connection, heard, taken)
+        effects += await self._take(connection, _blocks(work), taken)
+        totals = [one.totals for one in work if isinstance(one, Work) and one.totals]
+        return [*await self._finish(connection, effects, totals), *over(heard)]
+
+    async def _hear(self, connection: Connection, heard: Sequence[Answers], taken: Mapping[int, int]) -> list[Effects]:
+        """Decide again about people of whose notices it was heard how far they came, and write it down."""
+        numbers = await self._store.cohorts(connection, {one.incident_id for one in heard}) if heard else {}
+        effects = []
+        for incident_id, (number, _) in sorted(numbers.items()):
+            of_it = [one for one in heard if one.incident_id == incident_id]
+            courses = courses_of(of_it)
+            persons = sorted(set(chain.from_iterable(one.pseudonyms for one in of_it)))
+            dossiers = await self._store.read(connection, number, persons)
+            reached = {one.partition: taken[one.partition] for one in of_it}
+            for terms, partitions in self._terms(incident_id, numbers, reached):
+                self._note_decided(terms, partitions)
+                here = [one for one in dossiers.values() if one.partition in partitions]
+                effects.append(await self._written(connection, decide_again(here, terms, courses)))
+        return effects
+
+    async def _take(
+        self, connection: Connection, all_blocks: Sequence[Block], taken: Mapping[int, int]
+    ) -> list[Effects]:
+        """Decide about everybody in these blocks, and write it down."""
+        numbers = await self._store.number(connection, {(b.incident_id, b.cohort_id) for b in all_blocks})
         effects = []
         for incident_id, (number, cohorts) in sorted(numbers.items()):
-            blocks = [block for block in _blocks(work) if block.incident_id == incident_id]
+            blocks = [block for block in all_blocks if block.incident_id == incident_id]
             known = await self._store.read(connection, number, persons_of(blocks))
             reached = {block.partition: taken[block.partition] for block in blocks}
             for terms, partitions in self._terms(incident_id, numbers, reached):
                 self._note_decided(terms, partitions)
                 pairs = [(block, cohorts[block.cohort_id]) for block in blocks if block.partition in partitions]
-                effects.append(decide_batch(pairs, known, terms))
-        return await self._finish(connection, effects, [one.totals for one in work if one.totals])
+                effects.append(await self._written(connection, decide_batch(pairs, known, terms)))
+        return effects
 
     async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:
         """Decide again about people whom a release, a cancellation or other channels change, some thousands at once."""
@@ -143,7 +174,7 @@ class DeduplicationHandler:
                 persons = await self._affected(connection, terms, places, left)
             if persons:
                 dossiers = await self._store.read(connection, terms.number, persons)
-                effects.append(decide_again(dossiers.values(), terms))
+                effects.append(await self._written(connection, decide_again(dossiers.values(), terms)))
                 left -= len(persons)
             if left <= 0:
                 break
@@ -251,12 +282,15 @@ class DeduplicationHandler:
                 )
         return released
 
+    async def _written(self, connection: Connection, effects: Effects) -> Effects:
+        await self._store.write(connection, effects)
+        return effects
+
     async def _finish(
         self, connection: Connection, effects: Sequence[Effects], intake: Sequence[TotalsRow]
     ) -> list[Output]:
-        """Write rows, then counts (owners of other partitions share those rows); return the blocks."""
+        """Write counts, after all rows (owners of other partitions share them); return the blocks."""
         for one in effects:
-            await self._store.write(connection, one)
             self._count(one.entered)
         moved = _moves(effects)
         rows = highest(intake)
@@ -268,16 +302,16 @@ class DeduplicationHandler:
         return outputs
 
 
-async def _taken_before(connection: Connection, work: Sequence[Work]) -> dict[int, int]:
+async def _taken_before(connection: Connection, work: Sequence[Work | Answers]) -> dict[int, int]:
     """Return of each partition how far intake's blocks were taken before these.
 
     These count as taken already, and what they correct is decided block by block: a release that was given after one of
     them must not hold for those before it.
     """
-    partitions = {one.block.partition for one in work}
+    partitions = {one.partition if isinstance(one, Answers) else one.block.partition for one in work}
     taken = await read_taken(connection, STAGE, topics.MEMBERS_ACCEPTED, WRITER, partitions)
     for one in work:
-        if one.seq:
+        if isinstance(one, Work) and one.seq:
             taken[one.block.partition] = min(taken[one.block.partition], one.seq - 1)
     return taken
 
@@ -295,8 +329,8 @@ def _alike(released: Mapping[int, Cohort], taken: Mapping[int, int]) -> dict[fro
     return found
 
 
-def _blocks(work: Iterable[Work]) -> list[Block]:
-    return [one.block for one in work]
+def _blocks(work: Iterable[Work | Answers]) -> list[Block]:
+    return [one.block for one in work if isinstance(one, Work)]
 
 
 def _moves(effects: Iterable[Effects]) -> dict[int, dict[str, Mapping[str, int]]]:
@@ -327,4 +361,4 @@ def _outputs(effects: Effects) -> Iterable[Output]:
         for partition, rows in sorted(effects.readdressed.items())
         for block in encode_readdressed(terms.incident_id, rows)
     )
-    return chain(released, superseded, readdressed)
+    return chain(released, superseded, readdressed, recalls(effects))

@@ -43,7 +43,7 @@ where incident = $1 and person = any($2::bytea[]);
 
 -- name: read_notices
 -- All notices of these persons, in the order of domain.Claim.
-select person, revision, notice, bearer, version, exposed, confirmed, supersedes, void, told_group
+select person, revision, notice, bearer, version, exposed, confirmed, supersedes, void, told_group, course
 from notices
 where incident = $1 and person = any($2::bytea[])
 order by person, told_group, revision;
@@ -53,9 +53,12 @@ order by person, told_group, revision;
 -- can be planned as a scan of the whole incident.
 delete from members where incident = $1 and person = any($2::bytea[]);
 
--- name: void_notices
--- Notices whose bearer turned out to be somebody else.
-update notices set void = true where incident = $1 and person = any($2::bytea[]) and notice = any($3::bytea[]);
+-- name: turn_notices
+-- Notices of which something else is known now: how far they came, and whether anybody was told by them.
+update notices
+set void = turned.void, course = turned.course
+from unnest($2::bytea[], $3::bytea[], $4::boolean[], $5::smallint[]) as turned(person, notice, void, course)
+where notices.incident = $1 and notices.person = turned.person and notices.notice = turned.notice;
 
 -- name: recount
 -- The members of each cohort by where they stand, of one incident or of all; every row is read, so nothing but
@@ -96,8 +99,8 @@ limit $4;
 -- name: of_cancelled
 -- The next rows of an incident, in the order of the key: those of cancelled cohorts that stand as if these were not, or
 -- are still marked for something, and the last row that was looked at. No index leads from a cohort to its rows: it
--- would cost every person an entry, for what happens to few cohorts. Released and retracted rows stay, withdrawn ones
--- (0, 6, 8) are done.
+-- would cost every person an entry, for what happens to few cohorts. Retracted and withdrawn rows (6, 8) are done, and
+-- released ones (0) once their notices were recalled.
 with looked_at as materialized (
     select person, member, cohort, partition, outcome, waits, conflict
     from members
@@ -109,7 +112,11 @@ affected as (
     select person, member
     from looked_at
     where cohort = any($4::int[]) and partition = any($5::smallint[])
-          and (outcome not in (0, 6, 8) or waits > 0 or conflict)
+          and (outcome not in (0, 6, 8) or waits > 0 or conflict or exists (
+              select from notices
+              where outcome = 0 and notices.incident = $1 and notices.person = looked_at.person
+                    and notices.bearer = looked_at.member and not notices.void and notices.course = 0
+          ))
 ),
 last_row as (
     select person, member from looked_at order by person desc, member desc limit 1

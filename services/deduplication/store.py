@@ -36,10 +36,10 @@ _MEMBER_COLUMNS = (
     "flags", "outcome", "waits", "usable", "conflict", "language", "slot", "person", "member", "witnesses",
     "merged_into",
 )  # fmt: skip
-_NOTICE = struct.Struct("!h iq iq ii ii ii ii i? i16s i16s i16s")
+_NOTICE = struct.Struct("!h iq iq ii ii ii ii ih i? i16s i16s i16s")
 _NOTICE_COLUMNS = (
-    "exposed", "confirmed", "incident", "told_group", "revision", "version", "void", "person", "notice", "bearer",
-    "supersedes",
+    "exposed", "confirmed", "incident", "told_group", "revision", "version", "course", "void", "person", "notice",
+    "bearer", "supersedes",
 )  # fmt: skip
 _NULL = struct.pack("!i", -1)
 _STANDING = 2 + len(Member._fields)  # where the standing begins in a row of `read_members`
@@ -96,9 +96,9 @@ class Store:
         if effects.claims:
             packed = _pack_claims(incident, _by_person(effects.claims))
             await self._copy(connection, "notices", _NOTICE_COLUMNS, packed)
-        if effects.voided:
-            persons, notices = zip(*sorted(effects.voided), strict=True)
-            await connection.execute(_QUERIES["void_notices"], incident, persons, notices)
+        if effects.turned:
+            columns = zip(*sorted(effects.turned), strict=True)
+            await connection.execute(_QUERIES["turn_notices"], incident, *columns)
 
     async def _copy(self, connection: Connection, table: str, columns: Sequence[str], rows: Iterable[bytes]) -> None:
         await connection.copy_to_table(table, source=binary_copy(rows), columns=columns, format="binary")
@@ -146,6 +146,8 @@ class Store:
     ) -> tuple[list[bytes], Place | None]:
         """Look through an incident's next rows for persons with members of cancelled cohorts who stand as before.
 
+        So do those who bear a notice that was not recalled and of which nothing was heard.
+
         Return up to `limit` of them, and the last row that was looked at: None where there was none.
         """
         rows = await connection.fetch(
@@ -192,9 +194,9 @@ def _members_head(  # noqa: PLR0917 - the columns, in the order of the rows
 
 def _pack_claims(incident: int, rows: Iterable[Row]) -> Iterator[bytes]:
     pack = _NOTICE.pack
-    for person, revision, notice, bearer, version, exposed, confirmed, supersedes, void, group in rows:
+    for person, revision, notice, bearer, version, exposed, confirmed, supersedes, void, group, course in rows:
         yield pack(
-            11, 8, exposed, 8, confirmed, 4, incident, 4, group, 4, revision, 4, version, 1, void,
+            12, 8, exposed, 8, confirmed, 4, incident, 4, group, 4, revision, 4, version, 2, course, 1, void,
             16, person, 16, notice, 16, bearer,
         ) + (_NULL if supersedes is None else _field(supersedes))  # fmt: skip
 

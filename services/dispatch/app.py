@@ -4,6 +4,8 @@ import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from notification.topics import NOTICES_RECALLED
+
 from services.core.channel import Channel
 from services.core.rooms import dispatch_stage
 from services.dispatch.breaker import Breaker, BreakerPolicy
@@ -46,7 +48,7 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
             unknown_after=config.unknown_after,
             breaker=breaker,
         )
-        stage = service.stage([ROUTED_TOPICS[channel]], handler)
+        stage = service.stage([ROUTED_TOPICS[channel], NOTICES_RECALLED], handler)
         service.health.expect("sender", _SENDER_WITHIN)
         sender = Sender(
             stage=stage,

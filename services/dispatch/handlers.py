@@ -11,19 +11,28 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Protocol
 
+from notification.topics import NOTICES_RECALLED
+
 from services.core.clock import Clock
 from services.core.notices import BLOCK_ENTRIES, Notices
 from services.core.status import UNKNOWN_FOR_TOO_LONG, AttemptState
 from services.dispatch.breaker import Breaker
-from services.dispatch.codec import decode_routed, encode_attempted, encode_block, encode_refused
+from services.dispatch.codec import (
+    decode_routed,
+    encode_attempted,
+    encode_block,
+    encode_refused,
+)
 from services.dispatch.domain import Batch, Round, Taken
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.outcomes import AttemptOutcome, refusal_of
 from services.dispatch.provider import Traits
+from services.dispatch.recalls import Recalls, RecallStore
 from services.dispatch.rounds import by_partition, cut, gathered
 from services.kit.eventlog import Output, Record
 from services.kit.postgres import Connection
 from services.wire.incidents import Incidents
+from services.wire.recalls import Recalled, decode_recalled
 
 __all__ = ["Attempts", "DispatchHandler", "OutcomeBlocks"]
 
@@ -38,7 +47,7 @@ _GAP = 15.0
 _FAR = datetime.max.replace(tzinfo=UTC)
 
 
-class Attempts(Protocol):
+class Attempts(RecallStore, Protocol):
     """What the handler needs of the store."""
 
     async def take(self, connection: Connection, batches: Sequence[Taken], now: datetime, due: datetime) -> None:
@@ -65,17 +74,6 @@ class Attempts(Protocol):
         """List whose refusals were taken back."""
         ...
 
-    async def record(
-        self,
-        connection: Connection,
-        one: Round,
-        outcomes: Sequence[AttemptOutcome],
-        now: datetime,
-        waiting: AttemptState = AttemptState.UNKNOWN,
-    ) -> list[int]:
-        """Write down how attempts ended that wait in that state; returns the rows that this settled."""
-        ...
-
 
 class DispatchHandler:
     """Queues routed notices as attempts of one channel."""
@@ -94,6 +92,7 @@ class DispatchHandler:
         self._traits = traits
         self._blocks = OutcomeBlocks(traits)
         self._store = store
+        self._recalls = Recalls(store)
         self._incidents = incidents
         self._clock = clock
         self._metrics = metrics
@@ -101,21 +100,30 @@ class DispatchHandler:
         self._breaker = breaker
         self._ticked: dict[int, float] = {}  # when each partition had its last tick, on a monotonic clock
 
-    def decode(self, record: Record) -> Taken:
+    def decode(self, record: Record) -> Taken | Recalled:
         """Read one block. Raises InvalidMessage."""
+        if record.topic == NOTICES_RECALLED:
+            return decode_recalled(record)
         return Taken(record.partition, *decode_routed(record.value))
 
-    async def ready(self, work: Sequence[Taken]) -> None:
+    async def ready(self, work: Sequence[Taken | Recalled]) -> None:
         """Wait until the incident versions of these notices are known here."""
-        for incident_id, version in sorted({(n.incident_id, n.incident_version) for _, n, _ in work}):
+        taken = [one.notices for one in work if isinstance(one, Taken)]
+        for incident_id, version in sorted({(n.incident_id, n.incident_version) for n in taken}):
             await self._incidents.wait_for(("incident", incident_id, str(version)))
 
-    async def apply(self, connection: Connection, work: Sequence[Taken]) -> Sequence[Output]:
-        """Queue the attempts. An attempt that a replay brings again changes nothing."""
+    async def apply(self, connection: Connection, work: Sequence[Taken | Recalled]) -> Sequence[Output]:
+        """Queue the attempts, less those that were recalled. An attempt that a replay brings again changes nothing."""
         now = self._clock.now()
-        batches = [batch for block in work for batch in self.batches(block)]
-        await self._store.take(connection, batches, now, now + self._traits.linger)
-        return ()
+        taken = [one for one in work if isinstance(one, Taken)]
+        recalled = [one for one in work if isinstance(one, Recalled)]
+        if taken:
+            batches = [batch for block in taken for batch in self.batches(block)]
+            await self._store.take(connection, batches, now, now + self._traits.linger)
+        arrived = [notice for block in taken for notice in block.notices.ids]
+        if recalled:
+            return await self._recalls.take(connection, recalled, arrived, now)
+        return await self._recalls.arrived(connection, {block.partition for block in taken}, arrived, now)
 
     def batches(self, block: Taken) -> list[Taken]:
         """Cut a block into batches; nearly always it is one, and then stored as it came."""
@@ -132,7 +140,8 @@ class DispatchHandler:
         if self._breaker.takes_back(self._clock.monotonic()):
             await self._take_back(connection, partitions, now)
         told = [] if self._breaker.paused() else await self._tell(connection, partitions, now)
-        return [*told, *await self._give_up(connection, partitions, now)]
+        given_up = await self._give_up(connection, partitions, now)
+        return [*told, *given_up, *await self._recalls.look_again(connection, partitions, now)]
 
     async def _look_on(self, connection: Connection, partitions: Sequence[int], now: datetime) -> None:
         """Let refusals wait for a window of our own where somebody else saw them, or the one before us was killed."""

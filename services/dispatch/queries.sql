@@ -71,11 +71,13 @@ select $1, $2, row.attempt, row.notice
 from unnest($3::smallint[], $4::bytea[]) as row(attempt, notice);
 
 -- name: intend
--- Write down that the hand-over of these is about to begin.
+-- Write down that the hand-over of these is about to begin; returns those that are as they were read. From another one
+-- somebody was taken out meanwhile, or all of it was.
 update batches
-set state = 1, at = $3::timestamptz, due = $3::timestamptz, job = wanted.job
-from unnest($1::bigint[], $2::bytea[]) as wanted(batch, job)
-where batches.batch = wanted.batch and batches.state = 0;
+set state = 1, at = $4::timestamptz, due = $4::timestamptz, job = wanted.job
+from unnest($1::bigint[], $2::int[], $3::bytea[]) as wanted(batch, count, job)
+where batches.batch = wanted.batch and batches.state = 0 and batches.count = wanted.count
+returning batches.batch;
 
 -- name: lock_batches
 -- Where batches stand, before their outcomes are written.
@@ -109,3 +111,45 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
 update attempts set batch = $1
 from unnest($2::bytea[], $3::smallint[]) as moved(notice, attempt)
 where attempts.notice = moved.notice and attempts.attempt = moved.attempt;
+
+-- name: add_recalls
+-- Remember notices that must not begin any more; those that are remembered stay as they are.
+insert into recalls (at, partition, channel, state, notice, pseudonym, incident_id)
+select $1, recalled.partition, $2, 0, recalled.notice, recalled.pseudonym, recalled.incident_id
+from unnest($3::int[], $4::bytea[], $5::bytea[], $6::text[]) as recalled(partition, notice, pseudonym, incident_id)
+order by recalled.notice
+on conflict (notice, channel) do nothing;
+
+-- name: forget_recalls
+-- It is known how these ended.
+delete from recalls where channel = $1 and notice = any($2::bytea[]);
+
+-- name: has_recalls
+-- Whether something is remembered in these partitions that is not here yet; nearly always nothing is.
+select exists (select from recalls where channel = $1 and partition = any($2::int[]) and state in (0, 1));
+
+-- name: recalls_under_way
+-- Notices that had begun when they were recalled, and of which it was not known how that ends; a bounded number, those
+-- first that were not looked at for longest.
+select notice from recalls where channel = $1 and partition = any($2::int[]) and state = 1 order by at limit $3;
+
+-- name: recalled_attempts
+-- The attempts of these notices whose recall is not answered; their batches are locked, so that none of them begins.
+select recalls.notice, recalls.pseudonym, recalls.incident_id, recalls.partition, batches.batch, batches.state
+from recalls
+join attempts on attempts.notice = recalls.notice
+join batches on batches.batch = attempts.batch
+where recalls.channel = $1 and recalls.notice = any($2::bytea[]) and recalls.state in (0, 1) and batches.channel = $1
+order by batches.batch
+for update of batches;
+
+-- name: batches_of
+-- These batches, whatever state they are in.
+select batch, partition, tries, at, job, block
+from batches
+where batch = any($1::bigint[])
+order by batch;
+
+-- name: mark_recalls
+-- Note how far recalls are answered.
+update recalls set state = $3, at = $4 where channel = $1 and notice = any($2::bytea[]);

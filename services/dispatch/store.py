@@ -15,7 +15,10 @@ from services.core.status import AttemptState
 from services.dispatch.codec import decode_block, encode_block
 from services.dispatch.domain import Batch, Key, Round, Taken
 from services.dispatch.outcomes import AttemptOutcome, Fate, part_ways, staying
+from services.dispatch.recalls import Answering, RecalledAttempt
+from services.kit.errors import RetryableError
 from services.kit.postgres import Connection, Queries, binary_copy
+from services.wire.recalls import Recall
 
 __all__ = ["Store"]
 
@@ -103,10 +106,15 @@ class Store:
         )
 
     async def intend(self, connection: Connection, rounds: Sequence[Round], now: datetime) -> None:
-        """Write down that the hand-over of these rounds is about to begin."""
-        begun = [(number, one.print_job) for one in rounds for number in one.numbers]
-        numbers, print_jobs = [number for number, _ in begun], [print_job for _, print_job in begun]
-        await connection.execute(_QUERIES["intend"], numbers, print_jobs, now)
+        """Write down that the hand-over of these rounds is about to begin.
+
+        Raises RetryableError where a batch is not as it was read: somebody in it was recalled.
+        """
+        begun = [(number, count, one.print_job) for one in rounds for number, count in one.parts]
+        if begun:
+            written = await connection.fetch(_QUERIES["intend"], *map(list, zip(*begun, strict=True)), now)
+            if len(written) < len(begun):
+                raise RetryableError("batches were changed while their hand-over was about to begin")
 
     async def record(
         self,
@@ -137,6 +145,46 @@ class Store:
         if alike:
             await self._move(connection, alike, now)
         return sorted(done)
+
+    async def add_recalls(self, connection: Connection, recalls: Sequence[Recall], now: datetime) -> None:
+        """Remember notices that must not begin any more."""
+        columns = [list(column) for column in zip(*recalls, strict=True)]
+        await connection.execute(_QUERIES["add_recalls"], now, self._channel, *columns)
+
+    async def forget_recalls(self, connection: Connection, notices: Collection[bytes]) -> None:
+        """Forget notices of which it is known how they ended."""
+        await connection.execute(_QUERIES["forget_recalls"], self._channel, list(notices))
+
+    async def has_recalls(self, connection: Connection, partitions: Collection[int]) -> bool:
+        """Tell whether a recall of these partitions is not answered here."""
+        return bool(await connection.fetchval(_QUERIES["has_recalls"], self._channel, list(partitions)))
+
+    async def recalls_under_way(self, connection: Connection, partitions: Collection[int], limit: int) -> list[bytes]:
+        """Return `limit` notices at most that had begun when they were recalled, and have to be looked at again."""
+        rows = await connection.fetch(_QUERIES["recalls_under_way"], self._channel, list(partitions), limit)
+        return [row["notice"] for row in rows]
+
+    async def recalled_attempts(self, connection: Connection, notices: Collection[bytes]) -> list[RecalledAttempt]:
+        """Return the attempts of these notices whose recall is not answered, and lock their batches."""
+        rows = await connection.fetch(_QUERIES["recalled_attempts"], self._channel, list(notices))
+        return [
+            RecalledAttempt(
+                Recall(row["partition"], row["notice"], row["pseudonym"], row["incident_id"]),
+                row["batch"],
+                AttemptState(row["state"]),
+            )
+            for row in rows
+        ]
+
+    async def batches_of(self, connection: Connection, numbers: Collection[int]) -> list[Batch]:
+        """Return batches by their numbers."""
+        return _batches(await connection.fetch(_QUERIES["batches_of"], list(numbers)))
+
+    async def mark_recalls(
+        self, connection: Connection, notices: Collection[bytes], state: Answering, now: datetime
+    ) -> None:
+        """Note how far recalls are answered."""
+        await connection.execute(_QUERIES["mark_recalls"], self._channel, list(notices), int(state), now)
 
     async def _move(self, connection: Connection, alike: Sequence[tuple[int, Fate]], now: datetime) -> None:
         await connection.execute(

@@ -7,6 +7,7 @@ from notification.topics import (
     NOTICES_EXHAUSTED,
     NOTICES_READDRESSED,
     NOTICES_REATTEMPTED,
+    NOTICES_RECALLED,
     NOTICES_RELEASED,
 )
 from notification.v1 import common_pb2, deduplication_pb2, dispatch_pb2, routing_pb2
@@ -21,6 +22,7 @@ from services.routing.errors import EmptyBlockError
 from services.routing.readdressing import Address
 from services.wire.columns import check_names, column, looked_up, parse, slots_from_wire, split_ids
 from services.wire.notices import ROUTED_TOPICS, notices_from_wire, notices_to_wire
+from services.wire.recalls import Recalled, decode_recalled
 
 __all__ = [
     "TOPICS",
@@ -33,22 +35,25 @@ __all__ = [
     "unpack_notice",
 ]
 
-TOPICS = (NOTICES_RELEASED, DELIVERIES_REFUSED, NOTICES_READDRESSED)
+TOPICS = (NOTICES_RELEASED, DELIVERIES_REFUSED, NOTICES_READDRESSED, NOTICES_RECALLED)
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One block, and where it belongs: notices to be routed, or new addresses."""
+    """One block, and where it belongs: notices to be routed, new addresses, or recalls."""
 
     partition: int
     notices: Notices | None = None
     addresses: list[Address] = field(default_factory=list)
+    recalled: Recalled | None = None
 
 
 def decode_work(record: Record) -> Work:
     """Read one block. Raises InvalidMessage."""
     if record.topic == NOTICES_READDRESSED:
         return Work(record.partition, addresses=_decode_addresses(record))
+    if record.topic == NOTICES_RECALLED:
+        return Work(record.partition, recalled=decode_recalled(record))
     return Work(record.partition, decode_notices(record))
 
 

@@ -1,10 +1,10 @@
 """Routing's part of its stage: decide a block at a time, and pack together what goes the same way."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from services.core.channel import Channel
-from services.core.notices import Notices
+from services.core.notices import FLAG_MAYBE_TOLD, Notices
 from services.kit.eventlog import Output, Record
 from services.kit.postgres import Connection
 from services.routing.codec import Work, decode_work, encode_exhausted, encode_reattempted, encode_routed
@@ -13,6 +13,7 @@ from services.routing.metrics import RoutingMetrics
 from services.routing.readdressing import Address, Answers, GivenUp, answers, given_up
 from services.routing.store import Store
 from services.wire.incidents import Incidents
+from services.wire.recalls import Recalled, encode_stopped
 
 __all__ = ["RoutingHandler", "Work"]
 
@@ -58,6 +59,8 @@ class RoutingHandler:
         again: list[Output] = []
         if heard or any(one.addresses for one in work):
             again = await self._answer(connection, heard, work, ways)
+        given_up_now = [notice for parts in heard.values() for part in parts for notice in part.ids]
+        again += await self._stop(connection, [one.recalled for one in work if one.recalled], given_up_now)
         for (_, channel), parts in ways.items():
             self._metrics.count(channel, sum(map(len, parts)))
         return [*_outputs(ways), *again]
@@ -81,6 +84,25 @@ class RoutingHandler:
             _add(ways, partition, found)
             outputs += [encode_reattempted(partition, block) for block in packed([part for _, part in found.again])]
         return outputs
+
+    async def _stop(
+        self, connection: Connection, recalled: Sequence[Recalled], given_up_now: Sequence[bytes]
+    ) -> Iterable[Output]:
+        """Stop what was recalled and given up: no new attempt is made. Return the answers.
+
+        Nobody was told by it, but where a channel may have told somebody before the others refused.
+        """
+        asked = [recall for block in recalled if not block.over for recall in block.recalls]
+        if asked:
+            await self._store.keep_recalls(connection, asked)
+        wanted = {recall.notice for recall in asked}.union(given_up_now)
+        found = await self._store.recalled_exhausted(connection, wanted) if wanted else []
+        ended = [recall.notice for recall, _ in found]
+        if ended:
+            await self._store.stop_exhausted(connection, ended)
+        if ended := [*ended, *(notice for block in recalled if block.over for notice in block.notices)]:
+            await self._store.forget_recalls(connection, ended)
+        return encode_stopped((recall, not notice.flags[0] & FLAG_MAYBE_TOLD) for recall, notice in found)
 
     async def _decide(
         self, connection: Connection, heard: Sequence[GivenUp], moved: Mapping[bytes, Address]

@@ -33,3 +33,28 @@ on conflict (notice) do update
 set version = excluded.version, since = excluded.since, slot = excluded.slot, channels = excluded.channels,
     flags = excluded.flags, language = excluded.language
 where excluded.version > addresses.version;
+
+-- name: keep_recalls
+-- Notices that must not begin any more, in the order of their keys.
+insert into recalls (partition, notice, pseudonym, incident_id)
+select new.partition, new.notice, new.pseudonym, new.incident_id
+from unnest($1::int[], $2::bytea[], $3::bytea[], $4::text[]) as new(partition, notice, pseudonym, incident_id)
+order by new.notice
+on conflict (notice) do nothing;
+
+-- name: forget_recalls
+-- It is known how these ended.
+delete from recalls where notice = any($1::bytea[]);
+
+-- name: recalled_exhausted
+-- Of these notices, those that were recalled, and were given up with no new attempt since.
+select recalls.partition, recalls.notice, recalls.pseudonym, recalls.incident_id, exhausted.block
+from recalls
+join exhausted on exhausted.notice = recalls.notice
+where recalls.notice = any($1::bytea[]) and not exhausted.answered
+order by recalls.notice
+for update of exhausted;
+
+-- name: stop_exhausted
+-- No new attempt is made of these.
+update exhausted set answered = true where notice = any($1::bytea[]);

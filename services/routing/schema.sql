@@ -20,3 +20,11 @@ create table addresses (
     notice   bytea primary key,
     language text not null
 );
+
+-- Notices that must not begin any more, and that were not given up yet: one that is, is stopped here.
+create table recalls (
+    partition   int not null,
+    notice      bytea primary key,
+    pseudonym   bytea not null,
+    incident_id text not null
+);

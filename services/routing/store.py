@@ -3,9 +3,11 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from services.core.notices import Notices
 from services.kit.postgres import Connection, Queries
 from services.routing.codec import pack_notice, unpack_notice
 from services.routing.readdressing import Address, GivenUp
+from services.wire.recalls import Recall
 
 __all__ = ["Store"]
 
@@ -29,6 +31,25 @@ class Store:
         """Write how notices were given up."""
         rows = [(one.notice, one.attempt, one.version, one.answered, pack_notice(one.columns)) for one in kept]
         await connection.execute(_QUERIES["keep_exhausted"], *map(list, zip(*rows, strict=True)))
+
+    async def keep_recalls(self, connection: Connection, recalls: Sequence[Recall]) -> None:
+        """Remember notices that must not begin any more."""
+        await connection.execute(_QUERIES["keep_recalls"], *map(list, zip(*recalls, strict=True)))
+
+    async def forget_recalls(self, connection: Connection, notices: Collection[bytes]) -> None:
+        """Forget notices of which it is known how they ended."""
+        await connection.execute(_QUERIES["forget_recalls"], list(notices))
+
+    async def recalled_exhausted(
+        self, connection: Connection, notices: Collection[bytes]
+    ) -> list[tuple[Recall, Notices]]:
+        """Lock and return those of these notices that were recalled, and given up."""
+        rows = await connection.fetch(_QUERIES["recalled_exhausted"], sorted(notices))
+        return [(Recall(*row[:4]), unpack_notice(row[4])) for row in rows]
+
+    async def stop_exhausted(self, connection: Connection, notices: Collection[bytes]) -> None:
+        """Have no new attempt made of notices."""
+        await connection.execute(_QUERIES["stop_exhausted"], list(notices))
 
     async def keep_addresses(self, connection: Connection, heard: Sequence[Address]) -> None:
         """Write new addresses, one a notice; of those that are known the highest version stays."""

@@ -32,6 +32,7 @@ TOPICS = (DELIVERIES_ATTEMPTED, NOTICES_EXHAUSTED, NOTICES_REATTEMPTED, NOTICES_
 # What the stages that send totals count.
 _COUNTERS = {stage: frozenset(COUNTERS[stage]) for stage in TOPIC[TOTALS_CHANGED].producers}
 _REFUSED = int(AttemptState.REFUSED)
+_FOR_GOOD = 2**31 - 1  # the highest mark: what a block without marks means
 _STATES = {int(AttemptState.ACCEPTED): int(State.ACCEPTED), int(AttemptState.UNKNOWN): int(State.UNKNOWN)}
 _OUTCOMES = {
     "accepted": int(AttemptState.ACCEPTED),
@@ -110,7 +111,8 @@ def _superseded(record: Record) -> Work:
     wire = parse(deduplication_pb2.NoticesSuperseded(), record.value)
     ids = split_ids(wire.ids, len(wire.ids) // ID_BYTES)
     scopes = _scopes(wire.incident_id, looked_up(wire.cohort_ids, wire.cohorts, len(ids)))
-    return Work(Superseded(str(record.partition), record.at, scopes, ids), kinds={"superseded": len(ids)})
+    marks = column(wire.marks, len(ids)) if wire.marks else [_FOR_GOOD] * len(ids)
+    return Work(Superseded(str(record.partition), record.at, scopes, ids, marks), kinds={"superseded": len(ids)})
 
 
 def _totals(record: Record) -> Work:

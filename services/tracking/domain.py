@@ -59,17 +59,22 @@ class Finding(NamedTuple):
     attempt: int
     at: int  # ms since 1970
     channel: int  # 0 where there is none
-    counted: bool  # False: a later revision stands for the bearer, or the bearer is somebody else
+    mark: int = 0  # odd: a later revision stands for the bearer, or the bearer is somebody else; the highest holds
+
+    @property
+    def counted(self) -> bool:
+        """Whether it stands for its bearer."""
+        return not self.mark % 2
 
 
 def better(one: Finding, other: Finding) -> Finding:
     """Join two findings of the same notice: commutative, associative and idempotent.
 
     Accepted holds over everything, and of several the earliest attempt. Else the latest attempt holds, as it was made
-    after the others had ended; and of one attempt what ended it, the earlier time first. Counted only if both are.
+    after the others had ended; and of one attempt what ended it, the earlier time first. Of marks the highest holds.
     """
     best = min(one, other, key=_precedence)
-    return best._replace(counted=one.counted and other.counted)
+    return best._replace(mark=max(one.mark, other.mark))
 
 
 def _precedence(f: Finding) -> tuple[object, ...]:
@@ -116,7 +121,7 @@ class Outcomes:
         """Return them one by one."""
         columns = (self.notices, self.scopes, self.members, self.revisions, self.states, self.attempts)
         for notice, scope, member, revision, state, attempt in zip(*columns, strict=True):
-            yield Finding(notice, scope, member, revision, state, attempt, self.at, self.channel, counted=True)
+            yield Finding(notice, scope, member, revision, state, attempt, self.at, self.channel)
 
     def without(self, rows: Sequence[int]) -> "Outcomes":
         """Return the block less these rows."""
@@ -138,17 +143,18 @@ class Outcomes:
 
 @dataclass(slots=True)
 class Superseded:
-    """One block of notices that no longer count for their bearer."""
+    """One block of notices that no longer count for their bearer, or count again: see `Finding.mark`."""
 
     source: str
     at: int
     scopes: list[str]
     notices: list[bytes]
+    marks: list[int]
 
     def findings(self) -> Iterator[Finding]:
         """Return them one by one."""
-        for notice, scope in zip(self.notices, self.scopes, strict=True):
-            yield Finding(notice, scope, None, 0, State.UNHEARD, 0, self.at, 0, counted=False)
+        for notice, scope, mark in zip(self.notices, self.scopes, self.marks, strict=True):
+            yield Finding(notice, scope, None, 0, State.UNHEARD, 0, self.at, 0, mark)
 
 
 def all_differ(blocks: Sequence[Outcomes | Superseded]) -> bool:

@@ -11,7 +11,7 @@ on conflict (scope) do nothing;
 -- name: lock_notices
 -- What is known of these notices; the rows are locked in the order of their keys.
 select notices.notice, cohorts.scope, notices.member, notices.revision, notices.state, notices.attempt,
-       (extract(epoch from notices.at) * 1000)::bigint as at, notices.channel, notices.counted
+       (extract(epoch from notices.at) * 1000)::bigint as at, notices.channel, notices.mark
 from notices
 join cohorts on cohorts.number = notices.cohort
 where notices.notice = any($1::bytea[])
@@ -20,12 +20,12 @@ for update of notices;
 
 -- name: add_notices
 -- New rows, in the order of their keys; those that are there already do not come back.
-insert into notices (at, cohort, revision, attempt, state, channel, counted, notice, member)
-select to_timestamp(new.at / 1000.0), new.cohort, new.revision, new.attempt, new.state, new.channel, new.counted,
+insert into notices (at, cohort, revision, attempt, state, channel, mark, notice, member)
+select to_timestamp(new.at / 1000.0), new.cohort, new.revision, new.attempt, new.state, new.channel, new.mark,
        new.notice, new.member
 from unnest($1::bytea[], $2::int[], $3::bytea[], $4::int[], $5::smallint[], $6::int[], $7::bigint[], $8::smallint[],
-            $9::boolean[])
-     as new(notice, cohort, member, revision, state, attempt, at, channel, counted)
+            $9::int[])
+     as new(notice, cohort, member, revision, state, attempt, at, channel, mark)
 order by new.notice
 on conflict (notice) do nothing
 returning notice;
@@ -34,17 +34,17 @@ returning notice;
 -- What is known of them now; the rows are locked already.
 update notices
 set at = to_timestamp(new.at / 1000.0), cohort = new.cohort, revision = new.revision, attempt = new.attempt,
-    state = new.state, channel = new.channel, counted = new.counted, member = new.member
+    state = new.state, channel = new.channel, mark = new.mark, member = new.member
 from unnest($1::bytea[], $2::int[], $3::bytea[], $4::int[], $5::smallint[], $6::int[], $7::bigint[], $8::smallint[],
-            $9::boolean[])
-     as new(notice, cohort, member, revision, state, attempt, at, channel, counted)
+            $9::int[])
+     as new(notice, cohort, member, revision, state, attempt, at, channel, mark)
 where notices.notice = new.notice;
 
 -- name: recount
 -- The notices of each cohort by their state, of one incident or of all; every row is read, so nothing but
 -- `heraut ledger --recount` asks. Rows of a cohort that is not known are named by its number.
 select coalesce(cohorts.scope, '?/' || kept.cohort) as scope, kept.state, kept.counted, kept.notices
-from (select cohort, state, counted, count(*) as notices from notices group by cohort, state, counted) as kept
+from (select cohort, state, mark % 2 = 0 as counted, count(*) as notices from notices group by 1, 2, 3) as kept
 left join cohorts on cohorts.number = kept.cohort
 where $1::text is null or starts_with(cohorts.scope, $1 || '/');
 

@@ -13,10 +13,10 @@ create table notices (
     at       timestamptz not null, -- of the event that decided the state
     cohort   int not null,
     revision int not null,
+    mark     int not null,         -- odd: a later revision stands for the bearer; the highest heard
     attempt  int not null,         -- the attempt that decided the state; 0 = none was made
     state    smallint not null,    -- domain.State
     channel  smallint not null,    -- core.channel; 0 = none
-    counted  boolean not null,     -- false: a later revision stands for the bearer
     notice   bytea primary key,
     member   bytea                 -- the bearer; null while only a supersession was heard
 );

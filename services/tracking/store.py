@@ -18,9 +18,9 @@ __all__ = ["Store"]
 
 _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 
-_COLUMNS = ("at", "cohort", "revision", "attempt", "state", "channel", "counted", "notice", "member")
+_COLUMNS = ("at", "cohort", "revision", "attempt", "state", "channel", "mark", "notice", "member")
 # All of a row of `notices` in COPY's binary format but its two ids, sizes before values.
-_HEAD = struct.Struct(">hiqiiiiiiihihib")
+_HEAD = struct.Struct(">hiqiiiiiiihihii")
 # Rows are written in the order of their keys: neighbours in the index cost PostgreSQL a third less work.
 _BY_NOTICE = itemgetter(slice(_HEAD.size + 4, _HEAD.size + 20))
 _ID = struct.pack(">i", 16)
@@ -96,7 +96,7 @@ def _packed(block: Outcomes, numbers: Mapping[str, int]) -> list[bytes]:
         head = heads.get(key)
         if head is None:
             scope, revision, attempt, state = key
-            fixed = (8, at, 4, numbers[scope], 4, revision, 4, attempt, 2, state, 2, block.channel, 1, True)
+            fixed = (8, at, 4, numbers[scope], 4, revision, 4, attempt, 2, state, 2, block.channel, 4, 0)
             head = heads[key] = _HEAD.pack(len(_COLUMNS), *fixed) + _ID
         rows.append(b"%b%b%b%b" % (head, notice, _ID, member))
     return rows

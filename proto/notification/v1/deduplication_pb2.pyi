@@ -14,16 +14,30 @@ class NoticesReleased(_message.Message):
     def __init__(self, notices: _Optional[_Union[_common_pb2.Notices, _Mapping]] = ...) -> None: ...
 
 class NoticesSuperseded(_message.Message):
-    __slots__ = ("incident_id", "ids", "cohort_ids", "cohorts")
+    __slots__ = ("incident_id", "ids", "cohort_ids", "cohorts", "marks")
     INCIDENT_ID_FIELD_NUMBER: _ClassVar[int]
     IDS_FIELD_NUMBER: _ClassVar[int]
     COHORT_IDS_FIELD_NUMBER: _ClassVar[int]
     COHORTS_FIELD_NUMBER: _ClassVar[int]
+    MARKS_FIELD_NUMBER: _ClassVar[int]
     incident_id: str
     ids: bytes
     cohort_ids: _containers.RepeatedScalarFieldContainer[str]
     cohorts: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, incident_id: _Optional[str] = ..., ids: _Optional[bytes] = ..., cohort_ids: _Optional[_Iterable[str]] = ..., cohorts: _Optional[_Iterable[int]] = ...) -> None: ...
+    marks: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, incident_id: _Optional[str] = ..., ids: _Optional[bytes] = ..., cohort_ids: _Optional[_Iterable[str]] = ..., cohorts: _Optional[_Iterable[int]] = ..., marks: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class NoticesRecalled(_message.Message):
+    __slots__ = ("incident_id", "ids", "pseudonyms", "over")
+    INCIDENT_ID_FIELD_NUMBER: _ClassVar[int]
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    PSEUDONYMS_FIELD_NUMBER: _ClassVar[int]
+    OVER_FIELD_NUMBER: _ClassVar[int]
+    incident_id: str
+    ids: bytes
+    pseudonyms: bytes
+    over: bool
+    def __init__(self, incident_id: _Optional[str] = ..., ids: _Optional[bytes] = ..., pseudonyms: _Optional[bytes] = ..., over: _Optional[bool] = ...) -> None: ...
 
 class NoticesReaddressed(_message.Message):
     __slots__ = ("incident_id", "ids", "versions", "since", "slots", "channels", "flags", "language_names", "languages")

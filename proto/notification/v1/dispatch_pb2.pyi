@@ -14,10 +14,19 @@ class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OUTCOME_ACCEPTED: _ClassVar[Outcome]
     OUTCOME_REFUSED: _ClassVar[Outcome]
     OUTCOME_UNKNOWN: _ClassVar[Outcome]
+
+class Answer(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ANSWER_UNSPECIFIED: _ClassVar[Answer]
+    ANSWER_BEGUN: _ClassVar[Answer]
+    ANSWER_STOPPED: _ClassVar[Answer]
 OUTCOME_UNSPECIFIED: Outcome
 OUTCOME_ACCEPTED: Outcome
 OUTCOME_REFUSED: Outcome
 OUTCOME_UNKNOWN: Outcome
+ANSWER_UNSPECIFIED: Answer
+ANSWER_BEGUN: Answer
+ANSWER_STOPPED: Answer
 
 class DeliveriesAttempted(_message.Message):
     __slots__ = ("incident_id", "channel", "provider", "ids", "members", "revisions", "attempts", "outcomes", "cohort_ids", "cohorts", "at")
@@ -44,6 +53,18 @@ class DeliveriesAttempted(_message.Message):
     cohorts: _containers.RepeatedScalarFieldContainer[int]
     at: int
     def __init__(self, incident_id: _Optional[str] = ..., channel: _Optional[str] = ..., provider: _Optional[str] = ..., ids: _Optional[bytes] = ..., members: _Optional[bytes] = ..., revisions: _Optional[_Iterable[int]] = ..., attempts: _Optional[_Iterable[int]] = ..., outcomes: _Optional[bytes] = ..., cohort_ids: _Optional[_Iterable[str]] = ..., cohorts: _Optional[_Iterable[int]] = ..., at: _Optional[int] = ...) -> None: ...
+
+class NoticesStopped(_message.Message):
+    __slots__ = ("incident_id", "ids", "pseudonyms", "answers")
+    INCIDENT_ID_FIELD_NUMBER: _ClassVar[int]
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    PSEUDONYMS_FIELD_NUMBER: _ClassVar[int]
+    ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    incident_id: str
+    ids: bytes
+    pseudonyms: bytes
+    answers: bytes
+    def __init__(self, incident_id: _Optional[str] = ..., ids: _Optional[bytes] = ..., pseudonyms: _Optional[bytes] = ..., answers: _Optional[bytes] = ...) -> None: ...
 
 class DeliveriesRefused(_message.Message):
     __slots__ = ("notices", "reason")

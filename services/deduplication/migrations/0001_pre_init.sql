@@ -51,7 +51,8 @@ create table notices (
     told_group int not null,
     revision   int not null,
     version    int not null,    -- the bearer's version, whose contact data is used
-    void       boolean not null default false, -- the bearer turned out to be somebody else
+    course     smallint not null default 0,    -- domain.Course
+    void       boolean not null default false, -- nobody was told by it: the bearer is somebody else, or it was stopped
     person     bytea not null,
     notice     bytea not null,
     bearer     bytea not null,

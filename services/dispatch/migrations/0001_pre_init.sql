@@ -39,3 +39,19 @@ create table taken_back (
     attempt    smallint not null,
     notice     bytea not null
 );
+
+-- Notices that must not begin any more, as each channel knows of it: what is not here yet is stopped when it comes. A row
+-- goes once it is known how the notice ended.
+create table recalls (
+    at          timestamptz not null,   -- when it was looked at last
+    partition   int not null,
+    channel     smallint not null,      -- core.channel
+    state       smallint not null,      -- recalls.Answering
+    notice      bytea not null,
+    pseudonym   bytea not null,
+    incident_id text not null,
+    primary key (notice, channel)
+);
+
+-- What is still to be answered.
+create index recalls_open on recalls (channel, partition, state) where state in (0, 1);

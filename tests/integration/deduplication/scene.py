@@ -23,6 +23,7 @@ from services.kit.eventlog.port import Output, Record
 from services.kit.postgres import Connection, Pool
 from services.kit.stage.totals import TotalsRow
 from services.wire.notices import notices_from_wire
+from services.wire.recalls import Recall, encode_stopped
 from services.wire.testing import FakeIncidents
 from services.wire.totals import decode_totals, totals_to_wire
 from tests.keys import FIRST_KEYS, a_ring
@@ -61,6 +62,8 @@ class Sent:
     notices: list[tuple[int, Notices]] = field(default_factory=list)  # with the partition
     superseded: list[bytes] = field(default_factory=list)
     readdressed: list[tuple[bytes, int, int]] = field(default_factory=list)  # notice, the bearer's version, since
+    recalled: list[bytes] = field(default_factory=list)
+    over: list[bytes] = field(default_factory=list)
     totals: list[TotalsRow] = field(default_factory=list)
 
     @property
@@ -134,6 +137,12 @@ class Scene:
         async with self.connection() as connection, connection.transaction():
             return read_back(await self.handler.apply(connection, work))
 
+    async def answer(self, rows: Sequence[Person], notices: Sequence[bytes], *, stopped: bool) -> Sent:
+        """Say what became of notices of these people that were called back."""
+        pairs = zip(rows, notices, strict=True)
+        (output,) = encode_stopped([(Recall(0, notice, one.person, INCIDENT), stopped) for one, notice in pairs])
+        return await self.take(Record(output.topic, 0, 0, "dispatch-letter", 1, 0, output.value))
+
     async def took(self, taken: Mapping[int, int], connection: "Connection | None" = None) -> None:
         """Note, as the stage does, how many of intake's blocks were taken, by partition."""
         for partition, last in taken.items():
@@ -202,6 +211,10 @@ def read_back(outputs: Sequence[Output]) -> Sent:
             moved = deduplication_pb2.NoticesReaddressed.FromString(output.value)
             found = [moved.ids[at : at + 16] for at in range(0, len(moved.ids), 16)]
             sent.readdressed += zip(found, moved.versions, moved.since, strict=True)
+        elif output.topic == "heraut.notices.recalled.v1":
+            recalled = deduplication_pb2.NoticesRecalled.FromString(output.value)
+            notices = [recalled.ids[at : at + 16] for at in range(0, len(recalled.ids), 16)]
+            (sent.over if recalled.over else sent.recalled).extend(notices)
         else:
             assert (output.topic, output.partition) == ("heraut.totals.changed.v1", 0)
             sent.totals += decode_totals(output.value)

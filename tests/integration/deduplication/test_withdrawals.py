@@ -198,3 +198,25 @@ async def test_looking_through_uses_the_key(scene: Scene) -> None:
 
     assert "members_pkey" in plan
     assert "Sort" not in plan.split("CTE looked_at")[1].split("CTE")[0]
+
+
+async def test_what_was_released_is_called_back_and_its_people_are_told_by_others(scene: Scene) -> None:
+    """By a withdrawal and by a cancelled cohort; until the answer nothing moves, and a repeat of it changes nothing."""
+    rows = people(4)
+    first = await scene.take(block("open", rows))
+    await scene.take(block("late", again(rows[:1]), at=2000))
+    withdrawn = await scene.take(block("open", taken_back(rows[:2])))
+    before = await scene.counts()
+    scene.cohort("late", released=True, version=2)
+    scene.cohort("open", released=True, version=2, cancelled=True)
+    cancelled = [notice for _ in range(3) for notice in (await scene.tick()).recalled]
+    stopped = await scene.answer(rows[:3], first.ids[:3], stopped=True)
+    begun = await scene.answer(rows[3:], first.ids[3:], stopped=False)
+    repeated = await scene.answer(rows[:3], first.ids[:3], stopped=True)
+
+    assert ({*first.ids[:2]}, {*first.ids[2:]}) == ({*withdrawn.recalled}, {*cancelled})
+    assert {"released": 4, "merged": 1} == before
+    assert [again(rows)[0].member] == [member for _, notices in stopped.notices for member in notices.members]
+    assert ({*first.ids[:3]}, first.ids[3:]) == ({*stopped.over}, begun.over)
+    assert ([], []) == (repeated.ids, repeated.recalled)
+    assert {"released": 2, "withdrawn": 3} == await scene.counts()

@@ -32,6 +32,8 @@ _MESSAGES: dict[str, type[Message]] = {
     topics.DELIVERIES_ATTEMPTED: dispatch_pb2.DeliveriesAttempted,
     topics.NOTICES_EXHAUSTED: routing_pb2.NoticesExhausted,
     topics.NOTICES_SUPERSEDED: deduplication_pb2.NoticesSuperseded,
+    topics.NOTICES_RECALLED: deduplication_pb2.NoticesRecalled,
+    topics.NOTICES_STOPPED: dispatch_pb2.NoticesStopped,
     topics.TOTALS_CHANGED: common_pb2.TotalsChanged,
 }
 _ODD_TEXTS = ("", "\0", "a/b", "\u202e", "x" * 5_000)
@@ -98,6 +100,8 @@ async def _dispatch(room_pool: RoomPool, folder: Path) -> tuple[Any, Handler[Any
         (topics.DELIVERIES_ATTEMPTED, _tracking),
         (topics.NOTICES_EXHAUSTED, _tracking),
         (topics.NOTICES_SUPERSEDED, _tracking),
+        (topics.NOTICES_RECALLED, _dispatch),
+        (topics.NOTICES_STOPPED, _deduplication),
         (topics.TOTALS_CHANGED, _tracking),
     ],
 )

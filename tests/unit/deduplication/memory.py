@@ -1,11 +1,12 @@
 """The room's tables in memory: what `Effects` say is written, and read back as dossiers."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from services.core.notices import Notices
 from services.deduplication.batch import Block, Effects, decide_again, decide_batch
-from services.deduplication.domain import Claim, Member, Standing, Terms
+from services.deduplication.domain import Claim, Course, Member, Standing, Terms
 from services.deduplication.dossier import Dossier
 from services.deduplication.readdressing import Readdressed
 
@@ -21,6 +22,8 @@ class Tables:
         self.sent: list[Notices] = []
         self.superseded: list[bytes] = []
         self.readdressed: list[Readdressed] = []
+        self.marks: list[tuple[bytes, int]] = []
+        self.recalled: list[tuple[bytes, bytes]] = []  # notice and person
 
     def take(self, blocks: list[tuple[Block, int]], terms: Terms) -> Effects:
         """Decide a batch and write it."""
@@ -32,6 +35,10 @@ class Tables:
         """Decide about everybody again."""
         return self._write(decide_again(list(self.dossiers.values()), terms))
 
+    def hear(self, heard: Mapping[bytes, Course], terms: Terms) -> Effects:
+        """Hear how far notices have come."""
+        return self._write(decide_again(list(self.dossiers.values()), terms, heard))
+
     def _write(self, effects: Effects) -> Effects:
         for person in effects.rewritten:
             self.dossiers[person] = self.dossiers[person]._replace(members={}, standings={})
@@ -39,14 +46,16 @@ class Tables:
             self._put(row)
         for person, *columns in effects.claims:
             self.dossiers[person].claims.append(Claim._make(columns))
-        for person, notice in effects.voided:
+        for person, notice, void, course in effects.turned:
             claims = self.dossiers[person].claims
-            claims[:] = [c._replace(void=True) if c.notice == notice else c for c in claims]
+            claims[:] = [c._replace(void=void, course=course) if c.notice == notice else c for c in claims]
         for (partition, cohort), moves in effects.moves.items():
             self.counts.update({(partition, cohort, counter): by for counter, by in moves.items()})
         self.sent += effects.notices.values()
         self.superseded += [one.notice for rows in effects.superseded.values() for one in rows]
         self.readdressed += [one for rows in effects.readdressed.values() for one in rows]
+        self.marks += [(one.notice, one.mark) for rows in effects.superseded.values() for one in rows]
+        self.recalled += [one for rows in effects.recalled.values() for one in rows]
         return effects
 
     def _put(self, row: tuple[Any, ...]) -> None:

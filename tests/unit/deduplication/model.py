@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from services.core.channel import CHANNELS, TO_THE_ADDRESS
 from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_RETRACTED, FLAG_WITHDRAWN
-from services.deduplication.domain import Member
+from services.deduplication.domain import Course, Member
 from tests.unit.deduplication.said import Said, said_in
 
 __all__ = ["Control", "Model", "Notice", "clash", "persons_of"]
@@ -88,7 +88,9 @@ class Notice:
     group: int
     bearer: bytes
     facts: set[Fact]
+    version: int  # of the bearer
     void: bool = False
+    course: Course = Course.OPEN
 
 
 @dataclass(slots=True)
@@ -115,8 +117,17 @@ class Model:
         self.members[member.member] = member
         self.heard_at.setdefault(member.member, member.accepted_at)
         if member.flags & FLAG_RETRACTED:
-            for notice in self.notices:
-                notice.void = notice.void or notice.bearer == member.member
+            for notice in self.counting():
+                if notice.bearer == member.member:
+                    notice.void = True
+                    notice.course = Course.RECALLED if notice.course == Course.OPEN else notice.course
+
+    def hear_of(self, number: int, course: Course) -> None:
+        """Learn how far a notice has come: one that was stopped told nobody."""
+        notice = self.notices[number]
+        if course == Course.STOPPED or notice.course in {Course.OPEN, Course.RECALLED}:
+            notice.course = course
+            notice.void = notice.void or course == Course.STOPPED
 
     def live(self, cancelled: frozenset[int] = frozenset()) -> list[Member]:
         """Return the members that are there, oldest first; of those taken back, who bears a notice."""
@@ -174,6 +185,7 @@ class Model:
         told: set[Fact] = set().union(*(n.facts for n in self.counting(group)))
         everything: set[Fact] = set().union(*(facts_of(m) for m in live))
         deceased = any(m.flags & FLAG_DECEASED for m in live)
+        self._call_back(group, everything, deceased=deceased)
         bringing = [m for m in live if not self.counting(group) or facts_of(m) - told]
         why = ""
         if bringing and not deceased:
@@ -183,12 +195,26 @@ class Model:
                 why = "unreachable"
             elif held:
                 why = "identity_conflict"
+            elif any(n.course == Course.RECALLED for n in self.counting(group)):
+                why = "unreleased"
             elif bearers and released & {m.cohort for m in bringing}:
-                self.notices.append(Notice(group, bearers[0].member, everything | told))
+                self.notices.append(Notice(group, bearers[0].member, everything | told, bearers[0].version))
             else:
                 why = "unreleased"
         silent = {m.member: "released" for m in everybody}
         return silent | self._places(group, live, deceased=deceased, held=why, bringing=bringing, usable=usable)
+
+    def _call_back(self, group: int, said: set[Fact], *, deceased: bool) -> None:
+        """Call back what should not go as it is, and what names it as the one before."""
+        told: set[Fact] = set()
+        stale = False
+        for notice in self.counting(group):
+            bearer = self.members[notice.bearer]
+            wrong = notice.bearer in self.silent or bearer.version > notice.version or notice.facts - told - said
+            stale = stale or bool(notice.course == Course.OPEN and (wrong or deceased))
+            if stale and notice.course == Course.OPEN:
+                notice.course = Course.RECALLED
+            told = notice.facts
 
     def _places(
         self, group: int, live: list[Member], *, deceased: bool, held: str, bringing: list[Member], usable: int

@@ -1,11 +1,11 @@
 """What becomes of one person."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from services.core.channel import Channel
 from services.core.ids import notice_id
 from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_RETRACTED
-from services.deduplication.domain import Claim, Member, NoticeIds, Outcome, Terms, Waits
+from services.deduplication.domain import Claim, Course, Member, NoticeIds, Outcome, Terms, Waits
 from services.deduplication.dossier import Decision, Dossier, decide
 from tests.keys import a_key
 from tests.unit.deduplication.builders import IDS, INCIDENT, a_member, an_id, terms
@@ -31,6 +31,16 @@ class Life:
 
     def _decide(self, blocks: Sequence[Sequence[Member]], under: Terms) -> Decision:
         decision = decide(self.dossier, blocks, under)
+        self.dossier = decision.dossier
+        return decision
+
+    def hears_of_all(self, course: Course, under: Terms = EVERYBODY) -> Decision:
+        """Hear the same of all its notices."""
+        return self.hears_of({claim.notice: course for claim in self.dossier.claims}, under)
+
+    def hears_of(self, heard: Mapping[bytes, Course], under: Terms = EVERYBODY) -> Decision:
+        """Hear how far some of its notices have come."""
+        decision = decide(self.dossier, [()], under, heard)
         self.dossier = decision.dossier
         return decision
 
@@ -238,6 +248,7 @@ def test_correction_with_new_facts_replaces_the_bearers_notice() -> None:
     """The same member bears both: the earlier notice counts no more, the member is released once."""
     life = Life()
     life.hears(a_member("a", exposed=1))
+    life.hears_of_all(Course.BEGUN)
     decision = life.hears(a_member("a", version=2, exposed=3))
 
     assert [(2, an_id("a"), 3)] == released_by(decision)
@@ -259,6 +270,7 @@ def test_bearer_with_news_that_has_to_wait_staysreleased_by() -> None:
     """What was told was told; the supplement is looked at again when something changes."""
     life = Life()
     life.hears(a_member("a", exposed=1))
+    life.hears_of_all(Course.BEGUN)
     life.hears(a_member("a", version=2, exposed=3, channels=0))
 
     assert ({"a": Outcome.RELEASED}, {Waits.CHANNEL}) == (life.outcomes, life.waiting)
@@ -310,7 +322,8 @@ def test_retracted_bearer_leaves_the_news_to_the_next() -> None:
 
     assert [(1, an_id("b"), 1)] == released_by(decision)
     assert (None, None) == (decision.released[0][0].supersedes, decision.released[0][1])
-    assert (1, [IDS.of(PERSON, 1)]) == (len(decision.voided), [one.notice for one in decision.superseded])
+    assert [IDS.of(PERSON, 1)] == [one.notice for one in decision.superseded] == list(decision.recalled)
+    assert [True] == [claim.void for claim in decision.turned]
     assert {"a": Outcome.RETRACTED, "b": Outcome.RELEASED} == life.outcomes
 
 

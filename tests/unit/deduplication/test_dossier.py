@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from services.core.notices import FLAG_DECEASED, FLAG_RETRACTED
-from services.deduplication.domain import Member, Outcome, Terms, Waits
+from services.deduplication.domain import Course, Member, Outcome, Terms, Waits
 from services.deduplication.dossier import Decision, Dossier, decide, told_already
 from tests.unit.deduplication.builders import IDS, a_member, an_id, terms
 from tests.unit.deduplication.said import Said
@@ -28,6 +28,11 @@ class Life:
     def waits(self, under: Terms) -> list[tuple[str, int]]:
         """Be decided again."""
         return self._decide([()], under)
+
+    def begins(self) -> None:
+        """Hear that all its notices are handed over."""
+        heard = dict.fromkeys((claim.notice for claim in self.dossier.claims), Course.BEGUN)
+        self.dossier = decide(self.dossier, [()], EVERYBODY, heard).dossier
 
     def _decide(self, blocks: Sequence[Sequence[Member]], under: Terms) -> list[tuple[str, int]]:
         self.decision: Decision = decide(self.dossier, blocks, under)
@@ -133,6 +138,7 @@ def test_a_supplement_says_what_the_group_says_now() -> None:
     """What only a record said that left the group meanwhile is not said again."""
     life = Life()
     life.hears(a_member("a", said=JANSEN), a_member("b", said=JANSEN, exposed=2))
+    life.begins()
     life.hears(a_member("b", version=2, flags=FLAG_RETRACTED))
 
     assert [("c", 1 | 4)] == life.hears(a_member("c", said=JANSEN, exposed=4))

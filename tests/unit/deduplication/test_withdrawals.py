@@ -1,7 +1,7 @@
 """Members and cohorts that are taken back: what becomes of them, and of the others of their person."""
 
 from services.core.notices import FLAG_DECEASED, FLAG_WITHDRAWN
-from services.deduplication.domain import Member, Outcome, Waits
+from services.deduplication.domain import Course, Member, Outcome, Waits
 from tests.unit.deduplication.builders import a_member, an_id, terms
 from tests.unit.deduplication.said import Said
 from tests.unit.deduplication.test_domain import EVERYBODY, NOBODY, Life, released_by
@@ -59,6 +59,7 @@ def test_withdrawn_after_being_told_stays_told() -> None:
     """Nobody is told again what was said by a record that was taken back since; news is told to the same person."""
     life = Life()
     life.hears(a_member("a"))
+    life.hears_of_all(Course.BEGUN)
     life.hears(taken_back("a"))
 
     assert [] == released_by(life.hears(a_member("b", cohort=2)))

@@ -20,6 +20,7 @@ from services.kit.eventlog.port import Record
 from services.routing.codec import decode_notices, decode_work
 from services.tracking.codec import decode
 from services.wire.incidents import decode_incidents
+from services.wire.recalls import decode_recalled, decode_stopped
 
 EXAMPLES = Path(__file__).parents[3] / "proto" / "examples"
 MODULES = (common_pb2, deduplication_pb2, dispatch_pb2, intake_pb2, routing_pb2)
@@ -35,6 +36,10 @@ READERS: dict[str, Callable[[Record], Any]] = {
     topics.DELIVERIES_ATTEMPTED: decode,
     topics.NOTICES_EXHAUSTED: decode,
     topics.NOTICES_SUPERSEDED: decode,
+    topics.NOTICES_RECALLED: decode_recalled,
+    topics.NOTICES_STOPPED: decode_stopped,
+    topics.NOTICES_READDRESSED: decode_work,
+    topics.NOTICES_REATTEMPTED: decode,
     topics.TOTALS_CHANGED: decode,
     topics.INCIDENTS_CHANGED: lambda record: decode_incidents(record.value),
 }

@@ -1,10 +1,13 @@
 """The room's tables in memory."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
+from services.core.notices import Notices
 from services.kit.postgres import Connection
 from services.routing.readdressing import Address, GivenUp
 from services.routing.store import Store
+from services.wire.recalls import Recall
 
 __all__ = ["MemoryStore"]
 
@@ -15,6 +18,7 @@ class MemoryStore(Store):
     def __init__(self) -> None:
         self.given_up: dict[bytes, GivenUp] = {}
         self.moved: dict[bytes, Address] = {}
+        self.recalls: dict[bytes, Recall] = {}
 
     async def exhausted(self, connection: Connection, notices: Collection[bytes]) -> dict[bytes, GivenUp]:  # noqa: ARG002
         """Return those of these notices that were given up."""
@@ -27,6 +31,28 @@ class MemoryStore(Store):
     async def keep_exhausted(self, connection: Connection, kept: Sequence[GivenUp]) -> None:  # noqa: ARG002
         """Write how notices were given up."""
         self.given_up.update({one.notice: one for one in kept})
+
+    async def keep_recalls(self, connection: Connection, recalls: Sequence[Recall]) -> None:  # noqa: ARG002
+        """Remember."""
+        self.recalls = {one.notice: one for one in recalls} | self.recalls
+
+    async def forget_recalls(self, connection: Connection, notices: Collection[bytes]) -> None:  # noqa: ARG002
+        """Forget."""
+        for notice in notices:
+            self.recalls.pop(notice, None)
+
+    async def recalled_exhausted(
+        self,
+        connection: Connection,  # noqa: ARG002
+        notices: Collection[bytes],
+    ) -> list[tuple[Recall, Notices]]:
+        """Return what was recalled, and given up."""
+        here = [one for one in sorted(notices) if one in self.recalls and one in self.given_up]
+        return [(self.recalls[one], self.given_up[one].columns) for one in here if not self.given_up[one].answered]
+
+    async def stop_exhausted(self, connection: Connection, notices: Collection[bytes]) -> None:  # noqa: ARG002
+        """Have no new attempt made."""
+        self.given_up.update({one: replace(self.given_up[one], answered=True) for one in notices})
 
     async def keep_addresses(self, connection: Connection, heard: Sequence[Address]) -> None:  # noqa: ARG002
         """Write new addresses; of those that are known the highest version stays."""
