@@ -9,6 +9,7 @@ from aiohttp import ClientError, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from services.core.access import Act, Caller
+from services.core.clock import Clock
 from services.core.cohort import Cohort
 from services.core.incident import Incident
 from services.intake.context import Context
@@ -24,6 +25,7 @@ from services.intake.errors import (
     NotPermittedError,
     ThrottledError,
 )
+from services.intake.members.slots import UploadPace, UploadSlots
 from services.intake.members.upload import Format, Report, Upload, unpacked
 from services.intake.store import Answer
 from services.kit.process import GuardedHandler, Problem, Route, json_response, read_json
@@ -35,8 +37,6 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")  # an Idempotency-Key: signs that every HTTP library passes on unchanged
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _IDLE = 60.0  # seconds without a byte after which the sender counts as gone
-# Bodies read at once: each keeps at most two chunks in memory, some tens of megabytes.
-_UPLOADS = 8
 _INCIDENT = "/v1/incidents/{incident_id}"
 _COHORT = _INCIDENT + "/cohorts/{cohort_id}"
 _BROKEN = {
@@ -44,6 +44,9 @@ _BROKEN = {
     "encoding": "the body is not UTF-8",
     "utf-16": "the body is UTF-16, or not text: UTF-8 is taken",
     "gzip": "the body is not whole gzip",
+    "gzip-ratio": "the body unpacks to more than a hundred times its size: send it plain",
+    "blank-lines": "most lines of the body are blank",
+    "too-slow": "the body came too slowly",
     "unclosed-quote": "a quote is opened and never closed",
 }
 _NO_RECORDS = {
@@ -57,9 +60,9 @@ Known = tuple[Incident, Cohort]
 class Api:
     """The routes."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, slots: UploadSlots | None = None) -> None:
         self._context, self._control = context, Control(context)
-        self._turns = asyncio.Semaphore(_UPLOADS)
+        self._slots = slots or UploadSlots()
 
     def routes(self) -> list[Route]:
         """Return the routes, each with the act that it asks for."""
@@ -152,9 +155,9 @@ class Api:
         if key is not None and not _KEY.fullmatch(key):
             raise Problem(400, "The Idempotency-Key must be 1 to 255 visible ASCII characters")
         known = await self._control.find_cohort(caller, *ids)
-        async with self._turns:
+        async with self._slots.taken(caller.principal.name):
             with self._context.metrics.open_uploads.track_inprogress(), self._context.metrics.upload_seconds.time():
-                body = unpacked(_pieces(request), gzip=body_format.gzip)
+                body = unpacked(_pieces(request, self._context.clock), gzip=body_format.gzip)
                 if key is None:
                     return _accepted(await self._upload(caller, known, body_format, body))
                 return await self._upload_once(caller, known, body_format, body, key)
@@ -286,14 +289,17 @@ def _format(request: web.Request) -> Format:
     return Format(csv=kinds[request.content_type], gzip=encoding == "gzip")
 
 
-async def _pieces(request: web.Request) -> AsyncIterator[bytes]:
+async def _pieces(request: web.Request, clock: Clock) -> AsyncIterator[bytes]:
     """Return the body as it arrives. Raises BrokenBodyError unless its length or its last chunk proves its end."""
+    pace = UploadPace()
     try:
         while True:
+            asked_at = clock.monotonic()
             async with asyncio.timeout(_IDLE):
                 piece = await request.content.readany()
             if not piece:
                 return
+            pace.came(len(piece), clock.monotonic() - asked_at)
             yield piece
     except (TimeoutError, ConnectionError, ClientError, HttpProcessingError):
         raise BrokenBodyError("cut-off") from None

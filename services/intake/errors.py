@@ -19,7 +19,8 @@ __all__ = [
 class BrokenBodyError(HerautError):
     """The body of an upload cannot be read any further; the records before the break stand.
 
-    `reason`: cut-off, encoding, gzip, unclosed-quote or utf-16. `line` is where it broke, or None.
+    `reason`: blank-lines, cut-off, encoding, gzip, gzip-ratio, too-slow, unclosed-quote or utf-16. `line` is where it
+    broke, or None.
     """
 
     def __init__(self, reason: str, line: int | None = None) -> None:

@@ -9,6 +9,9 @@ __all__ = ["PIECE", "Gunzip"]
 
 PIECE = 262_144  # bytes: one step of reading; so large that the fixed costs of a step hardly count
 
+# What a body may unpack to: lists of people come to five to twenty times their packed size.
+_RATIO, _ANYHOW = 100, 16_777_216
+
 _GZIP = 16 + zlib.MAX_WBITS  # header and CRC checked by zlib
 
 
@@ -19,9 +22,14 @@ class Gunzip:
         self._member = zlib.decompressobj(_GZIP)
         self._between = True  # no byte of the next gzip member was read yet
         self._members = 0
+        self._packed = self._unpacked = 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Return what `data` unpacks to, in pieces of at most `PIECE`. Raises BrokenBodyError("gzip")."""
+        """Return what `data` unpacks to, in pieces of at most `PIECE`.
+
+        Raises BrokenBodyError("gzip"), and BrokenBodyError("gzip-ratio") where it comes to more than a file of people.
+        """
+        self._packed += len(data)
         while data:
             if self._between and self._members:
                 data = data.lstrip(b"\0")  # padding after the end, which gzip(1) skips as well
@@ -33,6 +41,9 @@ class Gunzip:
             except zlib.error:
                 raise BrokenBodyError("gzip") from None
             if piece:
+                self._unpacked += len(piece)
+                if self._unpacked > _ANYHOW + _RATIO * self._packed:
+                    raise BrokenBodyError("gzip-ratio")
                 yield piece
             data = self._following()
 

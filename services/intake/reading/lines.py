@@ -12,6 +12,8 @@ from services.intake.errors import BrokenBodyError
 
 __all__ = ["LINE_LIMIT", "TOO_LONG", "RawRecord", "RecordSplitter", "decoded"]
 
+_BLANK = 10_000  # lines that may be blank in any body; in a longer one, half of its lines
+
 LINE_LIMIT = 65_536  # bytes, without the line end; the interface's 64 KB
 
 _QUOTE, _NEWLINE, _RETURN = b'"', b"\n", b"\r"
@@ -57,6 +59,7 @@ class RecordSplitter:
         self._open_bytes = 0
         self._skipping: _Skipping | None = None
         self._begun = False
+        self._blank = 0
 
     @property
     def line(self) -> int:
@@ -106,6 +109,7 @@ class RecordSplitter:
         data = self._rest + data
         parts = data.split(_NEWLINE)
         self._rest = parts.pop()
+        self._count_blank(parts)
         if self._quoted and (self._open or _QUOTE in data):
             if self._split_quoted(parts, records):
                 return self._begin_skipping(parts)
@@ -117,6 +121,12 @@ class RecordSplitter:
             self._line += len(parts)
         # One more than the limit: the last byte may be a carriage return.
         return self._begin_skipping([]) if self._open_bytes + len(self._rest) > LINE_LIMIT + 1 else b""
+
+    def _count_blank(self, parts: list[bytes]) -> None:
+        """Count blank lines: a kilobyte of gzip has a million of them. Raises BrokenBodyError("blank-lines")."""
+        self._blank += parts.count(b"") + parts.count(_RETURN)
+        if self._blank > max(_BLANK, (self._line + len(parts)) // 2):
+            raise BrokenBodyError("blank-lines", self._line)
 
     def _split_quoted(self, parts: list[bytes], records: list[RawRecord]) -> bool:
         """Cut lines with quotes in them; tells whether an open record went over the limit.

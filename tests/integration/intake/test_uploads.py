@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -329,3 +330,24 @@ async def test_trickled_upload_is_committed_meanwhile(intake: Intake) -> None:
     _, answer = await intake.upload(slowly())
 
     assert 5 == answer["accepted"]
+
+
+async def test_slow_uploads_hold_nobody_else_up(intake: Intake) -> None:
+    """Eight bodies of one principal that never end leave a slot to the next one, and the last of them are put off."""
+    going_on = asyncio.Event()
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield rows(1).encode()
+        await going_on.wait()
+
+    slow = [asyncio.create_task(intake.upload(endless())) for _ in range(8)]
+    async with asyncio.timeout(30), intake.as_principal("colleague") as colleague:
+        while intake.context.metrics.open_uploads._value.get() < 4:  # noqa: ASYNC110 - a gauge has no event
+            await asyncio.sleep(0.01)
+        status, answer = await colleague.upload(HEADER + a_row("m-of-another"))
+        await asyncio.wait(slow, return_when=asyncio.FIRST_COMPLETED)
+        going_on.set()
+        statuses = sorted([(await one)[0] for one in slow])
+
+    assert (202, 1) == (status, answer["accepted"])
+    assert [202] * 4 + [503] * 4 == statuses

@@ -137,3 +137,19 @@ def test_records_are_those_of_the_csv_module(body: bytes) -> None:
     mine = [next(csv.reader([raw.decode()]), []) for _, raw in got if raw is not TOO_LONG]
 
     assert [row for row in rows if row] == [row for row in mine if row]
+
+
+@pytest.mark.parametrize("quoted", [True, False])
+@pytest.mark.parametrize("blank", [b"\n", b"\r\n"])
+def test_a_body_of_blank_lines_ends_soon(blank: bytes, *, quoted: bool) -> None:
+    """A million of them are a kilobyte of gzip, and cost as much as a million records."""
+    splitter = RecordSplitter(quoted=quoted)
+    with pytest.raises(BrokenBodyError, match="blank-lines"):
+        splitter.feed(b"memberRef\n" + blank * 20_001)
+
+
+def test_blank_lines_between_records_are_passed_over() -> None:
+    """As many blank lines as records, in a body of any length."""
+    splitter = RecordSplitter(quoted=True)
+
+    assert 80_000 == sum(len(splitter.feed(b"a,b\n\n" * 1_000)) for _ in range(40))
