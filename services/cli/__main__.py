@@ -7,6 +7,7 @@ from importlib import import_module
 import click
 
 from services.cli.failures import as_fault
+from services.kit.files import keep_private
 
 __all__ = ["heraut", "main"]
 
@@ -52,6 +53,7 @@ def heraut() -> None:
 
 def main() -> None:
     """Run the command line. A failure is told in lines, a bug by its traceback."""
+    keep_private()
     # Without a handler, Python would print the warnings of libraries between our lines. A service that runs in
     # this process sets up its log itself.
     logging.getLogger().addHandler(logging.NullHandler())

@@ -44,6 +44,7 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_AUTH_ALGORITHMS": "algorithms of signatures that are taken, comma-separated",
         "HERAUT_TOKEN": "the bearer token that the command line shows to the services",
         "HERAUT_PRINT_DIR": "where print batches are put",
+        "HERAUT_PRINT_GROUP": "group that may read the print folder and what is in it; unset = its owner alone",
         "HERAUT_LETTER_FORMAT": "pdf, or ndjson for print houses that compose themselves",
         "HERAUT_SMTP_URL": "smtp://[user:password@]host:port, smtps:// for TLS from the start",
         "HERAUT_PORTAL_URL": "base address of the portal's API",

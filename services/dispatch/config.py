@@ -4,6 +4,8 @@ It loads no adapter: settings can be read and checked without the library of any
 """
 
 import dataclasses
+import grp
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -79,6 +81,16 @@ def smtp_address(url: str) -> SmtpAddress:
     return SmtpAddress(url)
 
 
+def _group(name: str) -> int:
+    """Return the id of a group of this machine, by its name or its number."""
+    if re.fullmatch(r"[0-9]{1,9}", name, re.ASCII):
+        return int(name)
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise ValueError("must be a group of this machine") from None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config(ServiceConfig):
     """What dispatch needs to know whatever its channel; the other channels' settings may be there as well."""
@@ -93,6 +105,7 @@ class LetterConfig(Config):
     """What dispatch-letter needs to know."""
 
     print_dir: Path | None = setting("HERAUT_PRINT_DIR", Path, default=None)  # unset = `print` in the data directory
+    print_group: int | None = setting("HERAUT_PRINT_GROUP", _group, default=None)
     letter_format: str = setting("HERAUT_LETTER_FORMAT", one_of("pdf", "ndjson"), default="pdf")
 
 

@@ -25,7 +25,7 @@ from services.dispatch.config import LetterConfig
 from services.dispatch.domain import Round, Work
 from services.dispatch.outcomes import Ending, HandOver, Outage, Result
 from services.dispatch.provider import Provider, ProviderClass, Traits
-from services.kit.files import sync_folder, write_synced
+from services.kit.files import make_folder, read_own, sync_folder, write_synced
 from services.rendering.contact import Unprinted
 from services.rendering.letters.data import as_lines
 from services.rendering.letters.envelope import Envelope, envelope
@@ -93,17 +93,18 @@ class Manifest(Unprinted, frozen=True):
 def open_provider(config: LetterConfig, _: Clock) -> Provider:
     """Return the print folder that the settings name, made where it is not there yet."""
     folder = config.print_dir or config.data_dir / "print"
-    folder.mkdir(parents=True, exist_ok=True)
-    return PrintFolder(folder, config.letter_format)
+    make_folder(folder, group=config.print_group)
+    return PrintFolder(folder, config.letter_format, config.print_group)
 
 
 class PrintFolder:
     """Hands print jobs over as files. Threads do its work, so that the event loop goes on meanwhile."""
 
-    def __init__(self, folder: Path, letter_format: str = "pdf") -> None:
+    def __init__(self, folder: Path, letter_format: str = "pdf", group: int | None = None) -> None:
+        """`group` may read what is written; None = nobody else."""
         as_data = letter_format == "ndjson"
         self.traits = AS_DATA if as_data else AS_PDF
-        self._folder = folder
+        self._folder, self._group = folder, group
         self._typesetter = None if as_data else Typesetter()
         self._wordings = Wordings(on_paper=True)
         self._threads = ThreadPoolExecutor(2 if as_data else 1, thread_name_prefix="letters")
@@ -134,7 +135,7 @@ class PrintFolder:
         return sent
 
     def _is_done(self, letters: Round) -> bool:
-        return letters.print_job is not None and (self._folder / f"{letters.print_job.hex()}.done").exists()
+        return letters.print_job is not None and read_own(self._folder / f"{letters.print_job.hex()}.done") is not None
 
     def _write(self, letters: Work, envelopes: Sequence[Envelope], go: Callable[[], bool]) -> bool:
         """Make the files and put them in place; returns False where the hand-over may not begin any more."""
@@ -165,7 +166,7 @@ class PrintFolder:
             for name, body in files:
                 path = self._folder / f".{name}.{os.getpid()}"
                 hidden.append(path)
-                write_synced(path, body)
+                write_synced(path, body, group=self._group)
             if not go():
                 return False
             *contents, done = zip(hidden, files, strict=True)
@@ -188,12 +189,13 @@ def _link(written: Path, final: Path, body: bytes) -> None:
     """Give a written file its name. A file that has the name already stays, if it is the same.
 
     A different file there can only be of a job that an older template began and never finished (no `.done`, so
-    nobody may have used it). It is replaced, as the manifest must name the hash of the file that lies there.
+    nobody may have used it), or somebody else's, or a link. It is replaced, as the manifest must name the hash of the
+    file that lies there, and what a link leads to can be changed by others.
     """
     try:
-        os.link(written, final)
+        os.link(written, final, follow_symlinks=False)
     except FileExistsError:
-        if final.read_bytes() != body:
+        if read_own(final) != body:
             written.replace(final)
 
 

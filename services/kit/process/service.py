@@ -33,7 +33,7 @@ from services.kit.eventlog import (
     installation_of,
     is_on,
 )
-from services.kit.files import write_atomically
+from services.kit.files import keep_private, write_atomically
 from services.kit.postgres import (
     EmbeddedPostgres,
     Pool,
@@ -297,6 +297,7 @@ def main(
         return 2
     if arguments.check_config:
         return 0
+    keep_private()
     configure_logs(room, config.log_level)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would have people in the open, and keys
     return _run(room, run, config, arguments.ready_file)

@@ -126,7 +126,7 @@ def _fill(filler: Path) -> None:
     filler.write_bytes(bytes(blocks * 4096))
 
 
-def _no_space(path: Path, body: bytes) -> None:
+def _no_space(path: Path, body: bytes, **_: object) -> None:
     path.write_bytes(body[:9])
     raise OSError(errno.ENOSPC, "no space left on device", str(path))
 

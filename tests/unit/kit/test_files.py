@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.kit.files import sync_folder, write_atomically, write_synced
+from services.kit.files import keep_private, make_folder, read_own, sync_folder, write_atomically, write_synced
 
 
 @pytest.fixture
@@ -66,3 +66,44 @@ def test_a_folder_is_synced(tmp_path: Path, synced: list[Path]) -> None:
     sync_folder(tmp_path)
 
     assert [tmp_path] == synced
+
+
+def test_what_is_made_is_its_owners_alone(tmp_path: Path) -> None:
+    """Whatever the umask was: folders, files, and what libraries make by themselves."""
+    before = os.umask(0o000)
+    try:
+        write_atomically(tmp_path / "text", "text")
+        make_folder(tmp_path / "made" / "folder")
+        keep_private()
+        (tmp_path / "other").write_text("x")
+        modes = {name: stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("text", "made/folder", "other")}
+    finally:
+        os.umask(before)
+
+    assert {"text": 0o600, "made/folder": 0o700, "other": 0o600} == modes
+
+
+def test_a_group_may_read_what_it_is_named_for(tmp_path: Path) -> None:
+    """Files 0640 and folders 0750, also under the narrowest umask; a folder that is there stays as it is."""
+    before, group = os.umask(0o077), os.getegid()
+    try:
+        make_folder(tmp_path / "new", group=group)
+        (tmp_path / "old").mkdir(mode=0o700)
+        make_folder(tmp_path / "old", group=group)
+        write_synced(tmp_path / "file", b"x", group=group)
+    finally:
+        os.umask(before)
+
+    assert [0o750, 0o700, 0o640] == [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("new", "old", "file")]
+
+
+def test_a_link_is_no_file_of_ours(tmp_path: Path) -> None:
+    """What a link leads to is somebody else's to change; a pipe makes nobody wait."""
+    (tmp_path / "file").write_bytes(b"x")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "pipe")
+
+    assert [b"x", None, None, None, None] == [
+        read_own(tmp_path / name) for name in ("file", "link", "dangling", "pipe", "nothing")
+    ]

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import stat
 from pathlib import Path
 
 import orjson
@@ -251,3 +252,28 @@ async def test_letters_as_data_are_the_same_bytes_every_time(tmp_path: Path, nam
 
     assert first == _contents(tmp_path / "again")
     assert [line and orjson.dumps(orjson.loads(line)) for line in lines] == lines
+
+
+def _plant(folder: Path, suffix: str) -> None:
+    """Put a link in the place of one of a job's files; without the one that says that the job is done."""
+    (name,) = {path.name.partition(".")[0] for path in folder.iterdir()}
+    planted, elsewhere = folder / f"{name}{suffix}", folder.parent / f"elsewhere{suffix}"
+    planted.rename(elsewhere)
+    planted.symlink_to(elsewhere)
+    if suffix != ".done":
+        (folder / f"{name}.done").unlink()
+
+
+def _kinds(folder: Path) -> list[str]:
+    return sorted(stat.filemode(path.lstat().st_mode) for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("suffix", [".done", ".pdf", ".manifest.json"])
+async def test_no_link_takes_the_place_of_a_letter(folder: PrintFolder, tmp_path: Path, suffix: str) -> None:
+    """Whoever can write to a shared folder can neither have a job taken for done nor exchange its letters later."""
+    work = some_work(2)
+    await folder.hand_over(work, _go)
+    _plant(tmp_path, suffix)
+    await folder.hand_over(work, _go)
+
+    assert ["-rw-------"] * 3 == _kinds(tmp_path)
