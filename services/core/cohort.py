@@ -28,6 +28,7 @@ class Cohort:
     # What the release grants. At most so many persons' notices in all, or so many a day; both None = everything.
     canary: int | None = None
     per_day: int | None = None
+    group: str = ""  # which of the incident's variants its people read beside; set when it is opened, and stays
 
     @property
     def paused(self) -> bool:

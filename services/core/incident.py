@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 from services.core.channel import Channel, channel_mask
 from services.core.policy import Policy
+from services.core.variants import Reading, Said, Text, Variant, said_to
 
 __all__ = [
     "CONTENT_BLOCKS",
+    "MORE_BLOCKS",
     "PHRASED_LANGUAGES",
     "Controller",
     "DataCategory",
@@ -20,12 +22,12 @@ __all__ = [
 
 # Art. 34(2) with 33(3)(b), (c), (d) GDPR: what every notice must say; `advice` is the authority's checklist.
 CONTENT_BLOCKS = ("nature", "consequences", "measures", "advice", "contact")
+# What readers missed in real letters. A notice has a section for each that the document has words for.
+MORE_BLOCKS = ("apology", "notTaken", "whereNow")
 
 # Primary subtags of the languages in which dispatch has the sentences that are nobody's own: headings, whether the
 # data were certainly taken, how to tell that a letter is genuine. A test holds this to its phrases.
 PHRASED_LANGUAGES = frozenset({"en", "nl"})
-
-Text = Mapping[str, str]  # language (BCP 47) -> words
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class Controller:
     phone: str
     email: str
     website: str | None = None
+    phone_abroad: str | None = None  # numbers such as 0800 cannot be called from other countries
+    signatory: str | None = None  # who signs, by name; a line each
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class Incident:
 
     incident_id: str
     version: int
-    title: str
+    title: Text
     aware_at: datetime
     occurred_at: datetime | None
     controller: Controller
@@ -76,10 +80,11 @@ class Incident:
     channels: tuple[Channel, ...]  # allowed, preferred first
     compromised: frozenset[Channel]
     categories: tuple[DataCategory, ...]  # position = bit in core.facts
-    content: Mapping[str, Text]  # by block of CONTENT_BLOCKS
+    content: Mapping[str, Text]  # by block of CONTENT_BLOCKS and MORE_BLOCKS
     policy: Policy = Policy()
     key_versions: KeyVersions = KeyVersions()
     four_eyes: bool = False  # a release takes two: one asks for it, another approves it
+    variants: tuple[Variant, ...] = ()  # the most special first
 
     @property
     def usable_channels(self) -> tuple[Channel, ...]:
@@ -90,6 +95,20 @@ class Incident:
     def usable_mask(self) -> Channel:
         """`usable_channels` as one set."""
         return channel_mask(self.usable_channels)
+
+    @property
+    def name(self) -> str:
+        """Its title in its first language: what staff know it by."""
+        return self.title.get(self.languages[0], "")
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The groups of cohorts that variants ask for."""
+        return tuple(sorted({one.when.group for one in self.variants if one.when.group is not None}))
+
+    def said_to(self, reading: Reading) -> Said:
+        """Return the words for a reader of one of its languages."""
+        return said_to(reading, self.title, self.content, self.variants)
 
     def language_for(self, wanted: str) -> str:
         """Return the incident's language nearest to a `wanted` tag: exact, then its primary subtag, else the first."""

@@ -5,8 +5,8 @@ and moves from state to state as a whole, and is split where fates part. A *roun
 intent covers: a print file, or about half a second's worth of messages. States are those of `core.status`.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -95,6 +95,7 @@ class Work:
     """A round ready to be handed over; every column has one entry a row.
 
     `references` are printed on the notices, `earlier` are those of the notices before: empty for a first notice.
+    `groups` has the group of each cohort that is in one, where the incident has words for groups.
     """
 
     round: Round
@@ -102,6 +103,7 @@ class Work:
     contacts: Sequence[Contact]
     references: Sequence[str]
     earlier: Sequence[str]
+    groups: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def notices(self) -> Notices:
@@ -120,7 +122,7 @@ class Work:
         whole = self.round
         part = replace(whole, notices=whole.notices.pick(rows), tries=[whole.tries[row] for row in rows])
         references, earlier = ([column[row] for row in rows] for column in (self.references, self.earlier))
-        return Work(part, self.incident, [self.contacts[row] for row in rows], references, earlier)
+        return Work(part, self.incident, [self.contacts[row] for row in rows], references, earlier, self.groups)
 
 
 @dataclass(slots=True)

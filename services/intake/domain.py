@@ -12,6 +12,7 @@ from services.core.access import Act, Caller
 from services.core.cohort import Cohort
 from services.core.ids import partitions_of
 from services.core.notices import BLOCK_ENTRIES, FLAG_RETRACTED, FLAG_WITHDRAWN
+from services.core.variants import Certainty
 from services.core.witnesses import NO_WITNESSES
 
 __all__ = [
@@ -149,6 +150,7 @@ class Uses(NamedTuple):
 
     categories: int = 0  # a mask, as `core.facts` has it
     languages: frozenset[str] = frozenset()  # primary subtags, in small letters
+    certainties: frozenset[Certainty] = frozenset()  # of their records: confirmed, possible
 
 
 class Stored(NamedTuple):
@@ -311,12 +313,17 @@ def blocks_of(chunk: Chunk, classified: Classified, partitions: int) -> list[Blo
 
 def uses_of(blocks: Sequence[Block]) -> Uses:
     """Return what the members of these blocks use; those who left use nothing."""
-    categories, languages = set[int](), set[str]()
+    categories, languages, certainties = set[int](), set[str](), set[Certainty]()
     for block in blocks:
         if not block.is_retraction:
             categories.update(block.exposed)  # few are different: the rest of the work is nobody's own
             languages.update(block.languages)
-    return Uses(reduce(or_, categories, 0), frozenset(tag.split("-", 1)[0].lower() for tag in languages))
+            if any(block.confirmed):
+                certainties.add(Certainty.CONFIRMED)
+            if 0 in block.confirmed:
+                certainties.add(Certainty.POSSIBLE)
+    tags = frozenset(tag.split("-", 1)[0].lower() for tag in languages)
+    return Uses(reduce(or_, categories, 0), tags, frozenset(certainties))
 
 
 def _block(chunk: Chunk, partition: int, rows: list[int], versions: list[int]) -> Block:

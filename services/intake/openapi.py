@@ -179,7 +179,12 @@ _SCHEMAS: dict[str, Any] = {
         "type": "object",
         "required": ["source"],
         "additionalProperties": False,
-        "properties": {"source": _TEXT, "declaredCount": {"type": "integer", "minimum": 0}, "autoRelease": _YES_NO},
+        "properties": {
+            "source": _TEXT,
+            "declaredCount": {"type": "integer", "minimum": 0},
+            "autoRelease": _YES_NO,
+            "group": _TEXT,
+        },
     },
     "Cohort": {
         "type": "object",

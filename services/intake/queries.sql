@@ -32,7 +32,7 @@ select version, document, changed_at, key_versions from incidents where incident
 -- name: list_cohorts
 -- The cohorts of an incident.
 select cohort_id, number, version, source, declared, auto_release, sealed, released, changed_at, release_after, cancelled,
-       paused_since, resumed_after, canary, per_day, release_asked_by, release_approved_by
+       paused_since, resumed_after, canary, per_day, word_group, release_asked_by, release_approved_by
 from cohorts
 where incident_id = $1
 order by cohort_id;
@@ -57,16 +57,17 @@ limit $3;
 -- name: add_cohort
 -- Open a cohort; no row comes back where it is there already.
 insert into cohorts (
-    incident_id, cohort_id, version, source, declared, auto_release, sealed, released, changed_at, release_after
+    incident_id, cohort_id, version, source, declared, auto_release, sealed, released, changed_at, release_after,
+    word_group
 )
-values ($1, $2, 1, $3, $4, $5, false, false, $6, $7::bigint[])
+values ($1, $2, 1, $3, $4, $5, false, false, $6, $7::bigint[], $8)
 on conflict (incident_id, cohort_id) do nothing
 returning number;
 
 -- name: lock_cohort
 -- The cohort as it stands, for its next version.
 select number, version, source, declared, auto_release, sealed, released, changed_at, release_after, cancelled,
-       paused_since, resumed_after, canary, per_day, release_asked_by, release_approved_by
+       paused_since, resumed_after, canary, per_day, word_group, release_asked_by, release_approved_by
 from cohorts
 where incident_id = $1 and cohort_id = $2
 for update;
@@ -74,7 +75,7 @@ for update;
 -- name: show_cohort
 -- The cohort as it stands.
 select number, version, source, declared, auto_release, sealed, released, changed_at, release_after, cancelled,
-       paused_since, resumed_after, canary, per_day, release_asked_by, release_approved_by
+       paused_since, resumed_after, canary, per_day, word_group, release_asked_by, release_approved_by
 from cohorts
 where incident_id = $1 and cohort_id = $2;
 
@@ -92,23 +93,25 @@ update cohorts set release_asked_by = $3, release_approved_by = $4 where inciden
 
 -- name: show_uses
 -- What the accepted members of a cohort use.
-select categories, languages from uses where cohort = $1;
+select categories, languages, certainties from uses where cohort = $1;
 
 -- name: grow_uses
 -- Note what members use, where it was not noted yet; nothing is written for all the others.
-insert into uses (cohort, categories, languages)
-select $1, $2::bigint, $3::text[]
+insert into uses (cohort, categories, languages, certainties)
+select $1, $2::bigint, $3::text[], $4::text[]
 where not exists (
-    select from uses where cohort = $1 and categories & $2::bigint = $2::bigint and languages @> $3::text[]
+    select from uses
+    where cohort = $1 and categories & $2::bigint = $2::bigint and languages @> $3::text[] and certainties @> $4::text[]
 )
 on conflict (cohort) do update
 set categories = uses.categories | excluded.categories,
-    languages = array(select distinct unnest(uses.languages || excluded.languages) order by 1);
+    languages = array(select distinct unnest(uses.languages || excluded.languages) order by 1),
+    certainties = array(select distinct unnest(uses.certainties || excluded.certainties) order by 1);
 
 -- name: hold_cohort
 -- The cohort as it stands, kept from being sealed until this transaction ends.
 select number, version, source, declared, auto_release, sealed, released, changed_at, release_after, cancelled,
-       paused_since, resumed_after, canary, per_day, release_asked_by, release_approved_by
+       paused_since, resumed_after, canary, per_day, word_group, release_asked_by, release_approved_by
 from cohorts
 where incident_id = $1 and cohort_id = $2
 for share;

@@ -11,6 +11,7 @@ import asyncpg
 from services.core.cohort import Cohort
 from services.core.ids import ID_BYTES
 from services.core.incident import KeyVersions
+from services.core.variants import Certainty
 from services.intake.domain import Chunk, Counts, DoneAct, Rejected, Stored, Uses
 from services.kit.postgres import Connection, Queries, binary_copy
 from services.kit.stage import TotalsRow
@@ -123,7 +124,7 @@ class Store:
     async def add_cohort(self, connection: Connection, cohort: Cohort, now: datetime) -> bool:
         """Open a cohort; tells whether it was not there yet. Raises ForeignKeyViolationError: no such incident."""
         given = cohort.incident_id, cohort.cohort_id, cohort.source, cohort.declared, cohort.auto_release, now
-        return await connection.fetchval(_QUERIES["add_cohort"], *given, cohort.release_after) is not None
+        return await connection.fetchval(_QUERIES["add_cohort"], *given, cohort.release_after, cohort.group) is not None
 
     async def lock_cohort(self, connection: Connection, incident_id: str, cohort_id: str) -> CohortRow | None:
         """Lock a cohort for its next version: no chunk is being taken while it is held."""
@@ -155,11 +156,15 @@ class Store:
     async def show_uses(self, connection: Connection, number: int) -> Uses:
         """Return what the accepted members of a cohort use."""
         row = await connection.fetchrow(_QUERIES["show_uses"], number)
-        return Uses(row["categories"], frozenset(row["languages"])) if row else Uses()
+        if row is None:
+            return Uses()
+        return Uses(row["categories"], frozenset(row["languages"]), frozenset(map(Certainty, row["certainties"])))
 
     async def grow_uses(self, connection: Connection, number: int, uses: Uses) -> None:
         """Note what members use. Call it with the cohort's totals locked."""
-        await connection.execute(_QUERIES["grow_uses"], number, uses.categories, sorted(uses.languages))
+        certainties = sorted(certainty.value for certainty in uses.certainties)
+        given = number, uses.categories, sorted(uses.languages), certainties
+        await connection.execute(_QUERIES["grow_uses"], *given)
 
     async def count_cohort(self, connection: Connection, scope: str) -> Counts:
         """Return what was counted of a cohort so far."""
@@ -307,5 +312,6 @@ def _cohort(incident_id: str, cohort_id: str, row: asyncpg.Record) -> CohortRow:
         resumed_after=tuple(row["resumed_after"]),
         canary=row["canary"],
         per_day=row["per_day"],
+        group=row["word_group"],
     )
     return CohortRow(row["number"], cohort, row["changed_at"], row["release_asked_by"], row["release_approved_by"])

@@ -1,6 +1,6 @@
 """Whom a notice goes to and what about, as rendering is given it. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from services.core.incident import Incident
@@ -26,6 +26,11 @@ class Told(Protocol):
     @property
     def contacts(self) -> Sequence[Contact]:
         """The people."""
+        ...
+
+    @property
+    def groups(self) -> Mapping[str, str]:
+        """The group of each cohort that is in one, where the incident has words for groups."""
         ...
 
     @property

@@ -44,7 +44,7 @@ class Api:
         """Return the incidents that the caller sees."""
         self._expect_loaded()
         incidents = self._ledgers.incidents(caller.principal)
-        return json_response({"incidents": [{"incidentId": i.incident_id, "title": i.title} for i in incidents]})
+        return json_response({"incidents": [{"incidentId": i.incident_id, "title": i.name} for i in incidents]})
 
     async def show_ledger(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Return the ledger of an incident, as far as the caller sees it."""

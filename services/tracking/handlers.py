@@ -145,7 +145,7 @@ class Ledgers:
         heard, broken = await self._settled(prefix)
         cohorts = self._cohorts()
         return [
-            ledger_of(i.incident_id, i.title, [c for c in cohorts if c.incident_id == i.incident_id], heard, broken)
+            ledger_of(i.incident_id, i.name, [c for c in cohorts if c.incident_id == i.incident_id], heard, broken)
             for i in incidents
         ]
 

@@ -1,32 +1,23 @@
 """The incident document as JSON: checked whole, all faults at once, and brought to one normal form."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import orjson
 
 from services.core.channel import CHANNEL_NAMES, Channel, channel_named
-from services.core.facts import MAX_CATEGORIES
-from services.core.incident import (
-    CONTENT_BLOCKS,
-    Controller,
-    DataCategory,
-    Incident,
-    KeyVersions,
-)
+from services.core.incident import Controller, Incident, KeyVersions
 from services.core.mailbox import mailbox
 from services.core.policy import RULES, Policy, Rule
+from services.wire.incident_words import WordsCheck
 
 __all__ = ["InvalidDocument", "normal_form", "parse_incident"]
 
-_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
-_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _CHANNEL_NAMES = ", ".join(CHANNEL_NAMES.values())
 _KEYS = {
     "title", "awareAt", "occurredAt", "controller", "languages", "channels", "compromisedChannels",
-    "dataCategories", "content", "fourEyes", "policy",
+    "dataCategories", "content", "variants", "fourEyes", "policy",
 }  # fmt: skip
 
 
@@ -59,7 +50,7 @@ def parse_incident(
     incident = Incident(
         incident_id=incident_id,
         version=version,
-        title=check.text(document, "title"),
+        title=check.title(document.get("title"), "title", languages),
         aware_at=check.time(document, "awareAt") or datetime.min,  # noqa: DTZ901 - never leaves: a problem is raised
         occurred_at=check.time(document, "occurredAt", required=False),
         controller=check.controller(document.get("controller")),
@@ -71,34 +62,18 @@ def parse_incident(
         policy=check.policy(document.get("policy", {})),
         key_versions=key_versions,
         four_eyes=check.yes_no(document, "fourEyes"),
+        variants=check.variants(document.get("variants", []), languages),
     )
     if check.problems:
         raise InvalidDocument(check.problems)
     return incident
 
 
-class _Check:
+class _Check(WordsCheck):
     """Reads the parts of a document and gathers their faults.
 
     A faulty part is read as a harmless value: `parse_incident` raises at the end, so that nobody sees it.
     """
-
-    def __init__(self) -> None:
-        self.problems: list[dict[str, str]] = []
-
-    def fail(self, field: str, problem: str) -> None:
-        self.problems.append({"field": field, "problem": problem})
-
-    def text(self, source: Mapping[str, Any], key: str, path: str = "", *, required: bool = True) -> str:
-        value = source.get(key)
-        if value is None and not required:
-            return ""
-        if not isinstance(value, str) or not value.strip():
-            self.fail(path + key, "must be a text that is not empty")
-            return ""
-        if any(ord(letter) < 32 and letter not in "\n\t" for letter in value):
-            self.fail(path + key, "must hold no control characters")
-        return value
 
     def email(self, source: Mapping[str, Any], key: str, path: str) -> str:
         """Read the address that mails are written from: one plain address, as it stands in their headers."""
@@ -134,6 +109,8 @@ class _Check:
             phone=self.text(value, "phone", "controller."),
             email=self.email(value, "email", "controller."),
             website=self.text(value, "website", "controller.", required=False) or None,
+            phone_abroad=self.text(value, "phoneAbroad", "controller.", required=False) or None,
+            signatory=self.text(value, "signatory", "controller.", required=False) or None,
         )
 
     def yes_no(self, source: Mapping[str, Any], key: str) -> bool:
@@ -142,15 +119,6 @@ class _Check:
         if not isinstance(value, bool):
             self.fail(key, "must be true or false")
         return value is True
-
-    def languages(self, value: Any) -> tuple[str, ...]:
-        if not isinstance(value, list) or not value:
-            self.fail("languages", "must be a list of language tags, the default first")
-            return ()
-        wrong = [at for at, tag in enumerate(value) if not (isinstance(tag, str) and _LANGUAGE.fullmatch(tag))]
-        for at in wrong:
-            self.fail(f"languages[{at}]", "must be a language tag such as nl or en")
-        return () if wrong else tuple(value)
 
     def channels(self, value: Any, field: str, *, required: bool = False) -> tuple[Channel, ...]:
         found: list[Channel] = []
@@ -165,48 +133,6 @@ class _Check:
         if len(set(found)) != len(found):
             self.fail(field, "names a channel twice")
         return tuple(found)
-
-    def words(self, value: Any, field: str, languages: Sequence[str]) -> Mapping[str, str]:
-        """Read a text by language; every language of the incident must be there."""
-        if not isinstance(value, dict):
-            self.fail(field, "must be an object with a text for each language")
-            return {}
-        for language in languages:
-            self.text(value, language, f"{field}.")
-        for tag in sorted(set(value) - set(languages)):
-            if not _LANGUAGE.fullmatch(tag):
-                self.fail(f"{field}.{tag[:64]}", "must be a language tag such as nl or en")
-        return {tag: text for tag, text in value.items() if isinstance(text, str)}
-
-    def categories(self, value: Any, languages: Sequence[str]) -> tuple[DataCategory, ...]:
-        if not isinstance(value, list) or not 0 < len(value) <= MAX_CATEGORIES:
-            self.fail("dataCategories", f"must be a list of 1 to {MAX_CATEGORIES} categories")
-            return ()
-        found = [self.category(item, f"dataCategories[{at}]", languages) for at, item in enumerate(value)]
-        codes = [category.code for category in found]
-        for code in sorted({code for code in codes if code and codes.count(code) > 1}):
-            self.fail("dataCategories", f"has the code {code} twice")
-        return tuple(found)
-
-    def category(self, value: Any, field: str, languages: Sequence[str]) -> DataCategory:
-        if not isinstance(value, dict):
-            self.fail(field, "must be an object with code and label")
-            return DataCategory("", {})
-        code = value.get("code")
-        if not isinstance(code, str) or not _CODE.fullmatch(code):
-            self.fail(f"{field}.code", "must be a word of letters, digits, - and _")
-            code = ""
-        label = self.words(value.get("label"), f"{field}.label", languages)
-        advice = value.get("advice")
-        return DataCategory(code, label, self.words(advice, f"{field}.advice", languages) if advice else None)
-
-    def content(self, value: Any, languages: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
-        if not isinstance(value, dict):
-            self.fail("content", f"must be an object with {', '.join(CONTENT_BLOCKS)} (art. 34 GDPR)")
-            return {}
-        for key in sorted(set(value) - set(CONTENT_BLOCKS)):
-            self.fail(f"content.{key[:64]}", "is not a block of the content")
-        return {block: self.words(value.get(block), f"content.{block}", languages) for block in CONTENT_BLOCKS}
 
     def policy(self, value: Any) -> Policy:
         """Read the rules that are given; each that is left out is the default."""

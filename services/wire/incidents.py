@@ -63,6 +63,7 @@ def encode_cohort(cohort: Cohort) -> bytes:
         resumed_after=cohort.resumed_after,
         canary=cohort.canary,
         per_day=cohort.per_day,
+        group=cohort.group,
     )
     return intake_pb2.IncidentsChanged(cohorts=[change]).SerializeToString()
 
@@ -111,6 +112,7 @@ def _cohort(change: intake_pb2.CohortChanged) -> Cohort:
         resumed_after=tuple(change.resumed_after),
         canary=change.canary if change.HasField("canary") else None,
         per_day=change.per_day if change.HasField("per_day") else None,
+        group=change.group,
     )
 
 

@@ -36,7 +36,7 @@ class IncidentChanged(_message.Message):
     def __init__(self, incident_id: _Optional[str] = ..., version: _Optional[int] = ..., document: _Optional[bytes] = ..., key_versions: _Optional[_Union[KeyVersions, _Mapping]] = ...) -> None: ...
 
 class CohortChanged(_message.Message):
-    __slots__ = ("incident_id", "cohort_id", "version", "source", "declared", "auto_release", "sealed", "released", "release_after", "cancelled", "paused_since", "resumed_after", "canary", "per_day")
+    __slots__ = ("incident_id", "cohort_id", "version", "source", "declared", "auto_release", "sealed", "released", "release_after", "cancelled", "paused_since", "resumed_after", "canary", "per_day", "group")
     INCIDENT_ID_FIELD_NUMBER: _ClassVar[int]
     COHORT_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -51,6 +51,7 @@ class CohortChanged(_message.Message):
     RESUMED_AFTER_FIELD_NUMBER: _ClassVar[int]
     CANARY_FIELD_NUMBER: _ClassVar[int]
     PER_DAY_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
     incident_id: str
     cohort_id: str
     version: int
@@ -65,7 +66,8 @@ class CohortChanged(_message.Message):
     resumed_after: _containers.RepeatedScalarFieldContainer[int]
     canary: int
     per_day: int
-    def __init__(self, incident_id: _Optional[str] = ..., cohort_id: _Optional[str] = ..., version: _Optional[int] = ..., source: _Optional[str] = ..., declared: _Optional[int] = ..., auto_release: _Optional[bool] = ..., sealed: _Optional[bool] = ..., released: _Optional[bool] = ..., release_after: _Optional[_Iterable[int]] = ..., cancelled: _Optional[bool] = ..., paused_since: _Optional[int] = ..., resumed_after: _Optional[_Iterable[int]] = ..., canary: _Optional[int] = ..., per_day: _Optional[int] = ...) -> None: ...
+    group: str
+    def __init__(self, incident_id: _Optional[str] = ..., cohort_id: _Optional[str] = ..., version: _Optional[int] = ..., source: _Optional[str] = ..., declared: _Optional[int] = ..., auto_release: _Optional[bool] = ..., sealed: _Optional[bool] = ..., released: _Optional[bool] = ..., release_after: _Optional[_Iterable[int]] = ..., cancelled: _Optional[bool] = ..., paused_since: _Optional[int] = ..., resumed_after: _Optional[_Iterable[int]] = ..., canary: _Optional[int] = ..., per_day: _Optional[int] = ..., group: _Optional[str] = ...) -> None: ...
 
 class IncidentsChanged(_message.Message):
     __slots__ = ("incidents", "cohorts")

@@ -14,7 +14,7 @@ _CERTAIN = ("Dat weten wij zeker:", "We are certain of it:")
 _POSSIBLE = ("Dat kunnen wij niet uitsluiten:", "We cannot rule it out:")
 _GREETING = re.compile(r"(?:Geachte heer of mevrouw|Dear) ([^\n]{1,120}),\s")
 _REFERENCE = re.compile(r"\b[0-9A-Z]{4}(?:-[0-9A-Z]{4}){3}\b")
-_LABELS = [labels for _, *labels, _, _ in CATEGORIES]
+_LABELS = [labels for _, *labels, _ in CATEGORIES]
 _COUNTRIES = {"BE": "BELGIUM", "DE": "GERMANY", "ES": "SPAIN", "FR": "FRANCE"}
 
 

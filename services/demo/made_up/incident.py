@@ -7,18 +7,15 @@ from services.core.channel import CHANNELS, TO_THE_ADDRESS
 
 __all__ = ["CATEGORIES", "CODES", "made_up_incident"]
 
-# Code, label and advice of each category: (code, label nl, label en, advice nl, advice en). No label stands in any
-# other text of this file, so that the check can read the categories from a letter.
+# Code, labels in Dutch and English, and the code of the advice about it in the library. No label stands in any other
+# text of a notice, so that the check can read the categories from a letter.
 CATEGORIES = (
-    ("address", "adresgegevens", "address details", None, None),
-    ("bsn", "burgerservicenummer (BSN)", "citizen service number (BSN)",
-     "Let op post over leningen of abonnementen die u niet hebt aangevraagd.",
-     "Watch for mail about loans or subscriptions that you did not ask for."),
-    ("contact", "contactgegevens", "contact details",
-     "Klik niet op links in berichten over dit datalek.", "Do not follow links in messages about this breach."),
-    ("test-result", "uitslag van onderzoek", "test result", None, None),
-    ("doctor", "naam van uw huisarts", "name of your general practitioner", None, None),
-)  # fmt: skip
+    ("address", "adresgegevens", "address details", "name-address"),
+    ("bsn", "burgerservicenummer (BSN)", "citizen service number (BSN)", "bsn"),
+    ("contact", "contactgegevens", "contact details", "email"),
+    ("test-result", "uitslag van onderzoek", "test result", "test-result"),
+    ("doctor", "naam van uw huisarts", "name of your general practitioner", "doctor"),
+)
 
 CODES = tuple(category[0] for category in CATEGORIES)
 
@@ -29,6 +26,18 @@ _CONTENT = {
     "nature": (
         "Bij een inbraak in de computers van ons laboratorium zijn gegevens gestolen, ook gegevens van u.",
         "In a break-in at the computers of our laboratory data was stolen, yours among it.",
+    ),
+    "apology": (
+        "Wij vinden dit heel vervelend voor u. Wij hadden uw gegevens beter moeten beschermen.",
+        "We are very sorry. We should have protected your data better.",
+    ),
+    "notTaken": (
+        "Uw wachtwoorden en de gegevens van uw bank zijn niet gelekt. Die hebben wij niet.",
+        "Your passwords and bank details were not leaked. We do not have them.",
+    ),
+    "whereNow": (
+        "De inbrekers hebben een kopie. Wij hebben die tot nu toe niet op internet gevonden.",
+        "The burglars have a copy. Up to now we have not found it on the internet.",
     ),
     "consequences": (
         "Criminelen kunnen zich met deze gegevens voordoen als iemand anders, of u proberen op te lichten.",
@@ -49,32 +58,78 @@ _CONTENT = {
 }
 
 
+_TITLES = {
+    "general": (
+        "Uw gegevens zijn gestolen bij Laboratorium De Proef",
+        "Your data was stolen from Laboratorium De Proef",
+    ),
+    "possible": (
+        "Uw gegevens zijn misschien gestolen bij Laboratorium De Proef",
+        "Your data may have been stolen from Laboratorium De Proef",
+    ),
+    "supplement": (
+        "Wij weten meer over uw gegevens bij Laboratorium De Proef",
+        "We know more about your data at Laboratorium De Proef",
+    ),
+}
+
+# What is said otherwise to those of whom it is not known whether their data was taken.
+_POSSIBLE = {
+    "nature": (
+        "Bij een inbraak in de computers van ons laboratorium zijn gegevens gestolen. Misschien ook die van u.",
+        "In a break-in at the computers of our laboratory data was stolen. We cannot rule out that yours was among it.",
+    ),
+    "consequences": (
+        "Als criminelen uw gegevens hebben, kunnen zij zich voordoen als iemand anders, of u proberen op te lichten.",
+        "If criminals have your data, they can pretend to be somebody else, or try to deceive you.",
+    ),
+    "apology": (
+        "Wij vinden dit heel vervelend voor u, ook omdat wij u nu geen zekerheid kunnen geven.",
+        "We are very sorry, also because we cannot give you certainty now.",
+    ),
+    "notTaken": (
+        "Uw wachtwoorden en de gegevens van uw bank zijn er niet bij. Die hebben wij niet.",
+        "Your passwords and bank details are not among it. We do not have them.",
+    ),
+}
+
+
 def made_up_incident(now: datetime) -> dict[str, Any]:
     """Return the document (interfaces: `PUT /v1/incidents/{incidentId}`) of an incident three days before `now`."""
     return {
-        "title": "Datalek bij Laboratorium De Proef",
+        "title": _both(*_TITLES["general"]),
         "awareAt": (now - timedelta(hours=20)).isoformat(timespec="seconds"),
         "occurredAt": (now - timedelta(days=3)).isoformat(timespec="seconds"),
         "controller": {
             "name": "Stichting Laboratorium De Proef",
             "address": ["Postbus 1", "1000 AA  AMSTERDAM"],
             "phone": "0800 0001",
+            "phoneAbroad": "+31 20 000 00 01",
             "email": "fg@deproef.example.org",
             "website": "https://deproef.example.org/datalek",
+            "signatory": "drs. M. de Boer\ndirecteur",
         },
         "languages": ["nl", "en"],
         "channels": list(_CHANNELS),
         "compromisedChannels": [],
         "dataCategories": [_category(*category) for category in CATEGORIES],
-        "content": {block: {"nl": dutch, "en": english} for block, (dutch, english) in _CONTENT.items()},
+        "content": {block: _both(*words) for block, words in _CONTENT.items()},
+        "variants": [
+            {
+                "when": {"certainty": "possible"},
+                "title": _both(*_TITLES["possible"]),
+                "content": {block: _both(*words) for block, words in _POSSIBLE.items()},
+            },
+            {"when": {"kind": "supplement"}, "title": _both(*_TITLES["supplement"])},
+            {"when": {"certainty": "possible", "kind": "supplement"}, "title": _both(*_TITLES["supplement"])},
+        ],
         "fourEyes": False,
     }
 
 
-def _category(
-    code: str, dutch: str, english: str, dutch_advice: str | None, english_advice: str | None
-) -> dict[str, Any]:
-    category: dict[str, Any] = {"code": code, "label": {"nl": dutch, "en": english}}
-    if dutch_advice and english_advice:
-        category["advice"] = {"nl": dutch_advice, "en": english_advice}
-    return category
+def _category(code: str, dutch: str, english: str, advice: str) -> dict[str, Any]:
+    return {"code": code, "label": _both(dutch, english), "advice": advice}
+
+
+def _both(dutch: str, english: str) -> dict[str, str]:
+    return {"nl": dutch, "en": english}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from services.core.clock import Clock
+from services.core.incident import Incident
 from services.dispatch.domain import Pace, Round, Work
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.outcomes import Ending, HandOver, Result
@@ -96,6 +97,7 @@ class HandingOver:
         try:
             key = ("incident", one.notices.incident_id, str(one.notices.incident_version))
             incident = await self._incidents.wait_for(key)
+            groups = await self._groups(incident, one)
             references, earlier = self._references.of(incident, one.notices)
             contacts = await self._payloads.contacts(one)
         except Exception as error:
@@ -107,8 +109,16 @@ class HandingOver:
             else:
                 logger.warning("a round cannot be made ready", extra={"error_class": type(error).__name__})
             return [_REPEAT if one.repeated else _NOT_SENT] * len(one)
-        work = Work(one, incident, [contact or Contact() for contact in contacts], references, earlier)
+        work = Work(one, incident, [contact or Contact() for contact in contacts], references, earlier, groups)
         return _still_begun(one, await self._part(work, contacts, go))
+
+    async def _groups(self, incident: Incident, one: Round) -> dict[str, str]:
+        """Return the groups of the round's cohorts, where the incident has words for groups. They never change."""
+        if not incident.groups:
+            return {}
+        named = sorted(set(one.notices.cohorts))
+        cohorts = [await self._incidents.wait_for(("cohort", incident.incident_id, cohort)) for cohort in named]
+        return {cohort.cohort_id: cohort.group for cohort in cohorts if cohort.group}
 
     async def _part(self, work: Work, contacts: Sequence[Contact | None], go: Callable[[], bool]) -> Sequence[Result]:
         """Hand over the rows whose data is there and whose ways are not paused."""

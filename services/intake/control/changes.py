@@ -8,6 +8,7 @@ import orjson
 
 from services.core.cohort import Cohort
 from services.intake.errors import ConflictError
+from services.wire.incident_words import GROUP
 
 __all__ = [
     "CANCELLED",
@@ -34,6 +35,7 @@ class CohortRequest(NamedTuple):
     source: str
     declared: int | None
     auto_release: bool | None
+    group: str | None = None
 
 
 def read_cohort(body: Any) -> tuple[CohortRequest, list[dict[str, str]]]:
@@ -41,9 +43,10 @@ def read_cohort(body: Any) -> tuple[CohortRequest, list[dict[str, str]]]:
     if not isinstance(body, dict):
         return CohortRequest("", None, None), [{"field": "", "problem": "must be a JSON object"}]
     source, declared, auto = (body.get(key) for key in ("source", "declaredCount", "autoRelease"))
+    group = body.get("group")
     problems = [
         {"field": key[:64], "problem": "is not a field of a cohort"}
-        for key in sorted(set(body) - {"source", "declaredCount", "autoRelease"})
+        for key in sorted(set(body) - {"source", "declaredCount", "autoRelease", "group"})
     ]
     if not isinstance(source, str) or not source.strip() or len(source) > MAX_SOURCE or not source.isprintable():
         problems.append({"field": "source", "problem": f"must be a text of 1 to {MAX_SOURCE} characters"})
@@ -51,7 +54,9 @@ def read_cohort(body: Any) -> tuple[CohortRequest, list[dict[str, str]]]:
         problems.append({"field": "declaredCount", "problem": "must be a whole number, 0 or more"})
     if auto is not None and not isinstance(auto, bool):
         problems.append({"field": "autoRelease", "problem": "must be true or false"})
-    return CohortRequest(str(source), declared, auto), problems
+    if group is not None and not (isinstance(group, str) and GROUP.fullmatch(group)):
+        problems.append({"field": "group", "problem": "must be 1 to 64 letters, digits, dots, hyphens or underscores"})
+    return CohortRequest(str(source), declared, auto, group), problems
 
 
 def cohort_json(cohort: Cohort) -> Mapping[str, Any]:
@@ -63,6 +68,7 @@ def cohort_json(cohort: Cohort) -> Mapping[str, Any]:
         "source": cohort.source,
         "declared": cohort.declared,
         "autoRelease": cohort.auto_release,
+        "group": cohort.group or None,
         "sealed": cohort.sealed,
         "released": cohort.released,
         "cancelled": cohort.cancelled,
@@ -73,13 +79,17 @@ def cohort_json(cohort: Cohort) -> Mapping[str, Any]:
     }
 
 
-def changed_cohort(before: Cohort, source: str, declared: int | None, *, auto_release: bool | None) -> Cohort | None:
+def changed_cohort(before: Cohort, wanted: CohortRequest) -> Cohort | None:
     """Return the cohort's next version, or None where nothing changes; what is None stays as it is.
 
-    Raises ConflictError for another source, another declared count after sealing, or any change after cancelling.
+    Raises ConflictError for another source or group, another declared count after sealing, or any change after
+    cancelling.
     """
+    source, declared, auto_release, group = wanted
     if source != before.source:
         raise ConflictError("the cohort belongs to another source")
+    if group is not None and group != before.group:
+        raise ConflictError("the cohort was opened in another group: which words people read does not change")
     if declared is None:
         declared = before.declared
     if before.sealed and declared != before.declared:

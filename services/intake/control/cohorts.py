@@ -83,8 +83,9 @@ class Cohorts:
         if row is None:
             auto = bool(request.auto_release)
             cohort = Cohort(
-                incident_id, cohort_id, 1, request.source, request.declared, auto, sealed=False, released=False
-            )
+                *(incident_id, cohort_id, 1, request.source, request.declared, auto),
+                sealed=False, released=False, group=request.group or "",
+            )  # fmt: skip
             acts = self._acts_of_put(cohort, auto_before=False)
             await self._check_auto(incident, CohortRow(0, cohort, self.now), auto_before=False)
             cohort = await self._after_all_taken(cohort, was_released=False)
@@ -97,7 +98,7 @@ class Cohorts:
 
     async def _put_again(self, incident: Incident, row: CohortRow, request: CohortRequest) -> tuple[Put, list[Output]]:
         before = row.cohort
-        changed = changed_cohort(before, request.source, request.declared, auto_release=request.auto_release)
+        changed = changed_cohort(before, request)
         if changed is None:
             return Put(before.version, created=False, changed=False), []
         acts = self._acts_of_put(changed, auto_before=before.auto_release)

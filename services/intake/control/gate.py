@@ -1,21 +1,22 @@
 """The gate before every release: what each person must be told (art. 34 GDPR) is there in the words they would read.
 
 A document is taken only with every text in every language; what can still be missing is what was put there to be
-written later (`-`, `...`, a space that nobody sees), and the sentences that are not the document's own. Texts do not
-differ by certainty, so there is nothing to ask of it.
+written later (`-`, `...`, a space that nobody sees). Of variants, those are asked that the cohort's people may read.
 """
 
 from collections.abc import Iterator
+from itertools import product
 from typing import NamedTuple
 
 from services.core.facts import Facts
-from services.core.incident import CONTENT_BLOCKS, PHRASED_LANGUAGES, DataCategory, Incident, Text
+from services.core.incident import CONTENT_BLOCKS, DataCategory, Incident
+from services.core.variants import Certainty, Kind, Reading, Text
 from services.intake.domain import Uses
 
-__all__ = ["Reason", "everything", "gate"]
+__all__ = ["Reason", "everything", "gate", "readings"]
 
 _MISSING = "is still to be written"
-_NO_PHRASES = "is a language in which Heraut has no sentences of its own"
+_OF_RECORDS = frozenset({Certainty.CONFIRMED, Certainty.POSSIBLE})
 
 
 class Reason(NamedTuple):
@@ -28,23 +29,43 @@ class Reason(NamedTuple):
 def everything(incident: Incident) -> Uses:
     """Return what members use at most, whoever may still come."""
     languages = frozenset(map(_primary, incident.languages))
-    return Uses((1 << len(incident.categories)) - 1, languages)
+    return Uses((1 << len(incident.categories)) - 1, languages, _OF_RECORDS)
 
 
-def gate(incident: Incident, uses: Uses) -> list[Reason]:
-    """Return what keeps back people who use this of the document; nothing where they can be told."""
-    read = _read(incident, uses)
-    reasons = [] if _says(incident.title) else [Reason("title", _MISSING)]
-    for at, language in enumerate(incident.languages):
-        if language in read and _primary(language) not in PHRASED_LANGUAGES:
-            reasons.append(Reason(f"languages[{at}]", _NO_PHRASES))
-    texts = [*_content(incident), *_categories(incident, uses)] if read else []
-    return reasons + [
-        Reason(f"{field}.{language}", _MISSING)
+def gate(incident: Incident, uses: Uses, group: str = "") -> list[Reason]:
+    """Return what keeps back people of a group who use this of the document; nothing where they can be told."""
+    if not uses.languages:
+        return []
+    found = [place for reading in readings(incident, uses, group) for place in _unsaid(incident, reading)]
+    texts = list(_categories(incident, uses))
+    found += [
+        f"{field}.{language}"
         for field, text in texts
-        for language in read
+        for language in _read(incident, uses)
         if not _says(text.get(language, ""))
     ]
+    return [Reason(place, _MISSING) for place in dict.fromkeys(found)]
+
+
+def readings(incident: Incident, uses: Uses, group: str) -> list[Reading]:
+    """Return the kinds of readers that people who use this may be; what a later notice says to them is asked too."""
+    certainties = _certainties(uses)
+    return [Reading(*one, group) for one in product(_read(incident, uses), certainties, Kind)]
+
+
+def _certainties(uses: Uses) -> list[Certainty]:
+    """Return how certain notices may be as a whole: with other cohorts' facts, all may come to be mixed."""
+    return [one for one in Certainty if one in uses.certainties or one is Certainty.MIXED]
+
+
+def _unsaid(incident: Incident, reading: Reading) -> Iterator[str]:
+    """Return the places of texts for a reader that say nothing."""
+    said = incident.said_to(reading)
+    if not _says(said.title):
+        yield f"{said.places['title']}.{reading.language}"
+    for block in dict.fromkeys([*CONTENT_BLOCKS, *said.content]):
+        if not _says(said.content.get(block, "")):
+            yield f"{said.places.get(block, f'content.{block}')}.{reading.language}"
 
 
 def _read(incident: Incident, uses: Uses) -> list[str]:
@@ -56,11 +77,6 @@ def _read(incident: Incident, uses: Uses) -> list[str]:
         for language in incident.languages
         if _primary(language) in uses.languages or (language == first and uses.languages - offered)
     ]
-
-
-def _content(incident: Incident) -> Iterator[tuple[str, Text]]:
-    for block in CONTENT_BLOCKS:
-        yield f"content.{block}", incident.content.get(block, {})
 
 
 def _categories(incident: Incident, uses: Uses) -> Iterator[tuple[str, Text]]:

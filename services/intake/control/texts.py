@@ -19,6 +19,8 @@ async def check_texts(connection: Connection, store: Store, incident: Incident, 
     problems = []
     for row in rows:
         uses = await store.show_uses(connection, row.number) if row.cohort.sealed else everything(incident)
-        problems += [{**reason._asdict(), "cohortId": row.cohort.cohort_id} for reason in gate(incident, uses)]
+        problems += [
+            {**reason._asdict(), "cohortId": row.cohort.cohort_id} for reason in gate(incident, uses, row.cohort.group)
+        ]
     if problems:
         raise MissingTextsError(problems)

@@ -37,6 +37,7 @@ create table cohorts (
     resumed_after bigint[] not null default '{}', -- as release_after, of the end of its last pause
     canary       bigint,  -- the release lets go so many in all,
     per_day      bigint,  -- or so many a day; neither = everything
+    word_group   text not null default '', -- whose variants of the words its people read
     primary key (incident_id, cohort_id)
 );
 
@@ -44,7 +45,8 @@ create table cohorts (
 create table uses (
     cohort     int primary key, -- its number
     categories bigint not null, -- a mask, as facts have it
-    languages  text[] not null  -- primary subtags: there are few of them, whatever a source sends
+    languages  text[] not null, -- primary subtags: there are few of them, whatever a source sends
+    certainties text[] not null -- of their records: confirmed, possible
 );
 
 -- Who did what, for as long as the incident is kept. The request's id stands in the audit line too; of an event it is

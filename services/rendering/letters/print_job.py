@@ -61,7 +61,7 @@ def print_job(
 ) -> PrintJob:
     """Return the letters of one print file; `envelopes` has one entry a row."""
     notices = letters.notices
-    keys = wording_keys(notices)
+    keys = wording_keys(letters)
     shared = _shared(letters.incident, keys, letter_date(created_at), wordings)
     words = [shared[key] for key in keys]
     addresses, kix = zip(*envelopes, strict=True)

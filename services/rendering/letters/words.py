@@ -38,6 +38,7 @@ def words_of(wording: Wording) -> dict[str, Any]:
         "opening": wording.opening,
         "sections": [_section(section) for section in wording.sections],
         "closing": wording.closing,
+        "signatory": wording.signatory,
         "labels": {name: wording.phrases[key] for name, key in _LABELS.items()},
     }
 

@@ -26,7 +26,7 @@ class PlainTexts:
 
     def wording(self, work: Told, row: int) -> Wording:
         """Return the words of this notice."""
-        return self._wordings.of(work.incident, WordingKey.of(work.notices, row))
+        return self._wordings.of(work.incident, WordingKey.of(work, row))
 
     def top(self, wording: Wording, work: Told, row: int) -> str:
         """Return the top of a notice, which is one person's own: references, salutation, opening."""
@@ -48,7 +48,8 @@ class PlainTexts:
 
 def _tail(wording: Wording) -> str:
     parts = [_section(section) for section in wording.sections]
-    return "\n\n".join([*parts, f"{wording.closing}\n{wording.sender}"]) + "\n"
+    signed = "\n".join([wording.closing, *wording.signatory, wording.sender])
+    return "\n\n".join([*parts, signed]) + "\n"
 
 
 def _section(section: Section) -> str:

@@ -10,13 +10,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from services.core.facts import Facts
-from services.core.incident import Incident, Text
-from services.core.notices import Notices
+from services.core.incident import Incident
+from services.core.variants import Certainty, Kind, Reading, Said, certainty_of
 from services.rendering.contact import Contact
+from services.rendering.told import Told
 from services.rendering.wording.names import full_name, surname
 
 __all__ = [
@@ -39,7 +41,6 @@ __all__ = [
 
 _FOLDER = Path(__file__).with_name("phrases")
 _BUILT_IN = frozenset(path.stem for path in _FOLDER.glob("*.json"))
-_DEFAULT = "nl"  # the country that this was built for
 # Distinct texts kept: an incident has some dozens of combinations of facts; thousands would be odd.
 KEPT_WORDINGS = 4096
 
@@ -55,10 +56,22 @@ class WordingKey(NamedTuple):
     told_exposed: int
     told_confirmed: int
     supplement: bool
+    group: str = ""
+
+    @property
+    def certainty(self) -> Certainty:
+        """How certain its facts are as a whole."""
+        return certainty_of(self.exposed, self.confirmed)
+
+    @property
+    def kind(self) -> Kind:
+        """What it is to the notice before."""
+        return Kind.SUPPLEMENT if self.supplement else Kind.FIRST
 
     @classmethod
-    def of(cls, notices: Notices, row: int) -> "WordingKey":
+    def of(cls, told: Told, row: int) -> "WordingKey":
         """Return the key of one notice."""
+        notices = told.notices
         return cls(
             language=notices.languages[row],
             exposed=notices.exposed[row],
@@ -66,16 +79,19 @@ class WordingKey(NamedTuple):
             told_exposed=notices.told_exposed[row],
             told_confirmed=notices.told_confirmed[row],
             supplement=bool(notices.supersedes[row]),
+            group=told.groups.get(notices.cohorts[row], ""),
         )
 
 
-PlainKey = tuple[str, int, int, int, int, bool]  # the fields of a WordingKey, and equal to it
+PlainKey = tuple[str, int, int, int, int, bool, str]  # the fields of a WordingKey, and equal to it
 
 
-def wording_keys(notices: Notices) -> list[PlainKey]:
+def wording_keys(told: Told) -> list[PlainKey]:
     """Return the key of every notice. They are plain tuples, because one is made for every letter of a wave."""
+    notices, groups = told.notices, told.groups
+    group = [groups.get(cohort, "") for cohort in notices.cohorts] if groups else repeat("", len(notices))
     columns = (notices.languages, notices.exposed, notices.confirmed, notices.told_exposed, notices.told_confirmed)
-    return list(zip(*columns, map(bool, notices.supersedes), strict=True))
+    return list(zip(*columns, map(bool, notices.supersedes), group, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +131,7 @@ class Wording:
     closing: str
     sender: str
     phrases: Phrases
+    signatory: tuple[str, ...] = ()
 
 
 @cache
@@ -125,14 +142,6 @@ def phrases(language: str) -> Phrases:
         raise KeyError(language)
     loaded: Phrases = json.loads((_FOLDER / f"{primary}.json").read_text(encoding="utf-8"))
     return loaded
-
-
-def phrases_for(incident: Incident, language: str) -> Phrases:
-    """Return the phrases for `language`, else for the first of the incident's languages that is built in."""
-    for tag in (language, *incident.languages, _DEFAULT):
-        if tag.split("-", 1)[0].lower() in _BUILT_IN:
-            return phrases(tag)
-    raise KeyError(language)
 
 
 def date_in(words: Phrases, day: date) -> str:
@@ -160,24 +169,29 @@ def greeting_in(words: Phrases) -> Callable[[Contact], str]:
 def compose(incident: Incident, key: WordingKey, *, on_paper: bool) -> Wording:
     """Put a notice into words. `on_paper` speaks of a letter where others speak of a message."""
     language = incident.language_for(key.language)
-    words = phrases_for(incident, language)
+    words = phrases(language)
+    said = incident.said_to(Reading(language, key.certainty, key.kind, key.group))
     sections = (
-        Section(words["heading_nature"], (*_block(incident, "nature", language), _when(incident, words))),
+        *_extra(said, "apology", words["heading_apology"]),
+        Section(words["heading_nature"], (*_block(said, "nature"), _when(incident, words))),
         Section(words["heading_data"], _data_notes(words, key), _data(incident, key, language, words)),
-        Section(words["heading_consequences"], _block(incident, "consequences", language)),
-        Section(words["heading_measures"], _block(incident, "measures", language)),
-        Section(words["heading_advice"], _block(incident, "advice", language)),
-        Section(words["heading_contact"], (*_block(incident, "contact", language), _reach(incident, words))),
+        *_extra(said, "notTaken", words["heading_not_taken"]),
+        *_extra(said, "whereNow", words["heading_where_now"]),
+        Section(words["heading_consequences"], _block(said, "consequences")),
+        Section(words["heading_measures"], _block(said, "measures")),
+        Section(words["heading_advice"], _block(said, "advice")),
+        Section(words["heading_contact"], (*_block(said, "contact"), _reach(incident, words))),
         Section(words["heading_genuine"], _genuine(incident, words, on_paper=on_paper)),
     )
     return Wording(
         language=language,
-        subject=incident.title,
+        subject=_subject(said, key, words),
         opening=_opening(words, key),
         sections=sections,
         closing=words["closing"],
         sender=incident.controller.name,
         phrases=words,
+        signatory=tuple((incident.controller.signatory or "").splitlines()),
     )
 
 
@@ -199,23 +213,30 @@ class Wordings:
         return found
 
 
-def _in(text: Text, language: str, incident: Incident) -> str:
-    return text.get(language) or text.get(incident.languages[0], "")
-
-
 def _paragraphs(text: str) -> tuple[str, ...]:
     parts = (part.strip() for part in text.replace("\r\n", "\n").split("\n\n"))
     return tuple(part for part in parts if part)
 
 
-def _block(incident: Incident, name: str, language: str) -> tuple[str, ...]:
-    return _paragraphs(_in(incident.content.get(name, {}), language, incident))
+def _block(said: Said, name: str) -> tuple[str, ...]:
+    return _paragraphs(said.content.get(name, ""))
+
+
+def _extra(said: Said, name: str, heading: str) -> tuple[Section, ...]:
+    """Return the section of a block that need not be there."""
+    paragraphs = _block(said, name)
+    return (Section(heading, paragraphs),) if paragraphs else ()
+
+
+def _subject(said: Said, key: WordingKey, words: Phrases) -> str:
+    """Return the subject. Whoever gets a second notice sees by it that it is not the first one again."""
+    if key.supplement and said.titled.kind is None:
+        return str(words["subject_supplement"]).format(title=said.title)
+    return said.title
 
 
 def _opening(words: Phrases, key: WordingKey) -> str:
-    if key.supplement:
-        return str(words["opening_supplement"])
-    return str(words["opening_confirmed" if key.confirmed else "opening_possible"])
+    return str(words["opening_supplement" if key.supplement else f"opening_{key.certainty.value}"])
 
 
 def _when(incident: Incident, words: Phrases) -> str:
@@ -243,8 +264,8 @@ def _data(incident: Incident, key: WordingKey, language: str, words: Phrases) ->
 
 def _item(incident: Incident, key: WordingKey, at: int, language: str, words: Phrases) -> Item:
     category = incident.categories[at]
-    advice = _in(category.advice, language, incident) if category.advice else ""
-    return Item(_in(category.label, language, incident), _mark(key, at, words), advice)
+    advice = category.advice.get(language, "") if category.advice else ""
+    return Item(category.label.get(language, ""), _mark(key, at, words), advice)
 
 
 def _mark(key: WordingKey, at: int, words: Phrases) -> str:
@@ -257,17 +278,17 @@ def _mark(key: WordingKey, at: int, words: Phrases) -> str:
 
 def _reach(incident: Incident, words: Phrases) -> str:
     sender = incident.controller
-    return str(words["reach"]).format(controller=sender.name, phone=sender.phone, email=sender.email)
+    reach = str(words["reach"]).format(controller=sender.name, phone=sender.phone, email=sender.email)
+    return f"{reach} {words['reach_abroad'].format(phone=sender.phone_abroad)}" if sender.phone_abroad else reach
 
 
 def _genuine(incident: Incident, words: Phrases, *, on_paper: bool) -> tuple[str, ...]:
-    """Say how to check that the notice is genuine: by calling or typing an address oneself, never by a link."""
+    """Say how to check that the notice is genuine: in a place that its reader finds without it, never by a link."""
     sender = incident.controller
+    check = words["genuine_find"].format(controller=sender.name)
     if sender.website:
-        call = words["genuine_call_or_type"].format(phone=sender.phone, website=plain_website(sender.website))
-    else:
-        call = words["genuine_call"].format(phone=sender.phone)
-    return (words["genuine_letter" if on_paper else "genuine_message"], call)
+        check = words["genuine_find_or_type"].format(controller=sender.name, website=plain_website(sender.website))
+    return (words["genuine_letter" if on_paper else "genuine_message"], check)
 
 
 def plain_website(address: str) -> str:

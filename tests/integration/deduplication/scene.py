@@ -101,7 +101,7 @@ class Scene:
         """Say over which channels the incident's notices may go."""
         text = {"en": "words"}
         incident = Incident(
-            INCIDENT, version, "A leak", datetime(2025, 7, 6, tzinfo=UTC), None,
+            INCIDENT, version, {"en": "A leak"}, datetime(2025, 7, 6, tzinfo=UTC), None,
             Controller("The controller", (), "", ""), ("en",), tuple(channels), frozenset(),
             (DataCategory("name", text), DataCategory("results", text)), {}, policy, key_versions,
         )  # fmt: skip

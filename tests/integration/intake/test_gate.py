@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
+from services.core.variants import Certainty
 from services.intake.domain import Uses
 from tests.integration.intake.conftest import COHORT, Intake, a_document
 from tests.unit.intake.builders import a_record
@@ -14,6 +15,7 @@ OTHER = COHORT.replace("wave-1", "wave-2")
 ALL = {"all": True}
 TO_COME = {"nl": "tekst", "en": "-"}  # English that is still to be written
 MISSING = "is still to be written"
+CERTAIN = frozenset({Certainty.CONFIRMED})
 BLOCKS = ("nature", "consequences", "measures", "advice", "contact")
 
 
@@ -170,8 +172,8 @@ async def test_uses_grow_with_what_is_accepted(intake: Intake) -> None:
     await _sent(intake, a_record(dataCategories=["bsn"], language="en"))
     await _sent(intake, a_record(dataCategories=["name"], language="EN-us"))
 
-    assert (Uses(1, frozenset({"nl"})), Uses(1, frozenset({"nl"}))) == (first, after_rejected)
-    assert Uses(3, frozenset({"nl", "en"})) == await _uses(intake)
+    assert (Uses(1, frozenset({"nl"}), CERTAIN), Uses(1, frozenset({"nl"}), CERTAIN)) == (first, after_rejected)
+    assert Uses(3, frozenset({"nl", "en"}), CERTAIN) == await _uses(intake)
 
 
 async def test_uses_are_not_written_again(intake: Intake) -> None:

@@ -35,7 +35,8 @@ def an_incident(incident_id: str) -> Incident:
     """Return an incident of which only the names matter."""
     at = datetime(2025, 8, 6, tzinfo=UTC)
     controller = Controller("", (), "", "")
-    return Incident(incident_id, 1, f"Breach {incident_id}", at, None, controller, ("nl",), (), frozenset(), (), {})
+    title = {"nl": f"Breach {incident_id}"}
+    return Incident(incident_id, 1, title, at, None, controller, ("nl",), (), frozenset(), (), {})
 
 
 def a_cohort(cohort_id: str, declared: int | None) -> Cohort:

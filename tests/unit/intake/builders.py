@@ -18,7 +18,7 @@ def an_incident(*, version: int = 1, channels: tuple[Channel, ...] = CHANNELS) -
     return Incident(
         incident_id="lab",
         version=version,
-        title="Laboratory",
+        title={"nl": "Laboratorium", "en": "Laboratory"},
         aware_at=datetime(2026, 2, 1, tzinfo=UTC),
         occurred_at=None,
         controller=Controller("Lab", ("Street 1",), "010", "lab@example.nl"),

@@ -27,7 +27,7 @@ def an_incident(
     return Incident(
         incident_id="lab",
         version=1,
-        title="",
+        title={},
         aware_at=datetime(2025, 8, 6, tzinfo=UTC),
         occurred_at=None,
         controller=Controller("", (), "", ""),

@@ -26,7 +26,7 @@ UNUSED = cast("Connection", None)  # the tables are in memory
 def an_incident(version: int, *channels: Channel) -> Incident:
     """Return an incident version of which only the channels matter."""
     at = datetime(2025, 8, 6, tzinfo=UTC)
-    return Incident("lab", version, "", at, None, Controller("", (), "", ""), ("nl",), channels, frozenset(), (), {})
+    return Incident("lab", version, {}, at, None, Controller("", (), "", ""), ("nl",), channels, frozenset(), (), {})
 
 
 def incidents() -> FakeIncidents:

@@ -6,6 +6,7 @@ import pytest
 
 from services.core.channel import Channel
 from services.core.policy import RULES, OnIdentityConflict, Policy, in_words
+from services.core.variants import Certainty, Kind, Reading
 from services.wire.incident_document import InvalidDocument, normal_form, parse_incident
 
 
@@ -139,3 +140,95 @@ def test_texts_are_by_language() -> None:
         parse_incident(
             "lab", 1, document(title="T", content=document()["content"] | {"advice": {"nl": "a", "en": "b", "\0": "c"}})
         )
+WORDS = {"nl": "tekst", "en": "text"}
+
+
+def _problems(**changes: Any) -> list[str]:
+    """Return the places of the faults of a document that is right but for these changes."""
+    with pytest.raises(InvalidDocument) as caught:
+        parse_incident("lab", 1, document(**changes))
+    return [problem["field"] for problem in caught.value.problems]
+
+
+def test_variants_are_read_the_most_special_first() -> None:
+    """A plain text does for a variant of one language; every other has all languages."""
+    variants = [
+        {"when": {"group": "clinic"}, "content": {"nature": WORDS}},
+        {"when": {"certainty": "possible", "kind": "supplement", "language": "nl"}, "title": "Misschien"},
+    ]
+    incident = parse_incident("lab", 1, document(variants=variants))
+
+    assert ["variants[1]", "variants[0]"] == [variant.place for variant in incident.variants]
+    assert ("clinic",) == incident.groups
+    assert "Misschien" == incident.said_to(Reading("nl", Certainty.POSSIBLE, Kind.SUPPLEMENT)).title
+    assert "Inbraak bij het laboratorium" == incident.said_to(Reading("en", Certainty.POSSIBLE, Kind.SUPPLEMENT)).title
+
+
+@pytest.mark.parametrize(
+    ("variant", "field"),
+    [
+        ("x", "variants[0]"),
+        ({"when": {"kind": "first"}}, "variants[0]"),
+        ({"when": {}, "title": WORDS}, "variants[0].when"),
+        ({"title": WORDS}, "variants[0].when"),
+        ({"when": {"kind": "first"}, "title": WORDS, "colour": "red"}, "variants[0].colour"),
+        ({"when": {"mood": "sad"}, "title": WORDS}, "variants[0].when.mood"),
+        ({"when": {"certainty": "likely"}, "title": WORDS}, "variants[0].when.certainty"),
+        ({"when": {"kind": 1}, "title": WORDS}, "variants[0].when.kind"),
+        ({"when": {"group": "a b"}, "title": WORDS}, "variants[0].when.group"),
+        ({"when": {"language": "de"}, "title": WORDS}, "variants[0].when.language"),
+        ({"when": {"kind": "first"}, "title": {"nl": "tekst"}}, "variants[0].title.en"),
+        ({"when": {"kind": "first"}, "title": "tekst"}, "variants[0].title"),
+        ({"when": {"language": "nl"}, "title": WORDS}, "variants[0].title.en"),
+        ({"when": {"kind": "first"}, "content": {"nature": {"nl": "tekst"}}}, "variants[0].content.nature.en"),
+        ({"when": {"kind": "first"}, "content": {"weather": WORDS}}, "variants[0].content.weather"),
+    ],
+)
+def test_a_variant_that_is_not_whole_is_refused_with_its_place(variant: object, field: str) -> None:
+    """No reader would find half of a text, or a text that was meant for others."""
+    assert field in _problems(variants=[variant])
+
+
+def test_two_variants_never_have_the_same_conditions() -> None:
+    """Nobody could say which of them is read."""
+    variant = {"when": {"kind": "first"}, "title": WORDS}
+
+    assert ["variants[1].when"] == _problems(variants=[variant, variant])
+
+
+def test_a_language_without_sentences_of_our_own_is_refused() -> None:
+    """A Polish notice would have Dutch headings, and say in Dutch whether the data were taken for certain."""
+    words = WORDS | {"pl": "tekst"}
+
+    assert ["languages[1]"] == _problems(
+        languages=["nl", "pl"],
+        dataCategories=[{"code": "name", "label": words}],
+        content=dict.fromkeys(["nature", "consequences", "measures", "advice", "contact"], words),
+    )
+
+
+def test_a_title_is_there_in_every_language() -> None:
+    """English letters have an English subject; a plain text is meant for all."""
+    assert {"nl": "Lek", "en": "Leak"} == parse_incident("lab", 1, document(title={"nl": "Lek", "en": "Leak"})).title
+    assert {"nl": "Lek", "en": "Lek"} == parse_incident("lab", 1, document(title="Lek")).title
+    assert ["title.en"] == _problems(title={"nl": "Lek"})
+
+
+def test_advice_is_taken_from_the_library_by_its_code() -> None:
+    """In every language that the incident offers."""
+    categories = [{"code": "number", "label": WORDS, "advice": "bsn"}]
+    (category,) = parse_incident("lab", 1, document(dataCategories=categories)).categories
+
+    assert category.advice is not None
+    assert {"nl", "en"} == set(category.advice)
+    assert all("88 900 1000" in text for text in category.advice.values())
+    assert ["dataCategories[0].advice"] == _problems(dataCategories=[{"code": "a", "label": WORDS, "advice": "rain"}])
+
+
+def test_more_blocks_may_be_there() -> None:
+    """An apology, what was not taken and where the data is now; each in every language."""
+    whole = document()["content"]
+    incident = parse_incident("lab", 1, document(content=whole | {"apology": WORDS, "notTaken": WORDS}))
+
+    assert {"apology", "notTaken"} <= set(incident.content)
+    assert ["content.whereNow.en"] == _problems(content=whole | {"whereNow": {"nl": "tekst"}})

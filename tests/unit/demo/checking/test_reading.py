@@ -10,7 +10,7 @@ from services.demo.checking import reading
 from services.demo.checking.reading import Told, address_block, greets, read_notice
 from services.demo.made_up.people import make_people
 
-PHRASES = Path(__file__).parents[4] / "services" / "dispatch" / "wording" / "phrases"
+PHRASES = Path(__file__).parents[4] / "services" / "rendering" / "wording" / "phrases"
 
 DUTCH = """Geachte heer of mevrouw Van der Heijden,
 Kenmerk 4QMG-P9SA-842Q-ZD3N

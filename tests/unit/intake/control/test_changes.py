@@ -30,13 +30,13 @@ def test_categories_are_not_lost_or_moved(codes: list[str]) -> None:
 
 def test_what_is_not_said_of_a_cohort_stays() -> None:
     """A source that repeats only its name changes nothing."""
-    assert changed_cohort(a_cohort(declared=3, auto_release=True), "lab", None, auto_release=None) is None
+    assert changed_cohort(a_cohort(declared=3, auto_release=True), CohortRequest("lab", None, None)) is None
 
 
 def test_cohort_changes_by_what_is_said() -> None:
     """A change is the next version."""
     assert a_cohort(version=2, declared=4, auto_release=True) == changed_cohort(
-        a_cohort(declared=3), "lab", 4, auto_release=True
+        a_cohort(declared=3), CohortRequest("lab", 4, auto_release=True)
     )
 
 
@@ -44,7 +44,18 @@ def test_cohort_changes_by_what_is_said() -> None:
 def test_sealed_cohort_keeps_source_and_count(source: str, declared: int) -> None:
     """Another source never, and another count not after sealing."""
     with pytest.raises(ConflictError):
-        changed_cohort(a_cohort(declared=3, sealed=True), source, declared, auto_release=None)
+        changed_cohort(a_cohort(declared=3, sealed=True), CohortRequest(source, declared, None))
+
+
+@pytest.mark.parametrize(("group", "fits"), [(None, True), ("screening", True), ("clinic", False)])
+def test_a_cohort_keeps_its_group(group: str | None, *, fits: bool) -> None:
+    """What some of its people read cannot become something else for the others."""
+    before = a_cohort(group="screening")
+    if fits:
+        assert changed_cohort(before, CohortRequest("lab", None, None, group)) is None
+    else:
+        with pytest.raises(ConflictError):
+            changed_cohort(before, CohortRequest("lab", None, None, group))
 
 
 def test_cohort_is_read_with_all_its_faults() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from services.core.incident import CONTENT_BLOCKS, DataCategory, Incident
+from services.core.variants import Certainty, Variant, When, special_first
 from services.intake.control.gate import Reason, everything, gate
 from services.intake.domain import Uses
 from tests.unit.intake.builders import an_incident
@@ -23,6 +24,7 @@ def a_whole_one(**changed: Any) -> Incident:
     """Return an incident in Dutch and English whose every text is there."""
     whole: dict[str, Any] = {
         "content": {block: a_text() for block in CONTENT_BLOCKS},
+        "title": a_text(),
         "categories": tuple(DataCategory(code, a_text(), a_text()) for code in ("name", "bsn", "medical")),
     }
     return replace(an_incident(), **(whole | changed))
@@ -30,7 +32,7 @@ def a_whole_one(**changed: Any) -> Incident:
 
 def some_uses(categories: int = NAME, *languages: str) -> Uses:
     """Return what a cohort uses; Dutch where nothing else is said."""
-    return Uses(categories, frozenset(languages or ("nl",)))
+    return Uses(categories, frozenset(languages or ("nl",)), frozenset({Certainty.CONFIRMED}))
 
 
 def test_whole_texts_keep_nobody_back() -> None:
@@ -44,9 +46,9 @@ def test_whole_texts_keep_nobody_back() -> None:
 def test_what_says_nothing_is_missing(nothing: str) -> None:
     """A text that holds its place for one that is to come is no text, nor is what nobody can see."""
     content = {block: a_text() for block in CONTENT_BLOCKS} | {"advice": a_text(en=nothing)}
-    incident = a_whole_one(content=content, title=nothing)
+    incident = a_whole_one(content=content, title=a_text(en=nothing))
 
-    assert [Reason("title", MISSING), Reason("content.advice.en", MISSING)] == gate(incident, some_uses(NAME, "en"))
+    assert [Reason("title.en", MISSING), Reason("content.advice.en", MISSING)] == gate(incident, some_uses(NAME, "en"))
 
 
 @pytest.mark.parametrize("something", ["Bel 14 077", "112", "مرحبا", "資料"])
@@ -93,7 +95,7 @@ def test_regions_of_a_language_are_that_language() -> None:
     words = {"pt": "texto", "pt-BR": "-"}
     categories = (DataCategory("name", words),)
     incident = a_whole_one(
-        languages=("pt", "pt-BR"), categories=categories, content=dict.fromkeys(CONTENT_BLOCKS, words)
+        languages=("pt", "pt-BR"), categories=categories, content=dict.fromkeys(CONTENT_BLOCKS, words), title=words
     )
     fields = [reason.field for reason in gate(incident, some_uses(NAME, "pt"))]
 
@@ -101,20 +103,30 @@ def test_regions_of_a_language_are_that_language() -> None:
     assert "dataCategories[0].label.pt" not in fields
 
 
-def test_a_language_without_sentences_of_our_own_is_no_whole_language() -> None:
-    """A German notice would have Dutch headings, and say in Dutch whether the data were taken for certain."""
-    incident = a_whole_one(languages=("nl", "de"))
-
-    assert [] == gate(incident, some_uses())
-    assert ["languages[1]"] == [reason.field for reason in gate(incident, some_uses(NAME, "de"))]
-
-
 def test_nobody_reads_nothing() -> None:
-    """A cohort without members keeps nothing back but the title, which is everybody's."""
-    incident = a_whole_one(content={}, categories=())
+    """A cohort without members keeps nothing back."""
+    assert [] == gate(a_whole_one(content={}, categories=(), title={}), Uses())
 
-    assert [] == gate(incident, Uses())
-    assert [Reason("title", MISSING)] == gate(replace(incident, title="-"), Uses())
+
+@pytest.mark.parametrize(
+    ("certainties", "group", "stopped"),
+    [
+        ({Certainty.CONFIRMED}, "", []),
+        ({Certainty.CONFIRMED, Certainty.POSSIBLE}, "", ["variants[0].content.nature.nl"]),
+        ({Certainty.CONFIRMED}, "clinic", ["variants[1].title.nl"]),
+    ],
+)
+def test_variants_are_asked_of_who_reads_them(certainties: set[Certainty], group: str, stopped: list[str]) -> None:
+    """Words for others that are still to be written keep nobody back."""
+    variants = (
+        Variant(When(Certainty.POSSIBLE), None, {"nature": a_text(nl="-")}, "variants[0]"),
+        Variant(When(group="clinic"), a_text(nl="..."), {}, "variants[1]"),
+    )
+    incident = a_whole_one(variants=special_first(variants))
+
+    assert stopped == [
+        one.field for one in gate(incident, Uses(NAME, frozenset({"nl"}), frozenset(certainties)), group)
+    ]
 
 
 def test_a_category_that_the_document_does_not_know_has_no_label() -> None:

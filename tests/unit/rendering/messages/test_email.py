@@ -112,7 +112,7 @@ def test_a_supplement_names_the_notice_before() -> None:
 
 def test_a_long_or_hostile_title_stays_one_header() -> None:
     """A title from the incident document cannot begin a header of its own."""
-    incident = replace(an_incident(), title="Uw gegevens\r\nBcc: x@y " + "ü" * 200)
+    incident = replace(an_incident(), title={"nl": "Uw gegevens\r\nBcc: x@y " + "ü" * 200})
     mail = Letterbox().mail(some_work(1, Channel.EMAIL, incident=incident), 0, NOW)
     assert mail is not None
 

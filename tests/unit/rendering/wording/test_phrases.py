@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from services.core.incident import CONTENT_BLOCKS, Incident
+from services.core.incident import CONTENT_BLOCKS, MORE_BLOCKS, Incident
 from services.rendering.letters.words import words_of
 from services.rendering.messages.plain_text import PlainTexts
 from services.rendering.wording import wording as module
@@ -60,10 +60,12 @@ def _incidents(language: str) -> list[Incident]:
     texts: dict[str, Any] = {
         "languages": [language],
         "dataCategories": [{"code": f"c{at}", "label": {language: f"category {at}"}} for at in range(3)],
-        "content": {block: {language: "text"} for block in CONTENT_BLOCKS},
+        "content": {block: {language: "text"} for block in (*CONTENT_BLOCKS, *MORE_BLOCKS)},
+        "title": {language: "title"},
     }
     without_website = {"name": "C", "address": ["A"], "phone": "P", "email": "c@a.example"}
-    return [an_incident(**texts), an_incident(**texts, controller=without_website, occurredAt=None)]
+    abroad = without_website | {"website": "W", "phoneAbroad": "+P"}
+    return [an_incident(**texts, controller=abroad), an_incident(**texts, controller=without_website, occurredAt=None)]
 
 
 def _everything_said(language: str) -> str:
@@ -73,6 +75,7 @@ def _everything_said(language: str) -> str:
         WordingKey(language, 0b111, 0b011, 0b011, 0b001, supplement=True),
         WordingKey(language, 0b111, 0b011, 0, 0, supplement=False),
         WordingKey(language, 0b111, 0, 0, 0, supplement=False),
+        WordingKey(language, 0b111, 0b111, 0, 0, supplement=False),
     ]
     said += [
         greeting(phrases(language), contact)

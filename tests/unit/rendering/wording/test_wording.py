@@ -1,10 +1,11 @@
 """What a notice says."""
 
 from datetime import date
+from typing import Any
 
 import pytest
 
-from services.core.incident import CONTENT_BLOCKS
+from services.core.incident import CONTENT_BLOCKS, MORE_BLOCKS
 from services.rendering.wording.wording import Wording, WordingKey, compose, date_in, greeting, phrases
 from tests.unit.dispatch.people import DOCUMENT, a_contact, an_incident
 
@@ -91,6 +92,91 @@ def test_a_notice_has_no_links_and_asks_for_no_codes(language: str, *, on_paper:
     assert "www." not in words
     assert "0800 0123" in words
     assert " bevolkingsonderzoek.example " in words
+
+
+def _subject(key: WordingKey, **changes: Any) -> str:
+    return compose(an_incident(**changes), key, on_paper=True).subject
+
+
+FIRST = WordingKey("nl", 0b0111, 0b0111, 0, 0, supplement=False)
+
+
+def test_each_language_has_its_own_subject() -> None:
+    """Nobody's English letter has a Dutch subject."""
+    title = {"nl": "Datalek", "en": "Data breach"}
+
+    assert "Datalek" == _subject(FIRST, title=title)
+    assert "Data breach" == _subject(FIRST._replace(language="en"), title=title)
+
+
+def test_a_supplement_is_no_second_first_notice() -> None:
+    """In a mailbox nobody takes it for the same mail again, also where the document says nothing of supplements."""
+    second = FIRST._replace(supplement=True)
+    variants = [{"when": {"kind": "supplement"}, "title": {"nl": "Nu weten wij meer", "en": "Now we know more"}}]
+
+    assert "Aanvulling op ons eerdere bericht: Datalek" == _subject(second, title="Datalek")
+    assert "Nu weten wij meer" == _subject(second, variants=variants)
+    assert DOCUMENT["title"] == _subject(FIRST, variants=variants)
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "group", "said"),
+    [(0b0111, "", "gestolen"), (0b0011, "", "gestolen"), (0, "", "misschien"), (0b0111, "clinic", "kliniek")],
+)
+def test_a_notice_says_what_is_known_of_its_reader(confirmed: int, group: str, said: str) -> None:
+    """Words for those whose data was certainly taken never stand in a notice to somebody of whom that is not known."""
+    nature = {
+        "possible": {"nl": "Zijn misschien ook uw gegevens gekopieerd?", "en": "Was your data copied too, perhaps?"},
+        "clinic": {"nl": "Er is ingebroken bij de kliniek.", "en": "There was a break-in at the clinic."},
+    }
+    variants = [
+        {"when": {"certainty": "possible"}, "content": {"nature": nature["possible"]}},
+        {"when": {"group": "clinic"}, "content": {"nature": nature["clinic"]}},
+    ]
+    content = DOCUMENT["content"] | {"nature": {"nl": "Uw gegevens zijn gestolen.", "en": "Your data was stolen."}}
+    key = FIRST._replace(confirmed=confirmed, group=group)
+    words = _words(compose(an_incident(variants=variants, content=content, title="Datalek"), key, on_paper=True))
+
+    assert [said] == [word for word in ("gestolen", "misschien", "kliniek") if word in words]
+
+
+def test_the_opening_says_how_much_is_certain() -> None:
+    """All, a part, or nothing."""
+    openings = [compose(an_incident(), FIRST._replace(confirmed=c), on_paper=True).opening for c in (0b111, 0b011, 0)]
+
+    assert 3 == len(set(openings))
+    assert "Van een deel weten wij dat zeker" in openings[1]
+
+
+def test_more_blocks_stand_where_they_are_looked_for() -> None:
+    """The apology comes first; what was not taken and where the data is now follow the list of what was."""
+    more = {block: {"nl": f"{block} nl", "en": f"{block} en"} for block in MORE_BLOCKS}
+    wording = compose(an_incident(content=DOCUMENT["content"] | more), FIRST, on_paper=True)
+    headings = [section.heading for section in wording.sections]
+
+    assert ["Onze excuses", "Wat is er gebeurd?", "Welke gegevens van u zijn het?"] == headings[:3]
+    assert ["Welke gegevens zijn niet gelekt?", "Waar zijn de gegevens nu?"] == headings[3:5]
+    assert {f"{block} nl" for block in MORE_BLOCKS} <= {text for one in wording.sections for text in one.paragraphs}
+
+
+def test_somebody_signs_and_can_be_called_from_abroad() -> None:
+    """A name stands under the notice; numbers such as 0800 cannot be called from other countries."""
+    controller = DOCUMENT["controller"] | {"signatory": "A. de Wit\ndirecteur", "phoneAbroad": "+31 30 123 45 67"}
+    wording = compose(an_incident(controller=controller), FIRST, on_paper=False)
+
+    assert ("A. de Wit", "directeur") == wording.signatory
+    assert "Belt u vanuit het buitenland? Bel dan +31 30 123 45 67." in _words(wording)
+    assert "buitenland" not in _words(compose(an_incident(), FIRST, on_paper=False))
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_an_e_mail_denies_no_links(language: str) -> None:
+    """Mail programs make links of addresses and numbers; a message that says it has none looks false."""
+    words = _words(compose(an_incident(), FIRST._replace(language=language), on_paper=False))
+
+    assert "geen links" not in words
+    assert "no links" not in words
+    assert {"nl": "Klik daarom nergens op", "en": "do not click on anything"}[language] in words
 
 
 def test_dates_are_written_out() -> None:
