@@ -4,6 +4,7 @@ import json
 
 from services.core.ids import partitions_of
 from services.core.notices import BLOCK_ENTRIES, FLAG_RETRACTED
+from services.core.variants import Certainty
 from services.core.witnesses import NO_WITNESSES
 from services.intake.domain import CONTACT_BYTES, Chunk, Classified, Stored, Uses, blocks_of, classify, uses_of
 from services.intake.reading.ndjson import NdjsonReader
@@ -70,9 +71,10 @@ def test_what_members_use_is_the_union_of_theirs() -> None:
     """Categories as one mask, languages as primary subtags; who only left this person uses nothing."""
     chunk, old = a_chunk(4), bytes(16)
     chunk.exposed, chunk.languages = [1, 4, 1, 2], ["nl", "en-GB", "EN", "de"]
+    chunk.confirmed = [1, 0, 1, 2]
     blocks = blocks_of(chunk, Classified(new=[0, 1, 2], retracted=[(3, 2, old)]), 8)
 
-    assert Uses(5, frozenset({"nl", "en"})) == uses_of(blocks)
+    assert Uses(5, frozenset({"nl", "en"}), frozenset({Certainty.CONFIRMED, Certainty.POSSIBLE})) == uses_of(blocks)
     assert Uses() == uses_of([])
 
 

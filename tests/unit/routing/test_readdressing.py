@@ -37,7 +37,7 @@ def a_handler() -> RoutingHandler:
     """Return routing as it starts, with one incident version known."""
     at = datetime(2025, 8, 6, tzinfo=UTC)
     channels = (PORTAL, EMAIL, LETTER)
-    known = Incident("lab", 1, "", at, None, Controller("", (), "", ""), ("nl",), channels, frozenset(), (), {})
+    known = Incident("lab", 1, {"nl": ""}, at, None, Controller("", (), "", ""), ("nl",), channels, frozenset(), (), {})
     return RoutingHandler(FakeIncidents(known), RoutingMetrics(CollectorRegistry()), MemoryStore())
 
 

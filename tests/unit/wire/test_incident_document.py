@@ -140,6 +140,8 @@ def test_texts_are_by_language() -> None:
         parse_incident(
             "lab", 1, document(title="T", content=document()["content"] | {"advice": {"nl": "a", "en": "b", "\0": "c"}})
         )
+
+
 WORDS = {"nl": "tekst", "en": "text"}
 
 
