@@ -177,7 +177,7 @@ def _with_categories(codes: Iterable[str]) -> Incident:
     """Return an incident that has these categories, as many as an incident may have."""
     categories = tuple(DataCategory(code, {}) for code in sorted(codes)[:MAX_CATEGORIES])
     now = datetime(1970, 1, 1, tzinfo=UTC)
-    return Incident("check", 1, "", now, None, _NOBODY, ("nl",), CHANNELS, frozenset(), categories, {})
+    return Incident("check", 1, {}, now, None, _NOBODY, ("nl",), CHANNELS, frozenset(), categories, {})
 
 
 class _Checking:
