@@ -29,6 +29,7 @@ DELIVERIES_ATTEMPTED: Final = "heraut.deliveries.attempted.v1"
 DELIVERIES_REFUSED: Final = "heraut.deliveries.refused.v1"
 INCIDENTS_CHANGED: Final = "heraut.incidents.changed.v1"
 MEMBERS_ACCEPTED: Final = "heraut.members.accepted.v1"
+MEMBERS_HELD: Final = "heraut.members.held.v1"
 NOTICES_EXHAUSTED: Final = "heraut.notices.exhausted.v1"
 NOTICES_READDRESSED: Final = "heraut.notices.readdressed.v1"
 NOTICES_REATTEMPTED: Final = "heraut.notices.reattempted.v1"
@@ -101,6 +102,18 @@ TOPICS: Final[tuple[TopicSpec, ...]] = (
         message="notification.v1.MembersAccepted",
         producers=("intake",),
         consumers=("deduplication",),
+        partitions=None,
+        read="stage",
+        log="both",
+        kafka={"cleanup.policy": "delete", "retention.ms": "604800000", "max.message.bytes": "1000000"},
+        dead_letters={},
+    ),
+    TopicSpec(
+        name=MEMBERS_HELD,
+        family=None,
+        message="notification.v1.MembersHeld",
+        producers=("deduplication",),
+        consumers=("intake",),
         partitions=None,
         read="stage",
         log="both",

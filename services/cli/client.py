@@ -40,14 +40,27 @@ class Client:
 
         Raises Refused where the service answers with an error, and Fault where it does not answer.
         """
+        async with self._answer(method, service, *path, **options) as answer:
+            body = await answer.read()
+            return orjson.loads(body) if body else None
+
+    async def pieces(self, method: str, service: str, *path: str, **options: Any) -> AsyncIterator[bytes]:
+        """Call as `call` does, and give the body as it comes. Raises what `call` raises."""
+        async with self._answer(method, service, *path, **options) as answer:
+            async for piece in answer.content.iter_any():
+                yield piece
+
+    @asynccontextmanager
+    async def _answer(
+        self, method: str, service: str, *path: str, **options: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         base = self._target.address(service)
         url = f"{base}/v1/{'/'.join(quote(part, safe='') for part in path)}"
         try:
             async with self._http.request(method, url, **options) as answer:
-                body = await answer.read()
                 if answer.status >= 400:
-                    raise Refused(answer.status, _problem(body))
-                return orjson.loads(body) if body else None
+                    raise Refused(answer.status, _problem(await answer.read()))
+                yield answer
         except aiohttp.ClientConnectionError as error:
             raise Fault(f"{service} does not answer at {base}: is `heraut up` running? ({_reason(error)})") from None
         except TimeoutError:

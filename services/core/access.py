@@ -35,6 +35,7 @@ class Act(StrEnum):
     COHORT_APPROVED = "cohort-approved"
     COHORT_CANCELLED = "cohort-cancelled"
     RECORD_WITHDRAWN = "record-withdrawn"
+    PROBLEMS_SHOWN = "problems-shown"  # memberRefs of a cohort, which may be numbers of people
     LEDGER_SHOWN = "ledger-shown"
     ACTS_SHOWN = "acts-shown"
     DEAD_LETTER_REPLAYED = "dead-letter-replayed"
@@ -57,6 +58,7 @@ PERMITTED: Final[Mapping[Act, frozenset[Role]]] = MappingProxyType(
         Act.COHORT_APPROVED: frozenset({_OPERATOR, _APPROVER}),
         Act.COHORT_CANCELLED: frozenset({_OPERATOR}),
         Act.RECORD_WITHDRAWN: frozenset({_SOURCE, _OPERATOR}),
+        Act.PROBLEMS_SHOWN: frozenset({_SOURCE, _OPERATOR, _AUDITOR}),
         Act.LEDGER_SHOWN: frozenset({_SOURCE, _OPERATOR, _APPROVER, _AUDITOR}),
         Act.ACTS_SHOWN: frozenset({_OPERATOR, _AUDITOR}),
         Act.DEAD_LETTER_REPLAYED: frozenset({_OPERATOR}),
@@ -77,6 +79,7 @@ RECORDED: Final = frozenset(
         Act.COHORT_APPROVED,
         Act.COHORT_CANCELLED,
         Act.RECORD_WITHDRAWN,
+        Act.PROBLEMS_SHOWN,
         Act.ACTS_SHOWN,
         Act.DEAD_LETTER_REPLAYED,
     }

@@ -53,7 +53,7 @@ class DataCategory:
 
 
 class KeyVersions(NamedTuple):
-    """Which version of each key an incident's hashes are made with, by the key's purpose; 0 = not known.
+    """Which version of each key an incident's hashes and references are made with, by its purpose; 0 = not known.
 
     They are fixed when the incident begins and stay, so that a rotation of keys tells nobody again.
     """
@@ -64,6 +64,7 @@ class KeyVersions(NamedTuple):
     content: int = 0
     notice: int = 0
     reference: int = 0
+    references: int = 0  # of memberRefs, which intake keeps sealed
 
 
 @dataclass(frozen=True, slots=True)

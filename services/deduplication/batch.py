@@ -32,6 +32,7 @@ from services.deduplication.domain import (
 )
 from services.deduplication.dossier import Decision, Dossier, decide, told_already
 from services.deduplication.readdressing import Readdressed, readdressed
+from services.deduplication.unsettled import BY_OUTCOME, Said, said_of
 
 __all__ = [
     "Block",
@@ -91,6 +92,7 @@ class Effects:
     notices: dict[int, Notices] = field(default_factory=dict)  # by partition
     superseded: dict[int, list[Superseded]] = field(default_factory=dict)  # by partition
     readdressed: dict[int, list[Readdressed]] = field(default_factory=dict)  # by partition
+    unsettled: dict[int, list[Said]] = field(default_factory=dict)  # by partition: what sources have to look at
     moves: dict[tuple[int, int], Counter[str]] = field(default_factory=dict)  # (partition, cohort) -> counter -> change
     entered: Counter[str] = field(default_factory=Counter)  # how many members came to stand in each counter
 
@@ -111,7 +113,11 @@ class Effects:
             confirmed, channels, flags, languages, slots, witnesses, outcomes, *others, strict=False,
         )  # fmt: skip
         for outcome in COUNTED_AS:
-            self._move(block.partition, cohort, outcome, outcomes.count(outcome))
+            count = outcomes.count(outcome)
+            self._move(block.partition, cohort, outcome, count)
+            if count and (reason := BY_OUTCOME.get(outcome)):
+                held = (row for row, one in enumerate(outcomes) if one == outcome)
+                self._unsettled(block.partition).extend((members[row], versions[row], reason) for row in held)
         out = [row for row, outcome in enumerate(outcomes) if outcome == Outcome.RELEASED] if any(outcomes) else None
         if out is None or out:
             self._release_first(block, cohort, _picked(out, *columns[:-1]))
@@ -160,9 +166,11 @@ class Effects:
         for member in after.members if decision.changed else decision.new:
             self.members.append((after.pseudonym, after.partition, *after.members[member], *after.standings[member]))
         for member in (*decision.new, *decision.changed):
-            self._stand(
-                after.partition, after.members[member].cohort, before.standings.get(member), after.standings[member]
-            )
+            stood, stands = before.standings.get(member), after.standings[member]
+            self._stand(after.partition, after.members[member].cohort, stood, stands)
+            was = (before.members[member], stood) if stood else None
+            if said := said_of(was, after.members[member], stands):
+                self._unsettled(after.partition).append(said)
         self.claims += ((after.pseudonym, *claim) for claim in after.claims[len(before.claims) :])
         self.turned += ((after.pseudonym, claim.notice, claim.void, claim.course) for claim in decision.turned)
         if decision.recalled:
@@ -203,6 +211,9 @@ class Effects:
         notices.attempts.append(0)
         notices.tried.append(0)
         notices.carriers.append(tuple(sorted(map(self.terms.cohorts.__getitem__, cohorts))))
+
+    def _unsettled(self, partition: int) -> list[Said]:
+        return self.unsettled.setdefault(partition, [])
 
     def _notices(self, partition: int) -> Notices:
         found = self.notices.get(partition)

@@ -22,6 +22,7 @@ from services.deduplication.batch import Block
 from services.deduplication.domain import Superseded
 from services.deduplication.errors import InvalidBlockError
 from services.deduplication.readdressing import Readdressed
+from services.deduplication.unsettled import Said
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog import Record
 from services.kit.stage import TotalsRow
@@ -45,6 +46,7 @@ __all__ = [
     "TOPICS",
     "WRITER",
     "Work",
+    "encode_held",
     "encode_readdressed",
     "encode_released",
     "encode_superseded",
@@ -180,4 +182,17 @@ def encode_readdressed(incident_id: str, rows: Sequence[Readdressed]) -> Iterato
             flags=bytes(flags),
             language_names=names,
             languages=positions,
+        ).SerializeToString()
+
+
+def encode_held(incident_id: str, said: Sequence[Said], last: int) -> Iterable[bytes]:
+    """Return the blocks for `heraut.members.held.v1`; `last` is the number of the partition's block before them."""
+    for number, start in enumerate(range(0, len(said), BLOCK_ENTRIES), last + 1):
+        members, versions, reasons = zip(*said[start : start + BLOCK_ENTRIES], strict=True)
+        yield deduplication_pb2.MembersHeld(
+            incident_id=incident_id,
+            sequence=number,
+            members=b"".join(members),
+            versions=versions,
+            reasons=bytes(reasons),
         ).SerializeToString()

@@ -18,6 +18,7 @@ from services.deduplication.codec import (
     TOPICS,
     WRITER,
     Work,
+    encode_held,
     encode_readdressed,
     encode_released,
     encode_superseded,
@@ -27,7 +28,7 @@ from services.deduplication.domain import NoticeIds, Terms
 from services.deduplication.recalling import courses_of, over, recalls
 from services.deduplication.store import BEFORE_ALL, SETS_OF_CHANNELS, Cohorts, Place, Store
 from services.kit.errors import ConfigError
-from services.kit.eventlog import Output, Record
+from services.kit.eventlog import Output, Record, read_heads
 from services.kit.postgres import Connection
 from services.kit.stage import TotalsRow, move_totals, read_taken
 from services.kit.vault import KeyRing, KeyVersionError
@@ -297,6 +298,9 @@ class DeduplicationHandler:
         for partition in sorted(moved):
             rows += await move_totals(connection, moved[partition], str(partition), COUNTERS[STAGE], stage=STAGE)
         outputs = [output for one in effects for output in _outputs(one)]
+        if any(one.unsettled for one in effects):
+            heads = await read_heads(connection, STAGE, topics.MEMBERS_HELD, self._partitions)
+            outputs += _held(effects, list(heads))
         if rows:
             outputs.append(Output(topics.TOTALS_CHANGED, 0, encode_totals(rows)))
         return outputs
@@ -342,6 +346,15 @@ def _moves(effects: Iterable[Effects]) -> dict[int, dict[str, Mapping[str, int]]
                 scope = f"{one.terms.incident_id}/{one.terms.cohorts[cohort]}"
                 moved.setdefault(partition, {})[scope] = changes
     return moved
+
+
+def _held(effects: Iterable[Effects], heads: list[int]) -> Iterator[Output]:
+    """Return the blocks of what sources have to look at, numbered on from the `heads`: only we write this topic."""
+    for one in effects:
+        for partition, said in sorted(one.unsettled.items()):
+            for block in encode_held(one.terms.incident_id, said, heads[partition]):
+                heads[partition] += 1
+                yield Output(topics.MEMBERS_HELD, partition, block)
 
 
 def _outputs(effects: Effects) -> Iterable[Output]:

@@ -15,6 +15,8 @@ from services.core.incident import Incident
 from services.intake.context import Context
 from services.intake.control.changes import cohort_json, read_cohort
 from services.intake.control.control import Control, release_json
+from services.intake.control.listing import START, Cursor, Listed, as_csv, as_json, read_cursor
+from services.intake.control.problems import MOST_RECORDS, Problems
 from services.intake.control.withdrawals import read_named
 from services.intake.errors import (
     BadHeaderError,
@@ -61,7 +63,7 @@ class Api:
     """The routes."""
 
     def __init__(self, context: Context, slots: UploadSlots | None = None) -> None:
-        self._context, self._control = context, Control(context)
+        self._context, self._control, self._problems = context, Control(context), Problems(context)
         self._slots = slots or UploadSlots()
 
     def routes(self) -> list[Route]:
@@ -78,6 +80,7 @@ class Api:
             Route("POST", _COHORT + "/approve", Act.COHORT_APPROVED, _answered(self.approve)),
             Route("POST", _COHORT + "/cancel", Act.COHORT_CANCELLED, _answered(self.cancel)),
             Route("POST", _COHORT + "/withdrawals", Act.RECORD_WITHDRAWN, _answered(self.withdraw)),
+            Route("GET", _COHORT + "/problems", Act.PROBLEMS_SHOWN, _answered(self.show_problems)),
         ]
 
     async def put_incident(self, request: web.Request, caller: Caller) -> web.StreamResponse:
@@ -147,6 +150,19 @@ class Api:
         if problems:
             raise Problem(400, "That names no record", problems=problems)
         return json_response(await self._control.withdraw(caller, *ids, named))
+
+    async def show_problems(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+        """Return who of a cohort is rejected, held or told apart: a page as JSON, or all of them as CSV."""
+        ids = _cohort_ids(request)
+        cursor, limit = _page(request)
+        if _wants_csv(request):
+            pages = self._problems.pages(caller, *ids)
+            first = await anext(pages)
+            return web.Response(body=_csv_pieces(first, pages), content_type="text/csv", charset="utf-8")
+        page = await self._problems.page(caller, *ids, cursor, limit)
+        following = None if page.following is None else str(page.following)
+        named = {"incidentId": ids[0], "cohortId": ids[1]}
+        return json_response({**named, "problems": as_json(page.problems), "next": following})
 
     async def post_members(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Take members of a cohort: a body of any length, read as it arrives."""
@@ -287,6 +303,32 @@ def _format(request: web.Request) -> Format:
     if charset not in {"utf-8", "utf8", "us-ascii"}:
         raise Problem(415, "Members come as UTF-8")
     return Format(csv=kinds[request.content_type], gzip=encoding == "gzip")
+
+
+def _page(request: web.Request) -> tuple[Cursor, int]:
+    """Return where a page of problems begins, and how many records it has."""
+    cursor = read_cursor(after) if (after := request.query.get("after")) is not None else START
+    limit = request.query.get("limit", str(MOST_RECORDS))
+    problems = [] if cursor else [{"field": "after", "problem": "must be the `next` of another page"}]
+    if not (_NUMBER.fullmatch(limit) and 0 < int(limit) <= MOST_RECORDS):
+        problems.append({"field": "limit", "problem": f"must be a whole number from 1 to {MOST_RECORDS}"})
+    if cursor is None or problems:
+        raise Problem(400, "That is no page", problems=problems)
+    return cursor, int(limit)
+
+
+def _wants_csv(request: web.Request) -> bool:
+    """Tell whether the answer is to be CSV: by `?format=`, else by Accept."""
+    wanted = request.query.get("format")
+    if wanted not in {None, "csv", "json"}:
+        raise Problem(400, "That is no format", problems=[{"field": "format", "problem": "must be csv or json"}])
+    return wanted == "csv" or (wanted is None and "text/csv" in request.headers.get("Accept", "").lower())
+
+
+async def _csv_pieces(first: list[Listed], pages: AsyncIterator[list[Listed]]) -> AsyncIterator[bytes]:
+    yield as_csv(first, header=True).encode()
+    async for problems in pages:
+        yield as_csv(problems, header=False).encode()
 
 
 async def _pieces(request: web.Request, clock: Clock) -> AsyncIterator[bytes]:

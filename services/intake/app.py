@@ -6,7 +6,7 @@ from pathlib import Path
 from services.intake.api import Api
 from services.intake.config import Config
 from services.intake.context import Context
-from services.intake.handlers import EVENTS_AT_ONCE, EventHandler
+from services.intake.handlers import EVENTS_AT_ONCE, TOPICS, IntakeHandler
 from services.intake.metrics import IntakeMetrics
 from services.intake.openapi import OPENAPI
 from services.intake.records.hashes import HashesByIncident
@@ -32,8 +32,8 @@ async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = Non
             partitions=config.partitions,
             metrics=IntakeMetrics(service.registry),
         )
-        # Not every log has upstream's topics. The stage runs on every log, as it also publishes blocks and tidies up.
+        # Not every log has upstream's topics.
         policy = StagePolicy(max_blocks=EVENTS_AT_ONCE)
         upstream = family_topics(service.principals.accounts.producers)
-        service.stage((), EventHandler(context, service.principals), foreign_topics=upstream, policy=policy)
+        service.stage(TOPICS, IntakeHandler(context, service.principals), foreign_topics=upstream, policy=policy)
         await service.run(stop, ready_file=ready_file, routes=Api(context).routes(), openapi=OPENAPI)

@@ -1,15 +1,22 @@
-"""Blocks of accepted members as they travel."""
+"""Where the wire ends: blocks of accepted members go out, blocks of held ones come in."""
 
 from dataclasses import dataclass
+from typing import Final
 
-from notification.v1 import intake_pb2
+from notification.v1 import deduplication_pb2, intake_pb2
 
+from services.core.ids import ID_BYTES
+from services.core.unsettled import Unsettled
 from services.intake.domain import Block
+from services.intake.errors import InvalidBlockError
+from services.kit.eventlog import Record
 from services.kit.stage import TotalsRow
-from services.wire.columns import indexed, slots_to_wire
+from services.wire.columns import MASK, column, indexed, parse, slots_to_wire, split_ids
 from services.wire.totals import totals_to_wire
 
-__all__ = ["BlockHeader", "encode_members"]
+__all__ = ["BlockHeader", "HeldBlock", "encode_members", "read_held"]
+
+_REASONS: Final = frozenset(Unsettled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +54,27 @@ def encode_members(header: BlockHeader, block: Block) -> bytes:
         witnesses=b"".join(block.witnesses),
         contact_since=block.contact_since,
     ).SerializeToString()
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBlock:
+    """What deduplication says of members: (member, version, `Unsettled`), each member once."""
+
+    sequence: int  # among the blocks of its partition
+    rows: list[tuple[bytes, int, int]]
+
+
+def read_held(record: Record) -> HeldBlock:
+    """Read a block of `heraut.members.held.v1`. Raises InvalidMessage."""
+    wire = parse(deduplication_pb2.MembersHeld(), record.value)
+    count = len(wire.members) // ID_BYTES
+    if not 0 < wire.sequence <= MASK:
+        raise InvalidBlockError("no-sequence")
+    members, versions = split_ids(wire.members, count), column(wire.versions, count)
+    reasons = column(wire.reasons, count)
+    if not _REASONS.issuperset(reasons):
+        raise InvalidBlockError("reasons")
+    if not all(versions):
+        raise InvalidBlockError("no-version")
+    rows = dict(zip(members, zip(versions, reasons, strict=True), strict=True))
+    return HeldBlock(wire.sequence, [(member, *said) for member, said in rows.items()])

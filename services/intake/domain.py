@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from services.core.access import Act, Caller
 from services.core.cohort import Cohort
 from services.core.ids import partitions_of
+from services.core.incident import KeyVersions
 from services.core.notices import BLOCK_ENTRIES, FLAG_RETRACTED, FLAG_WITHDRAWN
 from services.core.variants import Certainty
 from services.core.witnesses import NO_WITNESSES
@@ -92,7 +93,7 @@ class Rejected(NamedTuple):
 
     record: bytes  # its member id, under which it is counted once
     line: int
-    member_ref: str | None
+    member_ref: str  # whole: it is stored sealed, with the others of its chunk
     faults: tuple[Fault, ...]  # with fields of a member record alone: any other name came from the source
 
 
@@ -104,8 +105,11 @@ class Chunk:
     incident_version: int  # the version that the records were checked with
     cohort_id: str
     upload: int  # the number of the upload or event that the records came in
+    key_versions: KeyVersions = KeyVersions()  # of the incident
     likely_repeats: bool = False  # then members are looked up before they are written
+    ref_block: int = 0  # where the memberRefs of what it changes are kept, sealed
     refs: list[str] = field(default_factory=list)  # as the source wrote them: not to be repeated as they stand
+    noted: dict[bytes, str | None] = field(default_factory=dict)  # of members with warnings: what may be repeated
     bsns: list[str] = field(default_factory=list)  # without them nobody could tell whether a ref may be repeated
     lines: list[int] = field(default_factory=list)
     members: list[bytes] = field(default_factory=list)

@@ -6,6 +6,7 @@ __all__ = [
     "BadHeaderError",
     "BrokenBodyError",
     "ConflictError",
+    "InvalidBlockError",
     "InvalidEventError",
     "MissingTextsError",
     "NotFoundError",
@@ -71,6 +72,10 @@ class NotPermittedError(HerautError):
 
 class InvalidEventError(InvalidMessage):
     """An event from upstream that will never be understood; the reason is a short code."""
+
+
+class InvalidBlockError(InvalidMessage):
+    """A block of another room that will never be understood; the reason is a short code."""
 
 
 class NotKnownYetError(RetryableError):

@@ -1,12 +1,13 @@
-"""The handler of intake's stage: events from upstream are read, waited for and applied."""
+"""The handler of intake's stage: events from upstream are read, waited for and applied; who is held is noted."""
 
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Protocol
+from typing import Final, Protocol
 
-from notification.topics import COHORT
+from notification.topics import COHORT, MEMBERS_HELD
 
+from services.intake.codec import HeldBlock, read_held
 from services.intake.context import Context
 from services.intake.errors import ConflictError, InvalidEventError, NotFoundError, NotKnownYetError, NotPermittedError
 from services.intake.events.batch import EventBatch, scope_of
@@ -15,7 +16,9 @@ from services.kit.eventlog import Output, Record, contract_of
 from services.kit.postgres import Connection
 from services.kit.principals import Accounts
 
-__all__ = ["EVENTS_AT_ONCE", "EventHandler"]
+__all__ = ["EVENTS_AT_ONCE", "TOPICS", "EventHandler", "IntakeHandler"]
+
+TOPICS: Final = (MEMBERS_HELD,)
 
 # In so many events, the one that opens a cohort is usually found even where it stands behind the cohort's members.
 # At 64 KB each they fit in memory.
@@ -38,7 +41,7 @@ class KnownAccounts(Protocol):
 
 
 class EventHandler:
-    """The handler of intake's stage."""
+    """The part of the handler that takes events."""
 
     def __init__(self, context: Context, principals: KnownAccounts) -> None:
         self._context, self._store, self._clock = context, context.store, context.clock
@@ -103,6 +106,39 @@ class EventHandler:
         if isinstance(event.data, CohortOpened):
             return await self._store.show_incident(connection, event.data.incident_id) is not None
         return scope_of(event) in opening or await self._store.show_cohort(connection, *scope_of(event)) is not None
+
+
+class IntakeHandler:
+    """The handler of intake's stage: events of sources, and what deduplication says of members."""
+
+    def __init__(self, context: Context, principals: KnownAccounts) -> None:
+        self._context = context
+        self._events = EventHandler(context, principals)
+
+    def decode(self, record: Record) -> Event | HeldBlock:
+        """Read an event or a block. Raises InvalidMessage."""
+        return read_held(record) if record.topic == MEMBERS_HELD else self._events.decode(record)
+
+    async def ready(self, work: Sequence[Event | HeldBlock]) -> None:
+        """Wait for what events name; blocks are of members that are here. Raises NotKnownYetError."""
+        await self._events.ready(_events(work))
+
+    async def apply(self, connection: Connection, work: Sequence[Event | HeldBlock]) -> Sequence[Output]:
+        """Take events and blocks."""
+        now = self._context.clock.now()
+        for block in work:
+            if isinstance(block, HeldBlock):
+                await self._context.store.note_unsettled(connection, block.sequence, block.rows, now)
+        events = _events(work)
+        return await self._events.apply(connection, events) if events else ()
+
+    async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:
+        """Do what the events' part does."""
+        return await self._events.tick(connection, partitions)
+
+
+def _events(work: Sequence[Event | HeldBlock]) -> list[Event]:
+    return [one for one in work if not isinstance(one, HeldBlock)]
 
 
 def _place(event: Event) -> tuple[str, int, int]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from services.core.policy import RULES, Policy, in_words
+from services.core.unsettled import ProblemKind
 from services.intake.domain import Severity
 from services.intake.records.fields import FIELDS, TEXTS, Field, Kind
 
@@ -151,6 +152,27 @@ _PATHS: dict[str, Any] = {
             "responses": {"200": _answer("It is cancelled", "Cohort"), **_faults(404)},
         },
     },
+    "/v1/incidents/{incidentId}/cohorts/{cohortId}/problems": {
+        "parameters": _COHORT,
+        "get": {
+            "summary": "Whose records are rejected, held, or told apart from others, and why; for their source",
+            "parameters": [
+                {"in": "query", "name": "format", "schema": {"enum": ["json", "csv"]}},
+                {"in": "query", "name": "after", "schema": _TEXT, "description": "`next` of the page before"},
+                {"in": "query", "name": "limit", "schema": {"type": "integer", "minimum": 1, "maximum": 1000}},
+            ],
+            "responses": {
+                "200": {
+                    "description": "A page as JSON, or all of them as CSV",
+                    "content": {
+                        "application/json": {"schema": _ref("schemas/Problems")},
+                        "text/csv": {"schema": _TEXT},
+                    },
+                },
+                **_faults(400, 404, 503),
+            },
+        },
+    },
     "/v1/incidents/{incidentId}/cohorts/{cohortId}/withdrawals": {
         "parameters": _COHORT,
         "post": {
@@ -225,6 +247,27 @@ _SCHEMAS: dict[str, Any] = {
                 "enum": ["no", "maybe"],
                 "description": "maybe: some notice of the incident was let go before, and the person, or another "
                 "record of the same person with these facts, may have been told, or be about to be",
+            },
+        },
+    },
+    "Problems": {
+        "type": "object",
+        "properties": {
+            **dict.fromkeys(("incidentId", "cohortId"), _TEXT),
+            "next": _MAYBE_TEXT | {"description": "Ask again, after this; null: there are no more"},
+            "problems": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "kind": {"enum": [kind.value for kind in ProblemKind]},
+                        "memberRef": _MAYBE_TEXT | {"description": "Whole, as the source sent it"},
+                        "line": {"type": ["integer", "null"], "description": "Of the upload that said this last"},
+                        "reason": _TEXT,
+                        "fields": {"type": "array", "items": _TEXT},
+                        "since": _TEXT,
+                    },
+                },
             },
         },
     },

@@ -130,9 +130,9 @@ for update;
 
 -- name: add_members
 -- New members, in the order of their keys; those that another upload added meanwhile do not come back.
-insert into members (upload, version, cohort, contact_since, member, pseudonym, content)
-select $1, 1, $2, 1, new.member, new.pseudonym, new.content
-from unnest($3::bytea[], $4::bytea[], $5::bytea[]) as new(member, pseudonym, content)
+insert into members (upload, version, cohort, contact_since, ref_block, member, pseudonym, content)
+select $1, 1, $2, 1, $3, new.member, new.pseudonym, new.content
+from unnest($4::bytea[], $5::bytea[], $6::bytea[]) as new(member, pseudonym, content)
 order by new.member
 on conflict (member) do nothing
 returning member;
@@ -140,9 +140,9 @@ returning member;
 -- name: correct_members
 -- Their next versions; the rows are locked already.
 update members
-set upload = $1, version = changed.version, contact_since = changed.contact_since, pseudonym = changed.pseudonym,
-    content = changed.content
-from unnest($2::bytea[], $3::int[], $4::int[], $5::bytea[], $6::bytea[])
+set upload = $1, ref_block = $2, version = changed.version, contact_since = changed.contact_since,
+    pseudonym = changed.pseudonym, content = changed.content
+from unnest($3::bytea[], $4::int[], $5::int[], $6::bytea[], $7::bytea[])
      as changed(member, version, contact_since, pseudonym, content)
 where members.member = changed.member;
 
@@ -150,9 +150,23 @@ where members.member = changed.member;
 -- Note that this upload said them too, so that it cannot say something else later.
 update members set upload = $1 where member = any($2::bytea[]) and upload <> $1;
 
+-- name: next_reference_block
+-- A number for a block of memberRefs.
+select nextval(pg_get_serial_sequence('reference_blocks', 'number'))::int;
+
+-- name: add_reference_block
+insert into reference_blocks (number, cohort, sealed) overriding system value values ($1, $2, $3);
+
+-- name: sealed_references
+select number, sealed from reference_blocks where number = any($1::int[]);
+
 -- name: rejected_before
 -- Which of these records are counted as rejected.
 select record from rejections where record = any($1::bytea[]);
+
+-- name: still_rejected
+-- Which of these records are rejected, and were not withdrawn.
+select record from rejections where record = any($1::bytea[]) and not withdrawn;
 
 -- name: lock_totals
 -- The cohort's totals; whoever has this row decides alone what is rejected and what is accepted.
@@ -195,18 +209,65 @@ delete from rejections where record = any($1::bytea[]) returning withdrawn;
 select member from members where member = any($1::bytea[]);
 
 -- name: add_rejections
--- Records rejected for the first time come back, and those that were withdrawn meanwhile: they are rejected again.
-insert into rejections (record, cohort, line, member_ref, fields, problems, rejected_at)
-select new.record, $1, new.line, new.member_ref,
-       string_to_array(new.fields, ','), string_to_array(new.problems, ','), $2
-from unnest($3::bytea[], $4::bigint[], $5::text[], $6::text[], $7::text[])
-     as new(record, line, member_ref, fields, problems)
-order by new.record
-on conflict (record) do update
-set line = excluded.line, member_ref = excluded.member_ref, fields = excluded.fields, problems = excluded.problems,
-    rejected_at = excluded.rejected_at, withdrawn = false
-where rejections.withdrawn
-returning (xmax <> 0) as withdrawn;
+-- Records rejected for the first time come back, those that were withdrawn meanwhile (they are rejected again), and
+-- those that are rejected for another reason or on another line now. What each was before says how it is counted; the
+-- caller has the cohort's totals locked, so nobody else changes it.
+with new as (
+    select n.record, n.line, string_to_array(n.fields, ',') as fields, string_to_array(n.problems, ',') as problems
+    from unnest($4::bytea[], $5::bigint[], $6::text[], $7::text[]) as n(record, line, fields, problems)
+),
+before as (
+    select record, withdrawn from rejections where record in (select record from new)
+),
+written as (
+    insert into rejections (record, cohort, ref_block, line, fields, problems, rejected_at)
+    select record, $1, $2, line, fields, problems, $3
+    from new
+    order by record
+    on conflict (record) do update
+    set line = excluded.line, ref_block = excluded.ref_block, fields = excluded.fields, problems = excluded.problems,
+        rejected_at = case when rejections.withdrawn then excluded.rejected_at else rejections.rejected_at end,
+        withdrawn = false
+    where rejections.withdrawn
+       or (rejections.line, rejections.fields, rejections.problems)
+          is distinct from (excluded.line, excluded.fields, excluded.problems)
+    returning record
+)
+select written.record, before.withdrawn -- null = it was not rejected before
+from written
+left join before using (record);
+
+-- name: list_rejected
+-- Rejected records of a cohort, past this line and record; those that were withdrawn are nobody's work.
+select record, ref_block, line, fields, problems, rejected_at
+from rejections
+where cohort = $1 and (line, record) > ($2, $3) and not withdrawn
+order by line, record
+limit $4;
+
+-- name: note_unsettled
+-- What deduplication says of these members, unless it said something later. Equal versions are of one partition, in which
+-- its blocks are numbered.
+insert into unsettled (sequence, cohort, ref_block, version, reason, member, since)
+select $1, members.cohort, members.ref_block, new.version, new.reason, new.member, $2
+from unnest($3::bytea[], $4::int[], $5::smallint[]) as new(member, version, reason)
+join members using (member)
+order by new.member
+on conflict (member) do update
+set sequence = excluded.sequence, ref_block = excluded.ref_block, version = excluded.version, reason = excluded.reason,
+    since = case when unsettled.reason = excluded.reason then unsettled.since else excluded.since end
+where (unsettled.version, unsettled.sequence) < (excluded.version, excluded.sequence);
+
+-- name: list_unsettled
+-- Members of a cohort that are held or told apart, past this block and member. Who was corrected or withdrawn since then
+-- is not among them until deduplication has looked at that.
+select unsettled.member, unsettled.ref_block as listed, members.ref_block, unsettled.reason, unsettled.since
+from unsettled
+join members using (member)
+where unsettled.cohort = $1 and unsettled.reason > 0 and (unsettled.ref_block, unsettled.member) > ($2, $3)
+  and unsettled.version = members.version
+order by unsettled.ref_block, unsettled.member
+limit $4;
 
 -- name: rejected_as
 -- A record that is counted as rejected, or was until it was withdrawn.

@@ -1,5 +1,5 @@
--- Incidents and cohorts as they stand, members and rejected records as they are counted. No personal data:
--- members are keyed hashes; of a rejected record only where it stood and why.
+-- Incidents and cohorts as they stand, members and rejected records as they are counted. No personal data in the open:
+-- members are keyed hashes; of a rejected record only where it stood and why; memberRefs are sealed.
 
 create table incidents (
     incident_id text primary key,
@@ -74,16 +74,27 @@ create table members (
     version   int not null,
     cohort    int not null,
     contact_since int not null, -- the first version with the contact data that it has now
+    ref_block int not null,    -- where its memberRef lies: found there by `member`, which is a keyed hash of it
     member    bytea primary key,
     pseudonym bytea not null,
     content   bytea not null   -- keyed hashes of contact data and of the rest: same or corrected; empty = withdrawn
 );
 
+-- MemberRefs, sealed: those of all members and rejected records that one chunk changed, side by side, with their lines.
+-- Only intake can open them. A row for each person, sealed by itself, would cost more than all else about the person.
+create table reference_blocks (
+    number int generated always as identity primary key,
+    cohort int not null, -- its number
+    sealed bytea not null
+);
+-- Sealed data does not get smaller.
+alter table reference_blocks alter column sealed set storage external;
+
 create table rejections (
     record      bytea primary key, -- member id: a line without a memberRef is nobody's, and stands nowhere
     cohort      int not null,
     line        bigint not null,
-    member_ref  text,              -- null where it may name somebody
+    ref_block   int not null,      -- where its memberRef lies
     fields      text[] not null,   -- '*' = the record as a whole
     problems    text[] not null,
     rejected_at timestamptz not null,
@@ -91,6 +102,20 @@ create table rejections (
 );
 
 create index rejections_by_cohort on rejections (cohort, line);
+
+-- Members of which deduplication said that their source has work: they are held, or told apart from others. What it
+-- said last of a member stays, so that a word that comes late is known to be old.
+create table unsettled (
+    sequence  bigint not null,  -- of deduplication's blocks of the member's partition
+    cohort    int not null,
+    ref_block int not null,     -- as it was then: the order of the list, which opens each block of memberRefs once
+    version   int not null,     -- of the member
+    reason    smallint not null, -- core.unsettled.Unsettled; 0 = no more
+    member    bytea primary key,
+    since     timestamptz not null
+);
+
+create index unsettled_by_cohort on unsettled (cohort, ref_block, member) where reason > 0;
 
 -- Answers by Idempotency-Key, so that the same key gives the same answer.
 create table answers (

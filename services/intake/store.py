@@ -19,10 +19,10 @@ from services.kit.stage import TotalsRow
 __all__ = ["Answer", "CohortRow", "IncidentRow", "LockedIncident", "Store", "TotalsState"]
 
 _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
-_COLUMNS = ("upload", "version", "cohort", "contact_since", "member", "pseudonym", "content")
+_COLUMNS = ("upload", "version", "cohort", "contact_since", "ref_block", "member", "pseudonym", "content")
 # A row of `members` in COPY's binary format has a size before each value. All rows of an upload begin with the same
 # bytes, and the same size stands between the three ids of each: joining takes half the time of packing each row.
-_ROW_BEGIN, _ID_SIZE = struct.Struct(">hiqiiiiiii"), struct.pack(">i", ID_BYTES)
+_ROW_BEGIN, _ID_SIZE = struct.Struct(">hiqiiiiiiiii"), struct.pack(">i", ID_BYTES)
 _WHOLE_RECORD = "*"  # in place of a field, where the record as a whole is wrong
 
 
@@ -176,9 +176,22 @@ class Store:
         # In the order of their keys: two uploads of the same people may wait for each other, but never in a ring.
         members, pseudonyms, contents = chunk.members, chunk.pseudonyms, chunk.contents
         order = sorted(range(len(members)), key=members.__getitem__)
-        begin = _ROW_BEGIN.pack(len(_COLUMNS), 8, chunk.upload, 4, 1, 4, number, 4, 1, ID_BYTES)
+        head = 8, chunk.upload, 4, 1, 4, number, 4, 1, 4, chunk.ref_block, ID_BYTES
+        begin = _ROW_BEGIN.pack(len(_COLUMNS), *head)
         rows = begin.join([b"", *[_ID_SIZE.join((members[at], pseudonyms[at], contents[at])) for at in order]])
         await connection.copy_to_table("members", source=binary_copy([rows]), columns=_COLUMNS, format="binary")
+
+    async def next_ref_block(self, connection: Connection) -> int:
+        """Return a number for a block of memberRefs."""
+        return int(await connection.fetchval(_QUERIES["next_reference_block"]))
+
+    async def add_ref_block(self, connection: Connection, number: int, cohort: int, sealed: bytes) -> None:
+        """Write a block of sealed memberRefs."""
+        await connection.execute(_QUERIES["add_reference_block"], number, cohort, sealed)
+
+    async def sealed_refs(self, connection: Connection, numbers: Sequence[int]) -> dict[int, bytes]:
+        """Return blocks of sealed memberRefs by number."""
+        return {row["number"]: row["sealed"] for row in await connection.fetch(_QUERIES["sealed_references"], numbers)}
 
     async def lock_members(self, connection: Connection, members: Sequence[bytes]) -> dict[bytes, Stored]:
         """Lock those of these members that are known, and return them by member."""
@@ -188,7 +201,7 @@ class Store:
     async def add_members(self, connection: Connection, chunk: Chunk, rows: Sequence[int], number: int) -> set[bytes]:
         """Write rows as new members; returns the members that were new, the others another upload added meanwhile."""
         columns = ([column[row] for row in rows] for column in (chunk.members, chunk.pseudonyms, chunk.contents))
-        added = await connection.fetch(_QUERIES["add_members"], chunk.upload, number, *columns)
+        added = await connection.fetch(_QUERIES["add_members"], chunk.upload, number, chunk.ref_block, *columns)
         return {row["member"] for row in added}
 
     async def correct_members(
@@ -199,7 +212,7 @@ class Store:
             [column[row] for row in rows] for column in (chunk.members, chunk.pseudonyms, chunk.contents)
         )
         columns = members, versions, since, pseudonyms, contents
-        await connection.execute(_QUERIES["correct_members"], chunk.upload, *columns)
+        await connection.execute(_QUERIES["correct_members"], chunk.upload, chunk.ref_block, *columns)
 
     async def touch_members(self, connection: Connection, members: Sequence[bytes], upload: int) -> None:
         """Note that this upload repeated these members."""
@@ -208,6 +221,10 @@ class Store:
     async def rejected_before(self, connection: Connection, records: Sequence[bytes]) -> set[bytes]:
         """Return those of the records that are counted as rejected."""
         return {row["record"] for row in await connection.fetch(_QUERIES["rejected_before"], records)}
+
+    async def still_rejected(self, connection: Connection, records: Sequence[bytes]) -> set[bytes]:
+        """Return those of the records that are rejected, and were not withdrawn."""
+        return {row["record"] for row in await connection.fetch(_QUERIES["still_rejected"], records)}
 
     async def lock_totals(self, connection: Connection, scope: str, now: datetime) -> TotalsState:
         """Lock a cohort's totals until the transaction ends, and return them."""
@@ -230,6 +247,25 @@ class Store:
     async def take_back_rejections(self, connection: Connection, records: Sequence[bytes]) -> list[bool]:
         """Forget that these records were rejected; tells of each that was whether it was withdrawn."""
         return [row["withdrawn"] for row in await connection.fetch(_QUERIES["take_back_rejections"], records)]
+
+    async def list_rejected(
+        self, connection: Connection, number: int, after: tuple[int, bytes], limit: int
+    ) -> list[asyncpg.Record]:
+        """Return rejected records of a cohort, up to `limit`, past this line and record."""
+        return await connection.fetch(_QUERIES["list_rejected"], number, *after, limit)
+
+    async def note_unsettled(
+        self, connection: Connection, sequence: int, rows: Sequence[tuple[bytes, int, int]], now: datetime
+    ) -> None:
+        """Note what deduplication says of members: (member, version, `Unsettled`), each member once."""
+        columns = map(list, zip(*rows, strict=True))
+        await connection.execute(_QUERIES["note_unsettled"], sequence, now, *columns)
+
+    async def list_unsettled(
+        self, connection: Connection, number: int, after: tuple[int, bytes], limit: int
+    ) -> list[asyncpg.Record]:
+        """Return members of a cohort that are held or told apart, up to `limit`, past this block and member."""
+        return await connection.fetch(_QUERIES["list_unsettled"], number, *after, limit)
 
     async def rejected_as(self, connection: Connection, record: bytes) -> list[tuple[bytes, bool]]:
         """Return the record if it was rejected, and whether it was withdrawn."""
@@ -256,18 +292,20 @@ class Store:
         return {row["member"] for row in await connection.fetch(_QUERIES["accepted_before"], list(records))}
 
     async def add_rejections(
-        self, connection: Connection, rejected: Sequence[Rejected], number: int, now: datetime
-    ) -> list[bool]:
-        """Count rejected records, each of them once; tells of each not rejected before whether it was withdrawn."""
+        self, connection: Connection, rejected: Sequence[Rejected], number: int, ref_block: int, now: datetime
+    ) -> dict[bytes, bool | None]:
+        """Write rejected records; those come back that are rejected anew, or otherwise than before.
+
+        Of each it is told whether it had been withdrawn; None = it was not known as rejected.
+        """
         columns: list[list[Any]] = [
             [r.record for r in rejected],
             [r.line for r in rejected],
-            [r.member_ref for r in rejected],
             [",".join(fault.field or _WHOLE_RECORD for fault in r.faults) for r in rejected],
             [",".join(fault.problem for fault in r.faults) for r in rejected],
         ]
-        rows = await connection.fetch(_QUERIES["add_rejections"], number, now, *columns)
-        return [row["withdrawn"] for row in rows]
+        rows = await connection.fetch(_QUERIES["add_rejections"], number, ref_block, now, *columns)
+        return {row["record"]: row["withdrawn"] for row in rows}
 
     async def find_answer(self, connection: Connection, key: bytes) -> Answer | None:
         """Return what was answered to a key."""

@@ -13,6 +13,20 @@ class NoticesReleased(_message.Message):
     notices: _common_pb2.Notices
     def __init__(self, notices: _Optional[_Union[_common_pb2.Notices, _Mapping]] = ...) -> None: ...
 
+class MembersHeld(_message.Message):
+    __slots__ = ("incident_id", "sequence", "members", "versions", "reasons")
+    INCIDENT_ID_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    REASONS_FIELD_NUMBER: _ClassVar[int]
+    incident_id: str
+    sequence: int
+    members: bytes
+    versions: _containers.RepeatedScalarFieldContainer[int]
+    reasons: bytes
+    def __init__(self, incident_id: _Optional[str] = ..., sequence: _Optional[int] = ..., members: _Optional[bytes] = ..., versions: _Optional[_Iterable[int]] = ..., reasons: _Optional[bytes] = ...) -> None: ...
+
 class NoticesSuperseded(_message.Message):
     __slots__ = ("incident_id", "ids", "cohort_ids", "cohorts", "marks")
     INCIDENT_ID_FIELD_NUMBER: _ClassVar[int]

@@ -8,20 +8,22 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class KeyVersions(_message.Message):
-    __slots__ = ("match", "witness", "member", "content", "notice", "reference")
+    __slots__ = ("match", "witness", "member", "content", "notice", "reference", "references")
     MATCH_FIELD_NUMBER: _ClassVar[int]
     WITNESS_FIELD_NUMBER: _ClassVar[int]
     MEMBER_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     NOTICE_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    REFERENCES_FIELD_NUMBER: _ClassVar[int]
     match: int
     witness: int
     member: int
     content: int
     notice: int
     reference: int
-    def __init__(self, match: _Optional[int] = ..., witness: _Optional[int] = ..., member: _Optional[int] = ..., content: _Optional[int] = ..., notice: _Optional[int] = ..., reference: _Optional[int] = ...) -> None: ...
+    references: int
+    def __init__(self, match: _Optional[int] = ..., witness: _Optional[int] = ..., member: _Optional[int] = ..., content: _Optional[int] = ..., notice: _Optional[int] = ..., reference: _Optional[int] = ..., references: _Optional[int] = ...) -> None: ...
 
 class IncidentChanged(_message.Message):
     __slots__ = ("incident_id", "version", "document", "key_versions")

@@ -19,6 +19,7 @@ from services.cli.console import Fault, err, number, print_json, say, table
 from services.cli.file_check import FileCheck, check_file
 from services.cli.ledger_table import cohort_row, show_cohorts
 from services.cli.options import data_option, json_option
+from services.cli.problem_list import all_problems, print_csv, show_problems, work_in
 from services.cli.problem_words import in_words
 from services.cli.upload import CohortUpload
 from services.core.incident import Incident, KeyVersions
@@ -288,5 +289,34 @@ def status(incident_id: str, cohort_id: str, data: Path, *, as_json: bool) -> No
     row = cohort_row(ledger, cohort_id)
     if as_json:
         print_json(row)
-    else:
-        show_cohorts(None, [row])
+        return
+    show_cohorts(None, [row])
+    if work := work_in(row):
+        say(f"{work}: heraut cohort problems --incident {incident_id} --cohort {cohort_id}")
+
+
+@cohort.command()
+@_names
+@click.option("--csv", "as_csv", is_flag=True, help="All of them as CSV, for a spreadsheet.")
+@data_option
+@json_option
+def problems(incident_id: str, cohort_id: str, data: Path, *, as_csv: bool, as_json: bool) -> None:
+    """List whose records are rejected, held, or told apart from others, and why.
+
+    Records are named by the memberRefs of their source. Sent again, corrected, they go off the list; so do those that
+    `heraut cohort withdraw` takes back.
+    """
+    if as_csv and as_json:
+        raise click.UsageError("give --csv or --json, one of them")
+    answer = asyncio.run(_problems(data, ("incidents", incident_id, "cohorts", cohort_id, "problems"), as_csv=as_csv))
+    if as_json:
+        print_json(answer)
+    elif not as_csv:
+        show_problems(answer["problems"])
+
+
+async def _problems(data: Path, path: tuple[str, ...], *, as_csv: bool) -> Any:
+    async with open_client(data) as client:
+        if as_csv:
+            return await print_csv(client.pieces("GET", "intake", *path, params={"format": "csv"}))
+        return await all_problems(lambda query: client.call("GET", "intake", *path, params=query))

@@ -1,11 +1,12 @@
 """The transaction that takes chunks: members, vault, what is rejected, totals, blocks. All of it, or none.
 
-Locks are taken in one order: cohort (shared), members by key, vault, totals, uses, rejections; the caller writes
-the log's heads last. Accepted and rejected records are counted under the lock of the cohort's totals: two uploads
-of one cohort write their members side by side, and count them one after the other.
+Locks are taken in one order: cohort (shared), members by key, vault, totals, uses, rejections, references; the
+caller writes the log's heads last. Accepted and rejected records are counted under the lock of the cohort's totals:
+two uploads of one cohort write their members side by side, and count them one after the other.
 """
 
-from collections.abc import Sequence
+import secrets
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -14,8 +15,20 @@ from notification.topics import MEMBERS_ACCEPTED, TOTALS_CHANGED
 
 from services.intake.codec import BlockHeader, encode_members
 from services.intake.context import SOURCE, Context
-from services.intake.domain import Accepted, Block, Chunk, Classified, Counts, accepted_of, blocks_of, classify, uses_of
+from services.intake.domain import (
+    Accepted,
+    Block,
+    Chunk,
+    Classified,
+    Counts,
+    Rejected,
+    accepted_of,
+    blocks_of,
+    classify,
+    uses_of,
+)
 from services.intake.members.chunks import shown_ref
+from services.intake.records.sealed_refs import NONCE_BYTES, RefPlace
 from services.intake.store import CohortRow, TotalsState
 from services.kit.eventlog import Output
 from services.kit.postgres import Connection
@@ -57,6 +70,7 @@ class Acceptance:
     async def _write(self, connection: Connection, chunk: Chunk) -> _Written:
         held = await self._store.hold_cohort(connection, chunk.incident_id, chunk.cohort_id)
         assert held is not None  # noqa: S101 - the caller saw it, and cohorts are never deleted
+        chunk.ref_block = await self._store.next_ref_block(connection)
         classified = await self._write_members(connection, chunk, held)
         blocks = blocks_of(chunk, classified, self._context.partitions)
         await self._seal(connection, chunk, blocks)
@@ -116,8 +130,7 @@ class Acceptance:
     async def _count(self, connection: Connection, written: _Written, now: datetime) -> list[Output]:
         """Move the cohort's totals and rejections; returns the blocks that tell of the chunk."""
         chunk, held, classified, blocks = written
-        rejected = [] if held.cohort.sealed or held.cohort.cancelled else list(chunk.rejected.values())
-        if not (classified.new or classified.corrected or rejected):
+        if held.cohort.cancelled or not (classified.new or classified.corrected or chunk.rejected):
             return []
         before = await self._store.lock_totals(connection, chunk.scope, now)
         if blocks:
@@ -126,14 +139,44 @@ class Acceptance:
         if (before.counts.rejected or before.counts.discarded) and classified.new:
             new_members = [chunk.members[row] for row in classified.new]
             mended = await self._store.take_back_rejections(connection, new_members)
-        if rejected:
-            known = await self._store.accepted_before(connection, [r.record for r in rejected])
-            rejected = [r for r in rejected if r.record not in known]
-        fresh = await self._store.add_rejections(connection, rejected, held.number, now) if rejected else []
+        told: dict[bytes, bool | None] = {}
+        if rejected := await self._rejected(connection, chunk, held):
+            told = await self._store.add_rejections(connection, rejected, held.number, chunk.ref_block, now)
+        await self._keep_refs(connection, written, told)
+        fresh = [bool(withdrawn) for withdrawn in told.values() if withdrawn is not False]
         counts = _moved(before.counts, len(classified.new), mended, fresh)
         if counts != before.counts:
             await self._store.move_totals(connection, chunk.scope, before.sequence + 1, counts)
         return self._outputs(written, before, counts, now)
+
+    async def _rejected(self, connection: Connection, chunk: Chunk, held: CohortRow) -> list[Rejected]:
+        """Return the rejected records that are to be written: nobody new of a sealed cohort.
+
+        A sealed cohort's record that stays rejected may be so for other reasons now, which its source has to know.
+        """
+        records = list(chunk.rejected)
+        if not records:
+            return []
+        if held.cohort.sealed:
+            known = await self._store.still_rejected(connection, records)
+            return [chunk.rejected[record] for record in records if record in known]
+        accepted = await self._store.accepted_before(connection, records)
+        return [chunk.rejected[record] for record in records if record not in accepted]
+
+    async def _keep_refs(self, connection: Connection, written: _Written, rejected: Collection[bytes]) -> None:
+        """Keep the memberRefs of all that carries the number of this chunk's block now, in one piece."""
+        chunk, held, classified, _ = written
+        refs, lines = chunk.refs, chunk.lines
+        if len(classified.new) < len(refs):
+            rows = [*classified.new, *classified.corrected]
+            refs, lines = [refs[row] for row in rows], [lines[row] for row in rows]
+        refs = [*refs, *(chunk.rejected[record].member_ref for record in rejected)]
+        lines = [*lines, *(chunk.rejected[record].line for record in rejected)]
+        if refs:
+            place = RefPlace(chunk.cohort_id, chunk.ref_block)
+            seals = self._context.hashes.under(chunk.incident_id, chunk.key_versions).refs
+            sealed = seals.seal(place, refs, lines, secrets.token_bytes(NONCE_BYTES))
+            await self._store.add_ref_block(connection, place.number, held.number, sealed)
 
     def _outputs(self, written: _Written, before: TotalsState, counts: Counts, now: datetime) -> list[Output]:
         chunk, held, _, blocks = written

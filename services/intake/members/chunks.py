@@ -38,8 +38,8 @@ _KEPT_FIELDS = frozenset(FIELD_NAMES) | {"identity"}  # any other name came from
 # An entry of each of a chunk's columns: line, memberRef, BSN, member, content, pseudonym, witnesses, exposed and
 # confirmed facts, channels, flags, language, contact data.
 Row = tuple[int, str, str, bytes, bytes, bytes, bytes, int, int, int, int, str, bytes]
-_REF: Final = 1  # places in a row
-_MEMBER, _CHANNELS = 3, 9
+_MEMBER: Final = 3  # places in a row
+_CHANNELS: Final = 9
 _NO_LETTERS = Fault("familyName", "required")  # a name of signs alone: it would be the only name of its record
 
 
@@ -59,7 +59,8 @@ class ChunkBuilder:
     """Takes the records of one upload or event to one cohort, and gives them as chunks."""
 
     def __init__(self, incident: Incident, cohort: Cohort, hashes: HashesByIncident, today: date, upload: int) -> None:
-        self._begin = partial(Chunk, incident.incident_id, incident.version, cohort.cohort_id, upload)
+        ids = incident.incident_id, incident.version, cohort.cohort_id
+        self._begin = partial(Chunk, *ids, upload, incident.key_versions)
         self._validator = Validator(incident, today)
         self._columns_checker = ColumnsChecker(self._validator)
         self._usable = int(incident.usable_mask)
@@ -116,9 +117,11 @@ class ChunkBuilder:
             if identity is None:
                 self._take_faulty(line, raw, reading, [*faults, _NO_LETTERS] if accepted else faults)
             else:
-                row = self._row(line, reading, identity, checked, faults)
+                row = self._row(line, reading, identity, checked)
                 if faults:
-                    self._note(line, row[_REF] or None, faults)
+                    shown = shown_of_record(reading, faults)
+                    self.chunk.noted.setdefault(row[_MEMBER], shown)
+                    self._note(line, shown, faults)
                 self._add_row(row)
             if faults:
                 faults = []
@@ -132,13 +135,12 @@ class ChunkBuilder:
             raise BrokenBodyError(error.reason, lines[good]) from None
         self.take(zip(lines, raws, strict=True), readings)
 
-    def _row(self, line: int, record: Record, identity: bytes, checked: Checked, faults: Sequence[Fault]) -> Row:
-        """Return the row of a record that is taken; one with faults has its memberRef only if it may be repeated."""
+    def _row(self, line: int, record: Record, identity: bytes, checked: Checked) -> Row:
+        """Return the row of a record that is taken."""
         exposed, confirmed, channels, flags = checked
         ref, contact, hashes = str(record.member_ref), contact_json(record), self._hashes
-        noted = (shown_of_record(record, faults) or "") if faults else ref
         return (
-            line, noted, str(record.bsn or ""), self._ids.of(ref),
+            line, ref, str(record.bsn or ""), self._ids.of(ref),
             hashes.fingerprints.content(contact, checked), hashes.pseudonyms.of(identity),
             self._hashes.witnesses.of(record), exposed, confirmed, channels, flags, record.language or "", contact,
         )  # fmt: skip
@@ -266,7 +268,7 @@ class ChunkBuilder:
         """Reject a record; `shown` is its memberRef as far as it may be repeated."""
         record = self._ids.of(ref)
         kept = tuple(fault if fault.field in _KEPT_FIELDS else Fault(None, fault.problem) for fault in faults)
-        self.chunk.rejected.setdefault(record, Rejected(record, line, shown, kept))
+        self.chunk.rejected.setdefault(record, Rejected(record, line, ref, kept))
         self.chunk.rejected_lines += 1
         self.chunk.last_line = line
         self._note(line, shown, faults)
@@ -284,4 +286,6 @@ class ChunkBuilder:
 
 def shown_ref(chunk: Chunk, row: int) -> str | None:
     """Return the memberRef of a row as far as it may be repeated."""
+    if chunk.members[row] in chunk.noted:  # what is sealed of it lacks the fields that had a flaw
+        return chunk.noted[chunk.members[row]]
     return shown_of_contact(chunk.refs[row], chunk.bsns[row], chunk.contacts[row])

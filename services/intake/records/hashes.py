@@ -1,9 +1,10 @@
-"""The keyed hashes that intake makes of an incident's records, together. Pure."""
+"""The keyed hashes that intake makes of an incident's records, and what seals their memberRefs, together. Pure."""
 
 from typing import Final, NamedTuple, Protocol
 
 from services.core.incident import Incident, KeyVersions
 from services.intake.records.identity import Fingerprints, MemberIds, Pseudonyms
+from services.intake.records.sealed_refs import SealedRefs
 from services.intake.records.witnesses import Witnesses
 
 __all__ = ["Hashes", "HashesByIncident", "Peppers"]
@@ -27,6 +28,7 @@ class Hashes(NamedTuple):
     pseudonyms: Pseudonyms
     fingerprints: Fingerprints
     witnesses: Witnesses
+    refs: SealedRefs
 
     def members(self, cohort_id: str) -> MemberIds:
         """Return the maker of the ids of a cohort's members."""
@@ -47,7 +49,11 @@ class HashesByIncident:
 
     def of(self, incident: Incident) -> Hashes:
         """Return an incident's hashes. Raises what the key ring raises where it lacks one of their keys."""
-        named = incident.incident_id, incident.key_versions
+        return self.under(incident.incident_id, incident.key_versions)
+
+    def under(self, incident_id: str, key_versions: KeyVersions) -> Hashes:
+        """Return the hashes of an incident that has these versions of the keys. Raises as `of` does."""
+        named = incident_id, key_versions
         found = self._kept.get(named)
         if found is None:
             if len(self._kept) >= _INCIDENTS:
@@ -56,9 +62,9 @@ class HashesByIncident:
         return found
 
     def _made(self, incident_id: str, versions: KeyVersions) -> Hashes:
-        match, witness, member, content = (
+        match, witness, member, content, references = (
             self._peppers.pepper(purpose, getattr(versions, purpose))[1]
-            for purpose in ("match", "witness", "member", "content")
+            for purpose in ("match", "witness", "member", "content", "references")
         )
         return Hashes(
             incident_id,
@@ -66,4 +72,5 @@ class HashesByIncident:
             Pseudonyms(match, incident_id),
             Fingerprints(content, incident_id),
             Witnesses(witness, incident_id),
+            SealedRefs(references, incident_id),
         )

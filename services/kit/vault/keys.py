@@ -27,7 +27,7 @@ KEY_BYTES = 32  # AES-256, and a full block for HMAC-SHA256
 _NONCE_BYTES = 12  # random: a key may wrap 2^32 data keys so, at one a chunk (NIST SP 800-38D, 8.3)
 _FORMAT = 1
 # One pepper for each purpose, so that hashes made for one cannot be matched with those of another.
-PURPOSES = ("match", "witness", "member", "content", "notice", "reference", "lookup")
+PURPOSES = ("match", "witness", "member", "content", "notice", "reference", "references", "lookup")
 
 
 class KeyRingError(HerautError):

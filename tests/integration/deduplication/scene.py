@@ -64,6 +64,7 @@ class Sent:
     readdressed: list[tuple[bytes, int, int]] = field(default_factory=list)  # notice, the bearer's version, since
     recalled: list[bytes] = field(default_factory=list)
     over: list[bytes] = field(default_factory=list)
+    held: list[tuple[int, int, int]] = field(default_factory=list)  # partition, number, and members of each block
     totals: list[TotalsRow] = field(default_factory=list)
 
     @property
@@ -204,6 +205,9 @@ def read_back(outputs: Sequence[Output]) -> Sent:
         if output.topic == "heraut.notices.released.v1":
             wire = deduplication_pb2.NoticesReleased.FromString(output.value)
             sent.notices.append((output.partition, notices_from_wire(wire.notices)))
+        elif output.topic == "heraut.members.held.v1":
+            held = deduplication_pb2.MembersHeld.FromString(output.value)
+            sent.held.append((output.partition, held.sequence, len(held.versions)))
         elif output.topic == "heraut.notices.superseded.v1":
             ids = deduplication_pb2.NoticesSuperseded.FromString(output.value).ids
             sent.superseded += [ids[at : at + 16] for at in range(0, len(ids), 16)]

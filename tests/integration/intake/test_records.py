@@ -114,13 +114,14 @@ async def test_member_refs_that_may_name_somebody_are_repeated_nowhere(intake: I
         a_row("m6", "1"),
     ]
     _, answer = await intake.upload(HEADER + "".join(rows))
-    stored = await intake.pool.fetch("select line, member_ref from rejections order by line")
+    stored = await intake.pool.fetch("select line, r::text from rejections as r order by line")
 
     assert (6, 1, 5, 1, 1) == counted(answer)
     assert {2: "m0", 3: None, 4: None, 5: None, 6: None, 7: None, 8: "m6"} == {
         line: ref for line, ref, *_ in told(answer)
     }
-    assert [(4, None), (5, None), (6, None), (7, None), (8, "m6")] == [tuple(row) for row in stored]
+    assert [4, 5, 6, 7, 8] == [line for line, _ in stored]
+    assert not [row for _, row in stored if "1004" in row or "xkanarie" in row.lower() or "m6" in row]
 
 
 async def test_member_ref_of_an_accepted_record_is_looked_at_as_well(intake: Intake) -> None:

@@ -27,6 +27,7 @@ from services.wire.testing import FakeIncidents
 from tests.conftest import RoomPool
 from tests.integration.deduplication.scene import Scene, Sent, read_back
 from tests.integration.intake.conftest import COHORT, PARTITIONS, Intake, a_document
+from tests.keys import FIRST_KEYS
 from tests.principals import authenticator
 
 BANK = "/v1/incidents/bank/cohorts/wave-1"
@@ -180,6 +181,6 @@ async def test_an_incident_keeps_its_keys_in_later_versions(intake: Intake, tmp_
     async with restarted(intake, tmp_path, KeyRing.rotate(tmp_path / "keys.json")) as after:
         await after.put("/v1/incidents/lab", a_document(title="Another title"))
     changes = [one for block in await intake.changes() for one in block.incidents]
-    first_keys = intake_pb2.KeyVersions(**KeyVersions(1, 1, 1, 1, 1, 1)._asdict())
+    first_keys = intake_pb2.KeyVersions(**FIRST_KEYS._asdict())
 
     assert [(1, first_keys), (2, first_keys)] == [(one.version, one.key_versions) for one in changes]

@@ -50,6 +50,13 @@ class Installation:
             answer = await r.json()
             assert (202, len(rows)) == (r.status, answer["accepted"])
 
+    async def uploaded(self, *records: Mapping[str, Any], cohort: str = COHORT) -> Any:
+        """Send records, and return the answer."""
+        headers = {"Content-Type": "application/x-ndjson"}
+        body = b"\n".join(map(orjson.dumps, records))
+        async with self.source.post(f"{cohort}/members", data=body, headers=headers) as response:
+            return await response.json()
+
     async def filled(self) -> None:
         """Open the cohort and wait until everybody in it is known, by an old address."""
         await self.opened()

@@ -30,7 +30,18 @@ REGISTERED = [
     "up",
 ]
 SUBCOMMANDS = {
-    "cohort": ["approve", "cancel", "check", "release", "seal", "status", "submit", "template", "withdraw"],
+    "cohort": [
+        "approve",
+        "cancel",
+        "check",
+        "problems",
+        "release",
+        "seal",
+        "status",
+        "submit",
+        "template",
+        "withdraw",
+    ],
     "incident": ["acts", "put", "show", "template"],
     "keys": ["rotate"],
     "principal": ["add", "list", "revoke"],

@@ -24,6 +24,7 @@ class Tables:
         self.readdressed: list[Readdressed] = []
         self.marks: list[tuple[bytes, int]] = []
         self.recalled: list[tuple[bytes, bytes]] = []  # notice and person
+        self.unsettled: list[tuple[int, int, bytes, int]] = []  # version, number of the block, member, reason
 
     def take(self, blocks: list[tuple[Block, int]], terms: Terms) -> Effects:
         """Decide a batch and write it."""
@@ -56,7 +57,15 @@ class Tables:
         self.readdressed += [one for rows in effects.readdressed.values() for one in rows]
         self.marks += [(one.notice, one.mark) for rows in effects.superseded.values() for one in rows]
         self.recalled += [one for rows in effects.recalled.values() for one in rows]
+        for said in effects.unsettled.values():
+            block = len(self.unsettled)
+            self.unsettled += [(version, block, member, reason) for member, version, reason in said]
         return effects
+
+    def listed(self) -> dict[bytes, int]:
+        """Return what the source of each member has to look at, as the highest version and block say it."""
+        found = {member: reason for _, _, member, reason in sorted(self.unsettled)}
+        return {member: reason for member, reason in found.items() if reason}
 
     def _put(self, row: tuple[Any, ...]) -> None:
         person, partition, *columns = row

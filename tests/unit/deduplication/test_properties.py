@@ -1,6 +1,7 @@
 """What holds whatever happens to people, in whatever order."""
 
 import random
+from collections.abc import Mapping
 from functools import reduce
 from operator import or_
 from typing import NamedTuple
@@ -17,8 +18,9 @@ from services.core.notices import (
     FLAG_SECRET_ADDRESS,
     FLAG_WITHDRAWN,
 )
+from services.core.unsettled import Unsettled
 from services.deduplication.batch import Block
-from services.deduplication.domain import Course, Member, Outcome, Terms, Waits
+from services.deduplication.domain import Course, Member, Outcome, Standing, Terms, Waits
 from services.deduplication.dossier import Decision, Dossier, decide
 from tests.unit.deduplication.builders import a_block, a_slot, an_id, terms
 from tests.unit.deduplication.memory import Tables
@@ -257,6 +259,29 @@ def _check_counts(tables: Tables) -> None:
     assert expected == found
 
 
+@settings(max_examples=150, deadline=None)
+@given(st.lists(free_versions(), min_size=1, max_size=12), st.lists(CONTROLS, min_size=1, max_size=4))
+def test_sources_hear_of_exactly_those_who_are_their_work(versions: list[Member], controls: list[Control]) -> None:
+    """After every step, what was said of a member last is where it stands; nothing is said of those who only wait."""
+    tables = Tables()
+    for number, member in enumerate(versions):
+        ruled = under(controls[number % len(controls)])
+        for _ in (tables.take([a_block([(an_id("p"), member)])], ruled), tables.look_again(ruled)):
+            standings = tables.dossiers[an_id("p")].standings
+
+            assert _work_of(standings) == tables.listed()
+
+
+def _work_of(standings: Mapping[bytes, Standing]) -> Mapping[bytes, int]:
+    held = {
+        Outcome.HELD_UNREACHABLE: Unsettled.UNREACHABLE,
+        Outcome.HELD_NOT_AT_ADDRESS: Unsettled.NOT_AT_ADDRESS,
+        Outcome.HELD_IDENTITY_CONFLICT: Unsettled.IDENTITY_CONFLICT,
+    }
+    told_apart = {member: Unsettled.TOLD_APART for member, standing in standings.items() if standing.conflict}
+    return told_apart | {m: held[Outcome(s.outcome)] for m, s in standings.items() if s.outcome in held}
+
+
 @settings(max_examples=80, deadline=None)
 @given(_versions_of_people(), CONTROLS)
 def test_replay_changes_nothing(rows: list[tuple[bytes, Member]], control: Control) -> None:
@@ -267,8 +292,8 @@ def test_replay_changes_nothing(rows: list[tuple[bytes, Member]], control: Contr
     tables.take(blocks, ruled)
     again = tables.take(blocks, ruled)
 
-    assert ([], [], [], [], {}, {}) == (
-        again.members, again.rewritten, again.claims, again.turned, again.notices, again.superseded,
+    assert ([], [], [], [], {}, {}, {}) == (
+        again.members, again.rewritten, again.claims, again.turned, again.notices, again.superseded, again.unsettled,
     )  # fmt: skip
     assert not any(any(moves.values()) for moves in again.moves.values())
 

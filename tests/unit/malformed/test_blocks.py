@@ -15,6 +15,7 @@ from notification.v1 import common_pb2, deduplication_pb2, dispatch_pb2, intake_
 
 from services.deduplication.codec import read_block
 from services.dispatch.codec import decode_routed
+from services.intake.codec import read_held
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog.port import Record
 from services.routing.codec import decode_notices, decode_work
@@ -26,6 +27,7 @@ EXAMPLES = Path(__file__).parents[3] / "proto" / "examples"
 MODULES = (common_pb2, deduplication_pb2, dispatch_pb2, intake_pb2, routing_pb2)
 READERS: dict[str, Callable[[Record], Any]] = {
     topics.MEMBERS_ACCEPTED: read_block,
+    topics.MEMBERS_HELD: read_held,
     topics.NOTICES_RELEASED: decode_notices,
     topics.DELIVERIES_REFUSED: decode_notices,
     topics.NOTICES_READDRESSED: decode_work,

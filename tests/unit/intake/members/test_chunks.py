@@ -118,11 +118,11 @@ def test_unreadable_lines_are_told_by_their_numbers(text: str) -> None:
 
 
 def test_member_ref_that_names_a_person_is_not_repeated() -> None:
-    """A source that uses the BSN as its memberRef does not get it into our tables or answers."""
+    """A source that uses the BSN as its memberRef does not get it into answers; what is kept of it is sealed."""
     chunk = chunk_of(a_record(memberRef="123456789", bsn="123456789"))
 
     assert [Problem(1, None, "bsn", "invalid-bsn")] == chunk.problems
-    assert [None] == [rejected.member_ref for rejected in chunk.rejected.values()]
+    assert ["123456789"] == [rejected.member_ref for rejected in chunk.rejected.values()]
 
 
 def test_name_that_came_from_the_source_is_not_kept() -> None:
