@@ -24,6 +24,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 LOCKS = {"run": ROOT / "requirements.lock", "dev": ROOT / "requirements-dev.lock"}
 UV_LOCK = ROOT / "deploy" / "uv-requirements.lock"
+VIRTUALENV_LOCK = ROOT / "deploy" / "virtualenv-requirements.lock"
 OLDEST = (3, 11)
 NEWER_PYTHONS = ("python3.14", "python3.13", "python3.12", "python3.11")
 
@@ -86,7 +87,8 @@ def _ensure_venv() -> None:
     if _works([sys.executable, "-m", "venv", "--clear", "--without-pip", VENV]) and PYTHON.exists():
         return
     tools = ROOT / "var" / "bootstrap"
-    _run([sys.executable, "-m", "pip", "install", "-q", "--target", tools, "virtualenv"], "fetching virtualenv")
+    install = ["install", "--quiet", "--require-hashes", "--target", tools, "-r", VIRTUALENV_LOCK]
+    _run([sys.executable, "-m", "pip", *install], "fetching virtualenv")
     environ = os.environ | {"PYTHONPATH": str(tools)}
     _run([sys.executable, "-m", "virtualenv", "--quiet", VENV], "making .venv by virtualenv", environ)
 

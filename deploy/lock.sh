@@ -9,5 +9,7 @@ compile() { # compile FILE GROUP...
 }
 compile requirements.lock --group build
 compile requirements-dev.lock --group build --group dev
-.venv/bin/python -m uv pip compile - --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-  --quiet --output-file deploy/uv-requirements.lock <<< "uv"
+for tool in uv virtualenv; do
+  .venv/bin/python -m uv pip compile - --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+    --quiet --output-file "deploy/$tool-requirements.lock" <<< "$tool"
+done

@@ -15,6 +15,11 @@ _NUMBER_FORMS = (
     (re.compile(rb"(?:[0-9]\x00){8,}[0-9]"), lambda found: found[::2]),
     (re.compile(rb"(?:3[0-9]){9,}"), lambda found: found[1::2]),
     (re.compile(rb"(?:3[0-9]00){8,}3[0-9]"), lambda found: found[1::4]),
+    # As people group them: 1234.56.789 and 123 456 789. Other groups are those of times, of which there are too many.
+    (
+        re.compile(rb"(?<![0-9])(?<![0-9][ .-])[0-9]{3}(?:[0-9]([ .-])[0-9]{2}\1|([ .-])[0-9]{3}\2)[0-9]{3}(?![0-9])"),
+        lambda found: re.sub(rb"[ .-]", b"", found),
+    ),
 )
 
 

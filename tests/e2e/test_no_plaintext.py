@@ -43,7 +43,8 @@ pytestmark = pytest.mark.timeout(600)
 PEOPLE, SEED = 2000, 11
 # Parts of names and addresses, without accents and numbers; the search takes them in either case and in each form.
 FAMILY, GIVEN, STREET, TOWN, MAILBOX = "kwbzxqd", "vjqxwpt", "zqhxjvr", "bxqvkwf", "xjwqzbn.example"
-WORDS = (FAMILY, GIVEN, STREET, TOWN, MAILBOX, "mp-0000")  # each portal account begins with the last one
+BORN = "12-03-1861"  # nobody else is so old
+WORDS = (FAMILY, GIVEN, STREET, TOWN, MAILBOX, BORN, "mp-0000")  # each portal account begins with the last one
 UPSTREAM = "heraut.cohort.v1"  # this topic and its dead letters belong to the sources, and hold members in the open
 
 
@@ -78,6 +79,18 @@ def test_the_searcher_finds_what_is_planted(searcher: Searcher, tmp_path: Path) 
 
     assert {str(tmp_path / name) for name in forms} == set(found)
     assert [{person.bsn, FAMILY, MAILBOX}] * len(forms) == [found[str(tmp_path / n)] - {GIVEN} for n in forms]
+
+
+@pytest.mark.parametrize("written", ["{0}.{1}{2}.{3}", "{0}{1} {2}{3}", "{0}-{1}{2}-{3}"])
+def test_the_searcher_reads_numbers_as_people_group_them(searcher: Searcher, written: str) -> None:
+    """A citizen service number is found in the groups in which people write it, and no time is taken for one."""
+    bsn = next(person.bsn for person in make_people(PEOPLE, SEED) if person.bsn)
+    shown = (
+        written.format(bsn[:4], bsn[4], bsn[5], bsn[6:]) if " " not in written else f"{bsn[:3]} {bsn[3:6]} {bsn[6:]}"
+    )
+
+    assert {bsn} == searcher.found_in(f"m-{shown};x".encode())
+    assert set() == searcher.found_in(b"2026-11-27 03:12:05.123456 1.5.3 127.0.0.1")
 
 
 def test_the_searcher_reads_base64(searcher: Searcher) -> None:
@@ -116,7 +129,7 @@ def _sized_hash(purpose: bytes, *fields: bytes) -> bytes:
 
 async def test_nobody_can_be_read_on_the_embedded_log(tmp_path: Path, searcher: Searcher) -> None:
     """Two thousand people are told, and can be read at their sources and providers alone."""
-    async with _told(stack_wish(tmp_path)) as (stack, load):
+    async with _told(stack_wish(tmp_path), searcher) as (stack, load):
         found = await _found_while_running(stack, searcher)
         ids = await _unkeyed_ids(stack, load)
         searched_back = await _found_while_running(stack, ids)
@@ -131,7 +144,8 @@ async def test_nobody_can_be_read_on_kafka(tmp_path: Path, searcher: Searcher) -
     """The same, and no topic and no file of the broker holds them."""
     bootstrap = started_broker(tmp_path / "kafka")
     try:
-        async with _told(stack_wish(tmp_path, log="kafka", HERAUT_KAFKA_BOOTSTRAP_SERVERS=bootstrap)) as (stack, load):
+        wish = stack_wish(tmp_path, log="kafka", HERAUT_KAFKA_BOOTSTRAP_SERVERS=bootstrap)
+        async with _told(wish, searcher) as (stack, load):
             found = await _found_while_running(stack, searcher) | await _found_in_topics(bootstrap, searcher)
             ids = await _unkeyed_ids(stack, load)
             searched_back = await _found_while_running(stack, ids) | await _found_in_topics(bootstrap, ids)
@@ -143,7 +157,7 @@ async def test_nobody_can_be_read_on_kafka(tmp_path: Path, searcher: Searcher) -
 
 
 @asynccontextmanager
-async def _told(wish: StackWish) -> AsyncIterator[tuple[Stack, Load]]:
+async def _told(wish: StackWish, searcher: Searcher) -> AsyncIterator[tuple[Stack, Load]]:
     """Run everything and tell the made-up people; the context begins when all are told."""
     assert wish.data
     load = make_load(wish.data / "cohorts", people=PEOPLE, seed=SEED)
@@ -151,8 +165,37 @@ async def _told(wish: StackWish) -> AsyncIterator[tuple[Stack, Load]]:
         # The search cannot read compressed pages of the write-ahead log.
         await _execute(stack.data, "alter system set wal_compression = off", "select pg_reload_conf()")
         await tell(stack, load)
+        assert set() == searcher.found_in(await _send_oddly_written(stack, load))
         await _execute(stack.data, "checkpoint")
         yield stack, load
+
+
+async def _send_oddly_written(stack: Stack, load: Load) -> bytes:
+    """Send records whose references name people, and lines that another separator parts; returns the answers."""
+    assert stack.data
+    bsn, *others = (person.bsn for person in make_people(PEOPLE, SEED) if person.bsn)
+    rest = f"A.,Aa{FAMILY},Co{STREET}straat,1,1234AB,Ho{TOWN},address"
+    grouped = f"{others[0][:4]}.{others[0][4:6]}.{others[0][6:]}"
+    refs = (bsn, grouped, f"PAT-{others[1]}", f"Aa{FAMILY} Jan {BORN}", f"{BORN}/Aa{FAMILY}", f"{GIVEN}@{MAILBOX}.org")
+    lines = [
+        "memberRef,bsn,initials,familyName,street,houseNumber,postcode,city,dataCategories",
+        *(f"{ref},{number},{rest}" for ref, number in zip(refs, others, strict=False)),  # taken
+        *(f"{ref}-x,{number}x,{rest}" for ref, number in zip(refs, others, strict=False)),  # rejected
+        *(f"{ref};{bsn};A.;Aa{FAMILY};Co{STREET}straat;1" for ref in refs),
+        *(f"{ref}\t{bsn}\tA.\tAa{FAMILY}" for ref in refs),
+    ]
+    path = stack.data / "cohorts" / "oddly-written.csv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    url = f"{stack.addresses['intake']}/v1/incidents/{load.incident_id}/cohorts/odd"
+    headers = {"Authorization": f"Bearer {stack.token}"}
+    async with aiohttp.ClientSession(headers=headers) as http:
+        async with http.put(url, json={"source": "odd"}) as opened:
+            assert 201 == opened.status
+        about = {"Content-Type": "text/csv"}
+        async with http.post(f"{url}/members", data=path.read_bytes(), headers=about) as answer:
+            taken = await answer.json()
+            assert (6, 6, 12) == (taken["accepted"], taken["rejected"], taken["unreadable"])
+            return await answer.read()
 
 
 class Finder(Protocol):

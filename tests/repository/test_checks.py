@@ -32,3 +32,16 @@ def test_an_unknown_check_is_told() -> None:
     """A check that was misspelt is not taken for one that passed."""
     with pytest.raises(KeyError):
         named(["style", "tipes"])
+
+
+def test_nothing_is_installed_unlocked() -> None:
+    """Whatever a bare checkout or an image is set up with has its hash in a lock file, the tools that set it up too."""
+    bootstrap = (ROOT / "deploy" / "bootstrap.py").read_text(encoding="utf-8")
+    installs = re.findall(r'"install", .*|\*uv, .*', bootstrap)
+    images = re.findall(r"pip install .*", (ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8"))
+    ours = {line for line in (*installs, *images) if "--no-deps" in line}  # from this checkout, by what is installed
+    begun = '"install", "--quiet", "--python", PYTHON]'  # the beginning of the two lines that begin with *uv
+    locks = [ROOT / "deploy" / f"{tool}-requirements.lock" for tool in ("uv", "virtualenv")]
+
+    assert [begun] == [line for line in (*installs, *images) if "--require-hashes" not in line and line not in ours]
+    assert [] == [lock.name for lock in locks if "--hash=sha256:" not in lock.read_text(encoding="utf-8")]
