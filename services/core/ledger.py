@@ -35,6 +35,7 @@ class HoldReason(Enum):
     UNREACHABLE = "unreachable"
     NOT_AT_ADDRESS = "not at address"
     IDENTITY_CONFLICT = "identity conflict"
+    DECEASED_CONFLICT = "deceased conflict"
 
     @property
     def counter(self) -> str:

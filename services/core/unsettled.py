@@ -19,6 +19,7 @@ class Unsettled(IntEnum):
     NOT_AT_ADDRESS = 2
     IDENTITY_CONFLICT = 3  # held: nobody can tell whose record it is, or the incident holds people who contradict
     TOLD_APART = 4  # others have its pseudonym, and are somebody else; it is not held for that
+    DECEASED_CONFLICT = 5  # held: of one person, one record says that they died, and another that they did not
 
 
 class ProblemKind(StrEnum):
@@ -42,6 +43,7 @@ SHOWN_AS: Final[Mapping[Unsettled, Shown]] = MappingProxyType(
         Unsettled.UNREACHABLE: Shown(ProblemKind.HELD, "unreachable"),
         Unsettled.NOT_AT_ADDRESS: Shown(ProblemKind.HELD, "not-at-address", ("notAtAddress",)),
         Unsettled.IDENTITY_CONFLICT: Shown(ProblemKind.HELD, "identity-conflict"),
+        Unsettled.DECEASED_CONFLICT: Shown(ProblemKind.HELD, "deceased-conflict", ("deceased",)),
         Unsettled.TOLD_APART: Shown(ProblemKind.CONFLICTING, "identity-conflict"),
     }
 )

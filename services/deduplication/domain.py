@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from services.core.channel import TO_THE_ADDRESS
 from services.core.ids import ID_BYTES, hash_begun, notice_id
 from services.core.ledger import HoldReason
-from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_WITHDRAWN
+from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_NOT_DECEASED, FLAG_WITHDRAWN
 
 __all__ = [
     "COUNTED_AS",
@@ -57,6 +57,7 @@ class Outcome(IntEnum):
     RETRACTED = 6  # not of this person any more: the row stays, so that an older version cannot bring it back
     HELD_IDENTITY_CONFLICT = 7  # cannot be told whose record it is; or the incident holds people who contradict
     WITHDRAWN = 8  # taken back, itself or with its cohort, before anybody was told by it
+    HELD_DECEASED_CONFLICT = 9  # one record says that the person died, another that they did not
 
 
 # The counter of `core.ledger` that a member stands in. Who was retracted is counted nowhere: intake counts that member
@@ -70,6 +71,7 @@ COUNTED_AS: Final[Mapping[int, str]] = {
     Outcome.HELD_NOT_AT_ADDRESS: HoldReason.NOT_AT_ADDRESS.counter,
     Outcome.HELD_IDENTITY_CONFLICT: HoldReason.IDENTITY_CONFLICT.counter,
     Outcome.WITHDRAWN: "withdrawn",
+    Outcome.HELD_DECEASED_CONFLICT: HoldReason.DECEASED_CONFLICT.counter,
 }
 
 
@@ -248,6 +250,7 @@ class _Settling:
     def settled(self) -> Settled:
         """Decide."""
         deceased = any(m.flags & FLAG_DECEASED for m in self.live)
+        disputed = deceased and any(m.flags & FLAG_NOT_DECEASED for m in self.live)
         carriers = [] if deceased else self._carriers()
         waits, waiting = self._release(carriers) if carriers else (Waits.NOTHING, ())
         bearers = {claim.bearer for claim in self.told}
@@ -261,7 +264,7 @@ class _Settling:
             if m.member in bearers:
                 outcome = Outcome.RELEASED
             elif deceased:
-                outcome = Outcome.SUPPRESSED
+                outcome = Outcome.HELD_DECEASED_CONFLICT if disputed else Outcome.SUPPRESSED
             else:
                 outcome, into = self._merged_or_held(m, front, waits)
             standings[m.member] = Standing(outcome, Waits.NOTHING, 0, group, conflict, into)

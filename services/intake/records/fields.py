@@ -61,6 +61,7 @@ class About(NamedTuple):
 _NO_TEXT: Any = ""
 _NO_CODES: Any = ()
 _NO: Any = False
+_UNSAID: Any = None  # not the same as `false`, which contradicts another record's `true`
 
 
 class MemberFields(msgspec.Struct, Generic[Text, Number, Word, Codes, Flag], rename="camel", gc=False):
@@ -99,7 +100,7 @@ class MemberFields(msgspec.Struct, Generic[Text, Number, Word, Codes, Flag], ren
         Codes, About("Codes of the incident's data categories that were hit", ["name", "bsn"], required=True)
     ] = _NO_CODES
     certainty: Annotated[Word, About("confirmed (where it is not given) or possible", "possible")] = _NO_TEXT
-    deceased: Annotated[Flag, About("The person has died", True)] = _NO
+    deceased: Annotated[Flag, About("The person has died", True)] = _UNSAID
     secret_address: Annotated[Flag, About("The registers keep the address secret", True)] = _NO
     not_at_address: Annotated[Flag, About("The person does not live at this address", True)] = _NO
 

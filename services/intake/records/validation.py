@@ -14,7 +14,7 @@ from operator import attrgetter
 
 from services.core.channel import Channel
 from services.core.incident import Incident
-from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_SECRET_ADDRESS
+from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_NOT_DECEASED, FLAG_SECRET_ADDRESS
 from services.intake.domain import Fault, Severity
 from services.intake.records.address import ADDRESS, DEFAULT_COUNTRY, check_address
 from services.intake.records.bsn import is_bsn, normal_bsn
@@ -290,10 +290,13 @@ def _channels(record: Record) -> int:
 def _flags(given: Sequence[bool | str | None], faults: list[Fault]) -> int:
     mask = 0
     for (attribute, flag), value in zip(_FLAGS.items(), given, strict=True):
-        known = _BOOLEANS.get(value.strip().lower() if isinstance(value, str) else value)
+        said = value.strip().lower() if isinstance(value, str) else value
+        known = _BOOLEANS.get(said)
         if known is None:
             faults.append(Fault(_NAMES[attribute], "invalid-boolean"))
         # What cannot be read counts as true: no letter goes to an address where the person may not live.
         if known or known is None:
             mask |= flag
+        elif flag == FLAG_DECEASED and said not in {"", None}:
+            mask |= FLAG_NOT_DECEASED
     return mask

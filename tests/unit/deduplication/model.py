@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from services.core.channel import CHANNELS, TO_THE_ADDRESS
-from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_RETRACTED, FLAG_WITHDRAWN
+from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_NOT_DECEASED, FLAG_RETRACTED, FLAG_WITHDRAWN
 from services.deduplication.domain import Course, Member
 from tests.unit.deduplication.said import Said, said_in
 
@@ -227,7 +227,8 @@ class Model:
             if m.member in bearers:
                 places[m.member] = "released"
             elif deceased:
-                places[m.member] = "suppressed"
+                denied = any(one.flags & FLAG_NOT_DECEASED for one in live)
+                places[m.member] = "held_deceased_conflict" if denied else "suppressed"
             elif held and free and m is free[0]:
                 elsewhere = held == "unreachable" and m.channels & usable
                 places[m.member] = "held_not_at_address" if elsewhere else f"held_{held}"

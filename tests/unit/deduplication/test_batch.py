@@ -103,6 +103,7 @@ def test_stored_outcomes_keep_their_numbers() -> None:
         "RETRACTED",
         "HELD_IDENTITY_CONFLICT",
         "WITHDRAWN",
+        "HELD_DECEASED_CONFLICT",
     )
 
     assert stored == tuple(outcome.name for outcome in sorted(Outcome))

@@ -14,6 +14,7 @@ from services.core.ledger import CONFLICTING, COUNTERS
 from services.core.notices import (
     FLAG_DECEASED,
     FLAG_NOT_AT_ADDRESS,
+    FLAG_NOT_DECEASED,
     FLAG_RETRACTED,
     FLAG_SECRET_ADDRESS,
     FLAG_WITHDRAWN,
@@ -29,7 +30,20 @@ from tests.unit.deduplication.said import Said, packed
 from tests.unit.deduplication.strategies import some_said
 
 FLAGS = st.sampled_from(
-    [0, 0, 0, 0, 0, 0, FLAG_SECRET_ADDRESS, FLAG_NOT_AT_ADDRESS, FLAG_DECEASED, FLAG_RETRACTED, FLAG_WITHDRAWN]
+    [
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        FLAG_SECRET_ADDRESS,
+        FLAG_NOT_AT_ADDRESS,
+        FLAG_DECEASED,
+        FLAG_NOT_DECEASED,
+        FLAG_RETRACTED,
+        FLAG_WITHDRAWN,
+    ]
 )
 LANGUAGES = ("nl", "en", "")
 COHORTS = {"a": 1, "b": 1, "c": 2, "d": 3}
@@ -46,7 +60,8 @@ def a_version(draw: st.DrawFn) -> Member:
     name, version = draw(st.sampled_from("abcd")), draw(st.integers(1, 4))
     chance = random.Random(f"{name}{version}{draw(st.integers(0, 0))}")  # noqa: S311 - made-up members
     exposed = chance.randrange(1, 8)
-    flags = chance.choice((0, 0, 0, 0, 0, FLAG_NOT_AT_ADDRESS, FLAG_DECEASED, FLAG_RETRACTED, FLAG_WITHDRAWN))
+    others = FLAG_NOT_AT_ADDRESS, FLAG_DECEASED, FLAG_NOT_DECEASED, FLAG_RETRACTED, FLAG_WITHDRAWN
+    flags = chance.choice((0, 0, 0, 0, 0, *others))
     return Member(
         an_id(name), version, COHORTS[name], draw(st.integers(1, 3)), exposed, exposed & chance.randrange(8),
         chance.randrange(ALL_CHANNELS + 1), flags, chance.choice(LANGUAGES), a_slot(an_id(name), version),
@@ -277,6 +292,7 @@ def _work_of(standings: Mapping[bytes, Standing]) -> Mapping[bytes, int]:
         Outcome.HELD_UNREACHABLE: Unsettled.UNREACHABLE,
         Outcome.HELD_NOT_AT_ADDRESS: Unsettled.NOT_AT_ADDRESS,
         Outcome.HELD_IDENTITY_CONFLICT: Unsettled.IDENTITY_CONFLICT,
+        Outcome.HELD_DECEASED_CONFLICT: Unsettled.DECEASED_CONFLICT,
     }
     told_apart = {member: Unsettled.TOLD_APART for member, standing in standings.items() if standing.conflict}
     return told_apart | {m: held[Outcome(s.outcome)] for m, s in standings.items() if s.outcome in held}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.core.channel import Channel
-from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_SECRET_ADDRESS
+from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_NOT_DECEASED, FLAG_SECRET_ADDRESS
 from services.intake.domain import Fault
 from services.intake.reading.ndjson import NdjsonReader
 from services.intake.records.record import Record
@@ -147,7 +147,9 @@ def test_yes_and_no_are_read_as_people_write_them(given: str | bool | int, expec
     """Dutch, English, letters and numbers, in any case; with and without quotes in JSON."""
     _, checked, faults = check(deceased=given)
 
-    assert (FLAG_DECEASED if expected else 0, []) == (checked[3], faults)
+    said_not = FLAG_NOT_DECEASED if given != " " else 0
+
+    assert (FLAG_DECEASED if expected else said_not, []) == (checked[3], faults)
 
 
 @pytest.mark.parametrize(
@@ -234,6 +236,14 @@ def test_categories_may_come_as_one_text() -> None:
 def test_channels_are_those_with_data(changed: dict[str, Any], expected: Channel) -> None:
     """A channel counts where there is all that it takes to use it."""
     assert int(expected) == check(**changed)[1][2]
+
+
+def test_silence_about_a_death_says_nothing() -> None:
+    """Only a record that says that the person lives contradicts another; the other flags have no such word."""
+    assert [0, 0, 0, FLAG_NOT_DECEASED] == [
+        check(**said)[1][3] for said in ({}, {"deceased": None}, {"deceased": ""}, {"deceased": "nee"})
+    ]
+    assert 0 == check(secretAddress="nee", notAtAddress=False)[1][3]
 
 
 def test_flags_are_read_from_json_and_csv() -> None:
