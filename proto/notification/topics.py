@@ -40,6 +40,7 @@ NOTICES_ROUTED_LETTER: Final = "heraut.notices.routed.letter.v1"
 NOTICES_ROUTED_PORTAL: Final = "heraut.notices.routed.portal.v1"
 NOTICES_STOPPED: Final = "heraut.notices.stopped.v1"
 NOTICES_SUPERSEDED: Final = "heraut.notices.superseded.v1"
+PAUSES_OBSERVED: Final = "heraut.pauses.observed.v1"
 TOTALS_CHANGED: Final = "heraut.totals.changed.v1"
 
 TOPICS: Final[tuple[TopicSpec, ...]] = (
@@ -233,6 +234,18 @@ TOPICS: Final[tuple[TopicSpec, ...]] = (
         family=None,
         message="notification.v1.NoticesSuperseded",
         producers=("deduplication",),
+        consumers=("tracking",),
+        partitions=None,
+        read="stage",
+        log="both",
+        kafka={"cleanup.policy": "delete", "retention.ms": "604800000", "max.message.bytes": "1000000"},
+        dead_letters={},
+    ),
+    TopicSpec(
+        name=PAUSES_OBSERVED,
+        family=None,
+        message="notification.v1.PausesObserved",
+        producers=("dispatch-letter", "dispatch-email", "dispatch-portal"),
         consumers=("tracking",),
         partitions=None,
         read="stage",

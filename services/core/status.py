@@ -23,11 +23,12 @@ class AttemptState(IntEnum):
     UNKNOWN = 4  # the hand-over began and how it ended cannot be known
     REFUSED_WAITING = 5  # the provider refused this recipient; that is not told yet, and may be taken back
     STOPPED = 6  # recalled before it began: nobody is told by it
+    PAUSED = 7  # queued, while a cohort whose facts it names is paused
 
 
 TRANSITIONS: Mapping[AttemptState, frozenset[AttemptState]] = MappingProxyType(
     {
-        AttemptState.TAKEN: frozenset({AttemptState.INTENT, AttemptState.STOPPED}),
+        AttemptState.TAKEN: frozenset({AttemptState.INTENT, AttemptState.STOPPED, AttemptState.PAUSED}),
         # Back to TAKEN: what was surely not handed over (the connection was refused) waits for its turn again.
         AttemptState.INTENT: frozenset(
             {
@@ -45,6 +46,7 @@ TRANSITIONS: Mapping[AttemptState, frozenset[AttemptState]] = MappingProxyType(
         AttemptState.ACCEPTED: frozenset(),
         AttemptState.REFUSED: frozenset(),
         AttemptState.STOPPED: frozenset(),
+        AttemptState.PAUSED: frozenset({AttemptState.TAKEN, AttemptState.STOPPED}),
     }
 )
 

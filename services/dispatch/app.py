@@ -39,6 +39,7 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
         incidents = follow_incidents(service)
         metrics = DispatchMetrics(service.registry, channel, provider.traits.name)
         breaker = Breaker(BreakerPolicy(window=config.refused_after.total_seconds()))
+        busy: set[int] = set()
         handler = DispatchHandler(
             traits=provider.traits,
             store=store,
@@ -47,6 +48,7 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
             metrics=metrics,
             unknown_after=config.unknown_after,
             breaker=breaker,
+            busy=busy,
         )
         stage = service.stage([ROUTED_TOPICS[channel], NOTICES_RECALLED], handler)
         service.health.expect("sender", _SENDER_WITHIN)
@@ -61,6 +63,7 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
             clock=service.clock,
             metrics=metrics,
             breaker=breaker,
+            busy=busy,
             beat=lambda: service.health.beat("sender"),
         )
         service.jobs["sender"] = sender.run

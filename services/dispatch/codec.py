@@ -5,13 +5,15 @@ from typing import Any
 
 import msgspec
 import orjson
-from notification.topics import DELIVERIES_ATTEMPTED, DELIVERIES_REFUSED
+from notification.topics import DELIVERIES_ATTEMPTED, DELIVERIES_REFUSED, PAUSES_OBSERVED
 from notification.v1 import common_pb2, dispatch_pb2, routing_pb2
 
 from services.core.channel import Channel
 from services.core.notices import Notices
 from services.core.status import AttemptState
+from services.dispatch.domain import Key
 from services.dispatch.errors import UnnumberedAttemptError
+from services.dispatch.pauses import Pause
 from services.kit.eventlog import Output
 from services.rendering.contact import Contact
 from services.wire.columns import indexed, parse
@@ -22,6 +24,7 @@ __all__ = [
     "decode_routed",
     "encode_attempted",
     "encode_block",
+    "encode_observed",
     "encode_refused",
     "read_contact",
 ]
@@ -71,6 +74,18 @@ def encode_attempted(
         at=at,
     )
     return Output(DELIVERIES_ATTEMPTED, partition, block.SerializeToString())
+
+
+def encode_observed(pause: Pause, channel: Channel, partition: int, begun: Sequence[Key]) -> Output:
+    """Return the block that says what had begun, on a channel and in a partition, when a pause came."""
+    block = dispatch_pb2.PausesObserved(
+        incident_id=pause.incident_id,
+        pause_id=pause.pause_id,
+        channel=channel.label,
+        ids=b"".join(notice for notice, _ in begun),
+        attempts=[attempt for _, attempt in begun],
+    )
+    return Output(PAUSES_OBSERVED, partition, block.SerializeToString())
 
 
 def encode_refused(notices: Notices, reason: str, partition: int) -> Output:

@@ -6,7 +6,7 @@ too long are given up. Attempts are handed over by `sending/`, outside the stage
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Protocol
@@ -26,6 +26,8 @@ from services.dispatch.codec import (
 from services.dispatch.domain import Batch, Round, Taken
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.outcomes import AttemptOutcome, refusal_of
+from services.dispatch.pauses import Pauses
+from services.dispatch.pausing import PauseStore, Pausing
 from services.dispatch.provider import Traits
 from services.dispatch.recalls import Recalls, RecallStore
 from services.dispatch.rounds import by_partition, cut, gathered
@@ -47,7 +49,7 @@ _GAP = 15.0
 _FAR = datetime.max.replace(tzinfo=UTC)
 
 
-class Attempts(RecallStore, Protocol):
+class Attempts(RecallStore, PauseStore, Protocol):
     """What the handler needs of the store."""
 
     async def take(self, connection: Connection, batches: Sequence[Taken], now: datetime, due: datetime) -> None:
@@ -88,11 +90,15 @@ class DispatchHandler:
         metrics: DispatchMetrics,
         unknown_after: timedelta,
         breaker: Breaker,
+        busy: Collection[int] = (),
     ) -> None:
+        """Make a handler; `busy`: the batches that the sender is handing over."""
         self._traits = traits
         self._blocks = OutcomeBlocks(traits)
         self._store = store
         self._recalls = Recalls(store)
+        self._pauses = Pauses(incidents)
+        self._pausing = Pausing(store, self._pauses, traits, busy)
         self._incidents = incidents
         self._clock = clock
         self._metrics = metrics
@@ -141,7 +147,9 @@ class DispatchHandler:
             await self._take_back(connection, partitions, now)
         told = [] if self._breaker.paused() else await self._tell(connection, partitions, now)
         given_up = await self._give_up(connection, partitions, now)
-        return [*told, *given_up, *await self._recalls.look_again(connection, partitions, now)]
+        recalled = await self._recalls.look_again(connection, partitions, now)
+        self._metrics.cohorts_paused(len(self._pauses.now()))
+        return [*told, *given_up, *recalled, *await self._pausing.tick(connection, partitions, now)]
 
     async def _look_on(self, connection: Connection, partitions: Sequence[int], now: datetime) -> None:
         """Let refusals wait for a window of our own where somebody else saw them, or the one before us was killed."""

@@ -15,7 +15,7 @@ from services.dispatch.blame import Blame
 __all__ = ["PAUSES", "DispatchMetrics"]
 
 # Why something is paused.
-PAUSES = ("sender", "provider", "refusals", "domain", "content")
+PAUSES = ("sender", "provider", "refusals", "domain", "content", "cohort")
 
 # From a portal message a tenth of a second after its upload to a letter that waited a week for its release.
 _NOTICE_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21600, 86400, 259200, 604800)
@@ -77,7 +77,12 @@ class DispatchMetrics:
         """Show what is paused now: one entry a pause."""
         now = Tally(reasons)
         for reason, gauge in self._pauses.items():
-            gauge.set(now[reason])
+            if reason != "cohort":  # an operator's pause, not the breaker's
+                gauge.set(now[reason])
+
+    def cohorts_paused(self, cohorts: int) -> None:
+        """Show how many cohorts are paused, so that what names their facts stays."""
+        self._pauses["cohort"].set(cohorts)
 
     def handed_over(self, accepted_at: Iterable[int], now: int) -> None:
         """Observe how long notices were on their way; times in ms since 1970."""
@@ -97,7 +102,7 @@ def _faults(
     pauses = Gauge(
         "dispatch_channel_paused",
         "1 while the channel is paused because of the sender, the provider or a flood of refusals; for domain and "
-        "content how many receiving domains are paused, and how many versions of incidents.",
+        "content how many receiving domains are paused, and how many versions of incidents; for cohort, cohorts.",
         ["channel", "reason"],
         registry=registry,
     )

@@ -153,3 +153,54 @@ order by batch;
 -- name: mark_recalls
 -- Note how far recalls are answered.
 update recalls set state = $3, at = $4 where channel = $1 and notice = any($2::bytea[]);
+
+-- name: see_pauses
+-- Note pauses in these partitions; those that were seen stay as they are.
+insert into pauses (partition, channel, incident_id, pause_id, cohort_id)
+select partition, $1, pause.incident_id, pause.pause_id, pause.cohort_id
+from unnest($2::int[]) as partition
+cross join unnest($3::text[], $4::text[], $5::text[]) as pause(incident_id, pause_id, cohort_id)
+order by pause.incident_id, pause.pause_id, partition
+on conflict (incident_id, pause_id, channel, partition) do nothing;
+
+-- name: unreported_pauses
+-- Pauses of which it was not reported yet what had begun.
+select incident_id, pause_id, cohort_id, partition
+from pauses
+where channel = $1 and partition = any($2::int[]) and not reported
+order by incident_id, pause_id, partition;
+
+-- name: note_begun
+-- Attempts that had begun when a pause came.
+insert into begun (partition, channel, attempt, notice, incident_id, pause_id)
+select $1, $2, row.attempt, row.notice, $3, $4
+from unnest($5::bytea[], $6::smallint[]) as row(notice, attempt)
+order by row.notice, row.attempt
+on conflict (incident_id, pause_id, notice, attempt) do nothing;
+
+-- name: begun
+-- What had begun in a partition when a pause came.
+select notice, attempt from begun
+where incident_id = $1 and pause_id = $2 and channel = $3 and partition = $4
+order by notice, attempt;
+
+-- name: report_pause
+-- It is reported what had begun.
+update pauses set reported = true
+where incident_id = $1 and pause_id = $2 and channel = $3 and partition = $4;
+
+-- name: all_open_intents
+-- The batches of a partition whose hand-over was begun and not settled.
+select batch, partition, tries, at, job, block
+from batches
+where channel = $1 and partition = $2 and state = 1
+order by batch;
+
+-- name: paused_batches
+-- Batches that are paused, a bounded number, in the order of their numbers.
+select batch, partition, tries, at, job, block
+from batches
+where channel = $1 and partition = $2 and state = 7 and batch > $3
+order by batch
+limit $4
+for update;

@@ -87,7 +87,7 @@ class RecallStore(Protocol):
 
 
 # Where a notice lies that was not begun, or was surely not taken by anybody.
-WAITING: Final = (AttemptState.TAKEN, AttemptState.REFUSED_WAITING)
+WAITING: Final = (AttemptState.TAKEN, AttemptState.REFUSED_WAITING, AttemptState.PAUSED)
 _BEGUN: Final = frozenset({AttemptState.ACCEPTED, AttemptState.UNKNOWN})
 _STOPPED: Final = AttemptOutcome(AttemptState.STOPPED)
 _STAYS: Final = {state: AttemptOutcome(state) for state in WAITING}

@@ -20,9 +20,9 @@ create table batches (
 -- Ids and hashes do not get smaller: no time is spent on trying.
 alter table batches alter column block set storage external;
 
--- What is not settled: taken (0), intent (1), unknown (4), refused and waiting (5). Settled batches, nearly all there
--- are, are not in it.
-create index batches_open on batches (channel, partition, state, due) where state in (0, 1, 4, 5);
+-- What is not settled: taken (0), intent (1), unknown (4), refused and waiting (5), paused (7). Settled batches, nearly
+-- all there are, are not in it.
+create index batches_open on batches (channel, partition, state, due) where state in (0, 1, 4, 5, 7);
 
 -- A row for every attempt to hand one notice to one provider, letters too: what is here is not begun again.
 create table attempts (
@@ -55,3 +55,25 @@ create table recalls (
 
 -- What is still to be answered.
 create index recalls_open on recalls (channel, partition, state) where state in (0, 1);
+
+-- Pauses of cohorts that were seen in a partition; what had begun by then is reported once.
+create table pauses (
+    partition   int not null,
+    channel     smallint not null,
+    reported    boolean not null default false,
+    incident_id text not null,
+    pause_id    text not null,
+    cohort_id   text not null,
+    primary key (incident_id, pause_id, channel, partition)
+);
+
+-- Attempts that had begun when a pause of a cohort came whose facts they name, as their hand-over ended.
+create table begun (
+    partition   int not null,
+    channel     smallint not null,
+    attempt     smallint not null,
+    notice      bytea not null,
+    incident_id text not null,
+    pause_id    text not null,
+    primary key (incident_id, pause_id, notice, attempt)
+);

@@ -15,6 +15,7 @@ from services.core.status import AttemptState
 from services.dispatch.codec import decode_block, encode_block
 from services.dispatch.domain import Batch, Key, Round, Taken
 from services.dispatch.outcomes import AttemptOutcome, Fate, part_ways, staying
+from services.dispatch.pauses import Pause
 from services.dispatch.recalls import Answering, RecalledAttempt
 from services.kit.errors import RetryableError
 from services.kit.postgres import Connection, Queries, binary_copy
@@ -185,6 +186,40 @@ class Store:
     ) -> None:
         """Note how far recalls are answered."""
         await connection.execute(_QUERIES["mark_recalls"], self._channel, list(notices), int(state), now)
+
+    async def see_pauses(self, connection: Connection, partitions: Collection[int], pauses: Sequence[Pause]) -> None:
+        """Note pauses in partitions."""
+        columns = map(list, zip(*pauses, strict=True))
+        await connection.execute(_QUERIES["see_pauses"], self._channel, list(partitions), *columns)
+
+    async def unreported_pauses(self, connection: Connection, partitions: Collection[int]) -> list[tuple[Pause, int]]:
+        """Return pauses of which it was not reported what had begun, with the partition."""
+        rows = await connection.fetch(_QUERIES["unreported_pauses"], self._channel, list(partitions))
+        return [(Pause(row["incident_id"], row["pause_id"], row["cohort_id"]), row["partition"]) for row in rows]
+
+    async def note_begun(self, connection: Connection, pause: Pause, partition: int, begun: Sequence[Key]) -> None:
+        """Note attempts that had begun when a pause came."""
+        notices, attempts = zip(*begun, strict=True)
+        about = (partition, self._channel, pause.incident_id, pause.pause_id)
+        await connection.execute(_QUERIES["note_begun"], *about, notices, attempts)
+
+    async def begun(self, connection: Connection, pause: Pause, partition: int) -> list[Key]:
+        """Return the attempts that were noted."""
+        about = (pause.incident_id, pause.pause_id, self._channel, partition)
+        return [(row["notice"], row["attempt"]) for row in await connection.fetch(_QUERIES["begun"], *about)]
+
+    async def report_pause(self, connection: Connection, pause: Pause, partition: int) -> None:
+        """Note that it is reported what had begun."""
+        about = (pause.incident_id, pause.pause_id, self._channel, partition)
+        await connection.execute(_QUERIES["report_pause"], *about)
+
+    async def all_open_intents(self, connection: Connection, partition: int) -> list[Batch]:
+        """Return all batches whose hand-over was begun and is not settled."""
+        return _batches(await connection.fetch(_QUERIES["all_open_intents"], self._channel, partition))
+
+    async def paused_batches(self, connection: Connection, partition: int, after: int, limit: int) -> list[Batch]:
+        """Return batches that are paused, and whose number is higher; they are locked."""
+        return _batches(await connection.fetch(_QUERIES["paused_batches"], self._channel, partition, after, limit))
 
     async def _move(self, connection: Connection, alike: Sequence[tuple[int, Fate]], now: datetime) -> None:
         await connection.execute(

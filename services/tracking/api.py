@@ -11,7 +11,7 @@ from services.core.access import Act, Caller
 from services.core.clock import Clock
 from services.kit.errors import RetryableError
 from services.kit.process import Problem, Route, json_response
-from services.tracking.handlers import Ledgers
+from services.tracking.handlers import Ledgers, PauseLists
 from services.tracking.ledger import CohortLine, Ledger, Line
 from services.tracking.page import render
 
@@ -23,8 +23,8 @@ _HERE = Path(__file__).parent
 class Api:
     """The routes and what they need."""
 
-    def __init__(self, ledgers: Ledgers, clock: Clock) -> None:
-        self._ledgers, self._clock = ledgers, clock
+    def __init__(self, ledgers: Ledgers, pauses: PauseLists, clock: Clock) -> None:
+        self._ledgers, self._pauses, self._clock = ledgers, pauses, clock
         self._style = (_HERE / "page.css").read_text(encoding="utf-8")
         digest = base64.b64encode(hashlib.sha256(self._style.encode()).digest()).decode()
         self._policy = (
@@ -38,6 +38,7 @@ class Api:
             Route("GET", "/", Act.LEDGER_SHOWN, self.show_page, browser=True),
             Route("GET", "/v1/incidents", Act.INCIDENT_SHOWN, self.list_incidents),
             Route("GET", "/v1/incidents/{incident_id}/ledger", Act.LEDGER_SHOWN, self.show_ledger),
+            Route("GET", "/v1/incidents/{incident_id}/pauses/{pause_id}", Act.LEDGER_SHOWN, self.show_pause),
         ]
 
     async def list_incidents(self, _: web.Request, caller: Caller) -> web.StreamResponse:
@@ -54,6 +55,15 @@ class Api:
         if seen is None:
             raise Problem(404, "No such incident")
         return json_response(ledger_json(seen))
+
+    async def show_pause(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+        """Return what had begun when a cohort was paused."""
+        self._expect_loaded()
+        about = request.match_info
+        found = await self._pauses.of(caller.principal, about["incident_id"], about["pause_id"])
+        if found is None:
+            raise Problem(404, "No such pause")
+        return json_response(found)
 
     async def show_page(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Return the ledgers of all incidents as a page, as far as the caller sees them."""

@@ -11,7 +11,7 @@ from services.kit.retry import pause_until
 from services.tracking.api import Api
 from services.tracking.codec import TOPICS
 from services.tracking.config import Config
-from services.tracking.handlers import Ledgers, TrackingHandler
+from services.tracking.handlers import Ledgers, PauseLists, TrackingHandler
 from services.tracking.metrics import LedgerMetrics, TrackingMetrics
 from services.tracking.openapi import OPENAPI
 from services.tracking.store import Store
@@ -29,7 +29,9 @@ async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = Non
     """Be the tracking service until `stop`."""
     async with open_service(config, "tracking") as service:
         store = Store()
-        ledgers = Ledgers(service.pool, store, follow_incidents(service))
+        incidents = follow_incidents(service)
+        ledgers = Ledgers(service.pool, store, incidents)
+        pauses = PauseLists(service.pool, store, incidents, config.partitions)
         gauges = LedgerMetrics(service.registry)
 
         async def refresh() -> None:
@@ -37,7 +39,7 @@ async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = Non
 
         service.stage(TOPICS, TrackingHandler(store, TrackingMetrics(service.registry)))
         service.jobs["gauges"] = _repeat(refresh)
-        routes = Api(ledgers, service.clock).routes()
+        routes = Api(ledgers, pauses, service.clock).routes()
         await service.run(stop, ready_file=ready_file, routes=routes, openapi=OPENAPI)
 
 

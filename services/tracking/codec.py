@@ -7,6 +7,7 @@ from notification.topics import (
     NOTICES_EXHAUSTED,
     NOTICES_REATTEMPTED,
     NOTICES_SUPERSEDED,
+    PAUSES_OBSERVED,
     TOPIC,
     TOTALS_CHANGED,
 )
@@ -20,7 +21,7 @@ from services.core.status import AttemptState
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog import Record
 from services.kit.stage import TotalsRow
-from services.tracking.domain import Outcomes, State, Superseded
+from services.tracking.domain import Observed, Outcomes, State, Superseded
 from services.tracking.errors import UnknownWordError
 from services.wire.columns import SMALL, check_names, column, looked_up, moment, parse, split_ids
 from services.wire.notices import notices_from_wire
@@ -28,7 +29,14 @@ from services.wire.totals import decode_totals
 
 __all__ = ["TOPICS", "Work", "decode"]
 
-TOPICS = (DELIVERIES_ATTEMPTED, NOTICES_EXHAUSTED, NOTICES_REATTEMPTED, NOTICES_SUPERSEDED, TOTALS_CHANGED)
+TOPICS = (
+    DELIVERIES_ATTEMPTED,
+    NOTICES_EXHAUSTED,
+    NOTICES_REATTEMPTED,
+    NOTICES_SUPERSEDED,
+    TOTALS_CHANGED,
+    PAUSES_OBSERVED,
+)
 # What the stages that send totals count.
 _COUNTERS = {stage: frozenset(COUNTERS[stage]) for stage in TOPIC[TOTALS_CHANGED].producers}
 _REFUSED = int(AttemptState.REFUSED)
@@ -46,6 +54,7 @@ class Work:
     """One block as it was understood, and how many events of which kind were in it."""
 
     notices: Outcomes | Superseded | None = None
+    observed: Observed | None = None
     totals: list[TotalsRow] = field(default_factory=list)
     kinds: dict[str, int] = field(default_factory=dict)
 
@@ -64,6 +73,8 @@ def decode(record: Record) -> Work:
         return _superseded(record)
     if record.topic == TOTALS_CHANGED:
         return _totals(record)
+    if record.topic == PAUSES_OBSERVED:
+        return _observed(record)
     raise InvalidMessage("unexpected-topic")
 
 
@@ -121,6 +132,17 @@ def _totals(record: Record) -> Work:
         if not row.counts.keys() <= _COUNTERS.get(row.stage, frozenset()):
             raise UnknownWordError("unknown-counter")
     return Work(totals=totals, kinds={"totals": len(totals)})
+
+
+def _observed(record: Record) -> Work:
+    wire = parse(dispatch_pb2.PausesObserved(), record.value)
+    if not (wire.incident_id and wire.pause_id):
+        raise InvalidMessage("no-pause")
+    check_names(wire.incident_id, *wire.pause_id.rsplit(".", 1))
+    ids = split_ids(wire.ids, len(wire.ids) // ID_BYTES)
+    attempts = column(wire.attempts, len(ids), SMALL)
+    observed = Observed(wire.incident_id, wire.pause_id, _channel(wire.channel), record.partition, ids, attempts)
+    return Work(observed=observed, kinds={"pauses": 1})
 
 
 def _scopes(incident_id: str, cohorts: list[str]) -> list[str]:

@@ -14,6 +14,7 @@ __all__ = [
     "KINDS",
     "Deltas",
     "Finding",
+    "Observed",
     "Outcomes",
     "State",
     "Superseded",
@@ -24,7 +25,7 @@ __all__ = [
 ]
 
 # The kinds of event that tracking hears.
-KINDS = ("accepted", "refused", "unknown", "exhausted", "reattempted", "superseded", "totals")
+KINDS = ("accepted", "refused", "unknown", "exhausted", "reattempted", "superseded", "totals", "pauses")
 
 # What tracking counts itself (`core.ledger`): partition -> scope ("incident/cohort") -> counter -> change.
 Deltas = dict[str, dict[str, Counter[str]]]
@@ -155,6 +156,17 @@ class Superseded:
         """Return them one by one."""
         for notice, scope, mark in zip(self.notices, self.scopes, self.marks, strict=True):
             yield Finding(notice, scope, None, 0, State.UNHEARD, 0, self.at, 0, mark)
+
+
+class Observed(NamedTuple):
+    """What had begun on one channel and in one partition when a cohort was paused: notices and numbers of attempts."""
+
+    incident_id: str
+    pause_id: str
+    channel: int
+    partition: int
+    notices: Sequence[bytes]
+    attempts: Sequence[int]
 
 
 def all_differ(blocks: Sequence[Outcomes | Superseded]) -> bool:

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 import asyncpg
 
 from services.core.access import Act, Principal
+from services.core.channel import Channel
 from services.core.cohort import Cohort
 from services.core.incident import Incident
 from services.core.ledger import COUNTERS
@@ -20,7 +22,7 @@ from services.tracking.store import Store
 from services.wire.incidents import Incidents
 from services.wire.totals import highest
 
-__all__ = ["Ledgers", "TrackingHandler"]
+__all__ = ["Ledgers", "PauseLists", "TrackingHandler"]
 
 # Figures of a cohort that disagree for this long without moving are wrong, and not late: a block takes far less from a
 # commit through Kafka to the next room.
@@ -52,6 +54,8 @@ class TrackingHandler:
         if heard:
             await self._store.keep_totals(connection, heard)
         for w in work:
+            if w.observed:
+                await self._store.note_observed(connection, w.observed)
             self._metrics.count(w.kinds)
         return ()
 
@@ -101,6 +105,40 @@ class TrackingHandler:
             for finding in (*changed, *(finding for finding in fresh if finding.notice in added)):
                 moved(deltas, block.source, known.get(finding.notice), finding)
             new = {finding.notice: finding for finding in fresh if finding.notice not in added}
+
+
+class PauseLists:
+    """What had begun when a cohort was paused, as far as dispatch has reported it."""
+
+    def __init__(self, pool: Pool, store: Store, incidents: Incidents, partitions: int) -> None:
+        self._pool, self._store, self._incidents, self._partitions = pool, store, incidents, partitions
+
+    async def of(self, principal: Principal, incident_id: str, pause_id: str) -> dict[str, Any] | None:
+        """Return what had begun as JSON, None where the principal sees no such pause.
+
+        It is complete once each channel of the incident has reported of each partition.
+        """
+        cohort_id, _, version = pause_id.rpartition(".")
+        incident = self._incidents.get(("incident", incident_id))
+        cohort: Cohort | None = self._incidents.get(("cohort", incident_id, cohort_id))
+        known = cohort and version.isdecimal() and 0 < int(version) <= cohort.version
+        if incident is None or cohort is None or not known or not principal.may(Act.LEDGER_SHOWN, cohort.source):
+            return None
+        async with self._pool.acquire() as connection:
+            reported = await self._store.count_observed(connection, incident_id, pause_id)
+            begun = await self._store.list_begun(connection, incident_id, pause_id)
+        waiting = [one.label for one in incident.channels if reported.get(int(one), 0) < self._partitions]
+        return {
+            "incidentId": incident_id,
+            "cohortId": cohort_id,
+            "pauseId": pause_id,
+            "complete": not waiting,
+            "waitingFor": waiting,
+            "begun": [
+                {"noticeId": notice.hex(), "channel": Channel(channel).label, "attempt": attempt}
+                for notice, channel, attempt in begun
+            ],
+        }
 
 
 class Ledgers:

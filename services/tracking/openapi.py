@@ -53,6 +53,16 @@ _SHOW_LEDGER = {
     "parameters": [{"name": "incidentId", "in": "path", "required": True, "schema": _TEXT}],
     "responses": {"200": _answer("The ledger", _ref("Ledger")), **_faults(401, 403, 404, 503)},
 }
+_SHOW_PAUSE = {
+    "operationId": "showPause",
+    "summary": "What had begun when a cohort was paused",
+    "description": "Two seconds after the answer to a pause nothing begins any more; what had begun by then is listed "
+    "here once each channel of the incident has reported of each partition.",
+    "parameters": [
+        {"name": name, "in": "path", "required": True, "schema": _TEXT} for name in ("incidentId", "pauseId")
+    ],
+    "responses": {"200": _answer("What had begun", _ref("Pause")), **_faults(401, 403, 404, 503)},
+}
 _SHOW_PAGE = {
     "operationId": "showPage",
     "summary": "The ledgers of all incidents as a page",
@@ -113,6 +123,20 @@ _LEDGER = _object(
         "totals": _ref("Line"),
     }
 )
+_PAUSE = _object(
+    {
+        "incidentId": _TEXT,
+        "cohortId": _TEXT,
+        "pauseId": _TEXT,
+        "complete": _YES_NO | {"description": "Nothing is still to be reported"},
+        "waitingFor": {"type": "array", "items": _TEXT, "description": "Channels that have not reported all"},
+        "begun": {
+            "type": "array",
+            "items": _object({"noticeId": _TEXT, "channel": _TEXT, "attempt": _COUNT}),
+            "description": "Attempts that may have been handed over after the pause was said",
+        },
+    }
+)
 _PROBLEM = _object({"status": _COUNT, "title": _TEXT, "detail": _TEXT, "requestId": _TEXT}, "detail") | {
     "description": "RFC 9457"
 }
@@ -128,6 +152,7 @@ OPENAPI: dict[str, Any] = {
     "paths": {
         "/v1/incidents": {"get": _LIST_INCIDENTS},
         "/v1/incidents/{incidentId}/ledger": {"get": _SHOW_LEDGER},
+        "/v1/incidents/{incidentId}/pauses/{pauseId}": {"get": _SHOW_PAUSE},
         "/": {"get": _SHOW_PAGE},
         "/livez": _open("OK", may_fail=True),
         "/readyz": _open("OK", may_fail=True),
@@ -143,6 +168,7 @@ OPENAPI: dict[str, Any] = {
             "Line": _LINE,
             "Cohort": {"allOf": [_ref("Line"), _COHORT]},
             "Ledger": _LEDGER,
+            "Pause": _PAUSE,
             "Problem": _PROBLEM,
         },
     },

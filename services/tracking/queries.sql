@@ -68,3 +68,26 @@ union all
 select 'tracking', scope, to_jsonb(counts), (extract(epoch from first_at) * 1000)::bigint
 from totals
 where starts_with(scope, $1);
+
+-- name: note_observed
+-- A channel has reported of a partition what had begun when a cohort was paused.
+insert into pauses (partition, channel, incident_id, pause_id) values ($1, $2, $3, $4)
+on conflict (incident_id, pause_id, channel, partition) do nothing;
+
+-- name: add_begun
+-- What had begun.
+insert into begun (attempt, channel, notice, incident_id, pause_id)
+select row.attempt, $1, row.notice, $2, $3
+from unnest($4::bytea[], $5::int[]) as row(notice, attempt)
+order by row.notice, row.attempt
+on conflict (incident_id, pause_id, notice, attempt) do nothing;
+
+-- name: count_observed
+-- How many partitions each channel has reported of a pause.
+select channel, count(*)::int as partitions from pauses where incident_id = $1 and pause_id = $2 group by channel;
+
+-- name: list_begun
+-- What had begun when a cohort was paused, in the order of the notices.
+select notice, channel, attempt from begun
+where incident_id = $1 and pause_id = $2
+order by notice, attempt;

@@ -11,7 +11,7 @@ import orjson
 from services.core.ledger import COUNTERS
 from services.kit.postgres import Connection, Queries, binary_copy
 from services.kit.stage import TotalsRow
-from services.tracking.domain import Finding, Outcomes, counters_of
+from services.tracking.domain import Finding, Observed, Outcomes, counters_of
 from services.tracking.ledger import Totals
 
 __all__ = ["Store"]
@@ -74,6 +74,24 @@ class Store:
             for counter in counters_of(state, counted=counted):
                 found.setdefault(scope, Counter())[counter] += notices
         return found
+
+    async def note_observed(self, connection: Connection, observed: Observed) -> None:
+        """Note what had begun when a cohort was paused, on one channel and in one partition."""
+        about = observed.incident_id, observed.pause_id
+        await connection.execute(_QUERIES["note_observed"], observed.partition, observed.channel, *about)
+        if observed.notices:
+            begun = list(observed.notices), list(observed.attempts)
+            await connection.execute(_QUERIES["add_begun"], observed.channel, *about, *begun)
+
+    async def count_observed(self, connection: Connection, incident_id: str, pause_id: str) -> dict[int, int]:
+        """Return by channel how many partitions have reported of a pause."""
+        return {row[0]: row[1] for row in await connection.fetch(_QUERIES["count_observed"], incident_id, pause_id)}
+
+    async def list_begun(self, connection: Connection, incident_id: str, pause_id: str) -> list[tuple[bytes, int, int]]:
+        """Return what had begun when a cohort was paused: notice, channel, attempt."""
+        return [
+            (row[0], row[1], row[2]) for row in await connection.fetch(_QUERIES["list_begun"], incident_id, pause_id)
+        ]
 
     async def keep_totals(self, connection: Connection, rows: Collection[TotalsRow]) -> None:
         """Keep totals where they are higher than those known; one row a source and scope."""

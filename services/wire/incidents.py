@@ -23,6 +23,7 @@ class Incidents(Protocol):
     """What incidents and cohorts say now: the global table that `follow_incidents` keeps; keys as in `entries_of`."""
 
     loaded: asyncio.Event  # all that was said before this process began is known
+    changes: int  # grows with whatever is said
 
     def get(self, key: tuple[str, ...]) -> Any | None:
         """Return the newest entry that is known, None where there is none."""
@@ -30,6 +31,10 @@ class Incidents(Protocol):
 
     def items(self) -> Iterable[tuple[tuple[str, ...], Any]]:
         """Return all keys with their entries."""
+        ...
+
+    def heard_within(self, seconds: float) -> bool:
+        """Tell whether everything is known that was said until so many seconds ago."""
         ...
 
     async def wait_for(self, key: tuple[str, ...], version: int = 1) -> Any:

@@ -18,12 +18,19 @@ class FakeIncidents:
         self.waited: list[tuple[tuple[str, ...], int]] = []
         self.loaded = asyncio.Event()
         self.loaded.set()
+        self.changes = 0
+        self.is_fresh = True
         for one in known:
             self.put(one)
 
     def put(self, known: Incident | Cohort) -> None:
         """Make a version known; the last one put holds."""
         self._values.update({entry.key: entry.value for entry in entries_of(known)})
+        self.changes += 1
+
+    def heard_within(self, seconds: float) -> bool:  # noqa: ARG002
+        """Tell what the test says."""
+        return self.is_fresh
 
     def get(self, key: tuple[str, ...]) -> Any | None:
         """Return what was put, None where nothing was."""

@@ -66,6 +66,20 @@ class NoticesStopped(_message.Message):
     answers: bytes
     def __init__(self, incident_id: _Optional[str] = ..., ids: _Optional[bytes] = ..., pseudonyms: _Optional[bytes] = ..., answers: _Optional[bytes] = ...) -> None: ...
 
+class PausesObserved(_message.Message):
+    __slots__ = ("incident_id", "pause_id", "channel", "ids", "attempts")
+    INCIDENT_ID_FIELD_NUMBER: _ClassVar[int]
+    PAUSE_ID_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    incident_id: str
+    pause_id: str
+    channel: str
+    ids: bytes
+    attempts: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, incident_id: _Optional[str] = ..., pause_id: _Optional[str] = ..., channel: _Optional[str] = ..., ids: _Optional[bytes] = ..., attempts: _Optional[_Iterable[int]] = ...) -> None: ...
+
 class DeliveriesRefused(_message.Message):
     __slots__ = ("notices", "reason")
     NOTICES_FIELD_NUMBER: _ClassVar[int]

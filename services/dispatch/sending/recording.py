@@ -7,10 +7,11 @@ from collections import Counter as Tally
 from collections.abc import Sequence
 
 from services.core.clock import Clock
-from services.dispatch.domain import Round
+from services.dispatch.domain import Key, Round
 from services.dispatch.handlers import OutcomeBlocks
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.outcomes import AttemptOutcome, Ending, Result, classify
+from services.dispatch.pauses import Pause, Pauses
 from services.dispatch.provider import Traits
 from services.dispatch.store import Store
 from services.kit.errors import LostOwnershipError
@@ -31,9 +32,18 @@ class Recording:
     """Writes down how the rounds of one provider ended."""
 
     def __init__(
-        self, *, traits: Traits, stage: StageHandle, store: Store, clock: Clock, metrics: DispatchMetrics, window: float
+        self,
+        *,
+        traits: Traits,
+        stage: StageHandle,
+        store: Store,
+        clock: Clock,
+        metrics: DispatchMetrics,
+        window: float,
+        pauses: Pauses,
     ) -> None:
         """`window` is how long the refusals of a provider wait before they are told, in seconds."""
+        self._pauses = pauses
         self._stage = stage
         self._store = store
         self._blocks = OutcomeBlocks(traits)
@@ -48,7 +58,7 @@ class Recording:
         attempt = 0
         while True:
             try:
-                done = await self._write(one, outcomes)
+                done = await self._write(one, outcomes, results)
                 break
             except Exception as error:
                 if not (isinstance(error, LostOwnershipError) or is_retryable(error)):
@@ -61,11 +71,14 @@ class Recording:
         self._count(one, results, done)
         return outcomes
 
-    async def _write(self, one: Round, outcomes: Sequence[AttemptOutcome]) -> list[int]:
+    async def _write(self, one: Round, outcomes: Sequence[AttemptOutcome], results: Sequence[Result]) -> list[int]:
         """Write outcomes once; returns the rows that this call settled, and not another process."""
         now = self._clock.now()
         async with self._stage.fenced([one.partition]) as transaction:
             done = await self._store.record(transaction.connection, one, outcomes, now)
+            for pause in self._pauses.of(one.notices):  # nothing of it begins any more, so this had begun before
+                if begun := _begun(one, results, pause):
+                    await self._store.note_begun(transaction.connection, pause, one.partition, begun)
             if len(done) == len(one):
                 outputs = self._blocks.of(one.partition, one.notices, outcomes, now)
             else:
@@ -78,6 +91,15 @@ class Recording:
         self._metrics.count(_tally(results, rows))
         accepted = [one.notices.accepted_at[row] for row in rows if results[row].ending is Ending.ACCEPTED]
         self._metrics.handed_over(accepted, int(self._clock.now().timestamp() * 1000))
+
+
+_NOT_BEGUN = frozenset({Ending.NOT_SENT, Ending.HELD})
+
+
+def _begun(one: Round, results: Sequence[Result], pause: Pause) -> list[Key]:
+    """Return the attempts of a round that were handed over and name facts of a cohort that is paused."""
+    rows = zip(one.keys, one.notices.carriers, results, strict=True)
+    return [key for key, carriers, result in rows if pause.cohort_id in carriers and result.ending not in _NOT_BEGUN]
 
 
 def _outcomes(one: Round, results: Sequence[Result], window: float) -> list[AttemptOutcome]:

@@ -8,13 +8,16 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from datetime import datetime
 
 from services.core.clock import Clock
 from services.core.status import AttemptState
 from services.dispatch.breaker import Breaker
-from services.dispatch.domain import Round
+from services.dispatch.domain import Batch, Round
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.outcomes import AttemptOutcome
+from services.dispatch.pauses import FRESH_SECONDS, Pauses
+from services.dispatch.pausing import Pausing
 from services.dispatch.provider import Provider
 from services.dispatch.rounds import reopened, rounds_of
 from services.dispatch.sending.handing_over import HandingOver, Payloads
@@ -24,7 +27,7 @@ from services.dispatch.sending.references import ReferencesByIncident
 from services.dispatch.sending.watching import Watching
 from services.dispatch.store import Store
 from services.kit.errors import LostOwnershipError
-from services.kit.postgres import Pool, is_retryable
+from services.kit.postgres import Connection, Pool, is_retryable
 from services.kit.stage import StageHandle
 from services.wire.incidents import Incidents
 
@@ -32,6 +35,7 @@ __all__ = ["Sender"]
 
 logger = logging.getLogger(__name__)
 
+_SET_ASIDE = 2048  # attempts that are looked through at once where some may not begin
 _POLL = 0.1  # seconds between two looks at an empty queue: far below what a person notices
 
 
@@ -51,14 +55,20 @@ class Sender:
         clock: Clock,
         metrics: DispatchMetrics,
         breaker: Breaker,
+        busy: set[int] | None = None,
         beat: Callable[[], None] = lambda: None,
     ) -> None:
+        """Make a sender; `busy` is kept up as the batches that it is handing over."""
         self._traits = provider.traits
         self._stage = stage
         self._pool = pool
         self._store = store
         self._clock = clock
         self._beat = beat
+        self._mine = set[int]() if busy is None else busy  # batches that this process is busy with
+        self._incidents = incidents
+        self._pauses = Pauses(incidents)
+        self._pausing = Pausing(store, self._pauses, provider.traits, self._mine)
         self._handing_over = HandingOver(
             provider=provider,
             payloads=payloads,
@@ -69,12 +79,17 @@ class Sender:
             metrics=metrics,
         )
         self._recording = Recording(
-            traits=provider.traits, stage=stage, store=store, clock=clock, metrics=metrics, window=breaker.policy.window
+            traits=provider.traits,
+            stage=stage,
+            store=store,
+            clock=clock,
+            metrics=metrics,
+            window=breaker.policy.window,
+            pauses=self._pauses,
         )
         self._rechecks = Rechecks()
         self._slots = asyncio.Semaphore(provider.traits.rounds_at_once)
         self._stop = asyncio.Event()
-        self._mine: set[int] = set()  # batches that this process is busy with
         self._unsent: set[int] = set()  # batches whose intent may stand, and that surely were not handed over
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -87,8 +102,12 @@ class Sender:
                     await _rest(stop)
 
     def _go(self) -> bool:
-        """Tell whether a hand-over may begin: not when others may take us for dead."""
-        return self._stage.healthy() and not self._stop.is_set()
+        """Tell whether a hand-over may begin: not when others may take us for dead, nor unaware of a pause."""
+        return self._stage.healthy() and self._incidents.heard_within(FRESH_SECONDS) and not self._stop.is_set()
+
+    def _go_of(self, one: Round) -> Callable[[], bool]:
+        """Return what tells whether a hand-over of this round may begin."""
+        return lambda: self._go() and not self._pauses.holds(one.notices)
 
     def _may_begin(self) -> bool:
         return self._go() and not self._handing_over.paused
@@ -159,23 +178,35 @@ class Sender:
         rounds: list[Round] = []
         try:
             async with self._stage.fenced([partition]) as transaction:
-                queued = await self._store.queue(transaction.connection, partition, now, limit)
+                queued = await self._queue(transaction.connection, partition, now, limit)
                 rounds = rounds_of(self._traits, partition, queued, now)
+                for one in rounds:
+                    self._mine.update(one.numbers)  # before anybody can see the intent
                 await self._store.intend(transaction.connection, rounds, now)
         except BaseException:
             # The intent may have been committed or not. Nothing was handed over, and that is sure.
             for one in rounds:
                 self._unsent.update(one.numbers)
+                self._mine.difference_update(one.numbers)
             self._rechecks.at_once(partition)
             raise
         return rounds
+
+    async def _queue(self, connection: Connection, partition: int, now: datetime, limit: int) -> list[Batch]:
+        """Return the batches that are next; those that may not begin are set aside."""
+        queued = await self._store.queue(connection, partition, now, limit)
+        while queued and any(self._pauses.holds(batch.notices) for batch in queued):
+            more = await self._store.queue(connection, partition, now, max(limit, _SET_ASIDE))
+            await self._pausing.set_aside(connection, partition, more, now)
+            queued = await self._store.queue(connection, partition, now, limit)
+        return queued
 
     async def _carry(self, rounds: Sequence[Round], hold: AsyncExitStack) -> None:
         """See rounds through, one after the other; their slot and their attempts are free again afterwards."""
         async with hold:
             for one in rounds:
                 try:
-                    results = await self._handing_over.results(one, self._unsent, self._go)
+                    results = await self._handing_over.results(one, self._unsent, self._go_of(one))
                     outcomes = await self._recording.record(one, results)
                     if outcomes:
                         self._unsent.difference_update(one.numbers)

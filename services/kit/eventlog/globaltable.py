@@ -7,6 +7,7 @@ No process owns the topic: each reads it for itself, and keeps what it knows thr
 import asyncio
 import logging
 import random
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -46,6 +47,8 @@ class GlobalTable:
         self._entries: dict[Key, Entry] = {}
         self._waiting: defaultdict[Key, list[asyncio.Future[None]]] = defaultdict(list)
         self._cursor = Cursor()
+        self._complete_at = float("-inf")
+        self.changes = 0  # how often an entry was put: whoever derives something from the table sees whether it holds
         self.loaded = asyncio.Event()  # everything that stood in the log when we began is known
 
     def get(self, key: Key) -> Any | None:
@@ -55,7 +58,11 @@ class GlobalTable:
 
     def items(self) -> Iterator[tuple[Key, Any]]:
         """Return all keys with their values, as they are now."""
-        return iter([(key, entry.value) for key, entry in self._entries.items()])
+        return iter([(key, entry.value) for key, entry in self._entries.copy().items()])
+
+    def heard_within(self, seconds: float) -> bool:
+        """Tell whether everything is known that stood in the log so many seconds ago, or later."""
+        return time.monotonic() - self._complete_at < seconds
 
     async def wait_for(self, key: Key, version: int = 1, timeout: float = _WAIT_SECONDS) -> Any:  # noqa: ASYNC109
         """Return a key's value once this version of it, or a later one, is known.
@@ -87,13 +94,13 @@ class GlobalTable:
 
     async def _follow(self, stop: asyncio.Event) -> None:
         await self._log.assign({self._at: self._cursor})
-        left = (await self._log.backlog()).get(self._at, 0)
         while not stop.is_set():
-            if left <= 0:
+            # Asked of the log each time: a fetch alone cannot tell an empty log from one that is away.
+            asked = time.monotonic()
+            if (await self._log.backlog()).get(self._at, 0) <= 0:
+                self._complete_at = asked
                 self.loaded.set()
-            records = await self._log.fetch(_FETCH_RECORDS, _FETCH_SECONDS)
-            left -= len(records)
-            for record in records:
+            for record in await self._log.fetch(_FETCH_RECORDS, _FETCH_SECONDS):
                 self._take(record)
 
     def _take(self, record: Record) -> None:
@@ -115,6 +122,7 @@ class GlobalTable:
             if known is not None and known.version >= entry.version:
                 continue
             self._entries[entry.key] = entry
+            self.changes += 1
             for future in self._waiting.pop(entry.key, ()):
                 if not future.done():
                     future.set_result(None)

@@ -30,3 +30,22 @@ create table stage_totals (
     first_at timestamptz not null, -- when the source counted its first
     primary key (scope, stage, source)
 );
+
+-- Which channels and partitions have reported what had begun when a cohort was paused.
+create table pauses (
+    partition   int not null,
+    channel     smallint not null, -- core.channel
+    incident_id text not null,
+    pause_id    text not null,
+    primary key (incident_id, pause_id, channel, partition)
+);
+
+-- What had begun.
+create table begun (
+    attempt     int not null,
+    channel     smallint not null, -- core.channel
+    notice      bytea not null,
+    incident_id text not null,
+    pause_id    text not null,
+    primary key (incident_id, pause_id, notice, attempt)
+);

@@ -7,11 +7,9 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import orjson
-from aiohttp import web
-from aiosmtpd.smtp import SMTP, Envelope, Session
 from notification.v1 import dispatch_pb2
 from prometheus_client import CollectorRegistry
 
@@ -141,8 +139,11 @@ class Bench:
     slots: dict[bytes, int] = field(default_factory=dict)  # of members: where their data lies
     breaker: Breaker = field(default_factory=Breaker)
     further: list[Incident] = field(default_factory=list)  # incidents and versions that are known beside `incident`
+    busy: set[int] = field(default_factory=set)  # batches that the sender is handing over
+    beats: int = 0  # how often a sender looked
 
     def __post_init__(self) -> None:
+        self.incidents = FakeIncidents(self.incident)
         self.store = Store(self.channel)
         self.metrics = DispatchMetrics(self.registry, self.channel, "test")
 
@@ -167,12 +168,19 @@ class Bench:
         return DispatchHandler(
             traits=TRAITS[self.channel],
             store=self.store,
-            incidents=FakeIncidents(self.incident, *self.further),
+            incidents=self.known(),
             clock=clock or self.clock,
             metrics=self.metrics,
             unknown_after=timedelta(hours=72),
             breaker=self.breaker,
+            busy=self.busy,
         )
+
+    def known(self) -> FakeIncidents:
+        """Return the table of incidents and cohorts, the same for all."""
+        for one in (self.incident, *self.further):
+            self.incidents.put(one)
+        return self.incidents
 
     def sender(self, provider: Provider) -> Sender:
         """Return a sender of a process of its own."""
@@ -181,12 +189,14 @@ class Bench:
             pool=self.pool,
             store=self.store,
             payloads=VaultPayloads(self.pool, self.vault, self.clock),
-            incidents=FakeIncidents(self.incident, *self.further),
+            incidents=self.known(),
             references=self.references,
             provider=provider,
             clock=self.clock,
             metrics=self.metrics,
             breaker=self.breaker,
+            busy=self.busy,
+            beat=self._beat,
         )
 
     async def tick(self, later: timedelta = timedelta()) -> None:
@@ -220,6 +230,15 @@ class Bench:
         await asyncio.wait_for(cut.reached.wait(), 30)
         task.cancel()
         await asyncio.wait([task])
+
+    async def until_looked(self) -> None:
+        """Let a sender look at its queue some times."""
+        beats = self.beats
+        while self.beats < beats + 5:  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0.01)
+
+    def _beat(self) -> None:
+        self.beats += 1
 
     async def nothing_open(self) -> bool:
         """Tell whether every attempt is settled, unknown, or refused and not told yet."""
@@ -288,113 +307,3 @@ def a_payload(**changes: str) -> dict[str, Any]:
         "email": "p@mail.example",
         "portalId": "p",
     } | changes
-
-
-class MailServer:
-    """A real SMTP server that keeps what it takes, and misbehaves as told."""
-
-    def __init__(self) -> None:
-        self.taken: list[tuple[str, bytes]] = []
-        self.asked: list[str] = []  # recipients that were not taken
-        self.recipients: dict[str, str] = {}  # address, or @domain -> what is answered at RCPT
-        self.everybody = ""  # what is answered at RCPT whoever it is; "" = as `recipients` says
-        self.sender = ""  # what is answered at MAIL; "" = welcome
-        self.after_data = ""  # "close" or "hang" once the data is here; else an answer such as "451 later"
-        self.reached = asyncio.Event()
-        self._server: asyncio.Server | None = None
-        self.port = 0
-
-    async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
-        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
-    ) -> str:
-        """Take the sender, or answer as told."""
-        if not self.sender:
-            envelope.mail_from = address
-        return self.sender or "250 OK"
-
-    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
-        self, server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
-    ) -> str:
-        """Take the recipient, or answer as told; after a 421 the server closes, as RFC 5321 says."""
-        of_domain = self.recipients.get(f"@{address.rpartition('@')[2]}")
-        if answer := self.everybody or self.recipients.get(address) or of_domain:
-            self.asked.append(address)
-            if answer.startswith("421"):
-                asyncio.get_running_loop().call_soon(cast("asyncio.Transport", server.transport).close)
-            return answer
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
-        """Take the message, or misbehave."""
-        self.reached.set()
-        if self.after_data[:1].isdigit():
-            return self.after_data
-        content = envelope.content
-        self.taken.append((envelope.rcpt_tos[0], content if isinstance(content, bytes) else b""))
-        if self.after_data == "close":
-            cast("asyncio.Transport", server.transport).abort()
-        if self.after_data == "hang":
-            await asyncio.sleep(5)
-        return "250 OK"
-
-    @asynccontextmanager
-    async def serve(self) -> AsyncIterator["MailServer"]:
-        """Listen while the context lasts; the same port when served again."""
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: SMTP(self, hostname="test", loop=loop), "127.0.0.1", self.port)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
-            yield self
-        finally:
-            server.close()
-
-
-class PortalServer:
-    """A real portal that honours Idempotency-Key, and misbehaves as told."""
-
-    def __init__(self) -> None:
-        self.taken: dict[str, bytes] = {}
-        self.requests: list[tuple[str, bytes]] = []
-        self.answers: list[Any] = []  # what to do with the next requests: (status, headers), "close" or "hang"
-        self.everybody: int | None = None  # the status that every request gets; None = as the rest says
-        self.refused: set[str] = set()
-        self.words = ""  # a message with this in its body is answered 422
-        self.reached = asyncio.Event()
-        self.url = ""
-
-    async def take(self, request: web.Request) -> web.StreamResponse:
-        """Take a message, or misbehave."""
-        key, body = request.headers["Idempotency-Key"], await request.read()
-        self.requests.append((key, body))
-        self.reached.set()
-        if self.everybody:
-            return web.Response(status=self.everybody)
-        if orjson.loads(body)["recipient"] in self.refused:
-            return web.Response(status=410)
-        if self.words and self.words in orjson.loads(body)["body"]:
-            return web.Response(status=422)
-        answer = self.answers.pop(0) if self.answers else None
-        if isinstance(answer, tuple):
-            return web.Response(status=answer[0], headers=answer[1])
-        known = key in self.taken
-        self.taken.setdefault(key, body)
-        if answer == "close" and request.transport:
-            request.transport.close()
-        if answer == "hang":
-            await asyncio.sleep(5)
-        return web.Response(status=409 if known else 201)
-
-    @asynccontextmanager
-    async def serve(self) -> AsyncIterator["PortalServer"]:
-        """Listen while the context lasts."""
-        app = web.Application()
-        app.add_routes([web.post("/messages", self.take)])
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        try:
-            yield self
-        finally:
-            await runner.cleanup()

@@ -7,7 +7,8 @@ import pytest
 
 from services.core.channel import Channel
 from tests.conftest import RoomPool
-from tests.integration.dispatch.bench import Bench, MailServer, PortalServer, make_bench
+from tests.integration.dispatch.bench import Bench, make_bench
+from tests.integration.dispatch.servers import MailServer, PortalServer
 
 MakeBench = Callable[[Channel], "Bench"]
 

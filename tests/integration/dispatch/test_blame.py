@@ -14,7 +14,8 @@ from services.dispatch.channels.portal import Portal
 from services.dispatch.config import SmtpAddress
 from services.dispatch.outcomes import TEMPORARY_TRIES
 from services.dispatch.provider import Provider
-from tests.integration.dispatch.bench import Bench, MailServer, PortalServer, ShiftedClock, a_payload
+from tests.integration.dispatch.bench import Bench, ShiftedClock, a_payload
+from tests.integration.dispatch.servers import MailServer, PortalServer
 from tests.unit.dispatch.people import an_id, an_incident, some_notices
 
 _SOON = BreakerPolicy(first_probe=0.2, slowest_probe=0.4)

@@ -11,7 +11,8 @@ from services.dispatch.channels.email import Smtp
 from services.dispatch.config import SmtpAddress
 from services.dispatch.handlers import DispatchHandler
 from services.dispatch.sending.references import ReferencesByIncident
-from tests.integration.dispatch.bench import Bench, MailServer, a_payload
+from tests.integration.dispatch.bench import Bench, a_payload
+from tests.integration.dispatch.servers import MailServer
 from tests.keys import a_ring
 from tests.unit.dispatch.people import REFERENCES, some_notices
 

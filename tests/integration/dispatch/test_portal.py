@@ -6,7 +6,8 @@ import pytest
 from services.core.channel import Channel
 from services.core.status import AttemptState
 from services.dispatch.channels.portal import Portal
-from tests.integration.dispatch.bench import Bench, PortalServer, a_payload
+from tests.integration.dispatch.bench import Bench, a_payload
+from tests.integration.dispatch.servers import PortalServer
 from tests.unit.dispatch.people import REFERENCES, some_notices
 
 

@@ -23,7 +23,8 @@ from services.dispatch.config import SmtpAddress
 from services.kit.clock import SystemClock
 from services.kit.process.log import JsonFormatter
 from tests.conftest import RoomPool
-from tests.integration.dispatch.bench import Bench, MailServer, PortalServer, a_payload, make_bench
+from tests.integration.dispatch.bench import Bench, a_payload, make_bench
+from tests.integration.dispatch.servers import MailServer, PortalServer
 from tests.integration.malformed.material import CANARIES, EMAIL, NAME, STREET
 from tests.unit.dispatch.people import some_notices
 

@@ -34,6 +34,7 @@ _MESSAGES: dict[str, type[Message]] = {
     topics.NOTICES_SUPERSEDED: deduplication_pb2.NoticesSuperseded,
     topics.NOTICES_RECALLED: deduplication_pb2.NoticesRecalled,
     topics.NOTICES_STOPPED: dispatch_pb2.NoticesStopped,
+    topics.PAUSES_OBSERVED: dispatch_pb2.PausesObserved,
     topics.TOTALS_CHANGED: common_pb2.TotalsChanged,
 }
 _ODD_TEXTS = ("", "\0", "a/b", "\u202e", "x" * 5_000)
@@ -102,6 +103,7 @@ async def _dispatch(room_pool: RoomPool, folder: Path) -> tuple[Any, Handler[Any
         (topics.NOTICES_SUPERSEDED, _tracking),
         (topics.NOTICES_RECALLED, _dispatch),
         (topics.NOTICES_STOPPED, _deduplication),
+        (topics.PAUSES_OBSERVED, _tracking),
         (topics.TOTALS_CHANGED, _tracking),
     ],
 )

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
 from services.core.access import Principal, Role
+from services.core.channel import Channel
 from services.core.cohort import Cohort
 from services.core.incident import Controller, Incident
 from services.core.ledger import COUNTERS, HoldReason
@@ -20,7 +22,8 @@ from services.kit.process.http import web_app
 from services.kit.stage.totals import TotalsRow, move_totals
 from services.kit.testing import FakeClock, make_principals
 from services.tracking.api import Api
-from services.tracking.handlers import Ledgers
+from services.tracking.domain import Observed
+from services.tracking.handlers import Ledgers, PauseLists
 from services.tracking.openapi import OPENAPI
 from services.tracking.store import Store
 from services.wire.testing import FakeIncidents
@@ -44,6 +47,9 @@ def a_cohort(cohort_id: str, declared: int | None) -> Cohort:
     return Cohort("lab", cohort_id, 1, f"urn:{cohort_id}", declared, auto_release=True, sealed=True, released=False)
 
 
+PARTITIONS = 2
+
+
 class Away:
     """A pool whose database is not there."""
 
@@ -63,12 +69,13 @@ class Tracking:
         self.meanwhile: list[Callable[[], Awaitable[None]]] = []
         clock = FakeClock()
         self.ledgers = Ledgers(pool, Store(), self.incidents, self._sleep)
+        self.pauses = PauseLists(pool, Store(), self.incidents, PARTITIONS)
         app = web_app(
             Health("tracking", clock),
             CollectorRegistry(),
             authenticator(principals, clock),
             openapi=OPENAPI,
-            routes=Api(self.ledgers, clock).routes(),
+            routes=Api(self.ledgers, self.pauses, clock).routes(),
         )
         self.client = TestClient(TestServer(app))
 
@@ -285,5 +292,38 @@ async def test_what_is_described_is_what_there_is(tracking: Tracking) -> None:
     answer = await tracking.client.get("/openapi.json")
     described = set((await answer.json())["paths"])
 
-    routes = {r.resource.canonical.replace("incident_id", "incidentId") for r in tracking.client.app.router.routes()}  # type: ignore[union-attr]
+    names = {"incident_id": "incidentId", "pause_id": "pauseId"}
+    routes = {_renamed(r.resource.canonical, names) for r in tracking.client.app.router.routes()}  # type: ignore[union-attr]
     assert described == routes
+
+
+def _renamed(path: str, names: dict[str, str]) -> str:
+    for name, described in names.items():
+        path = path.replace(name, described)
+    return path
+
+
+async def test_a_pause_lists_what_had_begun_once_all_have_reported(tracking: Tracking) -> None:
+    """Every channel of the incident, of every partition; a repeat changes nothing, and others see no such pause."""
+    pause, store = f"{LEDGER.removesuffix('ledger')}pauses/a.1", Store()
+
+    async def shown(name: str = "operator", path: str = pause) -> Any:
+        answer = await tracking.client.get(path, headers=tracking.bearer(name))
+        return await answer.json() if answer.status == 200 else answer.status
+
+    channels = (Channel.EMAIL, Channel.LETTER)
+    tracking.incidents.put(replace(an_incident("lab"), channels=channels))
+    before = await shown()
+    async with tracking.pool.acquire() as connection, connection.transaction():
+        for channel in channels:
+            for partition in (*range(PARTITIONS), 0):
+                found = [b"n" * 16] if channel == channels[0] and partition == 1 else []
+                observed = Observed("lab", "a.1", channel, partition, found, [1] * len(found))
+                await store.note_observed(connection, observed)
+    after = await shown()
+
+    assert (False, []) == (before["complete"], before["begun"])
+    assert (True, [], [(b"n" * 16).hex()]) == (
+        after["complete"], after["waitingFor"], [one["noticeId"] for one in after["begun"]],
+    )  # fmt: skip
+    assert [404, 404] == [await shown(path=pause.replace("a.1", other)) for other in ("a.2", "zz.1")]

@@ -38,6 +38,7 @@ READERS: dict[str, Callable[[Record], Any]] = {
     topics.DELIVERIES_ATTEMPTED: decode,
     topics.NOTICES_EXHAUSTED: decode,
     topics.NOTICES_SUPERSEDED: decode,
+    topics.PAUSES_OBSERVED: decode,
     topics.NOTICES_RECALLED: decode_recalled,
     topics.NOTICES_STOPPED: decode_stopped,
     topics.NOTICES_READDRESSED: decode_work,

@@ -1,0 +1,141 @@
+"""Pauses in the stage's transactions: who goes on after one, and what had begun when it came, reported once."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Final, Protocol
+
+from services.core.status import AttemptState
+from services.dispatch.codec import encode_observed
+from services.dispatch.domain import Batch, Key, Round
+from services.dispatch.outcomes import AttemptOutcome
+from services.dispatch.pauses import Pause, Pauses
+from services.dispatch.provider import Traits
+from services.dispatch.rounds import gathered
+from services.kit.eventlog import Output
+from services.kit.postgres import Connection
+
+__all__ = ["PauseStore", "Pausing"]
+
+# Batches that are looked through in one tick where nobody may go on, about a thousand people.
+_LOOK: Final = 64
+# After so many ticks all are looked at again: another process, or a transaction that began before a pause ended, may
+# have set some aside meanwhile.
+_TICKS_TO_TRUST: Final = 10
+
+
+class PauseStore(Protocol):
+    """What pauses need of the store."""
+
+    async def see_pauses(self, connection: Connection, partitions: Collection[int], pauses: Sequence[Pause]) -> None:
+        """Note pauses in partitions."""
+        ...
+
+    async def unreported_pauses(self, connection: Connection, partitions: Collection[int]) -> list[tuple[Pause, int]]:
+        """Return pauses of which it was not reported what had begun, with the partition."""
+        ...
+
+    async def begun(self, connection: Connection, pause: Pause, partition: int) -> list[Key]:
+        """Return the attempts that were noted."""
+        ...
+
+    async def report_pause(self, connection: Connection, pause: Pause, partition: int) -> None:
+        """Note that it is reported what had begun."""
+        ...
+
+    async def all_open_intents(self, connection: Connection, partition: int) -> list[Batch]:
+        """Return all batches whose hand-over was begun and is not settled."""
+        ...
+
+    async def paused_batches(self, connection: Connection, partition: int, after: int, limit: int) -> list[Batch]:
+        """Return batches that are paused, and whose number is higher; they are locked."""
+        ...
+
+    async def record(
+        self,
+        connection: Connection,
+        one: Round,
+        outcomes: Sequence[AttemptOutcome],
+        now: datetime,
+        waiting: AttemptState = AttemptState.UNKNOWN,
+    ) -> list[int]:
+        """Write down how attempts ended that wait in that state; returns the rows that this settled."""
+        ...
+
+
+class Pausing:
+    """Sets aside what may not begin, lets it go on afterwards, and reports what had begun."""
+
+    def __init__(self, store: PauseStore, pauses: Pauses, traits: Traits, busy: Collection[int]) -> None:
+        """`busy`: the batches that this process is handing over, whose end is not known yet."""
+        self._store = store
+        self._pauses = pauses
+        self._traits = traits
+        self._busy = busy
+        # By partition: under which pauses it was looked at, and up to which batch nobody may go on. A look that let
+        # somebody go on is not remembered, so that nothing has to be forgotten when its transaction is rolled back.
+        self._looked: dict[int, tuple[object, int | None]] = {}  # None = all of them
+        self._ticks = 0
+
+    async def set_aside(self, connection: Connection, partition: int, queued: Sequence[Batch], now: datetime) -> None:
+        """Set aside those of the queue that may not begin."""
+        held = [batch for batch in queued if self._pauses.holds(batch.notices)]
+        for one in gathered(partition, held, now):
+            stays = [not row for row in self._pauses.held(one.notices)]
+            await self._move(connection, one, AttemptState.TAKEN, stays, now)
+
+    async def tick(self, connection: Connection, partitions: Sequence[int], now: datetime) -> list[Output]:
+        """Let those go on whose pause has ended, and report what had begun when others came."""
+        self._ticks += 1
+        if self._ticks % _TICKS_TO_TRUST == 0:
+            self._looked.clear()
+        for partition in partitions:
+            await self._go_on(connection, partition, now)
+        if pauses := self._pauses.now():
+            await self._store.see_pauses(connection, partitions, pauses)
+        outputs: list[Output] = []
+        for pause, partition in await self._store.unreported_pauses(connection, partitions):
+            outputs += await self._report(connection, pause, partition)
+        return outputs
+
+    async def _go_on(self, connection: Connection, partition: int, now: datetime) -> None:
+        signature = self._pauses.signature()
+        before, after = self._looked.get(partition, (None, 0))
+        if before != signature:
+            after = 0
+        if after is None:
+            return
+        batches = await self._store.paused_batches(connection, partition, after, _LOOK)
+        moved = 0
+        for one in gathered(partition, batches, now):
+            moved += await self._move(connection, one, AttemptState.PAUSED, self._pauses.held(one.notices), now)
+        if not moved:
+            self._looked[partition] = signature, batches[-1].number if batches else None
+
+    async def _move(
+        self, connection: Connection, one: Round, state: AttemptState, stays: Sequence[bool], now: datetime
+    ) -> int:
+        """Move a round between the queue and the pause, less those that stay; returns how many moved."""
+        outcomes = [
+            AttemptOutcome(state if stay else _OTHER[state], tries=tries)
+            for stay, tries in zip(stays, one.tries, strict=True)
+        ]
+        shared = {outcome: outcome for outcome in outcomes}
+        return len(await self._store.record(connection, one, [shared[outcome] for outcome in outcomes], now, state))
+
+    async def _report(self, connection: Connection, pause: Pause, partition: int) -> list[Output]:
+        """Report what had begun, once it is known of all that this process is handing over."""
+        begun = set(await self._store.begun(connection, pause, partition))
+        for batch in await self._store.all_open_intents(connection, partition):
+            notices = batch.notices
+            if notices.incident_id != pause.incident_id:
+                continue
+            rows = zip(notices.ids, notices.attempts, notices.carriers, strict=True)
+            keys = [(notice, attempt) for notice, attempt, carriers in rows if pause.cohort_id in carriers]
+            if keys and batch.number in self._busy:
+                return []
+            begun.update(keys)
+        await self._store.report_pause(connection, pause, partition)
+        return [encode_observed(pause, self._traits.channel, partition, sorted(begun))]
+
+
+_OTHER: Final = {AttemptState.TAKEN: AttemptState.PAUSED, AttemptState.PAUSED: AttemptState.TAKEN}

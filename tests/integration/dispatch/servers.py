@@ -1,0 +1,122 @@
+"""Real servers that play providers, and misbehave as told."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import orjson
+from aiohttp import web
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+
+class MailServer:
+    """A real SMTP server that keeps what it takes, and misbehaves as told."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, bytes]] = []
+        self.asked: list[str] = []  # recipients that were not taken
+        self.recipients: dict[str, str] = {}  # address, or @domain -> what is answered at RCPT
+        self.everybody = ""  # what is answered at RCPT whoever it is; "" = as `recipients` says
+        self.sender = ""  # what is answered at MAIL; "" = welcome
+        self.after_data = ""  # "close" or "hang" once the data is here; else an answer such as "451 later"
+        self.reached = asyncio.Event()
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        """Take the sender, or answer as told."""
+        if not self.sender:
+            envelope.mail_from = address
+        return self.sender or "250 OK"
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        """Take the recipient, or answer as told; after a 421 the server closes, as RFC 5321 says."""
+        of_domain = self.recipients.get(f"@{address.rpartition('@')[2]}")
+        if answer := self.everybody or self.recipients.get(address) or of_domain:
+            self.asked.append(address)
+            if answer.startswith("421"):
+                asyncio.get_running_loop().call_soon(cast("asyncio.Transport", server.transport).close)
+            return answer
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+        """Take the message, or misbehave."""
+        self.reached.set()
+        if self.after_data[:1].isdigit():
+            return self.after_data
+        content = envelope.content
+        self.taken.append((envelope.rcpt_tos[0], content if isinstance(content, bytes) else b""))
+        if self.after_data == "close":
+            cast("asyncio.Transport", server.transport).abort()
+        if self.after_data == "hang":
+            await asyncio.sleep(5)
+        return "250 OK"
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator["MailServer"]:
+        """Listen while the context lasts; the same port when served again."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: SMTP(self, hostname="test", loop=loop), "127.0.0.1", self.port)
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            yield self
+        finally:
+            server.close()
+
+
+class PortalServer:
+    """A real portal that honours Idempotency-Key, and misbehaves as told."""
+
+    def __init__(self) -> None:
+        self.taken: dict[str, bytes] = {}
+        self.requests: list[tuple[str, bytes]] = []
+        self.answers: list[Any] = []  # what to do with the next requests: (status, headers), "close" or "hang"
+        self.everybody: int | None = None  # the status that every request gets; None = as the rest says
+        self.refused: set[str] = set()
+        self.delay = 0.0  # seconds before each answer
+        self.words = ""  # a message with this in its body is answered 422
+        self.reached = asyncio.Event()
+        self.url = ""
+
+    async def take(self, request: web.Request) -> web.StreamResponse:
+        """Take a message, or misbehave."""
+        key, body = request.headers["Idempotency-Key"], await request.read()
+        self.requests.append((key, body))
+        self.reached.set()
+        await asyncio.sleep(self.delay)
+        if self.everybody:
+            return web.Response(status=self.everybody)
+        if orjson.loads(body)["recipient"] in self.refused:
+            return web.Response(status=410)
+        if self.words and self.words in orjson.loads(body)["body"]:
+            return web.Response(status=422)
+        answer = self.answers.pop(0) if self.answers else None
+        if isinstance(answer, tuple):
+            return web.Response(status=answer[0], headers=answer[1])
+        known = key in self.taken
+        self.taken.setdefault(key, body)
+        if answer == "close" and request.transport:
+            request.transport.close()
+        if answer == "hang":
+            await asyncio.sleep(5)
+        return web.Response(status=409 if known else 201)
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator["PortalServer"]:
+        """Listen while the context lasts."""
+        app = web.Application()
+        app.add_routes([web.post("/messages", self.take)])
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        try:
+            yield self
+        finally:
+            await runner.cleanup()
