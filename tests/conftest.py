@@ -75,6 +75,13 @@ async def database_url(postgres_server: str) -> AsyncIterator[str]:
 
 
 @pytest.fixture
+async def owner_pool(database_url: str) -> AsyncIterator[Pool]:
+    """Return a pool of the database's owner, who writes to the log as any source and reads all of it."""
+    async with asyncpg.create_pool(database_url, min_size=1) as pool:
+        yield pool
+
+
+@pytest.fixture
 async def room_pool(database_url: str) -> AsyncIterator[RoomPool]:
     """Return a function that opens a pool, logged in as a room; all are closed after the test."""
     async with AsyncExitStack() as stack:

@@ -11,27 +11,33 @@ import pytest
 from notification.topics import COHORT
 
 from deploy.kafka import broker, enforcing
+from services.core.rooms import ROOMS
 from services.kit.eventlog.kafka import KafkaAdmin, KafkaSettings, ensure_topics, new_admin
+from tests.certificates import made_certificates
 
 # Few enough to be made anew for every test within a tenth of a second.
 PARTITIONS = 8
 
 
-# Heraut's own user, who may do everything, and producers, who may do what an ACL allows them.
-USERS: Mapping[str, str] = MappingProxyType({"heraut": "p-heraut", "lab": "p-lab", "clinic": "p-clinic"})
+# An operator, who may do everything; producers and the rooms' users, who may do what an ACL allows them.
+USERS: Mapping[str, str] = MappingProxyType(
+    {"heraut": "p-heraut", "lab": "p-lab", "clinic": "p-clinic"} | {f"heraut-{room}": f"p-{room}" for room in ROOMS}
+)
 
 
 @dataclass(frozen=True)
 class EnforcingBroker:
-    """A broker that lets nobody in without a password, and allows its users what an ACL says."""
+    """A broker that lets nobody in without a password, over TLS alone, and allows its users what an ACL says."""
 
     bootstrap: str
+    certificates: enforcing.Certificates
 
     def settings(self, user: str = "heraut") -> KafkaSettings:
         """Return the settings of one of USERS."""
         return KafkaSettings(
             bootstrap_servers=self.bootstrap,
-            security_protocol="SASL_PLAINTEXT",
+            security_protocol="SASL_SSL",
+            ssl_cafile=str(self.certificates.authority),
             sasl_mechanism="PLAIN",
             sasl_username=user,
             sasl_password=USERS[user],
@@ -45,7 +51,9 @@ def enforcing_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Enfor
     Topics and rights stay until the end of the run: a test takes sources of its own.
     """
     directory = tmp_path_factory.mktemp("enforcing")
-    yield EnforcingBroker(or_skip(lambda: enforcing.start(USERS, directory, outlives_us=False)))
+    certificates = made_certificates(directory)
+    bootstrap = or_skip(lambda: enforcing.start(USERS, directory, outlives_us=False, certificates=certificates))
+    yield EnforcingBroker(bootstrap, certificates)
     broker.stop(directory)
 
 

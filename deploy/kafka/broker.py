@@ -18,6 +18,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -70,6 +71,7 @@ class Listener:
     protocol: str = "PLAINTEXT"
     properties: str = ""  # further lines of server.properties
     login: Sequence[bytes] = ()  # requests that come before any other, answered one by one
+    authority: Path | None = None  # who signed the certificate that the broker shows; None = it speaks in the open
     heap: str = "1g"  # a laptop can spare it, and our topics need less
 
 
@@ -284,7 +286,7 @@ def _run(directory: Path, properties: Path, java: str, libs: Path, listener: Lis
         if process.poll() is not None:
             log_line = _last_line((directory / "broker.log").read_text(errors="replace"))
             raise BrokerUnavailable(f"the broker ended with status {process.returncode}: {log_line}")
-        if _answers(port, listener.login):
+        if _answers(port, listener.login, listener.authority):
             process.returncode = 0  # so that Popen does not warn of a child that runs on: this one outlives us
             return bootstrap
         time.sleep(0.1)
@@ -305,16 +307,21 @@ def request(api: int, version: int, body: bytes) -> bytes:
     return struct.pack(">i", len(framed)) + framed
 
 
-def _answers(port: int, login: Sequence[bytes]) -> bool:
+def _answers(port: int, login: Sequence[bytes], authority: Path | None = None) -> bool:
     """Log in, ask for metadata (version 4, no topics) and tell whether at least one broker is listed."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+        with contextlib.ExitStack() as opened:
+            connection = opened.enter_context(socket.create_connection(("127.0.0.1", port), timeout=2))
+            if authority is not None:
+                context = ssl.create_default_context(cafile=str(authority))
+                connection = opened.enter_context(context.wrap_socket(connection, server_hostname="127.0.0.1"))
+            answers = opened.enter_context(connection.makefile("rb"))
             for step in login:
                 connection.sendall(step)
-                (length,) = struct.unpack(">i", connection.recv(4, socket.MSG_WAITALL).rjust(4, b"\0"))
-                connection.recv(length, socket.MSG_WAITALL)
+                (length,) = struct.unpack(">i", answers.read(4).rjust(4, b"\0"))
+                answers.read(length)
             connection.sendall(request(3, 4, struct.pack(">i?", 0, False)))
-            answer = connection.recv(16, socket.MSG_WAITALL)
+            answer = answers.read(16)
     except OSError:
         return False
     # length, correlation id, throttle time, number of brokers: four bytes each

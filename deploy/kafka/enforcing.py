@@ -2,7 +2,8 @@
 
     python -m deploy.kafka.enforcing --users USERS.json [--dir DIR] [--port PORT]     prints host:port when it answers
 
-USERS.json: {"name": "password"}; the first user has no limits. SASL_PLAINTEXT with PLAIN, on the loopback address.
+USERS.json: {"name": "password"}; the first user has no limits. SASL_PLAINTEXT with PLAIN, on the loopback address; with
+certificates SASL_SSL.
 `broker.py status|stop --dir DIR` ask it and end it. Standard library only.
 """
 
@@ -12,11 +13,12 @@ import re
 import struct
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.kafka import broker
 
-__all__ = ["DEFAULT_DIR", "start"]
+__all__ = ["DEFAULT_DIR", "Certificates", "start"]
 
 DEFAULT_DIR = broker.CACHE / "enforcing"
 _MECHANISM = "PLAIN"
@@ -29,30 +31,57 @@ super.users=User:{user}
 sasl.enabled.mechanisms=PLAIN
 sasl.mechanism.inter.broker.protocol=PLAIN
 sasl.mechanism.controller.protocol=PLAIN
-listener.name.sasl_plaintext.plain.sasl.jaas.config={module}
+listener.name.{protocol}.plain.sasl.jaas.config={module}
 listener.name.controller.plain.sasl.jaas.config={module}
+"""
+# A broker is a client of itself, so it has to trust who signed its own certificate.
+_TLS = """\
+ssl.keystore.type=PEM
+ssl.keystore.location={certificate}
+ssl.truststore.type=PEM
+ssl.truststore.location={authority}
 """
 _MODULE = 'org.apache.kafka.common.security.plain.PlainLoginModule required username="{user}" password="{password}" '
 
 
-def start(users: Mapping[str, str], directory: Path = DEFAULT_DIR, port: int = 0, *, outlives_us: bool = True) -> str:
+@dataclass(frozen=True)
+class Certificates:
+    """What a broker shows: a file of key and certificate for 127.0.0.1, and who signed it. Both are PEM."""
+
+    certificate: Path
+    authority: Path
+
+
+def start(
+    users: Mapping[str, str],
+    directory: Path = DEFAULT_DIR,
+    port: int = 0,
+    *,
+    outlives_us: bool = True,
+    certificates: Certificates | None = None,
+) -> str:
     """Start a broker that lets these users in, by name and password, and return its bootstrap address.
 
     The first user has no limits (`super.users`). A directory keeps the users of its first start. Raises ValueError for
     a name or password that is more than letters, digits and `_.-`, and BrokerUnavailable.
     """
-    return broker.start(directory, port, outlives_us=outlives_us, listener=_listener(users))
+    return broker.start(directory, port, outlives_us=outlives_us, listener=_listener(users, certificates))
 
 
-def _listener(users: Mapping[str, str]) -> broker.Listener:
+def _listener(users: Mapping[str, str], certificates: Certificates | None = None) -> broker.Listener:
     if not users or not all(_WORD.fullmatch(word) for pair in users.items() for word in pair):
         raise ValueError("users need a name and a password of letters, digits and _.-")
     user, password = next(iter(users.items()))
     known = " ".join(f'user_{name}="{secret}"' for name, secret in users.items())
     module = f"{_MODULE.format(user=user, password=password)}{known};"
+    protocol = "SASL_SSL" if certificates else "SASL_PLAINTEXT"
+    more = ""
+    if certificates:
+        more = _TLS.format(certificate=certificates.certificate, authority=certificates.authority)
     return broker.Listener(
-        protocol="SASL_PLAINTEXT",
-        properties=_PROPERTIES.format(user=user, module=module),
+        protocol=protocol,
+        properties=_PROPERTIES.format(user=user, module=module, protocol=protocol.lower()) + more,
+        authority=certificates.authority if certificates else None,
         login=_login(user, password),
         heap="512m",  # it stands beside another broker, and has a few small topics
     )

@@ -17,7 +17,7 @@ from services.cli.console import Fault
 from services.cli.target import SCRAPE_TOKEN_FILE, SERVICE_NAMES, TOKEN_FILE
 from services.core.access import Principal, Role
 from services.core.environment import is_for
-from services.core.rooms import ROOMS
+from services.core.rooms import ROOMS, STAGES
 from services.dispatch.channels import PROVIDER_ADDRESSES
 from services.kit.config import ServiceConfig
 from services.kit.errors import ConfigError
@@ -35,6 +35,7 @@ __all__ = [
     "ensure_keys",
     "ensure_principals",
     "given_logins",
+    "grant_rooms",
     "grant_topics",
     "locked",
     "make_topics",
@@ -49,6 +50,8 @@ _LOCK_FILE = "heraut.lock"
 _LIFETIME = timedelta(days=365)
 # While no provider is set, nobody listens and the notices for its channel stay in flight. A default that might be
 # somebody's real mail server would send notices that nobody meant to send yet.
+# The operator's user of the log's servers: a room that has its own does not get it.
+_LOG_LOGIN = frozenset({"HERAUT_KAFKA_SASL_USERNAME", "HERAUT_KAFKA_SASL_PASSWORD", "HERAUT_KAFKA_SASL_PASSWORD_FILE"})
 _NOBODY = {address.setting: address.of_nobody for address in PROVIDER_ADDRESSES}
 
 
@@ -153,7 +156,11 @@ def service_environs(
             made[f"{name}_FILE"] = str((settings.logins_folder / f"{room}.url").resolve())
     everything = dict(environ) | made
     return {
-        service: {name: value for name, value in everything.items() if is_for(name, service)}
+        service: {
+            name: value
+            for name, value in everything.items()
+            if is_for(name, service) and not (name in _LOG_LOGIN and STAGES[service] in settings.kafka_users)
+        }
         for service in SERVICE_NAMES
     }
 
@@ -263,6 +270,11 @@ async def grant_topics(settings: ServiceConfig) -> Granted:
     """Let each of upstream's topics be written by its principal alone, where the brokers know that principal."""
     named = {topic: user for topic, user in producers_of(settings).items() if user}
     return await installation_of(settings).grant(named)
+
+
+async def grant_rooms(settings: ServiceConfig) -> Granted:
+    """Let each room's user of the brokers do what the contracts give the room, and nothing else."""
+    return await installation_of(settings).grant_rooms(settings.kafka_users, producers_of(settings))
 
 
 async def wait_for_ports(settings: ServiceConfig, patience: float) -> None:

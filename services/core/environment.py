@@ -19,6 +19,14 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_KAFKA_SASL_MECHANISM": "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
         "HERAUT_KAFKA_SASL_USERNAME": "user at the brokers",
         "HERAUT_KAFKA_SASL_PASSWORD": "its password",
+        **{
+            name: meaning
+            for room in ROOMS
+            for name, meaning in (
+                (f"HERAUT_KAFKA_SASL_USERNAME_{room.upper()}", f"user of {room} alone at the brokers"),
+                (f"HERAUT_KAFKA_SASL_PASSWORD_{room.upper()}", "its password"),
+            )
+        },
         "HERAUT_KAFKA_SSL_CAFILE": "certificates to trust",
         "HERAUT_KAFKA_SSL_CERTFILE": "certificate of this client",
         "HERAUT_KAFKA_SSL_KEYFILE": "key of this client",
@@ -58,7 +66,8 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
 )
 
 _SECRETS = frozenset(
-    {"HERAUT_KAFKA_SASL_PASSWORD", "HERAUT_TOKEN", "HERAUT_SMTP_URL"}
+    {"HERAUT_TOKEN", "HERAUT_SMTP_URL"}
+    | {name for name in ENVIRONMENT if name.startswith("HERAUT_KAFKA_SASL_PASSWORD")}
     | {name for name in ENVIRONMENT if name.startswith("HERAUT_DATABASE_URL")}
 )
 
@@ -68,7 +77,8 @@ RECEIVERS: Mapping[str, frozenset[str]] = MappingProxyType(
         "HERAUT_TOKEN": frozenset(),  # it is the person's at the command line
         "HERAUT_DATABASE_URL": frozenset(),
         **{
-            f"HERAUT_DATABASE_URL_{room.upper()}": frozenset(stage for stage, of in STAGES.items() if of == room)
+            f"{name}_{room.upper()}": frozenset(stage for stage, of in STAGES.items() if of == room)
+            for name in ("HERAUT_DATABASE_URL", "HERAUT_KAFKA_SASL_USERNAME", "HERAUT_KAFKA_SASL_PASSWORD")
             for room in ROOMS
         },
         "HERAUT_SMTP_URL": frozenset({dispatch_stage(Channel.EMAIL)}),

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from services.core.environment import is_known
+from services.core.rooms import ROOMS
 from services.kit.errors import ConfigError
 
 __all__ = [
@@ -111,6 +112,7 @@ class ServiceConfig:
     )
     kafka_sasl_username: str | None = setting("HERAUT_KAFKA_SASL_USERNAME", default=None)
     kafka_sasl_password: str | None = setting("HERAUT_KAFKA_SASL_PASSWORD", default=None)
+    kafka_logins: Mapping[str, str] = dataclasses.field(default_factory=dict)  # the rooms' own, by variable
     kafka_ssl_cafile: str | None = setting("HERAUT_KAFKA_SSL_CAFILE", default=None)
     kafka_ssl_certfile: str | None = setting("HERAUT_KAFKA_SSL_CERTFILE", default=None)
     kafka_ssl_keyfile: str | None = setting("HERAUT_KAFKA_SSL_KEYFILE", default=None)
@@ -161,6 +163,12 @@ class ServiceConfig:
         return self.principals_file or self.data_dir / "principals.json"
 
     @property
+    def kafka_users(self) -> dict[str, str]:
+        """The rooms' own users of the brokers, by room."""
+        names = {room: f"HERAUT_KAFKA_SASL_USERNAME_{room.upper()}" for room in ROOMS}
+        return {room: self.kafka_logins[name] for room, name in names.items() if name in self.kafka_logins}
+
+    @property
     def logins_folder(self) -> Path:
         """Where the logins to the database are that `heraut migrate` made: a file with a URL for each room."""
         return self.data_dir / "logins"
@@ -180,6 +188,7 @@ def load(cls: type[C], environ: Mapping[str, str]) -> C:
             _read(field, environ, values, faults)
     if "database_urls" in {f.name for f in dataclasses.fields(cls)}:  # type: ignore[arg-type]
         values["database_urls"] = _database_urls(environ, faults)
+        values["kafka_logins"] = _kafka_logins(environ, faults)
     if not faults:
         config = cls(**values)
         faults = config.faults() if isinstance(config, ServiceConfig) else []
@@ -217,6 +226,18 @@ def _text(env: str, environ: Mapping[str, str]) -> str | None:
     if is_known(file_env) and environ.get(file_env):
         return Path(environ[file_env]).read_text(encoding="utf-8").strip()
     return None
+
+
+def _kafka_logins(environ: Mapping[str, str], faults: list[str]) -> dict[str, str]:
+    logins = {}
+    for room in ROOMS:
+        for name in (f"HERAUT_KAFKA_SASL_USERNAME_{room.upper()}", f"HERAUT_KAFKA_SASL_PASSWORD_{room.upper()}"):
+            try:
+                if text := _text(name, environ):
+                    logins[name] = text
+            except (ValueError, OSError):
+                faults.append(f"{name}: cannot be read")
+    return logins
 
 
 def _database_urls(environ: Mapping[str, str], faults: list[str]) -> dict[str, str]:

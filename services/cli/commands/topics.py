@@ -8,9 +8,11 @@ import click
 
 from services.cli.console import print_json, say
 from services.cli.options import data_option, json_option
-from services.cli.prepare import grant_topics, make_topics
+from services.cli.prepare import grant_rooms, grant_topics, make_topics
 from services.cli.target import read_settings
-from services.kit.eventlog import installation_of
+from services.core.rooms import ROOMS
+from services.kit.config import ServiceConfig
+from services.kit.eventlog import Granted, installation_of
 
 __all__ = ["topics"]
 
@@ -21,13 +23,15 @@ _WORDS = {"given": "given", "taken": "taken away", "left": "left alone, as it is
 @data_option
 @json_option
 def topics(data: Path, *, as_json: bool) -> None:
-    """Create the topics that the event log does not have yet, and let each source write to its own. Safe to repeat.
+    """Create the topics that the event log does not have yet, and give rights to them. Safe to repeat.
 
-    Of the sources' topics there are those that a principal has (`heraut principal add --topic --kafka-user`).
+    Of the sources' topics there are those that a principal has (`heraut principal add --topic --kafka-user`); each
+    source may write to its own. The user of each room (HERAUT_KAFKA_SASL_USERNAME_<ROOM>) may read and write what the
+    contracts of the topics give the room, and nothing else.
     """
     settings = read_settings(data.resolve())
     made = asyncio.run(make_topics(settings))
-    granted = asyncio.run(grant_topics(settings))
+    granted = asyncio.run(_grant(settings))
     rights = {word: [str(right) for right in getattr(granted, word)] for word in ("given", "taken", "left")}
     if as_json:
         print_json({"log": settings.log, "created": made, "enforced": granted.enforced, **rights})
@@ -36,6 +40,19 @@ def topics(data: Path, *, as_json: bool) -> None:
     else:
         say("\n".join(f"created {name}" for name in made) or "all topics are there")
         _show_rights(rights, enforced=granted.enforced)
+        if alone := [room for room in ROOMS if room not in settings.kafka_users]:
+            say(f"without a user of the brokers that is theirs alone: {', '.join(alone)}")
+
+
+async def _grant(settings: ServiceConfig) -> Granted:
+    """Give rights to sources and rooms; return what became of both."""
+    sources, rooms = await grant_topics(settings), await grant_rooms(settings)
+    return Granted(
+        enforced=sources.enforced and rooms.enforced,
+        given=sources.given + rooms.given,
+        taken=sources.taken + rooms.taken,
+        left=sources.left + rooms.left,
+    )
 
 
 def _show_rights(rights: Mapping[str, Sequence[str]], *, enforced: bool) -> None:

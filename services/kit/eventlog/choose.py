@@ -50,6 +50,14 @@ class Installation(Protocol):
         """
         ...
 
+    async def grant_rooms(self, users: Mapping[str, str], family_members: Iterable[str]) -> Granted:
+        """Let the user of each room do what the contracts of the topics give it, and nothing else. Safe to repeat.
+
+        `users` are the log's servers' own, by room. Raises ConfigError for a user that is none, or of two rooms, and
+        where we may not change rights; RetryableError where the log cannot be reached.
+        """
+        ...
+
     async def topics(self) -> Sequence[str]:
         """Return the names of Heraut's topics in the log. Raises RetryableError."""
         ...
@@ -73,24 +81,24 @@ class Installation(Protocol):
         ...
 
 
-def installation_of(config: ServiceConfig) -> Installation:
-    """Return the event log that HERAUT_LOG names, with its settings."""
-    return _LOADERS[config.log](config)
+def installation_of(config: ServiceConfig, room: str | None = None) -> Installation:
+    """Return the event log that HERAUT_LOG names, with its settings: an operator's, or those of a room."""
+    return _LOADERS[config.log](config, room)
 
 
-def _embedded(_: ServiceConfig) -> Installation:
+def _embedded(_: ServiceConfig, _room: str | None) -> Installation:
     from services.kit.eventlog.embedded import EmbeddedInstallation  # noqa: PLC0415 - see the module's docstring
 
     return EmbeddedInstallation()
 
 
-def _kafka(config: ServiceConfig) -> Installation:
+def _kafka(config: ServiceConfig, room: str | None) -> Installation:
     from services.kit.eventlog.kafka import KafkaInstallation  # noqa: PLC0415 - see the module's docstring
 
-    return KafkaInstallation(config)
+    return KafkaInstallation(config, room)
 
 
 # By the word of HERAUT_LOG. `config.LOGS` has the same words, with the setting that each of them needs.
-_LOADERS: Mapping[str, Callable[[ServiceConfig], Installation]] = MappingProxyType(
+_LOADERS: Mapping[str, Callable[[ServiceConfig, str | None], Installation]] = MappingProxyType(
     {"postgres": _embedded, "kafka": _kafka}
 )

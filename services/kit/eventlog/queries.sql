@@ -42,7 +42,8 @@ select partitions from log.installation;
 insert into log.installation (partitions) values ($1) on conflict do nothing;
 
 -- name: prune_read
--- Delete at most $5 blocks past their topic's retention that every stage which reads the topic has taken.
+-- Delete at most $5 blocks of the stage $6 past their topic's retention that every stage which reads the topic has
+-- taken. Of replayed dead letters (source $7) those that this stage reads: no stage wrote them.
 -- $1, $2: topics and how long they are kept; $3, $4: topics and the stages that read them.
 with rule as (
   select * from unnest($1::text[], $2::interval[]) as rule(topic, keep)
@@ -57,6 +58,8 @@ with rule as (
      where consumer.topic = head.topic),
     head.last_seq) as taken
   from log.head as head join rule using (topic)
+  where head.source = $6 or (head.source = $7 and exists (
+    select from consumer where consumer.topic = head.topic and consumer.stage = $6))
 ), doomed as (
   select old.topic, old.partition, old.source, old.seq
   from done cross join lateral (

@@ -9,7 +9,7 @@ from pathlib import Path
 from notification.topics import TOPICS
 
 from services.kit.eventlog.port import EventLog, TopicPartition
-from services.kit.eventlog.topics import dead_letter_topics, readers_of, retention_of
+from services.kit.eventlog.topics import DLQ_SOURCE, dead_letter_topics, readers_of, retention_of
 from services.kit.postgres import Connection, Pool, Queries, is_retryable
 from services.kit.retry import pause_until
 
@@ -25,8 +25,8 @@ _LIMIT = 5000  # rows a statement: it holds back neither vacuum nor writers
 class Retention:
     """One stage's part. The owner of its partition 0 does it, so that replicas do not delete side by side.
 
-    Where the log is the table itself, a block goes once every stage has read it. Where the log lies outside the
-    database, the table is the outbox, and a block goes once the log has acknowledged it.
+    Where the log is the table itself, a block of this stage goes once every stage has read it. Where the log lies
+    outside the database, the table is the outbox, and a block goes once the log has acknowledged it.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Retention:
         deleted = 0
         while True:
             async with self._pool.acquire() as connection:
-                now = await prune_read(connection, self._keep)
+                now = await prune_read(connection, self._stage, self._keep)
             deleted += now
             if now < _LIMIT:
                 return deleted
@@ -74,11 +74,12 @@ class Retention:
         return deleted
 
 
-async def prune_read(connection: Connection, retention: timedelta, limit: int = _LIMIT) -> int:
-    """Delete at most `limit` blocks older than `retention` that every stage has taken; returns how many.
+async def prune_read(connection: Connection, stage: str, retention: timedelta, limit: int = _LIMIT) -> int:
+    """Delete at most `limit` blocks of `stage` older than `retention` that all have taken; returns how many.
 
-    For a log inside the database only. Topics that are kept for ever stay; dead letters are kept for their own
-    time. Call it again while it returns `limit`: a bounded delete holds back neither vacuum nor writers.
+    Who wrote a block prunes it, and nobody else may; dead letters that were sent back are pruned by who reads them. For
+    a log inside the database only. Topics that are kept for ever stay; dead letters are kept for their own time. Call
+    it again while it returns `limit`: a bounded delete holds back neither vacuum nor writers.
     """
     names = [spec.name for spec in TOPICS]
     kept = {name: retention_of(name, retention) for name in (*names, *dead_letter_topics())}
@@ -91,6 +92,8 @@ async def prune_read(connection: Connection, retention: timedelta, limit: int = 
         [name for name, _ in readers],
         [stage for _, stage in readers],
         limit,
+        stage,
+        DLQ_SOURCE,
     )
     return _count(status)
 

@@ -1,4 +1,4 @@
-"""Creates or upgrades the database: schemas, tables, a role for each room, and exactly the grants it needs.
+"""Creates or upgrades the database: schemas, tables, a role for each room, and exactly the rights it needs.
 
 Safe to repeat and to run from several places at once. Migrations are `NNNN_{pre,post}_name.sql`; one that was
 applied is never changed.
@@ -18,6 +18,7 @@ from services.kit.errors import HerautError
 from services.kit.postgres.logins import role_of
 from services.kit.postgres.pool import Connection
 from services.kit.postgres.scram import verifier
+from services.kit.postgres.walls import raise_walls
 
 __all__ = ["MigrationError", "MigrationReport", "migrate"]
 
@@ -77,6 +78,7 @@ async def migrate(admin_url: str, *, room_urls: Mapping[str, str] | None = None)
         report = await _apply_all(connection)
         async with connection.transaction():
             await _grant(connection)
+            await raise_walls(connection)
         return report
     finally:
         await connection.close()

@@ -88,7 +88,7 @@ class Service:
 
     def new_log(self) -> EventLog:
         """Open the configured event log for this stage; it is closed with the service."""
-        log = installation_of(self.config).open(self.stage_name, self.pool)
+        log = installation_of(self.config, self.room).open(self.stage_name, self.pool)
         self._logs.append(log)
         return log
 
@@ -227,7 +227,7 @@ async def open_service(config: ServiceConfig, stage_name: str) -> AsyncIterator[
     )
     try:
         await check_login(pool, room)
-        await _compare_partitions(config, pool)
+        await _compare_partitions(config, room, pool)
         yield service
     finally:
         await service.close()
@@ -248,7 +248,7 @@ async def _connect_when_it_is_there(url: str, room: str) -> Pool:
     raise AssertionError
 
 
-async def _compare_partitions(config: ServiceConfig, pool: Pool) -> None:
+async def _compare_partitions(config: ServiceConfig, room: str, pool: Pool) -> None:
     """See that HERAUT_PARTITIONS is what database and log go by; a first start fixes it. Raises ConfigError.
 
     Raises RetryableError where a first start cannot ask the log. Later ones need not wait for it.
@@ -256,7 +256,7 @@ async def _compare_partitions(config: ServiceConfig, pool: Pool) -> None:
     async with pool.acquire() as connection:
         is_fixed = await compare_partitions(connection, config.partitions)
         try:
-            await installation_of(config).compare_partitions()
+            await installation_of(config, room).compare_partitions()
         except RetryableError as error:
             if not is_fixed:
                 raise

@@ -117,7 +117,10 @@ def test_nobody_gets_in_without_the_password(enforcing_broker: EnforcingBroker) 
     port = int(enforcing_broker.bootstrap.rpartition(":")[2])
     logins = [enforcing._login("lab", USERS["lab"]), enforcing._login("lab", "wrong"), []]
 
-    assert [True, False, False] == [broker._answers(port, login) for login in logins]
+    authority = enforcing_broker.certificates.authority
+
+    assert [True, False, False] == [broker._answers(port, login, authority) for login in logins]
+    assert not broker._answers(port, logins[0])  # in the open
 
 
 @pytest.mark.parametrize("users", [{}, {"lab": ""}, {"lab": 'x" user_b="y'}, {"a b": "x"}, {"lab": "x\ny"}])

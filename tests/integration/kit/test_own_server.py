@@ -8,10 +8,14 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from notification.topics import INCIDENTS_CHANGED
 
 from services.core.rooms import ROOMS
+from services.kit.eventlog import Output, append_outputs
+from services.kit.postgres import check_login, connect_pool
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.programs import ServerUser, run_as, server_user
+from tests.logins import own_logins
 
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 OWNER_PASSWORD = "made up"
@@ -64,6 +68,28 @@ async def test_each_room_logs_in_as_itself(server: str) -> None:
 
     assert (True, []) == (len(first.applied) > len(ROOMS), second.applied)
     assert {room: (f"heraut_{room}", room) for room in ROOMS} == {room: await _who(url) for room, url in rooms.items()}
+
+
+async def test_the_walls_stand_there_too(server: str) -> None:
+    """An owner who is no superuser raises them; a room taken over forges no release, and becomes nobody else."""
+    superuser = await asyncpg.connect(f"postgresql://heraut:{OWNER_PASSWORD.replace(' ', '%20')}@{server}")
+    await superuser.execute("create role keeper login createrole password 'kept'")
+    await superuser.execute("create database x owner keeper")
+    await superuser.close()
+    owner = f"postgresql://keeper:kept@{server.replace('/postgres', '/x')}"
+    logins = own_logins(owner)
+    await migrate(owner, room_urls=logins)
+    pool = await connect_pool(logins["tracking"], "tracking")
+    try:
+        await check_login(pool, "tracking")
+        async with pool.acquire() as connection:
+            for source in ("tracking", "intake"):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await append_outputs(connection, source, [Output(INCIDENTS_CHANGED, 0, b"forged")])
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute("set role keeper")
+    finally:
+        await pool.close()
 
 
 async def _who(url: str) -> tuple[str, str]:

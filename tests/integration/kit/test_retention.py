@@ -28,8 +28,8 @@ async def _left(room_pool: RoomPool) -> dict[str, list[int]]:
 async def test_embedded_keeps_what_the_slowest_reader_has_not_taken(room_pool: RoomPool) -> None:
     """However old a block is, it stays until every stage that reads it has taken it; incidents stay for ever."""
     await _written(room_pool, 5)
-    pool = await room_pool("deduplication")
-    retention = Retention(pool, EmbeddedLog(pool, "deduplication"), "deduplication", lambda: {0}, NOTHING)
+    pool, writers = await room_pool("deduplication"), await room_pool("intake")
+    retention = Retention(writers, EmbeddedLog(writers, "intake"), "intake", lambda: {0}, NOTHING)
 
     assert await retention.prune_once() == 0
     await pool.execute(
@@ -49,9 +49,10 @@ async def test_embedded_keeps_what_is_younger_than_its_retention(room_pool: Room
         MEMBERS_ACCEPTED,
     )
 
-    log = EmbeddedLog(pool, "deduplication")
+    writers = await room_pool("intake")
+    log = EmbeddedLog(writers, "intake")
 
-    assert await Retention(pool, log, "deduplication", lambda: {0}, timedelta(days=7)).prune_once() == 0
+    assert await Retention(writers, log, "intake", lambda: {0}, timedelta(days=7)).prune_once() == 0
 
 
 @pytest.mark.parametrize(("published", "expected"), [(0, [1, 2, 3]), (2, [3]), (3, [])])

@@ -80,11 +80,10 @@ async def _next(log: EventLog) -> Notices:
 
 
 async def test_what_is_released_or_refused_goes_on_in_its_partition(
-    database_url: str, room_pool: RoomPool, tmp_path: Path
+    database_url: str, owner_pool: Pool, tmp_path: Path
 ) -> None:
     """A block waits for its incident version, then its notices go to the next channel, or are exhausted."""
-    pool = await room_pool("deduplication")
-    intake = await room_pool("intake")
+    pool = intake = owner_pool
     released = deduplication_pb2.NoticesReleased(notices=notices_to_wire(notices_of((PORTAL | EMAIL, 0, 0), (1, 0, 0))))
     refused = dispatch_pb2.DeliveriesRefused(notices=notices_to_wire(notices_of((EMAIL | LETTER, EMAIL, 1))))
     logs = {topic: EmbeddedLog(pool, "test") for topic in topics.TOPIC}
@@ -106,10 +105,10 @@ async def test_what_is_released_or_refused_goes_on_in_its_partition(
 
 
 async def test_who_was_given_up_is_attempted_again_at_a_new_address(
-    database_url: str, room_pool: RoomPool, tmp_path: Path
+    database_url: str, owner_pool: Pool, tmp_path: Path
 ) -> None:
     """What was given up is kept over a restart, and goes out once at the bearer's new address, whatever is replayed."""
-    pool, intake = await room_pool("deduplication"), await room_pool("intake")
+    pool = intake = owner_pool
     given_up = dispatch_pb2.DeliveriesRefused(notices=notices_to_wire(notices_of((EMAIL, EMAIL, 1), (EMAIL, EMAIL, 1))))
     moved = deduplication_pb2.NoticesReaddressed(
         incident_id="lab", ids=bytes(16), versions=[3], since=[2], slots=[9], channels=bytes([LETTER]), flags=b"\0",

@@ -84,9 +84,9 @@ def _totals(stage: str, source: str, **counts: int) -> Output:
     return Output(topics.TOTALS_CHANGED, 0, encode_totals([row]))
 
 
-async def test_the_ledger_follows_what_the_rooms_write(database_url: str, room_pool: RoomPool, tmp_path: Path) -> None:
+async def test_the_ledger_follows_what_the_rooms_write(database_url: str, owner_pool: Pool, tmp_path: Path) -> None:
     """From blocks in the log to figures over HTTP, as page and as gauges."""
-    intake, others = await room_pool("intake"), await room_pool("deduplication")
+    intake = others = owner_pool
     cohort = Cohort("lab", "c", 1, "urn:c", 3, auto_release=True, sealed=True, released=False)
     attempted = dispatch_pb2.DeliveriesAttempted(
         incident_id="lab", channel="letter", provider="print", ids=bytes(32)[:31] + b"\1", members=bytes(32),
@@ -119,10 +119,10 @@ async def test_the_ledger_follows_what_the_rooms_write(database_url: str, room_p
 
 
 async def test_a_counter_that_is_not_known_is_set_aside_and_seen(
-    database_url: str, room_pool: RoomPool, tmp_path: Path
+    database_url: str, owner_pool: Pool, room_pool: RoomPool, tmp_path: Path
 ) -> None:
     """Totals that cannot be shown whole are a dead letter with its reason, and a metric: never people in flight."""
-    others, pool = await room_pool("deduplication"), await room_pool("tracking")
+    others, pool = owner_pool, await room_pool("tracking")
     later, good = _totals("deduplication", "2", released=1, held_later=4), _totals("deduplication", "3", released=2)
     set_aside = b'tracking_dead_letters_total{reason="unknown-counter"} 1.0'
     taken = b'tracking_events_total{kind="totals"} 1.0'

@@ -1,7 +1,7 @@
 """Who may write to upstream's topics: access rights (ACLs) on the brokers, compared, taken and given.
 
 A reader cannot see who produced a record, so a topic is a trust domain: its producer alone may write to it. What is
-decided is a pure function of what there is; other rights than producers' would be further lines of `_wanted`.
+decided is a pure function of what there is. The rights of the rooms' own users are in `room_rights.py`.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from services.kit.eventlog.kafka.client import KafkaAdmin, KafkaSettings, connec
 from services.kit.eventlog.rights import Granted, TopicRight
 from services.kit.eventlog.topics import family_topics
 
-__all__ = ["Acl", "Changes", "grant_producers", "needed_changes"]
+__all__ = ["Acl", "Changes", "check_answer", "check_user", "grant_producers", "needed_changes"]
 
 # The protocol's numbers (Kafka's AclOperation, AclPermissionType, PatternType, ResourceType).
 ANY, ALL, WRITE, DESCRIBE = 1, 2, 4, 8
@@ -28,8 +28,8 @@ MATCHING, LITERAL = 2, 3
 _TOPIC = 2
 _WORDS = {ALL: "all", WRITE: "write", DESCRIBE: "describe"}
 
-_USER, _EVERYBODY = "User:", "*"
-_EVERY_HOST = "*"
+USER, _EVERYBODY = "User:", "*"
+EVERY_HOST = "*"
 
 # The controller commits a change at once, and brokers hear of it within some hundred milliseconds.
 _KNOWN_SECONDS = 30.0
@@ -66,7 +66,7 @@ def needed_changes(topic: str, user: str, existing: Iterable[Acl]) -> Changes:
     own = [acl for acl in allowed if acl.pattern == LITERAL and acl.name == topic]
     wanted = _wanted(topic, user)
     there = {(acl.principal, acl.operation) for acl in own}
-    producer = _USER + user
+    producer = USER + user
     former = {acl.principal for acl in own if acl.operation == WRITE} - {producer}
     delete = [acl for acl in own if acl.principal in former and acl.operation in {WRITE, DESCRIBE}]
     writing = [acl for acl in allowed if acl.operation in {WRITE, ALL} and acl.principal != producer]
@@ -86,7 +86,7 @@ async def grant_producers(kafka: KafkaSettings, producers: Mapping[str, str]) ->
     """
     family_topics(producers)
     for user in producers.values():
-        _check_user(user)
+        check_user(user)
     async with connected_admin(kafka) as admin:
         with passing_faults("the access rights cannot be changed"):
             try:
@@ -104,16 +104,17 @@ async def grant_producers(kafka: KafkaSettings, producers: Mapping[str, str]) ->
 
 
 def _wanted(topic: str, user: str) -> list[Acl]:
-    return [Acl(topic, LITERAL, _USER + user, _EVERY_HOST, operation, ALLOW) for operation in (WRITE, DESCRIBE)]
+    return [Acl(topic, LITERAL, USER + user, EVERY_HOST, operation, ALLOW) for operation in (WRITE, DESCRIBE)]
 
 
-def _check_user(user: str) -> None:
-    if not user or user == _EVERYBODY or user.startswith(_USER) or not user.isprintable():
-        raise ConfigError(f"{user!r} is no user of the brokers: give a name, without {_USER}, and not {_EVERYBODY}")
+def check_user(user: str) -> None:
+    """Raise ConfigError where this is no user's name, or means everybody."""
+    if not user or user == _EVERYBODY or user.startswith(USER) or not user.isprintable():
+        raise ConfigError(f"{user!r} is no user of the brokers: give a name, without {USER}, and not {_EVERYBODY}")
 
 
 def _rights(acls: Iterable[tuple[str, Acl]]) -> tuple[TopicRight, ...]:
-    found = {TopicRight(topic, acl.principal.removeprefix(_USER), _WORDS[acl.operation]) for topic, acl in acls}
+    found = {TopicRight(topic, acl.principal.removeprefix(USER), _WORDS[acl.operation]) for topic, acl in acls}
     return tuple(sorted(found))
 
 
@@ -139,7 +140,7 @@ async def _compare(admin: KafkaAdmin, producers: Mapping[str, str]) -> dict[str,
 
 async def _existing(admin: KafkaAdmin, topic: str) -> list[Acl]:
     answer = await admin.ask(_DescribeAcls(topic))
-    _check(answer.error_code, "read")
+    check_answer(answer.error_code, "read")
     return [Acl(name, pattern, *acl) for _, name, pattern, acls in answer.resources for acl in acls]
 
 
@@ -148,13 +149,13 @@ async def _change(admin: KafkaAdmin, needed: Mapping[str, Changes]) -> None:
     for acl in [acl for changes in needed.values() for acl in changes.delete]:
         answer = await admin.ask(DeleteAclsRequest(_TOPIC, *acl))
         for code, _, matching in answer.filter_responses:
-            _check(code, "taken")
+            check_answer(code, "taken")
             for one in matching:
-                _check(one[0], "taken")
+                check_answer(one[0], "taken")
     for acl in [acl for changes in needed.values() for acl in changes.create]:
         answer = await admin.ask(CreateAclsRequest(_TOPIC, *acl))
         for code, _ in answer.creation_responses:
-            _check(code, "given")
+            check_answer(code, "given")
 
 
 async def _wait_until_known(admin: KafkaAdmin, producers: Mapping[str, str]) -> None:
@@ -165,7 +166,7 @@ async def _wait_until_known(admin: KafkaAdmin, producers: Mapping[str, str]) -> 
         await asyncio.sleep(_POLL_SECONDS)
 
 
-def _check(code: int, done: str) -> None:
+def check_answer(code: int, done: str) -> None:
     """Raise what a broker's answer means: a passing fault and SecurityDisabled as they are, else ConfigError."""
     error = for_code(code)
     if not code:

@@ -46,14 +46,18 @@ class KafkaSettings:
     ssl_keyfile: str | None = None
 
     @classmethod
-    def from_config(cls, config: ServiceConfig) -> "KafkaSettings":
-        """Take the settings out of a service's configuration."""
+    def from_config(cls, config: ServiceConfig, room: str | None = None) -> "KafkaSettings":
+        """Take the settings out of a configuration; those of a room have its own user where it has one."""
+        user, password = config.kafka_sasl_username, config.kafka_sasl_password
+        if room in config.kafka_users:
+            user = config.kafka_users[room]
+            password = config.kafka_logins.get(f"HERAUT_KAFKA_SASL_PASSWORD_{room.upper()}")
         return cls(
             bootstrap_servers=config.kafka_bootstrap_servers or "",
             security_protocol=config.kafka_security_protocol,
             sasl_mechanism=config.kafka_sasl_mechanism,
-            sasl_username=config.kafka_sasl_username,
-            sasl_password=config.kafka_sasl_password,
+            sasl_username=user,
+            sasl_password=password,
             ssl_cafile=config.kafka_ssl_cafile,
             ssl_certfile=config.kafka_ssl_certfile,
             ssl_keyfile=config.kafka_ssl_keyfile,

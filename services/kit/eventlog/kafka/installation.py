@@ -15,6 +15,7 @@ from services.kit.eventlog.kafka.admin import (
 from services.kit.eventlog.kafka.client import KafkaSettings
 from services.kit.eventlog.kafka.log import KafkaLog
 from services.kit.eventlog.kafka.replay import KafkaDeadLetters
+from services.kit.eventlog.kafka.room_rights import grant_rooms
 from services.kit.eventlog.rights import Granted
 from services.kit.postgres import Connection, Pool
 
@@ -22,12 +23,12 @@ __all__ = ["KafkaInstallation"]
 
 
 class KafkaInstallation:
-    """The brokers of one configuration."""
+    """The brokers of one configuration, as the user that it names, or as a room's own."""
 
     outside_database = True
 
-    def __init__(self, config: ServiceConfig) -> None:
-        self._kafka = KafkaSettings.from_config(config)
+    def __init__(self, config: ServiceConfig, room: str | None = None) -> None:
+        self._kafka = KafkaSettings.from_config(config, room)
         self._partitions = config.partitions
         self._replication = config.kafka_replication
 
@@ -46,6 +47,10 @@ class KafkaInstallation:
     async def grant(self, producers: Mapping[str, str]) -> Granted:
         """Let each of these topics be written by its producer alone. Raises ConfigError and RetryableError."""
         return await grant_producers(self._kafka, producers)
+
+    async def grant_rooms(self, users: Mapping[str, str], family_members: Iterable[str]) -> Granted:
+        """Give each room's user what the contracts say, and nothing else. Raises ConfigError and RetryableError."""
+        return await grant_rooms(self._kafka, users, family_members)
 
     async def topics(self) -> Sequence[str]:
         """Return the names of Heraut's topics that exist. Raises RetryableError."""
