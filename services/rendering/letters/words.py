@@ -10,7 +10,6 @@ __all__ = ["sender_of", "words_of"]
 _LABELS = {
     "date": "label_date",
     "reference": "label_reference",
-    "earlier": "label_earlier",
     "subject": "label_subject",
     "phone": "label_phone",
     "return-to": "return_to",
@@ -39,7 +38,7 @@ def words_of(wording: Wording) -> dict[str, Any]:
         "sections": [_section(section) for section in wording.sections],
         "closing": wording.closing,
         "signatory": wording.signatory,
-        "labels": {name: wording.phrases[key] for name, key in _LABELS.items()},
+        "labels": {"earlier": wording.earlier, **{name: wording.phrases[key] for name, key in _LABELS.items()}},
     }
 
 

@@ -33,7 +33,7 @@ class PlainTexts:
         words = wording.phrases
         lines = [f"{words['label_reference']}: {work.references[row]}"]
         if work.earlier[row]:
-            lines.append(f"{words['label_earlier']}: {work.earlier[row]}")
+            lines.append(f"{wording.earlier}: {work.earlier[row]}")
         return "\n".join([*lines, "", greeting(words, work.contacts[row]), "", wording.opening, "", ""])
 
     def tail(self, wording: Wording) -> str:

@@ -66,7 +66,19 @@ class WordingKey(NamedTuple):
     @property
     def kind(self) -> Kind:
         """What it is to the notice before."""
+        if self.wrong or self.uncertain:
+            return Kind.CORRECTION
         return Kind.SUPPLEMENT if self.supplement else Kind.FIRST
+
+    @property
+    def wrong(self) -> int:
+        """The categories that the person was told of and that do not hold (any more)."""
+        return self.told_exposed & ~self.exposed if self.supplement else 0
+
+    @property
+    def uncertain(self) -> int:
+        """The categories that the person was told were certainly taken, and that are only possible now."""
+        return self.told_confirmed & ~self.confirmed & self.exposed if self.supplement else 0
 
     @classmethod
     def of(cls, told: Told, row: int) -> "WordingKey":
@@ -126,6 +138,7 @@ class Wording:
 
     language: str
     subject: str
+    earlier: str  # what the reference of the notice before is called
     opening: str
     sections: tuple[Section, ...]
     closing: str
@@ -173,19 +186,15 @@ def compose(incident: Incident, key: WordingKey, *, on_paper: bool) -> Wording:
     said = incident.said_to(Reading(language, key.certainty, key.kind, key.group))
     sections = (
         *_extra(said, "apology", words["heading_apology"]),
-        Section(words["heading_nature"], (*_block(said, "nature"), _when(incident, words))),
-        Section(words["heading_data"], _data_notes(words, key), _data(incident, key, language, words)),
-        *_extra(said, "notTaken", words["heading_not_taken"]),
-        *_extra(said, "whereNow", words["heading_where_now"]),
-        Section(words["heading_consequences"], _block(said, "consequences")),
-        Section(words["heading_measures"], _block(said, "measures")),
-        Section(words["heading_advice"], _block(said, "advice")),
+        *_corrected(incident, key, language, words),
+        *_breach(incident, said, key, words),
         Section(words["heading_contact"], (*_block(said, "contact"), _reach(incident, words))),
         Section(words["heading_genuine"], _genuine(incident, words, on_paper=on_paper)),
     )
     return Wording(
         language=language,
         subject=_subject(said, key, words),
+        earlier=words["label_corrected" if key.kind is Kind.CORRECTION else "label_earlier"],
         opening=_opening(words, key),
         sections=sections,
         closing=words["closing"],
@@ -193,6 +202,36 @@ def compose(incident: Incident, key: WordingKey, *, on_paper: bool) -> Wording:
         phrases=words,
         signatory=tuple((incident.controller.signatory or "").splitlines()),
     )
+
+
+def _breach(incident: Incident, said: Said, key: WordingKey, words: Phrases) -> tuple[Section, ...]:
+    """Return what is told of a breach; nothing of it is said to somebody of whom nothing was taken."""
+    if key.kind is Kind.CORRECTION and not key.exposed:
+        return ()
+    language = incident.language_for(key.language)
+    return (
+        Section(words["heading_nature"], (*_block(said, "nature"), _when(incident, words))),
+        Section(words["heading_data"], _data_notes(words, key), _data(incident, key, language, words)),
+        *_extra(said, "notTaken", words["heading_not_taken"]),
+        *_extra(said, "whereNow", words["heading_where_now"]),
+        Section(words["heading_consequences"], _block(said, "consequences")),
+        Section(words["heading_measures"], _block(said, "measures")),
+        Section(words["heading_advice"], _block(said, "advice")),
+    )
+
+
+def _corrected(incident: Incident, key: WordingKey, language: str, words: Phrases) -> tuple[Section, ...]:
+    """Say what of the notice before does not hold: of which data nothing was taken, and what is less certain."""
+    if key.kind is not Kind.CORRECTION:
+        return ()
+    lists = []
+    for categories, lead in ((key.wrong, "corrected_wrong"), (key.uncertain, "corrected_uncertain")):
+        known = [at for at in Facts(categories, 0).categories() if at < len(incident.categories)]
+        if known:
+            items = tuple(Item(_in(incident.categories[at].label, language, incident), "", "") for at in known)
+            lists.append(ItemList(words[lead], items))
+    rest = words["corrected_rest" if key.exposed else "corrected_all"]
+    return (Section(words["heading_corrected"], (rest,), tuple(lists)),)
 
 
 class Wordings:
@@ -231,12 +270,12 @@ def _extra(said: Said, name: str, heading: str) -> tuple[Section, ...]:
 def _subject(said: Said, key: WordingKey, words: Phrases) -> str:
     """Return the subject. Whoever gets a second notice sees by it that it is not the first one again."""
     if key.supplement and said.titled.kind is None:
-        return str(words["subject_supplement"]).format(title=said.title)
+        return str(words[f"subject_{key.kind.value}"]).format(title=said.title)
     return said.title
 
 
 def _opening(words: Phrases, key: WordingKey) -> str:
-    return str(words["opening_supplement" if key.supplement else f"opening_{key.certainty.value}"])
+    return str(words[f"opening_{key.kind.value if key.supplement else key.certainty.value}"])
 
 
 def _when(incident: Incident, words: Phrases) -> str:

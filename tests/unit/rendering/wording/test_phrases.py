@@ -73,6 +73,8 @@ def _everything_said(language: str) -> str:
     said = [date_in(phrases(language), date(2026, month, 1)) for month in range(1, 13)]
     keys = [
         WordingKey(language, 0b111, 0b011, 0b011, 0b001, supplement=True),
+        WordingKey(language, 0b011, 0b001, 0b111, 0b011, supplement=True),
+        WordingKey(language, 0, 0, 0b111, 0b011, supplement=True),
         WordingKey(language, 0b111, 0b011, 0, 0, supplement=False),
         WordingKey(language, 0b111, 0, 0, 0, supplement=False),
         WordingKey(language, 0b111, 0b111, 0, 0, supplement=False),

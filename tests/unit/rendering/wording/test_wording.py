@@ -69,6 +69,46 @@ def test_a_supplement_says_what_is_new_and_which_notice_it_adds_to() -> None:
     assert "This message is a supplement" in wording.opening
 
 
+def test_a_correction_says_what_does_not_hold() -> None:
+    """It has a subject of its own, names what was wrong and what is less certain, and then says what does hold."""
+    key = WordingKey("en", 0b0110, 0b0010, 0b1111, 0b0111, supplement=True)
+    wording = compose(an_incident(), key, on_paper=True)
+    first, *others = wording.sections
+
+    assert {
+        "Other than we wrote, this data of yours was not leaked, as far as we know now:": [
+            "your name, address and date of birth",
+            "your e-mail address",
+        ],
+        "We wrote that we are certain that this data of yours was leaked. We are not certain of it."
+        " It may have been leaked:": ["the result of your smear test"],
+    } == {part.lead: [item.label for item in part.items] for part in first.lists}
+    assert "Correction of our earlier message: Uw gegevens zijn gestolen bij een laboratorium" == wording.subject
+    assert "Correction of" == wording.earlier
+    assert 7 == len(others)
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_whoever_is_not_affected_reads_nothing_of_a_breach(language: str) -> None:
+    """Where nothing holds, no block says what was taken, what it can mean or what to do about it."""
+    wording = compose(an_incident(), WordingKey(language, 0, 0, 0b0011, 0b0011, supplement=True), on_paper=True)
+    words = _words(wording)
+
+    for block in ("nature", "consequences", "measures", "advice"):
+        for paragraph in DOCUMENT["content"][block][language].split("\n\n"):
+            assert paragraph not in words
+    assert [3, 2] == [len(wording.sections), len(wording.sections[0].lists[0].items)]
+    assert "0800 0123" in words
+
+
+def test_a_supplement_that_leaves_out_what_does_not_hold_is_no_correction() -> None:
+    """Where the incident corrects nothing, the notice before is named with what holds of it."""
+    wording = compose(an_incident(), WordingKey("en", 0b1110, 0, 0b0010, 0, supplement=True), on_paper=True)
+
+    assert "This message is a supplement" in wording.opening
+    assert wording.subject == an_incident().title
+
+
 def test_what_is_only_possible_is_not_said_to_be_certain() -> None:
     """A person whose data may have leaked is not told that it did."""
     wording = compose(an_incident(), WordingKey("en", 0b0001, 0, 0, 0, supplement=False), on_paper=True)
