@@ -50,8 +50,8 @@ class Notices:
 
     The bearer is the member whose contact data is used: `members`, `versions` and `pseudonyms` say for whom its data
     was sealed, and `slots` where in the vault it lies (0 = nowhere). `channels` is the set of channels that there is
-    data for. `supersedes` is empty bytes for a first notice; `told_*` is what the notices before said: a *supplement* has
-    of it what still holds, so that it can name what is new; a *correction* has what does not hold any more as well.
+    data for. `supersedes` is empty bytes for a first notice; `told_*` is what the notices before said: a *supplement*
+    has of it what still holds, so that it can name what is new; a *correction* has what holds no more as well.
     `cohorts` is the bearer's; `carriers` are all cohorts whose facts the notice names, in the order of their ids, the
     bearer's among them: whatever stops one of them stops the notice. Nearly all notices
     share a few such tuples. Times are milliseconds since 1970, UTC.

@@ -10,7 +10,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-__all__ = ["RULES", "OnIdentityConflict", "Policy", "Rule", "in_words"]
+__all__ = ["RULES", "Correction", "OnIdentityConflict", "Policy", "Rule", "in_words"]
 
 
 class OnIdentityConflict(Enum):
@@ -20,11 +20,21 @@ class OnIdentityConflict(Enum):
     HOLD = "hold"  # none is told anything more, as long as it is so
 
 
+class Correction(Enum):
+    """When people are told that something they were told does not hold (any more). The value is as in documents."""
+
+    NONE = "none"
+    WHEN_WHOLLY_WITHDRAWN = "whenWhollyWithdrawn"  # of the data that somebody was told of, none is left
+    ALWAYS = "always"  # also where some is left, or what was certain is only possible now
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What is decided for one incident; each default stands here, and nowhere else."""
 
     on_identity_conflict: OnIdentityConflict = OnIdentityConflict.TELL_APART
+    # Whoever cancels a cohort by mistake must not have written to everybody in it: a letter cannot be taken back.
+    correction: Correction = Correction.NONE
 
 
 class Rule(NamedTuple):
@@ -42,6 +52,12 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
             OnIdentityConflict,
             "What becomes of people who share an identity and contradict each other:"
             " each is told what its own records say, or none is told anything more",
+        ),
+        "correction": Rule(
+            "correction",
+            Correction,
+            "When people are told that something they were told does not hold (any more): never,"
+            " where nothing of it is left, or also where some of it is left or less certain now",
         ),
     }
 )

@@ -14,9 +14,11 @@ from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
 from services.core.channel import CHANNEL_BITS
+from services.core.facts import NO_FACTS, Facts
 from services.core.ids import KEY_BYTES
 from services.core.ledger import CONFLICTING
 from services.core.notices import MEMBER_FLAG_BITS, Notices
+from services.deduplication.corrections import corrects
 from services.deduplication.domain import (
     COUNTED_AS,
     Claim,
@@ -183,7 +185,7 @@ class Effects:
 
     def _stand(self, partition: int, cohort: int, before: Standing | None, after: Standing) -> None:
         """Count where a member stands now, and no more where it stood."""
-        if before is None or before.outcome != after.outcome:
+        if before is None or COUNTED_AS.get(before.outcome) != COUNTED_AS.get(after.outcome):
             self._move(partition, cohort, after.outcome, 1)
             if before:
                 self._move(partition, cohort, before.outcome, -1)
@@ -201,8 +203,11 @@ class Effects:
         notices.supersedes.append(told.notice if told else b"")
         notices.exposed.append(exposed)
         notices.confirmed.append(confirmed)
-        notices.told_exposed.append(told.exposed & exposed if told else 0)
-        notices.told_confirmed.append(told.confirmed & confirmed if told else 0)
+        before = Facts(told.exposed, told.confirmed) if told else NO_FACTS
+        if not corrects(claim, told):  # of the notice before it says what still holds
+            before = Facts(before.exposed & exposed, before.confirmed & confirmed)
+        notices.told_exposed.append(before.exposed)
+        notices.told_confirmed.append(before.confirmed)
         notices.channels.append(bearer.channels)
         notices.flags.append(bearer.flags)
         notices.languages.append(bearer.language)

@@ -5,7 +5,7 @@ released to it) and from the terms (channels that may be used, cohorts that are 
 came about. Who is one person is decided in `dossier`. The rules are listed in the room's README.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, NamedTuple
@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 from services.core.channel import TO_THE_ADDRESS
 from services.core.ids import ID_BYTES, hash_begun, notice_id
 from services.core.ledger import HoldReason
-from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_NOT_DECEASED, FLAG_WITHDRAWN
+from services.core.notices import FLAG_NOT_AT_ADDRESS, FLAG_WITHDRAWN
+from services.core.policy import Correction
 
 __all__ = [
     "COUNTED_AS",
@@ -37,7 +38,6 @@ __all__ = [
     "covers",
     "is_reachable",
     "is_withdrawn",
-    "settle",
 ]
 
 
@@ -58,6 +58,7 @@ class Outcome(IntEnum):
     HELD_IDENTITY_CONFLICT = 7  # cannot be told whose record it is; or the incident holds people who contradict
     WITHDRAWN = 8  # taken back, itself or with its cohort, before anybody was told by it
     HELD_DECEASED_CONFLICT = 9  # one record says that the person died, another that they did not
+    TAKEN_BACK = 10  # bears a notice that went out, and was withdrawn since: it counts as released
 
 
 # The counter of `core.ledger` that a member stands in. Who was retracted is counted nowhere: intake counts that member
@@ -72,6 +73,7 @@ COUNTED_AS: Final[Mapping[int, str]] = {
     Outcome.HELD_IDENTITY_CONFLICT: HoldReason.IDENTITY_CONFLICT.counter,
     Outcome.WITHDRAWN: "withdrawn",
     Outcome.HELD_DECEASED_CONFLICT: HoldReason.DECEASED_CONFLICT.counter,
+    Outcome.TAKEN_BACK: "released",
 }
 
 
@@ -184,6 +186,7 @@ class Terms:
     ids: NoticeIds
     hold_conflicts: bool = False  # what the incident's policy says of people who contradict each other
     cancelled: Collection[int] = ()  # numbers of the cohorts that were taken back as a whole
+    correction: Correction = Correction.NONE  # when people hear that what they were told does not hold any more
 
 
 class Superseded(NamedTuple):
@@ -228,117 +231,6 @@ class Settled(NamedTuple):
     superseded: Superseded | None
 
 
-def settle(person: Person, terms: Terms) -> Settled:
-    """Decide where each member of one person stands, and release what may go out.
-
-    The id of a first notice is left empty: it depends on the others with the pseudonym.
-    """
-    return _Settling(person, terms).settled()
-
-
-class _Settling:
-    """The state of one call of `settle`."""
-
-    def __init__(self, person: Person, terms: Terms) -> None:
-        self.person = person
-        self.live = [m for m in person.live if not is_withdrawn(m, terms)]
-        self.terms = terms
-        self.told = [claim for claim in person.claims if not claim.void]
-        self.released: Release | None = None
-        self.superseded: Superseded | None = None
-
-    def settled(self) -> Settled:
-        """Decide."""
-        deceased = any(m.flags & FLAG_DECEASED for m in self.live)
-        disputed = deceased and any(m.flags & FLAG_NOT_DECEASED for m in self.live)
-        carriers = [] if deceased else self._carriers()
-        waits, waiting = self._release(carriers) if carriers else (Waits.NOTHING, ())
-        bearers = {claim.bearer for claim in self.told}
-        front = self._front(carriers, bearers) if waits else None
-        group, conflict = self.person.number if self.told else 0, self.person.conflict
-        standings = {}
-        for m in self.person.live:
-            standings[m.member] = Standing(Outcome.RELEASED, told_with=group)
-        for m in self.live:
-            into = None
-            if m.member in bearers:
-                outcome = Outcome.RELEASED
-            elif deceased:
-                outcome = Outcome.HELD_DECEASED_CONFLICT if disputed else Outcome.SUPPRESSED
-            else:
-                outcome, into = self._merged_or_held(m, front, waits)
-            standings[m.member] = Standing(outcome, Waits.NOTHING, 0, group, conflict, into)
-        for m in waiting:
-            standings[m.member] = standings[m.member]._replace(waits=waits, usable=self.terms.usable)
-        return Settled(standings, self.released, self.superseded)
-
-    def _carriers(self) -> list[Member]:
-        """Return the members that have news for the person."""
-        # The latest that counts includes what the earlier ones told.
-        return [m for m in self.live if not covers(self.told[-1], m)] if self.told else list(self.live)
-
-    def _release(self, carriers: Sequence[Member]) -> tuple[Waits, Iterable[Member]]:
-        """Release the news if it may go out and can be written; say what it waits for otherwise, and in whom."""
-        usable, released = self.terms.usable, self.terms.released
-        # The member that brought the news has the newest data; one that was told before can still be written to.
-        reachable = [m for m in (*carriers, *self.live) if is_reachable(m.channels, m.flags, usable)]
-        if not reachable:
-            return Waits.CHANNEL, carriers
-        if self.person.conflict and self.terms.hold_conflicts:
-            return Waits.POLICY, carriers
-        if any(claim.course == Course.RECALLED for claim in self.told):
-            return Waits.ANSWER, ()
-        may_go = any(m.cohort in released for m in carriers)
-        bearer = next((m for m in reachable if m.cohort in released), None)
-        if bearer and may_go:
-            self._tell(bearer)
-            return Waits.NOTHING, ()
-        # Each whose release may set it free; where both are missing, the first release only looks again.
-        return Waits.RELEASE, [*(() if may_go else carriers), *(() if bearer else reachable)]
-
-    def _tell(self, bearer: Member) -> None:
-        exposed = confirmed = 0
-        for m in self.live:
-            exposed |= m.exposed
-            confirmed |= m.confirmed
-        before = self.told[-1] if self.told else None
-        borne = next((claim for claim in reversed(self.told) if claim.bearer == bearer.member), None)
-        claim = self._claim(bearer, before, exposed, confirmed)
-        self.told.append(claim)
-        cohorts = frozenset([m.cohort for m in self.live])
-        self.released = Release(claim, before, bearer, exposed, confirmed, cohorts)
-        if borne:
-            self.superseded = Superseded(borne.notice, bearer.cohort, 2 * claim.revision - 1)
-
-    def _claim(self, bearer: Member, before: Claim | None, exposed: int, confirmed: int) -> Claim:
-        if before:
-            exposed, confirmed = exposed | before.exposed, confirmed | before.confirmed
-        claims = self.person.claims
-        revision = max(claim.revision for claim in claims) + 1 if claims else 1
-        notice = self.terms.ids.of(claims[0].notice, revision) if claims else b""
-        supersedes = before.notice if before else None
-        return Claim(
-            revision, notice, bearer.member, bearer.version, exposed, confirmed, supersedes, group=self.person.number
-        )
-
-    def _front(self, carriers: Sequence[Member], bearers: Collection[bytes]) -> Member | None:
-        """Return the member that is held for the news; None where all members that bring it bear earlier notices."""
-        free = [m for m in carriers if m.member not in bearers]
-        reachable = (m for m in free if is_reachable(m.channels, m.flags, self.terms.usable))
-        return next(reachable, free[0] if free else None)
-
-    def _merged_or_held(self, m: Member, front: Member | None, waits: Waits) -> tuple[Outcome, bytes | None]:
-        """Return the outcome of a member that bears no notice, and the member that it is merged into."""
-        covering = next((claim for claim in self.told if covers(claim, m)), None)
-        if covering or not front:
-            return Outcome.MERGED, covering.bearer if covering else None
-        if m.member != front.member:
-            return Outcome.MERGED, front.member
-        if waits == Waits.CHANNEL:
-            return _unreachable(front.channels, self.terms.usable), None
-        return Outcome.HELD_IDENTITY_CONFLICT if waits == Waits.POLICY else Outcome.HELD_UNRELEASED, None
-
-
 def age(member: Member) -> tuple[int, bytes]:
     """Order members from the oldest; those of one moment by their id, so that the order is the same again."""
     return member.accepted_at, member.member
@@ -358,8 +250,3 @@ def is_reachable(channels: int, flags: int, usable: int) -> bool:
     """Tell whether a member can be written to; a letter to an address where the person does not live does not count."""
     open_to = channels & usable
     return bool(open_to & ~TO_THE_ADDRESS if flags & FLAG_NOT_AT_ADDRESS else open_to)
-
-
-def _unreachable(channels: int, usable: int) -> Outcome:
-    """Say why a member that cannot be written to is held: it has no channel, or only the address of others."""
-    return Outcome.HELD_NOT_AT_ADDRESS if channels & usable else Outcome.HELD_UNREACHABLE

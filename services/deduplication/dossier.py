@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from services.core.notices import FLAG_DECEASED, FLAG_RETRACTED, FLAG_WITHDRAWN
 from services.deduplication.agreement import Groups, contradict, groups_of
+from services.deduplication.corrections import data_of, since_corrected
 from services.deduplication.domain import (
     FOR_GOOD,
     RETRACTED,
@@ -27,9 +28,9 @@ from services.deduplication.domain import (
     age,
     covers,
     is_withdrawn,
-    settle,
 )
 from services.deduplication.recall import advances, to_recall
+from services.deduplication.settling import settle
 
 __all__ = ["Decision", "Dossier", "decide", "told_already"]
 
@@ -98,7 +99,8 @@ def told_already(dossier: Dossier, member: Member, terms: Terms) -> Claim | None
             return None
         if known.witnesses != member.witnesses and contradict(known.witnesses, member.witnesses):
             return None
-    return next((claim for claim in dossier.claims if not claim.void and covers(claim, member)), None)
+    told = since_corrected([claim for claim in dossier.claims if not claim.void])
+    return next((claim for claim in told if covers(claim, member)), None)
 
 
 def _takes_a_decision(member: Member, terms: Terms) -> bool:
@@ -146,7 +148,7 @@ class _Case:
                 return
             member = member._replace(accepted_at=known.accepted_at)
             if member.flags & FLAG_WITHDRAWN and any(c.bearer == member.member and not c.void for c in self.claims):
-                member = member._replace(witnesses=known.witnesses)  # who was told by it stays who that was
+                member = data_of(member, known)._replace(witnesses=known.witnesses)  # who was told stays who that was
             self.said.setdefault(member.member, known.witnesses)
         self.members[member.member] = member
         if member.flags & FLAG_RETRACTED:

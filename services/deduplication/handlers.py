@@ -258,6 +258,7 @@ class DeduplicationHandler:
             cohorts={cohort: cohort_id for cohort_id, cohort in cohorts.items()},
             released=(),
             ids=self._ids_of(incident),
+            correction=incident.policy.correction,
             hold_conflicts=incident.policy.on_identity_conflict is OnIdentityConflict.HOLD,
             cancelled=frozenset(number for number, one in self._known(incident_id, cohorts).items() if one.cancelled),
         )

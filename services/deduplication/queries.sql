@@ -99,8 +99,8 @@ limit $4;
 -- name: of_cancelled
 -- The next rows of an incident, in the order of the key: those of cancelled cohorts that stand as if these were not, or
 -- are still marked for something, and the last row that was looked at. No index leads from a cohort to its rows: it
--- would cost every person an entry, for what happens to few cohorts. Retracted and withdrawn rows (6, 8) are done, and
--- released ones (0) once their notices were recalled.
+-- would cost every person an entry, for what happens to few cohorts. Retracted rows stay (6), and withdrawn ones are
+-- done, told or not (8, 10): looking at those who were told has asked for their notices to be stopped.
 with looked_at as materialized (
     select person, member, cohort, partition, outcome, waits, conflict
     from members
@@ -112,11 +112,7 @@ affected as (
     select person, member
     from looked_at
     where cohort = any($4::int[]) and partition = any($5::smallint[])
-          and (outcome not in (0, 6, 8) or waits > 0 or conflict or exists (
-              select from notices
-              where outcome = 0 and notices.incident = $1 and notices.person = looked_at.person
-                    and notices.bearer = looked_at.member and not notices.void and notices.course = 0
-          ))
+          and (outcome not in (6, 8, 10) or waits > 0 or conflict)
 ),
 last_row as (
     select person, member from looked_at order by person desc, member desc limit 1

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from services.core.notices import FLAG_DECEASED
+from services.deduplication.corrections import corrects, data_version
 from services.deduplication.domain import Claim, Course, Member, Person, Terms, is_withdrawn
 
 __all__ = ["advances", "to_recall"]
@@ -43,7 +44,8 @@ def _is_stale(
     if claim.course != Course.OPEN:
         return False
     bearer = members[claim.bearer]
-    if bearer.version > claim.version or is_withdrawn(bearer, terms) or any(m.flags & FLAG_DECEASED for m in said):
+    taken_back = is_withdrawn(bearer, terms) and not corrects(claim, before[-1] if before else None)
+    if data_version(bearer) > claim.version or taken_back or any(m.flags & FLAG_DECEASED for m in said):
         return True
     exposed, confirmed = claim.exposed, claim.confirmed
     for m in said:

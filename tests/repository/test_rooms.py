@@ -29,6 +29,8 @@ EXTRA = {
     },
     "deduplication": {
         "agreement.py": "who is one person, apart from what a person is told",
+        "settling.py": "what becomes of one person, apart from who is one",
+        "corrections.py": "what was told and does not hold any more, by the incident's policy",
         "readdressing.py": "contact data that was corrected after a release, apart from what is released",
         "dossier.py": "one pseudonym, whose people are decided about one by one",
         "unsettled.py": "what a member's source has to do about it, apart from where the member stands",

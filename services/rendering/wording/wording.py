@@ -228,7 +228,7 @@ def _corrected(incident: Incident, key: WordingKey, language: str, words: Phrase
     for categories, lead in ((key.wrong, "corrected_wrong"), (key.uncertain, "corrected_uncertain")):
         known = [at for at in Facts(categories, 0).categories() if at < len(incident.categories)]
         if known:
-            items = tuple(Item(_in(incident.categories[at].label, language, incident), "", "") for at in known)
+            items = tuple(Item(incident.categories[at].label.get(language, ""), "", "") for at in known)
             lists.append(ItemList(words[lead], items))
     rest = words["corrected_rest" if key.exposed else "corrected_all"]
     return (Section(words["heading_corrected"], (rest,), tuple(lists)),)

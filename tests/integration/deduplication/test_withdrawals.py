@@ -1,15 +1,19 @@
 """Members and cohorts that are taken back, from blocks to rows, counts and notices, on PostgreSQL."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
+from services.core.channel import CHANNELS
 from services.core.notices import FLAG_WITHDRAWN
+from services.core.policy import Correction, Policy
 from services.core.witnesses import NO_WITNESSES
 from services.deduplication import handlers, store
 from tests.conftest import RoomPool
 from tests.integration.deduplication.scene import Person, Scene, block, people
+from tests.unit.deduplication.builders import IDS
 
 NOWHERE = 0  # no channel
 
@@ -220,3 +224,28 @@ async def test_what_was_released_is_called_back_and_its_people_are_told_by_other
     assert ({*first.ids[:3]}, first.ids[3:]) == ({*stopped.over}, begun.over)
     assert ([], []) == (repeated.ids, repeated.recalled)
     assert {"released": 2, "withdrawn": 3} == await scene.counts()
+
+
+async def test_whoever_was_told_hears_that_it_does_not_hold(scene: Scene) -> None:
+    """By the policy: a record that was withdrawn, and a cohort that was cancelled, once; what comes back is news."""
+    scene.incident(channels=CHANNELS, policy=Policy(correction=Correction.WHEN_WHOLLY_WITHDRAWN))
+    one, *others = people(4)
+    first = await scene.take(block("open", [one]), block("late", others))
+    scene.cohort("late", released=True, version=2)
+    late = await ticked(scene)
+    await scene.take(block("open", taken_back([one])))
+    sent = await scene.answer([one], first.ids, stopped=False)
+    scene.cohort("late", released=False, version=3, cancelled=True)
+    waiting = await ticked(scene)
+    by_id = dict(zip((IDS.of(row.person, 1) for row in others), others, strict=True))
+    cancelled = (await scene.answer([by_id[notice] for notice in late], late, stopped=False)).ids
+    await scene.take(block("open", [replace(one, version=3)]))
+    back = await scene.answer([one], sent.ids, stopped=False)
+
+    assert [(0, [2], [0], [1], [1])] == [
+        (partition, n.revisions, n.exposed, n.told_exposed, n.versions) for partition, n in sent.notices
+    ]
+    assert ([], 3, []) == (waiting, len(cancelled), await ticked(scene))
+    assert [(3, 1, 0)] == [(n.revisions[0], n.exposed[0], n.told_exposed[0]) for _, n in back.notices]
+    assert {"released": 4} == await scene.counts()
+    assert {"released": 1, "taken_back": 3} == Counter((await scene.outcomes()).values())

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 
 from services.core.channel import ALL_CHANNELS, Channel
+from services.core.policy import Correction
 from services.deduplication.batch import Block
 from services.deduplication.domain import Member, NoticeIds, Terms
 from tests.keys import a_key
@@ -51,11 +52,12 @@ def terms(
     released: Collection[int] = (1, 2, 3),
     hold: bool = False,
     cancelled: Collection[int] = (),
+    correction: Correction = Correction.NONE,
 ) -> Terms:
     """Return terms over the cohorts 1 to 3; with `hold`, people who contradict each other are told nothing."""
     names = {1: "c1", 2: "c2", 3: "c3"}
     may_go = set(released) - set(cancelled)
-    return Terms(INCIDENT, 1, 7, int(usable), names, may_go, IDS, hold, set(cancelled))
+    return Terms(INCIDENT, 1, 7, int(usable), names, may_go, IDS, hold, set(cancelled), correction)
 
 
 def a_block(rows: Iterable[tuple[bytes, Member]], *, partition: int = 0) -> tuple[Block, int]:

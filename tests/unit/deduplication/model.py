@@ -201,7 +201,7 @@ class Model:
                 self.notices.append(Notice(group, bearers[0].member, everything | told, bearers[0].version))
             else:
                 why = "unreleased"
-        silent = {m.member: "released" for m in everybody}
+        silent = {m.member: "taken_back" for m in everybody}
         return silent | self._places(group, live, deceased=deceased, held=why, bringing=bringing, usable=usable)
 
     def _call_back(self, group: int, said: set[Fact], *, deceased: bool) -> None:

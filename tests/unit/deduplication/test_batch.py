@@ -104,6 +104,7 @@ def test_stored_outcomes_keep_their_numbers() -> None:
         "HELD_IDENTITY_CONFLICT",
         "WITHDRAWN",
         "HELD_DECEASED_CONFLICT",
+        "TAKEN_BACK",
     )
 
     assert stored == tuple(outcome.name for outcome in sorted(Outcome))
@@ -112,7 +113,7 @@ def test_stored_outcomes_keep_their_numbers() -> None:
 def test_every_place_but_retracted_is_counted_once() -> None:
     """Each outcome has a counter of its own, and no counter is without one but the figure that stands beside them."""
     assert set(Outcome) - {Outcome.RETRACTED} == COUNTED_AS.keys()
-    assert sorted(COUNTERS["deduplication"]) == sorted([*COUNTED_AS.values(), CONFLICTING])
+    assert sorted(COUNTERS["deduplication"]) == sorted({*COUNTED_AS.values(), CONFLICTING})
     assert {reason.counter for reason in HoldReason} == {
         counter for outcome, counter in COUNTED_AS.items() if Outcome(outcome).name.startswith("HELD_")
     }

@@ -265,7 +265,8 @@ def _check_counts(tables: Tables) -> None:
     for dossier in tables.dossiers.values():
         for member, standing in dossier.standings.items():
             if standing.outcome != Outcome.RETRACTED:
-                expected[dossier.members[member].cohort, Outcome(standing.outcome).name.lower()] += 1
+                counter = Outcome(standing.outcome).name.lower().replace("taken_back", "released")
+                expected[dossier.members[member].cohort, counter] += 1
                 expected[dossier.members[member].cohort, CONFLICTING] += standing.conflict
     found = dict.fromkeys(expected, 0)
     for (_, cohort, name), count in tables.counts.items():

@@ -58,7 +58,7 @@ def test_a_stopped_notice_told_nobody() -> None:
     waiting = dict(life.outcomes)
     decision = life.hears_of_all(Course.STOPPED)
 
-    assert {"a": Outcome.RELEASED, "b": Outcome.MERGED} == waiting
+    assert {"a": Outcome.TAKEN_BACK, "b": Outcome.MERGED} == waiting
     assert [(1, an_id("b"), 1)] == released_by(decision)
     assert None is decision.released[0].claim.supersedes
     assert {"a": Outcome.WITHDRAWN, "b": Outcome.RELEASED} == life.outcomes
@@ -85,7 +85,7 @@ def test_too_late_stays_told_and_lets_the_news_go() -> None:
     life.hears(a_member("b", cohort=2, exposed=2))
 
     assert [(2, an_id("b"), 3)] == released_by(life.hears_of_all(Course.BEGUN))
-    assert {"a": Outcome.RELEASED, "b": Outcome.RELEASED} == life.outcomes
+    assert {"a": Outcome.TAKEN_BACK, "b": Outcome.RELEASED} == life.outcomes
 
 
 def test_a_corrected_bearer_is_told_at_the_new_address() -> None:

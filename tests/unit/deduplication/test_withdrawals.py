@@ -64,7 +64,7 @@ def test_withdrawn_after_being_told_stays_told() -> None:
 
     assert [] == released_by(life.hears(a_member("b", cohort=2)))
     assert [(2, an_id("c"), 3)] == released_by(life.hears(a_member("c", cohort=3, exposed=2, at=2000)))
-    assert {"a": Outcome.RELEASED, "b": Outcome.MERGED, "c": Outcome.RELEASED} == life.outcomes
+    assert {"a": Outcome.TAKEN_BACK, "b": Outcome.MERGED, "c": Outcome.RELEASED} == life.outcomes
 
 
 def test_a_later_record_brings_the_person_back() -> None:
@@ -120,7 +120,7 @@ def test_a_cancelled_cohort_tells_nobody_any_more() -> None:
     life.hears(a_member("b", exposed=2), under=terms(released={2}))
     life.hears(a_member("c", at=2000), under=cancelled)
 
-    assert {"a": Outcome.RELEASED, "b": Outcome.WITHDRAWN, "c": Outcome.WITHDRAWN} == life.outcomes
+    assert {"a": Outcome.TAKEN_BACK, "b": Outcome.WITHDRAWN, "c": Outcome.WITHDRAWN} == life.outcomes
     assert {Waits.NOTHING} == life.waiting
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from services.core.channel import Channel
-from services.core.policy import RULES, OnIdentityConflict, Policy, in_words
+from services.core.policy import RULES, Correction, OnIdentityConflict, Policy, in_words
 from services.core.variants import Certainty, Kind, Reading
 from services.wire.incident_document import InvalidDocument, normal_form, parse_incident
 
@@ -108,6 +108,8 @@ def test_a_rule_that_is_left_out_is_the_default(policy: dict[str, str], expected
         ({"onIdentityConflict": "shrug"}, "policy.onIdentityConflict"),
         ({"onIdentityConflict": ["hold"]}, "policy.onIdentityConflict"),
         ({"onidentityconflict": "hold"}, "policy.onidentityconflict"),
+        ({"correction": "sometimes"}, "policy.correction"),
+        ({"correction": True}, "policy.correction"),
     ],
 )
 def test_a_policy_that_cannot_be_understood_is_refused(policy: object, field: str) -> None:
@@ -118,11 +120,20 @@ def test_a_policy_that_cannot_be_understood_is_refused(policy: object, field: st
     assert [field] == [problem["field"] for problem in caught.value.problems]
 
 
+@pytest.mark.parametrize("choice", Correction)
+def test_corrections_are_chosen(choice: Correction) -> None:
+    """Each word that stands for a choice gives it; left out, nobody is corrected."""
+    given = parse_incident("lab", 1, document(policy={"correction": choice.value}))
+
+    assert choice is given.policy.correction
+    assert Correction.NONE is Policy().correction
+
+
 def test_what_is_shown_of_a_policy_can_be_put_again() -> None:
     """Every rule is shown with a word that documents take, those that were left out as well."""
-    shown = in_words(parse_incident("lab", 1, document(policy={"onIdentityConflict": "hold"})).policy)
+    shown = in_words(parse_incident("lab", 1, document(policy={"correction": "always"})).policy)
 
-    assert {"onIdentityConflict": "hold"} == shown
+    assert {"onIdentityConflict": "tell-apart", "correction": "always"} == shown
     assert shown == in_words(parse_incident("lab", 1, document(policy=shown)).policy)
     assert set(RULES) == set(shown)
 

@@ -1,0 +1,167 @@
+"""What becomes of one person: who bears the news, who waits for what, and what does not hold any more. Pure.
+
+The rules are listed in the room's README.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from functools import reduce
+from operator import or_
+
+from services.core.facts import NO_FACTS, Facts
+from services.core.notices import FLAG_DECEASED, FLAG_NOT_DECEASED
+from services.deduplication.corrections import addressee, data_version, since_corrected, wants_correction
+from services.deduplication.domain import (
+    Claim,
+    Course,
+    Member,
+    Outcome,
+    Person,
+    Release,
+    Settled,
+    Standing,
+    Superseded,
+    Terms,
+    Waits,
+    covers,
+    is_reachable,
+    is_withdrawn,
+)
+
+__all__ = ["settle"]
+
+
+def settle(person: Person, terms: Terms) -> Settled:
+    """Decide where each member of one person stands, and release what may go out.
+
+    The id of a first notice is left empty: it depends on the others with the pseudonym.
+    """
+    return _Settling(person, terms).settled()
+
+
+class _Settling:
+    """The state of one call of `settle`."""
+
+    def __init__(self, person: Person, terms: Terms) -> None:
+        self.person = person
+        self.live = [m for m in person.live if not is_withdrawn(m, terms)]
+        self.terms = terms
+        self.told = [claim for claim in person.claims if not claim.void]
+        self.released: Release | None = None
+        self.superseded: Superseded | None = None
+
+    def settled(self) -> Settled:
+        """Decide."""
+        deceased = any(m.flags & FLAG_DECEASED for m in self.live)
+        disputed = deceased and any(m.flags & FLAG_NOT_DECEASED for m in self.live)
+        carriers = [] if deceased else self._carriers()
+        waits, waiting = self._release(carriers) if carriers else (Waits.NOTHING, ())
+        if self.told and not deceased and not self.released:
+            self._correct()
+        bearers = {claim.bearer for claim in self.told}
+        front = self._front(carriers, bearers) if waits else None
+        group, conflict = self.person.number if self.told else 0, self.person.conflict
+        standings = {}
+        for m in self.person.live:
+            standings[m.member] = Standing(Outcome.TAKEN_BACK, told_with=group)
+        for m in self.live:
+            into = None
+            if m.member in bearers:
+                outcome = Outcome.RELEASED
+            elif deceased:
+                outcome = Outcome.HELD_DECEASED_CONFLICT if disputed else Outcome.SUPPRESSED
+            else:
+                outcome, into = self._merged_or_held(m, front, waits)
+            standings[m.member] = Standing(outcome, Waits.NOTHING, 0, group, conflict, into)
+        for m in waiting:
+            standings[m.member] = standings[m.member]._replace(waits=waits, usable=self.terms.usable)
+        return Settled(standings, self.released, self.superseded)
+
+    def _carriers(self) -> list[Member]:
+        """Return the members that have news for the person."""
+        # The latest that counts includes what the earlier ones told.
+        return [m for m in self.live if not covers(self.told[-1], m)] if self.told else list(self.live)
+
+    def _release(self, carriers: Sequence[Member]) -> tuple[Waits, Iterable[Member]]:
+        """Release the news if it may go out and can be written; say what it waits for otherwise, and in whom."""
+        usable, released = self.terms.usable, self.terms.released
+        # The member that brought the news has the newest data; one that was told before can still be written to.
+        reachable = [m for m in (*carriers, *self.live) if is_reachable(m.channels, m.flags, usable)]
+        if not reachable:
+            return Waits.CHANNEL, carriers
+        if self.person.conflict and self.terms.hold_conflicts:
+            return Waits.POLICY, carriers
+        if any(claim.course == Course.RECALLED for claim in self.told):
+            return Waits.ANSWER, ()
+        may_go = any(m.cohort in released for m in carriers)
+        bearer = next((m for m in reachable if m.cohort in released), None)
+        if bearer and may_go:
+            self._tell(bearer)
+            return Waits.NOTHING, ()
+        # Each whose release may set it free; where both are missing, the first release only looks again.
+        return Waits.RELEASE, [*(() if may_go else carriers), *(() if bearer else reachable)]
+
+    def _correct(self) -> None:
+        """Tell what does not hold any more, if the policy wants it and somebody can be written to.
+
+        It says no more than was told: what else there is waits for its release. While a notice may still be stopped,
+        nothing is corrected.
+        """
+        if any(claim.course == Course.RECALLED for claim in self.told):
+            return
+        said, told = self._said(), self.told[-1]
+        exposed, confirmed = told.exposed & said.exposed, told.confirmed & said.confirmed
+        held = self.person.conflict and self.terms.hold_conflicts
+        if not held and wants_correction(self.terms.correction, told, exposed, confirmed):
+            bearer = addressee(self.told, self.person.live, self.live, self.terms)
+            if bearer:
+                self._send(bearer, Facts(exposed, confirmed))
+
+    def _tell(self, bearer: Member) -> None:
+        self._send(bearer, self._said())
+
+    def _said(self) -> Facts:
+        """Return what all members say together."""
+        return reduce(or_, (Facts(m.exposed, m.confirmed) for m in self.live), NO_FACTS)
+
+    def _send(self, bearer: Member, facts: Facts) -> None:
+        exposed, confirmed = facts.exposed, facts.confirmed
+        before = self.told[-1] if self.told else None
+        borne = next((claim for claim in reversed(self.told) if claim.bearer == bearer.member), None)
+        claim = self._claim(bearer, before, exposed, confirmed)
+        self.told.append(claim)
+        cohorts = frozenset([m.cohort for m in self.live] or [bearer.cohort])
+        self.released = Release(claim, before, bearer, exposed, confirmed, cohorts)
+        if borne:
+            self.superseded = Superseded(borne.notice, bearer.cohort, 2 * claim.revision - 1)
+
+    def _claim(self, bearer: Member, before: Claim | None, exposed: int, confirmed: int) -> Claim:
+        if before and not wants_correction(self.terms.correction, before, exposed, confirmed):
+            exposed, confirmed = exposed | before.exposed, confirmed | before.confirmed
+        claims = self.person.claims
+        revision = max(claim.revision for claim in claims) + 1 if claims else 1
+        notice = self.terms.ids.of(claims[0].notice, revision) if claims else b""
+        supersedes = before.notice if before else None
+        version, group = data_version(bearer), self.person.number
+        return Claim(revision, notice, bearer.member, version, exposed, confirmed, supersedes, group=group)
+
+    def _front(self, carriers: Sequence[Member], bearers: Collection[bytes]) -> Member | None:
+        """Return the member that is held for the news; None where all members that bring it bear earlier notices."""
+        free = [m for m in carriers if m.member not in bearers]
+        reachable = (m for m in free if is_reachable(m.channels, m.flags, self.terms.usable))
+        return next(reachable, free[0] if free else None)
+
+    def _merged_or_held(self, m: Member, front: Member | None, waits: Waits) -> tuple[Outcome, bytes | None]:
+        """Return the outcome of a member that bears no notice, and the member that it is merged into."""
+        covering = next((claim for claim in since_corrected(self.told) if covers(claim, m)), None)
+        if covering or not front:
+            return Outcome.MERGED, covering.bearer if covering else None
+        if m.member != front.member:
+            return Outcome.MERGED, front.member
+        if waits == Waits.CHANNEL:
+            return _unreachable(front.channels, self.terms.usable), None
+        return Outcome.HELD_IDENTITY_CONFLICT if waits == Waits.POLICY else Outcome.HELD_UNRELEASED, None
+
+
+def _unreachable(channels: int, usable: int) -> Outcome:
+    """Say why a member that cannot be written to is held: it has no channel, or only the address of others."""
+    return Outcome.HELD_NOT_AT_ADDRESS if channels & usable else Outcome.HELD_UNREACHABLE
