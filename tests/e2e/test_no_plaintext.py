@@ -7,6 +7,7 @@ words finds all of them. The search looks for each of their citizen service numb
 """
 
 import base64
+import csv
 import gzip
 import hmac
 import io
@@ -28,6 +29,7 @@ from deploy.kafka import broker
 from services.core.ids import References
 from services.core.rooms import ROOMS
 from services.demo.made_up import names
+from services.demo.made_up.incident import CODES
 from services.demo.made_up.people import make_people
 from services.demo.made_up.wave import Wave
 from services.demo.stack import Stack, StackWish, open_stack
@@ -45,6 +47,7 @@ PEOPLE, SEED = 2000, 11
 FAMILY, GIVEN, STREET, TOWN, MAILBOX = "kwbzxqd", "vjqxwpt", "zqhxjvr", "bxqvkwf", "xjwqzbn.example"
 BORN = "12-03-1861"  # nobody else is so old
 WORDS = (FAMILY, GIVEN, STREET, TOWN, MAILBOX, BORN, "mp-0000")  # each portal account begins with the last one
+BY_NUMBER = "by-number"  # a cohort, and its source, that calls its records by BSN
 UPSTREAM = "heraut.cohort.v1"  # this topic and its dead letters belong to the sources, and hold members in the open
 
 
@@ -166,6 +169,7 @@ async def _told(wish: StackWish, searcher: Searcher) -> AsyncIterator[tuple[Stac
         await _execute(stack.data, "alter system set wal_compression = off", "select pg_reload_conf()")
         await tell(stack, load)
         assert set() == searcher.found_in(await _send_oddly_written(stack, load))
+        await _send_by_number(stack, load)
         await _execute(stack.data, "checkpoint")
         yield stack, load
 
@@ -198,6 +202,33 @@ async def _send_oddly_written(stack: Stack, load: Load) -> bytes:
             return await answer.read()
 
 
+def _numbers() -> list[str]:
+    """Return citizen service numbers of some of the people."""
+    return [person.bsn for person in make_people(PEOPLE, SEED) if person.bsn][:40]
+
+
+async def _send_by_number(stack: Stack, load: Load) -> None:
+    """Have a cohort taken whose source calls its records by BSN: accepted, rejected, mended and withdrawn ones.
+
+    The list of their problems, which goes to the source alone, shows that the references are kept.
+    """
+    numbers, cohort = _numbers(), f"{stack.addresses['intake']}/v1/incidents/{load.incident_id}/cohorts/{BY_NUMBER}"
+    said = [{"memberRef": bsn, "bsn": bsn if at % 2 else "1"} for at, bsn in enumerate(numbers)]
+    mended = [{"memberRef": bsn, "bsn": bsn} for bsn in numbers[:4]]
+    headers = {"Authorization": f"Bearer {stack.token}"}
+    async with aiohttp.ClientSession(headers=headers, raise_for_status=True) as http:
+        await http.put(cohort, json={"source": BY_NUMBER})
+        for records in (said, mended):
+            lines = [json.dumps({**record, "dataCategories": [CODES[0]]}) for record in records]
+            kind = {"Content-Type": "application/x-ndjson"}
+            await http.post(f"{cohort}/members", data="\n".join(lines).encode(), headers=kind)
+        for bsn in numbers[-2:]:
+            await http.post(f"{cohort}/withdrawals", json={"memberRef": bsn})
+        async with http.get(f"{cohort}/problems", params={"format": "csv"}) as answer:
+            listed = {row["memberRef"] for row in csv.DictReader(io.StringIO(await answer.text(), newline=""))}
+    assert set(numbers[4:-2:2]) <= listed
+
+
 class Finder(Protocol):
     """Whatever finds somebody in bytes."""
 
@@ -214,6 +245,7 @@ async def _unkeyed_ids(stack: Stack, load: Load) -> UnkeyedIds:
     for wave in load.waves:
         ids.add_members(wave.cohort_id, _refs(wave))
         ids.add_records(wave)
+    ids.add_members(BY_NUMBER, _numbers())
     ids.add_notices(await _column(stack.data, "select distinct person from deduplication.members"))
     assert len(ids) > 10 * PEOPLE
     return ids

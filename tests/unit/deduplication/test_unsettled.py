@@ -8,6 +8,7 @@ from services.core.unsettled import Unsettled
 from services.deduplication.batch import Effects, decide_batch
 from tests.unit.deduplication.builders import a_block, a_member, an_id, terms
 from tests.unit.deduplication.memory import Tables
+from tests.unit.deduplication.said import Said
 
 NOBODY = 0
 
@@ -51,3 +52,14 @@ def test_who_left_is_settled_as_of_the_version_before() -> None:
     left = here.take([a_block([(an_id("p"), a_member("a", version=2, flags=FLAG_RETRACTED))])], terms())
 
     assert ([(2, Unsettled.UNREACHABLE)], [(1, 0)]) == (said_in(came), said_in(left))
+
+
+def test_one_number_with_two_birth_dates_is_two_people_and_work_for_both_sources() -> None:
+    """Nobody can tell which date is right: each is told what their own record says, and both records are listed."""
+    born, otherwise = Said((70, 3, 5)), Said((70, 5, 3))
+    tables = Tables()
+    tables.take([a_block([(an_id("p"), a_member("a", said=born))])], terms())
+    tables.take([a_block([(an_id("p"), a_member("b", cohort=2, exposed=2, said=otherwise))])], terms())
+
+    assert [1, 2] == [exposed for notices in tables.sent for exposed in notices.exposed]
+    assert dict.fromkeys((an_id("a"), an_id("b")), Unsettled.TOLD_APART) == tables.listed()
