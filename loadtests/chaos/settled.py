@@ -36,11 +36,12 @@ class Ledger:
         still_to_come = self.totals["heldReasons"]["unreleased"]
         return not still_to_come and wanted == {name: self.totals[name] for name in wanted}
 
-    def faults(self, expectation: Expectation) -> list[str]:
-        """Return a line for each total that is not the expected one."""
+    def faults(self, expectation: Expectation, spared: int) -> list[str]:
+        """Return a line for each total that is not the expected one; `spared` were stopped after their release."""
         wanted = expectation.totals | {
             "accepted": expectation.accepted,
-            "notified": expectation.notices,
+            "notified": expectation.notices - spared,
+            "withdrawn": expectation.withdrawn + spared,
             "missing": 0,
             "inFlight": 0,
         }

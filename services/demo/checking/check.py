@@ -22,7 +22,8 @@ class Verdict:
     per person and revision. `somebody_elses`: hand-overs that name a category, a name or an address that no record
     of their person has, or whose own parts do not belong together. `unexpected`: hand-overs to persons who must not be
     told. `untold`: persons who were told something, but not all that they had to be told. `split`: real people whom the
-    rule tells apart as several persons, and who were told as such; nothing is wrong with that.
+    rule tells apart as several persons, and who were told as such; nothing is wrong with that. `spared`: persons whose
+    record was taken back after its release, and who were not told.
     """
 
     hand_overs: int = 0
@@ -33,6 +34,7 @@ class Verdict:
     unexpected: int = 0
     untold: int = 0
     split: int = 0
+    spared: int = 0
     last_at: int = 0  # ms since 1970, by the providers' clocks
     channels: dict[str, int] = field(default_factory=dict)
     examples: list[str] = field(default_factory=list)  # numbers of made-up people and what is wrong with them
@@ -127,7 +129,9 @@ def _somebody_elses(person: ToldPerson | None, entry: Entry | None, one: HandOve
 def _judge(verdict: Verdict, person: ToldPerson, got: _Received) -> None:
     """Count what is wrong for one person."""
     if not got.count:
-        if person.revisions:
+        if person.may_be_spared:
+            verdict.spared += 1
+        elif person.revisions:
             verdict.lost += 1
             verdict.note("lost", person)
         return

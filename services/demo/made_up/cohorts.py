@@ -29,6 +29,7 @@ _POORER_RECORD = 0.05  # a further source knows the postal address alone
 _SUPPLEMENTED = 0.1
 _POSSIBLE = 0.25
 _MOVED = 0.1
+_WITHDRAWN = 0.02  # half of them after the release
 
 # An address at which nobody lives: a letter to it is one too many.
 _LEFT = {"street": "Vertrokkenweg", "houseNumber": "4711", "houseLetter": "", "houseNumberAddition": "",
@@ -69,7 +70,8 @@ def make_waves(
 
     With `supplements` a share of people gets new facts in the last wave. Send that one when the others are settled: new
     facts make a supplement only where a notice was sent before. With `moves` a share of people stands in a wave with an
-    address that is not theirs any more, and is corrected: release each wave by hand, once its corrections are taken.
+    address that is not theirs any more, and is corrected, and some records are taken back: release each wave by hand,
+    once its corrections and withdrawals are taken.
     """
     rng = random.Random(f"cohorts {seed}")  # noqa: S311 - made-up people need no secrets
     with ExitStack() as files:
@@ -101,14 +103,17 @@ class _Plan:
         self._sent: list[SentRecord] = []
         self._rejected = 0
         self._untold: list[Person] = []
+        self._withdrawn = 0
+        self._spared: list[SentRecord] = []
         # Of the people of one kind who are alike: the facts given so far, and the wave in which all of them are.
         self._given: list[Facts] = []
         self._shared_wave = waves[0]
 
     def expectation(self, received: int) -> Expectation:
         """Return what must become of everybody placed, in waves of so many records together."""
-        expectation = Expectation(received=received, rejected=self._rejected)
+        expectation = Expectation(received=received, rejected=self._rejected, withdrawn=self._withdrawn)
         expectation.follow(self._sent)
+        expectation.add_spared(self._spared)
         expectation.add_untold(self._untold)
         return expectation
 
@@ -150,12 +155,26 @@ class _Plan:
         more = self._supplement(facts)
         waves = self._some_waves(self._waves[:-1] if more else self._waves)
         sent = SentRecord(person, facts)
+        if self._moves and self._rng.random() < _WITHDRAWN:
+            self._withdraw(waves[0], sent)
+            return
         if self._moves and self._rng.random() < _MOVED:
             self._move(waves.pop(), sent)
         for at, wave in enumerate(waves):
             self._add(wave, sent, poorer=at > 0)
         if more:
             self._add(self._waves[-1], SentRecord(person, more, later=True))
+
+    def _withdraw(self, wave: WaveWriter, sent: SentRecord) -> None:
+        """Send the only record of somebody, and take it back."""
+        record, late = wave.record(sent.person, sent.facts), self._rng.random() < 0.5
+        wave.add(record)
+        wave.withdraw(record, late=late)
+        if late:
+            self._spared.append(sent)
+        else:
+            self._withdrawn += 1
+            self._untold.append(sent.person)
 
     def _move(self, wave: WaveWriter, sent: SentRecord) -> None:
         """Send a record with an address where the person does not live any more, and correct it.

@@ -40,6 +40,7 @@ class ToldPerson:
     known_as: list[Person]
     facts: Facts = NO_FACTS
     revisions: int = 0
+    may_be_spared: bool = False  # the record is taken back after its release: told or not, who can say
 
     @property
     def number(self) -> int:
@@ -57,6 +58,7 @@ class Expectation:
     suppressed: int = 0
     held: int = 0
     exhausted: int = 0
+    withdrawn: int = 0  # taken back before the release
 
     def follow(self, records: Iterable[SentRecord]) -> None:
         """Add what must become of the people whom these records are about; they are all records of an incident."""
@@ -73,6 +75,10 @@ class Expectation:
     def add_untold(self, people: Iterable[Person]) -> None:
         """Add people who must not be told anything, as they have no valid record."""
         self.persons += [ToldPerson([person]) for person in people]
+
+    def add_spared(self, records: Iterable[SentRecord]) -> None:
+        """Add people whose only record is taken back after its release: they are told once, or withdrawn."""
+        self.persons += [ToldPerson([one.person], one.facts, 1, may_be_spared=True) for one in records]
 
     def _tell_apart(self, records: Sequence[SentRecord]) -> None:
         """Add the persons of records that share an identity."""

@@ -1,7 +1,7 @@
 """A wave: one cohort as its source sends it, and the writer of its files."""
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ class Wave:
     path: Path
     corrections: Path | None  # None where nothing is corrected
     declared: int = 0  # members; a repeated line or a correction is no further one, a line that cannot be read is none
+    withdrawn: list[str] = field(default_factory=list)  # memberRefs that are taken back before the release
+    withdrawn_late: list[str] = field(default_factory=list)  # and after it
     auto_release: bool = True  # its notices go out without a release by hand
 
     @property
@@ -67,6 +69,10 @@ class WaveWriter:
         self.wave.declared += not broken
         for _ in range(times):
             (self._file.write_broken if broken else self._file.write)(record)
+
+    def withdraw(self, record: Record, *, late: bool) -> None:
+        """Have a record taken back that was written before, before the release or after it."""
+        (self.wave.withdrawn_late if late else self.wave.withdrawn).append(str(record["memberRef"]))
 
     def correct(self, record: Record) -> None:
         """Write a record that replaces one written before."""
