@@ -75,21 +75,23 @@ class Pauses:
         if paused and any(cohort in paused for carriers in set(notices.carriers) for cohort in carriers):
             return True
         return bool(self._cancelled) and any(
-            (incident_id, cohort) in self._cancelled for cohort in set(notices.cohorts)
+            exposed and (incident_id, cohort) in self._cancelled
+            for cohort, exposed in set(zip(notices.cohorts, notices.exposed, strict=True))
         )
 
     def held(self, notices: Notices) -> list[bool]:
         """Tell of each notice whether it may not begin.
 
         A cancelled cohort holds those that its members bear: they will be recalled. Of others it depends on what the
-        person's other members say, and deduplication decides.
+        person's other members say, and deduplication decides. One that says that nothing was taken goes: it corrects
+        what the cohort had told.
         """
         self._refresh()
         incident_id, cancelled = notices.incident_id, self._cancelled
         paused = self._paused.get(incident_id, ())
         return [
-            any(carrier in paused for carrier in carriers) or (incident_id, cohort) in cancelled
-            for carriers, cohort in zip(notices.carriers, notices.cohorts, strict=True)
+            any(carrier in paused for carrier in carriers) or (exposed > 0 and (incident_id, cohort) in cancelled)
+            for carriers, cohort, exposed in zip(notices.carriers, notices.cohorts, notices.exposed, strict=True)
         ]
 
     def _refresh(self) -> None:
