@@ -17,6 +17,7 @@ import asyncio
 import fcntl
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -40,6 +41,8 @@ __all__ = ["EmbeddedPostgres", "EmbeddedPostgresError"]
 _SUPERUSER = "heraut"
 _DATABASE = "heraut"
 _SOCKET = ".s.PGSQL.5432"
+_LONGEST_SOCKET = 107  # bytes of a path in `sun_path` (unix(7))
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9_./-]+", re.ASCII)
 # Not TMPDIR: two processes with different environments must mean the same folder.
 _SOCKET_PARENTS = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - a folder of our own in it, 0700, owner checked
 # A crash recovery of a few gigabytes of log, on a slow disk.
@@ -151,7 +154,14 @@ class EmbeddedPostgres:
 
     @property
     def _socket_dir(self) -> Path:
-        # Under 107 bytes with the socket's name, however deep the data directory lies.
+        """The folder of the socket: beside the cluster, where nobody else can make one first.
+
+        Where the data directory lies too deep for a socket, or has signs in its name that mean something in a list of
+        folders, it is in a folder of all users.
+        """
+        beside = self._home / "socket"
+        if len(f"{beside / _SOCKET}") <= _LONGEST_SOCKET and _PLAIN_PATH.fullmatch(str(beside)):
+            return beside
         parent = next((folder for folder in _SOCKET_PARENTS if folder.is_dir()), _SOCKET_PARENTS[0])
         return parent / f"heraut-postgres-{_short_hash(str(self._cluster))}"
 

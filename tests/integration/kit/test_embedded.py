@@ -171,6 +171,14 @@ async def test_a_server_whose_socket_was_cleaned_away_is_reachable_again(server:
     assert 1 == await _kept(server)
 
 
+async def test_nobody_else_can_take_the_place_of_the_socket(server: EmbeddedPostgres) -> None:
+    """It lies where the cluster lies, not in a folder in which any user could make its folder first."""
+    socket = Path(server.url.partition("host=")[2].replace("%2F", "/"))
+
+    assert server.log_file.parent == socket.parent
+    assert 0o700 == _stat(str(socket.parent)).st_mode & 0o777
+
+
 async def test_an_initdb_that_was_killed_is_begun_again(folder: Path) -> None:
     """Half a cluster is no cluster."""
     half = folder / "data" / "postgres" / "cluster.new"
