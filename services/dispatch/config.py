@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+from services.core.transport import PEERS, is_local, plaintext_fault
 from services.kit.config import ServiceConfig, duration, one_of, setting
 
 __all__ = [
@@ -27,7 +28,6 @@ __all__ = [
     "smtp_address",
 ]
 
-_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _SMTP_PORTS: Final[Mapping[str, int]] = MappingProxyType({"smtp": 25, "smtps": 465})
 _HTTP_PORTS: Final[Mapping[str, int]] = MappingProxyType({"http": 80, "https": 443})
 
@@ -68,17 +68,27 @@ class SmtpAddress:
         self.user = unquote(parts.username) if parts.username else None
         self.password = unquote(parts.password) if parts.password else None
 
-    @property
-    def start_tls(self) -> bool | None:
-        """Whether to ask for TLS: None = where the server offers it. A password never goes out in the open."""
+    def start_tls(self, *, plaintext: bool) -> bool | None:
+        """Whether to ask for TLS: None = where the server offers it; True = or nothing is sent.
+
+        With `plaintext` mail may go out in the open beyond this machine, but never a password.
+        """
         if self.tls:
             return False
-        return True if self.password and self.host not in _LOCAL else None
+        return None if is_local(self.host) or (plaintext and not self.password) else True
 
 
 def smtp_address(url: str) -> SmtpAddress:
     """Parse HERAUT_SMTP_URL. Raises ValueError, which repeats no part of it: it may hold a password."""
     return SmtpAddress(url)
+
+
+def _peers(text: str) -> tuple[str, ...]:
+    """Return the peers that may be reached without TLS."""
+    named = tuple(word.strip() for word in text.split(","))
+    if not set(named) <= set(PEERS):
+        raise ValueError(f"must be some of {', '.join(PEERS)}, with commas between them")
+    return named
 
 
 def _group(name: str) -> int:
@@ -94,6 +104,8 @@ def _group(name: str) -> int:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config(ServiceConfig):
     """What dispatch needs to know whatever its channel; the other channels' settings may be there as well."""
+
+    allow_plaintext: tuple[str, ...] = setting("HERAUT_ALLOW_PLAINTEXT", _peers, default=())
 
     unknown_after: timedelta = setting("HERAUT_UNKNOWN_AFTER", duration, default=timedelta(hours=72))
     # `BreakerPolicy.window` has the reason for the default.
@@ -121,6 +133,13 @@ class PortalConfig(Config):
     """What dispatch-portal needs to know."""
 
     portal_url: str = _address("HERAUT_PORTAL_URL", provider="portal", ports=_HTTP_PORTS)
+
+    def faults(self) -> list[str]:
+        """Return what is wrong between settings."""
+        parts = urlsplit(self.portal_url)
+        secured, host = parts.scheme == "https", parts.hostname or ""
+        fault = plaintext_fault("portal", "HERAUT_PORTAL_URL", host, secured=secured, allowed=self.allow_plaintext)
+        return [*Config.faults(self), *([fault] if fault else [])]
 
 
 def provider_addresses(config: type[Config]) -> tuple[ProviderAddress, ...]:

@@ -18,7 +18,8 @@ PLAIN = frozenset(
         affected bad book broken builder changes changing check choose classified copy countries empty failures flawed
         found header headers heard holding interrupted invalid item keeper listening lost mailbox message options
         ownership payloads position prepare progress reading ready reason request retry retryable run sending severity
-        shared splitter throttled unnumbered user validation validator verifier verifying view watch writer yet
+        shared splitter throttled transport unnumbered user validation validator verifier verifying view
+        watch writer yet
 
         admin api app broker checker child children client clock closing codec config conflict console demo doctor down
         domain environment error errors fake fenced folder formatter handle main migrate migration migrations pool

@@ -65,7 +65,7 @@ _CLOSED_IN_A_ROW = _CONNECTIONS
 
 def open_provider(config: EmailConfig, clock: Clock) -> Provider:
     """Return the mail server that the settings name."""
-    return Smtp(config.smtp_url, clock)
+    return Smtp(config.smtp_url, clock, plaintext="smtp" in config.allow_plaintext)
 
 
 class _ProviderDownError(Exception):
@@ -86,12 +86,15 @@ class Smtp:
         command_timeout: float = _COMMAND_TIMEOUT,
         data_timeout: float = _DATA_TIMEOUT,
         tls_context: ssl.SSLContext | None = None,
+        plaintext: bool = False,
     ) -> None:
+        """With `plaintext`, mail may go out without TLS beyond this machine."""
         self._address = address
         self._clock = clock
         self._letterbox = Letterbox()
         self._timeouts = (command_timeout, data_timeout)
         self._tls_context = tls_context
+        self._start_tls = address.start_tls(plaintext=plaintext)
         self._free: asyncio.Queue[_Connection] = asyncio.Queue()
         for _ in range(connections):
             self._free.put_nowait(_Connection(self._client, data_timeout))
@@ -105,7 +108,7 @@ class Smtp:
             username=address.user,
             password=address.password,
             use_tls=address.tls,
-            start_tls=address.start_tls,
+            start_tls=self._start_tls,
             tls_context=self._tls_context,
             timeout=self._timeouts[0],
             local_hostname="heraut.invalid",  # the machine's own name is nobody's business (RFC 2606)

@@ -151,3 +151,24 @@ async def test_no_answer_of_a_mail_server_ends_the_process(answers: tuple[bytes,
     handed = await _server_says(*answers)
 
     assert handed.results[0].ending in {Ending.NOT_SENT, Ending.HELD}
+
+
+async def test_nothing_is_sent_where_tls_was_taken_out_of_the_greeting() -> None:
+    """Beyond this machine a server without STARTTLS, or somebody on the way who hides it, gets no mail."""
+    asked: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for answer in (b"220 x\r\n", b"250-x\r\n250 SIZE 1000000\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n"):
+            writer.write(answer)
+            asked.append(await reader.readline())
+
+    async with _answering(talk) as port:
+        address = SmtpAddress(f"smtp://127.0.0.1:{port}")
+        beyond = SmtpAddress(f"smtp://mail.example:{port}")
+        address.start_tls = beyond.start_tls  # type: ignore[method-assign]  # a name that leads here, for this test
+        smtp = Smtp(address, SystemClock(), command_timeout=1.0, data_timeout=1.0)
+        handed = await smtp.hand_over(some_work(1, Channel.EMAIL), lambda: True)
+        await smtp.close()
+
+    assert Ending.NOT_SENT is handed.results[0].ending
+    assert [] == [line for line in asked if line.upper().startswith((b"MAIL", b"RCPT", b"DATA"))]

@@ -4,6 +4,7 @@ import dataclasses
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from services.dispatch.channels import (
 from services.dispatch.config import Config, EmailConfig, LetterConfig, PortalConfig, SmtpAddress, provider_addresses
 from services.kit.clock import SystemClock
 from services.kit.config import load
+from services.kit.errors import ConfigError
 
 # The type checker holds each module against the seam here: a module whose `open_provider` returns something else than
 # a Provider, or takes other settings than its channel's, does not fit.
@@ -112,14 +114,40 @@ def test_a_channel_loads_its_own_libraries_alone(channel: Channel) -> None:
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("smtp://mail.example", ("mail.example", 25, False, None, None, None)),
-        ("smtp://u:p%40ss@mail.example:587", ("mail.example", 587, False, "u", "p@ss", True)),
-        ("smtp://u:p@localhost:2525", ("localhost", 2525, False, "u", "p", None)),
-        ("smtps://mail.example", ("mail.example", 465, True, None, None, False)),
+        ("smtp://mail.example", ("mail.example", 25, False, None, None, True, None)),
+        ("smtp://u:p%40ss@mail.example:587", ("mail.example", 587, False, "u", "p@ss", True, True)),
+        ("smtp://u:p@localhost:2525", ("localhost", 2525, False, "u", "p", None, None)),
+        ("smtps://mail.example", ("mail.example", 465, True, None, None, False, False)),
     ],
 )
 def test_addresses_of_mail_servers(url: str, expected: tuple[object, ...]) -> None:
-    """A password never goes out in the open, unless to this very machine."""
+    """Mail goes out in the open to this very machine, or where it is permitted; a password to this machine alone."""
     address = SmtpAddress(url)
+    strict, permitted = (address.start_tls(plaintext=plaintext) for plaintext in (False, True))
+    read = (address.host, address.port, address.tls, address.user, address.password)
 
-    assert expected == (address.host, address.port, address.tls, address.user, address.password, address.start_tls)
+    assert expected == (*read, strict, permitted)
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed", "fine"),
+    [
+        ("https://portal.example", None, True),
+        ("http://127.0.0.1:9", None, True),
+        ("http://portal.example", "portal", True),
+        ("http://portal.example", "smtp", False),
+        ("http://portal.example", None, False),
+    ],
+)
+def test_a_portal_beyond_this_machine_takes_tls(url: str, allowed: str | None, *, fine: bool) -> None:
+    """Whoever reads along on the way would read what was stolen."""
+    environ = {"HERAUT_PORTAL_URL": url} | ({"HERAUT_ALLOW_PLAINTEXT": allowed} if allowed else {})
+    refused = nullcontext() if fine else pytest.raises(ConfigError, match="HERAUT_PORTAL_URL: leads beyond")
+    with refused:
+        load(PortalConfig, environ)
+
+
+def test_only_known_peers_may_be_permitted() -> None:
+    """A misspelt word permits nothing in silence."""
+    with pytest.raises(ConfigError, match="HERAUT_ALLOW_PLAINTEXT: must be some of smtp, portal"):
+        load(PortalConfig, {"HERAUT_PORTAL_URL": "https://portal.example", "HERAUT_ALLOW_PLAINTEXT": "portals"})
