@@ -17,6 +17,7 @@ _COMMANDS = (
     "demo",
     "dlq",
     "doctor",
+    "identity",
     "incident",
     "keys",
     "ledger",

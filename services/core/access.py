@@ -36,6 +36,10 @@ class Act(StrEnum):
     COHORT_CANCELLED = "cohort-cancelled"
     RECORD_WITHDRAWN = "record-withdrawn"
     PROBLEMS_SHOWN = "problems-shown"  # memberRefs of a cohort, which may be numbers of people
+    IDENTITIES_SHOWN = "identities-shown"
+    IDENTITY_TIED = "identity-tied"
+    IDENTITY_UNTIED = "identity-untied"
+    IDENTITY_REFUSED = "identity-refused"
     LEDGER_SHOWN = "ledger-shown"
     ACTS_SHOWN = "acts-shown"
     DEAD_LETTER_REPLAYED = "dead-letter-replayed"
@@ -59,6 +63,10 @@ PERMITTED: Final[Mapping[Act, frozenset[Role]]] = MappingProxyType(
         Act.COHORT_CANCELLED: frozenset({_OPERATOR}),
         Act.RECORD_WITHDRAWN: frozenset({_SOURCE, _OPERATOR}),
         Act.PROBLEMS_SHOWN: frozenset({_SOURCE, _OPERATOR, _AUDITOR}),
+        Act.IDENTITIES_SHOWN: frozenset({_OPERATOR, _AUDITOR}),
+        Act.IDENTITY_TIED: frozenset({_OPERATOR}),
+        Act.IDENTITY_UNTIED: frozenset({_OPERATOR}),
+        Act.IDENTITY_REFUSED: frozenset({_OPERATOR}),
         Act.LEDGER_SHOWN: frozenset({_SOURCE, _OPERATOR, _APPROVER, _AUDITOR}),
         Act.ACTS_SHOWN: frozenset({_OPERATOR, _AUDITOR}),
         Act.DEAD_LETTER_REPLAYED: frozenset({_OPERATOR}),
@@ -80,6 +88,10 @@ RECORDED: Final = frozenset(
         Act.COHORT_CANCELLED,
         Act.RECORD_WITHDRAWN,
         Act.PROBLEMS_SHOWN,
+        Act.IDENTITIES_SHOWN,
+        Act.IDENTITY_TIED,
+        Act.IDENTITY_UNTIED,
+        Act.IDENTITY_REFUSED,
         Act.ACTS_SHOWN,
         Act.DEAD_LETTER_REPLAYED,
     }

@@ -1,6 +1,7 @@
 """Witnesses: short keyed hashes of what a record says of somebody, by which two records are seen to disagree.
 
-They travel beside the pseudonym, and are stored with the member. A member's are packed as: a head (one byte), the
+They travel beside the pseudonym, and are stored with the member. Two records contradict each other where both know
+something and it differs; what is not known contradicts nothing. A member's are packed as: a head (one byte), the
 forms of its family name (3 bytes each, 4 at most), year, month and day of birth (a byte each), and then those parts
 that the head names. What is not known is left out; of the birth date, it is a zero.
 
@@ -19,6 +20,8 @@ __all__ = [
     "NO_WITNESSES",
     "PARTS",
     "Witnesses",
+    "are_others",
+    "contradict",
     "unpacked",
 ]
 
@@ -67,3 +70,31 @@ def unpacked(packed: bytes) -> Witnesses:
         parts.append(packed[at : at + size])
         at += size
     return Witnesses(bool(head & IDENTIFIED), forms, birth, *parts)
+
+
+def contradict(one: bytes, other: bytes) -> bool:
+    """Tell whether two members, by their packed witnesses, cannot be the same person."""
+    return one != other and are_others(unpacked(one), unpacked(other))
+
+
+def are_others(one: Witnesses, other: Witnesses) -> bool:
+    """Tell whether two cannot be the same person; README of deduplication has the rule.
+
+    A birth date and a family name are looked at always. Initials and what else tells twins and neighbours apart count
+    unless a number is known of both: then it says more than how somebody writes a name.
+    """
+    if _differ(one.birth, other.birth):
+        return True
+    born_alike = one.birth == other.birth and 0 not in one.birth
+    if not born_alike and one.forms and other.forms and one.forms.isdisjoint(other.forms):
+        return True
+    if one.identified and other.identified:
+        return False
+    return _differ(one.initials, other.initials) or any(
+        mine and theirs and mine != theirs for mine, theirs in zip(one[4:], other[4:], strict=True)
+    )
+
+
+def _differ(one: bytes, other: bytes) -> bool:
+    """Tell whether two differ in a byte that both know."""
+    return one != other and any(mine and theirs and mine != theirs for mine, theirs in zip(one, other, strict=False))

@@ -7,9 +7,9 @@ a member that says little may agree with two that contradict each other: it is t
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from services.core.witnesses import Witnesses, unpacked
+from services.core.witnesses import Witnesses, are_others, contradict, unpacked
 
-__all__ = ["Groups", "contradict", "groups_of"]
+__all__ = ["Groups", "groups_of"]
 
 Node = int | bytes  # members that are looked at as one: those of a told group, by its number, or who say the same
 
@@ -19,34 +19,12 @@ class Groups(NamedTuple):
 
     together: list[tuple[int, list[bytes]]]  # number of the told group (0 = not told), its members
     torn: list[bytes]  # each a person of its own
+    one_with: dict[int, int]  # told groups that are one person with another one, which has the lower number
 
     @property
     def persons(self) -> int:
         """How many persons there are."""
         return len(self.together) + len(self.torn)
-
-
-def contradict(one: bytes, other: bytes) -> bool:
-    """Tell whether two members, by their witnesses, cannot be the same person."""
-    return one != other and _contradict(unpacked(one), unpacked(other))
-
-
-def _contradict(one: Witnesses, other: Witnesses) -> bool:
-    if _differ(one.birth, other.birth):
-        return True
-    born_alike = one.birth == other.birth and 0 not in one.birth
-    if not born_alike and one.forms and other.forms and one.forms.isdisjoint(other.forms):
-        return True
-    if one.identified or other.identified:
-        return False
-    return _differ(one.initials, other.initials) or any(
-        mine and theirs and mine != theirs for mine, theirs in zip(one[4:], other[4:], strict=True)
-    )
-
-
-def _differ(one: bytes, other: bytes) -> bool:
-    """Tell whether two differ in a byte that both know."""
-    return one != other and any(mine and theirs and mine != theirs for mine, theirs in zip(one, other, strict=False))
 
 
 def groups_of(witnesses: Mapping[bytes, bytes], told: Mapping[bytes, int]) -> Groups:
@@ -57,7 +35,7 @@ def groups_of(witnesses: Mapping[bytes, bytes], told: Mapping[bytes, int]) -> Gr
     """
     numbers, sayings = {*told.values()}, {*witnesses.values()}
     if len(numbers) < 2 and (len(sayings) == 1 or (len(sayings) == 2 and not contradict(*sayings))):
-        return Groups([(max(numbers, default=0), [*witnesses])], [])
+        return Groups([(max(numbers, default=0), [*witnesses])], [], {})
     nodes: dict[Node, list[bytes]] = {}
     for member, said in witnesses.items():
         nodes.setdefault(told.get(member) or said, []).append(member)
@@ -65,12 +43,15 @@ def groups_of(witnesses: Mapping[bytes, bytes], told: Mapping[bytes, int]) -> Gr
         {node: set(map(unpacked, {witnesses[member] for member in members})) for node, members in nodes.items()}
     )
     torn = {node for node in nodes if isinstance(node, bytes) and _is_torn(node, agreeing)}
-    joined: dict[int, list[Node]] = {node: [node] for node in nodes if isinstance(node, int)}
+    one_with = _told_as_one(agreeing)
+    joined: dict[int, list[Node]] = {}
+    for number in sorted(numbers):
+        joined.setdefault(one_with.get(number, number), []).append(number)
     apart = []
     classes = _classes([node for node in nodes if isinstance(node, bytes) and node not in torn], agreeing)
     for one in classes:
         if number := _number(one[0], agreeing):
-            joined[number] += one
+            joined[one_with.get(number, number)] += one
         else:
             apart.append((0, one))
     order = {member: place for place, member in enumerate(witnesses)}
@@ -78,7 +59,9 @@ def groups_of(witnesses: Mapping[bytes, bytes], told: Mapping[bytes, int]) -> Gr
         (number, sorted((member for node in theirs for member in nodes[node]), key=order.__getitem__))
         for number, theirs in [*sorted(joined.items()), *apart]
     ]
-    return Groups(together, [member for member in witnesses if not told.get(member) and witnesses[member] in torn])
+    return Groups(
+        together, [member for member in witnesses if not told.get(member) and witnesses[member] in torn], one_with
+    )
 
 
 def _agreeing(nodes: Mapping[Node, Collection[Witnesses]]) -> dict[Node, set[Node]]:
@@ -95,7 +78,7 @@ def _agreeing(nodes: Mapping[Node, Collection[Witnesses]]) -> dict[Node, set[Nod
     for birth, alike in by_birth.items():
         for at, node in enumerate(alike, 1):
             for other in [*alike[at:], *(() if birth else whole)]:
-                if not any(_contradict(one, two) for one in nodes[node] for two in nodes[other]):
+                if not any(are_others(one, two) for one in nodes[node] for two in nodes[other]):
                     agreeing[node].add(other)
                     agreeing[other].add(node)
     return agreeing
@@ -124,6 +107,18 @@ def _classes(settled: Sequence[bytes], agreeing: Mapping[Node, set[Node]]) -> li
             for one in classes[-1]:
                 del left[one]
     return classes
+
+
+def _told_as_one(agreeing: Mapping[Node, set[Node]]) -> dict[int, int]:
+    """Return the told groups that are one person with another one: they agree, and with the same ones."""
+    told = sorted(node for node in agreeing if isinstance(node, int))
+    one_with: dict[int, int] = {}
+    for at, number in enumerate(told):
+        near = agreeing[number] | {number}
+        first = next((one for one in told[:at] if one in near and agreeing[one] | {one} == near), number)
+        if first != number:
+            one_with[number] = one_with.get(first, first)
+    return one_with
 
 
 def _number(one: Node, agreeing: Mapping[Node, set[Node]]) -> int:

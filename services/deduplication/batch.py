@@ -37,6 +37,7 @@ from services.deduplication.readdressing import Readdressed, readdressed
 from services.deduplication.unsettled import BY_OUTCOME, Said, said_of
 
 __all__ = [
+    "MEMBER_COLUMNS",
     "Block",
     "Effects",
     "Row",
@@ -72,13 +73,31 @@ class Block:
     languages: Sequence[str]
     witnesses: Sequence[bytes]
     contact_since: Mapping[int, int] = field(default_factory=dict)  # by row: contact data older than its version
+    pseudonyms: Sequence[bytes] = ()  # those that their data is sealed for; the same list as `persons` if nobody moved
+
+    def __post_init__(self) -> None:
+        if not self.pseudonyms:
+            self.pseudonyms = self.persons
 
     def member(self, row: int, cohort: int) -> Member:
         """Return one row as a value."""
         return Member(
             self.members[row], self.versions[row], cohort, self.accepted_at, self.exposed[row], self.confirmed[row],
             self.channels[row], self.flags[row], self.languages[row], self.slots[row], self.witnesses[row],
+            None if (own := self.pseudonyms[row]) == self.persons[row] else own,
         )  # fmt: skip
+
+
+_OF_ALL = {
+    "incident_id",
+    "incident_version",
+    "cohort_id",
+    "cohort_version",
+    "accepted_at",
+    "partition",
+    "contact_since",
+}
+MEMBER_COLUMNS: Final = tuple(name for name in Block.__annotations__ if name not in _OF_ALL)
 
 
 @dataclass(slots=True)
@@ -102,9 +121,16 @@ class Effects:
         """Decide about members (these rows of a block; None = all) of people of whom nothing else is known."""
         columns = _picked(
             rows, block.persons, block.members, block.versions, block.exposed, block.confirmed,
-            block.channels, block.flags, block.languages, block.slots, block.witnesses,
+            block.channels, block.flags, block.languages, block.slots, block.pseudonyms, block.witnesses,
         )  # fmt: skip
-        persons, members, versions, exposed, confirmed, channels, flags, languages, slots, witnesses = columns
+        persons, members, versions, exposed, confirmed, channels, flags, languages, slots, sealed_for, witnesses = (
+            columns
+        )
+        own = (
+            None
+            if block.pseudonyms is block.persons
+            else ([None if one == home else one for one, home in zip(sealed_for, persons, strict=True)])
+        )
         table = first_standings(
             self.terms.usable, released=cohort in self.terms.released, cancelled=cohort in self.terms.cancelled
         )
@@ -112,20 +138,21 @@ class Effects:
         outcomes, *others = zip(*standings, strict=True)
         self.members += zip(
             persons, repeat(block.partition), members, versions, repeat(cohort), repeat(block.accepted_at), exposed,
-            confirmed, channels, flags, languages, slots, witnesses, outcomes, *others, strict=False,
+            confirmed, channels, flags, languages, slots, witnesses, own or repeat(None), outcomes, *others,
+            strict=False,
         )  # fmt: skip
         for outcome in COUNTED_AS:
             count = outcomes.count(outcome)
-            self._move(block.partition, cohort, outcome, count)
+            self.stand_in(block.partition, cohort, outcome, count)
             if count and (reason := BY_OUTCOME.get(outcome)):
                 held = (row for row, one in enumerate(outcomes) if one == outcome)
-                self._unsettled(block.partition).extend((members[row], versions[row], reason) for row in held)
+                self.said_in(block.partition).extend((members[row], versions[row], reason) for row in held)
         out = [row for row, outcome in enumerate(outcomes) if outcome == Outcome.RELEASED] if any(outcomes) else None
         if out is None or out:
             self._release_first(block, cohort, _picked(out, *columns[:-1]))
 
     def _release_first(self, block: Block, cohort: int, columns: Iterable[Sequence[Any]]) -> None:
-        persons, members, versions, exposed, confirmed, channels, flags, languages, slots = columns
+        persons, members, versions, exposed, confirmed, channels, flags, languages, slots, sealed_for = columns
         count = len(persons)
         ids = self.terms.ids.first(persons)
         self.claims += zip(
@@ -137,7 +164,7 @@ class Effects:
         notices.members += members
         notices.versions += versions
         notices.slots += slots
-        notices.pseudonyms += persons
+        notices.pseudonyms += sealed_for
         notices.revisions += [1] * count
         notices.supersedes += [b""] * count
         notices.exposed += exposed
@@ -158,7 +185,7 @@ class Effects:
         """Merge a member into the notice by which its person was told already what it says."""
         merged = (Outcome.MERGED, Waits.NOTHING, 0, claim.group, False, claim.bearer)
         self.members.append((dossier.pseudonym, dossier.partition, *member, *merged))
-        self._move(dossier.partition, member.cohort, Outcome.MERGED, 1)
+        self.stand_in(dossier.partition, member.cohort, Outcome.MERGED, 1)
 
     def add(self, before: Dossier, decision: Decision) -> None:
         """Add what a decision about one pseudonym changes; `before` is what was known of it."""
@@ -172,9 +199,14 @@ class Effects:
             self._stand(after.partition, after.members[member].cohort, stood, stands)
             was = (before.members[member], stood) if stood else None
             if said := said_of(was, after.members[member], stands):
-                self._unsettled(after.partition).append(said)
+                self.said_in(after.partition).append(said)
         self.claims += ((after.pseudonym, *claim) for claim in after.claims[len(before.claims) :])
         self.turned += ((after.pseudonym, claim.notice, claim.void, claim.course) for claim in decision.turned)
+        self.send(decision)
+
+    def send(self, decision: Decision) -> None:
+        """Add what a decision sends out."""
+        after = decision.dossier
         if decision.recalled:
             asked = self.recalled.setdefault(after.partition, [])
             asked += ((notice, after.pseudonym) for notice in decision.recalled)
@@ -186,10 +218,10 @@ class Effects:
     def _stand(self, partition: int, cohort: int, before: Standing | None, after: Standing) -> None:
         """Count where a member stands now, and no more where it stood."""
         if before is None or COUNTED_AS.get(before.outcome) != COUNTED_AS.get(after.outcome):
-            self._move(partition, cohort, after.outcome, 1)
+            self.stand_in(partition, cohort, after.outcome, 1)
             if before:
-                self._move(partition, cohort, before.outcome, -1)
-        self._count(partition, cohort, CONFLICTING, after.conflict - (before.conflict if before else 0))
+                self.stand_in(partition, cohort, before.outcome, -1)
+        self.count_in(partition, cohort, CONFLICTING, after.conflict - (before.conflict if before else 0))
 
     def _release(self, dossier: Dossier, release: Release) -> None:
         claim, told, bearer, exposed, confirmed, cohorts = release
@@ -198,7 +230,7 @@ class Effects:
         notices.members.append(claim.bearer)
         notices.versions.append(claim.version)
         notices.slots.append(bearer.slot)
-        notices.pseudonyms.append(dossier.pseudonym)
+        notices.pseudonyms.append(bearer.pseudonym or dossier.pseudonym)
         notices.revisions.append(claim.revision)
         notices.supersedes.append(told.notice if told else b"")
         notices.exposed.append(exposed)
@@ -217,7 +249,8 @@ class Effects:
         notices.tried.append(0)
         notices.carriers.append(tuple(sorted(map(self.terms.cohorts.__getitem__, cohorts))))
 
-    def _unsettled(self, partition: int) -> list[Said]:
+    def said_in(self, partition: int) -> list[Said]:
+        """Return what is said of the members of a partition, to be added to."""
         return self.unsettled.setdefault(partition, [])
 
     def _notices(self, partition: int) -> Notices:
@@ -226,12 +259,14 @@ class Effects:
             found = self.notices[partition] = Notices(self.terms.incident_id, self.terms.version)
         return found
 
-    def _move(self, partition: int, cohort: int, outcome: int, by: int) -> None:
+    def stand_in(self, partition: int, cohort: int, outcome: int, by: int) -> None:
+        """Count members with an outcome, where it is counted."""
         counter = COUNTED_AS.get(outcome)
         if counter:
-            self._count(partition, cohort, counter, by)
+            self.count_in(partition, cohort, counter, by)
 
-    def _count(self, partition: int, cohort: int, counter: str, by: int) -> None:
+    def count_in(self, partition: int, cohort: int, counter: str, by: int) -> None:
+        """Move a counter."""
         if by:
             self.moves.setdefault((partition, cohort), Counter())[counter] += by
             self.entered[counter] += max(by, 0)

@@ -21,6 +21,7 @@ from services.core.witnesses import LENGTHS
 from services.deduplication.batch import Block
 from services.deduplication.domain import Superseded
 from services.deduplication.errors import InvalidBlockError
+from services.deduplication.moving import Home
 from services.deduplication.readdressing import Readdressed
 from services.deduplication.unsettled import Said
 from services.kit.errors import InvalidMessage
@@ -69,6 +70,8 @@ class Work:
 
     block: Block
     totals: TotalsRow | None
+    homes: Mapping[bytes, Home]  # of members, of those who were ever moved
+    moves: Mapping[bytes, Home]  # that this block asks for; then it has no members
     seq: int  # intake's in this partition; 0 for a block that was sent back from the dead letters
 
 
@@ -111,7 +114,24 @@ def read_block(record: Record) -> Work:
     )
     _check(block)
     totals = totals_from_wire(wire.totals) if wire.HasField("totals") else None
-    return Work(block, totals, record.seq if record.source == WRITER else 0)
+    homes = _homes(wire.homes.rows, wire.homes.homes, wire.homes.versions, block.persons)
+    moves = _moves(wire.moves)
+    return Work(block, totals, homes, moves, record.seq if record.source == WRITER else 0)
+
+
+def _homes(rows: Sequence[int], packed: bytes, versions: Sequence[int], persons: Sequence[bytes]) -> dict[bytes, Home]:
+    if not rows:
+        return {}
+    if max(rows) >= len(persons):
+        raise InvalidBlockError("homes")
+    homes = map(Home, split_ids(packed, len(rows)), column(versions, len(rows)))
+    return dict(zip([persons[row] for row in rows], homes, strict=True))
+
+
+def _moves(wire: intake_pb2.Moves) -> dict[bytes, Home]:
+    count = len(wire.versions)
+    homes = map(Home, split_ids(wire.homes, count), column(wire.versions, count))
+    return dict(zip(split_ids(wire.pseudonyms, count), homes, strict=True))
 
 
 def _witnesses(packed: bytes, count: int) -> list[bytes]:

@@ -110,6 +110,7 @@ class Member(NamedTuple):
     language: str
     slot: int  # of the vault: where this version's data lies
     witnesses: bytes  # of who it is about: see `core.witnesses`
+    pseudonym: bytes | None = None  # that its data is sealed for, where its person is at home under another one
 
 
 class Standing(NamedTuple):

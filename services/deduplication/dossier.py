@@ -9,7 +9,8 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from services.core.notices import FLAG_DECEASED, FLAG_RETRACTED, FLAG_WITHDRAWN
-from services.deduplication.agreement import Groups, contradict, groups_of
+from services.core.witnesses import contradict
+from services.deduplication.agreement import Groups, groups_of
 from services.deduplication.corrections import data_of, since_corrected
 from services.deduplication.domain import (
     FOR_GOOD,
@@ -32,7 +33,7 @@ from services.deduplication.domain import (
 from services.deduplication.recall import advances, to_recall
 from services.deduplication.settling import settle
 
-__all__ = ["Decision", "Dossier", "decide", "told_already"]
+__all__ = ["Decision", "Dossier", "decide", "is_news_of", "told_already"]
 
 _TAKES_A_DECISION: Final = FLAG_DECEASED | FLAG_RETRACTED | FLAG_WITHDRAWN
 
@@ -85,6 +86,17 @@ def decide(
     return case.decision()
 
 
+def is_news_of(member: Member, known: Member) -> bool:
+    """Tell whether what is said of a member is later than what is known of it.
+
+    Of one version, that it belongs here by one identity counts more than that it left another identity.
+    """
+    if member.version != known.version:
+        return member.version > known.version
+    left, comes = known.flags & FLAG_RETRACTED, not member.flags & FLAG_RETRACTED
+    return bool(left and comes and member.pseudonym != known.pseudonym)
+
+
 def told_already(dossier: Dossier, member: Member, terms: Terms) -> Claim | None:
     """Return the notice that a member is merged into, if all with its pseudonym are one person that was told.
 
@@ -95,12 +107,14 @@ def told_already(dossier: Dossier, member: Member, terms: Terms) -> Claim | None
         return None
     for known in dossier.members.values():
         standing = dossier.standings[known.member]
-        if _takes_a_decision(known, terms) or standing.waits or standing.conflict:
+        if _takes_a_decision(known, terms) or standing.waits or standing.conflict or standing == WITHDRAWN:
             return None
         if known.witnesses != member.witnesses and contradict(known.witnesses, member.witnesses):
             return None
-    told = since_corrected([claim for claim in dossier.claims if not claim.void])
-    return next((claim for claim in told if covers(claim, member)), None)
+    told = [claim for claim in dossier.claims if not claim.void]
+    if any(claim.group != told[0].group for claim in told):
+        return None
+    return next((claim for claim in since_corrected(told) if covers(claim, member)), None)
 
 
 def _takes_a_decision(member: Member, terms: Terms) -> bool:
@@ -117,6 +131,7 @@ class _Case:
         self.standings = dossier.standings
         self.claims = list(dossier.claims)
         self.said: dict[bytes, bytes] = {}  # witnesses of members that a block corrects, before it
+        self.told_apart: dict[bytes, int] = {}  # the told group of each member, before those that are one are joined
         self.released: list[Release] = []
         self.recalled: list[bytes] = []
         self.superseded: list[Superseded] = []
@@ -144,7 +159,7 @@ class _Case:
         """Take a member's version if it is higher than the one known."""
         known = self.members.get(member.member)
         if known is not None:
-            if member.version <= known.version:
+            if not is_news_of(member, known):
                 return
             member = member._replace(accepted_at=known.accepted_at)
             if member.flags & FLAG_WITHDRAWN and any(c.bearer == member.member and not c.void for c in self.claims):
@@ -180,18 +195,21 @@ class _Case:
         standings.update(dict.fromkeys(groups.torn, TORN))
         claims: dict[int, list[Claim]] = {}
         for claim in self.claims:
-            claims.setdefault(claim.group, []).append(claim)
-        unused = max(claims, default=0) + 1
+            claims.setdefault(groups.one_with.get(claim.group, claim.group), []).append(claim)
+        unused = max((claim.group for claim in self.claims), default=0) + 1
         conflict = self._saying(groups) > 1
         for told, members in groups.together:
             number = told or unused
             person = Person([self.members[m] for m in members], claims.get(number, ()), number, conflict)
             if stale := to_recall(person, self.members, self.terms):
                 self._recall(stale)
-                person = person._replace(claims=[c for c in self.claims if c.group == number])
+                theirs = [c for c in self.claims if groups.one_with.get(c.group, c.group) == number]
+                person = person._replace(claims=theirs)
             settled = self._settle(person)
             standings.update(settled.standings)
             unused += bool(settled.released and not told)
+        for m, number in self.told_apart.items() if groups.one_with else ():
+            standings[m] = standings[m]._replace(told_with=number)  # with those it was told, whoever they are now
         self.standings = standings
         self.said.clear()
 
@@ -207,11 +225,11 @@ class _Case:
         return groups.persons - silent
 
     def _groups(self, live: Sequence[Member]) -> Groups:
-        told = self._told(live)
+        told = self.told_apart = self._told(live)
         if len(live) > 1:
             return groups_of({m.member: m.witnesses for m in live}, told)
         # Who is alone is decided from a table, which has no place for the question who it is.
-        return Groups([(told.get(m.member, 0), [m.member]) for m in live], [])
+        return Groups([(told.get(m.member, 0), [m.member]) for m in live], [], {})
 
     def _told(self, live: Sequence[Member]) -> dict[bytes, int]:
         """Return the number of the told group that each member stays with.
@@ -241,6 +259,7 @@ class _Case:
         settled = settle(person, self.terms)
         if settled.released:
             claim = settled.released.claim
+            claim = claim._replace(group=self.told_apart.get(claim.bearer, claim.group))  # it stays with its own group
             if not claim.notice:
                 claim = claim._replace(notice=self._first_notice(person))
             self.claims.append(claim)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -25,8 +26,11 @@ from services.deduplication.codec import (
     read,
 )
 from services.deduplication.domain import NoticeIds, Terms
+from services.deduplication.homes import Homes, Moved
+from services.deduplication.moving import decide_moved
 from services.deduplication.recalling import courses_of, over, recalls
 from services.deduplication.store import BEFORE_ALL, SETS_OF_CHANNELS, Cohorts, Place, Store
+from services.deduplication.taken import STAGE, alike, reached_in, taken_before
 from services.kit.errors import ConfigError
 from services.kit.eventlog import Output, Record, read_heads
 from services.kit.postgres import Connection
@@ -40,7 +44,6 @@ __all__ = ["STAGE", "TOPICS", "DeduplicationHandler"]
 
 logger = logging.getLogger(__name__)
 
-STAGE: Final = "deduplication"
 # At most so many people are decided again in one tick: that takes about a fifth of a second, far below a lease.
 PERSONS_A_TICK: Final = 5_000
 # After so many ticks, about a minute, every incident is looked at again: a partition that was lost and won back between
@@ -76,6 +79,7 @@ class DeduplicationHandler:
         self._count = count
         self._partitions = partitions
         self._store = store or Store()
+        self._homes = Homes(self._store, partitions)
         # By the incident's number and the partition: the control under which nobody was found who could be set free. A
         # look that found somebody is not remembered, so that nothing has to be forgotten when its transaction is rolled
         # back.
@@ -115,14 +119,14 @@ class DeduplicationHandler:
 
     async def apply(self, connection: Connection, work: Sequence[Work | Answers]) -> Sequence[Output]:
         """Decide about everybody in these blocks, write it down, and return the blocks that may go out."""
-        taken = await _taken_before(connection, work)
+        taken = await taken_before(connection, work)
         heard = [one for one in work if isinstance(one, Answers)]
         effects = await self._hear(connection, heard, taken)
-        effects += await self._take(connection, _blocks(work), taken)
+        effects += await self._take(connection, [one for one in work if isinstance(one, Work)], taken)
         totals = [one.totals for one in work if isinstance(one, Work) and one.totals]
         return [*await self._finish(connection, effects, totals), *over(heard)]
 
-    async def _hear(self, connection: Connection, heard: Sequence[Answers], taken: Mapping[int, int]) -> list[Effects]:
+    async def _hear(self, connection: Connection, heard: Sequence[Answers], taken: dict[int, int]) -> list[Effects]:
         """Decide again about people of whose notices it was heard how far they came, and write it down."""
         numbers = await self._store.cohorts(connection, {one.incident_id for one in heard}) if heard else {}
         effects = []
@@ -130,28 +134,52 @@ class DeduplicationHandler:
             of_it = [one for one in heard if one.incident_id == incident_id]
             courses = courses_of(of_it)
             persons = sorted(set(chain.from_iterable(one.pseudonyms for one in of_it)))
+            persons = await self._homes.followed(connection, number, persons)
             dossiers = await self._store.read(connection, number, persons)
-            reached = {one.partition: taken[one.partition] for one in of_it}
+            places = {one.partition for one in of_it} | {one.partition for one in dossiers.values()}
+            reached = await reached_in(connection, taken, places)
             for terms, partitions in self._terms(incident_id, numbers, reached):
                 self._note_decided(terms, partitions)
                 here = [one for one in dossiers.values() if one.partition in partitions]
                 effects.append(await self._written(connection, decide_again(here, terms, courses)))
         return effects
 
-    async def _take(
-        self, connection: Connection, all_blocks: Sequence[Block], taken: Mapping[int, int]
-    ) -> list[Effects]:
+    async def _take(self, connection: Connection, work: Sequence[Work], taken: dict[int, int]) -> list[Effects]:
         """Decide about everybody in these blocks, and write it down."""
-        numbers = await self._store.number(connection, {(b.incident_id, b.cohort_id) for b in all_blocks})
+        numbers = await self._store.number(connection, {(b.incident_id, b.cohort_id) for b in _blocks(work)})
         effects = []
-        for incident_id, (number, cohorts) in sorted(numbers.items()):
-            blocks = [block for block in all_blocks if block.incident_id == incident_id]
-            known = await self._store.read(connection, number, persons_of(blocks))
-            reached = {block.partition: taken[block.partition] for block in blocks}
-            for terms, partitions in self._terms(incident_id, numbers, reached):
-                self._note_decided(terms, partitions)
-                pairs = [(block, cohorts[block.cohort_id]) for block in blocks if block.partition in partitions]
-                effects.append(await self._written(connection, decide_batch(pairs, known, terms)))
+        for incident_id, (number, _) in sorted(numbers.items()):
+            theirs = [one for one in work if one.block.incident_id == incident_id]
+            async for step in self._homes.steps(connection, number, theirs):
+                if isinstance(step, Moved):
+                    decided = await self._decide_moved(connection, incident_id, numbers, step, taken)
+                else:
+                    decided = await self._decide_blocks(connection, incident_id, numbers, step, taken)
+                effects += [await self._written(connection, one) for one in decided]
+        return effects
+
+    async def _decide_blocks(
+        self, connection: Connection, incident_id: str, numbers: Cohorts, blocks: Sequence[Block], taken: dict[int, int]
+    ) -> list[Effects]:
+        number, cohorts = numbers[incident_id]
+        known = await self._homes.read(connection, number, persons_of(blocks))
+        effects = []
+        reached = await reached_in(connection, taken, {block.partition for block in blocks})
+        for terms, partitions in self._terms(incident_id, numbers, reached):
+            self._note_decided(terms, partitions)
+            pairs = [(block, cohorts[block.cohort_id]) for block in blocks if block.partition in partitions]
+            effects.append(decide_batch(pairs, known, terms))
+        return effects
+
+    async def _decide_moved(
+        self, connection: Connection, incident_id: str, numbers: Cohorts, moved: Moved, taken: dict[int, int]
+    ) -> list[Effects]:
+        effects = []
+        reached = await reached_in(connection, taken, {one.partition for one in moved.after.values()})
+        for terms, partitions in self._terms(incident_id, numbers, reached):
+            self._note_decided(terms, partitions)
+            here = {home: one for home, one in moved.after.items() if one.partition in partitions}
+            effects.append(decide_moved(moved.before, here, terms))
         return effects
 
     async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:
@@ -168,14 +196,16 @@ class DeduplicationHandler:
         effects = []
         numbers = await self._store.cohorts(connection)
         taken = await read_taken(connection, STAGE, topics.MEMBERS_ACCEPTED, WRITER, partitions)
-        known = [one for one in numbers if self._can_decide(one)]
+        known = [one for one in sorted(numbers) if self._can_decide(one)]
         for terms, places in chain.from_iterable(self._terms(one, numbers, taken) for one in known):
             persons = await self._of_cancelled(connection, terms, places, left)
             if not persons:
                 persons = await self._affected(connection, terms, places, left)
             if persons:
+                await self._store.share(connection, terms.number)
                 dossiers = await self._store.read(connection, terms.number, persons)
-                effects.append(await self._written(connection, decide_again(dossiers.values(), terms)))
+                here = [one for one in dossiers.values() if one.partition in places]
+                effects.append(await self._written(connection, decide_again(here, terms)))
                 left -= len(persons)
             if left <= 0:
                 break
@@ -262,7 +292,7 @@ class DeduplicationHandler:
             hold_conflicts=incident.policy.on_identity_conflict is OnIdentityConflict.HOLD,
             cancelled=frozenset(number for number, one in self._known(incident_id, cohorts).items() if one.cancelled),
         )
-        for released, partitions in _alike(self._released(incident_id, cohorts), taken).items():
+        for released, partitions in alike(self._released(incident_id, cohorts), taken).items():
             yield replace(terms, released=released), partitions
 
     def _known(self, incident_id: str, numbers: Mapping[str, int]) -> dict[int, Cohort]:
@@ -307,31 +337,8 @@ class DeduplicationHandler:
         return outputs
 
 
-async def _taken_before(connection: Connection, work: Sequence[Work | Answers]) -> dict[int, int]:
-    """Return of each partition how far intake's blocks were taken before these.
-
-    These count as taken already, and what they correct is decided block by block: a release that was given after one of
-    them must not hold for those before it.
-    """
-    partitions = {one.partition if isinstance(one, Answers) else one.block.partition for one in work}
-    taken = await read_taken(connection, STAGE, topics.MEMBERS_ACCEPTED, WRITER, partitions)
-    for one in work:
-        if isinstance(one, Work) and one.seq:
-            taken[one.block.partition] = min(taken[one.block.partition], one.seq - 1)
-    return taken
-
-
 def _control(terms: Terms) -> _Control:
     return _Control(terms.usable, frozenset(terms.released), terms.hold_conflicts)
-
-
-def _alike(released: Mapping[int, Cohort], taken: Mapping[int, int]) -> dict[frozenset[int], list[int]]:
-    """Return the partitions by the cohorts whose release holds in them; nearly always all are alike."""
-    found: dict[frozenset[int], list[int]] = {}
-    for partition, last in taken.items():
-        here = frozenset(number for number, cohort in released.items() if cohort.is_released_in(partition, last))
-        found.setdefault(here, []).append(partition)
-    return found
 
 
 def _blocks(work: Iterable[Work | Answers]) -> list[Block]:
@@ -340,13 +347,16 @@ def _blocks(work: Iterable[Work | Answers]) -> list[Block]:
 
 def _moves(effects: Iterable[Effects]) -> dict[int, dict[str, Mapping[str, int]]]:
     """Return what changes in the counts: partition -> scope -> counter -> change."""
-    moved: dict[int, dict[str, Mapping[str, int]]] = {}
+    moved: dict[int, dict[str, Counter[str]]] = {}
     for one in effects:
-        for (partition, cohort), changes in sorted(one.moves.items()):
-            if any(changes.values()):
-                scope = f"{one.terms.incident_id}/{one.terms.cohorts[cohort]}"
-                moved.setdefault(partition, {})[scope] = changes
-    return moved
+        for (partition, cohort), changes in one.moves.items():
+            scope = f"{one.terms.incident_id}/{one.terms.cohorts[cohort]}"
+            moved.setdefault(partition, {}).setdefault(scope, Counter()).update(changes)
+    return {
+        partition: {scope: changes for scope, changes in sorted(scopes.items()) if any(changes.values())}
+        for partition, scopes in moved.items()
+        if any(any(changes.values()) for changes in scopes.values())
+    }
 
 
 def _held(effects: Iterable[Effects], heads: list[int]) -> Iterator[Output]:

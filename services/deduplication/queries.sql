@@ -37,7 +37,7 @@ on conflict (incident, cohort_id) do nothing;
 -- All members of these persons, in the order of domain.Member and domain.Standing.
 select person, partition,
        member, version, cohort, accepted_at, exposed, confirmed, channels, flags, language, slot, witnesses,
-       outcome, waits, usable, told_with, conflict, merged_into
+       pseudonym, outcome, waits, usable, told_with, conflict, merged_into
 from members
 where incident = $1 and person = any($2::bytea[]);
 
@@ -121,3 +121,34 @@ select person, member, true as affected from affected
 union all
 select person, member, false as affected from last_row
 order by affected desc, person, member;
+
+-- name: share_homes
+-- Nobody of the incident moves to another home until this transaction ends.
+select pg_advisory_xact_lock_shared($1, $2);
+
+-- name: hold_homes
+-- Nobody decides about people of the incident until this transaction ends.
+select pg_advisory_xact_lock($1, $2);
+
+-- name: has_homes
+-- Whether anybody ever moved.
+select exists (select from homes where incident = $1);
+
+-- name: read_homes
+-- The homes of these pseudonyms, of those that ever moved.
+select pseudonym, home, version from homes where incident = $1 and pseudonym = any($2::bytea[]);
+
+-- name: homes_after
+-- The homes of pseudonyms that were at home under one of these before. All that ever moved are looked at: there are few,
+-- and what is heard of their notices is rarer still.
+select distinct home from homes where incident = $1 and before && $2::bytea[];
+
+-- name: put_homes
+-- Newer homes.
+insert into homes (incident, pseudonym, home, version, before)
+select $1, new.pseudonym, new.home, new.version, array[new.pseudonym]
+from unnest($2::bytea[], $3::bytea[], $4::int[]) as new(pseudonym, home, version)
+order by new.pseudonym
+on conflict (incident, pseudonym) do update
+set home = excluded.home, version = excluded.version, before = homes.before || homes.home
+where homes.version < excluded.version;

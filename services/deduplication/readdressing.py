@@ -39,7 +39,8 @@ def readdressed(before: Dossier, after: Dossier, since: ContactSince, terms: Ter
     for claim in last.values():
         bearer = after.members[claim.bearer]
         known = before.members.get(claim.bearer)
-        if known is None or known.version != bearer.version:
+        # Where the identity changed with it, the notice could not open what was sealed for the other one.
+        if known is None or (known.version != bearer.version and known.pseudonym == bearer.pseudonym):
             first = since.get((bearer.member, bearer.version), bearer.version)
             if first > claim.version and _may_be_told(bearer, claim, after, terms):
                 usable = bearer.channels & terms.usable

@@ -31,11 +31,12 @@ create table members (
     waits       smallint not null, -- domain.Waits
     usable      smallint not null, -- the incident's channels that it was decided with, while it waits
     conflict    boolean not null,  -- others have its pseudonym, and are somebody else
-    person      bytea not null,    -- the pseudonym: of one person, or of several who contradict each other
+    person      bytea not null,    -- the pseudonym that is its home: of one person, or of several who contradict each other
     member      bytea not null,
     witnesses   bytea not null,    -- core.witnesses
     language    text not null,
     merged_into bytea,             -- the member that bears the notice for this one
+    pseudonym   bytea,             -- that its data is sealed for, where the person is at home under another one
     primary key (incident, person, member)
 );
 
@@ -58,4 +59,15 @@ create table notices (
     bearer     bytea not null,
     supersedes bytea,
     primary key (incident, person, told_group, revision)
+);
+
+-- The homes of pseudonyms that were ever tied to another. Whoever changes one holds the incident's advisory lock for
+-- itself; whoever reads people shares it.
+create table homes (
+    incident  int not null,
+    version   int not null,
+    pseudonym bytea not null,
+    home      bytea not null,
+    before    bytea[] not null, -- the homes that it had
+    primary key (incident, pseudonym)
 );

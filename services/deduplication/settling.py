@@ -46,6 +46,8 @@ class _Settling:
         self.live = [m for m in person.live if not is_withdrawn(m, terms)]
         self.terms = terms
         self.told = [claim for claim in person.claims if not claim.void]
+        self.last = {claim.group: claim for claim in self.told}  # of several: groups that are one person now
+        self.heard = _together(list(self.last.values()))
         self.released: Release | None = None
         self.superseded: Superseded | None = None
 
@@ -78,8 +80,7 @@ class _Settling:
 
     def _carriers(self) -> list[Member]:
         """Return the members that have news for the person."""
-        # The latest that counts includes what the earlier ones told.
-        return [m for m in self.live if not covers(self.told[-1], m)] if self.told else list(self.live)
+        return [m for m in self.live if not covers(self.heard, m)] if self.heard else list(self.live)
 
     def _release(self, carriers: Sequence[Member]) -> tuple[Waits, Iterable[Member]]:
         """Release the news if it may go out and can be written; say what it waits for otherwise, and in whom."""
@@ -104,9 +105,9 @@ class _Settling:
         """Tell what does not hold any more, if the policy wants it and somebody can be written to.
 
         It says no more than was told: what else there is waits for its release. While a notice may still be stopped,
-        nothing is corrected.
+        nothing is corrected; nor is it where several groups that were told are one person now, each told other things.
         """
-        if any(claim.course == Course.RECALLED for claim in self.told):
+        if len(self.last) > 1 or any(claim.course == Course.RECALLED for claim in self.told):
             return
         said, told = self._said(), self.told[-1]
         exposed, confirmed = told.exposed & said.exposed, told.confirmed & said.confirmed
@@ -125,7 +126,7 @@ class _Settling:
 
     def _send(self, bearer: Member, facts: Facts) -> None:
         exposed, confirmed = facts.exposed, facts.confirmed
-        before = self.told[-1] if self.told else None
+        before = self.heard
         borne = next((claim for claim in reversed(self.told) if claim.bearer == bearer.member), None)
         claim = self._claim(bearer, before, exposed, confirmed)
         self.told.append(claim)
@@ -135,7 +136,8 @@ class _Settling:
             self.superseded = Superseded(borne.notice, bearer.cohort, 2 * claim.revision - 1)
 
     def _claim(self, bearer: Member, before: Claim | None, exposed: int, confirmed: int) -> Claim:
-        if before and not wants_correction(self.terms.correction, before, exposed, confirmed):
+        several = len(self.last) > 1
+        if before and (several or not wants_correction(self.terms.correction, before, exposed, confirmed)):
             exposed, confirmed = exposed | before.exposed, confirmed | before.confirmed
         claims = self.person.claims
         revision = max(claim.revision for claim in claims) + 1 if claims else 1
@@ -152,7 +154,10 @@ class _Settling:
 
     def _merged_or_held(self, m: Member, front: Member | None, waits: Waits) -> tuple[Outcome, bytes | None]:
         """Return the outcome of a member that bears no notice, and the member that it is merged into."""
-        covering = next((claim for claim in since_corrected(self.told) if covers(claim, m)), None)
+        told = self.told if len(self.last) > 1 else since_corrected(self.told)
+        covering = next((claim for claim in told if covers(claim, m)), None)
+        if not covering and self.heard and covers(self.heard, m):
+            covering = self.heard  # what was told to several groups, together
         if covering or not front:
             return Outcome.MERGED, covering.bearer if covering else None
         if m.member != front.member:
@@ -160,6 +165,17 @@ class _Settling:
         if waits == Waits.CHANNEL:
             return _unreachable(front.channels, self.terms.usable), None
         return Outcome.HELD_IDENTITY_CONFLICT if waits == Waits.POLICY else Outcome.HELD_UNRELEASED, None
+
+
+def _together(last: Sequence[Claim]) -> Claim | None:
+    """Return the latest notice of a person, with all that the person was told; None where that is nothing.
+
+    `last` has the last notice of each group: it says all that the group was told, less what was corrected.
+    """
+    if not last:
+        return None
+    told = reduce(or_, (Facts(claim.exposed, claim.confirmed) for claim in last), NO_FACTS)
+    return last[-1]._replace(exposed=told.exposed, confirmed=told.confirmed)
 
 
 def _unreachable(channels: int, usable: int) -> Outcome:

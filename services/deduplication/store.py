@@ -2,7 +2,7 @@
 
 import struct
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,7 @@ from services.core.ledger import CONFLICTING
 from services.deduplication.batch import Effects, Row
 from services.deduplication.domain import COUNTED_AS, Claim, Member, Standing, Terms
 from services.deduplication.dossier import Dossier
+from services.deduplication.moving import Home, partition_of
 from services.kit.postgres import Connection, Queries, binary_copy
 
 __all__ = ["BEFORE_ALL", "SETS_OF_CHANNELS", "Cohorts", "Place", "Store"]
@@ -22,6 +23,7 @@ Place = tuple[bytes, bytes]  # person and member: where a row stands among those
 BEFORE_ALL: Final[Place] = (b"", b"")
 # Some tens of milliseconds where nobody is found.
 _ROWS_A_LOOK: Final = 20_000
+_LOCKS_OF_HOMES: Final = 1212502357  # beside the incident's number, in PostgreSQL's space of advisory locks
 
 Cohorts = dict[str, tuple[int, dict[str, int]]]  # incident id -> its number, and the numbers of its cohorts by id
 
@@ -34,7 +36,7 @@ _MEMBERS_OWN = struct.Struct("!iq i16s i16s i")
 _MEMBER_COLUMNS = (
     "accepted_at", "exposed", "confirmed", "incident", "cohort", "version", "told_with", "partition", "channels",
     "flags", "outcome", "waits", "usable", "conflict", "language", "slot", "person", "member", "witnesses",
-    "merged_into",
+    "pseudonym", "merged_into",
 )  # fmt: skip
 _NOTICE = struct.Struct("!h iq iq ii ii ii ii ih i? i16s i16s i16s")
 _NOTICE_COLUMNS = (
@@ -70,8 +72,39 @@ class Store:
         await connection.execute(_QUERIES["add_cohorts"], [pair[0] for pair in new], [pair[1] for pair in new])
         return await self.cohorts(connection, incidents)
 
-    async def read(self, connection: Connection, incident: int, persons: Sequence[bytes]) -> dict[bytes, Dossier]:
-        """Return what is known of these persons, which are in the order of their keys; unknown ones are left out."""
+    async def share(self, connection: Connection, incident: int) -> None:
+        """Keep people of an incident from moving to another home until the transaction ends; call it before reading."""
+        await connection.execute(_QUERIES["share_homes"], _LOCKS_OF_HOMES, incident)
+
+    async def hold(self, connection: Connection, incident: int) -> None:
+        """Wait until nobody decides about people of an incident, and keep others from it."""
+        await connection.execute(_QUERIES["hold_homes"], _LOCKS_OF_HOMES, incident)
+
+    async def has_homes(self, connection: Connection, incident: int) -> bool:
+        """Tell whether anybody of an incident ever moved to another home."""
+        return bool(await connection.fetchval(_QUERIES["has_homes"], incident))
+
+    async def homes(self, connection: Connection, incident: int, pseudonyms: Collection[bytes]) -> dict[bytes, Home]:
+        """Return the homes of those of these pseudonyms that ever moved."""
+        rows = await connection.fetch(_QUERIES["read_homes"], incident, list(pseudonyms))
+        return {pseudonym: Home(home, version) for pseudonym, home, version in rows}
+
+    async def homes_after(self, connection: Connection, incident: int, homes: Collection[bytes]) -> list[bytes]:
+        """Return the homes of pseudonyms that were at home under one of these before."""
+        return [row["home"] for row in await connection.fetch(_QUERIES["homes_after"], incident, list(homes))]
+
+    async def put_homes(self, connection: Connection, incident: int, homes: Mapping[bytes, Home]) -> None:
+        """Write homes."""
+        where, versions = zip(*homes.values(), strict=True)
+        await connection.execute(_QUERIES["put_homes"], incident, list(homes), where, versions)
+
+    async def read(
+        self, connection: Connection, incident: int, persons: Sequence[bytes], partitions: int | None = None
+    ) -> dict[bytes, Dossier]:
+        """Return what is known of these persons, which are in the order of their keys; unknown ones are left out.
+
+        With `partitions` also those are looked for whose members have all moved to another home.
+        """
         dossiers: dict[bytes, Dossier] = {}
         for row in await connection.fetch(_QUERIES["read_members"], incident, persons):
             dossier = dossiers.get(row[0])
@@ -80,9 +113,12 @@ class Store:
             member = Member._make(row[2:_STANDING])
             dossier.members[member.member] = member
             dossier.standings[member.member] = Standing._make(row[_STANDING:])
-        if dossiers:
-            for row in await connection.fetch(_QUERIES["read_notices"], incident, list(dossiers)):
-                dossiers[row[0]].claims.append(Claim._make(row[1:]))
+        if dossiers or partitions:
+            asked = persons if partitions else list(dossiers)
+            for person, *claim in await connection.fetch(_QUERIES["read_notices"], incident, asked):
+                if person not in dossiers and partitions:
+                    dossiers[person] = Dossier.unknown(person, partition_of(person, partitions))
+                dossiers[person].claims.append(Claim._make(claim))
         return dossiers
 
     async def write(self, connection: Connection, effects: Effects) -> None:
@@ -171,14 +207,15 @@ def _pack_members(incident: int, rows: Iterable[Row]) -> Iterator[bytes]:
     heads: dict[Row, bytes] = {}
     own = _MEMBERS_OWN.pack
     for (person, partition, member, version, cohort, accepted_at, exposed, confirmed, channels, flags, language,
-         slot, witnesses, outcome, waits, usable, told_with, conflict, merged_into) in rows:  # fmt: skip
+         slot, witnesses, pseudonym, outcome, waits, usable, told_with, conflict, merged_into) in rows:  # fmt: skip
         key = (partition, version, cohort, accepted_at, exposed, confirmed, channels, flags, language, outcome, waits,
                usable, told_with, conflict)  # fmt: skip
         head = heads.get(key)
         if head is None:
             head = heads[key] = _members_head(incident, *key)
+        own_pseudonym = _NULL if pseudonym is None else _field(pseudonym)
         end = _NULL if merged_into is None else _field(merged_into)
-        yield head + own(8, slot, 16, person, 16, member, len(witnesses)) + witnesses + end
+        yield head + own(8, slot, 16, person, 16, member, len(witnesses)) + witnesses + own_pseudonym + end
 
 
 def _members_head(  # noqa: PLR0917 - the columns, in the order of the rows

@@ -27,6 +27,7 @@ from services.intake.errors import (
     NotPermittedError,
     ThrottledError,
 )
+from services.intake.identities.settling import Settling, read_settlement
 from services.intake.members.slots import UploadPace, UploadSlots
 from services.intake.members.upload import Format, Report, Upload, unpacked
 from services.intake.store import Answer
@@ -64,6 +65,7 @@ class Api:
 
     def __init__(self, context: Context, slots: UploadSlots | None = None) -> None:
         self._context, self._control, self._problems = context, Control(context), Problems(context)
+        self._settling = Settling(context)
         self._slots = slots or UploadSlots()
 
     def routes(self) -> list[Route]:
@@ -72,6 +74,8 @@ class Api:
             Route("PUT", _INCIDENT, Act.INCIDENT_PUT, _answered(self.put_incident)),
             Route("GET", _INCIDENT, Act.INCIDENT_SHOWN, _answered(self.show_incident)),
             Route("GET", _INCIDENT + "/acts", Act.ACTS_SHOWN, _answered(self.show_acts)),
+            Route("GET", _INCIDENT + "/identities", Act.IDENTITIES_SHOWN, _answered(self.show_identities)),
+            Route("POST", _INCIDENT + "/identities", Act.IDENTITY_TIED, _answered(self.settle_identity)),
             Route("PUT", _COHORT, Act.COHORT_PUT, _answered(self.put_cohort)),
             Route("GET", _COHORT, Act.COHORT_SHOWN, _answered(self.show_cohort)),
             Route("POST", _COHORT + "/members", Act.MEMBERS_SENT, _answered(self.post_members)),
@@ -100,6 +104,22 @@ class Api:
         if not _NUMBER.fullmatch(after):
             raise Problem(400, "That is no act", problems=[{"field": "after", "problem": "must be a whole number"}])
         return json_response(await self._control.show_acts(caller, _incident_id(request), int(after)))
+
+    async def show_identities(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+        """Return ties between identities, from the one after `?after=` on, of one `?state=` or of all."""
+        after = request.query.get("after", "0")
+        if not _NUMBER.fullmatch(after):
+            raise Problem(400, "That is no tie", problems=[{"field": "after", "problem": "must be a whole number"}])
+        state = request.query.get("state")
+        return json_response(await self._settling.show(caller, _incident_id(request), int(after), state))
+
+    async def settle_identity(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+        """Make, undo or refuse a tie."""
+        incident_id = _incident_id(request)
+        said, problems = read_settlement(await read_json(request))
+        if problems:
+            raise Problem(400, "That settles no tie", problems=problems)
+        return json_response(await self._settling.settle(caller, incident_id, said))
 
     async def put_cohort(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Open a cohort, or change what its source says of it."""

@@ -1,5 +1,6 @@
 """Where the wire ends: blocks of accepted members go out, blocks of held ones come in."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,12 +10,13 @@ from services.core.ids import ID_BYTES
 from services.core.unsettled import Unsettled
 from services.intake.domain import Block
 from services.intake.errors import InvalidBlockError
+from services.intake.homes import Home
 from services.kit.eventlog import Record
 from services.kit.stage import TotalsRow
 from services.wire.columns import MASK, column, indexed, parse, slots_to_wire, split_ids
 from services.wire.totals import totals_to_wire
 
-__all__ = ["BlockHeader", "HeldBlock", "encode_members", "read_held"]
+__all__ = ["BlockHeader", "HeldBlock", "encode_members", "encode_moves", "read_held"]
 
 _REASONS: Final = frozenset(Unsettled)
 
@@ -53,7 +55,33 @@ def encode_members(header: BlockHeader, block: Block) -> bytes:
         totals=totals_to_wire(header.totals),
         witnesses=b"".join(block.witnesses),
         contact_since=block.contact_since,
+        homes=_homes(block.homes) if block.homes else None,
     ).SerializeToString()
+
+
+def encode_moves(header: BlockHeader, moves: Mapping[bytes, Home]) -> bytes:
+    """Return the block for `heraut.members.accepted.v1` that tells of homes that change, and of no member."""
+    return intake_pb2.MembersAccepted(
+        incident_id=header.incident_id,
+        incident_version=header.incident_version,
+        cohort_id=header.cohort_id,
+        cohort_version=header.cohort_version,
+        accepted_at=header.accepted_at,
+        totals=totals_to_wire(header.totals),
+        moves=intake_pb2.Moves(
+            pseudonyms=b"".join(moves),
+            homes=b"".join(home.home for home in moves.values()),
+            versions=[home.version for home in moves.values()],
+        ),
+    ).SerializeToString()
+
+
+def _homes(homes: Mapping[int, Home]) -> intake_pb2.Homes:
+    return intake_pb2.Homes(
+        rows=list(homes),
+        homes=b"".join(home.home for home in homes.values()),
+        versions=[home.version for home in homes.values()],
+    )
 
 
 @dataclass(frozen=True, slots=True)

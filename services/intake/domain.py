@@ -10,11 +10,11 @@ from typing import Final, NamedTuple
 
 from services.core.access import Act, Caller
 from services.core.cohort import Cohort
-from services.core.ids import partitions_of
 from services.core.incident import KeyVersions
 from services.core.notices import BLOCK_ENTRIES, FLAG_RETRACTED, FLAG_WITHDRAWN
 from services.core.variants import Certainty
 from services.core.witnesses import NO_WITNESSES
+from services.intake.homes import NO_HOMES, Home, homes_in, places_of, share_a_home
 
 __all__ = [
     "CONTACT_BYTES",
@@ -116,6 +116,7 @@ class Chunk:
     contents: list[bytes] = field(default_factory=list)
     pseudonyms: list[bytes] = field(default_factory=list)
     witnesses: list[bytes] = field(default_factory=list)
+    likenesses: list[bytes] = field(default_factory=list)
     exposed: list[int] = field(default_factory=list)
     confirmed: list[int] = field(default_factory=list)
     channels: list[int] = field(default_factory=list)
@@ -217,6 +218,7 @@ class Block:
     """Columns of members of one partition, as they travel.
 
     `rows` are their rows in the chunk. `slots` are the places of their data in the vault; a retraction has none.
+    `homes` has those of people who were ever moved, by the place in the block.
     """
 
     partition: int
@@ -232,6 +234,7 @@ class Block:
     languages: list[str]
     slots: list[int]
     contact_since: dict[int, int] = field(default_factory=dict)  # by row of the block: contact data older than its row
+    homes: dict[int, Home] = field(default_factory=dict)
 
     @property
     def is_retraction(self) -> bool:
@@ -294,22 +297,30 @@ def _warned_lines(problems: Sequence[Problem]) -> int:
     return len(lines[Severity.WARNING] - lines[Severity.ERROR])
 
 
-def blocks_of(chunk: Chunk, classified: Classified, partitions: int) -> list[Block]:
-    """Return the blocks that tell of new and corrected members, and of those that left a pseudonym."""
+def blocks_of(
+    chunk: Chunk, classified: Classified, partitions: int, homes: Mapping[bytes, Home] = NO_HOMES
+) -> list[Block]:
+    """Return the blocks that tell of new and corrected members, and of those that left a pseudonym.
+
+    `homes` are those of people who were ever moved; the home decides the partition.
+    """
     rows = [*classified.new, *classified.corrected]
     versions = dict(zip(classified.corrected, classified.versions, strict=True))
     since = dict(zip(classified.corrected, classified.contact_since, strict=True))
     older = {row: first for row, first in since.items() if first < versions[row]}
-    blocks = [_retraction(chunk, *left, partitions) for left in classified.retracted]
-    for block, (row, *_) in zip(blocks, classified.retracted, strict=True):
+    # Whoever comes under another identity of the same person does not leave that person.
+    left = [one for one in classified.retracted if not share_a_home(one[2], chunk.pseudonyms[one[0]], homes)]
+    blocks = [_retraction(chunk, one, partitions, homes) for one in left]
+    for block, (row, *_) in zip(blocks, left, strict=True):
         block.contact_since = {0: older[row]} if row in older else {}
     by_partition: dict[int, list[int]] = defaultdict(list)
-    for row, partition in zip(rows, partitions_of([chunk.pseudonyms[row] for row in rows], partitions), strict=True):
+    for row, partition in zip(rows, places_of([chunk.pseudonyms[row] for row in rows], partitions, homes), strict=True):
         by_partition[partition].append(row)
     for partition, theirs in sorted(by_partition.items()):
         for at in range(0, len(theirs), BLOCK_ENTRIES):
             some = theirs[at : at + BLOCK_ENTRIES]
             blocks.append(_block(chunk, partition, some, [versions.get(row, 1) for row in some]))
+            blocks[-1].homes = homes_in(blocks[-1].pseudonyms, homes)
             if older:
                 blocks[-1].contact_since = {place: older[row] for place, row in enumerate(some) if row in older}
     return blocks
@@ -347,15 +358,18 @@ def _block(chunk: Chunk, partition: int, rows: list[int], versions: list[int]) -
     )
 
 
-def _retraction(chunk: Chunk, row: int, version: int, pseudonym: bytes, partitions: int) -> Block:
+def _retraction(chunk: Chunk, left: tuple[int, int, bytes], partitions: int, homes: Mapping[bytes, Home]) -> Block:
     """Return the block that tells a person's partition that a member is no longer this person."""
-    (partition,) = partitions_of([pseudonym], partitions)
+    row, version, pseudonym = left
+    (partition,) = places_of([pseudonym], partitions, homes)
     block = _block(chunk, partition, [row], [version])
+    block.homes = homes_in([pseudonym], homes)
     return replace(block, pseudonyms=[pseudonym], witnesses=[NO_WITNESSES], channels=[0], flags=[FLAG_RETRACTED])
 
 
-def withdrawal_of(member: bytes, stored: Stored, partition: int) -> Block:
+def withdrawal_of(member: bytes, stored: Stored, partitions: int, homes: Mapping[bytes, Home] = NO_HOMES) -> Block:
     """Return the block that tells a person's partition that a member was taken back; it says nothing else of it."""
+    (partition,) = places_of([stored.pseudonym], partitions, homes)
     return Block(
         partition,
         rows=[],
@@ -369,4 +383,5 @@ def withdrawal_of(member: bytes, stored: Stored, partition: int) -> Block:
         flags=[FLAG_WITHDRAWN],
         languages=[""],
         slots=[0],
+        homes=homes_in([stored.pseudonym], homes),
     )

@@ -11,6 +11,7 @@ __all__ = [
     "MissingTextsError",
     "NotFoundError",
     "NotKnownYetError",
+    "NotMatchedYetError",
     "NotPermittedError",
     "ThrottledError",
     "UnknownMemberError",
@@ -80,3 +81,7 @@ class InvalidBlockError(InvalidMessage):
 
 class NotKnownYetError(RetryableError):
     """An event names an incident or cohort that may still come."""
+
+
+class NotMatchedYetError(RetryableError):
+    """The records of an incident are not matched yet, and one came that is known by its match key alone."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from notification.topics import COHORT, MEMBERS_HELD
 
@@ -11,7 +11,9 @@ from services.intake.codec import HeldBlock, read_held
 from services.intake.context import Context
 from services.intake.errors import ConflictError, InvalidEventError, NotFoundError, NotKnownYetError, NotPermittedError
 from services.intake.events.batch import EventBatch, scope_of
-from services.intake.events.cloudevents import CohortOpened, Event, read_event
+from services.intake.events.cloudevents import CohortOpened, Event, MembersAffected, read_event
+from services.intake.identities.matching import Matching
+from services.intake.records.texts import normal_text
 from services.kit.eventlog import Output, Record, contract_of
 from services.kit.postgres import Connection
 from services.kit.principals import Accounts
@@ -46,6 +48,7 @@ class EventHandler:
     def __init__(self, context: Context, principals: KnownAccounts) -> None:
         self._context, self._store, self._clock = context, context.store, context.clock
         self._principals = principals
+        self._matching = Matching(context)
         self._first_seen: dict[tuple[str, int, int], float] = {}  # places of events that wait
 
     def decode(self, record: Record) -> Event:
@@ -63,6 +66,8 @@ class EventHandler:
             if not await self._waiting(work):
                 for event in work:
                     self._first_seen.pop(_place(event), None)
+                for incident_id in {event.data.incident_id for event in work if _names_unnumbered(event)}:
+                    await self._matching.prepare(incident_id)
                 return
             if look < _LOOKS - 1:
                 await asyncio.sleep(_LOOK_EVERY)
@@ -144,3 +149,13 @@ def _events(work: Sequence[Event | HeldBlock]) -> list[Event]:
 def _place(event: Event) -> tuple[str, int, int]:
     """Return topic, partition and offset: sources have topics of their own, with the same offsets in them."""
     return event.record.topic, event.record.partition, event.record.offset
+
+
+def _names_unnumbered(event: Event) -> bool:
+    """Tell whether an event may have somebody in it who is known by the match key alone."""
+    members = event.data.members if isinstance(event.data, MembersAffected) else ()
+    return any(not (_given(member, "bsn") or _given(member, "personKey")) for member in members)
+
+
+def _given(member: Any, field: str) -> bool:
+    return isinstance(member, dict) and bool(normal_text(str(member.get(field) or "")))

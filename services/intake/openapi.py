@@ -5,6 +5,7 @@ from typing import Any
 from services.core.policy import RULES, Policy, in_words
 from services.core.unsettled import ProblemKind
 from services.intake.domain import Severity
+from services.intake.identities.tying import State
 from services.intake.records.fields import FIELDS, TEXTS, Field, Kind
 
 __all__ = ["OPENAPI"]
@@ -63,6 +64,7 @@ _PATH_ID = {
 _DEFAULTS = in_words(Policy())
 _TEXT, _COUNT, _YES_NO = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
 _MAYBE_TEXT, _MAYBE_COUNT = {"type": ["string", "null"]}, {"type": ["integer", "null"]}
+_TIE_STATE = {"enum": [state.value for state in State]}
 
 _PATHS: dict[str, Any] = {
     "/v1/incidents/{incidentId}": {
@@ -181,6 +183,22 @@ _PATHS: dict[str, Any] = {
             "responses": {"200": _answer("It is withdrawn", "Withdrawn"), **_faults(400, 404, 409)},
         },
     },
+    "/v1/incidents/{incidentId}/identities": {
+        "parameters": _INCIDENT,
+        "get": {
+            "summary": "Pairs of identities that are, or may be, one person",
+            "parameters": [
+                {"name": "after", "in": "query", "schema": {"type": "integer", "minimum": 0}},
+                {"name": "state", "in": "query", "schema": _TIE_STATE},
+            ],
+            "responses": {"200": _answer("From the oldest; a page", "Ties"), **_faults(400, 404, 409)},
+        },
+        "post": {
+            "summary": "Say that a listed pair is one person, or is not",
+            "requestBody": _json_body("Settlement"),
+            "responses": {"200": _answer("It stands", "Settled"), **_faults(400, 404, 409)},
+        },
+    },
 }
 
 _SCHEMAS: dict[str, Any] = {
@@ -270,6 +288,37 @@ _SCHEMAS: dict[str, Any] = {
                 },
             },
         },
+    },
+    "Ties": {
+        "type": "object",
+        "properties": {
+            "incidentId": _TEXT,
+            "next": {"type": ["integer", "null"], "description": "Ask again, after this number; null: that was all"},
+            "ties": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "tie": _COUNT,
+                        "state": _TIE_STATE,
+                        "fields": {"type": "array", "items": _TEXT, "description": "Those that agree"},
+                        "record": _TEXT | {"description": "The id of the member that showed it: a keyed hash"},
+                        "decidedBy": _TEXT | {"description": "`rule`, or an operator"},
+                        **dict.fromkeys(("cohortId", "source", "decidedAt"), _TEXT),
+                    },
+                },
+            },
+        },
+    },
+    "Settlement": {
+        "type": "object",
+        "required": ["action", "tie"],
+        "additionalProperties": False,
+        "properties": {"action": {"enum": ["tie", "untie", "refuse"]}, "tie": _COUNT | {"minimum": 1}},
+    },
+    "Settled": {
+        "type": "object",
+        "properties": {"incidentId": _TEXT, "tie": _COUNT, "state": _TIE_STATE, "changed": _YES_NO},
     },
     "Member": {
         "type": "object",

@@ -130,9 +130,9 @@ for update;
 
 -- name: add_members
 -- New members, in the order of their keys; those that another upload added meanwhile do not come back.
-insert into members (upload, version, cohort, contact_since, ref_block, member, pseudonym, content)
-select $1, 1, $2, 1, $3, new.member, new.pseudonym, new.content
-from unnest($4::bytea[], $5::bytea[], $6::bytea[]) as new(member, pseudonym, content)
+insert into members (upload, version, cohort, contact_since, ref_block, member, pseudonym, content, likeness)
+select $1, 1, $2, 1, $3, new.member, new.pseudonym, new.content, new.likeness
+from unnest($4::bytea[], $5::bytea[], $6::bytea[], $7::bytea[]) as new(member, pseudonym, content, likeness)
 order by new.member
 on conflict (member) do nothing
 returning member;
@@ -141,9 +141,9 @@ returning member;
 -- Their next versions; the rows are locked already.
 update members
 set upload = $1, ref_block = $2, version = changed.version, contact_since = changed.contact_since,
-    pseudonym = changed.pseudonym, content = changed.content
-from unnest($3::bytea[], $4::int[], $5::int[], $6::bytea[], $7::bytea[])
-     as changed(member, version, contact_since, pseudonym, content)
+    pseudonym = changed.pseudonym, content = changed.content, likeness = changed.likeness
+from unnest($3::bytea[], $4::int[], $5::int[], $6::bytea[], $7::bytea[], $8::bytea[])
+     as changed(member, version, contact_since, pseudonym, content, likeness)
 where members.member = changed.member;
 
 -- name: touch_members
@@ -315,3 +315,151 @@ insert into events (event, taken_at) values ($1, $2) on conflict (event) do noth
 -- Drop events older than the topic could still hold.
 delete from events
 where event in (select event from events where taken_at < $1 order by taken_at limit $2);
+
+-- name: share_matching
+-- Keep the stage of an incident's matching from changing until this transaction ends. It is read in a statement after
+-- this one, which sees what was waited for.
+select pg_advisory_xact_lock_shared(1212502356, hashtext($1));
+
+-- name: hold_matching
+-- Wait until nobody takes members of an incident, and keep others from it until this transaction ends.
+select pg_advisory_xact_lock(1212502356, hashtext($1));
+
+-- name: show_matching
+-- How far an incident's matching is.
+select matching from incidents where incident_id = $1;
+
+-- name: lock_matching
+-- How far an incident's matching is, locked for the next step.
+select matching, matched_to from incidents where incident_id = $1 for update;
+
+-- name: begin_matching
+-- From now on every chunk notes what its records match.
+update incidents set matching = 1 where incident_id = $1 and matching = 0;
+
+-- name: fill_matches
+-- Note what the next members match that were there before, in the order of their key; one row tells how far that is.
+with looked_at as materialized (
+    select member, cohort, pseudonym, likeness from members where member > $2 order by member limit $4
+),
+found as (
+    select substr(likeness, 1, $3) as match, min(cohort) as cohort,
+           array_agg(distinct pseudonym || substr(likeness, $3 + 1)) as profiles
+    from looked_at
+    where likeness <> '' and cohort in (select number from cohorts where incident_id = $1)
+    group by 1
+),
+filled as (
+    insert into matches (cohort, match, profiles)
+    select cohort, match, profiles from found order by match
+    on conflict (match) do update
+    set profiles = array(select distinct unnest(matches.profiles || excluded.profiles) order by 1)
+)
+select max(member) as last from looked_at;
+
+-- name: note_matching
+-- How far the members that were there before are noted; with null, all are.
+update incidents set matching = case when $2::bytea is null then 2 else 1 end, matched_to = coalesce($2, '')
+where incident_id = $1;
+
+-- name: find_matches
+-- What is known of these match keys.
+select match, profiles from matches where match = any($1::bytea[]);
+
+-- name: add_matches
+-- Match keys that are new, in their order; those that another upload added meanwhile do not come back. Of each comes the
+-- first profile: what one chunk says more of it is added like what others say.
+insert into matches (cohort, match, profiles)
+select $1, new.match, array[new.profile]
+from unnest($2::bytea[], $3::bytea[]) as new(match, profile)
+order by new.match
+on conflict (match) do nothing
+returning match;
+
+-- name: lock_matches
+-- What is known of these match keys, locked in their order.
+select match, profiles from matches where match = any($1::bytea[]) order by match for update;
+
+-- name: grow_matches
+-- More that was said of match keys that are locked; a line for each profile.
+update matches set profiles = matches.profiles || more.profiles
+from (
+    select match, array_agg(profile order by profile) as profiles
+    from unnest($1::bytea[], $2::bytea[]) as said(match, profile)
+    group by match
+) as more
+where matches.match = more.match;
+
+-- name: find_homes
+-- The homes of these pseudonyms, of those that were ever moved.
+select pseudonym, home, version from homes where incident_id = $1 and pseudonym = any($2::bytea[]) and version > 0;
+
+-- name: add_homes
+-- Pseudonyms that are tied for the first time, in their order: each is its own home.
+insert into homes (version, incident_id, pseudonym, home)
+select 0, $1, new.pseudonym, new.pseudonym
+from unnest($2::bytea[]) as new(pseudonym)
+order by new.pseudonym
+on conflict (incident_id, pseudonym) do nothing;
+
+-- name: lock_homes
+-- The homes of these pseudonyms and of all that share one with them, locked in the order of their keys.
+select pseudonym, home, version
+from homes
+where incident_id = $1
+      and (pseudonym = any($2::bytea[])
+           or home in (select home from homes where incident_id = $1 and pseudonym = any($2::bytea[])))
+order by pseudonym
+for update;
+
+-- name: move_homes
+-- The next versions of homes that are locked.
+update homes set home = moved.home, version = moved.version
+from unnest($2::bytea[], $3::bytea[], $4::int[]) as moved(pseudonym, home, version)
+where homes.incident_id = $1 and homes.pseudonym = moved.pseudonym;
+
+-- name: find_ties
+-- The ties of these match keys' pseudonyms.
+select matched, numbered, state, fields, decided_by is null as by_rule
+from ties
+where incident_id = $1 and matched = any($2::bytea[]);
+
+-- name: list_made
+-- The ties that hold between these pseudonyms.
+select matched, numbered
+from ties
+where incident_id = $1 and state = 'made' and matched = any($2::bytea[]) and numbered = any($2::bytea[]);
+
+-- name: put_ties
+-- Ties as the rule has them now.
+insert into ties (cohort, incident_id, state, fields, matched, numbered, record, decided_at)
+select $1, $2, new.state, string_to_array(new.fields, ','), new.matched, new.numbered, new.record, $3
+from unnest($4::text[], $5::text[], $6::bytea[], $7::bytea[], $8::bytea[])
+     as new(state, fields, matched, numbered, record)
+order by new.matched, new.numbered
+on conflict (incident_id, matched, numbered) do update
+set cohort = excluded.cohort, state = excluded.state, fields = excluded.fields, record = excluded.record,
+    decided_at = excluded.decided_at
+where ties.decided_by is null;
+
+-- name: list_ties
+-- Ties of an incident from one number on, with the cohort and the source of the record that showed each.
+select ties.number, ties.state, ties.fields, ties.decided_at, ties.decided_by, cohorts.cohort_id, cohorts.source,
+       ties.record, ties.matched, ties.numbered
+from ties
+join cohorts on cohorts.number = ties.cohort
+where ties.incident_id = $1 and ties.number > $2 and ($3::text is null or ties.state = $3)
+order by ties.number
+limit $4;
+
+-- name: lock_tie
+-- A tie, locked for what an operator says of it.
+select ties.state, ties.matched, ties.numbered, ties.record, cohorts.cohort_id
+from ties
+join cohorts on cohorts.number = ties.cohort
+where ties.incident_id = $1 and ties.number = $2
+for update of ties;
+
+-- name: settle_tie
+-- What an operator said of a tie.
+update ties set state = $2, decided_by = $3, decided_at = $4 where number = $1;

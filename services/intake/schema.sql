@@ -6,7 +6,9 @@ create table incidents (
     version     int not null,
     document    bytea not null, -- JSON in its normal form
     changed_at  timestamptz not null,
-    key_versions jsonb not null -- by purpose: which key its hashes are made with, from its first version on
+    key_versions jsonb not null, -- by purpose: which key its hashes are made with, from its first version on
+    matching    smallint not null default 0, -- 0 = nobody came on a match key alone; 1 = `matches` is being filled; 2 = it is there
+    matched_to  bytea not null default ''    -- while it is filled: the last member that is in it
 );
 
 -- Every version, for evidence of what was decided with what.
@@ -77,7 +79,8 @@ create table members (
     ref_block int not null,    -- where its memberRef lies: found there by `member`, which is a keyed hash of it
     member    bytea primary key,
     pseudonym bytea not null,
-    content   bytea not null   -- keyed hashes of contact data and of the rest: same or corrected; empty = withdrawn
+    content   bytea not null,  -- keyed hashes of contact data and of the rest: same or corrected; empty = withdrawn
+    likeness  bytea not null   -- keyed hash of the match key, then witnesses; empty = the match key is not whole
 );
 
 -- MemberRefs, sealed: those of all members and rejected records that one chunk changed, side by side, with their lines.
@@ -89,6 +92,41 @@ create table reference_blocks (
 );
 -- Sealed data does not get smaller.
 alter table reference_blocks alter column sealed set storage external;
+
+-- What the records with one match key say of who they are about. Empty for incidents in which everybody has a number.
+create table matches (
+    cohort   int not null,      -- of the first of them: what is kept of an incident can be found
+    match    bytea primary key, -- keyed hash of the match key
+    profiles bytea[] not null   -- each a pseudonym and witnesses; what was said stays, corrected or not
+);
+
+-- The identity under which everything about somebody meets, of pseudonyms that were ever tied to another.
+create table homes (
+    version     int not null,  -- 0 = it is its own home, and always was
+    incident_id text not null,
+    pseudonym   bytea not null,
+    home        bytea not null,
+    primary key (incident_id, pseudonym)
+);
+
+create index homes_by_home on homes (incident_id, home);
+
+-- Two identities that are, may be, or are not the same person's, with the evidence.
+create table ties (
+    number      bigint generated always as identity primary key,
+    cohort      int not null,    -- of the record
+    incident_id text not null,
+    state       text not null,   -- proposed, made, refused, undone
+    fields      text[] not null, -- those that agree
+    matched     bytea not null,  -- the pseudonym of a match key
+    numbered    bytea not null,  -- the pseudonym of a number
+    record      bytea not null,  -- the member that showed it
+    decided_at  timestamptz not null,
+    decided_by  text,            -- the principal; null = the rule
+    unique (incident_id, matched, numbered)
+);
+
+create index ties_by_number on ties (incident_id, numbered);
 
 create table rejections (
     record      bytea primary key, -- member id: a line without a memberRef is nobody's, and stands nowhere

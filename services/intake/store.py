@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from operator import add
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,10 +20,12 @@ from services.kit.stage import TotalsRow
 __all__ = ["Answer", "CohortRow", "IncidentRow", "LockedIncident", "Store", "TotalsState"]
 
 _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
-_COLUMNS = ("upload", "version", "cohort", "contact_since", "ref_block", "member", "pseudonym", "content")
+_COLUMNS = ("upload", "version", "cohort", "contact_since", "ref_block", "member", "pseudonym", "content", "likeness")
 # A row of `members` in COPY's binary format has a size before each value. All rows of an upload begin with the same
-# bytes, and the same size stands between the three ids of each: joining takes half the time of packing each row.
+# bytes, and the same size stands between the three ids of each: joining takes half the time of packing each row. Of
+# likenesses, which come last, there are few sizes.
 _ROW_BEGIN, _ID_SIZE = struct.Struct(">hiqiiiiiiiii"), struct.pack(">i", ID_BYTES)
+_SIZES = [struct.pack(">i", size) for size in range(64)]
 _WHOLE_RECORD = "*"  # in place of a field, where the record as a whole is wrong
 
 
@@ -178,7 +181,9 @@ class Store:
         order = sorted(range(len(members)), key=members.__getitem__)
         head = 8, chunk.upload, 4, 1, 4, number, 4, 1, 4, chunk.ref_block, ID_BYTES
         begin = _ROW_BEGIN.pack(len(_COLUMNS), *head)
-        rows = begin.join([b"", *[_ID_SIZE.join((members[at], pseudonyms[at], contents[at])) for at in order]])
+        likenesses = [_sized(chunk.likenesses[at]) for at in order]
+        ids = [_ID_SIZE.join((members[at], pseudonyms[at], contents[at])) for at in order]
+        rows = begin.join([b"", *map(add, ids, likenesses)])
         await connection.copy_to_table("members", source=binary_copy([rows]), columns=_COLUMNS, format="binary")
 
     async def next_ref_block(self, connection: Connection) -> int:
@@ -200,7 +205,7 @@ class Store:
 
     async def add_members(self, connection: Connection, chunk: Chunk, rows: Sequence[int], number: int) -> set[bytes]:
         """Write rows as new members; returns the members that were new, the others another upload added meanwhile."""
-        columns = ([column[row] for row in rows] for column in (chunk.members, chunk.pseudonyms, chunk.contents))
+        columns = ([column[row] for row in rows] for column in _stored(chunk))
         added = await connection.fetch(_QUERIES["add_members"], chunk.upload, number, chunk.ref_block, *columns)
         return {row["member"] for row in added}
 
@@ -208,10 +213,8 @@ class Store:
         self, connection: Connection, chunk: Chunk, rows: Sequence[int], versions: Sequence[int], since: Sequence[int]
     ) -> None:
         """Write the next versions of members that are locked; `since`: the versions that brought their contact data."""
-        members, pseudonyms, contents = (
-            [column[row] for row in rows] for column in (chunk.members, chunk.pseudonyms, chunk.contents)
-        )
-        columns = members, versions, since, pseudonyms, contents
+        members, *said = ([column[row] for row in rows] for column in _stored(chunk))
+        columns = members, versions, since, *said
         await connection.execute(_QUERIES["correct_members"], chunk.upload, chunk.ref_block, *columns)
 
     async def touch_members(self, connection: Connection, members: Sequence[bytes], upload: int) -> None:
@@ -353,3 +356,11 @@ def _cohort(incident_id: str, cohort_id: str, row: asyncpg.Record) -> CohortRow:
         group=row["word_group"],
     )
     return CohortRow(row["number"], cohort, row["changed_at"], row["release_asked_by"], row["release_approved_by"])
+
+
+def _stored(chunk: Chunk) -> tuple[list[bytes], list[bytes], list[bytes], list[bytes]]:
+    return chunk.members, chunk.pseudonyms, chunk.contents, chunk.likenesses
+
+
+def _sized(value: bytes) -> bytes:
+    return _SIZES[len(value)] + value

@@ -23,6 +23,8 @@ EXTRA = {
         "members": "records to columns, and the transaction that both uploads and events end in",
         "events": "the other way in: events from upstream systems",
         "control": "the use case of operators: incidents, cohorts, seals, releases",
+        "homes.py": "where people of several identities meet, for blocks and identities alike",
+        "identities": "who comes under two identities, asked by members and by operators",
     },
     "routing": {
         "readdressing.py": "a new attempt after a correction, apart from which channel comes next",
@@ -37,6 +39,9 @@ EXTRA = {
         "batch.py": "nearly everybody is new: decided over columns, not one by one",
         "recall.py": "which released notices must not begin any more, apart from what is released",
         "recalling.py": "recalls as blocks, and what dispatch need not remember",
+        "moving.py": "people who come under several identities, decided apart",
+        "taken.py": "how far intake's blocks are known, asked by all that decides",
+        "homes.py": "how their rows are locked and moved, across partitions",
     },
     "dispatch": {
         "provider.py": "the seam that the adapters implement, and the traits of providers",

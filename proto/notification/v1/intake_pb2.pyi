@@ -80,7 +80,7 @@ class IncidentsChanged(_message.Message):
     def __init__(self, incidents: _Optional[_Iterable[_Union[IncidentChanged, _Mapping]]] = ..., cohorts: _Optional[_Iterable[_Union[CohortChanged, _Mapping]]] = ...) -> None: ...
 
 class MembersAccepted(_message.Message):
-    __slots__ = ("incident_id", "incident_version", "cohort_id", "cohort_version", "accepted_at", "members", "versions", "pseudonyms", "exposed", "confirmed", "channels", "flags", "language_names", "languages", "totals", "slots", "witnesses", "contact_since")
+    __slots__ = ("incident_id", "incident_version", "cohort_id", "cohort_version", "accepted_at", "members", "versions", "pseudonyms", "exposed", "confirmed", "channels", "flags", "language_names", "languages", "totals", "slots", "witnesses", "contact_since", "homes", "moves")
     class ContactSinceEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -106,6 +106,8 @@ class MembersAccepted(_message.Message):
     SLOTS_FIELD_NUMBER: _ClassVar[int]
     WITNESSES_FIELD_NUMBER: _ClassVar[int]
     CONTACT_SINCE_FIELD_NUMBER: _ClassVar[int]
+    HOMES_FIELD_NUMBER: _ClassVar[int]
+    MOVES_FIELD_NUMBER: _ClassVar[int]
     incident_id: str
     incident_version: int
     cohort_id: str
@@ -124,4 +126,26 @@ class MembersAccepted(_message.Message):
     slots: _containers.RepeatedScalarFieldContainer[int]
     witnesses: bytes
     contact_since: _containers.ScalarMap[int, int]
-    def __init__(self, incident_id: _Optional[str] = ..., incident_version: _Optional[int] = ..., cohort_id: _Optional[str] = ..., cohort_version: _Optional[int] = ..., accepted_at: _Optional[int] = ..., members: _Optional[bytes] = ..., versions: _Optional[_Iterable[int]] = ..., pseudonyms: _Optional[bytes] = ..., exposed: _Optional[_Iterable[int]] = ..., confirmed: _Optional[_Iterable[int]] = ..., channels: _Optional[bytes] = ..., flags: _Optional[bytes] = ..., language_names: _Optional[_Iterable[str]] = ..., languages: _Optional[_Iterable[int]] = ..., totals: _Optional[_Union[_common_pb2.Totals, _Mapping]] = ..., slots: _Optional[_Iterable[int]] = ..., witnesses: _Optional[bytes] = ..., contact_since: _Optional[_Mapping[int, int]] = ...) -> None: ...
+    homes: Homes
+    moves: Moves
+    def __init__(self, incident_id: _Optional[str] = ..., incident_version: _Optional[int] = ..., cohort_id: _Optional[str] = ..., cohort_version: _Optional[int] = ..., accepted_at: _Optional[int] = ..., members: _Optional[bytes] = ..., versions: _Optional[_Iterable[int]] = ..., pseudonyms: _Optional[bytes] = ..., exposed: _Optional[_Iterable[int]] = ..., confirmed: _Optional[_Iterable[int]] = ..., channels: _Optional[bytes] = ..., flags: _Optional[bytes] = ..., language_names: _Optional[_Iterable[str]] = ..., languages: _Optional[_Iterable[int]] = ..., totals: _Optional[_Union[_common_pb2.Totals, _Mapping]] = ..., slots: _Optional[_Iterable[int]] = ..., witnesses: _Optional[bytes] = ..., contact_since: _Optional[_Mapping[int, int]] = ..., homes: _Optional[_Union[Homes, _Mapping]] = ..., moves: _Optional[_Union[Moves, _Mapping]] = ...) -> None: ...
+
+class Homes(_message.Message):
+    __slots__ = ("rows", "homes", "versions")
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    HOMES_FIELD_NUMBER: _ClassVar[int]
+    VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    rows: _containers.RepeatedScalarFieldContainer[int]
+    homes: bytes
+    versions: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, rows: _Optional[_Iterable[int]] = ..., homes: _Optional[bytes] = ..., versions: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Moves(_message.Message):
+    __slots__ = ("pseudonyms", "homes", "versions")
+    PSEUDONYMS_FIELD_NUMBER: _ClassVar[int]
+    HOMES_FIELD_NUMBER: _ClassVar[int]
+    VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    pseudonyms: bytes
+    homes: bytes
+    versions: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, pseudonyms: _Optional[bytes] = ..., homes: _Optional[bytes] = ..., versions: _Optional[_Iterable[int]] = ...) -> None: ...

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 from notification.topics import MEMBERS_ACCEPTED, TOTALS_CHANGED
 
 from services.core.access import Act
-from services.core.ids import partitions_of
 from services.core.incident import Incident
 from services.intake.codec import BlockHeader, encode_members
 from services.intake.context import SOURCE, Context
 from services.intake.control.cohorts import Cohorts
 from services.intake.domain import Counts, DoneAct, Stored, withdrawal_of
 from services.intake.errors import ConflictError, NotFoundError, UnknownMemberError
+from services.intake.identities.rows import IdentityRows
 from services.intake.records.record import readable_ref
 from services.intake.store import CohortRow
 from services.kit.eventlog import Output
@@ -121,9 +121,9 @@ class Withdrawals:
             int(cohorts.now.timestamp() * 1000),
             totals.row(SOURCE, _scope(found), totals.counts),
         )
-        (partition,) = partitions_of([member.pseudonym], self.context.partitions)
-        block = withdrawal_of(found.record, member, partition)
-        return [Output(MEMBERS_ACCEPTED, partition, encode_members(header, block))]
+        homes = await IdentityRows().find_homes(cohorts.connection, cohort.incident_id, [member.pseudonym])
+        block = withdrawal_of(found.record, member, self.context.partitions, homes)
+        return [Output(MEMBERS_ACCEPTED, block.partition, encode_members(header, block))]
 
     async def _rejected(self, found: Found) -> list[Output]:
         cohorts, scope = self.cohorts, _scope(found)

@@ -1,12 +1,13 @@
 """The transaction that takes chunks: members, vault, what is rejected, totals, blocks. All of it, or none.
 
-Locks are taken in one order: cohort (shared), members by key, vault, totals, uses, rejections, references; the
-caller writes the log's heads last. Accepted and rejected records are counted under the lock of the cohort's totals:
-two uploads of one cohort write their members side by side, and count them one after the other.
+Locks are taken in one order: the stage of the matching and the cohort (shared), members by key, identities by key,
+vault, totals, uses, rejections, references; the caller writes the log's heads last. Accepted and rejected records are
+counted under the lock of the cohort's totals: two uploads of one cohort write their members side by side, and count
+them one after the other.
 """
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -27,6 +28,9 @@ from services.intake.domain import (
     classify,
     uses_of,
 )
+from services.intake.homes import Home
+from services.intake.identities.matching import Matching, Taken
+from services.intake.identities.moving import moved_outputs
 from services.intake.members.chunks import shown_ref
 from services.intake.records.sealed_refs import NONCE_BYTES, RefPlace
 from services.intake.store import CohortRow, TotalsState
@@ -45,6 +49,7 @@ class _Written(NamedTuple):
     held: CohortRow
     classified: Classified
     blocks: Sequence[Block]
+    moves: Mapping[bytes, Home]
 
 
 class Acceptance:
@@ -52,12 +57,17 @@ class Acceptance:
 
     def __init__(self, context: Context) -> None:
         self._context, self._store = context, context.store
+        self._matching = Matching(context)
+
+    async def prepare(self, incident_id: str) -> None:
+        """Do what has to be done outside a transaction before records on a match key alone are accepted."""
+        await self._matching.prepare(incident_id)
 
     async def accept(
         self, connection: Connection, chunks: Sequence[Chunk], now: datetime
     ) -> tuple[list[Accepted], list[Output]]:
         """Write the effects of these chunks; returns what became of each, and the blocks to send."""
-        written = [await self._write(connection, chunk) for chunk in chunks]
+        written = [await self._write(connection, chunk, now) for chunk in chunks]
         outputs: dict[int, list[Output]] = {}
         for each in sorted(written, key=lambda each: each.chunk.scope):  # totals are locked in one order
             outputs[id(each)] = await self._count(connection, each, now)
@@ -67,14 +77,16 @@ class Acceptance:
         ]
         return accepted, [output for each in written for output in outputs[id(each)]]
 
-    async def _write(self, connection: Connection, chunk: Chunk) -> _Written:
+    async def _write(self, connection: Connection, chunk: Chunk, now: datetime) -> _Written:
+        matching = await self._matching.share(connection, chunk)
         held = await self._store.hold_cohort(connection, chunk.incident_id, chunk.cohort_id)
         assert held is not None  # noqa: S101 - the caller saw it, and cohorts are never deleted
         chunk.ref_block = await self._store.next_ref_block(connection)
         classified = await self._write_members(connection, chunk, held)
-        blocks = blocks_of(chunk, classified, self._context.partitions)
+        homes, moves = await self._matching.change(connection, chunk, classified, Taken(matching, held.number, now))
+        blocks = blocks_of(chunk, classified, self._context.partitions, homes)
         await self._seal(connection, chunk, blocks)
-        return _Written(chunk, held, classified, blocks)
+        return _Written(chunk, held, classified, blocks, moves)
 
     async def _write_members(self, connection: Connection, chunk: Chunk, held: CohortRow) -> Classified:
         """Write new and corrected members; returns what the rows turned out to be.
@@ -129,7 +141,7 @@ class Acceptance:
 
     async def _count(self, connection: Connection, written: _Written, now: datetime) -> list[Output]:
         """Move the cohort's totals and rejections; returns the blocks that tell of the chunk."""
-        chunk, held, classified, blocks = written
+        chunk, held, classified, blocks, _ = written
         if held.cohort.cancelled or not (classified.new or classified.corrected or chunk.rejected):
             return []
         before = await self._store.lock_totals(connection, chunk.scope, now)
@@ -165,7 +177,7 @@ class Acceptance:
 
     async def _keep_refs(self, connection: Connection, written: _Written, rejected: Collection[bytes]) -> None:
         """Keep the memberRefs of all that carries the number of this chunk's block now, in one piece."""
-        chunk, held, classified, _ = written
+        chunk, held, classified, *_ = written
         refs, lines = chunk.refs, chunk.lines
         if len(classified.new) < len(refs):
             rows = [*classified.new, *classified.corrected]
@@ -179,7 +191,7 @@ class Acceptance:
             await self._store.add_ref_block(connection, place.number, held.number, sealed)
 
     def _outputs(self, written: _Written, before: TotalsState, counts: Counts, now: datetime) -> list[Output]:
-        chunk, held, _, blocks = written
+        chunk, held, _, blocks, moves = written
         totals = before.row(SOURCE, chunk.scope, counts)
         header = BlockHeader(
             chunk.incident_id,
@@ -189,7 +201,8 @@ class Acceptance:
             _milliseconds(now),
             totals,
         )
-        outputs = [Output(MEMBERS_ACCEPTED, block.partition, encode_members(header, block)) for block in blocks]
+        outputs = moved_outputs(header, moves, self._context.partitions)
+        outputs += [Output(MEMBERS_ACCEPTED, block.partition, encode_members(header, block)) for block in blocks]
         if counts != before.counts:
             outputs.append(Output(TOTALS_CHANGED, 0, encode_totals([totals])))
         return outputs

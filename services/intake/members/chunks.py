@@ -35,11 +35,11 @@ __all__ = ["CHUNK_RECORDS", "ChunkBuilder", "Reader", "shown_ref"]
 CHUNK_RECORDS = 16_384
 _KEPT_FIELDS = frozenset(FIELD_NAMES) | {"identity"}  # any other name came from the source, and is not kept
 
-# An entry of each of a chunk's columns: line, memberRef, BSN, member, content, pseudonym, witnesses, exposed and
-# confirmed facts, channels, flags, language, contact data.
-Row = tuple[int, str, str, bytes, bytes, bytes, bytes, int, int, int, int, str, bytes]
+# An entry of each of a chunk's columns: line, memberRef, BSN, member, content, pseudonym, witnesses, likeness, exposed
+# and confirmed facts, channels, flags, language, contact data.
+Row = tuple[int, str, str, bytes, bytes, bytes, bytes, bytes, int, int, int, int, str, bytes]
 _MEMBER: Final = 3  # places in a row
-_CHANNELS: Final = 9
+_CHANNELS: Final = 10
 _NO_LETTERS = Fault("familyName", "required")  # a name of signs alone: it would be the only name of its record
 
 
@@ -139,10 +139,12 @@ class ChunkBuilder:
         """Return the row of a record that is taken."""
         exposed, confirmed, channels, flags = checked
         ref, contact, hashes = str(record.member_ref), contact_json(record), self._hashes
+        witnesses = hashes.witnesses.of(record)
         return (
             line, ref, str(record.bsn or ""), self._ids.of(ref),
             hashes.fingerprints.content(contact, checked), hashes.pseudonyms.of(identity),
-            self._hashes.witnesses.of(record), exposed, confirmed, channels, flags, record.language or "", contact,
+            witnesses, hashes.likenesses.of(record, witnesses),
+            exposed, confirmed, channels, flags, record.language or "", contact,
         )  # fmt: skip
 
     def _take_columns(self, lines: list[int], raws: Sequence[bytes], cells: RecordColumns, reader: Reader) -> None:
@@ -165,9 +167,11 @@ class ChunkBuilder:
         contacts = contacts_json(cells)
         numbers = checked.exposed, checked.confirmed, checked.channels, checked.flags
         contents = self._hashes.fingerprints.contents(contacts, zip(*numbers, strict=True))
+        witnesses = self._hashes.witnesses.of_all(cells)
         return [
             lines, cells.member_ref, cells.bsn, self._ids.of_all(cells.member_ref), contents,
-            self._hashes.pseudonyms.of_all(checked.identities), self._hashes.witnesses.of_all(cells),
+            self._hashes.pseudonyms.of_all(checked.identities), witnesses,
+            self._hashes.likenesses.of_all(cells, witnesses),
             *numbers, cells.language, contacts,
         ]  # fmt: skip
 
@@ -199,6 +203,7 @@ class ChunkBuilder:
             content,
             pseudonym,
             witnesses,
+            likeness,
             exposed,
             confirmed,
             channels,
@@ -217,6 +222,7 @@ class ChunkBuilder:
             chunk.contents.append(content)
             chunk.pseudonyms.append(pseudonym)
             chunk.witnesses.append(witnesses)
+            chunk.likenesses.append(likeness)
             chunk.exposed.append(exposed)
             chunk.confirmed.append(confirmed)
             chunk.channels.append(channels)
@@ -238,7 +244,7 @@ class ChunkBuilder:
         c = self.chunk
         return (
             c.lines, c.refs, c.bsns, c.members, c.contents, c.pseudonyms, c.witnesses,
-            c.exposed, c.confirmed, c.channels, c.flags, c.languages, c.contacts,
+            c.likenesses, c.exposed, c.confirmed, c.channels, c.flags, c.languages, c.contacts,
         )  # fmt: skip
 
     def _note_unreachable(self, first: int) -> None:

@@ -12,6 +12,7 @@ from services.core.incident import Incident
 from services.intake.context import SOURCE, Context
 from services.intake.domain import Accepted, Chunk, DoneAct, Problem
 from services.intake.errors import BadHeaderError, BrokenBodyError
+from services.intake.identities.matching import has_unnumbered
 from services.intake.members.acceptance import Acceptance
 from services.intake.members.chunks import ChunkBuilder, Reader
 from services.intake.reading.csv import CsvReader
@@ -114,6 +115,7 @@ class Upload:
         self._committing: asyncio.Task[None] | None = None
         self._committed_at = context.clock.monotonic()
         self._repeats = False
+        self._matched = False  # the incident's records are, before the first one on a match key alone
 
     async def run(self, body: AsyncIterator[bytes]) -> Report:
         """Read the body to its end; returns the report once everything is durable.
@@ -188,6 +190,9 @@ class Upload:
 
     async def _commit_chunk(self, chunk: Chunk) -> None:
         clock, metrics = self._context.clock, self._context.metrics
+        if not self._matched and has_unnumbered(chunk):
+            await self._acceptance.prepare(chunk.incident_id)
+            self._matched = True
         chunk.likely_repeats = self._repeats
         started = clock.monotonic()
         accepted = await self._with_patience(chunk)

@@ -4,6 +4,7 @@ from typing import Final, NamedTuple, Protocol
 
 from services.core.incident import Incident, KeyVersions
 from services.intake.records.identity import Fingerprints, MemberIds, Pseudonyms
+from services.intake.records.likeness import Likenesses
 from services.intake.records.sealed_refs import SealedRefs
 from services.intake.records.witnesses import Witnesses
 
@@ -29,6 +30,7 @@ class Hashes(NamedTuple):
     fingerprints: Fingerprints
     witnesses: Witnesses
     refs: SealedRefs
+    likenesses: Likenesses
 
     def members(self, cohort_id: str) -> MemberIds:
         """Return the maker of the ids of a cohort's members."""
@@ -73,4 +75,5 @@ class HashesByIncident:
             Fingerprints(content, incident_id),
             Witnesses(witness, incident_id),
             SealedRefs(references, incident_id),
+            Likenesses(match, incident_id),
         )

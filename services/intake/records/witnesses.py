@@ -1,9 +1,8 @@
 """What a record says of who somebody is, as short keyed hashes: see `core.witnesses` for how they are packed. Pure.
 
-They are the same in all of an incident's cohorts, and other ones in every other incident. Of a person known by BSN or
-person key, birth date and family name are told, by which shared and mistyped numbers are found. Of one known by name,
-birth date and address, also what tells twins and neighbours apart; who has a number does without, and every row is
-shorter.
+They are the same in all of an incident's cohorts, and other ones in every other incident. Birth date and family name
+show shared and mistyped numbers; initials, given name, house letter and addition tell twins and neighbours apart. Who
+has a number has the latter too: they tell which records without a number may be tied to it.
 
 What stands for "not known" is not known: `onbekend`, `n.v.t.`, `-`, a single letter for a name. Of a double name, its
 parts are forms of the name too. Of a given name the first word counts; initials are compared one by one. A letter
@@ -11,16 +10,16 @@ that stands in the field of the addition is a house letter.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
-from operator import add
+from itertools import repeat
 from typing import Final, TypeVar
 
 from services.core.witnesses import HASH_BYTES, IDENTIFIED, INITIALS, MAX_FORMS, PARTS
 from services.intake.records.identity import normal_name
 from services.intake.records.record import Record, RecordColumns
 
-__all__ = ["Witnesses"]
+__all__ = ["Remembered", "Witnesses", "known_name"]
 
 # Letters that a name is left with where it says that there is none. No name of the registers is among them.
 _ABSENT: Final = frozenset({"onbekend", "nietbekend", "onbekende", "unknown", "nvt", "xx", "xxx", "nn", "null", "none"})
@@ -32,6 +31,7 @@ _REMEMBERED: Final = 65_536
 _INITIALS_BIT, _GIVEN_NAME_BIT, _LETTER_BIT, _ADDITION_BIT = PARTS
 
 Said = TypeVar("Said")
+Made = TypeVar("Made")
 
 
 class Witnesses:
@@ -40,50 +40,52 @@ class Witnesses:
     def __init__(self, pepper: bytes, incident_id: str) -> None:
         key = blake2b(incident_id.encode(), key=pepper, person=b"heraut-witness").digest()
         forms, extras = _Forms(key), _Extras(key)
-        self._births = _Remembered(_Birth(key).packed)
-        self._names = _Remembered(forms.packed)
-        self._names_of_identified = _Remembered(forms.packed_of_identified)
-        self._initials = _Remembered(extras.initials)
-        self._given_names = _Remembered(extras.given_name)
-        self._suffixes = _Remembered(extras.suffix)
+        self._births = Remembered(_Birth(key).packed)
+        self._names = Remembered(forms.packed)
+        self._initials = Remembered(extras.initials)
+        self._given_names = Remembered(extras.given_name)
+        self._suffixes = Remembered(extras.suffix)
 
     def of(self, record: Record) -> bytes:
         """Return the witnesses of a checked record."""
-        born, name = record.birth_date or "", record.family_name or ""
-        if record.bsn or record.person_key:
-            return self._names_of_identified[name] + self._births[born]
-        suffix = record.house_letter or "", record.house_number_addition or ""
-        return self._on_match_key(name, born, record.initials or "", record.given_name or "", suffix)
+        identified = IDENTIFIED if record.bsn or record.person_key else 0
+        one, initials = self._initials[record.initials or ""]
+        two, given_name = self._given_names[record.given_name or ""]
+        three, suffix = self._suffixes[record.house_letter or "", record.house_number_addition or ""]
+        named = self._names[record.family_name or "", one | two | three | identified]
+        return named + self._births[record.birth_date or ""] + initials + given_name + suffix
 
     def of_all(self, columns: RecordColumns) -> list[bytes]:
         """Return the witnesses of each row of checked columns; those of odd rows mean nothing."""
-        names, births = columns.family_name, columns.birth_date
-        witnesses = list(
-            map(add, map(self._names_of_identified.__getitem__, names), map(self._births.__getitem__, births))
-        )
+        names = self._names
+        suffixes = zip(columns.house_letter, columns.house_number_addition, strict=True)
+        identified: Iterable[int] = repeat(IDENTIFIED)
         if "" in columns.bsn:
-            suffixes = list(zip(columns.house_letter, columns.house_number_addition, strict=True))
-            for row, bsn in enumerate(columns.bsn):
-                if not bsn and not columns.person_key[row]:
-                    given = columns.initials[row], columns.given_name[row], suffixes[row]
-                    witnesses[row] = self._on_match_key(names[row], births[row], *given)
-        return witnesses
+            numbers = zip(columns.bsn, columns.person_key, strict=True)
+            identified = [IDENTIFIED if bsn or key else 0 for bsn, key in numbers]
+        rows = zip(
+            columns.family_name,
+            map(self._births.__getitem__, columns.birth_date),
+            map(self._initials.__getitem__, columns.initials),
+            map(self._given_names.__getitem__, columns.given_name),
+            map(self._suffixes.__getitem__, suffixes),
+            identified,
+            strict=False,
+        )
+        return [
+            names[name, one | two | three | known] + birth + initials + given_name + suffix
+            for name, birth, (one, initials), (two, given_name), (three, suffix), known in rows
+        ]
 
-    def _on_match_key(self, name: str, born: str, initials: str, given_name: str, suffix: tuple[str, str]) -> bytes:
-        packed = self._names[name]
-        one, two, more = self._initials[initials], self._given_names[given_name], self._suffixes[suffix]
-        bits = (_INITIALS_BIT if one else 0) | (_GIVEN_NAME_BIT if two else 0) | more[0]
-        return bytes((packed[0] | bits,)) + packed[1:] + self._births[born] + one + two + more[1:]
 
-
-class _Remembered(dict[Said, bytes]):
+class Remembered(dict[Said, Made]):
     """What texts come to, made once for each of the first so many; beyond them, each time."""
 
-    def __init__(self, make: Callable[[Said], bytes], most: int = _REMEMBERED) -> None:
+    def __init__(self, make: Callable[[Said], Made], most: int = _REMEMBERED) -> None:
         super().__init__()
         self._make, self._most = make, most
 
-    def __missing__(self, said: Said) -> bytes:
+    def __missing__(self, said: Said) -> Made:
         made = self._make(said)
         if len(self) < self._most:
             self[said] = made
@@ -132,26 +134,24 @@ class _Forms:
     def __init__(self, key: bytes) -> None:
         self._hash = _Hash(key, b"family-name")
 
-    def packed(self, family_name: str) -> bytes:
+    def packed(self, said: tuple[str, int]) -> bytes:
+        """Pack the forms of a name behind their head, with more bits in it."""
+        family_name, bits = said
         # The birth name and the partner's name are forms too, once a record has them.
         written = [family_name, *_BETWEEN_NAMES.split(family_name)] if family_name else []
-        letters = dict.fromkeys(filter(None, map(_known_name, written)))
+        letters = dict.fromkeys(filter(None, map(known_name, written)))
         forms = [self._hash.of(name) for name in letters][:MAX_FORMS]
-        return bytes((len(forms),)) + b"".join(forms)
-
-    def packed_of_identified(self, family_name: str) -> bytes:
-        packed = self.packed(family_name)
-        return bytes((packed[0] | IDENTIFIED,)) + packed[1:]
+        return bytes((len(forms) | bits,)) + b"".join(forms)
 
 
-def _known_name(text: str) -> str:
+def known_name(text: str) -> str:
     """Return the letters of a name; none where it only says that there is none, or is a single letter."""
     letters = normal_name(text)
     return letters if len(letters) > 1 and _signs(text) else ""
 
 
 class _Extras:
-    """Packs what tells people with one match key apart; empty bytes = not known."""
+    """Packs what tells people with one match key apart."""
 
     def __init__(self, key: bytes) -> None:
         places = _places(key, b"initial", 26)
@@ -160,26 +160,28 @@ class _Extras:
             _Hash(key, kind) for kind in (b"given-name", b"house-letter", b"house-addition")
         )
 
-    def initials(self, text: str) -> bytes:
+    def initials(self, text: str) -> tuple[int, bytes]:
+        """Pack initials, with the bit of the head that names them."""
         places = []
         for letter in _initials(text)[:INITIALS]:
             if letter not in self._initials:  # another alphabet: what follows is not compared
                 break
             places.append(self._initials[letter])
-        return bytes(places).ljust(INITIALS, b"\0") if places else b""
+        return (_INITIALS_BIT, bytes(places).ljust(INITIALS, b"\0")) if places else (0, b"")
 
-    def given_name(self, text: str) -> bytes:
-        first = _known_name((text.split() or [""])[0])
-        return self._given_name.of(first) if first else b""
+    def given_name(self, text: str) -> tuple[int, bytes]:
+        """Pack a given name, with the bit of the head that names it."""
+        first = known_name((text.split() or [""])[0])
+        return (_GIVEN_NAME_BIT, self._given_name.of(first)) if first else (0, b"")
 
-    def suffix(self, given: tuple[str, str]) -> bytes:
-        """Pack house letter and addition, behind the bits of the head that name them."""
+    def suffix(self, given: tuple[str, str]) -> tuple[int, bytes]:
+        """Pack house letter and addition, with the bits of the head that name them."""
         letter, addition = map(_signs, given)
         if not letter and len(addition) == 1 and addition.isalpha():
             letter, addition = addition, ""
         bits = (_LETTER_BIT if letter else 0) | (_ADDITION_BIT if addition else 0)
         one = self._letter.of(letter) if letter else b""
-        return bytes((bits,)) + one + (self._addition.of(addition) if addition else b"")
+        return bits, one + (self._addition.of(addition) if addition else b"")
 
 
 def _initials(text: str) -> Sequence[str]:

@@ -28,7 +28,7 @@ from services.wire.testing import FakeIncidents
 from services.wire.totals import decode_totals, totals_to_wire
 from tests.keys import FIRST_KEYS, a_ring
 
-__all__ = ["INCIDENT", "PARTITIONS", "Person", "Scene", "people"]
+__all__ = ["INCIDENT", "PARTITIONS", "Person", "Scene", "moves", "people"]
 
 INCIDENT = "lab-2025"
 PARTITIONS = 8
@@ -183,8 +183,10 @@ def block(
     at: int = 1000,
     totals: TotalsRow | None = None,
     seq: int = 1,
+    homes: Mapping[bytes, tuple[bytes, int]] | None = None,
 ) -> Record:
-    """Return a block as intake writes it."""
+    """Return a block as intake writes it; `homes` are those of people who were ever moved."""
+    housed = {row: homes[one.person] for row, one in enumerate(rows) if one.person in homes} if homes else {}
     wire = intake_pb2.MembersAccepted(
         incident_id=INCIDENT, incident_version=1, cohort_id=cohort_id, cohort_version=1, accepted_at=at,
         members=b"".join(one.member for one in rows), versions=[one.version for one in rows],
@@ -194,6 +196,24 @@ def block(
         language_names=["nl"], languages=[0] * len(rows), totals=totals_to_wire(totals) if totals else None,
         witnesses=b"".join(one.witnesses for one in rows),
         contact_since={at: one.contact_since for at, one in enumerate(rows) if one.contact_since is not None},
+        homes=intake_pb2.Homes(
+            rows=list(housed),
+            homes=b"".join(home for home, _ in housed.values()),
+            versions=[version for _, version in housed.values()],
+        ),
+    )  # fmt: skip
+    return Record("heraut.members.accepted.v1", partition, 0, "intake", seq, 0, wire.SerializeToString())
+
+
+def moves(homes: Mapping[bytes, tuple[bytes, int]], *, partition: int, seq: int = 1) -> Record:
+    """Return the block that tells of homes that change."""
+    wire = intake_pb2.MembersAccepted(
+        incident_id=INCIDENT, incident_version=1, cohort_id="c1", cohort_version=1, accepted_at=1000,
+        moves=intake_pb2.Moves(
+            pseudonyms=b"".join(homes),
+            homes=b"".join(home for home, _ in homes.values()),
+            versions=[version for _, version in homes.values()],
+        ),
     )  # fmt: skip
     return Record("heraut.members.accepted.v1", partition, 0, "intake", seq, 0, wire.SerializeToString())
 

@@ -1,6 +1,6 @@
 """The rules once more, as plainly as they can be said: sets of facts, no speed, no shared code."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -28,7 +28,7 @@ def clash(one: Said, two: Said) -> bool:
         return True
     if not (one.birth == two.birth and all(one.birth)) and one.names and two.names and not one.names & two.names:
         return True
-    if one.identified or two.identified:
+    if one.identified and two.identified:
         return False
     if any(a != b for a, b in zip(one.initials, two.initials, strict=False)):
         return True
@@ -62,6 +62,7 @@ def persons_of(said: Mapping[bytes, Said], told: Mapping[bytes, int]) -> tuple[P
             persons[fits[0]].append(m)
         else:
             left.append(m)
+    _join_told(persons, groups, [*groups.values(), *([f] for f in free)], against)
     new: list[list[bytes]] = []
     for m in left:
         home = next((group for group in new if not against([m], group)), None)
@@ -70,6 +71,22 @@ def persons_of(said: Mapping[bytes, Said], told: Mapping[bytes, int]) -> tuple[P
         else:
             home.append(m)
     return [*persons.items(), *((0, group) for group in new)], torn
+
+
+def _join_told(
+    persons: dict[int, list[bytes]],
+    groups: Mapping[int, list[bytes]],
+    units: Collection[list[bytes]],
+    against: Callable[[list[bytes], list[bytes]], bool],
+) -> None:
+    """Make one person of told groups that are against the same ones, and not against each other."""
+    for number in sorted(groups, reverse=True):
+        for first in sorted(n for n in groups if n < number):
+            others = [unit for unit in units if unit not in (groups[first], groups[number])]
+            alike = all(against(u, groups[first]) == against(u, groups[number]) for u in others)
+            if alike and not against(groups[first], groups[number]):
+                persons[first] += persons.pop(number)
+                break
 
 
 class Control(NamedTuple):
@@ -143,9 +160,9 @@ class Model:
         """Return what a member says of who it is about."""
         return said_in(self.members[member].witnesses)
 
-    def counting(self, group: int | None = None) -> list[Notice]:
-        """Return the notices that count, of one group or of all."""
-        return [n for n in self.notices if not n.void and group in (None, n.group)]
+    def counting(self, groups: Collection[int] | None = None) -> list[Notice]:
+        """Return the notices that count, of some groups or of all."""
+        return [n for n in self.notices if not n.void and (groups is None or n.group in groups)]
 
     def look(self, control: Control) -> dict[bytes, str]:
         """Release what may go out, and say where everybody stands."""
@@ -163,9 +180,10 @@ class Model:
         for number, members in persons:
             group = number or max([0, *(n.group for n in self.notices)]) + 1
             ordered = [self.members[m] for m in live if m in members]
-            places |= self._person(group, ordered, control, held=held)
-            if self.counting(group):
-                self.stays |= dict.fromkeys(members, group)
+            groups = [group, *sorted({self.stays[m] for m in members if m in self.stays} - {group})]
+            places |= self._person(groups, ordered, control, held=held)
+            if self.counting(groups):
+                self.stays |= {m: self.stays.get(m, group) for m in members}
         return places
 
     def _stay(self, live: list[bytes]) -> None:
@@ -179,14 +197,14 @@ class Model:
         self.stays = stays
         self.before = {}
 
-    def _person(self, group: int, everybody: list[Member], control: Control, *, held: bool) -> dict[bytes, str]:
+    def _person(self, groups: list[int], everybody: list[Member], control: Control, *, held: bool) -> dict[bytes, str]:
         usable, released = control.usable, control.released - control.cancelled
         live = [m for m in everybody if m.member not in self.silent]
-        told: set[Fact] = set().union(*(n.facts for n in self.counting(group)))
+        told: set[Fact] = set().union(*(n.facts for n in self.counting(groups)))
         everything: set[Fact] = set().union(*(facts_of(m) for m in live))
         deceased = any(m.flags & FLAG_DECEASED for m in live)
-        self._call_back(group, everything, deceased=deceased)
-        bringing = [m for m in live if not self.counting(group) or facts_of(m) - told]
+        self._call_back(groups, everything, deceased=deceased)
+        bringing = [m for m in live if not self.counting(groups) or facts_of(m) - told]
         why = ""
         if bringing and not deceased:
             writable = [m for m in [*bringing, *live] if can_be_written(m, usable)]
@@ -195,20 +213,22 @@ class Model:
                 why = "unreachable"
             elif held:
                 why = "identity_conflict"
-            elif any(n.course == Course.RECALLED for n in self.counting(group)):
+            elif any(n.course == Course.RECALLED for n in self.counting(groups)):
                 why = "unreleased"
             elif bearers and released & {m.cohort for m in bringing}:
-                self.notices.append(Notice(group, bearers[0].member, everything | told, bearers[0].version))
+                bearer = bearers[0]
+                group = self.stays.get(bearer.member, groups[0])
+                self.notices.append(Notice(group, bearer.member, everything | told, bearer.version))
             else:
                 why = "unreleased"
         silent = {m.member: "taken_back" for m in everybody}
-        return silent | self._places(group, live, deceased=deceased, held=why, bringing=bringing, usable=usable)
+        return silent | self._places(groups, live, deceased=deceased, held=why, bringing=bringing, usable=usable)
 
-    def _call_back(self, group: int, said: set[Fact], *, deceased: bool) -> None:
+    def _call_back(self, groups: list[int], said: set[Fact], *, deceased: bool) -> None:
         """Call back what should not go as it is, and what names it as the one before."""
         told: set[Fact] = set()
         stale = False
-        for notice in self.counting(group):
+        for notice in sorted(self.counting(groups), key=lambda n: n.group):
             bearer = self.members[notice.bearer]
             wrong = notice.bearer in self.silent or bearer.version > notice.version or notice.facts - told - said
             stale = stale or bool(notice.course == Course.OPEN and (wrong or deceased))
@@ -217,9 +237,9 @@ class Model:
             told = notice.facts
 
     def _places(
-        self, group: int, live: list[Member], *, deceased: bool, held: str, bringing: list[Member], usable: int
+        self, groups: list[int], live: list[Member], *, deceased: bool, held: str, bringing: list[Member], usable: int
     ) -> dict[bytes, str]:
-        bearers = {n.bearer for n in self.counting(group)}
+        bearers = {n.bearer for n in self.counting(groups)}
         free = [m for m in bringing if m.member not in bearers]
         free.sort(key=lambda m: not can_be_written(m, usable))
         places = {}

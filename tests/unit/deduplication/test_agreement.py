@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.core.witnesses import unpacked
-from services.deduplication.agreement import Groups, contradict, groups_of
+from services.core.witnesses import contradict, unpacked
+from services.deduplication.agreement import Groups, groups_of
 from tests.unit.deduplication.builders import an_id
 from tests.unit.deduplication.model import clash, persons_of
 from tests.unit.deduplication.said import Said, packed
@@ -120,7 +120,7 @@ def test_a_member_that_fits_two_who_contradict_joins_neither() -> None:
     members = _members([Said(BORN, VRIES), Said((81, 3, 4), BERG), Said(), Said()])
     first, second, *bare = members
 
-    assert Groups([(0, [first]), (0, [second])], bare) == groups_of(members, {})
+    assert Groups([(0, [first]), (0, [second])], bare, {}) == groups_of(members, {})
 
 
 def test_many_people_under_one_number_take_no_time_squared() -> None:

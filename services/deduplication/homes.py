@@ -1,0 +1,133 @@
+"""Brings members home: the part of the handler that knows of people who come under several identities.
+
+Everything about a home meets in one partition, but what is on its way to an old home arrives in the old one's, and a
+home may change to one in another partition. Whichever partition's transaction hears of it moves the rows by itself,
+with the incident held: everybody who decides about its people shares that lock, so that nobody decides about rows that
+move. There is no moment at which a member is counted twice or not at all, or at which somebody who was told looks
+untold.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from itertools import chain
+from typing import NamedTuple
+
+from services.deduplication.batch import Block
+from services.deduplication.codec import Work
+from services.deduplication.dossier import Dossier
+from services.deduplication.moving import Home, housed, move, newer_homes, partition_of
+from services.deduplication.store import Store
+from services.kit.postgres import Connection
+
+__all__ = ["Homes", "Moved"]
+
+
+class Moved(NamedTuple):
+    """Homes before and after people moved, by home."""
+
+    before: dict[bytes, Dossier]
+    after: dict[bytes, Dossier]
+
+
+Step = list[Block] | Moved
+
+
+class Homes:
+    """Where people are at home."""
+
+    def __init__(self, store: Store, partitions: int) -> None:
+        self._store, self._partitions = store, partitions
+        self._tied: set[int] = set()  # incidents in which somebody ever moved: a hint, no more
+
+    async def read(self, connection: Connection, incident: int, persons: Sequence[bytes]) -> dict[bytes, Dossier]:
+        """Return what is known of these persons; of an incident in which nobody ever moved no more is asked for."""
+        partitions = self._partitions if incident in self._tied else None
+        return await self._store.read(connection, incident, persons, partitions)
+
+    async def steps(self, connection: Connection, incident: int, work: Sequence[Work]) -> AsyncIterator[Step]:
+        """Return what is to be decided one after the other, each once the one before is written.
+
+        Blocks have their members at home then, those of other partitions apart. The incident's people stay where they
+        are until the transaction ends.
+        """
+        known = await self._locked(connection, incident, work)
+        if known is None:
+            yield [one.block for one in work]
+            return
+        blocks: list[Block] = []
+        for one in work:
+            newer = _newer(one, known)
+            if newer:
+                if blocks:
+                    yield blocks
+                    blocks = []
+                yield await self._moved(connection, incident, newer, known)
+                known |= newer
+            blocks += housed(one.block, known, self._partitions)
+        yield blocks
+
+    async def followed(self, connection: Connection, incident: int, homes: Sequence[bytes]) -> list[bytes]:
+        """Return homes with those to which their members moved on: what is heard of a notice may name where it was.
+
+        The incident's people stay where they are until the transaction ends.
+        """
+        store = self._store
+        if incident in self._tied or await store.has_homes(connection, incident):
+            await store.hold(connection, incident)
+            return sorted({*homes, *await store.homes_after(connection, incident, homes)})
+        await store.share(connection, incident)
+        return sorted({*homes, *await store.homes_after(connection, incident, homes)})
+
+    async def _locked(self, connection: Connection, incident: int, work: Sequence[Work]) -> dict[bytes, Home] | None:
+        """Lock the incident's homes as far as these blocks ask for; return those of everybody in them who ever moved.
+
+        Return None where nobody ever moved. Who moves people, or decides about those of another partition, has the
+        incident for itself; everybody else shares it.
+        """
+        store, pseudonyms = self._store, sorted({one for each in work for one in _named(each)})
+        says_homes = any(one.homes or one.moves for one in work)
+        if says_homes or incident in self._tied:
+            known = await store.homes(connection, incident, pseudonyms)
+            if self._asks_for_all(work, known):
+                await store.hold(connection, incident)
+                self._tied.add(incident)
+                return await store.homes(connection, incident, pseudonyms)
+        await store.share(connection, incident)
+        if not (says_homes or await store.has_homes(connection, incident)):
+            return None
+        self._tied.add(incident)
+        known = await store.homes(connection, incident, pseudonyms)
+        if self._asks_for_all(work, known):  # somebody moved meanwhile
+            await store.hold(connection, incident)
+            known = await store.homes(connection, incident, pseudonyms)
+        return known
+
+    def _asks_for_all(self, work: Sequence[Work], known: Mapping[bytes, Home]) -> bool:
+        """Tell whether people move, or are at home in another partition than where they were heard of."""
+        return any(
+            _newer(one, known)
+            or any(part.partition != one.block.partition for part in housed(one.block, known, self._partitions))
+            for one in work
+        )
+
+    async def _moved(
+        self, connection: Connection, incident: int, newer: Mapping[bytes, Home], known: Mapping[bytes, Home]
+    ) -> Moved:
+        """Note newer homes; return those whose members move, before and after."""
+        await self._store.put_homes(connection, incident, newer)
+        sources = {one: known[one].home if one in known else one for one in newer}
+        concerned = sorted({*sources.values(), *(home.home for home in newer.values())})
+        found = await self._store.read(connection, incident, concerned, self._partitions)
+        before = {one: found.get(one) or Dossier.unknown(one, partition_of(one, self._partitions)) for one in concerned}
+        after = dict(before)
+        for pseudonym, home in newer.items():
+            if sources[pseudonym] != home.home:
+                move(after, pseudonym, sources[pseudonym], home.home)
+        return Moved(before, after)
+
+
+def _newer(work: Work, known: Mapping[bytes, Home]) -> dict[bytes, Home]:
+    return newer_homes([*work.moves.items(), *work.homes.items()], known) if work.moves or work.homes else {}
+
+
+def _named(work: Work) -> Iterable[bytes]:
+    return chain(work.block.pseudonyms, work.moves)

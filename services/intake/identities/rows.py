@@ -1,0 +1,155 @@
+"""The rows of identities that belong together: one method a named query, in the transaction of whoever calls."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import asyncpg
+
+from services.intake.homes import Home
+from services.intake.identities.tying import Pair, State, Tie
+from services.intake.records.likeness import LIKENESS_BYTES
+from services.kit.postgres import Connection, Queries
+
+__all__ = ["NOBODY", "READY", "IdentityRows", "LockedTie", "PutTie"]
+
+_QUERIES = Queries.load(Path(__file__).parents[1] / "queries.sql")
+NOBODY, READY = 0, 2  # of an incident's matching: nobody came on a match key alone; all that match are noted
+
+
+class PutTie(NamedTuple):
+    """A tie as the rule has it now, with the member that showed it."""
+
+    pair: Pair
+    tie: Tie
+    record: bytes
+
+
+class LockedTie(NamedTuple):
+    """A tie, locked for what an operator says of it; with the record that showed it."""
+
+    incident_id: str
+    number: int
+    state: State
+    pair: Pair
+    cohort_id: str
+    record: bytes
+
+
+class IdentityRows:
+    """Reads and writes matches, homes and ties."""
+
+    async def share_matching(self, connection: Connection, incident_id: str) -> int:
+        """Keep an incident's matching from changing until the transaction ends; return how far it is."""
+        await connection.execute(_QUERIES["share_matching"], incident_id)
+        return int(await connection.fetchval(_QUERIES["show_matching"], incident_id) or NOBODY)
+
+    async def begin_matching(self, connection: Connection, incident_id: str) -> None:
+        """Have every chunk from now on note what its records match; waits for those that are being taken."""
+        await connection.execute(_QUERIES["hold_matching"], incident_id)
+        await connection.execute(_QUERIES["begin_matching"], incident_id)
+
+    async def fill_matches(self, connection: Connection, incident_id: str, limit: int) -> bool:
+        """Note what the next `limit` members match that were there before; tells whether all are noted."""
+        row = await connection.fetchrow(_QUERIES["lock_matching"], incident_id)
+        assert row is not None  # noqa: S101 - its members were taken
+        if row["matching"] == READY:
+            return True
+        last = await connection.fetchval(
+            _QUERIES["fill_matches"], incident_id, row["matched_to"], LIKENESS_BYTES, limit
+        )
+        await connection.execute(_QUERIES["note_matching"], incident_id, last)
+        return last is None
+
+    async def find_matches(self, connection: Connection, matches: Collection[bytes]) -> dict[bytes, list[bytes]]:
+        """Return the profiles of these match keys."""
+        return _profiles(await connection.fetch(_QUERIES["find_matches"], sorted(matches)))
+
+    async def lock_matches(self, connection: Connection, matches: Collection[bytes]) -> dict[bytes, list[bytes]]:
+        """Lock match keys, and return their profiles."""
+        return _profiles(await connection.fetch(_QUERIES["lock_matches"], sorted(matches)))
+
+    async def add_matches(self, connection: Connection, cohort: int, profiles: Mapping[bytes, bytes]) -> set[bytes]:
+        """Add match keys with a profile of each; returns those that nobody else added meanwhile."""
+        rows = await connection.fetch(_QUERIES["add_matches"], cohort, list(profiles), list(profiles.values()))
+        return {row["match"] for row in rows}
+
+    async def grow_matches(self, connection: Connection, profiles: Collection[tuple[bytes, bytes]]) -> None:
+        """Add profiles to match keys that are locked."""
+        matches, more = zip(*profiles, strict=True)
+        await connection.execute(_QUERIES["grow_matches"], matches, more)
+
+    async def find_homes(
+        self, connection: Connection, incident_id: str, pseudonyms: Collection[bytes]
+    ) -> dict[bytes, Home]:
+        """Return the homes of those pseudonyms that were ever moved."""
+        return _homes(await connection.fetch(_QUERIES["find_homes"], incident_id, list(pseudonyms)))
+
+    async def lock_homes(
+        self, connection: Connection, incident_id: str, pseudonyms: Collection[bytes]
+    ) -> dict[bytes, Home]:
+        """Lock the homes of pseudonyms, and of all that share one with them; those that have none are their own."""
+        await connection.execute(_QUERIES["add_homes"], incident_id, sorted(pseudonyms))
+        locked: dict[bytes, Home] = {}
+        while True:  # what was waited for may share a home with still others
+            again = _homes(await connection.fetch(_QUERIES["lock_homes"], incident_id, sorted({*pseudonyms, *locked})))
+            if again == locked:
+                return locked
+            locked = again
+
+    async def move_homes(self, connection: Connection, incident_id: str, homes: Mapping[bytes, Home]) -> None:
+        """Write the next versions of homes that are locked."""
+        where, versions = zip(*homes.values(), strict=True)
+        await connection.execute(_QUERIES["move_homes"], incident_id, list(homes), where, versions)
+
+    async def find_ties(self, connection: Connection, incident_id: str, matched: Collection[bytes]) -> dict[Pair, Tie]:
+        """Return the ties of match keys, by their pseudonyms."""
+        rows = await connection.fetch(_QUERIES["find_ties"], incident_id, list(matched))
+        return {(one, other): Tie(State(state), tuple(fields), by_rule) for one, other, state, fields, by_rule in rows}
+
+    async def list_made(self, connection: Connection, incident_id: str, pseudonyms: Collection[bytes]) -> list[Pair]:
+        """Return the ties that hold between these pseudonyms."""
+        rows = await connection.fetch(_QUERIES["list_made"], incident_id, list(pseudonyms))
+        return [(row["matched"], row["numbered"]) for row in rows]
+
+    async def put_ties(
+        self, connection: Connection, cohort: int, incident_id: str, now: datetime, ties: Sequence[PutTie]
+    ) -> None:
+        """Write ties as the rule has them now."""
+        columns = (
+            [put.tie.state.value for put in ties],
+            [",".join(put.tie.fields) for put in ties],
+            [put.pair[0] for put in ties],
+            [put.pair[1] for put in ties],
+            [put.record for put in ties],
+        )
+        await connection.execute(_QUERIES["put_ties"], cohort, incident_id, now, *columns)
+
+    async def list_ties(
+        self, connection: Connection, incident_id: str, after: int, state: str | None, limit: int
+    ) -> list[asyncpg.Record]:
+        """Return ties of an incident past the one of this number."""
+        return await connection.fetch(_QUERIES["list_ties"], incident_id, after, state, limit)
+
+    async def lock_tie(self, connection: Connection, incident_id: str, number: int) -> LockedTie | None:
+        """Lock a tie, if it is there."""
+        row = await connection.fetchrow(_QUERIES["lock_tie"], incident_id, number)
+        if row is None:
+            return None
+        pair = row["matched"], row["numbered"]
+        return LockedTie(incident_id, number, State(row["state"]), pair, row["cohort_id"], row["record"])
+
+    async def settle_tie(
+        self, connection: Connection, number: int, state: State, principal: str, now: datetime
+    ) -> None:
+        """Write what an operator said of a tie."""
+        await connection.execute(_QUERIES["settle_tie"], number, state.value, principal, now)
+
+
+def _homes(rows: Sequence[asyncpg.Record]) -> dict[bytes, Home]:
+    return {pseudonym: Home(home, version) for pseudonym, home, version in rows}
+
+
+def _profiles(rows: Sequence[asyncpg.Record]) -> dict[bytes, list[bytes]]:
+    return {row["match"]: row["profiles"] for row in rows}
