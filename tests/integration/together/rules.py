@@ -1,6 +1,6 @@
 """The rules of who is told what, written once more and plainly, by what the sources sent. Slow, and easy to check."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import NamedTuple
@@ -29,6 +29,7 @@ class Said(NamedTuple):
 class Claimed(NamedTuple):
     """A notice as it went out, and who bore it."""
 
+    notice: bytes
     bearer: tuple[str, str]  # cohort and memberRef
     version: int
     named: frozenset[str]
@@ -57,6 +58,10 @@ class Records:
     released: set[str] = field(default_factory=set)
     cancelled: set[str] = field(default_factory=set)
     told: list[Claimed] = field(default_factory=list)
+
+    def stopped(self, notices: Collection[bytes]) -> None:
+        """Forget notices that told nobody."""
+        self.told = [claimed for claimed in self.told if claimed.notice not in notices]
 
     def latest(self, key: tuple[str, str]) -> Said | None:
         """Return what a record says now; None where it was withdrawn, or its cohort cancelled."""
