@@ -17,5 +17,5 @@ done
 add() { HERAUT_PRINCIPALS_FILE=principals.json ../../../.venv/bin/heraut principal add "$1" --role "$1" --expires 365d --token-file "$1_token"; }
 [ -s operator_token ] || add operator
 [ -s scrape_token ] || add scrape
-[ -s keys.json ] || ../../../.venv/bin/python -m services.kit.vault.keys keys.json
-chmod 0444 postgres_password database_url* principals.json scrape_token keys.json
+[ -d keys ] || ../../../.venv/bin/python -m services.kit.vault.key_files keys
+chmod 0444 postgres_password database_url* principals.json scrape_token keys/*.json

@@ -43,7 +43,7 @@ from services.demo.made_up.incident import made_up_incident
 from services.demo.made_up.people import make_people
 from services.demo.made_up.wave import Wave
 from services.kit.config import DEFAULT_LOG, LOGS
-from services.kit.vault import KeyRing
+from services.kit.vault.key_files import load_keys
 
 INCIDENT = "chaos"
 WAVES = 3
@@ -158,7 +158,7 @@ async def _judge(fleet: Fleet, expectation: Expectation, report: Report) -> None
     """Compare the providers' records with what had to happen."""
     with ProcessPoolExecutor(1) as workers:
         given = list(hand_overs(fleet.records, fleet.print_dir, INCIDENT, expectation.persons, workers))
-    references = References(KeyRing.load(fleet.folder / "keys.json").pepper("reference")[1])
+    references = References(load_keys(fleet.folder / "keys").pepper("reference")[1])
     listed = await listed_unknown(fleet.database_url, references)
     kept, report.listed = drop_listed(given, listed, references)
     report.verdict = check(expectation, kept)

@@ -25,7 +25,7 @@ from services.kit.postgres.embedded import EmbeddedPostgres
 from services.kit.postgres.migrations import migrate
 from services.kit.process.children import start_child, stop_child
 from services.kit.testing import make_principals
-from services.kit.vault.keys import KeyRing
+from services.kit.vault.key_files import create_keys
 
 __all__ = ["REPLICAS", "Fleet"]
 
@@ -136,7 +136,7 @@ class Fleet:
         for name in ("run", "logs", "print", "providers"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o755)
-        KeyRing.create(self.folder / "keys.json")
+        create_keys(self.folder / "keys")
         operator = Principal("operator", frozenset({Role.OPERATOR}))
         tokens = make_principals(self.folder / "principals.json", operator)
         self.headers = {"Authorization": f"Bearer {tokens['operator']}"}
@@ -190,6 +190,7 @@ class Fleet:
             "HERAUT_LOG": self.log,
             **{f"HERAUT_DATABASE_URL_{room.upper()}": url for room, url in self.logins.items()},
             "HERAUT_DATA_DIR": str(self.folder),
+            "HERAUT_KEYS_DIR": str(self.folder / "keys"),
             "HERAUT_HTTP_HOST": "127.0.0.1",
             "HERAUT_HTTP_PORT": "0",
             "HERAUT_PARTITIONS": str(PARTITIONS),

@@ -72,6 +72,9 @@ class _Throwaway:
     def pepper(self, purpose: str, version: int | None = None) -> tuple[int, bytes]:  # noqa: ARG002 - one for all
         return version or 1, self._key
 
+    def newest(self, purpose: str) -> int:  # noqa: ARG002 - one for all
+        return 1
+
 
 def check_file(file: IO[bytes], incident: Incident | None, today: date) -> FileCheck:
     """Read a file to its end and say what intake would.

@@ -25,7 +25,7 @@ from services.kit.eventlog import Granted, compare_partitions, installation_of
 from services.kit.files import write_atomically
 from services.kit.postgres import EmbeddedPostgres, MigrationReport, made_logins, make_logins, migrate, role_of
 from services.kit.principals import Account, changing, issue_token, load_accounts, token_id_of
-from services.kit.vault import KeyRing
+from services.kit.vault import convert_ring, create_keys
 
 __all__ = [
     "apply_migrations",
@@ -89,16 +89,19 @@ def _is_held(data: Path) -> bool:
 
 
 def ensure_keys(settings: ServiceConfig) -> None:
-    """Make the key ring of the data directory where it is missing.
+    """Make the keys where they are missing. A ring of one file in the data directory becomes them, once.
 
-    Raises Fault where HERAUT_KEYS_FILE names a file that does not exist.
+    Raises Fault where HERAUT_KEYS_DIR names a folder that does not exist.
     """
-    path = settings.key_ring_path
-    if path.exists():
+    folder, ring = settings.keys_folder, settings.data_dir / "keys.json"
+    if folder.exists():
         return
-    if settings.keys_file:
-        raise Fault(f"HERAUT_KEYS_FILE: {path} does not exist", 2)
-    KeyRing.create(path)
+    if settings.keys_dir:
+        raise Fault(f"HERAUT_KEYS_DIR: {folder} does not exist", 2)
+    if ring.exists():
+        convert_ring(ring, folder)
+    else:
+        create_keys(folder)
 
 
 def ensure_principals(settings: ServiceConfig) -> None:
@@ -144,7 +147,7 @@ def service_environs(
         "HERAUT_DATA_DIR": str(data),
         "HERAUT_HTTP_HOST": settings.http_host,
         "HERAUT_PRINT_DIR": environ.get("HERAUT_PRINT_DIR") or str(data / "print"),
-        "HERAUT_KEYS_FILE": str(settings.key_ring_path.resolve()),
+        "HERAUT_KEYS_DIR": str(settings.keys_folder.resolve()),
         "HERAUT_PRINCIPALS_FILE": str(settings.principals_path.resolve()),
         "PYTHONUNBUFFERED": "1",
         **{name: _NOBODY[name] for name in missing_providers(environ)},

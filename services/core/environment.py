@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from services.core.channel import Channel
+from services.core.keys import KEYS_OF
 from services.core.rooms import ROOMS, STAGES, dispatch_stage
 
 __all__ = ["ENVIRONMENT", "RECEIVERS", "is_for", "is_known"]
@@ -38,13 +39,13 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
             f" wrote to `logins/{room}.url` in the data directory"
             for room in ROOMS
         },
-        "HERAUT_DATA_DIR": "where the embedded database, keys, principals, tokens, print folder and logs live",
+        "HERAUT_DATA_DIR": "where the embedded database, logins, principals, tokens, print folder and logs live",
         "HERAUT_HTTP_HOST": "address to listen at",
         "HERAUT_HTTP_PORT": "port to listen at; 0 = any free one",
         "HERAUT_METRICS_HOST": "address of a bind of its own for metrics and probes, where nobody is asked for a token",
         "HERAUT_METRICS_PORT": "its port; unset = metrics at the other port alone, for the role scrape",
         "HERAUT_PARTITIONS": "partitions of each topic; fixed at the first start, another number later is an error",
-        "HERAUT_KEYS_FILE": "the key ring (key-encryption keys and peppers)",
+        "HERAUT_KEYS_DIR": "the keys, one file a purpose; unset = the folder `<data directory>-keys` beside it",
         "HERAUT_PRINCIPALS_FILE": "who may do what: names, roles, hashes of tokens; `heraut principal` changes it",
         "HERAUT_AUTH_AUDIENCE": "what the audience of a JWT must be to be meant for this installation",
         "HERAUT_AUTH_OIDC_ISSUER": "the identity provider of people (OpenID Connect); unset = tokens alone",
@@ -82,6 +83,7 @@ RECEIVERS: Mapping[str, frozenset[str]] = MappingProxyType(
             for name in ("HERAUT_DATABASE_URL", "HERAUT_KAFKA_SASL_USERNAME", "HERAUT_KAFKA_SASL_PASSWORD")
             for room in ROOMS
         },
+        "HERAUT_KEYS_DIR": frozenset(stage for stage, room in STAGES.items() if KEYS_OF[room]),
         "HERAUT_SMTP_URL": frozenset({dispatch_stage(Channel.EMAIL)}),
         "HERAUT_PORTAL_URL": frozenset({dispatch_stage(Channel.PORTAL)}),
     }

@@ -7,6 +7,7 @@ from pathlib import Path
 from notification.topics import NOTICES_RECALLED
 
 from services.core.channel import Channel
+from services.core.keys import KEYS_OF
 from services.core.rooms import dispatch_stage
 from services.dispatch.breaker import Breaker, BreakerPolicy
 from services.dispatch.channels import open_provider
@@ -18,7 +19,7 @@ from services.dispatch.sending.sender import Sender
 from services.dispatch.sending.unsealing import VaultPayloads
 from services.dispatch.store import Store
 from services.kit.process import open_service
-from services.kit.vault import KeyRing, Vault
+from services.kit.vault import Vault, load_keys
 from services.wire.incidents import follow_incidents
 from services.wire.notices import ROUTED_TOPICS
 
@@ -30,7 +31,7 @@ _SENDER_WITHIN = 300.0
 
 async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file: Path | None = None) -> None:
     """Be the dispatch service of `channel` until `stop`."""
-    keys = KeyRing.load(config.key_ring_path)
+    keys = load_keys(config.keys_folder, KEYS_OF["dispatch"])
     async with AsyncExitStack() as stack:
         service = await stack.enter_async_context(open_service(config, dispatch_stage(channel)))
         provider = open_provider(channel, config, service.clock)

@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+from services.core.keys import KEYS_OF
 from services.intake.api import Api
 from services.intake.config import Config
 from services.intake.context import Context
@@ -14,14 +15,14 @@ from services.intake.store import Store
 from services.kit.eventlog import family_topics
 from services.kit.process import open_service
 from services.kit.stage import StagePolicy
-from services.kit.vault import KeyRing, Vault
+from services.kit.vault import Vault, load_keys
 
 __all__ = ["run"]
 
 
 async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = None) -> None:
     """Run intake until `stop`."""
-    keys = KeyRing.load(config.key_ring_path)
+    keys = load_keys(config.keys_folder, KEYS_OF["intake"])
     async with open_service(config, "intake") as service:
         context = Context(
             pool=service.pool,

@@ -126,7 +126,7 @@ class ServiceConfig:
     metrics_port: int | None = setting("HERAUT_METRICS_PORT", port, default=None)
     # Enough to keep two cores busy, few enough that a batch still fills its blocks.
     partitions: int = setting("HERAUT_PARTITIONS", positive_int, default=8)
-    keys_file: Path | None = setting("HERAUT_KEYS_FILE", Path, default=None)
+    keys_dir: Path | None = setting("HERAUT_KEYS_DIR", Path, default=None)
     principals_file: Path | None = setting("HERAUT_PRINCIPALS_FILE", Path, default=None)
     auth_audience: str = setting("HERAUT_AUTH_AUDIENCE", default="heraut")
     auth_oidc_issuer: str | None = setting("HERAUT_AUTH_OIDC_ISSUER", default=None)
@@ -174,9 +174,10 @@ class ServiceConfig:
         return self.data_dir / "logins"
 
     @property
-    def key_ring_path(self) -> Path:
-        """Where the key ring is read from."""
-        return self.keys_file or self.data_dir / "keys.json"
+    def keys_folder(self) -> Path:
+        """Where the keys are read from: beside the data directory, so that a copy of that one opens nothing."""
+        data = self.data_dir.resolve()
+        return self.keys_dir or data.with_name(f"{data.name}-keys")
 
 
 def load(cls: type[C], environ: Mapping[str, str]) -> C:

@@ -34,7 +34,7 @@ from services.demo.made_up.people import make_people
 from services.demo.made_up.wave import Wave
 from services.demo.stack import Stack, StackWish, open_stack
 from services.kit.postgres.embedded import EmbeddedPostgres
-from services.kit.vault import KeyRing
+from services.kit.vault.key_files import load_keys
 from tests.e2e.made_up_load import Load, make_load, stack_wish, tell
 from tests.e2e.plaintext import Searcher, files_below
 from tests.e2e.unkeyed import UnkeyedIds, unkeyed_references
@@ -265,7 +265,7 @@ async def _references_searched_back(stack: Stack) -> set[str]:
     notices = await _column(stack.data, "select notice from deduplication.notices")
     manifests = [json.loads(path.read_bytes()) for path in (stack.data / "print").glob("*.manifest.json")]
     printed = {letter["reference"] for manifest in manifests for letter in manifest["letters"]}
-    _, key = KeyRing.load(stack.data / "keys.json").pepper("reference", 1)
+    _, key = load_keys(stack.data.with_name(f"{stack.data.name}-keys")).pepper("reference", 1)
     assert printed
     assert printed <= set(References(key).of_all(notices))  # with the key, each is found from its notice
     return printed & unkeyed_references(notices)

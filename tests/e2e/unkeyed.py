@@ -36,6 +36,10 @@ class _NoKeys:
         """Return zeros."""
         return version or 1, NO_KEYS[1]
 
+    def newest(self, _purpose: str) -> int:
+        """Return the first version."""
+        return 1
+
 
 class UnkeyedIds:
     """Finds ids of 16 bytes, wherever they begin."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from services.core.keys import KEY_FILES, KEYS_OF
 from services.core.rooms import ROOMS, STAGES
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +25,7 @@ def test_compose_runs_every_stage_and_nothing_unknown() -> None:
 def _logins(service: Mapping[str, Any]) -> set[str]:
     """Return the database logins that a service has, by variable; each is a secret that is mounted for it alone."""
     named = {name: value for name, value in (service.get("environment") or {}).items() if "HERAUT_DATABASE" in name}
-    mounted = {f"/run/secrets/{name}" for name in service.get("secrets", ()) if name.startswith("database_url")}
+    mounted = {f"/run/secrets/{name}" for name in service.get("secrets", ()) if str(name).startswith("database_url")}
     assert mounted == set(named.values())
     return {name.removesuffix("_FILE") for name in named}
 
@@ -37,6 +38,26 @@ def test_every_stage_logs_in_as_its_own_room_alone() -> None:
     own = {stage: {f"HERAUT_DATABASE_URL_{room.upper()}"} for stage, room in STAGES.items()}
 
     assert found == {name: set() for name in found} | own | {"migrate": {"HERAUT_DATABASE_URL"} | every}
+
+
+def _keys(service: Mapping[str, Any]) -> set[str]:
+    """Return the purposes of the keys that are mounted for a service, each under its own name."""
+    mounted = [secret for secret in service.get("secrets", ()) if isinstance(secret, dict)]
+    purposes = {secret["source"].removeprefix("key_") for secret in mounted}
+    assert {f"/run/keys/{purpose}.json" for purpose in purposes} == {secret["target"] for secret in mounted}
+    assert ("HERAUT_KEYS_DIR" in (service.get("environment") or {})) == bool(purposes)
+    return purposes
+
+
+def test_every_stage_has_the_keys_of_its_room_alone() -> None:
+    """The table of `core/keys.py`: intake has nothing that opens the vault, and who is no room has no key at all."""
+    services = _load("docker-compose.yml")["services"]
+    found = {name: _keys(service) for name, service in services.items()}
+
+    assert {name: KEYS_OF[STAGES[name]] if name in STAGES else frozenset() for name in services} == found
+    named = {f"key_{name}": {"file": f"deploy/compose/secrets/keys/{name}.json"} for name in KEY_FILES}
+    secrets = _load("docker-compose.yml")["secrets"]
+    assert named == {name: secret for name, secret in secrets.items() if name.startswith("key")}
 
 
 def test_prometheus_scrapes_every_stage() -> None:

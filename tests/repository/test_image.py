@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from services.kit.vault.keys import KeyRing
+from services.kit.vault.key_files import load_keys
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -58,7 +58,7 @@ def test_the_script_makes_every_secret_that_is_mounted(tmp_path: Path) -> None:
     shutil.copy(ROOT / "deploy" / "compose" / "secrets.sh", script)
     (tmp_path / ".venv").symlink_to(sys.prefix)
     _run("bash", script, cwd=tmp_path)
-    made = {path: path.read_bytes() for path in script.with_name("secrets").iterdir()}
+    made = {path: path.read_bytes() for path in script.with_name("secrets").rglob("*") if path.is_file()}
     _run("bash", script, cwd=tmp_path)
 
     observability = yaml.safe_load((ROOT / "deploy" / "compose" / "observability.yml").read_text(encoding="utf-8"))
@@ -67,7 +67,7 @@ def test_the_script_makes_every_secret_that_is_mounted(tmp_path: Path) -> None:
     }
     assert mounted | {script.with_name("secrets") / "operator_token"} == set(made)  # the last is for a person
     assert made == {path: path.read_bytes() for path in made}
-    assert KeyRing.load(script.with_name("secrets") / "keys.json").pepper("match")
+    assert load_keys(script.with_name("secrets") / "keys").pepper("match")
     # Compose mounts files as they are, and the container's user is nobody here.
     assert {0o444} == {path.stat().st_mode & 0o777 for path in mounted}
     assert 0o600 == (script.with_name("secrets") / "operator_token").stat().st_mode & 0o777

@@ -24,7 +24,7 @@ from services.kit.config import ServiceConfig
 from services.kit.errors import HerautError
 from services.kit.eventlog import compare_partitions, installation_of
 from services.kit.postgres import check_login, connect_pool, made_logins
-from services.kit.vault import KeyRing
+from services.kit.vault import load_keys
 
 __all__ = ["doctor"]
 
@@ -126,13 +126,9 @@ async def _event_log(settings: ServiceConfig) -> str:
 
 
 async def _keys(settings: ServiceConfig) -> str:
-    path = settings.key_ring_path
-    if not path.exists():
-        raise Fault(f"{path} is not there: `heraut up` makes it")
-    KeyRing.load(path)
-    if path.stat().st_mode & 0o077:
-        raise Fault(f"{path} can be read by others: chmod 600")
-    return str(path)
+    folder = settings.keys_folder
+    load_keys(folder)
+    return str(folder)
 
 
 async def _print_folder(settings: ServiceConfig) -> str:

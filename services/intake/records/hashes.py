@@ -20,6 +20,10 @@ class Peppers(Protocol):
         """Return a version of the key for a purpose, the newest where none is asked for, with its version."""
         ...
 
+    def newest(self, purpose: str) -> int:
+        """Return the version that what begins takes of a key, which need not be here."""
+        ...
+
 
 class Hashes(NamedTuple):
     """The keyed hashes of one incident, with the versions of the keys that it began with."""
@@ -47,7 +51,7 @@ class HashesByIncident:
     @property
     def newest(self) -> KeyVersions:
         """The versions that an incident begins with now."""
-        return KeyVersions(*(self._peppers.pepper(purpose)[0] for purpose in KeyVersions._fields))
+        return KeyVersions(*(self._peppers.newest(purpose) for purpose in KeyVersions._fields))
 
     def of(self, incident: Incident) -> Hashes:
         """Return an incident's hashes. Raises what the key ring raises where it lacks one of their keys."""

@@ -1,6 +1,17 @@
 """The vault: sealed personal data, and the keys that it is sealed under."""
 
+from services.kit.vault.key_files import convert_ring, create_keys, load_keys, rotate_keys
 from services.kit.vault.keys import KeyRing, KeyVersionError
 from services.kit.vault.vault import SealRequest, Unopened, Vault
 
-__all__ = ["KeyRing", "KeyVersionError", "SealRequest", "Unopened", "Vault"]
+__all__ = [
+    "KeyRing",
+    "KeyVersionError",
+    "SealRequest",
+    "Unopened",
+    "Vault",
+    "convert_ring",
+    "create_keys",
+    "load_keys",
+    "rotate_keys",
+]

@@ -1,37 +1,31 @@
-"""The key ring: key-encryption keys that wrap the vault's data keys, and the peppers of hashes, by purpose and version.
+"""The key ring of a process: the keys of hashes, and those that close or open the vault, by purpose and version.
 
-A JSON file that only its owner may read. What begins takes the newest version of each key; older versions still open
-what they closed, and make the hashes of what began with them. Without the file every sealed payload is lost. A backup
-of it must not lie beside the database's.
+What begins takes the newest version of each key; older versions still open what they closed, and make the hashes of
+what began with them. A process has the keys of its own room alone: a key that it lacks is a fault, not another key.
+
+The vault's data keys are sealed to a public key (HPKE, RFC 9180), so that whoever seals people's data cannot open it.
 """
 
-import base64
-import fcntl
-import json
-import os
-import secrets
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from services.kit.errors import HerautError, RetryableError
-from services.kit.files import sync_folder, write_atomically, write_synced
 
-__all__ = ["PURPOSES", "KeyRing", "KeyRingError", "KeyVersionError"]
+__all__ = ["KEY_BYTES", "KeyRing", "KeyRingError", "KeyVersionError"]
 
-KEY_BYTES = 32  # AES-256, and a full block for HMAC-SHA256
-_NONCE_BYTES = 12  # random: a key may wrap 2^32 data keys so, at one a chunk (NIST SP 800-38D, 8.3)
-_FORMAT = 1
-# One pepper for each purpose, so that hashes made for one cannot be matched with those of another.
-PURPOSES = ("match", "witness", "member", "content", "notice", "reference", "references", "lookup")
+KEY_BYTES = 32  # AES-256, a full block for HMAC-SHA256, and a key of X25519
+_NONCE_BYTES = 12
+_SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+_CONTEXT = b"heraut-vault-wrap-1"  # what a wrapped key consists of; a change of it gets another number
 
 
 class KeyRingError(HerautError):
-    """The key ring cannot be used; the message never holds key material."""
+    """The keys cannot be used; the message never holds key material."""
 
 
 class KeyVersionError(KeyRingError, RetryableError):
@@ -50,109 +44,53 @@ class KeyVersionError(KeyRingError, RetryableError):
 class KeyRing:
     """Keys by version. Never printed: its `repr` is the class alone."""
 
-    keks: Mapping[int, bytes]
-    peppers: Mapping[str, Mapping[int, bytes]]
-
-    @classmethod
-    def load(cls, path: Path) -> "KeyRing":
-        """Read a ring. Raises KeyRingError where it is missing, broken, or lacks a key."""
-        try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise KeyRingError(f"there is no key ring at {path}") from None
-        except (OSError, ValueError):
-            raise KeyRingError(f"the key ring at {path} cannot be read") from None
-        if not isinstance(document, dict) or document.get("version") != _FORMAT:
-            raise KeyRingError(f"the key ring at {path} is not of format {_FORMAT}, the one known here")
-        try:
-            keks = _versions(document["kek"])
-            peppers = {purpose: _versions(document["peppers"][purpose]) for purpose in PURPOSES}
-        except (KeyError, ValueError, TypeError, AttributeError):
-            raise KeyRingError(f"the key ring at {path} lacks a key, or one is not {KEY_BYTES} bytes") from None
-        return cls(keks, peppers)
-
-    @classmethod
-    def create(cls, path: Path) -> "KeyRing":
-        """Make a ring with one fresh key of each kind. Raises FileExistsError rather than lose another ring."""
-        document = {
-            "version": _FORMAT,
-            "kek": {"1": _fresh()},
-            "peppers": {purpose: {"1": _fresh()} for purpose in PURPOSES},
-        }
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        write_synced(temporary, json.dumps(document, indent=1).encode(), mode=0o600)
-        try:
-            os.link(temporary, path)  # unlike a rename, never over another ring
-        finally:
-            temporary.unlink()
-        sync_folder(path.parent)  # keys lost with a power cut are lost with all that they sealed
-        return cls.load(path)
-
-    @classmethod
-    def rotate(cls, path: Path) -> "KeyRing":
-        """Add a fresh version of every key to a ring; the versions before stay. Raises KeyRingError, OSError.
-
-        A reader sees the old file or the whole new one, and no other rotation comes in between.
-        """
-        lock = os.open(path.parent, os.O_RDONLY)  # a lock on the folder leaves no file behind
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            cls.load(path)  # a ring that has a fault stays as it is
-            document = json.loads(path.read_text(encoding="utf-8"))
-            for keys in (document["kek"], *document["peppers"].values()):
-                keys[str(max(map(int, keys)) + 1)] = _fresh()
-            # Readable for whom it was before: containers read a mounted ring under a user of their own.
-            write_atomically(path, json.dumps(document, indent=1), mode=path.stat().st_mode & 0o777)
-        finally:
-            os.close(lock)
-        return cls.load(path)
+    peppers: Mapping[str, Mapping[int, bytes]] = field(default_factory=dict)
+    wrapping: Mapping[int, X25519PublicKey] = field(default_factory=dict)
+    unwrapping: Mapping[int, X25519PrivateKey] = field(default_factory=dict)
+    old_unwrapping: Mapping[int, bytes] = field(default_factory=dict)  # of a ring whose one key did both
+    newest_versions: Mapping[str, int] = field(default_factory=dict)  # by purpose, of keys that are elsewhere too
 
     def pepper(self, purpose: str, version: int | None = None) -> tuple[int, bytes]:
-        """Return this version of the pepper for a purpose, the newest where none is asked for, with its version.
+        """Return this version of the key of hashes for a purpose, the newest where none is asked for, with its version.
 
         Raises KeyVersionError where the ring does not have it.
         """
-        versions = self.peppers[purpose]
-        version = max(versions) if version is None else version
+        versions = self.peppers.get(purpose, {})
+        version = max(versions, default=0) if version is None else version
         if version not in versions:
             raise KeyVersionError(purpose, version)
         return version, versions[version]
 
+    def newest(self, purpose: str) -> int:
+        """Return the version that what begins takes of a key, which this process need not have.
+
+        Raises KeyVersionError where nobody said it.
+        """
+        if purpose not in self.newest_versions:
+            raise KeyVersionError(purpose, 0)
+        return self.newest_versions[purpose]
+
     def wrap(self, data_key: bytes, key_id: bytes) -> tuple[int, bytes]:
-        """Wrap a data key with the newest key-encryption key; return the version of that key and the wrapped key."""
-        version = max(self.keks)
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        return version, nonce + AESGCM(self.keks[version]).encrypt(nonce, data_key, key_id)
+        """Wrap a data key with the newest public key; return the version of that key and the wrapped key.
+
+        Raises KeyVersionError where this process may not seal.
+        """
+        version = max(self.wrapping, default=0)
+        if version not in self.wrapping:
+            raise KeyVersionError("wrap", version)
+        return version, _SUITE.encrypt(data_key, self.wrapping[version], _CONTEXT + key_id)
 
     def unwrap(self, version: int, wrapped: bytes, key_id: bytes) -> bytes:
         """Unwrap a data key. Raises KeyVersionError for an unknown version, InvalidTag where it is another id's."""
-        if version not in self.keks:
-            raise KeyVersionError("kek", version)
-        return AESGCM(self.keks[version]).decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], key_id)
+        if version in self.old_unwrapping:
+            key = AESGCM(self.old_unwrapping[version])
+            return key.decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], key_id)
+        if version not in self.unwrapping:
+            raise KeyVersionError("unwrap", version)
+        try:
+            return _SUITE.decrypt(wrapped, self.unwrapping[version], _CONTEXT + key_id)
+        except ValueError:  # no point of the curve
+            raise InvalidTag from None
 
     def __repr__(self) -> str:
         return "KeyRing()"
-
-
-def _versions(document: Mapping[str, str]) -> dict[int, bytes]:
-    keys = {int(version): base64.b64decode(text, validate=True) for version, text in document.items()}
-    if not keys or any(len(key) != KEY_BYTES for key in keys.values()):
-        raise ValueError
-    return keys
-
-
-def _fresh() -> str:
-    return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
-
-
-def main(argv: list[Any]) -> int:
-    """Make a key ring at the path given: `python -m services.kit.vault.keys PATH`."""
-    if len(argv) != 1:
-        print("usage: python -m services.kit.vault.keys PATH", file=sys.stderr)  # noqa: T201 - a command of its own
-        return 2
-    KeyRing.create(Path(argv[0]))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

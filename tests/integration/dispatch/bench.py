@@ -33,7 +33,8 @@ from services.kit.clock import SystemClock
 from services.kit.errors import LostOwnershipError
 from services.kit.eventlog import Output, append_outputs
 from services.kit.postgres import Pool
-from services.kit.vault import KeyRing, SealRequest, Vault
+from services.kit.vault import SealRequest, Vault
+from services.kit.vault.key_files import create_keys
 from services.wire.testing import FakeIncidents
 from tests.unit.dispatch.people import REFERENCES, TRAITS, an_incident
 
@@ -291,7 +292,7 @@ class Bench:
 
 def make_bench(channel: Channel, pool: Pool, intake: Pool, folder: Path) -> Bench:
     """Put a workbench together."""
-    vault = Vault(KeyRing.create(folder / "keys.json"))
+    vault = Vault(create_keys(folder / "keys"))
     return Bench(channel, pool, intake, vault, OwnedStage(pool, channel))
 
 

@@ -24,6 +24,7 @@ from services.kit.process.health import Health
 from services.kit.process.metrics import new_registry
 from services.kit.stage.totals import TotalsRow
 from services.kit.testing import FakeClock, make_principals
+from services.kit.vault.key_files import create_keys
 from services.kit.vault.keys import KeyRing
 from services.kit.vault.vault import Vault
 from services.wire.totals import decode_totals
@@ -123,7 +124,7 @@ class Intake:
 @pytest.fixture
 async def intake(room_pool: RoomPool, tmp_path: Path) -> AsyncIterator[Intake]:
     """Run the application; an incident and an open cohort are there."""
-    keys, clock, registry = KeyRing.create(tmp_path / "keys.json"), FakeClock(), new_registry()
+    keys, clock, registry = create_keys(tmp_path / "keys"), FakeClock(), new_registry()
     context = Context(
         pool=await room_pool("intake"),
         clock=clock,

@@ -17,7 +17,7 @@ from services.intake.app import run
 from services.intake.config import Config
 from services.kit.config import load
 from services.kit.eventlog.kafka.client import KafkaSettings
-from services.kit.vault.keys import KeyRing
+from services.kit.vault.key_files import create_keys
 from tests.integration.intake.conftest import COHORT as WAVE_1
 from tests.integration.intake.conftest import a_document
 from tests.kafka_fixtures import PARTITIONS
@@ -33,14 +33,14 @@ _WITHIN = 60.0  # seconds; a broker that was just started is slow at first
 @asynccontextmanager
 async def running(database_url: str, bootstrap: str, tmp_path: Path) -> AsyncIterator[ClientSession]:
     """Run intake as its process does; returns a client of its routes."""
-    keys, principals = tmp_path / "keys.json", tmp_path / "principals.json"
-    KeyRing.create(keys)
+    keys, principals = tmp_path / "keys", tmp_path / "principals.json"
+    create_keys(keys)
     headers = bearer(principals)
     settings = {
         "HERAUT_LOG": "kafka",
         "HERAUT_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
         **login_settings(database_url),
-        "HERAUT_KEYS_FILE": str(keys),
+        "HERAUT_KEYS_DIR": str(keys),
         "HERAUT_PRINCIPALS_FILE": str(principals),
         "HERAUT_HTTP_HOST": "127.0.0.1",
         "HERAUT_HTTP_PORT": "0",

@@ -22,6 +22,7 @@ from services.kit.process import serve_http, web_app
 from services.kit.process.health import Health
 from services.kit.process.metrics import new_registry
 from services.kit.vault import KeyRing, KeyVersionError, Vault
+from services.kit.vault.key_files import load_keys, rotate_keys
 from services.wire.incidents import decode_incidents
 from services.wire.testing import FakeIncidents
 from tests.conftest import RoomPool
@@ -89,7 +90,7 @@ async def test_a_rotation_tells_nobody_again(intake: Intake, deduplication: Dedu
     first = await deduplication.follow(intake, intake.keys)
     people, blocks = await intake.people(), await intake.accepted()
 
-    rotated = KeyRing.rotate(tmp_path / "keys.json")
+    rotated = rotate_keys(tmp_path / "keys")
     async with restarted(intake, tmp_path, rotated) as after:
         status, answer = await after.upload(FILE)
         same_key, _ = await after.upload(FILE, Idempotency_Key="once")
@@ -145,8 +146,8 @@ async def test_nobody_has_one_pseudonym_in_two_incidents(intake: Intake) -> None
 
 async def test_a_process_without_the_keys_takes_nothing(intake: Intake, tmp_path: Path) -> None:
     """Its ring is older than the incident: it says which key is missing, and makes no wrong hash."""
-    old = KeyRing.load(tmp_path / "keys.json")
-    async with restarted(intake, tmp_path, KeyRing.rotate(tmp_path / "keys.json")) as after:
+    old = load_keys(tmp_path / "keys")
+    async with restarted(intake, tmp_path, rotate_keys(tmp_path / "keys")) as after:
         await after.put("/v1/incidents/bank", a_document())
         await after.put(BANK, {"source": "lab"})
     async with restarted(intake, tmp_path, old) as behind:
@@ -162,8 +163,8 @@ async def test_blocks_wait_where_the_keys_are_missing(
     intake: Intake, deduplication: Deduplication, tmp_path: Path
 ) -> None:
     """Deduplication with an older ring than the incident decides nothing, and all of it once it has the key."""
-    old = KeyRing.load(tmp_path / "keys.json")
-    rotated = KeyRing.rotate(tmp_path / "keys.json")
+    old = load_keys(tmp_path / "keys")
+    rotated = rotate_keys(tmp_path / "keys")
     async with restarted(intake, tmp_path, rotated) as after:
         await after.put("/v1/incidents/bank", a_document())
         await after.put(BANK, {"source": "lab", "autoRelease": True})
@@ -178,7 +179,7 @@ async def test_blocks_wait_where_the_keys_are_missing(
 
 async def test_an_incident_keeps_its_keys_in_later_versions(intake: Intake, tmp_path: Path) -> None:
     """Its document may change after a rotation; what its ids are made with does not."""
-    async with restarted(intake, tmp_path, KeyRing.rotate(tmp_path / "keys.json")) as after:
+    async with restarted(intake, tmp_path, rotate_keys(tmp_path / "keys")) as after:
         await after.put("/v1/incidents/lab", a_document(title="Another title"))
     changes = [one for block in await intake.changes() for one in block.incidents]
     first_keys = intake_pb2.KeyVersions(**FIRST_KEYS._asdict())

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from services.kit.postgres import Pool
-from services.kit.vault.keys import KeyRing
+from services.kit.vault.key_files import create_keys
 from services.kit.vault.vault import OpenRequest, SealRequest, Unopened, Vault
 from tests.conftest import RoomPool
 
@@ -34,7 +34,7 @@ class Stored(NamedTuple):
 @pytest.fixture
 async def stored(room_pool: RoomPool, tmp_path: Path) -> Stored:
     """Store the rows as intake, three and two of them side by side."""
-    keys = KeyRing.create(tmp_path / "keys.json")
+    keys = create_keys(tmp_path / "keys")
     intake = await room_pool("intake")
     async with intake.acquire() as connection, connection.transaction():
         first, second = await Vault(keys).store(connection, "lab", [ROWS[:3], ROWS[3:]])

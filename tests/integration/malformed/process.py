@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import ClientSession
 
-from services.kit.vault.keys import KeyRing
+from services.kit.vault.key_files import create_keys
 from tests.logins import login_settings
 from tests.principals import bearer
 
@@ -42,12 +42,12 @@ class Intake:
 @contextmanager
 def intake_process(database_url: str, folder: Path, **settings: str) -> Iterator[Intake]:
     """Run `python -m services.intake` until the end of the context, where it must stop by itself and in good order."""
-    KeyRing.create(folder / "keys.json")
+    create_keys(folder / "keys")
     headers = bearer(folder / "principals.json")
     ready, log = folder / "ready", folder / "intake.log"
     environ = {name: value for name, value in os.environ.items() if not name.startswith("HERAUT_")} | {
         **login_settings(database_url),
-        "HERAUT_KEYS_FILE": str(folder / "keys.json"),
+        "HERAUT_KEYS_DIR": str(folder / "keys"),
         "HERAUT_PRINCIPALS_FILE": str(folder / "principals.json"),
         "HERAUT_HTTP_HOST": "127.0.0.1",
         "HERAUT_HTTP_PORT": "0",

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import ClientSession
 
 from services.kit.config import ServiceConfig, load
-from services.kit.vault import KeyRing
+from services.kit.vault.key_files import load_keys
 from tests.conftest import RoomPool
 from tests.integration.intake.conftest import a_document
 from tests.integration.malformed.process import intake_process
@@ -79,7 +79,7 @@ async def installation(
     async with _intake(database_url, tmp_path, log_settings) as session:
         async with session.put("/v1/incidents/lab", json=a_document()) as response:
             assert response.ok
-        keys = KeyRing.load(tmp_path / "keys.json")
+        keys = load_keys(tmp_path / "keys")
         yield Installation(session, Deduplicating(await room_pool("deduplication"), config, keys))
 
 

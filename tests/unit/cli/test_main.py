@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from services.cli.__main__ import heraut
 from services.core.policy import RULES, Policy
 from services.kit.config import LOGS
-from services.kit.vault.keys import KeyRing
+from services.kit.vault.key_files import load_keys
 from services.wire.incident_document import parse_incident
 
 REGISTERED = [
@@ -45,7 +45,7 @@ SUBCOMMANDS = {
     ],
     "identity": ["list", "refuse", "tie", "untie"],
     "incident": ["acts", "put", "show", "template"],
-    "keys": ["rotate"],
+    "keys": ["init", "rotate"],
     "principal": ["add", "list", "revoke"],
     "dlq": ["list", "replay", "show"],
 }
@@ -75,16 +75,17 @@ def test_the_template_is_a_document_that_is_taken() -> None:
     assert Policy() == parse_incident("lab", 1, document).policy
 
 
-def test_keys_are_rotated_where_there_are_some(tmp_path: Path) -> None:
-    """The ring of the data directory gets a version more, and services are told to be restarted."""
-    arguments = ["keys", "rotate", "--data", str(tmp_path)]
-    none = _run(arguments)
-    KeyRing.create(tmp_path / "keys.json")
-    rotated = _run(arguments)
+def test_keys_are_made_once_and_rotated_where_there_are_some(tmp_path: Path) -> None:
+    """They lie beside the data directory; a rotation adds a version, and services are told to be restarted."""
+    data, folder = tmp_path / "data", tmp_path / "data-keys"
+    none = _run(["keys", "rotate", "--data", str(data)])
+    made = _run(["keys", "init", "--data", str(data)])
+    again = _run(["keys", "init", "--data", str(data)])
+    rotated = _run(["keys", "rotate", "--data", str(data), "--json"])
 
-    assert (2, True) == (none.exit_code, "is not there" in none.output)
-    assert (0, True) == (rotated.exit_code, "restart the services" in rotated.output)
-    assert 2 == KeyRing.load(tmp_path / "keys.json").pepper("member")[0]
+    assert (2, 0, 2, 0) == (none.exit_code, made.exit_code, again.exit_code, rotated.exit_code)
+    assert {"path": str(folder), "version": 2} == orjson.loads(rotated.output)
+    assert 2 == load_keys(folder).pepper("member")[0]
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in REGISTERED)])

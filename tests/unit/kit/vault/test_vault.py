@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.kit.vault.keys import PURPOSES, KeyRing, KeyRingError
+from services.kit.vault.keys import KeyRing, KeyRingError
 from services.kit.vault.vault import PAGE_SLOTS, OpenRequest, Page, Sealed, SealRequest, Unopened, Vault
+from tests.keys import a_ring
 
 IDS = st.binary(min_size=16, max_size=16)
 VERSIONS = st.integers(1, 2**31 - 1)
@@ -20,8 +21,8 @@ MEMBER, PSEUDONYM = b"m" * 16, b"p" * 16
 ONE = SealRequest(MEMBER, 1, PSEUDONYM, b"payload")
 
 
-def _ring(kek: bytes = b"k" * 32) -> KeyRing:
-    return KeyRing({1: kek}, {purpose: {1: b"p" * 32} for purpose in PURPOSES})
+def _ring() -> KeyRing:
+    return a_ring()
 
 
 class Row(NamedTuple):
@@ -150,7 +151,7 @@ async def test_another_key_ring_is_said_to_be_another() -> None:
     pages = Pages(Vault(_ring()).seal("lab", {1: [ONE]}))
 
     with pytest.raises(KeyRingError, match="is this the key ring"):
-        await _open(pages, Vault(_ring(b"x" * 32)), (_slot(1), MEMBER, 1, PSEUDONYM))
+        await _open(pages, Vault(KeyRing(unwrapping={1: a_ring(2).unwrapping[2]})), (_slot(1), MEMBER, 1, PSEUDONYM))
 
 
 def test_every_call_has_a_key_of_its_own() -> None:
