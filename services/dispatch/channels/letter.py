@@ -28,7 +28,8 @@ from services.dispatch.provider import Provider, ProviderClass, Traits
 from services.kit.files import make_folder, read_own, sync_folder, write_synced
 from services.rendering.contact import Unprinted
 from services.rendering.letters.data import as_lines
-from services.rendering.letters.envelope import Envelope, envelope
+from services.rendering.letters.envelope import envelope
+from services.rendering.letters.fitting import Fitted, at_full_size, fit_envelope
 from services.rendering.letters.pdf import Typesetter
 from services.rendering.letters.print_job import PrintJob, print_job
 from services.rendering.wording.wording import Wordings
@@ -54,6 +55,7 @@ AS_DATA = replace(AS_PDF, rounds_at_once=4, batch_size=4 * BLOCK_ENTRIES)
 
 _ACCEPTED = Result(Ending.ACCEPTED)
 _NO_ADDRESS = Result(Ending.REFUSED, "no-address")
+_UNPRINTABLE = Result(Ending.REFUSED, "unprintable")  # a sign has no glyph, or the address does not fit its box
 _AGAIN = Result(Ending.REPEAT)
 _NOT_BEGUN = Result(Ending.NOT_SENT)
 
@@ -106,6 +108,7 @@ class PrintFolder:
         self.traits = AS_DATA if as_data else AS_PDF
         self._folder, self._group = folder, group
         self._typesetter = None if as_data else Typesetter()
+        self._fit = at_full_size if as_data else fit_envelope
         self._wordings = Wordings(on_paper=True)
         self._threads = ThreadPoolExecutor(2 if as_data else 1, thread_name_prefix="letters")
 
@@ -120,11 +123,13 @@ class PrintFolder:
         self._threads.shutdown(wait=False)
 
     def _hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
-        found = [envelope(contact) for contact in work.contacts]
+        addressed = [envelope(contact) for contact in work.contacts]
+        found = [one and self._fit(one) for one in addressed]
         envelopes = [one for one in found if one]
         sent, letters = HandOver([_ACCEPTED] * len(found)), work
         if len(envelopes) < len(found):
-            sent = HandOver([_ACCEPTED if one else _NO_ADDRESS for one in found])
+            pairs = zip(addressed, found, strict=True)
+            sent = HandOver([_ACCEPTED if one else _UNPRINTABLE if lines else _NO_ADDRESS for lines, one in pairs])
             letters = work.pick([row for row, one in enumerate(found) if one])
         try:
             if envelopes and not self._is_done(letters.round) and not self._write(letters, envelopes, go):
@@ -137,7 +142,7 @@ class PrintFolder:
     def _is_done(self, letters: Round) -> bool:
         return letters.print_job is not None and read_own(self._folder / f"{letters.print_job.hex()}.done") is not None
 
-    def _write(self, letters: Work, envelopes: Sequence[Envelope], go: Callable[[], bool]) -> bool:
+    def _write(self, letters: Work, envelopes: Sequence[Fitted], go: Callable[[], bool]) -> bool:
         """Make the files and put them in place; returns False where the hand-over may not begin any more."""
         job = print_job(letters.name, letters, envelopes, self._wordings, letters.round.created_at)
         content = self._content(job)

@@ -14,9 +14,11 @@ import orjson
 import typst
 
 from services.core.incident import Incident
+from services.rendering.letters.fitting import fit_greeting
 from services.rendering.letters.kix import bars
+from services.rendering.letters.letterhead import letterhead
 from services.rendering.letters.print_job import PrintJob, SharedWords
-from services.rendering.letters.words import sender_of, words_of
+from services.rendering.letters.words import words_of
 from services.rendering.wording.wording import WordingKey
 
 __all__ = ["Extent", "Typeset", "Typesetter"]
@@ -58,7 +60,7 @@ class Typesetter:
 
     def __init__(self) -> None:
         fonts = typst.Fonts(
-            include_system_fonts=False, include_embedded_fonts=True, font_paths=[str(_FOLDER / "fonts")]
+            include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(_FOLDER / "fonts")]
         )
         self._forms = typst.Compiler(str(_FOLDER / "form.typ"), root=str(_FOLDER), font_paths=fonts)
         self._letters = typst.Compiler(str(_FOLDER / "letters.typ"), root=str(_FOLDER), font_paths=fonts)
@@ -86,7 +88,11 @@ class Typesetter:
 
     def _set_form(self, incident: Incident, shared: SharedWords) -> Form:
         wording = shared.wording
-        data = {"sender": sender_of(incident), "wording": words_of(wording), "supplement": shared.key.supplement}
+        data = {
+            "sender": letterhead(incident, wording.phrases).as_json(),
+            "wording": words_of(wording),
+            "supplement": shared.key.supplement,
+        }
         pdf = _compile(self._forms, orjson.dumps(data), 0)
         (extent,) = json.loads(self._forms.query("<extent>", field="value"))
         form = {
@@ -111,24 +117,34 @@ class Typesetter:
 
 def _letters(job: PrintJob) -> list[dict[str, Any]]:
     """Return each letter's own words, as `letters.typ` takes them; `form` is the position of its form."""
-    rows = zip(job.addresses, job.kix, job.greetings, job.references, job.earlier, job.words, strict=True)
+    greetings = [
+        fit_greeting(greeting, own.wording.phrases["dear_unnamed"])
+        for greeting, own in zip(job.greetings, job.words, strict=True)
+    ]
+    rows = zip(job.addresses, job.kix, job.sizes, greetings, job.references, job.earlier, job.words, strict=True)
     return [
         {
             "address": address,
             "kix": bars(kix),
+            "size": size,
             "greeting": greeting,
+            "greeting-size": greeting_size,
             "reference": reference,
             "earlier": earlier,
             "date": own.date,
             "form": own.number - 1,
         }
-        for address, kix, greeting, reference, earlier, own in rows
+        for address, kix, size, (greeting, greeting_size), reference, earlier, own in rows
     ]
 
 
 def _compile(compiler: typst.Compiler, data: bytes, timestamp: int) -> bytes:
     """Compile to PDF. Untagged: a print house has no use for tags, and they cost time and size."""
-    pdf = compiler.compile(format="pdf", sys_inputs={"data": data.decode()}, timestamp=timestamp, pdf_tags=False)
+    pdf, warnings = compiler.compile_with_warnings(
+        format="pdf", sys_inputs={"data": data.decode()}, timestamp=timestamp, pdf_tags=False
+    )
+    if warnings:
+        raise RuntimeError(f"typst warns: {'; '.join(sorted({warning.message for warning in warnings}))}")
     if not isinstance(pdf, bytes):
         raise TypeError("typst gave several files for one document")
     return pdf

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from services.core.incident import Incident
 from services.rendering.contact import Contact
-from services.rendering.letters.envelope import Envelope
+from services.rendering.letters.fitting import Fitted
 from services.rendering.told import Told
 from services.rendering.wording.wording import (
     PlainKey,
@@ -52,19 +52,20 @@ class PrintJob:
     earlier: Sequence[str]  # references of the notices that these supplement, empty for a first notice
     addresses: Sequence[tuple[str, ...]]
     kix: Sequence[str]  # what the bar codes hold
+    sizes: Sequence[float]  # of the text of the addresses, in points
     words: Sequence[SharedWords]  # of each letter
     greetings: Sequence[str]
 
 
 def print_job(
-    name: str, letters: Told, envelopes: Sequence[Envelope], wordings: Wordings, created_at: datetime
+    name: str, letters: Told, envelopes: Sequence[Fitted], wordings: Wordings, created_at: datetime
 ) -> PrintJob:
     """Return the letters of one print file; `envelopes` has one entry a row."""
     notices = letters.notices
     keys = wording_keys(letters)
     shared = _shared(letters.incident, keys, letter_date(created_at), wordings)
     words = [shared[key] for key in keys]
-    addresses, kix = zip(*envelopes, strict=True)
+    addresses, kix, sizes = zip(*envelopes, strict=True)
     return PrintJob(
         name=name,
         told=letters,
@@ -75,6 +76,7 @@ def print_job(
         earlier=letters.earlier,
         addresses=addresses,
         kix=kix,
+        sizes=sizes,
         words=words,
         greetings=[own.greeting(contact) for own, contact in zip(words, letters.contacts, strict=True)],
     )

@@ -15,6 +15,7 @@ from services.dispatch.rounds import rounds_of
 from services.dispatch.sending.references import ReferencesByIncident
 from services.rendering.contact import Contact
 from services.rendering.letters.envelope import envelope
+from services.rendering.letters.fitting import fit_envelope
 from services.rendering.letters.print_job import PrintJob, print_job
 from services.rendering.wording.wording import Wordings
 from services.wire.incident_document import parse_incident
@@ -200,4 +201,5 @@ def some_letters(count: int, **of_work: Any) -> PrintJob:
     """Return the print job that `some_work` of letters makes."""
     work = some_work(count, **of_work)
     found = [envelope(contact) for contact in work.contacts]
-    return print_job(work.name, work, [one for one in found if one], Wordings(on_paper=True), work.round.created_at)
+    fitted = [fit_envelope(one) for one in found if one]
+    return print_job(work.name, work, [one for one in fitted if one], Wordings(on_paper=True), work.round.created_at)

@@ -202,6 +202,16 @@ async def test_whoever_has_no_address_is_refused_alone(folder: PrintFolder, tmp_
     assert [work.round.notices.ids[1].hex()] == [letter["noticeId"] for letter in about["letters"]]
 
 
+async def test_whoever_cannot_be_printed_is_refused_alone(folder: PrintFolder, tmp_path: Path) -> None:
+    """Signs without a glyph would be boxes: the next channel can show them."""
+    work = some_work(2, contacts=[a_contact(family_name="王"), a_contact()])
+    handed = await folder.hand_over(work, _go)
+    about = json.loads((tmp_path / f"{_batch(work)}.manifest.json").read_bytes())
+
+    assert [Result(Ending.REFUSED, "unprintable"), ACCEPTED] == handed.results
+    assert [work.round.notices.ids[1].hex()] == [letter["noticeId"] for letter in about["letters"]]
+
+
 async def test_nothing_is_written_once_the_hand_over_may_not_begin(folder: PrintFolder, tmp_path: Path) -> None:
     """A process that may have been replaced puts nothing in the folder."""
     handed = await folder.hand_over(some_work(1), lambda: False)

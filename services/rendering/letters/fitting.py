@@ -1,0 +1,111 @@
+"""Makes a person's own lines fit their boxes on a letter: smaller down to a floor, then broken, then shortened. Pure.
+
+What does not fit then is not printed at all. All lengths are in points, as the sizes of text are.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from services.rendering.letters.envelope import Envelope
+from services.rendering.letters.faces import REGULAR, Face, face
+
+__all__ = ["ADDRESS_SIZE", "GREETING_SIZE", "MM", "Fitted", "at_full_size", "fit_envelope", "fit_greeting", "wrapped"]
+
+MM = 72 / 25.4
+
+ADDRESS_SIZE, GREETING_SIZE = 11.0, 10.5
+_SMALLER = (ADDRESS_SIZE, 10.0, 9.0)  # before a line is broken
+_BROKEN = (ADDRESS_SIZE, 10.0, 9.0, 8.0)  # smaller is not read by sorting machines, nor by many people
+_SMALLEST_GREETING = 9.0
+# The boxes of `letterhead.typ`. The address begins at 50 mm; what stands below it begins at 95 mm.
+_ADDRESS_WIDTH, _ADDRESS_HEIGHT, _GREETING_WIDTH = 92 * MM, 43 * MM, 160 * MM
+# Of the text's size: a line, the space between two, and that above a bar code, which is 5 mm high. `letters.typ`.
+_LINE, _LEADING, _ABOVE_CODE, _CODE = 0.66, 0.5, 2.3, 5 * MM
+# No sign of ASCII is wider than this part of the text's size: lines of so many of them need not be measured.
+_WIDEST = 0.95
+_SHORT_LINE = int(_ADDRESS_WIDTH / ADDRESS_SIZE / _WIDEST)
+_SHORT_GREETING = int(_GREETING_WIDTH / GREETING_SIZE / _WIDEST)
+
+
+class Fitted(NamedTuple):
+    """The lines of an address block as they are printed, what the bar code holds, and the size of the text."""
+
+    lines: tuple[str, ...]
+    kix: str
+    size: float
+
+
+def at_full_size(envelope: Envelope) -> Fitted:
+    """Return an envelope as it is, for those who set it themselves."""
+    return Fitted(*envelope, ADDRESS_SIZE)
+
+
+def fit_envelope(envelope: Envelope) -> Fitted | None:
+    """Return an envelope as it is printed; None where a sign has no glyph, or the box is too small for the address."""
+    lines, kix = envelope
+    regular = face(REGULAR)
+    if any(map(regular.missing, lines)):
+        return None
+    if len(lines) <= 6 and all(len(line) <= _SHORT_LINE and line.isascii() for line in lines):
+        return Fitted(lines, kix, ADDRESS_SIZE)
+    for sizes, broken in ((_SMALLER, _as_it_is), (_BROKEN, _at_spaces), (_BROKEN[-1:], wrapped)):
+        for size in sizes:
+            found = [part for line in lines for part in broken(line, _ADDRESS_WIDTH, size, regular)]
+            fits = all(regular.width(line, size) <= _ADDRESS_WIDTH for line in found)
+            if fits and _height(len(found), size, kix) <= _ADDRESS_HEIGHT:
+                return Fitted(tuple(found), kix, size)
+    return None
+
+
+def fit_greeting(greeting: str, unnamed: str) -> tuple[str, float]:
+    """Return a salutation and its size. One whose name is too long for a line says no name."""
+    if len(greeting) <= _SHORT_GREETING and greeting.isascii():
+        return greeting, GREETING_SIZE
+    size = min(GREETING_SIZE, _GREETING_WIDTH / face(REGULAR).width(greeting, 1.0))
+    return (greeting, size) if size >= _SMALLEST_GREETING else (unnamed, GREETING_SIZE)
+
+
+def wrapped(line: str, width: float, size: float, with_face: Face) -> list[str]:
+    """Break a line at its spaces; a word that is wider than the box is broken after a mark, else between signs."""
+    lines: list[str] = []
+    for words in _at_spaces(line, width, size, with_face):
+        found = _filled(_pieces(words), width, size, with_face)
+        if any(with_face.width(part, size) > width for part in found):
+            found = _filled([*words], width, size, with_face)
+        lines += found
+    return lines
+
+
+def _as_it_is(line: str, _width: float, _size: float, _face: Face) -> list[str]:
+    return [line]
+
+
+def _at_spaces(line: str, width: float, size: float, with_face: Face) -> list[str]:
+    words = line.split(" ")
+    return _filled([*(f"{word} " for word in words[:-1]), words[-1]], width, size, with_face)
+
+
+def _pieces(words: str) -> list[str]:
+    """Cut a text after marks at which people cut addresses; signs by themselves are the last resort of `_filled`."""
+    pieces, begin = [], 0
+    for at, sign in enumerate(words, 1):
+        if sign in " -@./":
+            pieces.append(words[begin:at])
+            begin = at
+    return [*pieces, words[begin:]] if begin < len(words) else pieces
+
+
+def _filled(parts: Sequence[str], width: float, size: float, with_face: Face) -> list[str]:
+    """Fill lines with parts; a part that is wider than a line has one of its own."""
+    lines = [""]
+    for part in parts:
+        if with_face.width((lines[-1] + part).rstrip(), size) <= width:
+            lines[-1] += part
+        else:
+            lines.append(part)
+    return [line.rstrip() for line in lines if line.strip()]
+
+
+def _height(lines: int, size: float, kix: str) -> float:
+    text = (lines * _LINE + (lines - 1) * _LEADING) * size
+    return text + (_ABOVE_CODE * size + _CODE if kix else _LINE * size / 2)
