@@ -17,10 +17,12 @@ from itertools import starmap
 from pathlib import Path
 
 import msgspec
+import typst
 
 from services.core.channel import Channel
 from services.core.clock import Clock
 from services.core.notices import BLOCK_ENTRIES
+from services.dispatch.blame import Blame
 from services.dispatch.config import LetterConfig
 from services.dispatch.domain import Round, Work
 from services.dispatch.outcomes import Ending, HandOver, Outage, Result
@@ -30,6 +32,7 @@ from services.rendering.contact import Unprinted
 from services.rendering.letters.data import as_lines
 from services.rendering.letters.envelope import envelope
 from services.rendering.letters.fitting import Fitted, at_full_size, fit_envelope
+from services.rendering.letters.letterhead import LetterheadError
 from services.rendering.letters.pdf import Typesetter
 from services.rendering.letters.print_job import PrintJob, print_job
 from services.rendering.wording.wording import Wordings
@@ -56,6 +59,7 @@ AS_DATA = replace(AS_PDF, rounds_at_once=4, batch_size=4 * BLOCK_ENTRIES)
 _ACCEPTED = Result(Ending.ACCEPTED)
 _NO_ADDRESS = Result(Ending.REFUSED, "no-address")
 _UNPRINTABLE = Result(Ending.REFUSED, "unprintable")  # a sign has no glyph, or the address does not fit its box
+_UNMADE = Result(Ending.HELD, "unmade", Blame.CONTENT)  # of a document that was taken before it was proved
 _AGAIN = Result(Ending.REPEAT)
 _NOT_BEGUN = Result(Ending.NOT_SENT)
 
@@ -134,6 +138,9 @@ class PrintFolder:
         try:
             if envelopes and not self._is_done(letters.round) and not self._write(letters, envelopes, go):
                 return HandOver([_AGAIN] * len(work.contacts))
+        except (LetterheadError, typst.TypstError):
+            logger.exception("letters cannot be set", extra={"incident_id": work.incident.incident_id})
+            return HandOver([_UNMADE] * len(work.contacts))
         except OSError as error:
             logger.warning("the print folder cannot be written to", extra={"error_class": type(error).__name__})
             return HandOver([_AGAIN] * len(work.contacts), Outage())

@@ -9,7 +9,6 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 
 import aiohttp
-import orjson
 
 from services.core.channel import Channel
 from services.core.clock import Clock
@@ -19,7 +18,8 @@ from services.dispatch.config import PortalConfig
 from services.dispatch.domain import MESSAGES_A_BATCH, Work
 from services.dispatch.outcomes import REFUSED_BY_PROVIDER, Ending, HandOver, Outage, Result
 from services.dispatch.provider import Provider, ProviderClass, Traits
-from services.rendering.messages.plain_text import PlainTexts, one_line
+from services.rendering.messages.plain_text import PlainTexts
+from services.rendering.messages.portal import portal_message
 
 __all__ = ["TRAITS", "Portal", "idempotency_key", "open_provider"]
 
@@ -103,15 +103,7 @@ class Portal:
 
     def body(self, work: Work, row: int) -> bytes:
         """Return a message's bytes: from stored values alone, so that every try sends the same."""
-        wording = self._texts.wording(work, row)
-        return orjson.dumps(
-            {
-                "recipient": work.contacts[row].portal_id,
-                "subject": one_line(wording.subject),
-                "body": self._texts.top(wording, work, row) + self._texts.tail(wording),
-                "reference": work.references[row],
-            }
-        )
+        return portal_message(self._texts, work, row)
 
     async def _post(self, key: str, body: bytes) -> tuple[Result, Outage | None]:
         try:

@@ -26,6 +26,7 @@ from services.intake.control.changes import (
     sealed,
 )
 from services.intake.control.cohorts import Cohorts, Put
+from services.intake.control.proving import Proving
 from services.intake.control.releases import Releases
 from services.intake.control.texts import check_texts
 from services.intake.control.versions import VersionsSoFar, check_size, check_versions
@@ -51,12 +52,14 @@ class Control:
         self._pool, self._store, self._clock = context.pool, context.store, context.clock
         self._partitions = context.partitions
         self._hashes = context.hashes
+        self._proving = Proving()
 
     async def put_incident(self, caller: Caller, incident_id: str, document: Any) -> Put:
         """Take an incident document. Raises InvalidDocument, ConflictError, MissingTextsError, ThrottledError."""
         incident = parse_incident(incident_id, 1, document)
         normal, now = normal_form(document), self._clock.now()
         check_size(normal)
+        await self._proving.check(incident, normal)
         async with self._pool.acquire() as connection, connection.transaction():
             locked = await self._store.lock_incident(connection, incident_id, self._hashes.newest, now)
             version, before, key_versions = locked

@@ -30,6 +30,16 @@ async def test_same_document_again_changes_nothing(intake: Intake) -> None:
     assert blocks == len(await intake.changes())
 
 
+async def test_what_cannot_be_rendered_is_not_taken(intake: Intake) -> None:
+    """A sign that letters lack is named by its place; the document of before stands."""
+    text = {"nl": "Een \N{UNICORN FACE} brak in", "en": "text"}
+    content = a_document()["content"] | {"nature": text}
+    status, problem = await intake.put("/v1/incidents/lab", a_document(content=content))
+
+    assert (400, ["content.nature.nl"]) == (status, [one["field"] for one in problem["problems"]])
+    assert 1 == (await intake.get("/v1/incidents/lab"))[1]["version"]
+
+
 async def test_changed_document_is_the_next_version(intake: Intake) -> None:
     """A changed document gets the next version, and every room hears of it."""
     document = a_document(title="Other")

@@ -1,0 +1,38 @@
+"""Proves incident documents beside the event loop: everything that one can say is rendered before it is taken."""
+
+import asyncio
+from hashlib import blake2b
+
+from services.core.incident import Incident
+from services.wire.incident_document import InvalidDocument
+
+__all__ = ["Proving"]
+
+_KEPT = 256  # digests of documents that were proved: a repeat of one costs nothing
+
+
+class Proving:
+    """Proves one document at a time: a proof keeps a processor busy for up to some seconds."""
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+        self._proved: set[bytes] = set()
+
+    async def check(self, incident: Incident, document: bytes) -> None:
+        """Render all that an incident can say. Raises InvalidDocument with the place of what cannot be rendered."""
+        digest = blake2b(document, digest_size=16).digest()
+        async with self._turn:
+            if digest in self._proved:
+                return
+            problems = await asyncio.to_thread(_problems, incident)
+            if problems:
+                raise InvalidDocument(problems)
+            if len(self._proved) >= _KEPT:
+                self._proved.clear()
+            self._proved.add(digest)
+
+
+def _problems(incident: Incident) -> list[dict[str, str]]:
+    from services.rendering.proof import problems_of  # noqa: PLC0415 - the typesetter is large, and few processes prove
+
+    return problems_of(incident)

@@ -1,0 +1,112 @@
+"""The proof of an incident: everything that it can say is rendered once, on every channel, before anybody is told.
+
+What does not fit, or has no glyph, is a problem with its place in the document.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import typst
+
+from services.core.channel import Channel
+from services.core.incident import Incident
+from services.rendering.letters.envelope import envelope
+from services.rendering.letters.faces import BOLD, REGULAR, Face, face
+from services.rendering.letters.fitting import MM, fit_envelope
+from services.rendering.letters.letterhead import LetterheadError, letterhead
+from services.rendering.letters.pdf import Typesetter
+from services.rendering.letters.print_job import print_job
+from services.rendering.messages.email import Letterbox
+from services.rendering.messages.plain_text import PlainTexts
+from services.rendering.messages.portal import portal_message
+from services.rendering.samples import LONGEST, Samples, samples_of
+from services.rendering.texts import placed_texts, sender_texts
+from services.rendering.wording.wording import Wordings, phrases
+
+__all__ = ["Problem", "problems_of"]
+
+Problem = dict[str, str]  # field, problem
+# The narrowest column of running text, that of the box; and the sizes of `form.typ`.
+_COLUMN, _TEXT_SIZE, _TITLE_SIZE = 150 * MM, 10.5, 12.5
+_SHOWN = 10  # signs named in a problem
+_LIMIT = "cannot be set as a letter"
+_AT = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def problems_of(incident: Incident) -> list[Problem]:
+    """Return what keeps an incident from being rendered; nothing where all of it can be. Takes up to some seconds."""
+    samples = samples_of(incident, {"longest": LONGEST})
+    found: list[Problem] = []
+    if Channel.LETTER in incident.channels:
+        found += _unset(incident) or _letters(samples)
+    if Channel.EMAIL in incident.channels:
+        found += _mails(samples)
+    if Channel.PORTAL in incident.channels:
+        found += _messages(samples)
+    return found
+
+
+def _unset(incident: Incident) -> list[Problem]:
+    """Return texts that no letter can show."""
+    regular, bold = face(REGULAR), face(BOLD)
+    found = []
+    for placed in placed_texts(incident):
+        heading = placed.block in {"title", "label"}
+        size = _TITLE_SIZE if placed.block == "title" else _TEXT_SIZE
+        found += list(_of_text(placed.field, placed.text, bold if heading else regular, size))
+    for place, text in sender_texts(incident):
+        found += list(_of_text(place, text, regular, 0.0))
+    return found or _senders(incident)
+
+
+def _of_text(place: str, text: str, with_face: Face, size: float) -> Iterator[Problem]:
+    if missing := with_face.missing(text):
+        named = ", ".join(f"U+{ord(sign):04X}" for sign in missing[:_SHOWN])
+        yield _problem(place, f"has signs that the face of letters lacks: {named}")
+    if any(with_face.width(word, size) > _COLUMN for word in text.split()):
+        yield _problem(place, "has a word that is wider than a line of a letter")
+
+
+def _senders(incident: Incident) -> list[Problem]:
+    found: list[Problem] = []
+    for language in incident.languages:
+        try:
+            letterhead(incident, phrases(language))
+        except LetterheadError as error:
+            found.append(_problem(error.field, error.problem))
+    return [one for at, one in enumerate(found) if one not in found[:at]]
+
+
+def _letters(samples: Samples) -> list[Problem]:
+    """Set a letter in each wording to somebody whose name and address are long."""
+    fitted = [fit_envelope(found) for contact in samples.contacts if (found := envelope(contact))]
+    job = print_job("proof", samples, [one for one in fitted if one], Wordings(on_paper=True), _AT)
+    try:
+        Typesetter().set(job)
+    except (typst.TypstError, RuntimeError) as error:
+        return [_problem("content", f"{_LIMIT}: {error}")]
+    return []
+
+
+def _mails(samples: Samples) -> list[Problem]:
+    letterbox = Letterbox()
+    try:
+        for row in range(len(samples.notices)):
+            letterbox.mail(samples, row, _AT)
+    except ValueError as error:
+        return [_problem("content", f"cannot be written as an e-mail: {error}")]
+    return []
+
+
+def _messages(samples: Samples) -> list[Problem]:
+    texts = PlainTexts()
+    try:
+        for row in range(len(samples.notices)):
+            portal_message(texts, samples, row)
+    except (TypeError, ValueError) as error:
+        return [_problem("content", f"cannot be written as a message: {error}")]
+    return []
+
+
+def _problem(field: str, problem: str) -> Problem:
+    return {"field": field, "problem": problem}

@@ -1,0 +1,93 @@
+"""Made-up people to whom every wording of an incident is addressed: for proofs and previews. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import NamedTuple
+
+from services.core.channel import ALL_CHANNELS
+from services.core.incident import Incident
+from services.core.notices import Notices
+from services.core.variants import Certainty, Kind, Reading
+from services.rendering.contact import Contact
+
+__all__ = ["LONGEST", "ODD", "USUAL", "Sample", "Samples", "samples_of"]
+
+USUAL = Contact(
+    initials="J.A.", prefix="van den", family_name="Berg", street="Borgesiusstraat", house_number="103",
+    house_letter="c", postcode="2583XL", city="Scheveningen", email="j.vandenberg@mail.example", portal_id="portal-1",
+)  # fmt: skip
+LONGEST = Contact(
+    initials="M.A.J.W.C.H.", prefix="van der", family_name="Schimmelpenninck van der Oye-Wittewaall van Stoetwegen",
+    street="Burgemeester van Heemstra van Froma en Eibersburgstraat van de Nieuwe Hoofdweg", house_number="12345",
+    house_number_addition="appartement 12 links", postcode="1234AB",
+    city="Westerhaar-Vriezenveensewijk gemeente Twenterand",
+    care_of="Stichting Bewindvoering en Curatele Noord-Oost Nederland, afdeling Inkomensbeheer",
+    email=f"{'een.heel.lange.naam' * 3}@mail.example", portal_id="p" * 64,
+)  # fmt: skip
+ODD = Contact(
+    initials="Đ.", family_name="Nguyễn-Παππά Київський", street="Łódź'straße", house_number="7",
+    house_number_addition="III", postcode="1017AB", city="'s-Gravenhage", email="odd@mail.example", portal_id="ø",
+)  # fmt: skip
+_REFERENCE, _EARLIER = "7K2M-9QXR-4TBN-W3HC", "2P8V-6JDS-5GZA-1FYE"
+_BEFORE = b"before".ljust(16)
+
+
+class Sample(NamedTuple):
+    """One notice of the samples: what is known of its reader, and which of the people it is."""
+
+    reading: Reading
+    person: str
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Notices to made-up people, as everything that renders is given notices. `samples` has one entry a row."""
+
+    incident: Incident
+    notices: Notices
+    samples: Sequence[Sample]
+    contacts: Sequence[Contact] = ()
+    references: Sequence[str] = ()
+    earlier: Sequence[str] = ()
+    groups: Mapping[str, str] = field(default_factory=dict)
+
+
+def samples_of(incident: Incident, people: Mapping[str, Contact]) -> Samples:
+    """Return a notice to each of these people for every language, certainty, kind and group."""
+    found = [Sample(reading, person) for reading in _readings(incident) for person in people]
+    notices = Notices(incident.incident_id, incident.version)
+    for at, sample in enumerate(found):
+        _add(notices, at, sample.reading, incident)
+    again = [sample.reading.kind is not Kind.FIRST for sample in found]
+    return Samples(
+        incident,
+        notices,
+        found,
+        contacts=[people[sample.person] for sample in found],
+        references=[_REFERENCE] * len(found),
+        earlier=[_EARLIER if later else "" for later in again],
+        groups={group: group for group in incident.groups},
+    )
+
+
+def _readings(incident: Incident) -> Iterator[Reading]:
+    """Return who may read something; nobody's facts are mixed where there is only one category."""
+    certainties = [one for one in Certainty if one is not Certainty.MIXED or len(incident.categories) > 1]
+    for one in product(incident.languages, certainties, (Kind.FIRST, Kind.SUPPLEMENT), ("", *incident.groups)):
+        yield Reading(*one)
+
+
+def _add(notices: Notices, at: int, reading: Reading, incident: Incident) -> None:
+    everything = (1 << len(incident.categories)) - 1
+    first = reading.kind is Kind.FIRST
+    confirmed = {Certainty.CONFIRMED: everything, Certainty.POSSIBLE: 0, Certainty.MIXED: 1}[reading.certainty]
+    row = {
+        "ids": at.to_bytes(16), "members": at.to_bytes(16), "versions": 1, "slots": 0, "pseudonyms": at.to_bytes(16),
+        "revisions": 1 if first else 2, "supersedes": b"" if first else _BEFORE, "exposed": everything,
+        "confirmed": confirmed, "told_exposed": 0 if first else 1, "told_confirmed": 0, "channels": ALL_CHANNELS,
+        "flags": 0, "languages": reading.language, "cohorts": reading.group or "cohort", "accepted_at": 0,
+        "attempts": 1, "tried": 0,
+    }  # fmt: skip
+    for name, value in row.items():
+        getattr(notices, name).append(value)

@@ -1,0 +1,54 @@
+"""Everything that an incident can say is rendered before anybody is told."""
+
+from typing import Any
+
+import pytest
+
+from services.core.variants import Certainty, Kind
+from services.demo.made_up.incident import made_up_incident
+from services.rendering.proof import problems_of
+from services.rendering.samples import LONGEST, ODD, USUAL, samples_of
+from services.wire.incident_document import parse_incident
+from tests.unit.dispatch.people import CREATED, DOCUMENT, an_incident
+
+
+def _changed(block: str, text: str) -> dict[str, Any]:
+    return {"content": {**DOCUMENT["content"], block: {"nl": text, "en": "text"}}}
+
+
+def _places(**changes: Any) -> list[str]:
+    return [problem["field"] for problem in problems_of(an_incident(**changes))]
+
+
+def test_a_usual_document_is_proved() -> None:
+    """With its variants, in all languages, to people with long names."""
+    assert [] == problems_of(parse_incident("lab", 1, made_up_incident(CREATED)))
+    assert [] == _places()
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        (_changed("nature", "Er is iets gebeurd 🦄."), "content.nature.nl"),
+        (_changed("advice", "Let op: " + "w" * 200), "content.advice.nl"),
+        ({"title": {"nl": "数据", "en": "Data"}}, "title.nl"),
+        ({"variants": [{"when": {"language": "en"}, "content": {"advice": "עצה"}}]}, "variants[0].content.advice.en"),
+        ({"controller": {**DOCUMENT["controller"], "signatory": "王"}}, "controller.signatory"),
+        ({"controller": {**DOCUMENT["controller"], "name": "Stichting " * 40}}, "controller.name"),
+    ],
+)
+def test_what_cannot_be_printed_is_named_by_its_place(changes: dict[str, Any], place: str) -> None:
+    """Whoever writes the document can mend it; no letter goes out with a box, or off the sheet."""
+    assert [place] == _places(**changes)
+    assert [] == _places(**changes, channels=["email", "portal"])
+
+
+def test_everybody_who_may_read_something_is_among_the_samples() -> None:
+    """Each language, certainty, kind and group, to each of the made-up people."""
+    variants = [{"when": {"group": "clinic"}, "title": {"nl": "Kliniek", "en": "Clinic"}}]
+    samples = samples_of(an_incident(variants=variants), {"usual": USUAL, "longest": LONGEST, "odd": ODD})
+    readings = {sample.reading for sample in samples.samples}
+
+    assert 2 * 3 * 2 * 2 * 3 == len(samples.notices) == len(samples.contacts)
+    assert {("nl", certainty, kind, group) for certainty in Certainty for kind in (Kind.FIRST, Kind.SUPPLEMENT)
+            for group in ("", "clinic")} <= readings  # fmt: skip
