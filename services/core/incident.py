@@ -86,6 +86,7 @@ class Incident:
     key_versions: KeyVersions = KeyVersions()
     four_eyes: bool = False  # a release takes two: one asks for it, another approves it
     variants: tuple[Variant, ...] = ()  # the most special first
+    exceptions: frozenset[tuple[str, str]] = frozenset()  # (rule, place): findings of the linter that are meant so
 
     @property
     def usable_channels(self) -> tuple[Channel, ...]:

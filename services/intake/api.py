@@ -91,7 +91,8 @@ class Api:
         """Take an incident document."""
         incident_id = _incident_id(request)
         put = await self._control.put_incident(caller, incident_id, await read_json(request))
-        body = {"incidentId": incident_id, "version": put.version, "changed": put.changed}
+        warnings = list(put.warnings)
+        body = {"incidentId": incident_id, "version": put.version, "changed": put.changed, "warnings": warnings}
         return json_response(body, 201 if put.created else 200)
 
     async def show_incident(self, request: web.Request, caller: Caller) -> web.StreamResponse:

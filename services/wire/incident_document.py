@@ -17,8 +17,9 @@ __all__ = ["InvalidDocument", "normal_form", "parse_incident"]
 _CHANNEL_NAMES = ", ".join(CHANNEL_NAMES.values())
 _KEYS = {
     "title", "awareAt", "occurredAt", "controller", "languages", "channels", "compromisedChannels",
-    "dataCategories", "content", "variants", "fourEyes", "policy",
+    "dataCategories", "content", "variants", "exceptions", "fourEyes", "policy",
 }  # fmt: skip
+_MOST_EXCEPTIONS = 1000  # each is one text that somebody looked at
 
 
 class InvalidDocument(ValueError):  # noqa: N818 - says what it is
@@ -63,6 +64,7 @@ def parse_incident(
         key_versions=key_versions,
         four_eyes=check.yes_no(document, "fourEyes"),
         variants=check.variants(document.get("variants", []), languages),
+        exceptions=check.exceptions(document.get("exceptions", [])),
     )
     if check.problems:
         raise InvalidDocument(check.problems)
@@ -133,6 +135,20 @@ class _Check(WordsCheck):
         if len(set(found)) != len(found):
             self.fail(field, "names a channel twice")
         return tuple(found)
+
+    def exceptions(self, value: Any) -> frozenset[tuple[str, str]]:
+        """Read what the linter finds and is meant so; each has a reason, which stays with the document."""
+        if not isinstance(value, list) or len(value) > _MOST_EXCEPTIONS:
+            self.fail("exceptions", "must be a list of {rule, field, reason}")
+            return frozenset()
+        return frozenset(self.exception(one, f"exceptions[{at}]") for at, one in enumerate(value))
+
+    def exception(self, value: Any, place: str) -> tuple[str, str]:
+        if not isinstance(value, dict) or set(value) != {"rule", "field", "reason"}:
+            self.fail(place, "must be an object with rule, field and reason")
+            return "", ""
+        rule, field, _ = (self.text(value, key, f"{place}.") for key in ("rule", "field", "reason"))
+        return rule, field
 
     def policy(self, value: Any) -> Policy:
         """Read the rules that are given; each that is left out is the default."""

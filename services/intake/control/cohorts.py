@@ -1,6 +1,6 @@
 """Cohorts as one caller sees and changes them, in the transaction of whoever calls."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -31,6 +31,7 @@ class Put(NamedTuple):
     version: int
     created: bool
     changed: bool
+    warnings: Sequence[dict[str, str]] = ()  # of the linter, about an incident document
 
 
 @dataclass(frozen=True, slots=True)

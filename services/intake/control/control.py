@@ -59,13 +59,13 @@ class Control:
         incident = parse_incident(incident_id, 1, document)
         normal, now = normal_form(document), self._clock.now()
         check_size(normal)
-        await self._proving.check(incident, normal)
+        warnings = await self._proving.check(incident, normal)
         async with self._pool.acquire() as connection, connection.transaction():
             locked = await self._store.lock_incident(connection, incident_id, self._hashes.newest, now)
             version, before, key_versions = locked
             caller.incident_id = incident_id
             if before == normal:
-                return Put(version, created=False, changed=False)
+                return Put(version, created=False, changed=False, warnings=warnings)
             if version:
                 check_growth(before, document)
                 check_four_eyes(before, document)
@@ -78,7 +78,7 @@ class Control:
             await self._store.record_acts(connection, [done], now)
             block = encode_incident(incident_id, version + 1, normal, key_versions)
             await append_outputs(connection, SOURCE, [Output(INCIDENTS_CHANGED, 0, block)])
-        return Put(version + 1, created=version == 0, changed=True)
+        return Put(version + 1, created=version == 0, changed=True, warnings=warnings)
 
     async def put_cohort(self, caller: Caller, incident_id: str, cohort_id: str, request: CohortRequest) -> Put:
         """Open a cohort, or change what its source says of it.

@@ -12,8 +12,9 @@ from services.core.facts import Facts
 from services.core.incident import CONTENT_BLOCKS, DataCategory, Incident
 from services.core.variants import Certainty, Kind, Reading, Text
 from services.intake.domain import Uses
+from services.rendering.linter import asserted
 
-__all__ = ["Reason", "everything", "gate", "readings"]
+__all__ = ["Reason", "everything", "gate", "untrue"]
 
 _MISSING = "is still to be written"
 _OF_RECORDS = frozenset({Certainty.CONFIRMED, Certainty.POSSIBLE})
@@ -36,7 +37,7 @@ def gate(incident: Incident, uses: Uses, group: str = "") -> list[Reason]:
     """Return what keeps back people of a group who use this of the document; nothing where they can be told."""
     if not uses.languages:
         return []
-    found = [place for reading in readings(incident, uses, group) for place in _unsaid(incident, reading)]
+    found = [place for reading in _readings(incident, uses, group) for place in _unsaid(incident, reading)]
     texts = list(_categories(incident, uses))
     found += [
         f"{field}.{language}"
@@ -47,7 +48,13 @@ def gate(incident: Incident, uses: Uses, group: str = "") -> list[Reason]:
     return [Reason(place, _MISSING) for place in dict.fromkeys(found)]
 
 
-def readings(incident: Incident, uses: Uses, group: str) -> list[Reading]:
+def untrue(incident: Incident, uses: Uses, group: str = "") -> list[Reason]:
+    """Return the texts that tell for certain those of whom it is not certain that their data was taken."""
+    read = [one for one in _readings(incident, uses, group) if one.certainty is Certainty.POSSIBLE]
+    return [Reason(found.field, found.problem) for found in asserted(incident, read)]
+
+
+def _readings(incident: Incident, uses: Uses, group: str) -> list[Reading]:
     """Return the kinds of readers that people who use this may be; what a later notice says to them is asked too."""
     certainties = _certainties(uses)
     return [Reading(*one, group) for one in product(_read(incident, uses), certainties, Kind)]

@@ -4,6 +4,7 @@ import asyncio
 from hashlib import blake2b
 
 from services.core.incident import Incident
+from services.rendering.linter import errors_of, lint
 from services.wire.incident_document import InvalidDocument
 
 __all__ = ["Proving"]
@@ -18,8 +19,18 @@ class Proving:
         self._turn = asyncio.Lock()
         self._proved: set[bytes] = set()
 
-    async def check(self, incident: Incident, document: bytes) -> None:
-        """Render all that an incident can say. Raises InvalidDocument with the place of what cannot be rendered."""
+    async def check(self, incident: Incident, document: bytes) -> list[dict[str, str]]:
+        """Render all that an incident can say; returns what the linter would have otherwise, as JSON.
+
+        Raises InvalidDocument with the place of what cannot be rendered, or must not be said.
+        """
+        findings = lint(incident)
+        if wrong := errors_of(incident, findings):
+            raise InvalidDocument([{"field": one.field, "problem": one.problem} for one in wrong])
+        await self._render(incident, document)
+        return [one.as_json() for one in findings]
+
+    async def _render(self, incident: Incident, document: bytes) -> None:
         digest = blake2b(document, digest_size=16).digest()
         async with self._turn:
             if digest in self._proved:

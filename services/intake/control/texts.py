@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from services.core.incident import Incident
-from services.intake.control.gate import everything, gate
+from services.intake.control.gate import everything, gate, untrue
 from services.intake.errors import MissingTextsError
 from services.intake.store import CohortRow, Store
 from services.kit.postgres import Connection
@@ -15,12 +15,13 @@ async def check_texts(connection: Connection, store: Store, incident: Incident, 
     """Check that the people of these cohorts can be told in whole words. Raises MissingTextsError, naming cohorts.
 
     To a cohort that is not sealed anybody may still come, and would be told at once: then every text has to be there.
+    What is wrong to say to those of whom nothing is certain is asked of those who came.
     """
     problems = []
     for row in rows:
-        uses = await store.show_uses(connection, row.number) if row.cohort.sealed else everything(incident)
-        problems += [
-            {**reason._asdict(), "cohortId": row.cohort.cohort_id} for reason in gate(incident, uses, row.cohort.group)
-        ]
+        known, group = await store.show_uses(connection, row.number), row.cohort.group
+        reasons = gate(incident, known if row.cohort.sealed else everything(incident), group)
+        reasons += untrue(incident, known, group)
+        problems += [{**reason._asdict(), "cohortId": row.cohort.cohort_id} for reason in reasons]
     if problems:
         raise MissingTextsError(problems)

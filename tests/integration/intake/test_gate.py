@@ -195,3 +195,24 @@ async def test_what_anybody_could_send_is_not_kept_whole(intake: Intake, path: s
 
     assert frozenset({"nl"}) == (await _uses(intake)).languages
     assert 200 == (await intake.post(f"{COHORT}/{path}", ALL))[0]
+
+
+async def test_people_of_whom_it_is_not_certain_are_not_told_that_it_is(intake: Intake) -> None:
+    """Their cohort waits for words that leave it open; the cohort of those of whom it is certain goes."""
+    title = {"nl": "Uw gegevens zijn gestolen", "en": "Your data was stolen"}
+    possible = {"nl": "Uw gegevens zijn misschien gestolen", "en": "Your data may have been stolen"}
+    _, taken = await intake.put(INCIDENT, a_document(title=title))
+    await intake.put(OTHER, {"source": "lab"})
+    await _sent(intake, a_record(certainty="possible"))
+    await _sent(intake, a_record(), cohort=OTHER)
+    for cohort in (COHORT, OTHER):
+        await intake.post(f"{cohort}/seal")
+    stopped, problem = await intake.post(f"{COHORT}/release", ALL)
+    went, _ = await intake.post(f"{OTHER}/release", ALL)
+    await intake.put(
+        INCIDENT, a_document(title=title, variants=[{"when": {"certainty": "possible"}, "title": possible}])
+    )
+
+    assert ["title.nl", "title.en"] == [one["field"] for one in taken["warnings"] if one["rule"] == "certain-words"]
+    assert (409, 200, ["title.nl"]) == (stopped, went, [one["field"] for one in problem["problems"]])
+    assert 200 == (await intake.post(f"{COHORT}/release", ALL))[0]

@@ -7,7 +7,7 @@ import pytest
 
 from services.core.incident import CONTENT_BLOCKS, DataCategory, Incident
 from services.core.variants import Certainty, Variant, When, special_first
-from services.intake.control.gate import Reason, everything, gate
+from services.intake.control.gate import Reason, everything, gate, untrue
 from services.intake.domain import Uses
 from tests.unit.intake.builders import an_incident
 
@@ -132,3 +132,13 @@ def test_variants_are_asked_of_who_reads_them(certainties: set[Certainty], group
 def test_a_category_that_the_document_does_not_know_has_no_label() -> None:
     """It would be left out of what people are told."""
     assert ["dataCategories[3].label.nl"] == [reason.field for reason in gate(a_whole_one(), some_uses(8))]
+
+
+@pytest.mark.parametrize(("certainty", "stopped"), [(Certainty.CONFIRMED, []), (Certainty.POSSIBLE, ["title.nl"])])
+def test_nobody_is_told_for_certain_what_is_not(certainty: Certainty, stopped: list[str]) -> None:
+    """Words of certainty stop the cohort that has people of whom it is not certain, and no other."""
+    incident = a_whole_one(title=a_text(nl="Uw gegevens zijn gestolen", en="Your data was stolen"))
+    uses = Uses(NAME, frozenset({"nl"}), frozenset({certainty}))
+
+    assert stopped == [reason.field for reason in untrue(incident, uses)]
+    assert [] == untrue(replace(incident, exceptions=frozenset({("certain-words", "title.nl")})), uses)
