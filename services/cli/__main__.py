@@ -22,6 +22,7 @@ _COMMANDS = (
     "keys",
     "ledger",
     "migrate",
+    "preview",
     "principal",
     "serve",
     "topics",

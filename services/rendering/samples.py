@@ -52,6 +52,18 @@ class Samples:
     earlier: Sequence[str] = ()
     groups: Mapping[str, str] = field(default_factory=dict)
 
+    def pick(self, row: int) -> "Samples":
+        """Return one of the notices by itself."""
+        return Samples(
+            self.incident,
+            self.notices.pick([row]),
+            [self.samples[row]],
+            [self.contacts[row]],
+            [self.references[row]],
+            [self.earlier[row]],
+            self.groups,
+        )
+
 
 def samples_of(incident: Incident, people: Mapping[str, Contact]) -> Samples:
     """Return a notice to each of these people for every language, certainty, kind and group."""
@@ -87,7 +99,7 @@ def _add(notices: Notices, at: int, reading: Reading, incident: Incident) -> Non
         "revisions": 1 if first else 2, "supersedes": b"" if first else _BEFORE, "exposed": everything,
         "confirmed": confirmed, "told_exposed": 0 if first else 1, "told_confirmed": 0, "channels": ALL_CHANNELS,
         "flags": 0, "languages": reading.language, "cohorts": reading.group or "cohort", "accepted_at": 0,
-        "attempts": 1, "tried": 0,
+        "attempts": 1, "tried": 0, "carriers": (reading.group or "cohort",),
     }  # fmt: skip
     for name, value in row.items():
         getattr(notices, name).append(value)

@@ -9,6 +9,7 @@ import orjson
 
 from services.cli.client import call
 from services.cli.console import Fault, print_json, say, table
+from services.cli.document_file import as_lines, read_document, read_incident
 from services.cli.options import data_option, json_option
 from services.core.policy import Policy, in_words
 from services.demo.made_up.incident import made_up_incident
@@ -35,7 +36,7 @@ def template() -> None:
 @json_option
 def put(file: Any, incident_id: str | None, data: Path, *, as_json: bool) -> None:
     """Put the incident document FILE (JSON; `-` = standard input): a new one, or its next version."""
-    document = _read(file.read())
+    document = read_document(file.read())
     # Some users keep the id in the document; the service takes it from the URL alone.
     named = document.pop("incidentId", None) if isinstance(document, dict) else None
     wanted = incident_id or named or (Path(file.name).stem if file.name != "<stdin>" else None)
@@ -47,6 +48,37 @@ def put(file: Any, incident_id: str | None, data: Path, *, as_json: bool) -> Non
     else:
         version = answer.get("version") if isinstance(answer, dict) else None
         say(f"incident {wanted}" + (f", version {version}" if version else ""))
+        for line in _as_warnings(answer.get("warnings") or []):
+            say(line)
+
+
+@incident.command("check")
+@click.argument("file", type=click.File("rb"))
+@json_option
+def check(file: Any, *, as_json: bool) -> None:
+    """Check the incident document FILE without a server: read it, render it on every channel, look at its words.
+
+    Status 1 where it would not be taken.
+    """
+    from services.rendering.linter import errors_of, lint  # noqa: PLC0415 - `heraut incident put` waits for no typesetter
+    from services.rendering.proof import problems_of  # noqa: PLC0415
+
+    read = read_incident(read_document(file.read()))
+    findings = lint(read)
+    problems = [{"field": one.field, "problem": one.problem} for one in errors_of(read, findings)] + problems_of(read)
+    warnings = [one.as_json() for one in findings]
+    if as_json:
+        print_json({"problems": problems, "warnings": warnings})
+    else:
+        for line in _as_warnings(warnings):
+            say(line)
+    if problems:
+        raise Fault("\n".join(as_lines(problems)), 1)
+    say("it can be put")
+
+
+def _as_warnings(found: list[dict[str, str]]) -> list[str]:
+    return [f"warning: {one['field']}: {one['problem']} ({one['rule']})" for one in found]
 
 
 @incident.command("show")
@@ -86,11 +118,3 @@ def acts(incident_id: str, data: Path, *, as_json: bool) -> None:
 
 def _cell(value: Any) -> str:
     return "" if value is None else str(value)
-
-
-def _read(body: bytes) -> Any:
-    """Return a JSON document. Raises Fault, with the line of the error."""
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise Fault(f"the document is not JSON: {error.msg} in line {error.lineno}", 2) from None

@@ -25,6 +25,7 @@ __all__ = ["Extent", "Typeset", "Typesetter"]
 
 _FOLDER = Path(__file__).parent
 _PAGE_COUNT = re.compile(rb"/Count ([0-9]+)")  # of the page tree's root, which typst leaves uncompressed
+_PREVIEW_PPI = 110.0  # small print can still be read
 _KEPT_LETTERS = 1000  # layouts kept in memory at most, about 80 KB each
 _KEPT_FORMS = 1000  # about 100 KB each; an incident has some dozens
 _NOTHING = b'{"title": "", "forms": [], "letters": []}'
@@ -69,13 +70,24 @@ class Typesetter:
 
     def set(self, job: PrintJob) -> Typeset:
         """Set the letters of a print job. Blocks for about half a millisecond a letter; other threads run meanwhile."""
-        forms = [self._form(job.told.incident, shared) for shared in job.shared]
-        data = {"title": job.name, "forms": [form.json for form in forms], "letters": _letters(job)}
+        forms, data = self._ready(job)
         self._sweep(len(job.words))
-        pdf = _compile(self._letters, orjson.dumps(data), int(job.created_at.timestamp()))
+        pdf = _compile(self._letters, data, int(job.created_at.timestamp()))
         extents = _extents([forms[own.number - 1].pages for own in job.words])
         _check_pages(pdf, extents)
         return Typeset(pdf, extents)
+
+    def pages(self, job: PrintJob) -> list[bytes]:
+        """Set the letters of a print job as pictures for a screen, in PNG, one a page."""
+        _, data = self._ready(job)
+        pages = self._letters.compile(format="png", ppi=_PREVIEW_PPI, sys_inputs={"data": data.decode()})
+        return pages if isinstance(pages, list) else [pages] if pages else []
+
+    def _ready(self, job: PrintJob) -> tuple[list[Form], bytes]:
+        """Return the forms of a print job, and its data as `letters.typ` takes it."""
+        forms = [self._form(job.told.incident, shared) for shared in job.shared]
+        data = {"title": job.name, "forms": [form.json for form in forms], "letters": _letters(job)}
+        return forms, orjson.dumps(data)
 
     def _form(self, incident: Incident, shared: SharedWords) -> Form:
         of_version = (incident.incident_id, incident.version, shared.key)
