@@ -12,7 +12,7 @@ import orjson
 import pypdfium2
 
 from services.demo.checking.hand_over import AddressBook, HandOver
-from services.demo.checking.reading import Told, read_notice
+from services.demo.checking.reading import Told, lists_end, read_notice
 
 __all__ = ["letter_readers", "letters"]
 
@@ -65,14 +65,14 @@ def _read_batch(marker: Path, incident_id: str) -> list[_Letter]:
 def _pages(content: bytes, manifest: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Return the text and the manifest's entry of each letter.
 
-    The text is that of its first page, and of its second one where the list of data begins there.
+    The text is that of its first page, and of its second one where the lists of data do not end before it.
     """
     document = pypdfium2.PdfDocument(content)
     try:
         for entry in manifest["letters"]:
             first = entry["firstPage"] - 1
             text = _text_of(document, first)
-            if entry["pages"] > 1 and not read_notice(text).facts.exposed:
+            if entry["pages"] > 1 and not lists_end(text):
                 text += "\n" + _text_of(document, first + 1)
             yield text, entry
     finally:

@@ -7,11 +7,13 @@ from services.core.facts import Facts
 from services.demo.made_up.incident import CATEGORIES
 from services.demo.made_up.people import Person
 
-__all__ = ["Told", "address_block", "greets", "read_notice"]
+__all__ = ["Told", "address_block", "greets", "lists_end", "read_notice"]
 
 # The sentences before the list of certain categories and before that of possible ones; a notice has each once at most.
 _CERTAIN = ("Dat weten wij zeker:", "We are certain of it:")
 _POSSIBLE = ("Dat kunnen wij niet uitsluiten:", "We cannot rule it out:")
+# The heading that stands after both lists.
+_AFTER = ("Wat kan dit voor u betekenen?", "What can this mean for you?")
 _GREETING = re.compile(r"(?:Geachte heer of mevrouw|Dear) ([^\n]{1,120}),\s")
 _REFERENCE = re.compile(r"\b[0-9A-Z]{4}(?:-[0-9A-Z]{4}){3}\b")
 _LABELS = [labels for _, *labels, _ in CATEGORIES]
@@ -38,6 +40,12 @@ def read_notice(text: str) -> Told:
         greeting[1] if greeting else "",
         frozenset(_REFERENCE.findall(text)),
     )
+
+
+def lists_end(text: str) -> bool:
+    """Return whether a text has all that its notice says of categories: what follows them is in it."""
+    flat = " ".join(text.split())
+    return any(heading in flat for heading in _AFTER)
 
 
 def _find(text: str, sentences: tuple[str, ...]) -> int:

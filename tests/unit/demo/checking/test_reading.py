@@ -45,6 +45,7 @@ def test_the_sentences_are_those_that_notices_use(language: str, at: int) -> Non
 
     assert phrases["data_confirmed"].endswith(reading._CERTAIN[at])
     assert phrases["data_possible"].endswith(reading._POSSIBLE[at])
+    assert phrases["heading_consequences"] == reading._AFTER[at]
 
 
 def test_another_name_does_not_greet() -> None:
