@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from services.core.channel import Channel
+from services.core.cohort import Cohort
 from services.core.notices import FLAG_SECRET_ADDRESS
 from services.core.status import AttemptState
 from services.dispatch.channels.letter import PrintFolder
 from tests.integration.dispatch.bench import Bench, a_payload
-from tests.unit.dispatch.people import some_notices
+from tests.unit.dispatch.people import DOCUMENT, an_incident, some_notices
 
 
 @pytest.fixture
@@ -121,3 +122,36 @@ async def test_whoever_has_no_address_goes_back_to_routing(letters: Bench, folde
 
     assert ("no-address", notices.ids[0], bytes([Channel.LETTER])) == (reason, ids, tried)
     assert [notices.ids[1].hex()] == _printed(folder)
+
+
+async def test_a_cohort_reads_the_words_of_its_group(letters: Bench, folder: Path) -> None:
+    """One incident tells each group what happened to it; whoever is in none reads the general words."""
+    own = {"nl": "Uw gegevens zijn gestolen bij de kliniek", "en": "Your data was stolen at the clinic"}
+    letters.incident = an_incident(variants=[{"when": {"group": "clinic"}, "title": own}])
+    groups = {"wave-1": "", "wave-2": "clinic"}
+    for name, group in groups.items():
+        of_it = ("lab-2026", name, 1, "lab", 1)
+        letters.incidents.put(Cohort(*of_it, auto_release=True, sealed=False, released=False, group=group))
+    cohorts = ["wave-1", "wave-2"]
+    notices = some_notices(2, letters.incident, cohorts=cohorts, carriers=[(name,) for name in cohorts])
+    await letters.seal(notices, [a_payload(), a_payload()])
+    await letters.take(notices)
+    await letters.send(PrintFolder(folder, "ndjson"))
+    (lines,) = [body for name, body in _files(folder).items() if name.endswith(".ndjson")]
+    read = [json.loads(line) for line in lines.splitlines()]
+    subjects = {line["wordingId"]: line["wording"]["subject"] for line in read if "wording" in line}
+
+    assert [DOCUMENT["title"], own["nl"]] == [subjects[line["wordingId"]] for line in read if "noticeId" in line]
+
+
+async def test_words_that_cannot_be_set_stop_their_incident(letters: Bench, folder: Path) -> None:
+    """Of a document that was taken before such were refused: nobody is blamed, and nobody else waits."""
+    letters.incident = an_incident(controller=DOCUMENT["controller"] | {"name": "Stichting " * 40})
+    await _queue(letters, 2)
+
+    async def stopped() -> bool:
+        return letters.paused("content") == 1.0
+
+    await letters.send(PrintFolder(folder), until=stopped)
+
+    assert ({AttemptState.TAKEN: 2}, {}) == (await letters.states(), _files(folder))
