@@ -75,7 +75,8 @@ def _fitted(contact: Contact) -> Fitted:
 def _name(sample: Sample) -> str:
     """Return a file's name: `nl-possible-first-longest`, with the group before the person where there is one."""
     reading = sample.reading
-    parts = [reading.language, reading.certainty.value, reading.kind.value, reading.group, sample.person]
+    note = sample.note if sample.note == "nothing" else ""
+    parts = [reading.language, reading.certainty.value, reading.kind.value, note, reading.group, sample.person]
     return "-".join(part for part in parts if part)
 
 

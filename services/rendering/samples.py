@@ -8,7 +8,7 @@ from typing import NamedTuple
 from services.core.channel import ALL_CHANNELS
 from services.core.incident import Incident
 from services.core.notices import Notices
-from services.core.variants import Certainty, Kind, Reading
+from services.core.variants import Kind, Reading, certainty_of
 from services.rendering.contact import Contact
 
 __all__ = ["LONGEST", "ODD", "USUAL", "Sample", "Samples", "samples_of"]
@@ -38,6 +38,7 @@ class Sample(NamedTuple):
 
     reading: Reading
     person: str
+    note: str = ""  # what is special about its facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,11 @@ class Samples:
 
 def samples_of(incident: Incident, people: Mapping[str, Contact]) -> Samples:
     """Return a notice to each of these people for every language, certainty, kind and group."""
-    found = [Sample(reading, person) for reading in _readings(incident) for person in people]
+    facts = list(_facts(incident))
+    found = [Sample(reading, person, known.note) for reading, known in facts for person in people]
     notices = Notices(incident.incident_id, incident.version)
-    for at, sample in enumerate(found):
-        _add(notices, at, sample.reading, incident)
+    for at, (reading, known) in enumerate(one for one in facts for _ in people):
+        _add(notices, at, reading, known)
     again = [sample.reading.kind is not Kind.FIRST for sample in found]
     return Samples(
         incident,
@@ -83,21 +85,46 @@ def samples_of(incident: Incident, people: Mapping[str, Contact]) -> Samples:
     )
 
 
-def _readings(incident: Incident) -> Iterator[Reading]:
-    """Return who may read something; nobody's facts are mixed where there is only one category."""
-    certainties = [one for one in Certainty if one is not Certainty.MIXED or len(incident.categories) > 1]
-    for one in product(incident.languages, certainties, (Kind.FIRST, Kind.SUPPLEMENT), ("", *incident.groups)):
-        yield Reading(*one)
+class _Facts(NamedTuple):
+    """What is said of somebody, and what was said before, as masks of categories."""
+
+    exposed: int
+    confirmed: int
+    told_exposed: int = 0
+    told_confirmed: int = 0
+    note: str = ""
 
 
-def _add(notices: Notices, at: int, reading: Reading, incident: Incident) -> None:
+def _facts(incident: Incident) -> Iterator[tuple[Reading, _Facts]]:
+    """Return who may read something, with facts that make it so; what cannot be with so few categories is left out."""
     everything = (1 << len(incident.categories)) - 1
+    for language, group in product(incident.languages, ("", *incident.groups)):
+        for kind, facts in product(Kind, _of_kinds(everything)):
+            if facts.note in _NOTES[kind]:
+                yield Reading(language, certainty_of(facts.exposed, facts.confirmed), kind, group), facts
+
+
+def _of_kinds(everything: int) -> Iterator[_Facts]:
+    """Return facts of each certainty, for a first notice, for a supplement to it and for a correction of it."""
+    rest = everything >> 1  # less the last category
+    for confirmed in dict.fromkeys((everything, 0, 1)):
+        yield _Facts(everything, confirmed)
+        yield _Facts(everything, confirmed, 1, 0, note="more")
+    for confirmed in dict.fromkeys((rest, 0, 1 & rest)) if rest else ():
+        yield _Facts(rest, confirmed, everything, everything, note="less")
+    yield _Facts(0, 0, everything, everything, note="nothing")
+
+
+_NOTES = {Kind.FIRST: {""}, Kind.SUPPLEMENT: {"more"}, Kind.CORRECTION: {"less", "nothing"}}
+
+
+def _add(notices: Notices, at: int, reading: Reading, known: _Facts) -> None:
     first = reading.kind is Kind.FIRST
-    confirmed = {Certainty.CONFIRMED: everything, Certainty.POSSIBLE: 0, Certainty.MIXED: 1}[reading.certainty]
     row = {
         "ids": at.to_bytes(16), "members": at.to_bytes(16), "versions": 1, "slots": 0, "pseudonyms": at.to_bytes(16),
-        "revisions": 1 if first else 2, "supersedes": b"" if first else _BEFORE, "exposed": everything,
-        "confirmed": confirmed, "told_exposed": 0 if first else 1, "told_confirmed": 0, "channels": ALL_CHANNELS,
+        "revisions": 1 if first else 2, "supersedes": b"" if first else _BEFORE, "exposed": known.exposed,
+        "confirmed": known.confirmed, "told_exposed": known.told_exposed, "told_confirmed": known.told_confirmed,
+        "channels": ALL_CHANNELS,
         "flags": 0, "languages": reading.language, "cohorts": reading.group or "cohort", "accepted_at": 0,
         "attempts": 1, "tried": 0, "carriers": (reading.group or "cohort",),
     }  # fmt: skip

@@ -9,7 +9,8 @@ from services.wire.incident_document import InvalidDocument
 
 __all__ = ["Proving"]
 
-_KEPT = 256  # digests of documents that were proved: a repeat of one costs nothing
+_KEPT = 256
+_proved: set[bytes] = set()  # digests of documents that this process proved: a repeat of one costs nothing
 
 
 class Proving:
@@ -17,7 +18,6 @@ class Proving:
 
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
-        self._proved: set[bytes] = set()
 
     async def check(self, incident: Incident, document: bytes) -> list[dict[str, str]]:
         """Render all that an incident can say; returns what the linter would have otherwise, as JSON.
@@ -33,14 +33,14 @@ class Proving:
     async def _render(self, incident: Incident, document: bytes) -> None:
         digest = blake2b(document, digest_size=16).digest()
         async with self._turn:
-            if digest in self._proved:
+            if digest in _proved:
                 return
             problems = await asyncio.to_thread(_problems, incident)
             if problems:
                 raise InvalidDocument(problems)
-            if len(self._proved) >= _KEPT:
-                self._proved.clear()
-            self._proved.add(digest)
+            if len(_proved) >= _KEPT:
+                _proved.clear()
+            _proved.add(digest)
 
 
 def _problems(incident: Incident) -> list[dict[str, str]]:

@@ -1,5 +1,6 @@
 """Everything that an incident can say is rendered before anybody is told."""
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from services.core.variants import Certainty, Kind
 from services.demo.made_up.incident import made_up_incident
 from services.rendering.proof import problems_of
 from services.rendering.samples import LONGEST, ODD, USUAL, samples_of
+from services.rendering.wording.wording import WordingKey
 from services.wire.incident_document import parse_incident
 from tests.unit.dispatch.people import CREATED, DOCUMENT, an_incident
 
@@ -49,6 +51,27 @@ def test_everybody_who_may_read_something_is_among_the_samples() -> None:
     samples = samples_of(an_incident(variants=variants), {"usual": USUAL, "longest": LONGEST, "odd": ODD})
     readings = {sample.reading for sample in samples.samples}
 
-    assert 2 * 3 * 2 * 2 * 3 == len(samples.notices) == len(samples.contacts)
-    assert {("nl", certainty, kind, group) for certainty in Certainty for kind in (Kind.FIRST, Kind.SUPPLEMENT)
-            for group in ("", "clinic")} <= readings  # fmt: skip
+    expected = set(product(("nl", "en"), Certainty, Kind, ("", "clinic")))
+
+    assert expected == readings
+    assert len(samples.notices) == len(samples.contacts) == len(samples.references) == 2 * 2 * (3 + 3 + 4) * 3
+
+
+def test_samples_read_what_they_say_they_read() -> None:
+    """The words of each sample are those of its kind and certainty."""
+    samples = samples_of(an_incident(), {"usual": USUAL})
+    keys = [WordingKey.of(samples, row) for row in range(len(samples.notices))]
+
+    assert [(one.reading.certainty, one.reading.kind) for one in samples.samples] == [
+        (k.certainty, k.kind) for k in keys
+    ]
+
+
+@pytest.mark.parametrize("categories", [1, 2, 3])
+def test_few_categories_are_proved_too(categories: int) -> None:
+    """With one kind of data nobody's facts are mixed."""
+    incident = an_incident(dataCategories=DOCUMENT["dataCategories"][:categories])
+    found = {(one.reading.certainty, one.reading.kind) for one in samples_of(incident, {"usual": USUAL}).samples}
+
+    assert [] == problems_of(incident)
+    assert (categories > 1) == ((Certainty.MIXED, Kind.FIRST) in found)
