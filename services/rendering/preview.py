@@ -58,7 +58,7 @@ def previews(incident: Incident, channel: Channel, kind: str, at: datetime) -> I
 def _letters(samples: Samples, kind: str, at: datetime) -> Iterator[Preview]:
     typesetter, wordings = Typesetter(), Wordings(on_paper=True)
     for row, sample in enumerate(samples.samples):
-        one = samples.pick(row)
+        one = samples.pick([row])
         job = print_job(_name(sample), one, [_fitted(one.contacts[0])], wordings, at)
         pages = typesetter.pages(job) if kind == "png" else [typesetter.set(job).pdf]
         yield Preview(_name(sample), pages)

@@ -1,6 +1,6 @@
 """Made-up people to whom every wording of an incident is addressed: for proofs and previews. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import NamedTuple
@@ -53,17 +53,26 @@ class Samples:
     earlier: Sequence[str] = ()
     groups: Mapping[str, str] = field(default_factory=dict)
 
-    def pick(self, row: int) -> "Samples":
-        """Return one of the notices by itself."""
+    def pick(self, rows: list[int]) -> "Samples":
+        """Return the notices at these positions."""
         return Samples(
             self.incident,
-            self.notices.pick([row]),
-            [self.samples[row]],
-            [self.contacts[row]],
-            [self.references[row]],
-            [self.earlier[row]],
+            self.notices.pick(rows),
+            [self.samples[row] for row in rows],
+            [self.contacts[row] for row in rows],
+            [self.references[row] for row in rows],
+            [self.earlier[row] for row in rows],
             self.groups,
         )
+
+    def different(self) -> "Samples":
+        """Return the notices that say something else of the incident, one of each kind."""
+        seen: dict[Hashable, int] = {}
+        for row, sample in enumerate(self.samples):
+            said, reading = self.incident.said_to(sample.reading), sample.reading
+            about = reading.language, reading.kind, sample.note, said.title, tuple(sorted(said.content.items()))
+            seen.setdefault(about, row)
+        return self.pick(list(seen.values()))
 
 
 def samples_of(incident: Incident, people: Mapping[str, Contact]) -> Samples:

@@ -9,6 +9,7 @@ from services.core.variants import Certainty, Kind
 from services.demo.made_up.incident import made_up_incident
 from services.rendering.proof import problems_of
 from services.rendering.samples import LONGEST, ODD, USUAL, samples_of
+from services.rendering.texts import placed_texts
 from services.rendering.wording.wording import WordingKey
 from services.wire.incident_document import parse_incident
 from tests.unit.dispatch.people import CREATED, DOCUMENT, an_incident
@@ -75,3 +76,19 @@ def test_few_categories_are_proved_too(categories: int) -> None:
 
     assert [] == problems_of(incident)
     assert (categories > 1) == ((Certainty.MIXED, Kind.FIRST) in found)
+
+
+def test_each_text_is_rendered_and_none_in_vain() -> None:
+    """A proof sets every text of every variant, in every kind of notice, once for each language."""
+    variants = [
+        {"when": {"certainty": "possible"}, "title": {"nl": "Misschien", "en": "Perhaps"}},
+        {"when": {"group": "clinic"}, "content": {"nature": {"nl": "Kliniek", "en": "Clinic"}}},
+    ]
+    plain = samples_of(an_incident(), {"usual": USUAL}).different()
+    varied = samples_of(an_incident(variants=variants), {"usual": USUAL}).different()
+    texts = {placed.text for placed in placed_texts(varied.incident) if placed.block in {"title", "nature"}}
+    said = [varied.incident.said_to(one.reading) for one in varied.samples]
+
+    assert 2 * 4 == len(plain.samples)
+    assert 2 * 2 * (2 * 3 + 1) == len(varied.samples)
+    assert texts <= {text for one in said for text in (one.title, *one.content.values())}
