@@ -33,6 +33,8 @@ class Act(StrEnum):
     COHORT_RELEASED = "cohort-released"
     RELEASE_ASKED = "release-asked"  # of a release that somebody else has to approve
     COHORT_APPROVED = "cohort-approved"
+    COHORT_PAUSED = "cohort-paused"
+    COHORT_RESUMED = "cohort-resumed"
     COHORT_CANCELLED = "cohort-cancelled"
     RECORD_WITHDRAWN = "record-withdrawn"
     PROBLEMS_SHOWN = "problems-shown"  # memberRefs of a cohort, which may be numbers of people
@@ -60,6 +62,8 @@ PERMITTED: Final[Mapping[Act, frozenset[Role]]] = MappingProxyType(
         Act.COHORT_RELEASED: frozenset({_OPERATOR}),
         Act.RELEASE_ASKED: frozenset({_OPERATOR}),
         Act.COHORT_APPROVED: frozenset({_OPERATOR, _APPROVER}),
+        Act.COHORT_PAUSED: frozenset({_OPERATOR}),
+        Act.COHORT_RESUMED: frozenset({_OPERATOR}),
         Act.COHORT_CANCELLED: frozenset({_OPERATOR}),
         Act.RECORD_WITHDRAWN: frozenset({_SOURCE, _OPERATOR}),
         Act.PROBLEMS_SHOWN: frozenset({_SOURCE, _OPERATOR, _AUDITOR}),
@@ -85,6 +89,8 @@ RECORDED: Final = frozenset(
         Act.COHORT_RELEASED,
         Act.RELEASE_ASKED,
         Act.COHORT_APPROVED,
+        Act.COHORT_PAUSED,
+        Act.COHORT_RESUMED,
         Act.COHORT_CANCELLED,
         Act.RECORD_WITHDRAWN,
         Act.PROBLEMS_SHOWN,

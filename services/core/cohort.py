@@ -1,8 +1,23 @@
 """A cohort as every room knows it: one source's list of people hit by one incident."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-__all__ = ["Cohort"]
+__all__ = ["Cohort", "Grant"]
+
+
+class Grant(NamedTuple):
+    """What a release lets go: at most so many persons' notices in all, or so many a day; neither = everything."""
+
+    canary: int | None = None
+    per_day: int | None = None
+
+    def as_json(self) -> Mapping[str, Any]:
+        """Return the grant as a request asks for it."""
+        if self.canary is not None:
+            return {"canary": self.canary}
+        return {"all": True} if self.per_day is None else {"perDay": self.per_day}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +59,11 @@ class Cohort:
     def is_released(self) -> bool:
         """Tell whether notices carried by this cohort may go out, where all that came before the release is known."""
         return (self.auto_release or self.released) and not self.cancelled
+
+    @property
+    def is_limited(self) -> bool:
+        """Tell whether its release, if it is released, lets only so many go."""
+        return not (self.canary is None and self.per_day is None)
 
     def is_released_in(self, partition: int, taken: int) -> bool:
         """Tell whether the release holds in a partition of which intake's blocks up to `taken` are known.

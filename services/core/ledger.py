@@ -36,6 +36,7 @@ class HoldReason(Enum):
     NOT_AT_ADDRESS = "not at address"
     IDENTITY_CONFLICT = "identity conflict"
     DECEASED_CONFLICT = "deceased conflict"
+    PAUSED = "paused"
 
     @property
     def counter(self) -> str:

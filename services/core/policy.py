@@ -1,16 +1,18 @@
 """What an incident's document decides beside its words: readable rules, each with a default.
 
-The only table of them is `RULES`: the check of documents, what is shown of an incident, OpenAPI and the template come
-from it.
+The only table of those that are words is `RULES`: the check of documents, what is shown of an incident, OpenAPI and the
+template come from it. The others are numbers, each group a class of its own.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-__all__ = ["RULES", "Correction", "OnIdentityConflict", "Policy", "Rule", "in_words"]
+from services.core.channel import Channel
+
+__all__ = ["KEYS", "RULES", "CallCentre", "Correction", "OnIdentityConflict", "Pace", "Policy", "Rule", "in_words"]
 
 
 class OnIdentityConflict(Enum):
@@ -29,12 +31,46 @@ class Correction(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class CallCentre:
+    """How many calls can be answered, and how many notices a day that bears."""
+
+    calls_per_day: int
+    share_of_callers: float = 0.05  # of those who are told, more than 0 and at most 1; each calls on the same day
+
+    @property
+    def notices_a_day(self) -> int:
+        """Return how many may be told on one day, at least one."""
+        return max(1, int(self.calls_per_day / self.share_of_callers))
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many notices may be let go on a calendar day in the Netherlands, all cohorts together; None = any number."""
+
+    per_day: int | None = None
+    per_channel: Mapping[Channel, int] = field(default_factory=dict)  # by the channel that a notice takes first
+    call_centre: CallCentre | None = None
+
+    @property
+    def notices_a_day(self) -> int | None:
+        """Return how many may go on one day by whatever channel: what both bounds allow."""
+        called = self.call_centre.notices_a_day if self.call_centre else None
+        return min((bound for bound in (self.per_day, called) if bound is not None), default=None)
+
+    @property
+    def limits(self) -> bool:
+        """Tell whether there is a limit of any kind."""
+        return self.notices_a_day is not None or bool(self.per_channel)
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What is decided for one incident; each default stands here, and nowhere else."""
 
     on_identity_conflict: OnIdentityConflict = OnIdentityConflict.TELL_APART
     # Whoever cancels a cohort by mistake must not have written to everybody in it: a letter cannot be taken back.
     correction: Correction = Correction.NONE
+    pace: Pace = Pace()
 
 
 class Rule(NamedTuple):
@@ -63,6 +99,19 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
 )
 
 
-def in_words(policy: Policy) -> dict[str, str]:
+KEYS: Final = frozenset({*RULES, "pace"})  # what `policy` of a document may have
+
+
+def in_words(policy: Policy) -> dict[str, Any]:
     """Return every rule of a policy as a document would say it, those that a document left out as well."""
-    return {key: getattr(policy, rule.attribute).value for key, rule in RULES.items()}
+    words = {key: getattr(policy, rule.attribute).value for key, rule in RULES.items()}
+    return words | {"pace": _pace_in_words(policy.pace)}
+
+
+def _pace_in_words(pace: Pace) -> dict[str, Any]:
+    centre = pace.call_centre
+    return {
+        "perDay": pace.per_day,
+        "perChannel": {channel.label: count for channel, count in pace.per_channel.items()},
+        "callCentre": centre and {"callsPerDay": centre.calls_per_day, "shareOfCallers": centre.share_of_callers},
+    }

@@ -131,9 +131,9 @@ class Effects:
             if block.pseudonyms is block.persons
             else ([None if one == home else one for one, home in zip(sealed_for, persons, strict=True)])
         )
-        table = first_standings(
-            self.terms.usable, released=cohort in self.terms.released, cancelled=cohort in self.terms.cancelled
-        )
+        terms = self.terms
+        released, cancelled, paused = (cohort in some for some in (terms.released, terms.cancelled, terms.paused))
+        table = first_standings(terms.usable, released=released, cancelled=cancelled, paused=paused)
         standings = looked_up(table, flags, channels)
         outcomes, *others = zip(*standings, strict=True)
         self.members += zip(
@@ -224,7 +224,7 @@ class Effects:
         self.count_in(partition, cohort, CONFLICTING, after.conflict - (before.conflict if before else 0))
 
     def _release(self, dossier: Dossier, release: Release) -> None:
-        claim, told, bearer, exposed, confirmed, cohorts = release
+        claim, told, bearer, exposed, confirmed, cohorts, _ = release
         notices = self._notices(dossier.partition)
         notices.ids.append(claim.notice)
         notices.members.append(claim.bearer)
@@ -352,12 +352,13 @@ def _picked(rows: Sequence[int] | None, *columns: Sequence[Any]) -> Sequence[Seq
 _NO_IDS: Final = NoticeIds(bytes(KEY_BYTES), "")  # of a table that has no ids
 
 
-@lru_cache(maxsize=4 << CHANNEL_BITS)  # every set of channels, released, cancelled, or neither
+@lru_cache(maxsize=8 << CHANNEL_BITS)  # every set of channels, released, cancelled, paused, or neither
 def first_standings(
     usable: int,
     *,
     released: bool,
     cancelled: bool = False,
+    paused: bool = False,
     channel_bits: int = CHANNEL_BITS,
     flag_bits: int = MEMBER_FLAG_BITS,
 ) -> Table:
@@ -366,8 +367,8 @@ def first_standings(
     A row and a column for every value that the bits allow. Two indexes, not one number made of both: flags or channels
     with a bit too many are an IndexError, and never read as others.
     """
-    cohort = {0}
-    terms = Terms("", 0, 0, usable, {0: ""}, cohort if released else (), _NO_IDS, cancelled=cohort if cancelled else ())
+    may_go, off, still = ({0} if so else set[int]() for so in (released, cancelled, paused))
+    terms = Terms("", 0, 0, usable, {0: ""}, may_go, _NO_IDS, cancelled=off, paused=still)
     return [
         [_first_standing(channels, flags, terms) for channels in range(1 << channel_bits)]
         for flags in range(1 << flag_bits)

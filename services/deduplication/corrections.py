@@ -43,7 +43,8 @@ def addressee(told: Sequence[Claim], members: Sequence[Member], live: Sequence[M
     if live:
         last = told[-1].bearer
         first = sorted(live, key=lambda m: m.member != last)
-        return next((m for m in first if m.cohort in terms.released and _can_be_told(m, terms)), None)
+        released = {*terms.released, *terms.limited}
+        return next((m for m in first if m.cohort in released and _can_be_told(m, terms)), None)
     by_id = {m.member: m for m in members}
     bearers = (by_id[claim.bearer] for claim in reversed(told) if claim.bearer in by_id)
     return next((m for m in bearers if _can_be_told(m, terms)), None)

@@ -7,14 +7,14 @@ came about. Who is one person is decided in `dossier`. The rules are listed in t
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Final, NamedTuple
 
 from services.core.channel import TO_THE_ADDRESS
 from services.core.ids import ID_BYTES, hash_begun, notice_id
-from services.core.ledger import HoldReason
 from services.core.notices import FLAG_NOT_AT_ADDRESS, FLAG_WITHDRAWN
 from services.core.policy import Correction
+from services.deduplication.outcomes import COUNTED_AS, Course, Outcome, Waits
+from services.deduplication.quotas import Allowance
 
 __all__ = [
     "COUNTED_AS",
@@ -43,57 +43,6 @@ __all__ = [
 
 FOR_GOOD: Final = 2**31 - 1  # the mark of a notice that never stands again
 _REVISION_BYTES: Final = (4).to_bytes(4, "big")  # the length before the field, as in `core.ids`
-
-
-class Outcome(IntEnum):
-    """Where deduplication leaves a member. The numbers are stored: they are never reused."""
-
-    RELEASED = 0  # bears a notice that went out
-    MERGED = 1  # another member bears the notice for this person and these facts
-    SUPPRESSED = 2  # the person is deceased
-    HELD_UNRELEASED = 3
-    HELD_UNREACHABLE = 4
-    HELD_NOT_AT_ADDRESS = 5
-    RETRACTED = 6  # not of this person any more: the row stays, so that an older version cannot bring it back
-    HELD_IDENTITY_CONFLICT = 7  # cannot be told whose record it is; or the incident holds people who contradict
-    WITHDRAWN = 8  # taken back, itself or with its cohort, before anybody was told by it
-    HELD_DECEASED_CONFLICT = 9  # one record says that the person died, another that they did not
-    TAKEN_BACK = 10  # bears a notice that went out, and was withdrawn since: it counts as released
-
-
-# The counter of `core.ledger` that a member stands in. Who was retracted is counted nowhere: intake counts that member
-# as another person's.
-COUNTED_AS: Final[Mapping[int, str]] = {
-    Outcome.RELEASED: "released",
-    Outcome.MERGED: "merged",
-    Outcome.SUPPRESSED: "suppressed",
-    Outcome.HELD_UNRELEASED: HoldReason.UNRELEASED.counter,
-    Outcome.HELD_UNREACHABLE: HoldReason.UNREACHABLE.counter,
-    Outcome.HELD_NOT_AT_ADDRESS: HoldReason.NOT_AT_ADDRESS.counter,
-    Outcome.HELD_IDENTITY_CONFLICT: HoldReason.IDENTITY_CONFLICT.counter,
-    Outcome.WITHDRAWN: "withdrawn",
-    Outcome.HELD_DECEASED_CONFLICT: HoldReason.DECEASED_CONFLICT.counter,
-    Outcome.TAKEN_BACK: "released",
-}
-
-
-class Waits(IntEnum):
-    """What a member's news waits for. The numbers are stored."""
-
-    NOTHING = 0
-    RELEASE = 1  # the release of a cohort that carries the news, or of one that has contact data
-    CHANNEL = 2  # a channel by which the person can be written to
-    POLICY = 3  # another policy: this one holds people who contradict others with their pseudonym
-    ANSWER = 4  # whether a notice that was recalled was stopped: the answer sets it free, so nobody is marked for it
-
-
-class Course(IntEnum):
-    """How far a released notice is known to have come. The numbers are stored."""
-
-    OPEN = 0  # nothing was heard: it may have been handed over, and may still be stopped
-    RECALLED = 1  # asked to be stopped, and not answered yet
-    BEGUN = 2  # its hand-over began: nothing stops it
-    STOPPED = 3  # it was stopped: nobody was told by it, and nobody will be
 
 
 class Member(NamedTuple):
@@ -188,6 +137,14 @@ class Terms:
     hold_conflicts: bool = False  # what the incident's policy says of people who contradict each other
     cancelled: Collection[int] = ()  # numbers of the cohorts that were taken back as a whole
     correction: Correction = Correction.NONE  # when people hear that what they were told does not hold any more
+    paused: Collection[int] = ()  # numbers of the cohorts of which no fact may be told just now
+    limited: Collection[int] = ()  # numbers of the cohorts that are released under a limit
+    allowance: Allowance | None = None  # what may go of those, where a turn is given
+
+    @property
+    def may_go(self) -> Collection[int]:
+        """The cohorts whose notices may go out, while limits leave something."""
+        return {*self.released, *self.allowance.open} if self.allowance else self.released
 
 
 class Superseded(NamedTuple):
@@ -222,6 +179,7 @@ class Release(NamedTuple):
     exposed: int
     confirmed: int
     cohorts: frozenset[int]  # those whose facts it names
+    rests_on: frozenset[int] | None  # cohorts under a limit without whose permission it could not go; None = correction
 
 
 class Settled(NamedTuple):

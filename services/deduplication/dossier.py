@@ -264,9 +264,16 @@ class _Case:
                 claim = claim._replace(notice=self._first_notice(person))
             self.claims.append(claim)
             self.released.append(settled.released._replace(claim=claim))
+            self._take(settled.released)
         if settled.superseded:
             self.superseded.append(settled.superseded)
         return settled
+
+    def _take(self, release: Release) -> None:
+        """Take a notice from what limits leave: the next person of this pseudonym finds one less."""
+        if self.terms.allowance and release.rests_on is not None:
+            channel = self.terms.allowance.channel_of(release.bearer.channels, release.bearer.flags)
+            self.terms.allowance.take(release.rests_on, channel)
 
     def _first_notice(self, person: Person) -> bytes:
         """Return the id of a group's first notice; it is stored, and what comes later changes it no more.

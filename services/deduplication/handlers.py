@@ -10,6 +10,8 @@ from typing import Final, NamedTuple
 
 from notification import topics
 
+from services.core.channel import CHANNELS
+from services.core.clock import Clock
 from services.core.cohort import Cohort
 from services.core.incident import Incident
 from services.core.ledger import COUNTERS
@@ -28,10 +30,12 @@ from services.deduplication.codec import (
 from services.deduplication.domain import NoticeIds, Terms
 from services.deduplication.homes import Homes, Moved
 from services.deduplication.moving import decide_moved
+from services.deduplication.pacing import Limited, Pacing
+from services.deduplication.permissions import check_partitions, permissions_in
 from services.deduplication.recalling import courses_of, over, recalls
 from services.deduplication.store import BEFORE_ALL, SETS_OF_CHANNELS, Cohorts, Place, Store
-from services.deduplication.taken import STAGE, alike, reached_in, taken_before
-from services.kit.errors import ConfigError
+from services.deduplication.taken import STAGE, reached_in, taken_before
+from services.kit.clock import SystemClock
 from services.kit.eventlog import Output, Record, read_heads
 from services.kit.postgres import Connection
 from services.kit.stage import TotalsRow, move_totals, read_taken
@@ -60,6 +64,7 @@ class _Control(NamedTuple):
     usable: int
     released: frozenset[int]
     hold_conflicts: bool
+    paused: frozenset[int]
 
 
 class DeduplicationHandler:
@@ -71,7 +76,9 @@ class DeduplicationHandler:
         count: Callable[[Mapping[str, int]], None],
         partitions: int,
         keys: KeyRing,
+        *,
         store: Store | None = None,
+        clock: Clock | None = None,
     ) -> None:
         """Make a handler; `partitions` is how many this installation has."""
         self._incidents = incidents
@@ -80,6 +87,7 @@ class DeduplicationHandler:
         self._partitions = partitions
         self._store = store or Store()
         self._homes = Homes(self._store, partitions)
+        self._pacing = Pacing(self._store, clock or SystemClock())
         # By the incident's number and the partition: the control under which nobody was found who could be set free. A
         # look that found somebody is not remembered, so that nothing has to be forgotten when its transaction is rolled
         # back.
@@ -138,7 +146,7 @@ class DeduplicationHandler:
             dossiers = await self._store.read(connection, number, persons)
             places = {one.partition for one in of_it} | {one.partition for one in dossiers.values()}
             reached = await reached_in(connection, taken, places)
-            for terms, partitions in self._terms(incident_id, numbers, reached):
+            for terms, partitions, _ in self._terms(incident_id, numbers, reached):
                 self._note_decided(terms, partitions)
                 here = [one for one in dossiers.values() if one.partition in partitions]
                 effects.append(await self._written(connection, decide_again(here, terms, courses)))
@@ -165,7 +173,7 @@ class DeduplicationHandler:
         known = await self._homes.read(connection, number, persons_of(blocks))
         effects = []
         reached = await reached_in(connection, taken, {block.partition for block in blocks})
-        for terms, partitions in self._terms(incident_id, numbers, reached):
+        for terms, partitions, _ in self._terms(incident_id, numbers, reached):
             self._note_decided(terms, partitions)
             pairs = [(block, cohorts[block.cohort_id]) for block in blocks if block.partition in partitions]
             effects.append(decide_batch(pairs, known, terms))
@@ -176,7 +184,7 @@ class DeduplicationHandler:
     ) -> list[Effects]:
         effects = []
         reached = await reached_in(connection, taken, {one.partition for one in moved.after.values()})
-        for terms, partitions in self._terms(incident_id, numbers, reached):
+        for terms, partitions, _ in self._terms(incident_id, numbers, reached):
             self._note_decided(terms, partitions)
             here = {home: one for home, one in moved.after.items() if one.partition in partitions}
             effects.append(decide_moved(moved.before, here, terms))
@@ -197,7 +205,7 @@ class DeduplicationHandler:
         numbers = await self._store.cohorts(connection)
         taken = await read_taken(connection, STAGE, topics.MEMBERS_ACCEPTED, WRITER, partitions)
         known = [one for one in sorted(numbers) if self._can_decide(one)]
-        for terms, places in chain.from_iterable(self._terms(one, numbers, taken) for one in known):
+        for terms, places, limited in chain.from_iterable(self._terms(one, numbers, taken) for one in known):
             persons = await self._of_cancelled(connection, terms, places, left)
             if not persons:
                 persons = await self._affected(connection, terms, places, left)
@@ -207,6 +215,10 @@ class DeduplicationHandler:
                 here = [one for one in dossiers.values() if one.partition in places]
                 effects.append(await self._written(connection, decide_again(here, terms)))
                 left -= len(persons)
+            elif limited.cohorts:
+                paced, looked_at = await self._pacing.let_go(connection, limited, left)
+                effects += [await self._written(connection, paced)] if paced else []
+                left -= looked_at
             if left <= 0:
                 break
         return await self._finish(connection, effects, [])
@@ -244,6 +256,11 @@ class DeduplicationHandler:
         if not persons and not terms.hold_conflicts:
             persons = await self._store.held_by_policy(connection, terms.cohorts, places, limit)
         if not persons:
+            persons = await self._store.waiting_for_turn(connection, terms.released, CHANNELS, places, limit)
+        if not persons:
+            going_on = terms.cohorts.keys() - set(terms.paused)
+            persons = await self._store.held_by_pause(connection, going_on, places, limit)
+        if not persons:
             self._idle.update(((terms.number, one), control) for one in places)
         return persons
 
@@ -272,14 +289,15 @@ class DeduplicationHandler:
 
     def _terms(
         self, incident_id: str, numbers: Cohorts, taken: Mapping[int, int]
-    ) -> Iterator[tuple[Terms, Collection[int]]]:
-        """Return the terms of an incident, with the partitions that they hold in.
+    ) -> Iterator[tuple[Terms, Collection[int], Limited]]:
+        """Return the terms of an incident, with the partitions that they hold in, and what limits hold back there.
 
         `taken` says of each partition how far intake's blocks are known: a release holds from where it was given.
         """
         number, cohorts = numbers[incident_id]
         incident: Incident | None = self._incidents.get(("incident", incident_id))
         assert incident is not None  # noqa: S101 - `ready` waited for it, and `tick` skips one that is not known
+        known = self._known(incident_id, cohorts)
         terms = Terms(
             incident_id=incident_id,
             number=number,
@@ -290,29 +308,23 @@ class DeduplicationHandler:
             ids=self._ids_of(incident),
             correction=incident.policy.correction,
             hold_conflicts=incident.policy.on_identity_conflict is OnIdentityConflict.HOLD,
-            cancelled=frozenset(number for number, one in self._known(incident_id, cohorts).items() if one.cancelled),
+            cancelled=frozenset(number for number, one in known.items() if one.cancelled),
         )
-        for released, partitions in alike(self._released(incident_id, cohorts), taken).items():
-            yield replace(terms, released=released), partitions
+        for here, partitions in permissions_in(known, taken, paced=incident.policy.pace.limits).items():
+            ruled = replace(terms, released=here.released, paused=here.paused, limited=here.limited)
+            limited = {number: known[number] for number in here.limited}
+            yield ruled, partitions, Limited(incident, limited, ruled, partitions)
 
     def _known(self, incident_id: str, numbers: Mapping[str, int]) -> dict[int, Cohort]:
-        """Return those of an incident's cohorts that were heard of, by number."""
-        found = ((number, self._incidents.get(("cohort", incident_id, one))) for one, number in numbers.items())
-        return {number: cohort for number, cohort in found if cohort is not None}
-
-    def _released(self, incident_id: str, numbers: Mapping[str, int]) -> dict[int, Cohort]:
-        """Return an incident's released cohorts by number.
+        """Return those of an incident's cohorts that were heard of, by number.
 
         Raises ConfigError where one was released on another number of partitions than this process has.
         """
-        released = {number: one for number, one in self._known(incident_id, numbers).items() if one.is_released}
-        for one in released.values():
-            if (partitions := len(one.release_after)) != self._partitions:
-                raise ConfigError(
-                    f"cohort {one.cohort_id} of incident {incident_id} was released on {partitions} partitions,"
-                    f" HERAUT_PARTITIONS is {self._partitions}"
-                )
-        return released
+        found = ((number, self._incidents.get(("cohort", incident_id, one))) for one, number in numbers.items())
+        known = {number: cohort for number, cohort in found if cohort is not None}
+        for cohort in known.values():
+            check_partitions(cohort, self._partitions)
+        return known
 
     async def _written(self, connection: Connection, effects: Effects) -> Effects:
         await self._store.write(connection, effects)
@@ -338,7 +350,7 @@ class DeduplicationHandler:
 
 
 def _control(terms: Terms) -> _Control:
-    return _Control(terms.usable, frozenset(terms.released), terms.hold_conflicts)
+    return _Control(terms.usable, frozenset(terms.released), terms.hold_conflicts, frozenset(terms.paused))
 
 
 def _blocks(work: Iterable[Work | Answers]) -> list[Block]:

@@ -86,7 +86,8 @@ limit $4;
 -- Persons with news that was decided with one of these sets of channels.
 select person
 from members
-where cohort = any($1::int[]) and waits in (1, 2, 3) and usable = any($2::smallint[]) and partition = any($3::smallint[])
+where cohort = any($1::int[]) and waits = any($5::smallint[]) and usable = any($2::smallint[])
+      and partition = any($3::smallint[])
 limit $4;
 
 -- name: held_by_policy
@@ -95,6 +96,47 @@ select person
 from members
 where cohort = any($1::int[]) and waits = 3 and usable = any($2::smallint[]) and partition = any($3::smallint[])
 limit $4;
+
+-- name: held_by_pause
+-- Persons with news that is held because one of these cohorts was paused.
+select person
+from members
+where cohort = any($1::int[]) and waits = 5 and usable = any($2::smallint[]) and partition = any($3::smallint[])
+limit $4;
+
+-- name: waiting_for_turn
+-- Persons whose news waits until one of these channels has a number left, each with its mark.
+select person
+from members
+where cohort = any($1::int[]) and waits = any($5::smallint[]) and usable = any($2::smallint[])
+      and partition = any($3::smallint[])
+limit $4;
+
+-- name: read_quotas
+-- What went under the limits of an incident.
+select cohort, channel, total, day, today from quotas where incident = $1;
+
+-- name: add_quotas
+-- Limits under which nothing went yet, in the order of their keys.
+insert into quotas (incident, cohort, channel, total, day, today)
+select $1, new.cohort, new.channel, 0, '0001-01-01', 0
+from unnest($2::int[], $3::smallint[]) as new(cohort, channel)
+order by new.cohort, new.channel
+on conflict (incident, cohort, channel) do nothing;
+
+-- name: lock_quotas
+-- The limits of an incident, those that nobody else is taking from just now.
+select cohort, channel, total, day, today from quotas where incident = $1
+order by cohort, channel
+for update skip locked;
+
+-- name: move_quotas
+-- What went under limits that are locked.
+update quotas
+set total = moved.total, day = moved.day, today = moved.today
+from unnest($2::int[], $3::smallint[], $4::bigint[], $5::date[], $6::bigint[])
+     as moved(cohort, channel, total, day, today)
+where quotas.incident = $1 and quotas.cohort = moved.cohort and quotas.channel = moved.channel;
 
 -- name: of_cancelled
 -- The next rows of an incident, in the order of the key: those of cancelled cohorts that stand as if these were not, or

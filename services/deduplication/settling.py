@@ -26,6 +26,7 @@ from services.deduplication.domain import (
     is_reachable,
     is_withdrawn,
 )
+from services.deduplication.outcomes import HELD_AS
 
 __all__ = ["settle"]
 
@@ -57,8 +58,7 @@ class _Settling:
         disputed = deceased and any(m.flags & FLAG_NOT_DECEASED for m in self.live)
         carriers = [] if deceased else self._carriers()
         waits, waiting = self._release(carriers) if carriers else (Waits.NOTHING, ())
-        if self.told and not deceased and not self.released:
-            self._correct()
+        paused = self._correct() if self.told and not deceased and not self.released else []
         bearers = {claim.bearer for claim in self.told}
         front = self._front(carriers, bearers) if waits else None
         group, conflict = self.person.number if self.told else 0, self.person.conflict
@@ -74,6 +74,8 @@ class _Settling:
             else:
                 outcome, into = self._merged_or_held(m, front, waits)
             standings[m.member] = Standing(outcome, Waits.NOTHING, 0, group, conflict, into)
+        for m in paused:
+            standings[m.member] = standings[m.member]._replace(waits=Waits.PAUSE, usable=self.terms.usable)
         for m in waiting:
             standings[m.member] = standings[m.member]._replace(waits=waits, usable=self.terms.usable)
         return Settled(standings, self.released, self.superseded)
@@ -84,7 +86,7 @@ class _Settling:
 
     def _release(self, carriers: Sequence[Member]) -> tuple[Waits, Iterable[Member]]:
         """Release the news if it may go out and can be written; say what it waits for otherwise, and in whom."""
-        usable, released = self.terms.usable, self.terms.released
+        usable = self.terms.usable
         # The member that brought the news has the newest data; one that was told before can still be written to.
         reachable = [m for m in (*carriers, *self.live) if is_reachable(m.channels, m.flags, usable)]
         if not reachable:
@@ -93,45 +95,71 @@ class _Settling:
             return Waits.POLICY, carriers
         if any(claim.course == Course.RECALLED for claim in self.told):
             return Waits.ANSWER, ()
+        return self._permitted(carriers, reachable)
+
+    def _permitted(self, carriers: Sequence[Member], reachable: Sequence[Member]) -> tuple[Waits, Iterable[Member]]:
+        """Release news that can be written if it may go out now; say what it waits for otherwise, and in whom."""
+        released = self.terms.may_go
         may_go = any(m.cohort in released for m in carriers)
         bearer = next((m for m in reachable if m.cohort in released), None)
-        if bearer and may_go:
-            self._tell(bearer)
-            return Waits.NOTHING, ()
-        # Each whose release may set it free; where both are missing, the first release only looks again.
-        return Waits.RELEASE, [*(() if may_go else carriers), *(() if bearer else reachable)]
+        if not (bearer and may_go):
+            # Each whose release may set it free; where both are missing, the first release only looks again.
+            return Waits.RELEASE, [*(() if may_go else carriers), *(() if bearer else reachable)]
+        # A notice says what all members say. Nobody is told half of it, and then again.
+        if paused := self._paused():
+            return Waits.PAUSE, paused
+        allowance = self.terms.allowance
+        if allowance and (channel := allowance.waits_for(bearer.channels, bearer.flags)):
+            return Waits.turn_of(channel), [m for m in (*carriers, *reachable) if m.cohort in released]
+        self._send(bearer, self._said(), self._rests_on(bearer, carriers))
+        return Waits.NOTHING, ()
 
-    def _correct(self) -> None:
+    def _paused(self) -> list[Member]:
+        """Return the members of paused cohorts: no notice that says what they say may go out just now."""
+        return [m for m in self.live if m.cohort in self.terms.paused]
+
+    def _rests_on(self, bearer: Member, carriers: Sequence[Member]) -> frozenset[int]:
+        """Return the cohorts under a limit that a notice takes from: one that carries it, one that lends its data."""
+        released = self.terms.released
+        carrying = {m.cohort for m in carriers}
+        used = {bearer.cohort}
+        if carrying.isdisjoint({*released, *used}):
+            used.add(next(m.cohort for m in carriers if m.cohort in self.terms.may_go))
+        return frozenset(used.difference(released))
+
+    def _correct(self) -> list[Member]:
         """Tell what does not hold any more, if the policy wants it and somebody can be written to.
 
         It says no more than was told: what else there is waits for its release. While a notice may still be stopped,
         nothing is corrected; nor is it where several groups that were told are one person now, each told other things.
+        Return the members whose pause holds a correction back. Limits hold none: who was told something wrong hears of
+        it.
         """
         if len(self.last) > 1 or any(claim.course == Course.RECALLED for claim in self.told):
-            return
+            return []
         said, told = self._said(), self.told[-1]
         exposed, confirmed = told.exposed & said.exposed, told.confirmed & said.confirmed
         held = self.person.conflict and self.terms.hold_conflicts
         if not held and wants_correction(self.terms.correction, told, exposed, confirmed):
             bearer = addressee(self.told, self.person.live, self.live, self.terms)
+            if bearer and (paused := self._paused()):
+                return paused
             if bearer:
-                self._send(bearer, Facts(exposed, confirmed))
-
-    def _tell(self, bearer: Member) -> None:
-        self._send(bearer, self._said())
+                self._send(bearer, Facts(exposed, confirmed), None)
+        return []
 
     def _said(self) -> Facts:
         """Return what all members say together."""
         return reduce(or_, (Facts(m.exposed, m.confirmed) for m in self.live), NO_FACTS)
 
-    def _send(self, bearer: Member, facts: Facts) -> None:
+    def _send(self, bearer: Member, facts: Facts, rests_on: frozenset[int] | None) -> None:
         exposed, confirmed = facts.exposed, facts.confirmed
         before = self.heard
         borne = next((claim for claim in reversed(self.told) if claim.bearer == bearer.member), None)
         claim = self._claim(bearer, before, exposed, confirmed)
         self.told.append(claim)
         cohorts = frozenset([m.cohort for m in self.live] or [bearer.cohort])
-        self.released = Release(claim, before, bearer, exposed, confirmed, cohorts)
+        self.released = Release(claim, before, bearer, exposed, confirmed, cohorts, rests_on)
         if borne:
             self.superseded = Superseded(borne.notice, bearer.cohort, 2 * claim.revision - 1)
 
@@ -164,7 +192,7 @@ class _Settling:
             return Outcome.MERGED, front.member
         if waits == Waits.CHANNEL:
             return _unreachable(front.channels, self.terms.usable), None
-        return Outcome.HELD_IDENTITY_CONFLICT if waits == Waits.POLICY else Outcome.HELD_UNRELEASED, None
+        return HELD_AS[waits], None
 
 
 def _together(last: Sequence[Claim]) -> Claim | None:

@@ -5,19 +5,21 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from services.core.channel import CHANNEL_BITS
 from services.core.ledger import CONFLICTING
 from services.deduplication.batch import Effects, Row
-from services.deduplication.domain import COUNTED_AS, Claim, Member, Standing, Terms
+from services.deduplication.domain import COUNTED_AS, Claim, Member, Standing, Terms, Waits
 from services.deduplication.dossier import Dossier
 from services.deduplication.moving import Home, partition_of
+from services.deduplication.quotas import Limit, Used
 from services.kit.postgres import Connection, Queries, binary_copy
 
 __all__ = ["BEFORE_ALL", "SETS_OF_CHANNELS", "Cohorts", "Place", "Store"]
 
 SETS_OF_CHANNELS: Final = range(1 << CHANNEL_BITS)
+_ANY_MARK: Final = [int(mark) for mark in Waits if mark]
 
 Place = tuple[bytes, bytes]  # person and member: where a row stands among those of its incident
 BEFORE_ALL: Final[Place] = (b"", b"")
@@ -164,13 +166,54 @@ class Store:
         limit: int,
     ) -> list[bytes]:
         """Return up to `limit` persons with news that was decided with one of these sets of channels."""
-        return await self._persons(connection, "decided_with_channels", cohorts, masks, partitions, limit)
+        marks = _ANY_MARK
+        return await self._persons(connection, "decided_with_channels", cohorts, masks, partitions, limit, marks)
 
     async def held_by_policy(
         self, connection: Connection, cohorts: Collection[int], partitions: Collection[int], limit: int
     ) -> list[bytes]:
         """Return up to `limit` persons with news that waits for another policy."""
         return await self._persons(connection, "held_by_policy", cohorts, SETS_OF_CHANNELS, partitions, limit)
+
+    async def held_by_pause(
+        self, connection: Connection, cohorts: Collection[int], partitions: Collection[int], limit: int
+    ) -> list[bytes]:
+        """Return up to `limit` persons whose news waits for the end of the pause of one of these cohorts."""
+        return await self._persons(connection, "held_by_pause", cohorts, SETS_OF_CHANNELS, partitions, limit)
+
+    async def waiting_for_turn(
+        self,
+        connection: Connection,
+        cohorts: Collection[int],
+        channels: Collection[int],
+        partitions: Collection[int],
+        limit: int,
+    ) -> list[bytes]:
+        """Return up to `limit` persons whose news waits until one of these channels has a number left."""
+        marks = [Waits.turn_of(channel) for channel in channels]
+        arguments = cohorts, SETS_OF_CHANNELS, partitions, limit, marks
+        return await self._persons(connection, "waiting_for_turn", *arguments)
+
+    async def read_quotas(self, connection: Connection, incident: int) -> dict[Limit, Used]:
+        """Return what went under the limits of an incident."""
+        return _used(await connection.fetch(_QUERIES["read_quotas"], incident))
+
+    async def add_quotas(self, connection: Connection, incident: int, limits: Collection[Limit]) -> None:
+        """Give limits their rows; other owners may do the same."""
+        cohorts, channels = [one.cohort for one in limits], [one.channel for one in limits]
+        await connection.execute(_QUERIES["add_quotas"], incident, cohorts, channels)
+
+    async def lock_quotas(self, connection: Connection, incident: int) -> dict[Limit, Used]:
+        """Lock the limits of an incident until the transaction ends; those that another owner has are left out.
+
+        Nobody waits for anybody: a tick that finds a limit taken looks again a second later.
+        """
+        return _used(await connection.fetch(_QUERIES["lock_quotas"], incident))
+
+    async def move_quotas(self, connection: Connection, incident: int, used: Mapping[Limit, Used]) -> None:
+        """Write what went under limits that are locked."""
+        rows = [(*limit, *one) for limit, one in used.items()]
+        await connection.execute(_QUERIES["move_quotas"], incident, *map(list, zip(*rows, strict=True)))
 
     async def of_cancelled(
         self,
@@ -196,6 +239,10 @@ class Store:
     async def _persons(self, connection: Connection, query: str, *arguments: Collection[int] | int) -> list[bytes]:
         values = [one if isinstance(one, int) else list(one) for one in arguments]
         return sorted({row[0] for row in await connection.fetch(_QUERIES[query], *values)})
+
+
+def _used(rows: Iterable[Any]) -> dict[Limit, Used]:
+    return {Limit(*row[:2]): Used(*row[2:]) for row in rows}
 
 
 def _by_person(rows: Iterable[Row]) -> list[Row]:

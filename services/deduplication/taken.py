@@ -1,17 +1,16 @@
-"""How far intake's blocks are known, and which releases hold by that."""
+"""How far intake's blocks are known, for what is decided by it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from notification import topics
 
-from services.core.cohort import Cohort
 from services.deduplication.codec import WRITER, Work
 from services.kit.postgres import Connection
 from services.kit.stage import read_taken
 from services.wire.recalls import Answers
 
-__all__ = ["STAGE", "alike", "reached_in", "taken_before"]
+__all__ = ["STAGE", "reached_in", "taken_before"]
 
 STAGE: Final = "deduplication"
 
@@ -38,12 +37,3 @@ async def reached_in(connection: Connection, taken: dict[int, int], partitions: 
     if missing := set(partitions) - taken.keys():
         taken |= await read_taken(connection, STAGE, topics.MEMBERS_ACCEPTED, WRITER, missing)
     return {one: taken[one] for one in partitions}
-
-
-def alike(released: Mapping[int, Cohort], taken: Mapping[int, int]) -> dict[frozenset[int], list[int]]:
-    """Return the partitions by the cohorts whose release holds in them; nearly always all are alike."""
-    found: dict[frozenset[int], list[int]] = {}
-    for partition, last in taken.items():
-        here = frozenset(number for number, cohort in released.items() if cohort.is_released_in(partition, last))
-        found.setdefault(here, []).append(partition)
-    return found

@@ -10,11 +10,12 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from services.core.access import Act, Caller
 from services.core.clock import Clock
-from services.core.cohort import Cohort
+from services.core.cohort import Cohort, Grant
 from services.core.incident import Incident
 from services.intake.context import Context
 from services.intake.control.changes import cohort_json, read_cohort
 from services.intake.control.control import Control, release_json
+from services.intake.control.grants import read_release
 from services.intake.control.listing import START, Cursor, Listed, as_csv, as_json, read_cursor
 from services.intake.control.problems import MOST_RECORDS, Problems
 from services.intake.control.withdrawals import read_named
@@ -82,6 +83,8 @@ class Api:
             Route("POST", _COHORT + "/seal", Act.COHORT_SEALED, _answered(self.seal)),
             Route("POST", _COHORT + "/release", Act.COHORT_RELEASED, _answered(self.release)),
             Route("POST", _COHORT + "/approve", Act.COHORT_APPROVED, _answered(self.approve)),
+            Route("POST", _COHORT + "/pause", Act.COHORT_PAUSED, _answered(self.pause)),
+            Route("POST", _COHORT + "/resume", Act.COHORT_RESUMED, _answered(self.resume)),
             Route("POST", _COHORT + "/cancel", Act.COHORT_CANCELLED, _answered(self.cancel)),
             Route("POST", _COHORT + "/withdrawals", Act.RECORD_WITHDRAWN, _answered(self.withdraw)),
             Route("GET", _COHORT + "/problems", Act.PROBLEMS_SHOWN, _answered(self.show_problems)),
@@ -141,24 +144,22 @@ class Api:
         return json_response(cohort_json(await self._control.seal(caller, *_cohort_ids(request))))
 
     async def release(self, request: web.Request, caller: Caller) -> web.StreamResponse:
-        """Let the notices of a whole cohort go; 202 where somebody else has to approve that."""
-        body = await read_json(request)
-        given = sorted(body) if isinstance(body, dict) else []
-        problems = [
-            {"field": key[:64], "problem": "is not available: a cohort is released as a whole, with all"}
-            for key in given
-            if key != "all"
-        ]
-        if not isinstance(body, dict) or body.get("all") is not True:
-            problems.append({"field": "all", "problem": "must be true"})
-        if problems:
-            raise Problem(400, "The cohort cannot be released like this", problems=problems)
-        row = await self._control.release(caller, *_cohort_ids(request))
-        return json_response(release_json(row), 200 if row.cohort.released else 202)
+        """Let so much of a cohort go; 202 where somebody else has to approve that."""
+        row = await self._control.release(caller, *_cohort_ids(request), await _grant(request))
+        return json_response(release_json(row), 202 if row.waits else 200)
 
     async def approve(self, request: web.Request, caller: Caller) -> web.StreamResponse:
-        """Let the notices of a cohort go that somebody else asked for."""
-        return json_response(release_json(await self._control.approve(caller, *_cohort_ids(request))))
+        """Let go what somebody else asked for; a body says what that is."""
+        grant = await _grant(request) if request.can_read_body else None
+        return json_response(release_json(await self._control.approve(caller, *_cohort_ids(request), grant)))
+
+    async def pause(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+        """Stop all notices that name a cohort's facts; within two seconds nothing of them begins any more."""
+        return json_response(cohort_json(await self._control.pause(caller, *_cohort_ids(request))), 202)
+
+    async def resume(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+        """End a cohort's pause."""
+        return json_response(cohort_json(await self._control.resume(caller, *_cohort_ids(request))))
 
     async def cancel(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Take a whole cohort back, for good."""
@@ -313,6 +314,13 @@ def _checked(**ids: str) -> list[str]:
     if problems:
         raise Problem(400, "That cannot be an id", problems=problems)
     return list(ids.values())
+
+
+async def _grant(request: web.Request) -> Grant:
+    grant, problems = read_release(await read_json(request))
+    if problems:
+        raise Problem(400, "The cohort cannot be released like this", problems=problems)
+    return grant
 
 
 def _format(request: web.Request) -> Format:

@@ -1,12 +1,13 @@
 """What each record of a chunk comes to, and the blocks that tell other rooms of it. Pure."""
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import reduce
 from operator import or_
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from services.core.access import Act, Caller
 from services.core.cohort import Cohort
@@ -67,15 +68,24 @@ class DoneAct(NamedTuple):
     upload: int | None
     request_id: str
     member: bytes | None = None  # the record that it took back
+    detail: str | None = None  # JSON: what was asked for, or why
 
     @classmethod
     def of(
-        cls, caller: Caller, act: Act, about: Cohort, *, upload: int | None = None, member: bytes | None = None
+        cls,
+        caller: Caller,
+        act: Act,
+        about: Cohort,
+        *,
+        upload: int | None = None,
+        member: bytes | None = None,
+        detail: Mapping[str, Any] | None = None,
     ) -> "DoneAct":
         """Return the act of a caller on a cohort's new version, on members of it, or on one record."""
         version = about.version if upload is None and member is None else None
         name, ids = caller.principal.name, (about.incident_id, about.cohort_id)
-        return cls(name, act.value, *ids, version, upload, caller.request_id, member)
+        said = None if detail is None else json.dumps(detail)
+        return cls(name, act.value, *ids, version, upload, caller.request_id, member, said)
 
 
 class Problem(NamedTuple):

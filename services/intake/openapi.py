@@ -4,6 +4,7 @@ from typing import Any
 
 from services.core.policy import RULES, Policy, in_words
 from services.core.unsettled import ProblemKind
+from services.intake.control.shapes import SHAPES
 from services.intake.domain import Severity
 from services.intake.identities.tying import State
 from services.intake.records.fields import FIELDS, TEXTS, Field, Kind
@@ -143,8 +144,23 @@ _PATHS: dict[str, Any] = {
     "/v1/incidents/{incidentId}/cohorts/{cohortId}/approve": {
         "parameters": _COHORT,
         "post": {
-            "summary": "Let the notices of a cohort go that somebody else asked for",
+            "summary": "Let the notices of a cohort go that somebody else asked for; a body says what that is",
+            "requestBody": {**_json_body("Release"), "required": False},
             "responses": {"200": _answer("It is released", "Cohort"), **_faults(404, 409)},
+        },
+    },
+    "/v1/incidents/{incidentId}/cohorts/{cohortId}/pause": {
+        "parameters": _COHORT,
+        "post": {
+            "summary": "Stop every notice that names a fact of the cohort; repeated, it is the same pause",
+            "responses": {"202": _answer("It is paused, under its pauseId", "Cohort"), **_faults(404, 409)},
+        },
+    },
+    "/v1/incidents/{incidentId}/cohorts/{cohortId}/resume": {
+        "parameters": _COHORT,
+        "post": {
+            "summary": "End a pause, after all that was acknowledged before; of a cohort that is not paused, nothing",
+            "responses": {"200": _answer("It goes on, as far as it is released", "Cohort"), **_faults(404, 409)},
         },
     },
     "/v1/incidents/{incidentId}/cohorts/{cohortId}/cancel": {
@@ -212,7 +228,8 @@ _SCHEMAS: dict[str, Any] = {
         "properties": {
             key: {"enum": [word.value for word in rule.words], "default": _DEFAULTS[key], "description": rule.meaning}
             for key, rule in RULES.items()
-        },
+        }
+        | {"pace": _ref("schemas/Pace")},
         "additionalProperties": False,
     },
     "CohortRequest": {
@@ -226,26 +243,7 @@ _SCHEMAS: dict[str, Any] = {
             "group": _TEXT,
         },
     },
-    "Cohort": {
-        "type": "object",
-        "properties": {
-            **dict.fromkeys(("incidentId", "cohortId", "source", "changedAt"), _TEXT),
-            **dict.fromkeys(("version", "received", "rejected", "accepted", "discarded"), _COUNT),
-            **dict.fromkeys(("autoRelease", "sealed", "released", "cancelled", "paused"), _YES_NO),
-            "declared": _MAYBE_COUNT,
-            "pauseId": _MAYBE_TEXT | {"description": "The pause that holds now"},
-            "canary": _MAYBE_COUNT | {"description": "The release lets go at most so many notices in all"},
-            "perDay": _MAYBE_COUNT | {"description": "The release lets go at most so many notices a day"},
-            "releaseAskedBy": _MAYBE_TEXT | {"description": "Who asked for a release that takes two principals"},
-            "releaseApprovedBy": _MAYBE_TEXT,
-        },
-    },
-    "Release": {
-        "type": "object",
-        "required": ["all"],
-        "additionalProperties": False,
-        "properties": {"all": {"const": True}},
-    },
+    **SHAPES,
     "Withdrawal": {
         "type": "object",
         "description": "Either of the two",
@@ -363,7 +361,8 @@ _SCHEMAS: dict[str, Any] = {
                         **dict.fromkeys(("at", "principal", "act", "requestId"), _TEXT),
                         "number": _COUNT,
                         "cohortId": _MAYBE_TEXT,
-                        "version": {"type": ["integer", "null"]},
+                        "version": _MAYBE_COUNT,
+                        "detail": {"type": ["object", "null"], "description": "What was asked for, or why"},
                     },
                 },
             },

@@ -32,23 +32,25 @@ select version, document, changed_at, key_versions from incidents where incident
 -- name: list_cohorts
 -- The cohorts of an incident.
 select cohort_id, number, version, source, declared, auto_release, sealed, released, changed_at, release_after, cancelled,
-       paused_since, resumed_after, canary, per_day, word_group, release_asked_by, release_approved_by
+       paused_since, resumed_after, canary, per_day, word_group, release_asked_by, release_approved_by,
+       asked_canary, asked_per_day
 from cohorts
 where incident_id = $1
 order by cohort_id;
 
 -- name: record_acts
 -- Note who did what. A chunk of an upload that is tried again notes it once.
-insert into acts (done_at, principal, act, incident_id, cohort_id, version, upload, request_id, member)
+insert into acts (done_at, principal, act, incident_id, cohort_id, version, upload, request_id, member, detail)
 select $1, done.principal, done.act, done.incident_id, done.cohort_id, done.version, done.upload, done.request_id,
-       done.member
-from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::bigint[], $8::text[], $9::bytea[])
-     as done(principal, act, incident_id, cohort_id, version, upload, request_id, member)
+       done.member, done.detail::jsonb
+from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::bigint[], $8::text[], $9::bytea[],
+            $10::text[])
+     as done(principal, act, incident_id, cohort_id, version, upload, request_id, member, detail)
 on conflict (upload) do nothing;
 
 -- name: list_acts
 -- Who did what to an incident and its cohorts, from the oldest.
-select number, done_at, principal, act, cohort_id, version, request_id
+select number, done_at, principal, act, cohort_id, version, request_id, detail
 from acts
 where incident_id = $1 and number > $2
 order by number
@@ -67,7 +69,8 @@ returning number;
 -- name: lock_cohort
 -- The cohort as it stands, for its next version.
 select number, version, source, declared, auto_release, sealed, released, changed_at, release_after, cancelled,
-       paused_since, resumed_after, canary, per_day, word_group, release_asked_by, release_approved_by
+       paused_since, resumed_after, canary, per_day, word_group, release_asked_by, release_approved_by,
+       asked_canary, asked_per_day
 from cohorts
 where incident_id = $1 and cohort_id = $2
 for update;
@@ -75,7 +78,8 @@ for update;
 -- name: show_cohort
 -- The cohort as it stands.
 select number, version, source, declared, auto_release, sealed, released, changed_at, release_after, cancelled,
-       paused_since, resumed_after, canary, per_day, word_group, release_asked_by, release_approved_by
+       paused_since, resumed_after, canary, per_day, word_group, release_asked_by, release_approved_by,
+       asked_canary, asked_per_day
 from cohorts
 where incident_id = $1 and cohort_id = $2;
 
@@ -88,8 +92,10 @@ set version = $3, declared = $4, auto_release = $5, sealed = $6, released = $7, 
 where incident_id = $1 and cohort_id = $2;
 
 -- name: note_release
--- Who asked for a cohort's release, and who approved it.
-update cohorts set release_asked_by = $3, release_approved_by = $4 where incident_id = $1 and cohort_id = $2;
+-- Who asked for what release of a cohort, and who approved it.
+update cohorts
+set release_asked_by = $3, release_approved_by = $4, asked_canary = $5, asked_per_day = $6
+where incident_id = $1 and cohort_id = $2;
 
 -- name: show_uses
 -- What the accepted members of a cohort use.
@@ -111,7 +117,8 @@ set categories = uses.categories | excluded.categories,
 -- name: hold_cohort
 -- The cohort as it stands, kept from being sealed until this transaction ends.
 select number, version, source, declared, auto_release, sealed, released, changed_at, release_after, cancelled,
-       paused_since, resumed_after, canary, per_day, word_group, release_asked_by, release_approved_by
+       paused_since, resumed_after, canary, per_day, word_group, release_asked_by, release_approved_by,
+       asked_canary, asked_per_day
 from cohorts
 where incident_id = $1 and cohort_id = $2
 for share;
@@ -288,7 +295,8 @@ update members set version = version + 1, content = '' where member = $1;
 -- name: ever_permitted
 -- Whether any notice of the incident was ever let go; a permission that was taken back has its act as well.
 select exists (
-    select 1 from acts where incident_id = $1 and act in ('auto-release-set', 'cohort-released')
+    select 1 from acts
+    where incident_id = $1 and act in ('auto-release-set', 'cohort-released', 'cohort-approved')
 );
 
 -- name: find_answer

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
-from services.core.cohort import Cohort
+from services.core.cohort import Cohort, Grant
 from services.core.ids import ID_BYTES
 from services.core.incident import KeyVersions
 from services.core.variants import Certainty
@@ -54,6 +54,12 @@ class CohortRow(NamedTuple):
     changed_at: datetime
     asked_by: str | None = None  # who asked for a release that somebody else has to approve; None = nobody
     approved_by: str | None = None
+    asked: Grant = Grant()  # what was asked for
+
+    @property
+    def waits(self) -> bool:
+        """Tell whether a release was asked for that nobody approved yet."""
+        return self.asked_by is not None and self.approved_by is None
 
 
 class TotalsState(NamedTuple):
@@ -149,11 +155,9 @@ class Store:
         )
         await connection.execute(_QUERIES["change_cohort"], c.incident_id, c.cohort_id, c.version, *state)
 
-    async def note_release(
-        self, connection: Connection, cohort: Cohort, asked_by: str | None, approved_by: str | None
-    ) -> None:
-        """Write who asked for a cohort's release, and who approved it."""
-        given = cohort.incident_id, cohort.cohort_id, asked_by, approved_by
+    async def note_release(self, connection: Connection, row: CohortRow) -> None:
+        """Write who asked for what release of a cohort, and who approved it."""
+        given = row.cohort.incident_id, row.cohort.cohort_id, row.asked_by, row.approved_by, *row.asked
         await connection.execute(_QUERIES["note_release"], *given)
 
     async def show_uses(self, connection: Connection, number: int) -> Uses:
@@ -355,7 +359,10 @@ def _cohort(incident_id: str, cohort_id: str, row: asyncpg.Record) -> CohortRow:
         per_day=row["per_day"],
         group=row["word_group"],
     )
-    return CohortRow(row["number"], cohort, row["changed_at"], row["release_asked_by"], row["release_approved_by"])
+    asked = Grant(row["asked_canary"], row["asked_per_day"])
+    return CohortRow(
+        row["number"], cohort, row["changed_at"], row["release_asked_by"], row["release_approved_by"], asked
+    )
 
 
 def _stored(chunk: Chunk) -> tuple[list[bytes], list[bytes], list[bytes], list[bytes]]:

@@ -1,6 +1,6 @@
 """The incident document as JSON: checked whole, all faults at once, and brought to one normal form."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -9,11 +9,12 @@ import orjson
 from services.core.channel import CHANNEL_NAMES, Channel, channel_named
 from services.core.incident import Controller, Incident, KeyVersions
 from services.core.mailbox import mailbox
-from services.core.policy import RULES, Policy, Rule
+from services.core.policy import KEYS, RULES, CallCentre, Pace, Policy, Rule
 from services.wire.incident_words import WordsCheck
 
 __all__ = ["InvalidDocument", "normal_form", "parse_incident"]
 
+_MOST = 10**9  # more than there are people to tell in a day: a larger number is a mistake
 _CHANNEL_NAMES = ", ".join(CHANNEL_NAMES.values())
 _KEYS = {
     "title", "awareAt", "occurredAt", "controller", "languages", "channels", "compromisedChannels",
@@ -155,10 +156,60 @@ class _Check(WordsCheck):
         if not isinstance(value, dict):
             self.fail("policy", "must be an object with rules")
             return Policy()
-        for key in sorted(set(value) - set(RULES)):
+        for key in sorted(set(value) - KEYS):
             self.fail(f"policy.{key[:64]}", "is not a rule of the policy")
         given = {key: rule for key, rule in RULES.items() if key in value}
-        return Policy(**{rule.attribute: self.word(value[key], f"policy.{key}", rule) for key, rule in given.items()})
+        words = {rule.attribute: self.word(value[key], f"policy.{key}", rule) for key, rule in given.items()}
+        return Policy(**words, pace=self.pace(value.get("pace", {})))
+
+    def pace(self, value: Any) -> Pace:
+        """Read how many may go a day; what is left out limits nothing."""
+        value = self.fields(value, "policy.pace", {"perDay", "perChannel", "callCentre"})
+        counts = self.fields(value.get("perChannel"), "policy.pace.perChannel", set(CHANNEL_NAMES.values()))
+        return Pace(
+            per_day=self.count(value, "perDay", "policy.pace."),
+            per_channel={
+                channel_named(name): self.count(counts, name, "policy.pace.perChannel.") or 1
+                for name in counts
+                if name in CHANNEL_NAMES.values()
+            },
+            call_centre=self.call_centre(value.get("callCentre")),
+        )
+
+    def call_centre(self, value: Any) -> CallCentre | None:
+        """Read how many calls can be answered; a share of callers that is left out is the default."""
+        if value is None:
+            return None
+        place = "policy.pace.callCentre"
+        value = self.fields(value, place, {"callsPerDay", "shareOfCallers"})
+        calls = self.count(value, "callsPerDay", f"{place}.")
+        if calls is None:
+            self.fail(f"{place}.callsPerDay", "must be a whole number, 1 or more")
+            return None
+        share = value.get("shareOfCallers")
+        if share is None:
+            return CallCentre(calls)
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
+            self.fail(f"{place}.shareOfCallers", "must be a share: more than 0, at most 1")
+            return None
+        return CallCentre(calls, share)
+
+    def fields(self, value: Any, field: str, known: Collection[str]) -> Mapping[str, Any]:
+        """Read an object that has these fields and no others; None is one without any."""
+        if value is not None and not isinstance(value, dict):
+            self.fail(field, f"must be an object with {', '.join(sorted(known))}")
+        found = value if isinstance(value, dict) else {}
+        for key in sorted(set(found) - set(known)):
+            self.fail(f"{field}.{key[:64]}", "is not a field of it")
+        return found
+
+    def count(self, source: Mapping[str, Any], key: str, path: str) -> int | None:
+        """Read how many; None where it is left out."""
+        value = source.get(key)
+        if value is not None and not (type(value) is int and 0 < value <= _MOST):
+            self.fail(path + key, f"must be a whole number, 1 to {_MOST}")
+            return None
+        return value
 
     def word(self, value: Any, field: str, rule: Rule) -> Any:
         """Read one of the words of a rule."""

@@ -19,7 +19,7 @@ STORED = {
     "intake": ("received", "rejected", "accepted", "discarded"),
     "deduplication": (
         "released", "merged", "suppressed", "conflicting", "withdrawn", "held_unreleased", "held_unreachable",
-        "held_not_at_address", "held_identity_conflict", "held_deceased_conflict",
+        "held_not_at_address", "held_identity_conflict", "held_deceased_conflict", "held_paused",
     ),
     "tracking": ("notified", "exhausted", "notices_settled"),
 }  # fmt: skip

@@ -42,6 +42,10 @@ EXTRA = {
         "moving.py": "people who come under several identities, decided apart",
         "taken.py": "how far intake's blocks are known, asked by all that decides",
         "homes.py": "how their rows are locked and moved, across partitions",
+        "outcomes.py": "numbers that are stored, apart from the rules that give them",
+        "permissions.py": "what cohorts let go in which partition",
+        "quotas.py": "how many may still go, and on which day",
+        "pacing.py": "what limits leave is let go, under locks that all owners share",
     },
     "dispatch": {
         "provider.py": "the seam that the adapters implement, and the traits of providers",

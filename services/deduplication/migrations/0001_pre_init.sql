@@ -71,3 +71,15 @@ create table homes (
     before    bytea[] not null, -- the homes that it had
     primary key (incident, pseudonym)
 );
+
+-- What went under a limit: of a cohort (a canary, a pace), of an incident or of one of its channels. Owners of different
+-- partitions take from one row.
+create table quotas (
+    incident int not null references incidents,
+    cohort   int not null,      -- 0 = the incident as a whole
+    channel  smallint not null, -- that the notices take first; 0 = whichever
+    total    bigint not null,
+    day      date not null,     -- the calendar day in the Netherlands on which the last one went
+    today    bigint not null,   -- how many went on it
+    primary key (incident, cohort, channel)
+);

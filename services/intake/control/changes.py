@@ -18,8 +18,9 @@ __all__ = [
     "check_four_eyes",
     "check_growth",
     "cohort_json",
+    "paused",
     "read_cohort",
-    "released",
+    "resumed",
     "sealed",
 ]
 
@@ -110,16 +111,31 @@ def sealed(cohort: Cohort) -> Cohort:
     return replace(cohort, sealed=True)
 
 
-def released(cohort: Cohort) -> Cohort:
-    """Return the cohort as it is once its notices may go. Raises ConflictError where it is cancelled."""
+def paused(cohort: Cohort) -> Cohort:
+    """Return the cohort as it is once nothing that names its facts goes any more; a pause that holds goes on.
+
+    Raises ConflictError where it is cancelled: then nothing goes anyway, for good.
+    """
     if cohort.cancelled:
         raise ConflictError(CANCELLED)
-    return replace(cohort, released=True)
+    if cohort.paused:
+        return cohort
+    return replace(cohort, paused_since=cohort.version + 1, resumed_after=())
+
+
+def resumed(cohort: Cohort) -> Cohort:
+    """Return the cohort as it is once its pause ends; one that is not paused stays as it is.
+
+    Raises ConflictError where it is cancelled.
+    """
+    if cohort.cancelled:
+        raise ConflictError(CANCELLED)
+    return replace(cohort, paused_since=0)
 
 
 def cancelled(cohort: Cohort) -> Cohort:
-    """Return the cohort as it is once it is taken back as a whole."""
-    return replace(cohort, cancelled=True)
+    """Return the cohort as it is once it is taken back as a whole; that ends a pause, as it holds more."""
+    return replace(cohort, cancelled=True, paused_since=0, resumed_after=())
 
 
 def check_growth(before: bytes, after: Mapping[str, Any]) -> None:

@@ -1,9 +1,9 @@
 """Cohorts as one caller sees and changes them, in the transaction of whoever calls."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 from notification.topics import INCIDENTS_CHANGED, MEMBERS_ACCEPTED
@@ -13,6 +13,7 @@ from services.core.cohort import Cohort
 from services.core.incident import Incident
 from services.intake.context import SOURCE
 from services.intake.control.changes import CANCELLED, CohortRequest, changed_cohort
+from services.intake.control.grants import lets_more
 from services.intake.control.texts import check_texts
 from services.intake.domain import DoneAct
 from services.intake.errors import ConflictError, NotFoundError, NotPermittedError
@@ -89,7 +90,7 @@ class Cohorts:
             )  # fmt: skip
             acts = self._acts_of_put(cohort, auto_before=False)
             await self._check_auto(incident, CohortRow(0, cohort, self.now), auto_before=False)
-            cohort = await self._after_all_taken(cohort, was_released=False)
+            cohort = await self._after_all_taken(None, cohort)
             if await self.store.add_cohort(self.connection, cohort, self.now):
                 await self.store.record_acts(self.connection, acts, self.now)
                 return Put(1, created=True, changed=True), [_announced(cohort)]
@@ -104,7 +105,7 @@ class Cohorts:
             return Put(before.version, created=False, changed=False), []
         acts = self._acts_of_put(changed, auto_before=before.auto_release)
         await self._check_auto(incident, row._replace(cohort=changed), auto_before=before.auto_release)
-        changed = await self._after_all_taken(changed, was_released=before.is_released)
+        changed = await self._after_all_taken(before, changed)
         return Put(changed.version, created=False, changed=True), await self._write(changed, acts)
 
     def _acts_of_put(self, cohort: Cohort, *, auto_before: bool) -> list[DoneAct]:
@@ -133,9 +134,14 @@ class Cohorts:
         return parse_incident(incident_id, row.version, orjson.loads(row.document), row.key_versions) if row else None
 
     async def change(
-        self, act: Act, incident_id: str, cohort_id: str, change: Callable[[Cohort], Cohort]
+        self,
+        act: Act,
+        incident_id: str,
+        cohort_id: str,
+        change: Callable[[Cohort], Cohort],
+        detail: Mapping[str, Any] | None = None,
     ) -> tuple[Cohort, list[Output]]:
-        """Write a cohort's next version where `change` changes it; return the cohort.
+        """Write a cohort's next version where `change` changes it; return the cohort. `detail` is kept with the act.
 
         Raises NotFoundError, and ConflictError where `change` does.
         """
@@ -144,22 +150,27 @@ class Cohorts:
         if changed == row.cohort:
             return row.cohort, []
         changed = replace(changed, version=row.cohort.version + 1)
-        changed = await self._after_all_taken(changed, was_released=row.cohort.is_released)
-        return changed, await self._write(changed, [DoneAct.of(self.caller, act, changed)])
+        changed = await self._after_all_taken(row.cohort, changed)
+        return changed, await self._write(changed, [DoneAct.of(self.caller, act, changed, detail=detail)])
 
-    async def _after_all_taken(self, cohort: Cohort, *, was_released: bool) -> Cohort:
-        """Let a release take effect after all members that were taken before it, of any cohort and by any replica.
+    async def _after_all_taken(self, before: Cohort | None, cohort: Cohort) -> Cohort:
+        """Let a permission take effect after all members that were taken before it, of any cohort and by any replica.
 
         What was acknowledged had been committed, so the heads that are read here have it. They are those of the moment
-        when the cohort became released, and stay as long as it is. Call it with the cohort's row locked: then the
-        chunks of this cohort that were under way are in the heads too.
+        when more was let go, or when a pause ended, and stay as long as that holds. Call it with the cohort's row
+        locked: then the chunks of this cohort that were under way are in the heads too.
         """
-        if not cohort.is_released:
-            return replace(cohort, release_after=())
-        if was_released:
-            return cohort
-        heads = await read_heads(self.connection, SOURCE, MEMBERS_ACCEPTED, self.partitions)
-        return replace(cohort, release_after=heads)
+        more = lets_more(before, cohort)
+        goes_on = before is not None and before.paused and not (cohort.paused or cohort.cancelled)
+        heads: tuple[int, ...] = ()
+        if more or goes_on:
+            heads = await read_heads(self.connection, SOURCE, MEMBERS_ACCEPTED, self.partitions)
+        released = cohort.release_after if cohort.is_released else ()
+        return replace(
+            cohort,
+            release_after=heads if more else released,
+            resumed_after=heads if goes_on else cohort.resumed_after,
+        )
 
     async def _write(self, cohort: Cohort, acts: list[DoneAct]) -> list[Output]:
         await self.store.change_cohort(self.connection, cohort, self.now)

@@ -13,7 +13,7 @@ import orjson
 from notification.topics import INCIDENTS_CHANGED
 
 from services.core.access import Act, Caller
-from services.core.cohort import Cohort
+from services.core.cohort import Cohort, Grant
 from services.core.incident import Incident
 from services.core.policy import in_words
 from services.intake.context import SOURCE, Context
@@ -23,6 +23,8 @@ from services.intake.control.changes import (
     check_four_eyes,
     check_growth,
     cohort_json,
+    paused,
+    resumed,
     sealed,
 )
 from services.intake.control.cohorts import Cohorts, Put
@@ -94,27 +96,35 @@ class Control:
         """Close a cohort for new members. Raises NotFoundError, ConflictError."""
         return await self._change(caller, Act.COHORT_SEALED, incident_id, cohort_id, sealed)
 
-    async def release(self, caller: Caller, incident_id: str, cohort_id: str) -> CohortRow:
-        """Let the notices of a cohort go, or ask for it where somebody else has to approve.
+    async def release(self, caller: Caller, incident_id: str, cohort_id: str, grant: Grant = Grant()) -> CohortRow:  # noqa: B008 - frozen
+        """Let so much of a cohort go, or ask for it where somebody else has to approve.
 
         Raises NotFoundError, ConflictError, MissingTextsError.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             releases = Releases(self._cohorts(connection, caller))
-            row, outputs = await releases.release(incident_id, cohort_id)
+            row, outputs = await releases.release(incident_id, cohort_id, grant)
             await append_outputs(connection, SOURCE, outputs)
         return row
 
-    async def approve(self, caller: Caller, incident_id: str, cohort_id: str) -> CohortRow:
-        """Let the notices of a cohort go that somebody else asked for.
+    async def approve(self, caller: Caller, incident_id: str, cohort_id: str, grant: Grant | None = None) -> CohortRow:
+        """Let go what somebody else asked for; with `grant`, if it is that.
 
         Raises NotFoundError, NotPermittedError, ConflictError, MissingTextsError.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             releases = Releases(self._cohorts(connection, caller))
-            row, outputs = await releases.approve(incident_id, cohort_id)
+            row, outputs = await releases.approve(incident_id, cohort_id, grant)
             await append_outputs(connection, SOURCE, outputs)
         return row
+
+    async def pause(self, caller: Caller, incident_id: str, cohort_id: str) -> Cohort:
+        """Stop all notices that name a cohort's facts. Raises NotFoundError, ConflictError."""
+        return await self._change(caller, Act.COHORT_PAUSED, incident_id, cohort_id, paused)
+
+    async def resume(self, caller: Caller, incident_id: str, cohort_id: str) -> Cohort:
+        """End a cohort's pause. Raises NotFoundError, ConflictError."""
+        return await self._change(caller, Act.COHORT_RESUMED, incident_id, cohort_id, resumed)
 
     async def cancel(self, caller: Caller, incident_id: str, cohort_id: str) -> Cohort:
         """Take a whole cohort back, for good. Raises NotFoundError."""
@@ -182,6 +192,7 @@ class Control:
                 "cohortId": row["cohort_id"],
                 "version": row["version"],
                 "requestId": row["request_id"],
+                "detail": row["detail"],
             }
             for row in rows
         ]
@@ -222,4 +233,9 @@ class Control:
 
 def release_json(row: CohortRow) -> dict[str, Any]:
     """Return a cohort, and who let it go where that took two, as JSON."""
-    return {**cohort_json(row.cohort), "releaseAskedBy": row.asked_by, "releaseApprovedBy": row.approved_by}
+    return {
+        **cohort_json(row.cohort),
+        "releaseAskedBy": row.asked_by,
+        "releaseApprovedBy": row.approved_by,
+        "releaseAsked": row.asked.as_json() if row.waits else None,
+    }

@@ -1,11 +1,14 @@
 """The release of a cohort: asked for, approved by somebody else where its incident has four eyes, and given."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from services.core.access import Act
+from services.core.cohort import Grant
 from services.core.incident import Incident
-from services.intake.control.changes import CANCELLED, released
+from services.intake.control.changes import CANCELLED
 from services.intake.control.cohorts import Cohorts
+from services.intake.control.grants import granted, lets_more
 from services.intake.control.texts import check_texts
 from services.intake.domain import DoneAct
 from services.intake.errors import ConflictError, NotFoundError, NotPermittedError
@@ -24,23 +27,26 @@ class Releases:
 
     cohorts: Cohorts
 
-    async def release(self, incident_id: str, cohort_id: str) -> tuple[CohortRow, list[Output]]:
-        """Let a cohort go, or ask for it where somebody else has to approve; repeated, it changes nothing.
+    async def release(self, incident_id: str, cohort_id: str, grant: Grant) -> tuple[CohortRow, list[Output]]:
+        """Let this much of a cohort go, or ask for it where somebody else has to approve; repeated, it changes nothing.
 
         Raises NotFoundError, ConflictError, MissingTextsError.
         """
         incident, row = await self._locked(Act.COHORT_RELEASED, incident_id, cohort_id)
-        if row.cohort.released or row.asked_by is not None:
+        if row.waits and row.asked == grant:
             return row, []
+        changed = granted(row.cohort, grant)
+        if not lets_more(row.cohort, changed):
+            return await self._give(row, Act.COHORT_RELEASED, grant)
         if incident.four_eyes and not row.cohort.sealed:
             raise ConflictError("the incident has fourEyes: seal the cohort first, nobody approves who is yet to come")
         await check_texts(self.cohorts.connection, self.cohorts.store, incident, [row])
         if incident.four_eyes:
-            return await self._ask(row), []
-        return await self._give(row, Act.COHORT_RELEASED)
+            return await self._ask(row, grant), []
+        return await self._give(row, Act.COHORT_RELEASED, grant)
 
-    async def approve(self, incident_id: str, cohort_id: str) -> tuple[CohortRow, list[Output]]:
-        """Let a cohort go whose release somebody else asked for; repeated, it changes nothing.
+    async def approve(self, incident_id: str, cohort_id: str, grant: Grant | None) -> tuple[CohortRow, list[Output]]:
+        """Let go what somebody else asked for; with `grant`, if it is that. Repeated, it changes nothing.
 
         Raises NotFoundError, NotPermittedError, ConflictError, MissingTextsError.
         """
@@ -49,12 +55,15 @@ class Releases:
             raise ConflictError("nobody asked for the release of this cohort")
         if row.asked_by == self._caller:
             raise NotPermittedError("whoever asked for a release does not approve it")
-        if row.cohort.released:
+        if grant is not None and grant != row.asked:
+            raise ConflictError("another release was asked for than the one that is approved")
+        if not row.waits:
             return row, []
+        granted(row.cohort, row.asked)
         await check_texts(self.cohorts.connection, self.cohorts.store, incident, [row])
         row = row._replace(approved_by=self._caller)
         await self._note(row)
-        return await self._give(row, Act.COHORT_APPROVED)
+        return await self._give(row, Act.COHORT_APPROVED, row.asked)
 
     @property
     def _caller(self) -> str:
@@ -73,18 +82,21 @@ class Releases:
             raise ConflictError(CANCELLED)
         return incident, row
 
-    async def _ask(self, row: CohortRow) -> CohortRow:
+    async def _ask(self, row: CohortRow, grant: Grant) -> CohortRow:
+        """Note what is asked for. Raises ConflictError where somebody else asked for something else meanwhile."""
+        if row.waits and row.asked_by != self._caller:
+            raise ConflictError("somebody else asked for another release: it waits to be approved")
         cohorts = self.cohorts
-        row = row._replace(asked_by=self._caller)
+        row = row._replace(asked_by=self._caller, approved_by=None, asked=grant)
         await self._note(row)
-        done = DoneAct.of(cohorts.caller, Act.RELEASE_ASKED, row.cohort)
+        done = DoneAct.of(cohorts.caller, Act.RELEASE_ASKED, row.cohort, detail=grant.as_json())
         await cohorts.store.record_acts(cohorts.connection, [done], cohorts.now)
         return row
 
     async def _note(self, row: CohortRow) -> None:
-        await self.cohorts.store.note_release(self.cohorts.connection, row.cohort, row.asked_by, row.approved_by)
+        await self.cohorts.store.note_release(self.cohorts.connection, row)
 
-    async def _give(self, row: CohortRow, act: Act) -> tuple[CohortRow, list[Output]]:
+    async def _give(self, row: CohortRow, act: Act, grant: Grant) -> tuple[CohortRow, list[Output]]:
         ids = row.cohort.incident_id, row.cohort.cohort_id
-        cohort, outputs = await self.cohorts.change(act, *ids, released)
+        cohort, outputs = await self.cohorts.change(act, *ids, partial(granted, grant=grant), grant.as_json())
         return row._replace(cohort=cohort), outputs

@@ -34,6 +34,8 @@ create table cohorts (
     release_after bigint[] not null, -- of each partition: the last block of members when it was released
     release_asked_by    text, -- principals; null = nobody (yet). A release asked for waits for somebody else's approval
     release_approved_by text,
+    asked_canary  bigint,      -- what was asked for, as canary and per_day
+    asked_per_day bigint,
     cancelled    boolean not null default false,
     paused_since int not null default 0,  -- the version that paused it; 0 = it is not paused
     resumed_after bigint[] not null default '{}', -- as release_after, of the end of its last pause
@@ -63,12 +65,14 @@ create table acts (
     version     int,          -- of the incident or cohort, as the act made it
     upload      bigint unique, -- what members carry that were sent by it
     request_id  text not null,
-    member      bytea         -- the record that it took back
+    member      bytea,        -- the record that it took back
+    detail      jsonb         -- what was asked for, or why
 );
 
 create index acts_by_incident on acts (incident_id, number);
 -- Whether anything of an incident was ever let go: events leave acts by the million, permissions by the handful.
-create index acts_of_permission on acts (incident_id) where act in ('auto-release-set', 'cohort-released');
+create index acts_of_permission on acts (incident_id)
+    where act in ('auto-release-set', 'cohort-released', 'cohort-approved');
 
 -- Widest first: no padding in ten million rows.
 create table members (

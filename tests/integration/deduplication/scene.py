@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import cast
+from typing import Any, cast
 
 from notification.v1 import deduplication_pb2, intake_pb2
 
@@ -19,9 +19,11 @@ from services.core.policy import Policy
 from services.core.witnesses import IDENTIFIED
 from services.deduplication.domain import Outcome
 from services.deduplication.handlers import DeduplicationHandler
+from services.deduplication.store import Store
 from services.kit.eventlog.port import Output, Record
 from services.kit.postgres import Connection, Pool
 from services.kit.stage.totals import TotalsRow
+from services.kit.testing import FakeClock
 from services.wire.notices import notices_from_wire
 from services.wire.recalls import Recall, encode_stopped
 from services.wire.testing import FakeIncidents
@@ -73,12 +75,24 @@ class Sent:
         return [one for _, notices in self.notices for one in notices.ids]
 
 
+class CountingStore(Store):
+    """Counts how often people are looked for who may be told now."""
+
+    looks = 0
+
+    async def waiting_for_release(self, *arguments: Any) -> list[bytes]:
+        """Count and look."""
+        self.looks += 1
+        return await super().waiting_for_release(*arguments)
+
+
 class Scene:
     """A handler, the incidents that it knows, and a database."""
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.keys = a_ring()
+        self.clock, self.store = FakeClock(), CountingStore()
         self.incidents = FakeIncidents()
         self.entered: Counter[str] = Counter()
         self.handler = self.new_handler()
@@ -86,7 +100,9 @@ class Scene:
 
     def new_handler(self) -> DeduplicationHandler:
         """Return a handler that remembers nothing, as after a restart."""
-        return DeduplicationHandler(self.incidents, self._count, PARTITIONS, self.keys)
+        return DeduplicationHandler(
+            self.incidents, self._count, PARTITIONS, self.keys, store=self.store, clock=self.clock
+        )
 
     def _count(self, entered: Mapping[str, int]) -> None:
         self.entered.update(entered)
@@ -115,13 +131,13 @@ class Scene:
         released: bool,
         version: int = 1,
         after: Sequence[int] = (0,) * PARTITIONS,
-        cancelled: bool = False,
+        **more: Any,
     ) -> None:
         """Say where a cohort stands; `after`: how many of intake's blocks came before the release, by partition."""
         self.incidents.put(
             Cohort(
                 INCIDENT, cohort_id, version, "source", None, auto_release=False, sealed=False, released=released,
-                release_after=tuple(after) if released and not cancelled else (), cancelled=cancelled,
+                release_after=tuple(after) if released and not more.get("cancelled") else (), **more,
             )
         )  # fmt: skip
 

@@ -8,7 +8,7 @@ from services.core.channel import CHANNELS, Channel
 from services.core.ids import notice_id
 from services.core.notices import FLAG_RETRACTED
 from services.deduplication.handlers import PERSONS_A_TICK
-from services.deduplication.store import _QUERIES, SETS_OF_CHANNELS
+from services.deduplication.store import _ANY_MARK, _QUERIES, SETS_OF_CHANNELS
 from services.kit.errors import ConfigError
 from services.kit.stage.totals import TotalsRow
 from services.kit.vault import KeyVersionError
@@ -283,10 +283,12 @@ async def test_waiting_people_are_found_by_an_index(scene: Scene) -> None:
     await scene.take(block("closed", people(5, 99)))
     plans = [
         await scene.explain(_QUERIES["waiting_for_release"].rstrip(";"), [1, 2], [*SETS_OF_CHANNELS], [0, 1], 10),
-        await scene.explain(_QUERIES["decided_with_channels"].rstrip(";"), [1, 2], [0, 1], [0, 1], 10),
+        await scene.explain(_QUERIES["decided_with_channels"].rstrip(";"), [1, 2], [0, 1], [0, 1], 10, _ANY_MARK),
+        await scene.explain(_QUERIES["waiting_for_turn"].rstrip(";"), [1], [*SETS_OF_CHANNELS], [0, 1], 10, [20]),
+        await scene.explain(_QUERIES["held_by_pause"].rstrip(";"), [1, 2], [*SETS_OF_CHANNELS], [0, 1], 10),
     ]
 
-    assert [True, True] == ["members_waiting" in plan for plan in plans]
+    assert [True] * 4 == ["members_waiting" in plan for plan in plans]
 
 
 async def test_an_incident_without_its_key_waits_alone(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:

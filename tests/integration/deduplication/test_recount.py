@@ -20,6 +20,7 @@ async def scene(room_pool: RoomPool) -> Scene:
     made = Scene(await room_pool("deduplication"))
     made.cohort("open", released=True)
     made.cohort("closed", released=False)
+    made.cohort("still", released=True, version=2, paused_since=2)
     rows = people(60)
     again = [replace(one, member=one.member[::-1]) for one in rows]
     await made.take(block("open", rows[:20], partition=1), block("closed", rows[20:40], partition=2))
@@ -30,6 +31,7 @@ async def scene(room_pool: RoomPool) -> Scene:
     await made.take(block("open", [replace(rows[0], version=2, flags=int(FLAG_RETRACTED))], partition=1, at=4))
     await made.take(block("open", [replace(rows[40], version=2)], at=4))
     await made.take(block("open", [replace(rows[53], flags=FLAG_WITHDRAWN)], at=4))
+    await made.take(block("still", rows[54:58], at=4))
     # One identity: two people who contradict each other, and a record that could be either's.
     born = [packed(Said((1980, 1, day), frozenset({name}))) for day, name in ((1, "jan"), (2, "pit"))]
     shared = [replace(one, person=rows[50].person) for one in rows[50:53]]

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from services.cli.__main__ import heraut
-from services.core.policy import RULES, Policy
+from services.core.policy import KEYS, Policy
 from services.kit.config import LOGS
 from services.kit.vault.key_files import load_keys
 from services.wire.incident_document import parse_incident
@@ -72,7 +72,7 @@ def test_the_template_is_a_document_that_is_taken() -> None:
     made = _run(["incident", "template"])
     document = orjson.loads(made.output)
 
-    assert set(RULES) == set(document["policy"])
+    assert set(document["policy"]) == KEYS
     assert Policy() == parse_incident("lab", 1, document).policy
 
 

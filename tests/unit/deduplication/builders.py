@@ -6,6 +6,7 @@ from services.core.channel import ALL_CHANNELS, Channel
 from services.core.policy import Correction
 from services.deduplication.batch import Block
 from services.deduplication.domain import Member, NoticeIds, Terms
+from services.deduplication.quotas import Allowance
 from tests.keys import a_key
 from tests.unit.deduplication.said import Said, packed
 
@@ -53,11 +54,16 @@ def terms(
     hold: bool = False,
     cancelled: Collection[int] = (),
     correction: Correction = Correction.NONE,
+    paused: Collection[int] = (),
+    allowance: Allowance | None = None,
 ) -> Terms:
     """Return terms over the cohorts 1 to 3; with `hold`, people who contradict each other are told nothing."""
     names = {1: "c1", 2: "c2", 3: "c3"}
     may_go = set(released) - set(cancelled)
-    return Terms(INCIDENT, 1, 7, int(usable), names, may_go, IDS, hold, set(cancelled), correction)
+    named = {"paused": set(paused)}
+    return Terms(
+        INCIDENT, 1, 7, int(usable), names, may_go, IDS, hold, set(cancelled), correction, **named, allowance=allowance
+    )  # fmt: skip
 
 
 def a_block(rows: Iterable[tuple[bytes, Member]], *, partition: int = 0) -> tuple[Block, int]:

@@ -96,6 +96,7 @@ class Control(NamedTuple):
     released: frozenset[int]
     hold: bool = False
     cancelled: frozenset[int] = frozenset()
+    paused: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
@@ -209,18 +210,19 @@ class Model:
         if bringing and not deceased:
             writable = [m for m in [*bringing, *live] if can_be_written(m, usable)]
             bearers = [m for m in writable if m.cohort in released]
+            asked = any(n.course == Course.RECALLED for n in self.counting(groups))
             if not writable:
                 why = "unreachable"
             elif held:
                 why = "identity_conflict"
-            elif any(n.course == Course.RECALLED for n in self.counting(groups)):
+            elif asked or not bearers or not released & {m.cohort for m in bringing}:
                 why = "unreleased"
-            elif bearers and released & {m.cohort for m in bringing}:
+            elif control.paused & {m.cohort for m in live}:
+                why = "paused"
+            else:
                 bearer = bearers[0]
                 group = self.stays.get(bearer.member, groups[0])
                 self.notices.append(Notice(group, bearer.member, everything | told, bearer.version))
-            else:
-                why = "unreleased"
         silent = {m.member: "taken_back" for m in everybody}
         return silent | self._places(groups, live, deceased=deceased, held=why, bringing=bringing, usable=usable)
 

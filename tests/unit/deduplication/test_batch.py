@@ -10,7 +10,7 @@ from services.core.ledger import CONFLICTING, COUNTERS, HoldReason
 from services.core.notices import MEMBER_FLAG_BITS, MEMBER_FLAGS
 from services.deduplication import batch
 from services.deduplication.batch import decide_batch, first_standings, looked_up
-from services.deduplication.domain import COUNTED_AS, Member, Outcome, Standing
+from services.deduplication.domain import COUNTED_AS, Member, Outcome, Standing, Waits
 from services.deduplication.dossier import Dossier, decide
 from tests.unit.deduplication.builders import a_block, a_member, an_id, terms
 
@@ -65,6 +65,14 @@ def test_everybody_new_in_a_cancelled_cohort_is_withdrawn() -> None:
     assert {Standing(Outcome.WITHDRAWN), Standing(Outcome.RETRACTED)} == outcomes
 
 
+def test_nobody_new_in_a_paused_cohort_is_released() -> None:
+    """Blocks that come while the cohort is paused: who may be told but for that is held, and marked for its end."""
+    free, still = (first_standings(ALL_CHANNELS, released=True, paused=paused) for paused in (False, True))
+    held = Standing(Outcome.HELD_PAUSED, Waits.PAUSE, ALL_CHANNELS)
+
+    assert [[held if s.outcome == Outcome.RELEASED else s for s in row] for row in free] == still
+
+
 @pytest.mark.parametrize(
     "ask", [bool, str, hash, lambda of: of == "nl", lambda of: of in {"nl", "en"}, lambda of: of > 1]
 )
@@ -105,6 +113,7 @@ def test_stored_outcomes_keep_their_numbers() -> None:
         "WITHDRAWN",
         "HELD_DECEASED_CONFLICT",
         "TAKEN_BACK",
+        "HELD_PAUSED",
     )
 
     assert stored == tuple(outcome.name for outcome in sorted(Outcome))

@@ -71,13 +71,14 @@ def a_version(draw: st.DrawFn) -> Member:
 
 def under(control: Control) -> Terms:
     """Return the terms that a control makes."""
-    return terms(usable=control.usable, released=control.released, hold=control.hold, cancelled=control.cancelled)
+    return terms(**control._asdict())
 
 
 CONTROLS = st.tuples(
     st.integers(0, ALL_CHANNELS),
     st.frozensets(st.integers(1, 3)),
     st.sampled_from([False, False, True]),
+    st.one_of(st.just(frozenset[int]()), st.frozensets(st.integers(1, 3), max_size=2)),
     st.one_of(st.just(frozenset[int]()), st.frozensets(st.integers(1, 3), max_size=2)),
 ).map(Control._make)
 
@@ -370,6 +371,7 @@ def test_no_notice_names_what_no_member_of_its_bearers_group_has(
 
                     assert not exposed & ~reduce(or_, (m.exposed for m in saying), 0)
                     assert tuple(sorted({f"c{m.cohort}" for m in saying})) == carriers
+                    assert control.paused.isdisjoint(m.cohort for m in saying)
                     assert dossier.members[bearer].cohort in control.released
                     assert not taken_back(dossier.members[bearer], control.cancelled)
                     assert bearer in mates

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from services.core.channel import Channel
-from services.core.policy import RULES, Correction, OnIdentityConflict, Policy, in_words
+from services.core.policy import KEYS, Correction, OnIdentityConflict, Policy, in_words
 from services.core.variants import Certainty, Kind, Reading
 from services.wire.incident_document import InvalidDocument, normal_form, parse_incident
 
@@ -110,6 +110,13 @@ def test_a_rule_that_is_left_out_is_the_default(policy: dict[str, str], expected
         ({"onidentityconflict": "hold"}, "policy.onidentityconflict"),
         ({"correction": "sometimes"}, "policy.correction"),
         ({"correction": True}, "policy.correction"),
+        ({"pace": 5}, "policy.pace"),
+        ({"pace": {"perWeek": 5}}, "policy.pace.perWeek"),
+        ({"pace": {"perDay": 0}}, "policy.pace.perDay"),
+        ({"pace": {"perChannel": {"fax": 5}}}, "policy.pace.perChannel.fax"),
+        ({"pace": {"perChannel": {"letter": True}}}, "policy.pace.perChannel.letter"),
+        ({"pace": {"callCentre": {}}}, "policy.pace.callCentre.callsPerDay"),
+        ({"pace": {"callCentre": {"callsPerDay": 5, "shareOfCallers": 2}}}, "policy.pace.callCentre.shareOfCallers"),
     ],
 )
 def test_a_policy_that_cannot_be_understood_is_refused(policy: object, field: str) -> None:
@@ -131,11 +138,14 @@ def test_corrections_are_chosen(choice: Correction) -> None:
 
 def test_what_is_shown_of_a_policy_can_be_put_again() -> None:
     """Every rule is shown with a word that documents take, those that were left out as well."""
-    shown = in_words(parse_incident("lab", 1, document(policy={"correction": "always"})).policy)
+    pace = {"perDay": 500, "perChannel": {"letter": 90}, "callCentre": {"callsPerDay": 40, "shareOfCallers": 0.1}}
+    given: dict[str, object] = {"onIdentityConflict": "hold", "correction": "always", "pace": pace}
+    shown = in_words(parse_incident("lab", 1, document(policy=given)).policy)
 
-    assert {"onIdentityConflict": "tell-apart", "correction": "always"} == shown
+    assert given == shown
     assert shown == in_words(parse_incident("lab", 1, document(policy=shown)).policy)
-    assert set(RULES) == set(shown)
+    assert set(shown) == KEYS == set(in_words(Policy()))
+    assert Policy() == parse_incident("lab", 1, document(policy=in_words(Policy()))).policy
 
 
 @pytest.mark.parametrize("email", ["Info <a@b.example>", "a@b.example, c@d.example", "a", "a..b@c.example", "a@b\r\n"])

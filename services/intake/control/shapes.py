@@ -1,0 +1,66 @@
+"""What `/openapi.json` says of cohorts and releases. Data."""
+
+from typing import Any, Final
+
+from services.core.channel import CHANNEL_NAMES
+from services.core.policy import CallCentre
+
+__all__ = ["SHAPES"]
+
+_SOME = {"type": "integer", "minimum": 1}
+_TEXT, _COUNT, _YES_NO = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
+_MAYBE_TEXT, _MAYBE_COUNT = {"type": ["string", "null"]}, {"type": ["integer", "null"]}
+_CALLERS = CallCentre(1).share_of_callers
+
+SHAPES: Final[dict[str, Any]] = {
+    "Cohort": {
+        "type": "object",
+        "properties": {
+            **dict.fromkeys(("incidentId", "cohortId", "source", "changedAt"), _TEXT),
+            **dict.fromkeys(("version", "received", "rejected", "accepted", "discarded"), _COUNT),
+            **dict.fromkeys(("autoRelease", "sealed", "released", "cancelled", "paused"), _YES_NO),
+            "declared": _MAYBE_COUNT,
+            "pauseId": _MAYBE_TEXT | {"description": "The pause that holds now"},
+            "canary": _MAYBE_COUNT | {"description": "The release lets go at most so many notices in all"},
+            "perDay": _MAYBE_COUNT | {"description": "The release lets go at most so many notices a day"},
+            "releaseAskedBy": _MAYBE_TEXT | {"description": "Who asked for a release that takes two principals"},
+            "releaseApprovedBy": _MAYBE_TEXT,
+            "releaseAsked": {
+                "description": "The release that waits for somebody else's approval, null where none does",
+                "oneOf": [{"$ref": "#/components/schemas/Release"}, {"type": "null"}],
+            },
+        },
+    },
+    "Pace": {
+        "type": "object",
+        "description": "How many notices are let go on a calendar day in the Netherlands, of all cohorts together",
+        "additionalProperties": False,
+        "properties": {
+            "perDay": _SOME,
+            "perChannel": {
+                "type": "object",
+                "description": "By the channel that a notice takes first",
+                "additionalProperties": False,
+                "properties": dict.fromkeys(CHANNEL_NAMES.values(), _SOME),
+            },
+            "callCentre": {
+                "type": "object",
+                "description": "callsPerDay / shareOfCallers notices a day",
+                "required": ["callsPerDay"],
+                "additionalProperties": False,
+                "properties": {
+                    "callsPerDay": _SOME,
+                    "shareOfCallers": {"type": "number", "exclusiveMinimum": 0, "maximum": 1, "default": _CALLERS},
+                },
+            },
+        },
+    },
+    "Release": {
+        "type": "object",
+        "description": "One of the three; numbers of persons' notices. A day is a calendar day in the Netherlands",
+        "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": 1,
+        "properties": {"all": {"const": True}, "canary": _SOME, "perDay": _SOME},
+    },
+}

@@ -1,0 +1,163 @@
+"""Canary and pace against a real PostgreSQL: owners share one row, and never let more go than it says."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from services.core.channel import CHANNELS, Channel
+from services.core.policy import Pace, Policy
+from services.deduplication.handlers import DeduplicationHandler
+from tests.conftest import RoomPool
+from tests.integration.deduplication.scene import Scene, block, people, read_back
+
+DAY = 24 * 3600
+
+
+@pytest.fixture
+async def scene(room_pool: RoomPool) -> Scene:
+    """Return deduplication."""
+    return Scene(await room_pool("deduplication"))
+
+
+async def _told(scene: Scene, ticks: int = 3) -> int:
+    return sum([len((await scene.tick()).ids) for _ in range(ticks)])
+
+
+async def _filled(scene: Scene, count: int = 80, cohort: str = "wave") -> None:
+    rows = people(count)
+    for partition in range(8):
+        await scene.take(block(cohort, rows[partition::8], partition=partition))
+
+
+async def test_a_canary_lets_exactly_so_many_go(scene: Scene) -> None:
+    """Who comes waits for a tick; over all partitions, however often it ticks, N go; a wider one lets the rest go."""
+    scene.cohort("wave", released=True, version=2, canary=50)
+    await _filled(scene)
+    arrived, told = await scene.counts(), await _told(scene)
+    await _filled(scene)  # again: nothing new
+    scene.handler = scene.new_handler()  # a restart
+    again = await _told(scene)
+    scene.cohort("wave", released=True, version=3, canary=60)
+    wider = await _told(scene)
+    scene.cohort("wave", released=True, version=4)
+
+    assert ({"held_unreleased": 80}, 50, 0, 10, 20) == (arrived, told, again, wider, await _told(scene))
+    assert {"released": 80} == await scene.counts()
+
+
+async def test_owners_that_tick_at_once_let_no_more_go(scene: Scene) -> None:
+    """Two processes with four partitions each: together they let go what is left, and nobody waits for a lock."""
+    scene.cohort("wave", released=True, version=2, canary=33)
+    await _filled(scene)
+    owners = [(scene.new_handler(), range(4)), (scene.new_handler(), range(4, 8))]
+
+    async def tick(handler: DeduplicationHandler, partitions: range) -> int:
+        async with scene.connection() as connection, connection.transaction():
+            sent = read_back(await handler.tick(connection, list(partitions)))
+            await asyncio.sleep(0)
+        return len(sent.ids)
+
+    told = [sum(await asyncio.gather(*(tick(*owner) for owner in owners))) for _ in range(4)]
+
+    assert (33, 0) == (sum(told), told[-1])
+    assert 33 == await scene.pool.fetchval("select total from quotas")
+
+
+async def test_an_owner_that_holds_the_row_keeps_nobody_waiting(scene: Scene) -> None:
+    """While one transaction takes from the limit another finds nobody's turn; a lost one gives back what it took."""
+    scene.cohort("wave", released=True, version=2, canary=30)
+    await _filled(scene, 40)
+    await scene.tick()  # the limit has its row
+    async with scene.connection() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        lost = read_back(await scene.handler.tick(connection, [0, 1, 2, 3]))
+        meanwhile = await scene.tick([4, 5, 6, 7])
+        await transaction.rollback()
+
+    assert (20, 0) == (len(lost.ids), len(meanwhile.ids))
+    assert 30 == await _told(scene)
+
+
+async def test_a_pace_lets_so_many_go_a_day(scene: Scene) -> None:
+    """Over restarts, from midnight in the Netherlands on, until all are told."""
+    scene.cohort("wave", released=True, version=2, per_day=30)
+    await _filled(scene)
+    days = []
+    for _ in range(4):
+        days.append(await _told(scene))
+        scene.handler = scene.new_handler()
+        assert 0 == await _told(scene)
+        scene.clock.advance(DAY)
+
+    assert [30, 30, 20, 0] == days
+
+
+async def test_what_waits_for_another_day_is_not_looked_at(scene: Scene) -> None:
+    """With nothing left, a tick reads the limit and looks for nobody, however many wait."""
+    scene.cohort("wave", released=True, version=2, per_day=10)
+    await _filled(scene)
+    await _told(scene)
+    before = scene.store.looks
+    idle = await _told(scene, 5)
+
+    assert (0, before) == (idle, scene.store.looks)
+
+
+async def test_an_incidents_pace_holds_for_all_its_cohorts(scene: Scene) -> None:
+    """What is released as a whole goes at the incident's pace as well, and at once when the pace is gone."""
+    scene.incident(version=2, channels=CHANNELS, policy=Policy(pace=Pace(per_day=25)))
+    scene.cohort("wave", released=True, version=2)
+    scene.cohort("other", released=True, version=2, canary=20)
+    await _filled(scene, 40)
+    rows = people(40, seed=2)
+    await scene.take(block("other", rows))
+    first = await _told(scene)
+    scene.clock.advance(DAY)
+    second = await _told(scene)
+    scene.incident(version=3, channels=CHANNELS)
+    rest = await _told(scene)
+
+    assert (25, 25) == (first, second)
+    assert 60 == first + second + rest
+    assert 20 == await scene.pool.fetchval("select total from quotas join cohorts on number = cohort")
+
+
+async def test_a_channels_pace_lets_the_others_go(scene: Scene) -> None:
+    """Letters at five a day, e-mail freely; who waits for the printer is found by its next day alone."""
+    scene.incident(version=2, channels=CHANNELS, policy=Policy(pace=Pace(per_channel={Channel.LETTER: 5})))
+    scene.cohort("wave", released=True, version=2)
+    rows = people(30)
+    await scene.take(block("wave", [replace(one, channels=int(Channel.EMAIL)) for one in rows[:10]]))
+    await scene.take(block("wave", rows[10:]))
+    first = await _told(scene)
+    marked = await scene.pool.fetchval("select count(*) from members where waits = 20")
+    idle = await _told(scene)
+    scene.clock.advance(DAY)
+    second = await _told(scene)
+    scene.incident(version=3, channels=CHANNELS)
+
+    assert (15, 15, 0, 5, 10) == (first, marked, idle, second, await _told(scene))
+    assert 0 == await scene.pool.fetchval("select count(*) from members where waits > 0")
+
+
+async def test_a_paused_canary_takes_nothing(scene: Scene) -> None:
+    """What waits for its turn stays unreleased, and has its turn after the pause."""
+    scene.cohort("wave", released=True, version=2, canary=10, paused_since=2)
+    await _filled(scene, 20)
+    paused, held = await _told(scene), await scene.counts()
+    scene.cohort("wave", released=True, version=3, canary=10)
+
+    assert (0, {"held_unreleased": 20}, 10) == (paused, held, await _told(scene))
+
+
+async def test_cancelling_a_canary_stops_it(scene: Scene) -> None:
+    """Whoever was told stays told; all others are withdrawn."""
+    scene.cohort("wave", released=True, version=2, canary=10)
+    await _filled(scene, 20)
+    await _told(scene)
+    scene.cohort("wave", released=True, version=3, canary=10, cancelled=True)
+
+    assert 0 == await _told(scene)
+    assert {"released": 10, "withdrawn": 10} == await scene.counts()
