@@ -221,7 +221,15 @@ _SCHEMAS: dict[str, Any] = {
     "IncidentDocument": {
         "type": "object",
         "required": ["title", "awareAt", "controller", "languages", "channels", "dataCategories", "content"],
-        "properties": {"policy": _ref("schemas/Policy")},
+        "properties": {
+            "policy": _ref("schemas/Policy"),
+            "variants": {"type": "array", "items": _ref("schemas/Variant")},
+        },
+    },
+    "Variant": {
+        "type": "object",
+        "description": "Words for some: `when` has certainty, kind, group or language; with title or content, or both",
+        "required": ["when"],
     },
     "Policy": {
         "type": "object",

@@ -101,6 +101,7 @@ def _show_check(found: FileCheck) -> None:
 @_names
 @click.option("--source", metavar="S", help="Who sends it; else the cohort's id, for a new one.")
 @click.option("--declared", type=click.IntRange(min=0), metavar="N", help="How many members the source says there are.")
+@click.option("--group", metavar="G", help="Whose variants of the words its people read; for a new one.")
 @click.option("--auto-release", is_flag=True, help="Let notices go out without a release by hand.")
 @data_option
 @json_option
@@ -115,6 +116,7 @@ def submit(file: IO[bytes], incident_id: str, cohort_id: str, data: Path, **give
         "source": given["source"],
         "declaredCount": given["declared"],
         "autoRelease": given["auto_release"] or None,
+        "group": given["group"],
     }
     document = {key: value for key, value in fields.items() if value is not None}
     upload = CohortUpload.look_into(file)

@@ -259,3 +259,16 @@ async def test_a_document_does_not_change_for_ever(intake: Intake) -> None:
     assert [201] + [200] * 19 + [429] == statuses
     assert "60" == retry_after
     assert 200 == (await intake.put("/v1/incidents/often", a_document(title="Title 19")))[0]  # as it stands
+
+
+async def test_a_cohort_has_the_group_that_it_was_opened_with(intake: Intake) -> None:
+    """Every room is told of it with each version, and it never becomes another one."""
+    cohort = "/v1/incidents/lab/cohorts/clinic"
+    opened, shown = await intake.put(cohort, {"source": "lab", "group": "clinic"})
+    repeated, again = await intake.put(cohort, {"source": "lab", "declaredCount": 3})
+    other, _ = await intake.put(cohort, {"source": "lab", "group": "doctor"})
+    wrong, problem = await intake.put(f"{cohort}-2", {"source": "lab", "group": "a b"})
+
+    assert (201, "clinic", 200, "clinic", 409) == (opened, shown["group"], repeated, again["group"], other)
+    assert (400, ["group"]) == (wrong, [one["field"] for one in problem["problems"]])
+    assert ["clinic", "clinic"] == [one.group for block in await intake.changes() for one in block.cohorts][-2:]
