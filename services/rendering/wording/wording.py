@@ -71,6 +71,11 @@ class WordingKey(NamedTuple):
         return Kind.SUPPLEMENT if self.supplement else Kind.FIRST
 
     @property
+    def is_of_nobody(self) -> bool:
+        """Whether nothing is left of what somebody was told: their data was not taken."""
+        return self.kind is Kind.CORRECTION and not self.exposed
+
+    @property
     def wrong(self) -> int:
         """The categories that the person was told of and that do not hold (any more)."""
         return self.told_exposed & ~self.exposed if self.supplement else 0
@@ -185,7 +190,7 @@ def compose(incident: Incident, key: WordingKey, *, on_paper: bool) -> Wording:
     words = phrases(language)
     said = incident.said_to(Reading(language, key.certainty, key.kind, key.group))
     sections = (
-        *_extra(said, "apology", words["heading_apology"]),
+        *_apology(said, key, words),
         *_corrected(incident, key, language, words),
         *_breach(incident, said, key, words),
         Section(words["heading_contact"], (*_block(said, "contact"), _reach(incident, words))),
@@ -204,9 +209,14 @@ def compose(incident: Incident, key: WordingKey, *, on_paper: bool) -> Wording:
     )
 
 
+def _apology(said: Said, key: WordingKey, words: Phrases) -> tuple[Section, ...]:
+    """Return the incident's apology; who is told that nothing was taken had one for being told otherwise."""
+    return () if key.is_of_nobody else _extra(said, "apology", words["heading_apology"])
+
+
 def _breach(incident: Incident, said: Said, key: WordingKey, words: Phrases) -> tuple[Section, ...]:
     """Return what is told of a breach; nothing of it is said to somebody of whom nothing was taken."""
-    if key.kind is Kind.CORRECTION and not key.exposed:
+    if key.is_of_nobody:
         return ()
     language = incident.language_for(key.language)
     return (
@@ -269,6 +279,8 @@ def _extra(said: Said, name: str, heading: str) -> tuple[Section, ...]:
 
 def _subject(said: Said, key: WordingKey, words: Phrases) -> str:
     """Return the subject. Whoever gets a second notice sees by it that it is not the first one again."""
+    if key.is_of_nobody and said.titled.kind is None:
+        return str(words["subject_not_taken"])
     if key.supplement and said.titled.kind is None:
         return str(words[f"subject_{key.kind.value}"]).format(title=said.title)
     return said.title

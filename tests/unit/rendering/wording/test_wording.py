@@ -243,3 +243,15 @@ def test_categories_that_this_version_does_not_know_are_left_out() -> None:
     wording = compose(an_incident(), WordingKey("nl", 1 << 40 | 1, 1, 0, 0, supplement=False), on_paper=True)
 
     assert 1 == len([item for items in _lists(wording).values() for item in items])
+
+
+def test_who_was_told_for_nothing_reads_nothing_of_a_theft() -> None:
+    """Neither the subject nor the incident's apology speaks of their data as taken, or as possibly taken."""
+    content = DOCUMENT["content"] | {"apology": {"nl": "Wij kunnen u geen zekerheid geven.", "en": "We are not sure."}}
+    possible = {"nl": "Uw gegevens zijn misschien gestolen", "en": "Your data may have been stolen"}
+    incident = an_incident(content=content, variants=[{"when": {"certainty": "possible"}, "title": possible}])
+    wording = compose(incident, WordingKey("nl", 0, 0, 0b0111, 0b0011, supplement=True), on_paper=True)
+
+    assert "Correctie op ons eerdere bericht over uw gegevens" == wording.subject
+    assert "gestolen" not in _words(wording)
+    assert "zekerheid" not in _words(wording)
