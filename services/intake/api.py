@@ -149,8 +149,9 @@ class Api:
         return json_response(release_json(row), 202 if row.waits else 200)
 
     async def approve(self, request: web.Request, caller: Caller) -> web.StreamResponse:
-        """Let go what somebody else asked for; a body says what that is."""
-        grant = await _grant(request) if request.can_read_body else None
+        """Let go what somebody else asked for; a body with something in it says what that is."""
+        given = request.can_read_body and await read_json(request) != {}
+        grant = await _grant(request) if given else None
         return json_response(release_json(await self._control.approve(caller, *_cohort_ids(request), grant)))
 
     async def pause(self, request: web.Request, caller: Caller) -> web.StreamResponse:

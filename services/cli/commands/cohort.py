@@ -221,26 +221,81 @@ def seal(incident_id: str, cohort_id: str, data: Path, *, as_json: bool) -> None
     _show_done(answer, f"{incident_id}/{cohort_id} sealed", as_json=as_json)
 
 
+def _a_day(_context: click.Context, _option: click.Parameter, value: str | None) -> int | None:
+    """Read so many a day: `50000/day`."""
+    count, _, per = (value or "").partition("/")
+    if value and not (count.isascii() and count.isdecimal() and int(count) > 0 and per in {"", "day"}):
+        raise click.BadParameter("give a number a day, such as 50000/day")
+    return int(count) if value else None
+
+
+def _grants(command: F) -> F:
+    """Return the command with the options that say how much of a cohort may go."""
+    command = click.option("--pace", "perDay", callback=_a_day, metavar="N/day", help="So many a day.")(command)
+    command = click.option("--canary", type=click.IntRange(min=1), metavar="N", help="So many in all.")(command)
+    return click.option("--all", "all", is_flag=True, help="All its notices.")(command)
+
+
+def _grant(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the options say, as intake takes it: one of them, or nothing."""
+    given = {key: value for key, value in options.items() if value}
+    if len(given) > 1:
+        raise click.UsageError("give one of --all, --canary and --pace")
+    return given
+
+
+def _how_much(answer: Mapping[str, Any]) -> str:
+    """Return how much of a released cohort may go, in words; nothing where that is everything."""
+    if answer.get("canary") is not None:
+        return f": a canary of {number(answer['canary'])}"
+    return "" if answer.get("perDay") is None else f": {number(answer['perDay'])} a day"
+
+
 @cohort.command()
 @_names
-@click.option("--all", "everything", is_flag=True, required=True, help="All its notices.")
+@_grants
 @data_option
 @json_option
-def release(incident_id: str, cohort_id: str, data: Path, *, everything: bool, as_json: bool) -> None:
+def release(incident_id: str, cohort_id: str, data: Path, *, as_json: bool, **options: Any) -> None:
     """Let the notices of a cohort go out, or ask for it where the incident has four eyes."""
-    answer = _post(data, (incident_id, cohort_id), "release", {"all": everything})
-    done = "released" if answer["released"] else "waits until somebody else does `heraut cohort approve`"
+    grant = _grant(options)
+    if not grant:
+        raise click.UsageError("give --all, --canary or --pace")
+    answer = _post(data, (incident_id, cohort_id), "release", grant)
+    waits = answer.get("releaseAsked") or not answer["released"]
+    done = "waits until somebody else does `heraut cohort approve`" if waits else f"released{_how_much(answer)}"
     _show_done(answer, f"{incident_id}/{cohort_id} {done}", as_json=as_json)
 
 
 @cohort.command()
 @_names
+@_grants
 @data_option
 @json_option
-def approve(incident_id: str, cohort_id: str, data: Path, *, as_json: bool) -> None:
-    """Let the notices of a cohort go out that somebody else asked for."""
-    answer = _post(data, (incident_id, cohort_id), "approve", {})
-    _show_done(answer, f"{incident_id}/{cohort_id} released", as_json=as_json)
+def approve(incident_id: str, cohort_id: str, data: Path, *, as_json: bool, **options: Any) -> None:
+    """Let go what somebody else asked for; with --all, --canary or --pace only if it is that."""
+    answer = _post(data, (incident_id, cohort_id), "approve", _grant(options))
+    _show_done(answer, f"{incident_id}/{cohort_id} released{_how_much(answer)}", as_json=as_json)
+
+
+@cohort.command()
+@_names
+@data_option
+@json_option
+def pause(incident_id: str, cohort_id: str, data: Path, *, as_json: bool) -> None:
+    """Stop every notice that names a fact of a cohort: two seconds from now none begins any more."""
+    answer = _post(data, (incident_id, cohort_id), "pause", {})
+    _show_done(answer, f"{incident_id}/{cohort_id} paused: {answer['pauseId']}", as_json=as_json)
+
+
+@cohort.command()
+@_names
+@data_option
+@json_option
+def resume(incident_id: str, cohort_id: str, data: Path, *, as_json: bool) -> None:
+    """End the pause of a cohort: what was released goes on."""
+    answer = _post(data, (incident_id, cohort_id), "resume", {})
+    _show_done(answer, f"{incident_id}/{cohort_id} goes on", as_json=as_json)
 
 
 @cohort.command()

@@ -149,7 +149,7 @@ async def test_four_eyes_look_at_all_that_lets_more_go(intake: Intake) -> None:
     paused, resumed = [(await intake.post(f"{COHORT}/{act}"))[0] for act in ("pause", "resume")]
     more = await intake.post(f"{COHORT}/release", ALL)
     _, shown = await intake.get(COHORT)
-    last = await _as(intake, "approver", "approve")
+    last = await _as(intake, "approver", "approve", {})
 
     assert (202, {"canary": 10}, False) == (asked[0], asked[1]["releaseAsked"], asked[1]["released"])
     assert (200, None, 10) == (approved[0], approved[1]["releaseAsked"], approved[1]["canary"])

@@ -86,3 +86,47 @@ def test_a_release_that_is_only_asked_for_says_so(
     arguments = ["release", "--incident", "lab", "--cohort", "wave-1", "--all"]
 
     assert said in CliRunner().invoke(commands.cohort, arguments, catch_exceptions=False).output
+
+
+@pytest.mark.parametrize(
+    ("option", "body", "said"),
+    [
+        (["--canary", "500"], {"canary": 500}, "wave-1 released: a canary of 500"),
+        (["--pace", "500/day"], {"perDay": 500}, "wave-1 released: 500 a day"),
+        (["--all"], {"all": True}, "wave-1 released"),
+    ],
+)
+@pytest.mark.parametrize("command", ["release", "approve"])
+def test_a_release_says_how_much_may_go(
+    command: str, option: list[str], body: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is asked for and what is approved are said in the same words."""
+    sent: list[Any] = []
+
+    def call(*_: Any, json: Any) -> Any:
+        sent.append(json)
+        return {"released": True, "releaseAsked": None, **json}
+
+    monkeypatch.setattr(commands, "call", call)
+    shown = CliRunner().invoke(commands.cohort, [command, "--incident", "lab", "--cohort", "wave-1", *option])
+
+    assert (0, [body]) == (shown.exit_code, sent)
+    assert said in shown.output
+
+
+def test_an_approval_of_whatever_was_asked_for_names_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an option it is what was asked for, and a pause says its id."""
+    sent: list[Any] = []
+
+    def call(*_: Any, json: Any) -> Any:
+        sent.append(json)
+        return {"released": True, "canary": 5, "perDay": None, "pauseId": "wave-1.4"}
+
+    monkeypatch.setattr(commands, "call", call)
+    names = ["--incident", "lab", "--cohort", "wave-1"]
+    shown = [CliRunner().invoke(commands.cohort, [act, *names]).output for act in ("approve", "pause", "resume")]
+
+    assert [{}, {}, {}] == sent
+    assert ["released: a canary of 5", "paused: wave-1.4", "goes on"] == [
+        said.partition("wave-1 ")[2].strip() for said in shown
+    ]
