@@ -1,4 +1,4 @@
-"""Everything that an incident can say, as files to be looked at: letters as PDF or PNG, messages as text.
+"""Everything that an incident can say, as files to be looked at: letters as PDF, messages as text.
 
 It is made by the code that makes the real ones.
 """
@@ -36,14 +36,14 @@ class Preview(NamedTuple):
     pages: Sequence[bytes]
 
 
-def previews(incident: Incident, channel: Channel, kind: str, at: datetime) -> Iterator[Preview]:
-    """Return a notice to each made-up person in each wording; `kind` of letters is pdf or png.
+def previews(incident: Incident, channel: Channel, at: datetime) -> Iterator[Preview]:
+    """Return a notice to each made-up person in each wording: a letter as one PDF, a message as one text.
 
     Raises LetterheadError where the sender does not fit a letter.
     """
     samples = samples_of(incident, PEOPLE)
     if channel is Channel.LETTER:
-        yield from _letters(samples, kind, at)
+        yield from _letters(samples, at)
         return
     letterbox, texts = Letterbox(), PlainTexts()
     for row, sample in enumerate(samples.samples):
@@ -55,13 +55,12 @@ def previews(incident: Incident, channel: Channel, kind: str, at: datetime) -> I
         yield Preview(_name(sample), [shown.encode()])
 
 
-def _letters(samples: Samples, kind: str, at: datetime) -> Iterator[Preview]:
+def _letters(samples: Samples, at: datetime) -> Iterator[Preview]:
     typesetter, wordings = Typesetter(), Wordings(on_paper=True)
     for row, sample in enumerate(samples.samples):
         one = samples.pick([row])
         job = print_job(_name(sample), one, [_fitted(one.contacts[0])], wordings, at)
-        pages = typesetter.pages(job) if kind == "png" else [typesetter.set(job).pdf]
-        yield Preview(_name(sample), pages)
+        yield Preview(_name(sample), [typesetter.set(job).pdf])
 
 
 def _fitted(contact: Contact) -> Fitted:

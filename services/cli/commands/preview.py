@@ -1,6 +1,8 @@
 """`heraut preview`: every language and variant of an incident's notices, to made-up people."""
 
-from collections.abc import Iterable
+import struct
+import zlib
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from services.rendering.proof import problems_of
 __all__ = ["preview"]
 
 _KINDS = {Channel.LETTER: ("pdf", "png", "text"), Channel.EMAIL: ("text",), Channel.PORTAL: ("text",)}
+_SCALE = 110 / 72  # small print can still be read
 _SUFFIXES = {"pdf": "pdf", "png": "png", "text": "txt"}
 
 
@@ -43,8 +46,8 @@ def preview(channel: str, incident_id: str | None, file: Any, data: Path, **how:
     incident = read_incident(_document(incident_id, file, data))
     if problems := problems_of(incident):
         raise Fault("\n".join(as_lines(problems)), 1)
-    found = previews(incident, on, "png" if made_as == "png" else "pdf", datetime.now(UTC))
-    made = [_as_text(one) if made_as == "text" and on is Channel.LETTER else one for one in found]
+    found = previews(incident, on, datetime.now(UTC))
+    made = [_SHOWN[made_as](one) for one in found] if on is Channel.LETTER else list(found)
     if folder is None:
         _print(made)
     else:
@@ -74,8 +77,39 @@ def _write(found: Iterable[Preview], folder: Path, prefix: str, suffix: str) -> 
     return count
 
 
+def _as_it_is(letter: Preview) -> Preview:
+    return letter
+
+
 def _as_text(letter: Preview) -> Preview:
-    """Return a letter as programs read it from the paper's file."""
+    """Return a letter as programs read it from its file."""
     document = pypdfium2.PdfDocument(letter.pages[0])
     texts = [document[number].get_textpage().get_text_range() for number in range(len(document))]
     return Preview(letter.name, [text.replace("\r\n", "\n").encode() for text in texts if text.strip()])
+
+
+def _as_pictures(letter: Preview) -> Preview:
+    """Return a letter's pages as they come to stand on paper."""
+    document = pypdfium2.PdfDocument(letter.pages[0])
+    return Preview(letter.name, [_png(document[number].render(scale=_SCALE)) for number in range(len(document))])
+
+
+def _png(bitmap: Any) -> bytes:
+    """Return a picture of eight bits a colour as PNG (ISO/IEC 15948): no filter, one piece."""
+    width, height, stride, pixels = bitmap.width, bitmap.height, bitmap.stride, bytes(bitmap.buffer)
+    colours = bytearray(3 * width * height)
+    for at in range(3):  # from blue, green, red
+        colours[2 - at :: 3] = b"".join(
+            pixels[row * stride + at : row * stride + 3 * width : 3] for row in range(height)
+        )
+    rows = b"".join(b"\0" + colours[3 * width * row : 3 * width * (row + 1)] for row in range(height))
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*part) for part in parts)
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+_SHOWN: Mapping[str, Callable[[Preview], Preview]] = {"pdf": _as_it_is, "png": _as_pictures, "text": _as_text}

@@ -25,7 +25,6 @@ __all__ = ["Extent", "Typeset", "Typesetter"]
 
 _FOLDER = Path(__file__).parent
 _PAGE_COUNT = re.compile(rb"/Count ([0-9]+)")  # of the page tree's root, which typst leaves uncompressed
-_PREVIEW_PPI = 110.0  # small print can still be read
 _KEPT_LETTERS = 1000  # layouts kept in memory at most, about 80 KB each
 _KEPT_FORMS = 1000  # about 100 KB each; an incident has some dozens
 _NOTHING = b'{"title": "", "forms": [], "letters": []}'
@@ -76,12 +75,6 @@ class Typesetter:
         extents = _extents([forms[own.number - 1].pages for own in job.words])
         _check_pages(pdf, extents)
         return Typeset(pdf, extents)
-
-    def pages(self, job: PrintJob) -> list[bytes]:
-        """Set the letters of a print job as pictures for a screen, in PNG, one a page."""
-        _, data = self._ready(job)
-        pages = self._letters.compile(format="png", ppi=_PREVIEW_PPI, sys_inputs={"data": data.decode()})
-        return pages if isinstance(pages, list) else [pages] if pages else []
 
     def _ready(self, job: PrintJob) -> tuple[list[Form], bytes]:
         """Return the forms of a print job, and its data as `letters.typ` takes it."""
