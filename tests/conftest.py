@@ -69,7 +69,8 @@ def log_settings(request: pytest.FixtureRequest) -> dict[str, str]:
 async def database_url(postgres_server: str) -> AsyncIterator[str]:
     """Return a fresh, migrated database of the test's own."""
     name = f"test_{next(_numbers)}"
-    await _execute(postgres_server, f'create database "{name}" template "{_TEMPLATE}"')
+    # Copied as files it takes a quarter of the time that it takes through the write-ahead log.
+    await _execute(postgres_server, f'create database "{name}" template "{_TEMPLATE}" strategy file_copy')
     yield _named(postgres_server, name)
     await _execute(postgres_server, f'drop database "{name}" with (force)')
 
