@@ -46,13 +46,13 @@ class Target:
         return self.addresses[service]
 
 
-def read_settings(data: Path) -> ServiceConfig:
-    """Return the settings of the environment, with `data` as the data directory.
+def read_settings(data: Path, config: type[ServiceConfig] = ServiceConfig) -> ServiceConfig:
+    """Return the settings of the environment, with `data` as the data directory; those of a room with its `config`.
 
     Raises Fault, with a line for each setting that is wrong.
     """
     try:
-        return load(ServiceConfig, _environ(data))
+        return load(config, _environ(data))
     except ConfigError as error:
         raise Fault(str(error), 2) from None
 

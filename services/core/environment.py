@@ -57,7 +57,7 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_LETTER_FORMAT": "pdf, or ndjson for print houses that compose themselves",
         "HERAUT_SMTP_URL": "smtp://[user:password@]host:port, smtps:// for TLS from the start",
         "HERAUT_PORTAL_URL": "base address of the portal's API",
-        "HERAUT_ALLOW_PLAINTEXT": "peers beyond this machine that may be reached without TLS: smtp, portal",
+        "HERAUT_ALLOW_PLAINTEXT": "peers beyond this machine that need no TLS: smtp, postgres, kafka, portal",
         "HERAUT_UNKNOWN_AFTER": "how long an unknown e-mail outcome waits before the letter: 72h, 30m, 90s",
         "HERAUT_REFUSED_AFTER": "how long a refusal may be taken back before the next channel is tried: 60s",
         "HERAUT_DRAIN_TIMEOUT": "how long a service may finish its work after SIGTERM, in seconds",

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from services.core.transport import PEERS, is_local, plaintext_fault
+from services.core.transport import Peer, is_local
 from services.kit.config import ServiceConfig, duration, one_of, setting
 
 __all__ = [
@@ -83,14 +83,6 @@ def smtp_address(url: str) -> SmtpAddress:
     return SmtpAddress(url)
 
 
-def _peers(text: str) -> tuple[str, ...]:
-    """Return the peers that may be reached without TLS."""
-    named = tuple(word.strip() for word in text.split(","))
-    if not set(named) <= set(PEERS):
-        raise ValueError(f"must be some of {', '.join(PEERS)}, with commas between them")
-    return named
-
-
 def _group(name: str) -> int:
     """Return the id of a group of this machine, by its name or its number."""
     if re.fullmatch(r"[0-9]{1,9}", name, re.ASCII):
@@ -104,8 +96,6 @@ def _group(name: str) -> int:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config(ServiceConfig):
     """What dispatch needs to know whatever its channel; the other channels' settings may be there as well."""
-
-    allow_plaintext: tuple[str, ...] = setting("HERAUT_ALLOW_PLAINTEXT", _peers, default=())
 
     unknown_after: timedelta = setting("HERAUT_UNKNOWN_AFTER", duration, default=timedelta(hours=72))
     # `BreakerPolicy.window` has the reason for the default.
@@ -127,6 +117,12 @@ class EmailConfig(Config):
 
     smtp_url: SmtpAddress = _address("HERAUT_SMTP_URL", smtp_address, provider="mail server", ports=_SMTP_PORTS)
 
+    def peers(self) -> list[Peer]:
+        """Return whom these settings lead to."""
+        url = self.smtp_url
+        secured = url.tls or url.start_tls(plaintext="smtp" in self.allow_plaintext) is True
+        return [*Config.peers(self), Peer("smtp", "HERAUT_SMTP_URL", (url.host,), secured, "STARTTLS or smtps://")]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortalConfig(Config):
@@ -134,12 +130,11 @@ class PortalConfig(Config):
 
     portal_url: str = _address("HERAUT_PORTAL_URL", provider="portal", ports=_HTTP_PORTS)
 
-    def faults(self) -> list[str]:
-        """Return what is wrong between settings."""
+    def peers(self) -> list[Peer]:
+        """Return whom these settings lead to."""
         parts = urlsplit(self.portal_url)
-        secured, host = parts.scheme == "https", parts.hostname or ""
-        fault = plaintext_fault("portal", "HERAUT_PORTAL_URL", host, secured=secured, allowed=self.allow_plaintext)
-        return [*Config.faults(self), *([fault] if fault else [])]
+        secured, hosts = parts.scheme == "https", (parts.hostname or "",)
+        return [*Config.peers(self), Peer("portal", "HERAUT_PORTAL_URL", hosts, secured, "its URL is to be https://")]
 
 
 def provider_addresses(config: type[Config]) -> tuple[ProviderAddress, ...]:

@@ -8,9 +8,11 @@ from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from services.core.environment import is_known
 from services.core.rooms import ROOMS
+from services.core.transport import PEERS, Peer, brokers_peer, database_peer
 from services.kit.errors import ConfigError
 
 __all__ = [
@@ -27,10 +29,11 @@ __all__ = [
 
 C = TypeVar("C")
 
+_BROKERS = "HERAUT_KAFKA_BOOTSTRAP_SERVERS"
 # The event logs, by the word of HERAUT_LOG, each with the setting that says where the log lies: its servers, say, or a
 # directory. None: it lies in the database. The setting is a field of ServiceConfig. The adapters of the logs are in
 # `kit/eventlog/choose.py`.
-LOGS: Mapping[str, str | None] = MappingProxyType({"postgres": None, "kafka": "HERAUT_KAFKA_BOOTSTRAP_SERVERS"})
+LOGS: Mapping[str, str | None] = MappingProxyType({"postgres": None, "kafka": _BROKERS})
 DEFAULT_LOG = "postgres"
 
 # What identity providers sign with (RFC 7518, 3.1; RFC 8037).
@@ -76,6 +79,14 @@ def words(text: str) -> tuple[str, ...]:
     return found
 
 
+def peers(text: str) -> tuple[str, ...]:
+    """Parse the words of peers that may be reached without TLS."""
+    named = words(text)
+    if not set(named) <= set(PEERS):
+        raise ValueError(f"must be some of {', '.join(PEERS)}, with commas between them")
+    return named
+
+
 def port(text: str) -> int:
     """Parse a TCP port; 0 means any free one."""
     if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65535:
@@ -101,7 +112,7 @@ class ServiceConfig:
     """The settings of every service; a room's own Config adds to them."""
 
     log: str = setting("HERAUT_LOG", one_of(*LOGS), default=DEFAULT_LOG)
-    kafka_bootstrap_servers: str | None = setting("HERAUT_KAFKA_BOOTSTRAP_SERVERS", default=None)
+    kafka_bootstrap_servers: str | None = setting(_BROKERS, default=None)
     kafka_security_protocol: str = setting(
         "HERAUT_KAFKA_SECURITY_PROTOCOL",
         one_of("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
@@ -124,6 +135,7 @@ class ServiceConfig:
     http_port: int = setting("HERAUT_HTTP_PORT", port, default=8080)
     metrics_host: str = setting("HERAUT_METRICS_HOST", default="127.0.0.1")  # nobody is asked who they are there
     metrics_port: int | None = setting("HERAUT_METRICS_PORT", port, default=None)
+    allow_plaintext: tuple[str, ...] = setting("HERAUT_ALLOW_PLAINTEXT", peers, default=())
     # Enough to keep two cores busy, few enough that a batch still fills its blocks.
     partitions: int = setting("HERAUT_PARTITIONS", positive_int, default=8)
     keys_dir: Path | None = setting("HERAUT_KEYS_DIR", Path, default=None)
@@ -145,7 +157,14 @@ class ServiceConfig:
         needed = LOGS[self.log]
         if needed is not None and not self.log_place:
             return [f"{needed} is needed with HERAUT_LOG={self.log}"]
-        return []
+        return [fault for peer in self.peers() if (fault := peer.fault(self.allow_plaintext))]
+
+    def peers(self) -> list[Peer]:
+        """Return whom these settings lead to; a room's Config may add to it."""
+        found = [database_peer(name, url) for name, url in self.database_urls.items()]
+        if LOGS[self.log] == _BROKERS and self.log_place:
+            found.append(brokers_peer(_BROKERS, self.log_place, self.kafka_security_protocol))
+        return found
 
     @property
     def log_place(self) -> str | None:
@@ -241,6 +260,13 @@ def _kafka_logins(environ: Mapping[str, str], faults: list[str]) -> dict[str, st
     return logins
 
 
+def _is_url(text: str) -> bool:
+    try:
+        return bool(re.match(r"postgres(ql)?://", text) and urlsplit(text))
+    except ValueError:  # half an address in brackets
+        return False
+
+
 def _database_urls(environ: Mapping[str, str], faults: list[str]) -> dict[str, str]:
     names = {n.removesuffix("_FILE") for n in environ if n.startswith("HERAUT_DATABASE_URL")}
     urls = {}
@@ -250,8 +276,8 @@ def _database_urls(environ: Mapping[str, str], faults: list[str]) -> dict[str, s
         except (ValueError, OSError):
             faults.append(f"{name}: cannot be read")
             continue
-        if text and not re.match(r"postgres(ql)?://", text):
-            faults.append(f"{name}: must begin with postgresql://")
+        if text and not _is_url(text):
+            faults.append(f"{name}: must be postgresql://user:password@host:port/database")
         elif text:
             urls[name] = text
     return urls

@@ -1,13 +1,18 @@
 """Rule 2: every room runs in compose and is scraped, and no others are."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from services.core.channel import Channel
+from services.core.environment import ENVIRONMENT
 from services.core.keys import KEY_FILES, KEYS_OF
-from services.core.rooms import ROOMS, STAGES
+from services.core.rooms import ROOMS, STAGES, dispatch_stage
+from services.dispatch.channels import ADAPTERS
+from services.kit.config import ServiceConfig, load
 
 ROOT = Path(__file__).parents[2]
 INFRASTRUCTURE = {"postgres", "kafka", "migrate", "topics", "standins"}
@@ -76,3 +81,22 @@ def test_drain_ends_before_the_container_is_killed() -> None:
     grace = {int(services[stage]["stop_grace_period"].removesuffix("s")) for stage in STAGES}
 
     assert {30} == grace
+
+
+def _read(service: Mapping[str, Any], config: type[ServiceConfig]) -> ServiceConfig:
+    """Return the settings that a service reads where nobody sets a variable; logins are as `secrets.sh` makes them."""
+    login = "postgresql://somebody:secret@postgres/heraut"
+    given = {name: re.sub(r"\$\{\w+:?-(.*?)\}", r"\1", str(value)) for name, value in service["environment"].items()}
+    logins = {name.removesuffix("_FILE"): login for name in given if name.startswith("HERAUT_DATABASE_URL")}
+    return load(config, {name: value for name, value in given.items() if name in ENVIRONMENT} | logins)
+
+
+def test_what_goes_in_plain_text_is_named() -> None:
+    """Between containers nothing is TLS, and every process starts: each names whom it reaches so, and nobody else."""
+    services = _load("docker-compose.yml")["services"]
+    channels = {dispatch_stage(channel): ADAPTERS[channel].config for channel in Channel}
+    read = {name: _read(services[name], channels.get(name, ServiceConfig)) for name in (*STAGES, "migrate", "topics")}
+    plain = {name: set(config.allow_plaintext) for name, config in read.items()}
+    providers = {dispatch_stage(Channel.EMAIL): {"smtp"}, dispatch_stage(Channel.PORTAL): {"portal"}}
+
+    assert {name: {"postgres", "kafka"} | providers.get(name, set()) for name in read} == plain

@@ -18,15 +18,16 @@ from services.cli.options import data_option, json_option
 from services.cli.prepare import database_for_now, given_logins, producers_of
 from services.cli.target import read_settings
 from services.core.rooms import ROOMS
-from services.dispatch.channels import PROVIDER_ADDRESSES
-from services.dispatch.config import ProviderAddress
+from services.core.transport import Peer, database_peer
+from services.dispatch.channels import ADAPTERS, PROVIDER_ADDRESSES
+from services.dispatch.config import ProviderAddress, provider_addresses
 from services.kit.config import ServiceConfig
 from services.kit.errors import HerautError
 from services.kit.eventlog import compare_partitions, installation_of
 from services.kit.postgres import check_login, connect_pool, made_logins
 from services.kit.vault import load_keys
 
-__all__ = ["doctor"]
+__all__ = ["Finding", "doctor", "peer_findings"]
 
 _PATIENCE = 10.0  # seconds for each check: a person is waiting
 
@@ -46,7 +47,7 @@ def doctor(data: Path, *, as_json: bool) -> None:
     """Check configuration and connections. Exit status 1 where something does not answer."""
     settings = read_settings(data)
     findings = [Finding("settings", ok=True, words=f"log {settings.log}, {settings.partitions} partitions")]
-    findings += asyncio.run(_examine(settings))
+    findings += [*peer_findings(settings, data), *asyncio.run(_examine(settings))]
     if as_json:
         print_json([finding._asdict() for finding in findings])
     else:
@@ -61,6 +62,31 @@ def _show(findings: list[Finding]) -> None:
             out.print(f"  {'[green]✓[/]' if ok else '[bold red]✗[/]'} {name:<16} {words}")
         else:
             out.print(f"{'ok' if ok else 'FAULT'}\t{name}\t{words}")
+
+
+def peer_findings(settings: ServiceConfig, data: Path) -> list[Finding]:
+    """Return how each peer is reached, a line each."""
+    return [*_ways(settings.peers()), *_ways_to_providers(data)]
+
+
+def _ways(peers: list[Peer]) -> list[Finding]:
+    """Return how each peer is reached; that the settings could be read means that none is reached in the open."""
+    return [Finding(f"way to {peer.word}", ok=True, words=peer.way()) for peer in peers]
+
+
+def _ways_to_providers(data: Path) -> list[Finding]:
+    """Return the same for the providers whose settings are there."""
+    found = []
+    for adapter in ADAPTERS.values():
+        addresses = provider_addresses(adapter.config)
+        if not addresses or not all(_setting(address.setting) for address in addresses):
+            continue
+        try:
+            config = read_settings(data, adapter.config)
+            found += [way for way in _ways(config.peers()) if way not in _ways(ServiceConfig.peers(config))]
+        except Fault as fault:
+            found.append(Finding(f"way to {addresses[0].provider}", ok=False, words=fault.message))
+    return found
 
 
 async def _examine(settings: ServiceConfig) -> list[Finding]:
@@ -95,6 +121,9 @@ async def _database(settings: ServiceConfig) -> str:
         for room in ROOMS:
             if room not in logins:
                 raise Fault(f"{room} has no login: run `heraut migrate`, or set HERAUT_DATABASE_URL_{room.upper()}")
+            file = f"{settings.logins_folder / room}.url"
+            if fault := database_peer(file, logins[room]).fault(settings.allow_plaintext):
+                raise Fault(fault)
             found.append(await _room_works(logins[room], room, settings.partitions))
     embedded = owner is not None and not settings.database_urls
     return f"PostgreSQL {found[0]}{' (embedded)' if embedded else ''}, {len(found)} logins"

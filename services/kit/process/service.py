@@ -20,6 +20,7 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from services.core.rooms import STAGES
+from services.core.transport import database_peer
 from services.kit.clock import SystemClock
 from services.kit.config import ServiceConfig, load
 from services.kit.errors import ConfigError, RetryableError
@@ -196,6 +197,8 @@ async def database_url(config: ServiceConfig, room: str) -> str:
     if made is None:
         raise ConfigError(f"{setting} is needed, or the login that `heraut migrate` makes in {config.logins_folder}")
     if config.database_urls:
+        if fault := database_peer(f"{config.logins_folder / room}.url", made).fault(config.allow_plaintext):
+            raise ConfigError(fault)
         return made
     # The server's address follows from where its data is, which may have been moved.
     owner = await EmbeddedPostgres(config.data_dir).ensure_running()
@@ -296,6 +299,8 @@ def main(
         print(error, file=sys.stderr)  # noqa: T201 - there is no log before there is a configuration
         return 2
     if arguments.check_config:
+        for peer in config.peers():
+            print(peer.way())  # noqa: T201 - it is what was asked for
         return 0
     keep_private()
     configure_logs(room, config.log_level)

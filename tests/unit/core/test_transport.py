@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.core.transport import is_local, plaintext_fault
+from services.core.transport import Peer, is_local
 
 
 @pytest.mark.parametrize(
@@ -30,21 +30,26 @@ def test_this_machine(host: str, *, local: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "secured", "allowed", "refused"),
+    ("hosts", "secured", "allowed", "way"),
     [
-        ("127.0.0.1", False, (), False),
-        ("portal.example", True, (), False),
-        ("portal.example", False, ("portal",), False),
-        ("portal.example", False, (), True),
-        ("portal.example", False, ("smtp",), True),
-        ("10.0.0.1", False, (), True),
+        ((), False, (), "on this machine"),
+        (("127.0.0.1",), False, (), "on this machine"),
+        (("portal.example",), True, (), "TLS, verified"),
+        (("portal.example",), False, ("portal",), "plain text, as HERAUT_ALLOW_PLAINTEXT=portal permits"),
+        (("portal.example",), False, (), None),
+        (("portal.example",), False, ("smtp",), None),
+        (("127.0.0.1", "portal.example"), False, (), None),
+        (("",), False, (), None),
     ],
 )
 def test_beyond_this_machine_it_takes_tls_or_a_word(
-    host: str, allowed: tuple[str, ...], *, secured: bool, refused: bool
+    hosts: tuple[str, ...], allowed: tuple[str, ...], way: str | None, *, secured: bool
 ) -> None:
     """The fault names the setting and the way out, and no address."""
-    fault = plaintext_fault("portal", "HERAUT_PORTAL_URL", host, secured=secured, allowed=allowed)
+    peer = Peer("portal", "HERAUT_PORTAL_URL", hosts, secured=secured, remedy="mend it")
+    fault = peer.fault(allowed)
 
-    assert refused == (fault is not None)
-    assert host not in (fault or "")
+    assert (way is None) == (fault is not None)
+    assert way is None or f"HERAUT_PORTAL_URL: {way}" == peer.way()
+    assert fault is None or ("mend it" in fault and "HERAUT_ALLOW_PLAINTEXT=portal" in fault)
+    assert "example" not in (fault or "")

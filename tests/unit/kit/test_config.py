@@ -60,10 +60,10 @@ def test_the_setting_of_every_log_is_read(word: str, env: str) -> None:
         load(ServiceConfig, {"HERAUT_LOG": word})
 
 
-@pytest.mark.parametrize(("log", "place"), [("postgres", None), ("kafka", "b:9092")])
+@pytest.mark.parametrize(("log", "place"), [("postgres", None), ("kafka", "[::1]:9092")])
 def test_the_place_is_that_of_the_log_that_is_chosen(log: str, place: str | None) -> None:
     """The place of another log may be set as well, and means nothing then."""
-    config = load(ServiceConfig, {"HERAUT_LOG": log, "HERAUT_KAFKA_BOOTSTRAP_SERVERS": "b:9092"})
+    config = load(ServiceConfig, {"HERAUT_LOG": log, "HERAUT_KAFKA_BOOTSTRAP_SERVERS": "[::1]:9092"})
 
     assert place == config.log_place
 

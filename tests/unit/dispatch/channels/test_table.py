@@ -48,7 +48,7 @@ LIBRARIES = frozenset({"aiohttp", "aiokafka", "aiosmtplib", "asyncpg", "cryptogr
 
 
 def _config(channel: Channel, folder: Path) -> Config:
-    environ = ENVIRONMENT | {"HERAUT_DATA_DIR": str(folder), "HERAUT_DATABASE_URL": "postgresql://nobody@db.example/x"}
+    environ = ENVIRONMENT | {"HERAUT_DATA_DIR": str(folder), "HERAUT_DATABASE_URL": "postgresql://nobody@127.0.0.1/x"}
     return load(ADAPTERS[channel].config, environ)
 
 
@@ -149,5 +149,5 @@ def test_a_portal_beyond_this_machine_takes_tls(url: str, allowed: str | None, *
 
 def test_only_known_peers_may_be_permitted() -> None:
     """A misspelt word permits nothing in silence."""
-    with pytest.raises(ConfigError, match="HERAUT_ALLOW_PLAINTEXT: must be some of smtp, portal"):
+    with pytest.raises(ConfigError, match="HERAUT_ALLOW_PLAINTEXT: must be some of smtp, "):
         load(PortalConfig, {"HERAUT_PORTAL_URL": "https://portal.example", "HERAUT_ALLOW_PLAINTEXT": "portals"})

@@ -1,0 +1,45 @@
+"""What doctor says of the way to each peer, before it tries any."""
+
+from pathlib import Path
+
+import pytest
+
+from services.cli.commands.doctor import Finding, peer_findings
+from services.cli.target import read_settings
+
+
+def _found(data: Path) -> list[Finding]:
+    return peer_findings(read_settings(data), data)
+
+
+def test_every_peer_has_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator sees at a glance what is verified, what is on this machine, and what goes in the open."""
+    for name, value in {
+        "HERAUT_LOG": "kafka",
+        "HERAUT_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9092",
+        "HERAUT_DATABASE_URL": "postgresql://u:secret@db.example/x?sslmode=verify-full&sslrootcert=/ca.pem",
+        "HERAUT_SMTP_URL": "smtp://u:secret@mail.example",
+        "HERAUT_PORTAL_URL": "http://portal.example",
+        "HERAUT_ALLOW_PLAINTEXT": "portal",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    assert [
+        Finding("way to postgres", ok=True, words="HERAUT_DATABASE_URL: TLS, verified"),
+        Finding("way to kafka", ok=True, words="HERAUT_KAFKA_BOOTSTRAP_SERVERS: on this machine"),
+        Finding("way to smtp", ok=True, words="HERAUT_SMTP_URL: TLS, verified"),
+        Finding(
+            "way to portal",
+            ok=True,
+            words="HERAUT_PORTAL_URL: plain text, as HERAUT_ALLOW_PLAINTEXT=portal permits",
+        ),
+    ] == _found(tmp_path)
+
+
+def test_a_provider_in_the_open_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service would not start, and doctor says why."""
+    monkeypatch.setenv("HERAUT_PORTAL_URL", "http://portal.example")
+    (finding,) = _found(tmp_path)
+
+    assert ("way to portal", False) == finding[:2]
+    assert finding.words.startswith("HERAUT_PORTAL_URL: leads beyond this machine")
