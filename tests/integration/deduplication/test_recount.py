@@ -6,7 +6,13 @@ import pytest
 
 from services.cli.recount import Recount, recount
 from services.core.ledger import COUNTERS
-from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_RETRACTED, FLAG_WITHDRAWN
+from services.core.notices import (
+    FLAG_DECEASED,
+    FLAG_NOT_AT_ADDRESS,
+    FLAG_NOT_DECEASED,
+    FLAG_RETRACTED,
+    FLAG_WITHDRAWN,
+)
 from tests.conftest import RoomPool
 from tests.integration.deduplication.scene import INCIDENT, Scene, block, people
 from tests.unit.deduplication.said import Said, packed
@@ -32,6 +38,9 @@ async def scene(room_pool: RoomPool) -> Scene:
     await made.take(block("open", [replace(rows[40], version=2)], at=4))
     await made.take(block("open", [replace(rows[53], flags=FLAG_WITHDRAWN)], at=4))
     await made.take(block("still", rows[54:58], at=4))
+    both = FLAG_DECEASED, FLAG_NOT_DECEASED
+    torn = [replace(one, person=rows[58].person, flags=flag) for one, flag in zip(rows[58:], both, strict=True)]
+    await made.take(block("open", torn, at=4))
     # One identity: two people who contradict each other, and a record that could be either's.
     born = [packed(Said((1980, 1, day), frozenset({name}))) for day, name in ((1, "jan"), (2, "pit"))]
     shared = [replace(one, person=rows[50].person) for one in rows[50:53]]

@@ -23,6 +23,7 @@ from services.kit.process import open_service
 from tests.integration.intake.conftest import COHORT as COHORT_PATH
 from tests.integration.intake.conftest import Intake
 from tests.kafka_fixtures import PARTITIONS
+from tests.logins import login_settings
 from tests.principals import KnownProducers
 from tests.unit.intake.builders import a_record
 
@@ -83,7 +84,7 @@ async def test_events_of_each_source_are_read_set_aside_and_sent_back_to_its_top
 ) -> None:
     """A stage reads the topics of several sources; a dead letter is one of its source's, also after its replay."""
     bootstrap = kafka.bootstrap_servers
-    settings = {"HERAUT_LOG": "kafka", "HERAUT_KAFKA_BOOTSTRAP_SERVERS": bootstrap, "HERAUT_DATABASE_URL": database_url}
+    settings = {"HERAUT_LOG": "kafka", "HERAUT_KAFKA_BOOTSTRAP_SERVERS": bootstrap, **login_settings(database_url)}
     config = load(Config, settings | {"HERAUT_PARTITIONS": str(PARTITIONS)})
     await ensure_topics(kafka, PARTITIONS, 1, (LAB, CLINIC))
     data = {"incidentId": "lab", "cohortId": "wave-1", "members": [a_record()]}
@@ -119,7 +120,7 @@ async def test_a_topic_speaks_for_its_source_whatever_its_events_say(
 ) -> None:
     """The clinic adds nobody to the lab's cohort and does not seal it, with the lab's own `ce_source` on its events."""
     settings = {"HERAUT_LOG": "kafka", "HERAUT_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers}
-    config = load(Config, settings | {"HERAUT_DATABASE_URL": database_url, "HERAUT_PARTITIONS": str(PARTITIONS)})
+    config = load(Config, settings | login_settings(database_url) | {"HERAUT_PARTITIONS": str(PARTITIONS)})
     await ensure_topics(kafka, PARTITIONS, 1, (LAB, CLINIC))
     ids = {"incidentId": "lab", "cohortId": "wave-1"}
     members = orjson.dumps({**ids, "members": [a_record()]})

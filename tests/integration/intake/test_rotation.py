@@ -97,15 +97,15 @@ async def test_a_rotation_tells_nobody_again(intake: Intake, deduplication: Dedu
         again = (await after.people(), await after.accepted())
         nobody = await deduplication.follow(after, rotated)
         await after.upload(MORE)
-        supplement = await deduplication.follow(after, rotated)
+        corrected = await deduplication.follow(after, rotated)
         other = await _in_a_new_incident(after, deduplication, rotated)
 
     assert (3, 3) == (people, len(first.ids))
     assert (202, 3, 202) == (status, answer["accepted"], same_key)
     assert (people, blocks) == again
     assert [] == nobody.ids
-    assert 1 == len(supplement.ids)
-    assert set(first.ids) >= {before for _, notices in supplement.notices for before in notices.supersedes}
+    assert ([], 1) == (corrected.ids, len(corrected.recalled))
+    assert set(first.ids) >= set(corrected.recalled)
     assert [("lab", 1), ("bank", 2)] == [
         (one.incident_id, version)
         for block in await intake.changes()
