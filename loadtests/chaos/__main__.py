@@ -5,6 +5,7 @@
 Two replicas of every service run as processes of their own. While sources upload overlapping cohorts, processes are
 ended by SIGKILL and started again, one is paused past its lease, PostgreSQL is killed once and the broker is restarted
 once. A tenth of the people moved: they are sent with the old address, corrected, and their cohort is released then.
+Each cohort is paused right after its release, and resumed: what was on its way by then waits, and goes on.
 Records are taken back: some before the release, and nobody is told by those; some right after it, and whoever was not
 told yet is withdrawn.
 The printed seed gives the same schedule again. Then the providers' records are compared with the made-up people:
@@ -50,6 +51,7 @@ WAVES = 3
 LEASE = 3.0
 PAUSE = 2.5 * LEASE  # by then another process has surely taken over
 UNKNOWN_AFTER = "5s"  # a notice whose e-mail is unknown gets its letter within the run
+HELD_BACK = 3.0  # seconds of each cohort's pause: longer than what begins no more after two takes to end
 SETTLE_SECONDS = 120.0  # without any progress
 
 
@@ -127,6 +129,9 @@ async def _send(sources: Sources, wave: Wave, delay: float) -> None:
         await sources.post(f"{cohort}/withdrawals", {"memberRef": ref})
     await sources.post(f"{cohort}/seal", {})
     await sources.post(f"{cohort}/release", {"all": True})
+    await sources.post(f"{cohort}/pause", {})
+    await asyncio.sleep(HELD_BACK)
+    await sources.post(f"{cohort}/resume", {})
     for ref in wave.withdrawn_late:
         await sources.post(f"{cohort}/withdrawals", {"memberRef": ref})
 
