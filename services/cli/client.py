@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +15,9 @@ import orjson
 from services.cli.console import Fault
 from services.cli.target import Target, find_target
 
-__all__ = ["Client", "Refused", "call", "open_client"]
+__all__ = ["Client", "Refused", "call", "open_client", "trusting"]
+
+_END = "-----END CERTIFICATE-----"
 
 _SHOWN_PROBLEMS = 20  # of an upload whose lines all failed: the first ones say what is wrong with it
 
@@ -74,8 +77,24 @@ async def open_client(data: Path) -> AsyncIterator[Client]:
     headers = {"Authorization": f"Bearer {target.token}"} if target.token else {}
     # An upload may take as long as it needs; a service that sends nothing for a minute is stuck.
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
-    async with aiohttp.ClientSession(headers=headers, timeout=timeout) as http:
+    connector = aiohttp.TCPConnector(ssl=trusting(target.certificate) if target.certificate else True)
+    async with aiohttp.ClientSession(headers=headers, timeout=timeout, connector=connector) as http:
         yield Client(http, target)
+
+
+def trusting(certificate: Path) -> ssl.SSLContext:
+    """Return how to connect to who has the key of this certificate, whatever name it bears, and to nobody else.
+
+    Services that `up` started are called at an address of this machine. Raises Fault where it cannot be read.
+    """
+    try:
+        own, end, _ = certificate.read_text(encoding="ascii").partition(_END)  # those that follow signed for others too
+        context = ssl.create_default_context(cadata=own + end)
+    except (OSError, ValueError) as error:  # among the first ssl.SSLError
+        raise Fault(f"HERAUT_TLS_CERT: {certificate} cannot be used ({type(error).__name__})", 2) from None
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
 
 
 def call(data: Path, method: str, service: str, *path: str, **options: Any) -> Any:
@@ -116,5 +135,7 @@ def _place(problem: Mapping[str, Any]) -> str:
 
 
 def _reason(error: aiohttp.ClientConnectionError) -> str:
+    if isinstance(error, aiohttp.ClientSSLError):
+        return "it does not show the certificate of HERAUT_TLS_CERT"
     number = error.errno if isinstance(error, OSError) else None
     return os.strerror(number).lower() if number else type(error).__name__

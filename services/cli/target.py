@@ -11,6 +11,7 @@ import orjson
 from services.cli.console import Fault
 from services.core.access import PERMITTED, Act, Caller
 from services.core.rooms import DISPATCH_STAGES
+from services.core.transport import callers_peer
 from services.kit.config import ServiceConfig, load
 from services.kit.errors import ConfigError
 from services.kit.principals import load_accounts
@@ -40,6 +41,7 @@ class Target:
 
     token: str | None
     addresses: dict[str, str]
+    certificate: Path | None = None  # what they show
 
     def address(self, service: str) -> str:
         """Return the base URL of a service."""
@@ -68,7 +70,7 @@ def find_target(data: Path) -> Target:
     The addresses are those of services.json where `up` wrote it, else they follow from HERAUT_HTTP_HOST and _PORT.
     """
     settings = read_settings(data)
-    return Target(find_token(data), _addresses(data, settings))
+    return Target(find_token(data), _addresses(data, settings), settings.tls_cert)
 
 
 def find_token(data: Path) -> str | None:
@@ -105,6 +107,10 @@ def _addresses(data: Path, settings: ServiceConfig) -> dict[str, str]:
     file = data / SERVICES_FILE
     if file.exists():
         return {str(name): str(url) for name, url in orjson.loads(file.read_bytes()).items()}
+    callers = callers_peer("HERAUT_HTTP_HOST", settings.http_host, secured=settings.tls_cert is not None)
+    if fault := callers.fault(settings.allow_plaintext):
+        raise Fault(fault, 2)
+    scheme = "https" if settings.tls_cert else "http"
     host = f"[{settings.http_host}]" if ":" in settings.http_host else settings.http_host
     ports = enumerate(SERVICE_NAMES, settings.http_port)
-    return {name: f"http://{host}:{port}" for port, name in ports}
+    return {name: f"{scheme}://{host}:{port}" for port, name in ports}

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-__all__ = ["PEERS", "Peer", "brokers_peer", "database_peer", "is_local"]
+__all__ = ["PEERS", "Peer", "brokers_peer", "callers_peer", "database_peer", "is_local"]
 
-PEERS: Final = ("smtp", "postgres", "kafka", "portal")
+PEERS: Final = ("smtp", "postgres", "kafka", "portal", "http")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,11 @@ def brokers_peer(setting: str, servers: str, protocol: str) -> Peer:
     hosts = tuple(_host_of(one.strip()) for one in servers.split(","))
     remedy = "HERAUT_KAFKA_SECURITY_PROTOCOL is to be SSL or SASL_SSL"
     return Peer("kafka", setting, hosts, secured=protocol in {"SSL", "SASL_SSL"}, remedy=remedy)
+
+
+def callers_peer(setting: str, host: str, *, secured: bool) -> Peer:
+    """Return who comes in at an address of ours, or whom the command line calls there."""
+    return Peer("http", setting, (host,), secured, "HERAUT_TLS_CERT and HERAUT_TLS_KEY are to be set")
 
 
 def _host_of(address: str) -> str:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from services.core.environment import is_known
 from services.core.rooms import ROOMS
-from services.core.transport import PEERS, Peer, brokers_peer, database_peer
+from services.core.transport import PEERS, Peer, brokers_peer, callers_peer, database_peer
 from services.kit.errors import ConfigError
 
 __all__ = [
@@ -131,10 +131,12 @@ class ServiceConfig:
     kafka_replication: int = setting("HERAUT_KAFKA_REPLICATION", positive_int, default=1)
     database_urls: Mapping[str, str] = dataclasses.field(default_factory=dict)  # by variable; filled by `load`
     data_dir: Path = setting("HERAUT_DATA_DIR", Path, default=Path("var/heraut"))
-    http_host: str = setting("HERAUT_HTTP_HOST", default="0.0.0.0")  # noqa: S104 - a container's port
+    http_host: str = setting("HERAUT_HTTP_HOST", default="127.0.0.1")
     http_port: int = setting("HERAUT_HTTP_PORT", port, default=8080)
     metrics_host: str = setting("HERAUT_METRICS_HOST", default="127.0.0.1")  # nobody is asked who they are there
     metrics_port: int | None = setting("HERAUT_METRICS_PORT", port, default=None)
+    tls_cert: Path | None = setting("HERAUT_TLS_CERT", Path, default=None)
+    tls_key: Path | None = setting("HERAUT_TLS_KEY", Path, default=None)
     allow_plaintext: tuple[str, ...] = setting("HERAUT_ALLOW_PLAINTEXT", peers, default=())
     # Enough to keep two cores busy, few enough that a batch still fills its blocks.
     partitions: int = setting("HERAUT_PARTITIONS", positive_int, default=8)
@@ -165,6 +167,14 @@ class ServiceConfig:
         if LOGS[self.log] == _BROKERS and self.log_place:
             found.append(brokers_peer(_BROKERS, self.log_place, self.kafka_security_protocol))
         return found
+
+    def callers(self) -> list[Peer]:
+        """Return who may come in where a service with these settings listens. Commands listen nowhere."""
+        listening = [("HERAUT_HTTP_HOST", self.http_host)]
+        if self.metrics_port is not None:
+            listening.append(("HERAUT_METRICS_HOST", self.metrics_host))
+        secured = self.tls_cert is not None and self.tls_key is not None
+        return [callers_peer(name, host, secured=secured) for name, host in listening]
 
     @property
     def log_place(self) -> str | None:

@@ -99,4 +99,4 @@ def test_what_goes_in_plain_text_is_named() -> None:
     plain = {name: set(config.allow_plaintext) for name, config in read.items()}
     providers = {dispatch_stage(Channel.EMAIL): {"smtp"}, dispatch_stage(Channel.PORTAL): {"portal"}}
 
-    assert {name: {"postgres", "kafka"} | providers.get(name, set()) for name in read} == plain
+    assert {name: {"postgres", "kafka", "http"} | providers.get(name, set()) for name in read} == plain

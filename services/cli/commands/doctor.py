@@ -66,7 +66,11 @@ def _show(findings: list[Finding]) -> None:
 
 def peer_findings(settings: ServiceConfig, data: Path) -> list[Finding]:
     """Return how each peer is reached, a line each."""
-    return [*_ways(settings.peers()), *_ways_to_providers(data)]
+    found = [*_ways(settings.peers()), *_ways_to_providers(data)]
+    for peer in settings.callers():
+        fault = peer.fault(settings.allow_plaintext)
+        found.append(Finding(f"way to {peer.word}", ok=fault is None, words=fault or peer.way()))
+    return found
 
 
 def _ways(peers: list[Peer]) -> list[Finding]:

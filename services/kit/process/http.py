@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -105,17 +106,19 @@ async def serve_http(
     host: str,
     port: int,
     limits: Limits = Limits(),  # noqa: B008 - it is frozen
+    *,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[str]:
     """Listen while the context lasts; give the base URL, with the real port where 0 was asked for."""
     app[_LIMITS] = limits
     runner = runner_of(app, limits)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port, reuse_address=True)
+        site = web.TCPSite(runner, host, port, reuse_address=True, ssl_context=tls)
         await site.start()
         bound_host, bound_port = runner.addresses[0][:2]
         shown = f"[{bound_host}]" if ":" in bound_host else bound_host
-        yield f"http://{'127.0.0.1' if shown in {'0.0.0.0', '[::]'} else shown}:{bound_port}"  # noqa: S104
+        yield f"http{'s' if tls else ''}://{'127.0.0.1' if shown in {'0.0.0.0', '[::]'} else shown}:{bound_port}"  # noqa: S104
     finally:
         await runner.cleanup()
 

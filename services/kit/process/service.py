@@ -47,6 +47,7 @@ from services.kit.postgres import (
     role_of,
 )
 from services.kit.principals import Authenticator, PrincipalsFile, authenticator_of
+from services.kit.process.certificate import ServerCertificate
 from services.kit.process.guard import Route
 from services.kit.process.health import Health
 from services.kit.process.http import figures_app, serve_http, web_app
@@ -166,13 +167,20 @@ class Service:
         openapi: Mapping[str, Any] | None = None,
     ) -> None:
         """Serve HTTP and run all jobs until `stop`; `ready_file` gets the bound address once the face is there."""
+        certificate = _certificate_of(self.config)
+        tls = certificate.context if certificate else None
+        if certificate:
+            self.jobs["certificate"] = certificate.run
         _collect_garbage_seldom()
         face = web_app(self.health, self.registry, self.authenticator, routes=routes, openapi=openapi)
         async with AsyncExitStack() as stack:
-            url = await stack.enter_async_context(serve_http(face, self.config.http_host, self.config.http_port))
+            url = await stack.enter_async_context(
+                serve_http(face, self.config.http_host, self.config.http_port, tls=tls)
+            )
             if self.config.metrics_port is not None:
                 figures = figures_app(self.health, self.registry)
-                await stack.enter_async_context(serve_http(figures, self.config.metrics_host, self.config.metrics_port))
+                metrics = (self.config.metrics_host, self.config.metrics_port)
+                await stack.enter_async_context(serve_http(figures, *metrics, tls=tls))
             if ready_file:
                 write_atomically(ready_file, url)
             await run_jobs(self.jobs, stop=stop, health=self.health, drain_timeout=self.config.drain_timeout + 5)
@@ -268,6 +276,12 @@ async def _compare_partitions(config: ServiceConfig, room: str, pool: Pool) -> N
             await fix_partitions(connection, config.partitions)
 
 
+def _certificate_of(config: ServiceConfig) -> ServerCertificate | None:
+    if config.tls_cert is None or config.tls_key is None:
+        return None
+    return ServerCertificate(config.tls_cert, config.tls_key)
+
+
 def _collect_garbage_seldom() -> None:
     """Let the collector of cycles run seldom, and never over the objects that exist now: they stay until the end.
 
@@ -294,18 +308,29 @@ def main(
     parser.add_argument("--ready-file", type=Path, help="where to write the address that is listened at")
     arguments = parser.parse_args(argv)
     try:
-        config = load(config_class, environ)
+        config = _settings(config_class, environ)
     except ConfigError as error:
         print(error, file=sys.stderr)  # noqa: T201 - there is no log before there is a configuration
         return 2
     if arguments.check_config:
-        for peer in config.peers():
+        for peer in [*config.peers(), *config.callers()]:
             print(peer.way())  # noqa: T201 - it is what was asked for
         return 0
     keep_private()
     configure_logs(room, config.log_level)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would have people in the open, and keys
     return _run(room, run, config, arguments.ready_file)
+
+
+def _settings(config_class: type[C], environ: Mapping[str, str]) -> C:
+    """Return the settings of a process that listens. Raises ConfigError."""
+    config = load(config_class, environ)
+    faults = [fault for caller in config.callers() if (fault := caller.fault(config.allow_plaintext))]
+    if (config.tls_cert is None) != (config.tls_key is None):
+        faults.append("HERAUT_TLS_CERT and HERAUT_TLS_KEY: a service needs both")
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return config
 
 
 def _run(

@@ -33,13 +33,14 @@ def test_every_peer_has_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             ok=True,
             words="HERAUT_PORTAL_URL: plain text, as HERAUT_ALLOW_PLAINTEXT=portal permits",
         ),
+        Finding("way to http", ok=True, words="HERAUT_HTTP_HOST: on this machine"),
     ] == _found(tmp_path)
 
 
 def test_a_provider_in_the_open_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The service would not start, and doctor says why."""
     monkeypatch.setenv("HERAUT_PORTAL_URL", "http://portal.example")
-    (finding,) = _found(tmp_path)
+    finding, _ = _found(tmp_path)
 
     assert ("way to portal", False) == finding[:2]
     assert finding.words.startswith("HERAUT_PORTAL_URL: leads beyond this machine")

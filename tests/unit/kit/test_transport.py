@@ -124,11 +124,38 @@ def test_check_config_says_the_way_to_each_peer(capsys: pytest.CaptureFixture[st
     environ = {"HERAUT_DATABASE_URL_INTAKE": "postgresql://u:secret@db.example/x", "HERAUT_ALLOW_PLAINTEXT": "postgres"}
     status = main("intake", ServiceConfig, _never, ["--check-config"], environ)
 
-    assert (0, "HERAUT_DATABASE_URL_INTAKE: plain text, as HERAUT_ALLOW_PLAINTEXT=postgres permits\n") == (
+    assert (0, "HERAUT_DATABASE_URL_INTAKE: plain text, as HERAUT_ALLOW_PLAINTEXT=postgres permits") == (
         status,
-        capsys.readouterr().out,
+        capsys.readouterr().out.splitlines()[0],
     )
 
 
 async def _never(_config: ServiceConfig, _stop: asyncio.Event, _file: Path | None) -> None:
     raise AssertionError
+
+
+_TLS = {"HERAUT_TLS_CERT": "/c.pem", "HERAUT_TLS_KEY": "/k.pem"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({}, None),
+        ({"HERAUT_HTTP_HOST": "::1", "HERAUT_METRICS_PORT": "9"}, None),
+        ({"HERAUT_HTTP_HOST": "0.0.0.0", "HERAUT_ALLOW_PLAINTEXT": "http"}, None),  # noqa: S104 - it is only read
+        ({"HERAUT_HTTP_HOST": "10.0.0.1"} | _TLS, None),
+        ({"HERAUT_HTTP_HOST": "0.0.0.0"}, "HERAUT_HTTP_HOST: leads beyond"),  # noqa: S104 - it is only read
+        ({"HERAUT_HTTP_HOST": "heraut.example", "HERAUT_ALLOW_PLAINTEXT": "portal"}, "HERAUT_HTTP_HOST: leads beyond"),
+        ({"HERAUT_METRICS_HOST": "10.0.0.1", "HERAUT_METRICS_PORT": "9"}, "HERAUT_METRICS_HOST: leads beyond"),
+        ({"HERAUT_HTTP_HOST": "10.0.0.1", "HERAUT_TLS_CERT": "/c.pem"}, "HERAUT_HTTP_HOST: leads beyond"),
+        ({"HERAUT_TLS_KEY": "/k.pem"}, "HERAUT_TLS_CERT and HERAUT_TLS_KEY: a service needs both"),
+    ],
+)
+def test_who_is_heard_beyond_this_machine_speaks_tls(
+    environ: dict[str, str], said: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Uploads of what was stolen, and tokens, come in under TLS, ours or somebody's in front whom the settings name."""
+    status = main("intake", ServiceConfig, _never, ["--check-config"], environ)
+
+    assert (0 if said is None else 2) == status
+    assert (capsys.readouterr().err or " ").startswith(said or " ")

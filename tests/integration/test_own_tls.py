@@ -1,0 +1,83 @@
+"""Our own HTTP under TLS, with real certificates: who is called proves it, and a renewed certificate is shown."""
+
+import asyncio
+import shutil
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from services.cli.client import trusting
+from services.kit.errors import ConfigError
+from services.kit.process import serve_http
+from services.kit.process.certificate import ServerCertificate
+from tests.certificates import made_certificates
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Path:
+    """Return a file with a certificate for the loopback address and its key."""
+    return made_certificates(_folder(tmp_path / "first")).certificate
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+async def served(pair: Path) -> AsyncIterator[tuple[str, ServerCertificate]]:
+    """Return the address of an application under TLS, and what it shows."""
+    certificate = ServerCertificate(pair, pair)
+    app = web.Application()
+    app.router.add_get("/", _answer)
+    async with serve_http(app, "127.0.0.1", 0, tls=certificate.context) as url:
+        yield url, certificate
+
+
+async def _answer(_: web.Request) -> web.StreamResponse:
+    return web.Response(text="here")
+
+
+async def _asked(url: str, context: ssl.SSLContext) -> int:
+    async with aiohttp.ClientSession() as http, http.get(url, ssl=context) as answer:
+        return answer.status
+
+
+async def test_the_command_line_trusts_the_certificate_of_its_settings_alone(
+    served: tuple[str, ServerCertificate], pair: Path, tmp_path: Path
+) -> None:
+    """A token goes to nobody who has another certificate, even one that the same name stands in."""
+    other = made_certificates(_folder(tmp_path / "other"))
+    url, _ = served
+
+    assert url.startswith("https://")
+    assert 200 == await _asked(url, trusting(pair))
+    with pytest.raises(aiohttp.ClientConnectorCertificateError):
+        await _asked(url, trusting(other.certificate))
+
+
+async def test_a_renewed_certificate_is_shown_without_a_restart(
+    served: tuple[str, ServerCertificate], pair: Path, tmp_path: Path
+) -> None:
+    """Renewing is copying two files; half a pair changes nothing."""
+    url, certificate = served
+    made = made_certificates(_folder(tmp_path / "second"))
+    before = shutil.copy(pair, tmp_path / "before.pem")
+    await asyncio.to_thread(pair.write_text, "half a pair")
+    half = certificate.renew()
+    still = await _asked(url, trusting(Path(before)))
+    shutil.copy(made.certificate, pair)
+    renewed, again = certificate.renew(), certificate.renew()
+
+    assert (False, 200, True, False) == (half, still, renewed, again)
+    assert 200 == await _asked(url, trusting(made.certificate))
+
+
+def test_files_that_are_no_pair_are_a_fault_of_the_settings(tmp_path: Path) -> None:
+    """The service ends with words, not with a trace."""
+    with pytest.raises(ConfigError, match="HERAUT_TLS_CERT, HERAUT_TLS_KEY: No such file"):
+        ServerCertificate(tmp_path / "none.pem", tmp_path / "none.key")
