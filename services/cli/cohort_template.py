@@ -4,11 +4,15 @@ import csv
 import io
 from typing import Final
 
+from services.demo.made_up.incident import CATEGORIES
 from services.intake.records.fields import FIELDS
 
 __all__ = ["cohort_template"]
 
-_EXAMPLES: Final = {field.name: field.about.example for field in FIELDS}
+# The categories are those of `heraut incident template`, so that both fit together.
+_EXAMPLES: Final = {field.name: str(field.about.example) for field in FIELDS} | {
+    "dataCategories": "|".join(category[0] for category in CATEGORIES[:2])
+}
 _ADDRESS: Final = ("street", "houseNumber", "postcode", "city")
 _NAME: Final = ("initials", "prefix", "familyName", "birthDate")
 # How a record says who it is about, and what such a one often has beside it.
@@ -29,13 +33,8 @@ def cohort_template() -> str:
     rows = csv.DictWriter(text, [field.name for field in FIELDS], restval="", lineterminator="\n")
     rows.writeheader()
     for ref, names, said in _KINDS:
-        given = {name: _cell(name) for name in (*names, "dataCategories")} | said
+        given = {name: _EXAMPLES[name] for name in (*names, "dataCategories")} | said
         if "bsn" in given:
             given["bsn"] = _BSNS[ref]
         rows.writerow(given | {"memberRef": ref})
     return text.getvalue()
-
-
-def _cell(name: str) -> str:
-    example = _EXAMPLES[name]
-    return "|".join(example) if isinstance(example, list) else str(example)

@@ -5,7 +5,7 @@ import io
 import json
 import re
 import subprocess
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,10 @@ from services.cli.cohort_template import cohort_template
 from services.cli.commands.cohort import cohort
 from services.cli.file_check import FileCheck, check_file
 from services.cli.problem_words import WORDS, meant_column
+from services.core.incident import KeyVersions
+from services.demo.made_up.incident import made_up_incident
 from services.intake.members.chunks import CHUNK_RECORDS
+from services.wire.incident_document import parse_incident
 from tests.unit.intake.builders import a_record, an_incident
 
 TODAY = date(2026, 3, 1)
@@ -35,8 +38,9 @@ def said(found: FileCheck) -> list[tuple[int, str | None, str]]:
 
 
 def test_template_is_taken_as_it_stands() -> None:
-    """Whoever begins with the template begins with a sound file."""
-    found = checked(cohort_template())
+    """Whoever begins with both templates begins with a sound file, and a document that has its categories."""
+    document = parse_incident("lab", 1, made_up_incident(datetime.now(UTC)), KeyVersions())
+    found = check_file(io.BytesIO(cohort_template().encode()), document, TODAY)
 
     assert (5, 0, 0, []) == (found.accepted, found.rejected, found.warned, found.problems)
 
