@@ -59,6 +59,7 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_LETTER_FORMAT": "pdf, or ndjson for print houses that compose themselves",
         "HERAUT_SMTP_URL": "smtp://[user:password@]host:port, smtps:// for TLS from the start",
         "HERAUT_PORTAL_URL": "base address of the portal's API",
+        "HERAUT_PORTAL_TOKEN": "bearer token that the portal knows us by; read at the start",
         "HERAUT_ALLOW_PLAINTEXT": "peers beyond this machine that need no TLS: smtp, postgres, kafka, portal, http",
         "HERAUT_UNKNOWN_AFTER": "how long an unknown e-mail outcome waits before the letter: 72h, 30m, 90s",
         "HERAUT_REFUSED_AFTER": "how long a refusal may be taken back before the next channel is tried: 60s",
@@ -70,7 +71,7 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
 )
 
 _SECRETS = frozenset(
-    {"HERAUT_TOKEN", "HERAUT_SMTP_URL"}
+    {"HERAUT_TOKEN", "HERAUT_SMTP_URL", "HERAUT_PORTAL_TOKEN"}
     | {name for name in ENVIRONMENT if name.startswith("HERAUT_KAFKA_SASL_PASSWORD")}
     | {name for name in ENVIRONMENT if name.startswith("HERAUT_DATABASE_URL")}
 )
@@ -88,6 +89,7 @@ RECEIVERS: Mapping[str, frozenset[str]] = MappingProxyType(
         "HERAUT_KEYS_DIR": frozenset(stage for stage, room in STAGES.items() if KEYS_OF[room]),
         "HERAUT_SMTP_URL": frozenset({dispatch_stage(Channel.EMAIL)}),
         "HERAUT_PORTAL_URL": frozenset({dispatch_stage(Channel.PORTAL)}),
+        "HERAUT_PORTAL_TOKEN": frozenset({dispatch_stage(Channel.PORTAL)}),
     }
 )
 

@@ -83,6 +83,13 @@ def smtp_address(url: str) -> SmtpAddress:
     return SmtpAddress(url)
 
 
+def _bearer_token(text: str) -> str:
+    """Check a bearer token (RFC 6750, 2.1)."""
+    if not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", text, re.ASCII):
+        raise ValueError("must be a bearer token: letters, digits and -._~+/")
+    return text
+
+
 def _group(name: str) -> int:
     """Return the id of a group of this machine, by its name or its number."""
     if re.fullmatch(r"[0-9]{1,9}", name, re.ASCII):
@@ -129,6 +136,14 @@ class PortalConfig(Config):
     """What dispatch-portal needs to know."""
 
     portal_url: str = _address("HERAUT_PORTAL_URL", provider="portal", ports=_HTTP_PORTS)
+    portal_token: str | None = setting("HERAUT_PORTAL_TOKEN", _bearer_token, default=None)
+
+    def faults(self) -> list[str]:
+        """Return what is wrong between settings."""
+        portal = self.peers()[-1]
+        if self.portal_token is None or portal.secured or portal.is_here:
+            return Config.faults(self)
+        return [*Config.faults(self), "HERAUT_PORTAL_TOKEN: would go out in plain text; HERAUT_PORTAL_URL=https://..."]
 
     def peers(self) -> list[Peer]:
         """Return whom these settings lead to."""

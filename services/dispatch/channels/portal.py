@@ -54,7 +54,7 @@ _ACCEPTING = frozenset({200, 201, 409})
 
 def open_provider(config: PortalConfig, _: Clock) -> Provider:
     """Return the portal that the settings name."""
-    return Portal(config.portal_url)
+    return Portal(config.portal_url, token=config.portal_token)
 
 
 def idempotency_key(notice: bytes, attempt: int) -> str:
@@ -67,7 +67,11 @@ class Portal:
 
     traits = TRAITS
 
-    def __init__(self, url: str, *, timeout: float = _TIMEOUT, at_once: int = _AT_ONCE) -> None:
+    def __init__(
+        self, url: str, *, token: str | None = None, timeout: float = _TIMEOUT, at_once: int = _AT_ONCE
+    ) -> None:
+        """With `token`, a bearer token is shown with each message."""
+        self._who = {"Authorization": f"Bearer {token}"} if token else {}
         self._url = f"{url.rstrip('/')}/messages"
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._at_once = at_once
@@ -127,6 +131,7 @@ class Portal:
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
+                headers=self._who,
                 timeout=self._timeout,
                 # Two rounds may be on the wire while one ends; cookies would tie people's messages together.
                 connector=aiohttp.TCPConnector(limit=self._at_once),

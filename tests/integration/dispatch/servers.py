@@ -79,6 +79,7 @@ class PortalServer:
         self.answers: list[Any] = []  # what to do with the next requests: (status, headers), "close" or "hang"
         self.everybody: int | None = None  # the status that every request gets; None = as the rest says
         self.refused: set[str] = set()
+        self.authorizations: set[str | None] = set()  # what callers showed
         self.delay = 0.0  # seconds before each answer
         self.words = ""  # a message with this in its body is answered 422
         self.reached = asyncio.Event()
@@ -88,6 +89,7 @@ class PortalServer:
         """Take a message, or misbehave."""
         key, body = request.headers["Idempotency-Key"], await request.read()
         self.requests.append((key, body))
+        self.authorizations.add(request.headers.get("Authorization"))
         self.reached.set()
         await asyncio.sleep(self.delay)
         if self.everybody:

@@ -103,3 +103,16 @@ async def test_a_crash_between_intent_and_outcome_repeats_under_the_same_key(
     assert 4 * (2 if after else 1) == len(portal_server.requests)
     assert len(set(portal_server.requests)) == len(portal_server.taken) == 4
     assert {AttemptState.ACCEPTED: sorted(ids)} == await messages.attempted()
+
+
+@pytest.mark.parametrize(("token", "shown"), [("made.up-token=", "Bearer made.up-token="), (None, None)])
+async def test_the_portal_is_shown_the_token(
+    messages: Bench, portal_server: PortalServer, token: str | None, shown: str | None
+) -> None:
+    """The portal learns who sends with every message, and a portal that asks for nothing gets nothing."""
+    await _queue(messages, 3)
+    portal = Portal(portal_server.url, token=token)
+    await messages.send(portal)
+    await portal.close()
+
+    assert {shown} == portal_server.authorizations

@@ -147,6 +147,27 @@ def test_a_portal_beyond_this_machine_takes_tls(url: str, allowed: str | None, *
         load(PortalConfig, environ)
 
 
+@pytest.mark.parametrize(
+    ("url", "token", "said"),
+    [
+        ("https://portal.example", "made.up-token=", None),
+        ("http://127.0.0.1:9", "made.up-token=", None),
+        ("http://portal.example", "made.up-token=", "HERAUT_PORTAL_TOKEN: would go out in plain text"),
+        ("https://portal.example", "made up", "HERAUT_PORTAL_TOKEN: must be a bearer token"),
+        ("https://portal.example", "made\r\nup", "HERAUT_PORTAL_TOKEN: must be a bearer token"),
+    ],
+)
+def test_a_token_of_the_portal_comes_from_a_file(url: str, token: str, said: str | None, tmp_path: Path) -> None:
+    """It goes to nobody in plain text, whatever else may; a fault repeats none of it."""
+    (tmp_path / "token").write_text(f"{token}\n")
+    environ = {"HERAUT_PORTAL_URL": url, "HERAUT_PORTAL_TOKEN_FILE": str(tmp_path / "token")}
+    with nullcontext() if said is None else pytest.raises(ConfigError, match=said) as caught:
+        config = load(PortalConfig, environ | {"HERAUT_ALLOW_PLAINTEXT": "portal"})
+
+    assert said is not None or token == config.portal_token
+    assert "made" not in (str(caught.value) if caught else "")
+
+
 def test_only_known_peers_may_be_permitted() -> None:
     """A misspelt word permits nothing in silence."""
     with pytest.raises(ConfigError, match="HERAUT_ALLOW_PLAINTEXT: must be some of smtp, "):
