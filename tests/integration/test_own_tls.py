@@ -8,11 +8,12 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import uvloop
 from aiohttp import web
 
 from services.cli.client import trusting
 from services.kit.errors import ConfigError
-from services.kit.process import serve_http
+from services.kit.process import Limits, serve_http
 from services.kit.process.certificate import ServerCertificate
 from tests.certificates import made_certificates
 
@@ -81,3 +82,28 @@ def test_files_that_are_no_pair_are_a_fault_of_the_settings(tmp_path: Path) -> N
     """The service ends with words, not with a trace."""
     with pytest.raises(ConfigError, match="HERAUT_TLS_CERT, HERAUT_TLS_KEY: No such file"):
         ServerCertificate(tmp_path / "none.pem", tmp_path / "none.key")
+
+
+def test_too_many_get_an_answer_under_tls_too(pair: Path) -> None:
+    """On the loop that services run on, whose connections are of its own kind."""
+    uvloop.run(_two_on_one(pair))
+
+
+async def _two_on_one(pair: Path) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: web.Request) -> web.StreamResponse:
+        begun.set()
+        await ended.wait()
+        return web.Response(text="late")
+
+    app = web.Application()
+    app.router.add_get("/", slow)
+    tls = ServerCertificate(pair, pair).context
+    async with serve_http(app, "127.0.0.1", 0, Limits(connections=1), tls=tls) as url:
+        first = asyncio.create_task(_asked(url, trusting(pair)))
+        await begun.wait()
+        second = await _asked(url, trusting(pair))
+        ended.set()
+
+        assert (200, 503) == (await first, second)

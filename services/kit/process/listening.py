@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 
@@ -100,9 +100,9 @@ class _Connection(web.RequestHandler):
             return
         self.close()
         problem = Problem(503, "Too many are connected", "Come back in a moment.", headers={"Retry-After": "5"})
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream socket's
-        transport.write(raw_problem(problem, new_request_id()))
-        transport.close()
+        stream = cast("asyncio.Transport", transport)  # uvloop's under TLS is none by its class
+        stream.write(raw_problem(problem, new_request_id()))
+        stream.close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """End."""
