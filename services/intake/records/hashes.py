@@ -26,7 +26,7 @@ class Peppers(Protocol):
 
 
 class Hashes(NamedTuple):
-    """The keyed hashes of one incident, with the versions of the keys that it began with."""
+    """The keyed hashes of one incident, with the versions of the keys that it began with. Never printed whole."""
 
     incident_id: str
     member_key: bytes
@@ -35,6 +35,9 @@ class Hashes(NamedTuple):
     witnesses: Witnesses
     refs: SealedRefs
     likenesses: Likenesses
+
+    def __repr__(self) -> str:
+        return f"Hashes({self.incident_id!r})"
 
     def members(self, cohort_id: str) -> MemberIds:
         """Return the maker of the ids of a cohort's members."""

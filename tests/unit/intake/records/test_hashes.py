@@ -50,3 +50,10 @@ def test_hashes_of_an_incident_are_made_once() -> None:
     hashes = HashesByIncident(a_ring())
 
     assert hashes.of(an_incident()) is hashes.of(an_incident(version=2))
+
+
+def test_no_key_is_printed() -> None:
+    """What holds keys may stand in a traceback or a log by accident."""
+    hashes = HashesByIncident(a_ring(1)).of(an_incident())
+
+    assert "Hashes('lab')" == repr(hashes)
