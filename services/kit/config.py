@@ -48,9 +48,11 @@ def setting(
     """Declare a field that is read from the variable `env`, or from the file named by `<env>_FILE`.
 
     `parse` turns the text into the value and raises ValueError saying what it should be. Without a
-    `default` the variable is required. `about` is what a room tells others of the setting; `load` ignores it.
+    `default` the variable is required. `about` is what a room tells others of the setting; `load` ignores it. No value
+    is in the `repr` of a configuration: some are passwords.
     """
-    return dataclasses.field(default=default, metadata={"env": env, "parse": parse, "about": about}, kw_only=True)
+    metadata = {"env": env, "parse": parse, "about": about}
+    return dataclasses.field(default=default, metadata=metadata, kw_only=True, repr=False)
 
 
 def one_of(*words: str) -> Callable[[str], str]:
@@ -123,13 +125,15 @@ class ServiceConfig:
     )
     kafka_sasl_username: str | None = setting("HERAUT_KAFKA_SASL_USERNAME", default=None)
     kafka_sasl_password: str | None = setting("HERAUT_KAFKA_SASL_PASSWORD", default=None)
-    kafka_logins: Mapping[str, str] = dataclasses.field(default_factory=dict)  # the rooms' own, by variable
+    kafka_logins: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)  # the rooms' own, by variable
     kafka_ssl_cafile: str | None = setting("HERAUT_KAFKA_SSL_CAFILE", default=None)
     kafka_ssl_certfile: str | None = setting("HERAUT_KAFKA_SSL_CERTFILE", default=None)
     kafka_ssl_keyfile: str | None = setting("HERAUT_KAFKA_SSL_KEYFILE", default=None)
     # Three copies survive one broker's loss without a stop; a broker alone can hold only one.
     kafka_replication: int = setting("HERAUT_KAFKA_REPLICATION", positive_int, default=1)
-    database_urls: Mapping[str, str] = dataclasses.field(default_factory=dict)  # by variable; filled by `load`
+    database_urls: Mapping[str, str] = dataclasses.field(
+        default_factory=dict, repr=False
+    )  # by variable; filled by `load`
     data_dir: Path = setting("HERAUT_DATA_DIR", Path, default=Path("var/heraut"))
     http_host: str = setting("HERAUT_HTTP_HOST", default="127.0.0.1")
     http_port: int = setting("HERAUT_HTTP_PORT", port, default=8080)

@@ -26,6 +26,22 @@ def test_nothing_set_is_a_working_default() -> None:
     assert (config.log, config.partitions, config.database_urls) == ("postgres", 8, {})
 
 
+def test_no_setting_is_printed() -> None:
+    """A configuration may stand in a traceback by accident, and some settings are passwords."""
+    url = "postgresql://heraut_intake:secret-word@/heraut"
+    environ = {
+        "HERAUT_DATABASE_URL": url,
+        "HERAUT_DATABASE_URL_INTAKE": url,
+        "HERAUT_KAFKA_SASL_PASSWORD": "secret-word",
+        "HERAUT_KAFKA_SASL_PASSWORD_INTAKE": "secret-word",
+        "HERAUT_KAFKA_SASL_USERNAME_INTAKE": "intake",
+        "HERAUT_PORTAL_URL": "https://portal.example.org",
+        "HERAUT_ALLOW_PLAINTEXT": "postgres",
+    }
+
+    assert "Demanding()" == repr(load(Demanding, environ))
+
+
 def test_every_fault_is_named_and_no_value_repeated() -> None:
     """Whoever mends the configuration mends all of it in one go, and the log keeps no secret."""
     environ = {
