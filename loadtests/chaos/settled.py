@@ -31,9 +31,10 @@ class Ledger:
         return totals
 
     def is_settled(self, received: int) -> bool:
-        """Return whether all records are received, nothing is missing or in flight, and no release is still to come."""
+        """Return whether all records are received, nothing is missing or in flight, and nobody waits to be let go."""
         wanted = {"received": received, "missing": 0, "inFlight": 0}
-        still_to_come = self.totals["heldReasons"]["unreleased"]
+        held = self.totals["heldReasons"]
+        still_to_come = held["unreleased"] or held["paused"]
         return not still_to_come and wanted == {name: self.totals[name] for name in wanted}
 
     def faults(self, expectation: Expectation, spared: int) -> list[str]:
