@@ -34,9 +34,10 @@ STATIC: dict[str, list[str]] = {
 TESTS: dict[str, list[str]] = {
     "unit": [*PYTEST, "tests/unit", "tests/contract", "tests/repository"],
     "e2e": [*PYTEST, "tests/e2e"],
-    "integration": [*PYTEST, "tests/integration"],
+    "stage": [*PYTEST, "tests/integration/stage"],
+    "integration": [*PYTEST, "tests/integration", "--ignore=tests/integration/stage"],
 }
-BESIDE = ("integration",)  # takes as long as all others together
+BESIDE = ("integration",)  # takes as long as all others together, without the stage's tests
 CHECKS = STATIC | TESTS
 GROUPS: dict[str, list[str]] = {"static": [*STATIC], "all": [*STATIC, *TESTS]}
 
