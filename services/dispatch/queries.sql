@@ -120,9 +120,9 @@ from unnest($3::int[], $4::bytea[], $5::bytea[], $6::text[]) as recalled(partiti
 order by recalled.notice
 on conflict (notice, channel) do nothing;
 
--- name: forget_recalls
--- It is known how these ended.
-delete from recalls where channel = $1 and notice = any($2::bytea[]);
+-- name: end_recalls
+-- It is known how these ended. The row stays: a block of recalls that is heard again would open it anew, for good.
+update recalls set state = 2 where channel = $1 and notice = any($2::bytea[]);
 
 -- name: has_recalls
 -- Whether something is remembered in these partitions that is not here yet; nearly always nothing is.

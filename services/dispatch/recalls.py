@@ -48,8 +48,8 @@ class RecallStore(Protocol):
         """Remember notices that must not begin any more."""
         ...
 
-    async def forget_recalls(self, connection: Connection, notices: Collection[bytes]) -> None:
-        """Forget notices of which it is known how they ended."""
+    async def end_recalls(self, connection: Connection, notices: Collection[bytes]) -> None:
+        """Note of which notices it is known how they ended."""
         ...
 
     async def has_recalls(self, connection: Connection, partitions: Collection[int]) -> bool:
@@ -109,7 +109,7 @@ class Recalls:
         wanted = {recall.notice for recall in asked}
         answers = await self._answer(connection, wanted.union(arrived), now)
         if over := [notice for block in blocks if block.over for notice in block.notices]:
-            await self._store.forget_recalls(connection, over)
+            await self._store.end_recalls(connection, over)
         return answers
 
     async def arrived(

@@ -152,9 +152,9 @@ class Store:
         columns = [list(column) for column in zip(*recalls, strict=True)]
         await connection.execute(_QUERIES["add_recalls"], now, self._channel, *columns)
 
-    async def forget_recalls(self, connection: Connection, notices: Collection[bytes]) -> None:
-        """Forget notices of which it is known how they ended."""
-        await connection.execute(_QUERIES["forget_recalls"], self._channel, list(notices))
+    async def end_recalls(self, connection: Connection, notices: Collection[bytes]) -> None:
+        """Note of which notices it is known how they ended."""
+        await connection.execute(_QUERIES["end_recalls"], self._channel, list(notices))
 
     async def has_recalls(self, connection: Connection, partitions: Collection[int]) -> bool:
         """Tell whether a recall of these partitions is not answered here."""

@@ -101,7 +101,7 @@ class RoutingHandler:
         if ended:
             await self._store.stop_exhausted(connection, ended)
         if ended := [*ended, *(notice for block in recalled if block.over for notice in block.notices)]:
-            await self._store.forget_recalls(connection, ended)
+            await self._store.end_recalls(connection, ended)
         return encode_stopped((recall, not notice.flags[0] & FLAG_MAYBE_TOLD) for recall, notice in found)
 
     async def _decide(

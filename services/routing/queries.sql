@@ -42,16 +42,16 @@ from unnest($1::int[], $2::bytea[], $3::bytea[], $4::text[]) as new(partition, n
 order by new.notice
 on conflict (notice) do nothing;
 
--- name: forget_recalls
--- It is known how these ended.
-delete from recalls where notice = any($1::bytea[]);
+-- name: end_recalls
+-- It is known how these ended. The row stays: a block of recalls that is heard again would open it anew, for good.
+update recalls set over = true where notice = any($1::bytea[]);
 
 -- name: recalled_exhausted
 -- Of these notices, those that were recalled, and were given up with no new attempt since.
 select recalls.partition, recalls.notice, recalls.pseudonym, recalls.incident_id, exhausted.block
 from recalls
 join exhausted on exhausted.notice = recalls.notice
-where recalls.notice = any($1::bytea[]) and not exhausted.answered
+where recalls.notice = any($1::bytea[]) and not recalls.over and not exhausted.answered
 order by recalls.notice
 for update of exhausted;
 

@@ -24,6 +24,7 @@ create table addresses (
 -- Notices that must not begin any more, and that were not given up yet: one that is, is stopped here.
 create table recalls (
     partition   int not null,
+    over        boolean not null default false, -- it is known how it ended
     notice      bytea primary key,
     pseudonym   bytea not null,
     incident_id text not null

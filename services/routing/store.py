@@ -36,9 +36,9 @@ class Store:
         """Remember notices that must not begin any more."""
         await connection.execute(_QUERIES["keep_recalls"], *map(list, zip(*recalls, strict=True)))
 
-    async def forget_recalls(self, connection: Connection, notices: Collection[bytes]) -> None:
-        """Forget notices of which it is known how they ended."""
-        await connection.execute(_QUERIES["forget_recalls"], list(notices))
+    async def end_recalls(self, connection: Connection, notices: Collection[bytes]) -> None:
+        """Note of which notices it is known how they ended."""
+        await connection.execute(_QUERIES["end_recalls"], list(notices))
 
     async def recalled_exhausted(
         self, connection: Connection, notices: Collection[bytes]

@@ -76,10 +76,10 @@ class Table:
         for one in recalls:
             self.recalls.setdefault(one.notice, (one, Answering.OPEN))
 
-    async def forget_recalls(self, _: object, notices: Collection[bytes]) -> None:
-        """Forget."""
-        for notice in notices:
-            self.recalls.pop(notice, None)
+    async def end_recalls(self, _: object, notices: Collection[bytes]) -> None:
+        """Answer."""
+        for notice in self.recalls.keys() & notices:
+            self.recalls[notice] = self.recalls[notice][0], Answering.ANSWERED
 
     async def has_recalls(self, _: object, partitions: Collection[int]) -> bool:  # noqa: ARG002
         """Tell whether one is not answered."""
@@ -308,8 +308,8 @@ class World:
         """Check what holds once nothing is on its way."""
         figures, dossier = self.figures(), self.tables.dossiers[PERSON]
         assert not [claim for claim in dossier.claims if claim.course == Course.RECALLED]
-        left = {notice for table in self.channels.values() for notice in table.recalls} | {*self.routing_store.recalls}
-        assert left <= {claim.notice for claim in dossier.claims if claim.course}
+        assert {Answering.ANSWERED} >= {state for one in self.channels.values() for _, state in one.recalls.values()}
+        assert self.routing_store.recalls.keys() <= self.routing_store.over
         assert figures["released"] == figures["notified"] + figures["exhausted"]
         told = {c.notice for c in dossier.claims if not c.void}
         for claim in dossier.claims:

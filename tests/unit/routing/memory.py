@@ -19,6 +19,7 @@ class MemoryStore(Store):
         self.given_up: dict[bytes, GivenUp] = {}
         self.moved: dict[bytes, Address] = {}
         self.recalls: dict[bytes, Recall] = {}
+        self.over: set[bytes] = set()  # recalls of which it is known how they ended
 
     async def exhausted(self, connection: Connection, notices: Collection[bytes]) -> dict[bytes, GivenUp]:  # noqa: ARG002
         """Return those of these notices that were given up."""
@@ -36,10 +37,9 @@ class MemoryStore(Store):
         """Remember."""
         self.recalls = {one.notice: one for one in recalls} | self.recalls
 
-    async def forget_recalls(self, connection: Connection, notices: Collection[bytes]) -> None:  # noqa: ARG002
-        """Forget."""
-        for notice in notices:
-            self.recalls.pop(notice, None)
+    async def end_recalls(self, connection: Connection, notices: Collection[bytes]) -> None:  # noqa: ARG002
+        """Note that these are over."""
+        self.over.update(notices)
 
     async def recalled_exhausted(
         self,
@@ -47,7 +47,7 @@ class MemoryStore(Store):
         notices: Collection[bytes],
     ) -> list[tuple[Recall, Notices]]:
         """Return what was recalled, and given up."""
-        here = [one for one in sorted(notices) if one in self.recalls and one in self.given_up]
+        here = [one for one in sorted(notices) if one in self.recalls.keys() - self.over and one in self.given_up]
         return [(self.recalls[one], self.given_up[one].columns) for one in here if not self.given_up[one].answered]
 
     async def stop_exhausted(self, connection: Connection, notices: Collection[bytes]) -> None:  # noqa: ARG002
