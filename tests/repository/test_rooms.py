@@ -46,6 +46,9 @@ EXTRA = {
         "permissions.py": "what cohorts let go in which partition",
         "quotas.py": "how many may still go, and on which day",
         "pacing.py": "what limits leave is let go, under locks that all owners share",
+        "ruling.py": "which terms hold for an incident's people, and in which partitions",
+        "ticking.py": "who is looked for because control changed, apart from what blocks bring",
+        "outputs.py": "what decisions come to outside: blocks and moved counts",
     },
     "dispatch": {
         "provider.py": "the seam that the adapters implement, and the traits of providers",

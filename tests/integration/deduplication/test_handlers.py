@@ -7,8 +7,8 @@ import pytest
 from services.core.channel import CHANNELS, Channel
 from services.core.ids import notice_id
 from services.core.notices import FLAG_RETRACTED
-from services.deduplication.handlers import PERSONS_A_TICK
 from services.deduplication.store import _ANY_MARK, _QUERIES, SETS_OF_CHANNELS
+from services.deduplication.ticking import PERSONS_A_TICK
 from services.kit.errors import ConfigError
 from services.kit.stage.totals import TotalsRow
 from services.kit.vault import KeyVersionError

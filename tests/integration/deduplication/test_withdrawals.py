@@ -10,7 +10,7 @@ from services.core.channel import CHANNELS
 from services.core.notices import FLAG_WITHDRAWN
 from services.core.policy import Correction, Policy
 from services.core.witnesses import NO_WITNESSES
-from services.deduplication import handlers, store
+from services.deduplication import store, ticking
 from tests.conftest import RoomPool
 from tests.integration.deduplication.scene import Person, Scene, block, people
 from tests.unit.deduplication.builders import IDS
@@ -131,7 +131,7 @@ async def test_members_that_come_after_the_cancellation_are_withdrawn_at_once(sc
 async def test_many_members_of_a_cancelled_cohort_are_reached(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some in each tick, across the ends of what is looked through at once, other cohorts' rows in between."""
     monkeypatch.setattr(store, "_ROWS_A_LOOK", 7)
-    monkeypatch.setattr(handlers, "PERSONS_A_TICK", 5)
+    monkeypatch.setattr(ticking, "PERSONS_A_TICK", 5)
     rows = people(40)
     await scene.take(block("closed", rows[:25]), block("late", [*again(rows[20:25]), *rows[25:]], at=2000))
     await scene.take(block("late", again(rows[:5]), at=2000))
@@ -181,7 +181,7 @@ async def test_a_cancel_in_the_middle_of_a_release_stops_the_rest(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Some were freed by a tick, then the cohort is cancelled: those stay told, nobody else is, and all are counted."""
-    monkeypatch.setattr(handlers, "PERSONS_A_TICK", 4)
+    monkeypatch.setattr(ticking, "PERSONS_A_TICK", 4)
     rows = people(10)
     await scene.take(block("closed", rows))
     scene.cohort("closed", released=True, version=2)
