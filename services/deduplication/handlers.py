@@ -10,6 +10,7 @@ from notification import topics
 from services.core.clock import Clock
 from services.core.incident import Incident
 from services.core.ledger import COUNTERS
+from services.deduplication.announcing import Announcing
 from services.deduplication.batch import Block, Effects, decide_again, decide_batch, persons_of
 from services.deduplication.codec import TOPICS, Work, read
 from services.deduplication.homes import Homes, Moved
@@ -55,7 +56,9 @@ class DeduplicationHandler:
         self._store = store or Store()
         self._homes = Homes(self._store, partitions)
         self._ruling = Ruling(incidents, keys, partitions)
-        self._ticking = Ticking(self._store, self._ruling, Pacing(self._store, clock or SystemClock()))
+        clock = clock or SystemClock()
+        self._ticking = Ticking(self._store, self._ruling, Pacing(self._store, clock))
+        self._announcing = Announcing(self._store, incidents, clock)
 
     def decode(self, record: Record) -> Work | Answers:
         """Read one block. Raises InvalidMessage."""
@@ -152,7 +155,8 @@ class DeduplicationHandler:
         """Decide again about people whom a release, a cancellation or other channels change, some thousands at once."""
         if not self._incidents.loaded.is_set():
             return ()
-        return await self._finish(connection, await self._ticking.decided(connection, partitions), [])
+        outputs = await self._finish(connection, await self._ticking.decided(connection, partitions), [])
+        return [*outputs, *await self._announcing.due(connection, partitions)]
 
     async def _written(self, connection: Connection, effects: Effects) -> Effects:
         await self._store.write(connection, effects)

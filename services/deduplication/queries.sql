@@ -194,3 +194,15 @@ order by new.pseudonym
 on conflict (incident, pseudonym) do update
 set home = excluded.home, version = excluded.version, before = homes.before || homes.home
 where homes.version < excluded.version;
+
+-- name: read_announced
+-- How far intake's blocks of these partitions were said to be known, and when.
+select partition, up_to, at from announced where partition = any($1::int[]);
+
+-- name: announce
+-- It is said how far intake's blocks are known, in the order of the keys.
+insert into announced (at, partition, up_to)
+select $1, new.partition, new.up_to
+from unnest($2::int[], $3::bigint[]) as new(partition, up_to)
+order by new.partition
+on conflict (partition) do update set at = excluded.at, up_to = greatest(announced.up_to, excluded.up_to);

@@ -83,3 +83,10 @@ create table quotas (
     today    bigint not null,   -- how many went on it
     primary key (incident, cohort, channel)
 );
+
+-- How far intake's blocks of each partition were said to be known, to what waits for that after a pause.
+create table announced (
+    at        timestamptz not null, -- when it was said last
+    up_to     bigint not null,
+    partition int primary key
+);

@@ -3,6 +3,7 @@
 import struct
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
@@ -193,6 +194,15 @@ class Store:
         marks = [Waits.turn_of(channel) for channel in channels]
         arguments = cohorts, SETS_OF_CHANNELS, partitions, limit, marks
         return await self._persons(connection, "waiting_for_turn", *arguments)
+
+    async def announced(self, connection: Connection, partitions: Collection[int]) -> dict[int, tuple[int, datetime]]:
+        """Return how far intake's blocks of partitions were said to be known, and when."""
+        rows = await connection.fetch(_QUERIES["read_announced"], list(partitions))
+        return {row["partition"]: (row["up_to"], row["at"]) for row in rows}
+
+    async def announce(self, connection: Connection, known: Mapping[int, int], now: datetime) -> None:
+        """Note how far intake's blocks are said to be known, by partition."""
+        await connection.execute(_QUERIES["announce"], now, *map(list, zip(*sorted(known.items()), strict=True)))
 
     async def read_quotas(self, connection: Connection, incident: int) -> dict[Limit, Used]:
         """Return what went under the limits of an incident."""

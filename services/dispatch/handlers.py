@@ -128,7 +128,9 @@ class DispatchHandler:
             await self._store.take(connection, batches, now, now + self._traits.linger)
         arrived = [notice for block in taken for notice in block.notices.ids]
         if recalled:
-            return await self._recalls.take(connection, recalled, arrived, now)
+            answers = await self._recalls.take(connection, recalled, arrived, now)
+            await self._pausing.hear(connection, recalled)
+            return answers
         return await self._recalls.arrived(connection, {block.partition for block in taken}, arrived, now)
 
     def batches(self, block: Taken) -> list[Taken]:

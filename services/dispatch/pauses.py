@@ -3,7 +3,7 @@
 A pause acts at once, on every replica: it is looked up before an intent is written and before each hand-over begins.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Final, NamedTuple, Protocol
 
@@ -36,28 +36,42 @@ class Pause(NamedTuple):
 
 
 class Pauses:
-    """The pauses that hold now."""
+    """The pauses that hold now; one for a process.
+
+    A pause holds until deduplication has said that all is known that was acknowledged before its end: whom a correction
+    concerns has been called back by then. That it has been heard is learned from the table (`waits`, `learn`).
+    """
 
     def __init__(self, cohorts: Cohorts) -> None:
         self._cohorts = cohorts
         self._changes = -1
         self._paused: Mapping[str, Mapping[str, Pause]] = {}  # by incident, then by cohort
+        self._resumed: Mapping[str, Sequence[Cohort]] = {}  # by incident: cohorts of which a pause has ended
         self._cancelled: frozenset[tuple[str, str]] = frozenset()
+        self._known: dict[int, int] = {}  # by partition: how far deduplication knows intake's blocks
+        self._held: dict[tuple[str, int], Collection[str]] = {}  # by incident and partition: cohorts that hold notices
 
     def now(self) -> list[Pause]:
         """Return the pauses."""
         self._refresh()
         return [pause for of_it in self._paused.values() for pause in of_it.values()]
 
-    def signature(self) -> object:
-        """Return what differs once other notices may begin."""
+    def waits(self, partitions: Iterable[int]) -> bool:
+        """Tell whether a pause has ended, and it is not known that all is known that came before its end."""
         self._refresh()
-        return frozenset(self.now()), self._cancelled
+        resumed = [one for of_it in self._resumed.values() for one in of_it]
+        return bool(resumed) and any(self._is_behind(one, at) for at in partitions for one in resumed)
 
-    def any_in(self, incident_id: str) -> bool:
-        """Tell whether some notice of an incident may not begin."""
+    def learn(self, known: Mapping[int, int]) -> None:
+        """Hear how far deduplication knows intake's blocks, by partition."""
+        self._known.update(known)
+        self._held.clear()
+
+    def signature(self, partition: int) -> object:
+        """Return what differs once other notices of a partition may begin."""
         self._refresh()
-        return incident_id in self._paused or any(one == incident_id for one, _ in self._cancelled)
+        incidents = sorted(self._paused.keys() | self._resumed.keys())
+        return [(one, frozenset(self._holding(one, partition))) for one in incidents], self._cancelled
 
     def of(self, notices: Notices) -> list[Pause]:
         """Return the pauses of cohorts whose facts these notices name."""
@@ -67,11 +81,11 @@ class Pauses:
             return []
         return [pause for cohort, pause in paused.items() if cohort in set(chain.from_iterable(set(notices.carriers)))]
 
-    def holds(self, notices: Notices) -> bool:
-        """Tell whether some of these may not begin."""
+    def holds(self, notices: Notices, partition: int) -> bool:
+        """Tell whether some of these, which are of that partition, may not begin."""
         self._refresh()
         incident_id = notices.incident_id
-        paused = self._paused.get(incident_id, ())
+        paused = self._holding(incident_id, partition)
         if paused and any(cohort in paused for carriers in set(notices.carriers) for cohort in carriers):
             return True
         return bool(self._cancelled) and any(
@@ -79,7 +93,7 @@ class Pauses:
             for cohort, exposed in set(zip(notices.cohorts, notices.exposed, strict=True))
         )
 
-    def held(self, notices: Notices) -> list[bool]:
+    def held(self, notices: Notices, partition: int) -> list[bool]:
         """Tell of each notice whether it may not begin.
 
         A cancelled cohort holds those that its members bear: they will be recalled. Of others it depends on what the
@@ -88,21 +102,37 @@ class Pauses:
         """
         self._refresh()
         incident_id, cancelled = notices.incident_id, self._cancelled
-        paused = self._paused.get(incident_id, ())
+        paused = self._holding(incident_id, partition)
         return [
             any(carrier in paused for carrier in carriers) or (exposed > 0 and (incident_id, cohort) in cancelled)
             for carriers, cohort, exposed in zip(notices.carriers, notices.cohorts, notices.exposed, strict=True)
         ]
 
+    def _holding(self, incident_id: str, partition: int) -> Collection[str]:
+        """Return the cohorts of an incident that hold notices of a partition."""
+        key = incident_id, partition
+        found = self._held.get(key)
+        if found is None:
+            behind = [one.cohort_id for one in self._resumed.get(incident_id, ()) if self._is_behind(one, partition)]
+            found = self._held[key] = {*self._paused.get(incident_id, ()), *behind}
+        return found
+
+    def _is_behind(self, cohort: Cohort, partition: int) -> bool:
+        return cohort.is_paused_in(partition, self._known.get(partition, 0))
+
     def _refresh(self) -> None:
         if self._changes == self._cohorts.changes:
             return
         self._changes = self._cohorts.changes
+        self._held.clear()
         cohorts = [value for key, value in self._cohorts.items() if key[0] == "cohort" and isinstance(value, Cohort)]
         paused: dict[str, dict[str, Pause]] = {}
+        resumed: dict[str, list[Cohort]] = {}
         for one in cohorts:
             if one.pause_id and not one.cancelled:
                 pause = Pause(one.incident_id, one.pause_id, one.cohort_id)
                 paused.setdefault(one.incident_id, {})[one.cohort_id] = pause
-        self._paused = paused
+            elif one.resumed_after and not one.cancelled:
+                resumed.setdefault(one.incident_id, []).append(one)
+        self._paused, self._resumed = paused, resumed
         self._cancelled = frozenset((one.incident_id, one.cohort_id) for one in cohorts if one.cancelled)

@@ -1,6 +1,6 @@
 """Pauses in the stage's transactions: who goes on after one, and what had begun when it came, reported once."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -13,6 +13,7 @@ from services.dispatch.provider import Traits
 from services.dispatch.rounds import gathered
 from services.kit.eventlog import Output
 from services.kit.postgres import Connection
+from services.wire.recalls import Recalled
 
 __all__ = ["PauseStore", "Pausing"]
 
@@ -25,6 +26,14 @@ _TICKS_TO_TRUST: Final = 10
 
 class PauseStore(Protocol):
     """What pauses need of the store."""
+
+    async def keep_known(self, connection: Connection, known: Mapping[int, int]) -> None:
+        """Note how far deduplication knows intake's blocks, by partition."""
+        ...
+
+    async def read_known(self, connection: Connection, partitions: Collection[int]) -> dict[int, int]:
+        """Return how far deduplication knows intake's blocks, by partition."""
+        ...
 
     async def see_pauses(self, connection: Connection, partitions: Collection[int], pauses: Sequence[Pause]) -> None:
         """Note pauses in partitions."""
@@ -76,11 +85,25 @@ class Pausing:
         self._looked: dict[int, tuple[object, int | None]] = {}  # None = all of them
         self._ticks = 0
 
+    async def hear(self, connection: Connection, blocks: Iterable[Recalled]) -> None:
+        """Note how far deduplication has come, by blocks whose recalls, and all before them, are written down."""
+        known: dict[int, int] = {}
+        for block in blocks:
+            if block.known:
+                known[block.partition] = max(block.known, known.get(block.partition, 0))
+        if known:
+            await self._store.keep_known(connection, known)
+
+    async def learn(self, connection: Connection, partitions: Sequence[int]) -> None:
+        """Learn how far deduplication has come where the end of a pause waits for it."""
+        if self._pauses.waits(partitions):
+            self._pauses.learn(await self._store.read_known(connection, partitions))
+
     async def set_aside(self, connection: Connection, partition: int, queued: Sequence[Batch], now: datetime) -> None:
         """Set aside those of the queue that may not begin."""
-        held = [batch for batch in queued if self._pauses.holds(batch.notices)]
+        held = [batch for batch in queued if self._pauses.holds(batch.notices, partition)]
         for one in gathered(partition, held, now):
-            stays = [not row for row in self._pauses.held(one.notices)]
+            stays = [not row for row in self._pauses.held(one.notices, partition)]
             await self._move(connection, one, AttemptState.TAKEN, stays, now)
 
     async def tick(self, connection: Connection, partitions: Sequence[int], now: datetime) -> list[Output]:
@@ -88,6 +111,7 @@ class Pausing:
         self._ticks += 1
         if self._ticks % _TICKS_TO_TRUST == 0:
             self._looked.clear()
+        await self.learn(connection, partitions)
         for partition in partitions:
             await self._go_on(connection, partition, now)
         if pauses := self._pauses.now():
@@ -98,7 +122,7 @@ class Pausing:
         return outputs
 
     async def _go_on(self, connection: Connection, partition: int, now: datetime) -> None:
-        signature = self._pauses.signature()
+        signature = self._pauses.signature(partition)
         before, after = self._looked.get(partition, (None, 0))
         if before != signature:
             after = 0
@@ -107,7 +131,8 @@ class Pausing:
         batches = await self._store.paused_batches(connection, partition, after, _LOOK)
         moved = 0
         for one in gathered(partition, batches, now):
-            moved += await self._move(connection, one, AttemptState.PAUSED, self._pauses.held(one.notices), now)
+            stays = self._pauses.held(one.notices, partition)
+            moved += await self._move(connection, one, AttemptState.PAUSED, stays, now)
         if not moved:
             self._looked[partition] = signature, batches[-1].number if batches else None
 

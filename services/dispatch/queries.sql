@@ -154,6 +154,18 @@ order by batch;
 -- Note how far recalls are answered.
 update recalls set state = $3, at = $4 where channel = $1 and notice = any($2::bytea[]);
 
+-- name: keep_known
+-- How far deduplication knows intake's blocks, in the order of the keys; a repeat may say less.
+insert into known (channel, partition, up_to)
+select $1, new.partition, new.up_to
+from unnest($2::int[], $3::bigint[]) as new(partition, up_to)
+order by new.partition
+on conflict (channel, partition) do update set up_to = greatest(known.up_to, excluded.up_to);
+
+-- name: read_known
+-- How far deduplication is known to have come in these partitions.
+select partition, up_to from known where channel = $1 and partition = any($2::int[]);
+
 -- name: see_pauses
 -- Note pauses in these partitions; those that were seen stay as they are.
 insert into pauses (partition, channel, incident_id, pause_id, cohort_id)

@@ -2,7 +2,7 @@
 
 import struct
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -186,6 +186,17 @@ class Store:
     ) -> None:
         """Note how far recalls are answered."""
         await connection.execute(_QUERIES["mark_recalls"], self._channel, list(notices), int(state), now)
+
+    async def keep_known(self, connection: Connection, known: Mapping[int, int]) -> None:
+        """Note how far deduplication knows intake's blocks, by partition."""
+        await connection.execute(
+            _QUERIES["keep_known"], self._channel, *map(list, zip(*sorted(known.items()), strict=True))
+        )
+
+    async def read_known(self, connection: Connection, partitions: Collection[int]) -> dict[int, int]:
+        """Return how far deduplication knows intake's blocks, by partition."""
+        rows = await connection.fetch(_QUERIES["read_known"], self._channel, list(partitions))
+        return {row["partition"]: row["up_to"] for row in rows}
 
     async def see_pauses(self, connection: Connection, partitions: Collection[int], pauses: Sequence[Pause]) -> None:
         """Note pauses in partitions."""

@@ -12,7 +12,16 @@ from services.kit.errors import InvalidMessage
 from services.kit.eventlog import Output, Record
 from services.wire.columns import check_names, column, parse, split_ids
 
-__all__ = ["Answers", "Recall", "Recalled", "decode_recalled", "decode_stopped", "encode_recalled", "encode_stopped"]
+__all__ = [
+    "Answers",
+    "Recall",
+    "Recalled",
+    "decode_recalled",
+    "decode_stopped",
+    "encode_known",
+    "encode_recalled",
+    "encode_stopped",
+]
 
 _BEGUN, _STOPPED = dispatch_pb2.ANSWER_BEGUN, dispatch_pb2.ANSWER_STOPPED
 
@@ -27,10 +36,15 @@ class Recall(NamedTuple):
 
 
 class Recalled(NamedTuple):
-    """A block of recalls; where it is `over`, they need not be remembered any more."""
+    """A block of recalls; where it is `over`, they need not be remembered any more.
+
+    One of none says how far intake's blocks of the partition are `known`: all that they call back was named before.
+    """
 
     recalls: Sequence[Recall]
     over: bool
+    partition: int = 0
+    known: int = 0
 
     @property
     def notices(self) -> list[bytes]:
@@ -61,12 +75,20 @@ def encode_recalled(recalls: Sequence[Recall], *, over: bool) -> Iterable[Output
         yield Output(NOTICES_RECALLED, piece[0].partition, block.SerializeToString())
 
 
+def encode_known(partition: int, up_to: int) -> Output:
+    """Return the block for `heraut.notices.recalled.v1` that says how far intake's blocks of a partition are known."""
+    block = deduplication_pb2.NoticesRecalled(known=up_to)
+    return Output(NOTICES_RECALLED, partition, block.SerializeToString())
+
+
 def decode_recalled(record: Record) -> Recalled:
     """Read a block of `heraut.notices.recalled.v1`. Raises InvalidMessage."""
     wire = parse(deduplication_pb2.NoticesRecalled(), record.value)
+    if wire.known and not wire.ids:
+        return Recalled((), over=False, partition=record.partition, known=wire.known)
     rows = _rows(wire.incident_id, wire.ids, wire.pseudonyms)
     recalls = [Recall(record.partition, notice, pseudonym, wire.incident_id) for notice, pseudonym in rows]
-    return Recalled(recalls, wire.over)
+    return Recalled(recalls, wire.over, record.partition)
 
 
 def encode_stopped(answers: Iterable[tuple[Recall, bool]]) -> Iterable[Output]:

@@ -48,6 +48,7 @@ EXTRA = {
         "pacing.py": "what limits leave is let go, under locks that all owners share",
         "ruling.py": "which terms hold for an incident's people, and in which partitions",
         "ticking.py": "who is looked for because control changed, apart from what blocks bring",
+        "announcing.py": "how far it has come, said to what waits for that after a pause",
         "outputs.py": "what decisions come to outside: blocks and moved counts",
     },
     "dispatch": {

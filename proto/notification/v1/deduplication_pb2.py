@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from notification.v1 import common_pb2 as notification_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#notification/v1/deduplication.proto\x12\x0fnotification.v1\x1a\x1cnotification/v1/common.proto\"<\n\x0fNoticesReleased\x12)\n\x07notices\x18\x01 \x01(\x0b\x32\x18.notification.v1.Notices\"h\n\x0bMembersHeld\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0f\n\x07members\x18\x03 \x01(\x0c\x12\x10\n\x08versions\x18\x04 \x03(\r\x12\x0f\n\x07reasons\x18\x05 \x01(\x0c\"i\n\x11NoticesSuperseded\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x01(\x0c\x12\x12\n\ncohort_ids\x18\x03 \x03(\t\x12\x0f\n\x07\x63ohorts\x18\x04 \x03(\r\x12\r\n\x05marks\x18\x05 \x03(\r\"U\n\x0fNoticesRecalled\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x01(\x0c\x12\x12\n\npseudonyms\x18\x03 \x01(\x0c\x12\x0c\n\x04over\x18\x04 \x01(\x08\"\xb2\x01\n\x12NoticesReaddressed\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x01(\x0c\x12\x10\n\x08versions\x18\x03 \x03(\r\x12\r\n\x05since\x18\x04 \x03(\r\x12\r\n\x05slots\x18\x05 \x03(\x12\x12\x10\n\x08\x63hannels\x18\x06 \x01(\x0c\x12\r\n\x05\x66lags\x18\x07 \x01(\x0c\x12\x16\n\x0elanguage_names\x18\x08 \x03(\t\x12\x11\n\tlanguages\x18\t \x03(\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#notification/v1/deduplication.proto\x12\x0fnotification.v1\x1a\x1cnotification/v1/common.proto\"<\n\x0fNoticesReleased\x12)\n\x07notices\x18\x01 \x01(\x0b\x32\x18.notification.v1.Notices\"h\n\x0bMembersHeld\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0f\n\x07members\x18\x03 \x01(\x0c\x12\x10\n\x08versions\x18\x04 \x03(\r\x12\x0f\n\x07reasons\x18\x05 \x01(\x0c\"i\n\x11NoticesSuperseded\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x01(\x0c\x12\x12\n\ncohort_ids\x18\x03 \x03(\t\x12\x0f\n\x07\x63ohorts\x18\x04 \x03(\r\x12\r\n\x05marks\x18\x05 \x03(\r\"d\n\x0fNoticesRecalled\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x01(\x0c\x12\x12\n\npseudonyms\x18\x03 \x01(\x0c\x12\x0c\n\x04over\x18\x04 \x01(\x08\x12\r\n\x05known\x18\x05 \x01(\x04\"\xb2\x01\n\x12NoticesReaddressed\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x01(\x0c\x12\x10\n\x08versions\x18\x03 \x03(\r\x12\r\n\x05since\x18\x04 \x03(\r\x12\r\n\x05slots\x18\x05 \x03(\x12\x12\x10\n\x08\x63hannels\x18\x06 \x01(\x0c\x12\r\n\x05\x66lags\x18\x07 \x01(\x0c\x12\x16\n\x0elanguage_names\x18\x08 \x03(\t\x12\x11\n\tlanguages\x18\t \x03(\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,7 +39,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NOTICESSUPERSEDED']._serialized_start=254
   _globals['_NOTICESSUPERSEDED']._serialized_end=359
   _globals['_NOTICESRECALLED']._serialized_start=361
-  _globals['_NOTICESRECALLED']._serialized_end=446
-  _globals['_NOTICESREADDRESSED']._serialized_start=449
-  _globals['_NOTICESREADDRESSED']._serialized_end=627
+  _globals['_NOTICESRECALLED']._serialized_end=461
+  _globals['_NOTICESREADDRESSED']._serialized_start=464
+  _globals['_NOTICESREADDRESSED']._serialized_end=642
 # @@protoc_insertion_point(module_scope)

@@ -42,16 +42,18 @@ class NoticesSuperseded(_message.Message):
     def __init__(self, incident_id: _Optional[str] = ..., ids: _Optional[bytes] = ..., cohort_ids: _Optional[_Iterable[str]] = ..., cohorts: _Optional[_Iterable[int]] = ..., marks: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class NoticesRecalled(_message.Message):
-    __slots__ = ("incident_id", "ids", "pseudonyms", "over")
+    __slots__ = ("incident_id", "ids", "pseudonyms", "over", "known")
     INCIDENT_ID_FIELD_NUMBER: _ClassVar[int]
     IDS_FIELD_NUMBER: _ClassVar[int]
     PSEUDONYMS_FIELD_NUMBER: _ClassVar[int]
     OVER_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_FIELD_NUMBER: _ClassVar[int]
     incident_id: str
     ids: bytes
     pseudonyms: bytes
     over: bool
-    def __init__(self, incident_id: _Optional[str] = ..., ids: _Optional[bytes] = ..., pseudonyms: _Optional[bytes] = ..., over: _Optional[bool] = ...) -> None: ...
+    known: int
+    def __init__(self, incident_id: _Optional[str] = ..., ids: _Optional[bytes] = ..., pseudonyms: _Optional[bytes] = ..., over: _Optional[bool] = ..., known: _Optional[int] = ...) -> None: ...
 
 class NoticesReaddressed(_message.Message):
     __slots__ = ("incident_id", "ids", "versions", "since", "slots", "channels", "flags", "language_names", "languages")

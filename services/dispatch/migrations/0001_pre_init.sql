@@ -56,6 +56,15 @@ create table recalls (
 -- What is still to be answered.
 create index recalls_open on recalls (channel, partition, state) where state in (0, 1);
 
+-- How far deduplication knows intake's blocks: all that they call back has been heard here. What a pause held back waits
+-- until that is as far as intake had come when the pause ended.
+create table known (
+    up_to       bigint not null,        -- of intake's blocks of members in this partition
+    partition   int not null,
+    channel     smallint not null,      -- core.channel
+    primary key (channel, partition)
+);
+
 -- Pauses of cohorts that were seen in a partition; what had begun by then is reported once.
 create table pauses (
     partition   int not null,

@@ -107,7 +107,7 @@ class Sender:
 
     def _go_of(self, one: Round) -> Callable[[], bool]:
         """Return what tells whether a hand-over of this round may begin."""
-        return lambda: self._go() and not self._pauses.holds(one.notices)
+        return lambda: self._go() and not self._pauses.holds(one.notices, one.partition)
 
     def _may_begin(self) -> bool:
         return self._go() and not self._handing_over.paused
@@ -195,7 +195,9 @@ class Sender:
     async def _queue(self, connection: Connection, partition: int, now: datetime, limit: int) -> list[Batch]:
         """Return the batches that are next; those that may not begin are set aside."""
         queued = await self._store.queue(connection, partition, now, limit)
-        while queued and any(self._pauses.holds(batch.notices) for batch in queued):
+        if any(self._pauses.holds(batch.notices, partition) for batch in queued):
+            await self._pausing.learn(connection, [partition])
+        while queued and any(self._pauses.holds(batch.notices, partition) for batch in queued):
             more = await self._store.queue(connection, partition, now, max(limit, _SET_ASIDE))
             await self._pausing.set_aside(connection, partition, more, now)
             queued = await self._store.queue(connection, partition, now, limit)

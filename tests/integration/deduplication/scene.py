@@ -68,6 +68,8 @@ class Sent:
     over: list[bytes] = field(default_factory=list)
     held: list[tuple[int, int, int]] = field(default_factory=list)  # partition, number, and members of each block
     totals: list[TotalsRow] = field(default_factory=list)
+    # By partition: how far intake's blocks are said to be known, and how many were recalled before that.
+    known: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def ids(self) -> list[bytes]:
@@ -79,11 +81,17 @@ class CountingStore(Store):
     """Counts how often people are looked for who may be told now."""
 
     looks = 0
+    asked = 0  # how often it was asked how far intake's blocks were said to be known
 
     async def waiting_for_release(self, *arguments: Any) -> list[bytes]:
         """Count and look."""
         self.looks += 1
         return await super().waiting_for_release(*arguments)
+
+    async def announced(self, *arguments: Any) -> dict[int, tuple[int, datetime]]:
+        """Count and ask."""
+        self.asked += 1
+        return await super().announced(*arguments)
 
 
 class Scene:
@@ -254,6 +262,8 @@ def read_back(outputs: Sequence[Output]) -> Sent:
         elif output.topic == "heraut.notices.recalled.v1":
             recalled = deduplication_pb2.NoticesRecalled.FromString(output.value)
             notices = [recalled.ids[at : at + 16] for at in range(0, len(recalled.ids), 16)]
+            if recalled.known:
+                sent.known[output.partition] = recalled.known, len(sent.recalled)
             (sent.over if recalled.over else sent.recalled).extend(notices)
         else:
             assert (output.topic, output.partition) == ("heraut.totals.changed.v1", 0)

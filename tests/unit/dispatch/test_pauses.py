@@ -20,5 +20,5 @@ def test_a_correction_of_a_cancelled_cohort_goes() -> None:
     )  # fmt: skip
     pauses = Pauses(_Cohorts(cohort))
 
-    assert [True, False] == pauses.held(notices)
-    assert (True, False) == (pauses.holds(notices), pauses.holds(notices.pick([1])))
+    assert [True, False] == pauses.held(notices, 0)
+    assert (True, False) == (pauses.holds(notices, 0), pauses.holds(notices.pick([1]), 0))
