@@ -351,7 +351,7 @@ with looked_at as materialized (
     select member, cohort, pseudonym, likeness from members where member > $2 order by member limit $4
 ),
 found as (
-    select substr(likeness, 1, $3) as match, min(cohort) as cohort,
+    select ('x' || encode(substr(likeness, 1, $3), 'hex'))::bit(64)::bigint as match, min(cohort) as cohort,
            array_agg(distinct pseudonym || substr(likeness, $3 + 1)) as profiles
     from looked_at
     where likeness <> '' and cohort in (select number from cohorts where incident_id = $1)
@@ -370,33 +370,33 @@ select max(member) as last from looked_at;
 update incidents set matching = case when $2::bytea is null then 2 else 1 end, matched_to = coalesce($2, '')
 where incident_id = $1;
 
+-- name: hold_matches
+-- One transaction at a time notes what an incident's records match, until it ends.
+select pg_advisory_xact_lock(1212502357, hashtext($1));
+
 -- name: find_matches
+-- Those of these match keys that are known, and whether their profile is.
+select matches.match, said.profile = any(matches.profiles) as told
+from unnest($1::bigint[], $2::bytea[]) as said(match, profile)
+join matches on matches.match = said.match;
+
+-- name: read_matches
 -- What is known of these match keys.
-select match, profiles from matches where match = any($1::bytea[]);
-
--- name: add_matches
--- Match keys that are new, in their order; those that another upload added meanwhile do not come back. Of each comes the
--- first profile: what one chunk says more of it is added like what others say.
-insert into matches (cohort, match, profiles)
-select $1, new.match, array[new.profile]
-from unnest($2::bytea[], $3::bytea[]) as new(match, profile)
-order by new.match
-on conflict (match) do nothing
-returning match;
-
--- name: lock_matches
--- What is known of these match keys, locked in their order.
-select match, profiles from matches where match = any($1::bytea[]) order by match for update;
+select match, profiles from matches where match = any($1::bigint[]);
 
 -- name: grow_matches
--- More that was said of match keys that are locked; a line for each profile.
+-- More that was said of match keys; a line for each profile.
 update matches set profiles = matches.profiles || more.profiles
 from (
     select match, array_agg(profile order by profile) as profiles
-    from unnest($1::bytea[], $2::bytea[]) as said(match, profile)
+    from unnest($1::bigint[], $2::bytea[]) as said(match, profile)
     group by match
 ) as more
 where matches.match = more.match;
+
+-- name: has_moved
+-- Whether any home of an incident was ever moved.
+select exists (select from homes where incident_id = $1 and version > 0);
 
 -- name: find_homes
 -- The homes of these pseudonyms, of those that were ever moved.

@@ -3,10 +3,11 @@
 Nothing is noted of an incident as long as everybody in it has a number. The first record on a match key alone begins:
 what was there before is noted in bounded steps, each its own transaction, and from then on each chunk notes its own.
 
-Locks: the stage of the matching (shared by chunks), match keys by key, ties by key, homes by key.
+Locks: the stage of the matching (shared by chunks), its match keys (one chunk of an incident at a time, from here to
+its end), ties by key, homes by key.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -18,15 +19,14 @@ from services.intake.homes import NO_HOMES, Home
 from services.intake.identities.homes import rehome
 from services.intake.identities.rows import NOBODY, READY, IdentityRows, PutTie
 from services.intake.identities.tying import State, Tie, profile_of, said_of, ties_of
-from services.intake.records.likeness import LIKENESS_BYTES
+from services.intake.records.likeness import LIKENESS_BYTES, matches_of
 from services.kit.postgres import Connection
 
 __all__ = ["NO_CHANGES", "HomeChanges", "Matching", "Taken", "has_unnumbered"]
 
 _FILLED_AT_ONCE: Final = 20_000  # members a step: some tenths of a second
 
-Said = Mapping[bytes, Mapping[bytes, int]]  # match key -> profile -> a row of the chunk that says it
-Known = dict[bytes, list[bytes]]  # match key -> all profiles
+_Grown = dict[int, tuple[list[bytes], list[bytes]]]  # match key -> profiles known before, profiles that are new
 
 
 class HomeChanges(NamedTuple):
@@ -45,6 +45,14 @@ class Taken(NamedTuple):
 
 
 NO_CHANGES: Final = HomeChanges(NO_HOMES, NO_HOMES)
+
+
+class _Said(NamedTuple):
+    """What rows of a chunk say, of those with a whole match key, side by side."""
+
+    rows: Sequence[int]
+    matches: Sequence[int]
+    profiles: Sequence[bytes]
 
 
 def has_unnumbered(chunk: Chunk) -> bool:
@@ -70,6 +78,7 @@ class Matching:
             whole = matching == READY
             while not whole:
                 async with connection.transaction():
+                    await rows.hold_matches(connection, incident_id)
                     whole = await rows.fill_matches(connection, incident_id, _FILLED_AT_ONCE)
 
     async def share(self, connection: Connection, chunk: Chunk) -> int:
@@ -83,66 +92,88 @@ class Matching:
         return matching
 
     async def change(self, connection: Connection, chunk: Chunk, classified: Classified, taken: Taken) -> HomeChanges:
-        """Note what new and corrected rows match, tie whom they show to be one, and return everybody's home."""
-        matching, cohort, now = taken
-        if matching == NOBODY:
+        """Note what new and corrected rows match, tie whom they show to be one, and return everybody's home.
+
+        Until the transaction ends, no other chunk of the incident gets here: each sees what the others noted.
+        """
+        if taken.matching == NOBODY:
             return NO_CHANGES
         rows = [*classified.new, *classified.corrected]
+        await self._rows.hold_matches(connection, chunk.incident_id)
         said = _said(chunk, rows)
-        known = await self._rows.find_matches(connection, said) if said else {}
-        before = {said_of(profile)[0] for profiles in known.values() for profile in profiles}
-        grown = await self._note(connection, cohort, said, known)
-        ties = await self._ties(connection, chunk, said, grown)
-        if ties:
-            await self._rows.put_ties(connection, cohort, chunk.incident_id, now, [put for put, _ in ties])
-        pseudonyms = {chunk.pseudonyms[row] for row in rows}
-        changed = [put.pair for put, was in ties if State.MADE in {put.tie.state, was.state if was else None}]
-        moves = await rehome(self._rows, connection, chunk.incident_id, changed, pseudonyms - before)
-        if matching != READY:
+        grown = await self._note(connection, taken.cohort, said)
+        moves = await self._tie(connection, chunk, taken, said, grown) if grown else NO_HOMES
+        if taken.matching != READY:
             return NO_CHANGES
+        if not await self._rows.has_moved(connection, chunk.incident_id):
+            return HomeChanges(NO_HOMES, moves)
+        pseudonyms = {chunk.pseudonyms[row] for row in rows}
         pseudonyms.update(left for _, _, left in classified.retracted)
         return HomeChanges(await self._rows.find_homes(connection, chunk.incident_id, pseudonyms), moves)
 
-    async def _note(self, connection: Connection, cohort: int, said: Said, known: Known) -> Known:
-        """Note profiles, and add what others noted meanwhile to `known`; returns the match keys that say more now."""
+    async def _note(self, connection: Connection, cohort: int, said: _Said) -> _Grown:
+        """Note profiles; returns the match keys of which several things are said, some for the first time."""
         rows = self._rows
-        while new := sorted(said.keys() - known.keys()):
-            first = {match: min(said[match]) for match in new}
-            added = await rows.add_matches(connection, cohort, first)
-            known |= {match: [first[match]] for match in added}
-            known |= await rows.find_matches(connection, first.keys() - added)
-        growing = [match for match, profiles in said.items() if not profiles.keys() <= set(known[match])]
-        grown: Known = {}
-        more: list[tuple[bytes, bytes]] = []
-        for match, profiles in (await rows.lock_matches(connection, growing)).items() if growing else ():
-            unknown = sorted(said[match].keys() - set(profiles))
-            grown[match] = [*profiles, *unknown]
-            more += [(match, profile) for profile in unknown]
+        first = dict(zip(said.matches, said.profiles, strict=True))
+        known = await rows.find_matches(connection, first) if first else {}
+        if new := sorted(first.keys() - known.keys()):
+            await rows.copy_matches(connection, cohort, [(match, first[match]) for match in new])
+        growing = {match for match, is_known in known.items() if not is_known}
+        if len(first) < len(said.matches):
+            pairs = zip(said.matches, said.profiles, strict=True)
+            growing |= {match for match, profile in pairs if first[match] != profile}
+        return await self._grow(connection, said, growing, known.keys()) if growing else {}
+
+    async def _grow(
+        self, connection: Connection, said: _Said, growing: Collection[int], known: Collection[int]
+    ) -> _Grown:
+        """Add to match keys what is said of them beside their first profile; `known` are those from before."""
+        told: dict[int, set[bytes]] = {match: set() for match in growing}
+        for match, profile in zip(said.matches, said.profiles, strict=True):
+            if match in told:
+                told[match].add(profile)
+        stored = await self._rows.read_matches(connection, growing)
+        more = [(match, profile) for match in sorted(stored) for profile in sorted(told[match] - set(stored[match]))]
         if more:
-            await rows.grow_matches(connection, more)
-        return grown
+            await self._rows.grow_matches(connection, more)
+        before = {match: stored[match] if match in known else [] for match in stored}
+        return {match: (before[match], sorted(told[match] - set(before[match]))) for match in stored}
+
+    async def _tie(
+        self, connection: Connection, chunk: Chunk, taken: Taken, said: _Said, grown: _Grown
+    ) -> Mapping[bytes, Home]:
+        """Write the ties that follow; return the homes that change."""
+        ties = await self._ties(connection, chunk, said, grown)
+        if not ties:
+            return NO_HOMES
+        incident_id = chunk.incident_id
+        await self._rows.put_ties(connection, taken.cohort, incident_id, taken.at, [put for put, _ in ties])
+        changed = [put.pair for put, was in ties if State.MADE in {put.tie.state, was.state if was else None}]
+        before = {said_of(profile)[0] for profiles, _ in grown.values() for profile in profiles}
+        fresh = {said_of(profile)[0] for _, unknown in grown.values() for profile in unknown} - before
+        return await rehome(self._rows, connection, incident_id, changed, fresh)
 
     async def _ties(
-        self, connection: Connection, chunk: Chunk, said: Said, grown: Known
+        self, connection: Connection, chunk: Chunk, said: _Said, grown: _Grown
     ) -> list[tuple[PutTie, Tie | None]]:
         """Return the ties that are new or stand elsewhere, with where they stood."""
-        matched = {one for profiles in grown.values() for one, w in map(said_of, profiles) if not w.identified}
+        profiles = {match: [*before, *unknown] for match, (before, unknown) in grown.items()}
+        matched = {one for each in profiles.values() for one, w in map(said_of, each) if not w.identified}
         if not matched:
             return []
         stored = await self._rows.find_ties(connection, chunk.incident_id, matched)
+        records = dict(zip(said.matches, said.rows, strict=True))
         found: list[tuple[PutTie, Tie | None]] = []
-        for match, profiles in grown.items():
-            record = chunk.members[max(said[match].values())]
-            for pair, tie in ties_of(profiles, stored).items():
+        for match, each in profiles.items():
+            record = chunk.members[records[match]]
+            for pair, tie in ties_of(each, stored).items():
                 if stored.get(pair) != tie:
                     found.append((PutTie(pair, tie, record), stored.get(pair)))
         return found
 
 
-def _said(chunk: Chunk, rows: Iterable[int]) -> dict[bytes, dict[bytes, int]]:
-    said: dict[bytes, dict[bytes, int]] = {}
-    for row in rows:
-        if likeness := chunk.likenesses[row]:
-            profile = profile_of(chunk.pseudonyms[row], likeness[LIKENESS_BYTES:])
-            said.setdefault(likeness[:LIKENESS_BYTES], {})[profile] = row
-    return said
+def _said(chunk: Chunk, rows: Sequence[int]) -> _Said:
+    whole = [row for row in rows if chunk.likenesses[row]]
+    likenesses = [chunk.likenesses[row] for row in whole]
+    profiles = [profile_of(chunk.pseudonyms[row], chunk.likenesses[row][LIKENESS_BYTES:]) for row in whole]
+    return _Said(whole, matches_of(likenesses), profiles)

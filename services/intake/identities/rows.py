@@ -1,5 +1,6 @@
 """The rows of identities that belong together: one method a named query, in the transaction of whoever calls."""
 
+import struct
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -10,11 +11,14 @@ import asyncpg
 from services.intake.homes import Home
 from services.intake.identities.tying import Pair, State, Tie
 from services.intake.records.likeness import LIKENESS_BYTES
-from services.kit.postgres import Connection, Queries
+from services.kit.postgres import Connection, Queries, binary_copy
 
 __all__ = ["NOBODY", "READY", "IdentityRows", "LockedTie", "PutTie"]
 
 _QUERIES = Queries.load(Path(__file__).parents[1] / "queries.sql")
+# A row of `matches` in COPY's binary format: cohort, match key, and an array of one value (dimensions, no nulls, the
+# type `bytea`, how many, from where).
+_MATCH, _ONE, _ARRAY = struct.Struct(">hiiiqiiiiiii"), (1, 0, 17, 1, 1), 24
 NOBODY, READY = 0, 2  # of an incident's matching: nobody came on a match key alone; all that match are noted
 
 
@@ -62,23 +66,35 @@ class IdentityRows:
         await connection.execute(_QUERIES["note_matching"], incident_id, last)
         return last is None
 
-    async def find_matches(self, connection: Connection, matches: Collection[bytes]) -> dict[bytes, list[bytes]]:
-        """Return the profiles of these match keys."""
-        return _profiles(await connection.fetch(_QUERIES["find_matches"], sorted(matches)))
+    async def hold_matches(self, connection: Connection, incident_id: str) -> None:
+        """Keep all others from noting what an incident's records match until the transaction ends."""
+        await connection.execute(_QUERIES["hold_matches"], incident_id)
 
-    async def lock_matches(self, connection: Connection, matches: Collection[bytes]) -> dict[bytes, list[bytes]]:
-        """Lock match keys, and return their profiles."""
-        return _profiles(await connection.fetch(_QUERIES["lock_matches"], sorted(matches)))
+    async def find_matches(self, connection: Connection, profiles: Mapping[int, bytes]) -> dict[int, bool]:
+        """Return those of these match keys that are known, and whether their profile is."""
+        rows = await connection.fetch(_QUERIES["find_matches"], list(profiles), list(profiles.values()))
+        return {row["match"]: row["told"] for row in rows}
 
-    async def add_matches(self, connection: Connection, cohort: int, profiles: Mapping[bytes, bytes]) -> set[bytes]:
-        """Add match keys with a profile of each; returns those that nobody else added meanwhile."""
-        rows = await connection.fetch(_QUERIES["add_matches"], cohort, list(profiles), list(profiles.values()))
-        return {row["match"] for row in rows}
+    async def copy_matches(self, connection: Connection, cohort: int, profiles: Sequence[tuple[int, bytes]]) -> None:
+        """Add match keys that are new, in their order, with a profile of each."""
+        pack = _MATCH.pack
+        rows = [pack(3, 4, cohort, 8, match, _ARRAY + len(said), *_ONE, len(said)) + said for match, said in profiles]
+        columns = "cohort", "match", "profiles"
+        await connection.copy_to_table("matches", source=binary_copy(rows), columns=columns, format="binary")
 
-    async def grow_matches(self, connection: Connection, profiles: Collection[tuple[bytes, bytes]]) -> None:
-        """Add profiles to match keys that are locked."""
+    async def read_matches(self, connection: Connection, matches: Collection[int]) -> dict[int, list[bytes]]:
+        """Return the profiles of match keys."""
+        rows = await connection.fetch(_QUERIES["read_matches"], sorted(matches))
+        return {row["match"]: row["profiles"] for row in rows}
+
+    async def grow_matches(self, connection: Connection, profiles: Collection[tuple[int, bytes]]) -> None:
+        """Add profiles to match keys."""
         matches, more = zip(*profiles, strict=True)
         await connection.execute(_QUERIES["grow_matches"], matches, more)
+
+    async def has_moved(self, connection: Connection, incident_id: str) -> bool:
+        """Tell whether any home of an incident was ever moved."""
+        return bool(await connection.fetchval(_QUERIES["has_moved"], incident_id))
 
     async def find_homes(
         self, connection: Connection, incident_id: str, pseudonyms: Collection[bytes]
@@ -149,7 +165,3 @@ class IdentityRows:
 
 def _homes(rows: Sequence[asyncpg.Record]) -> dict[bytes, Home]:
     return {pseudonym: Home(home, version) for pseudonym, home, version in rows}
-
-
-def _profiles(rows: Sequence[asyncpg.Record]) -> dict[bytes, list[bytes]]:
-    return {row["match"]: row["profiles"] for row in rows}

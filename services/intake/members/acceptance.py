@@ -1,9 +1,9 @@
 """The transaction that takes chunks: members, vault, what is rejected, totals, blocks. All of it, or none.
 
-Locks are taken in one order: the stage of the matching and the cohort (shared), members by key, identities by key,
-vault, totals, uses, rejections, references; the caller writes the log's heads last. Accepted and rejected records are
-counted under the lock of the cohort's totals: two uploads of one cohort write their members side by side, and count
-them one after the other.
+Locks are taken in one order: the stage of the matching and the cohort (shared), members by key, the incident's matches,
+identities by key, vault, totals, uses, rejections, references; the caller writes the log's heads last. Accepted and
+rejected records are counted under the lock of the cohort's totals: two uploads of one cohort write their members side
+by side, and count them one after the other.
 """
 
 import secrets
@@ -42,6 +42,15 @@ from services.wire.totals import encode_totals
 __all__ = ["Acceptance"]
 
 
+class _Found(NamedTuple):
+    """A chunk whose members are written, and not matched yet."""
+
+    chunk: Chunk
+    held: CohortRow
+    matching: int
+    classified: Classified
+
+
 class _Written(NamedTuple):
     """A chunk whose members are written, and not counted yet."""
 
@@ -67,22 +76,27 @@ class Acceptance:
         self, connection: Connection, chunks: Sequence[Chunk], now: datetime
     ) -> tuple[list[Accepted], list[Output]]:
         """Write the effects of these chunks; returns what became of each, and the blocks to send."""
-        written = [await self._write(connection, chunk, now) for chunk in chunks]
-        outputs: dict[int, list[Output]] = {}
-        for each in sorted(written, key=lambda each: each.chunk.scope):  # totals are locked in one order
-            outputs[id(each)] = await self._count(connection, each, now)
-        accepted = [
-            accepted_of(each.chunk, each.classified, shown_ref, cancelled=each.held.cohort.cancelled)
+        found = [await self._find(connection, chunk) for chunk in chunks]
+        found.sort(key=lambda each: each.chunk.scope)  # matches and totals are locked in one order
+        written = [await self._write(connection, each, now) for each in found]
+        outputs = [output for each in written for output in await self._count(connection, each, now)]
+        accepted = {
+            id(each.chunk): accepted_of(each.chunk, each.classified, shown_ref, cancelled=each.held.cohort.cancelled)
             for each in written
-        ]
-        return accepted, [output for each in written for output in outputs[id(each)]]
+        }
+        return [accepted[id(chunk)] for chunk in chunks], outputs
 
-    async def _write(self, connection: Connection, chunk: Chunk, now: datetime) -> _Written:
+    async def _find(self, connection: Connection, chunk: Chunk) -> _Found:
+        """Write a chunk's members; returns what is known of it."""
         matching = await self._matching.share(connection, chunk)
         held = await self._store.hold_cohort(connection, chunk.incident_id, chunk.cohort_id)
         assert held is not None  # noqa: S101 - the caller saw it, and cohorts are never deleted
         chunk.ref_block = await self._store.next_ref_block(connection)
-        classified = await self._write_members(connection, chunk, held)
+        return _Found(chunk, held, matching, await self._write_members(connection, chunk, held))
+
+    async def _write(self, connection: Connection, found: _Found, now: datetime) -> _Written:
+        """Find out at whose home its people are, and write their data."""
+        chunk, held, matching, classified = found
         homes, moves = await self._matching.change(connection, chunk, classified, Taken(matching, held.number, now))
         blocks = blocks_of(chunk, classified, self._context.partitions, homes)
         await self._seal(connection, chunk, blocks)

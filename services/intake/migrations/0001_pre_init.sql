@@ -99,9 +99,9 @@ alter table reference_blocks alter column sealed set storage external;
 
 -- What the records with one match key say of who they are about. Empty for incidents in which everybody has a number.
 create table matches (
-    cohort   int not null,      -- of the first of them: what is kept of an incident can be found
-    match    bytea primary key, -- keyed hash of the match key
-    profiles bytea[] not null   -- each a pseudonym and witnesses; what was said stays, corrected or not
+    match    bigint primary key, -- keyed hash of the match key
+    cohort   int not null,       -- of the first of them: what is kept of an incident can be found
+    profiles bytea[] not null    -- each a pseudonym and witnesses; what was said stays, corrected or not
 );
 
 -- The identity under which everything about somebody meets, of pseudonyms that were ever tied to another.
