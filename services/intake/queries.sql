@@ -375,10 +375,8 @@ where incident_id = $1;
 select pg_advisory_xact_lock(1212502357, hashtext($1));
 
 -- name: find_matches
--- Those of these match keys that are known, and whether their profile is.
-select matches.match, said.profile = any(matches.profiles) as told
-from unnest($1::bigint[], $2::bytea[]) as said(match, profile)
-join matches on matches.match = said.match;
+-- Those of these match keys that are known.
+select match from matches where match = any($1::bigint[]);
 
 -- name: read_matches
 -- What is known of these match keys.

@@ -18,15 +18,15 @@ from services.intake.errors import NotMatchedYetError
 from services.intake.homes import NO_HOMES, Home
 from services.intake.identities.homes import rehome
 from services.intake.identities.rows import NOBODY, READY, IdentityRows, PutTie
-from services.intake.identities.tying import State, Tie, profile_of, said_of, ties_of
-from services.intake.records.likeness import LIKENESS_BYTES, matches_of
+from services.intake.identities.tying import State, Tie, said_of, ties_of
+from services.intake.records.likeness import LIKENESS_BYTES
 from services.kit.postgres import Connection
 
 __all__ = ["NO_CHANGES", "HomeChanges", "Matching", "Taken", "has_unnumbered"]
 
 _FILLED_AT_ONCE: Final = 20_000  # members a step: some tenths of a second
 
-_Grown = dict[int, tuple[list[bytes], list[bytes]]]  # match key -> profiles known before, profiles that are new
+_Grown = dict[bytes, tuple[list[bytes], list[bytes]]]  # match key -> profiles known before, profiles that are new
 
 
 class HomeChanges(NamedTuple):
@@ -51,7 +51,7 @@ class _Said(NamedTuple):
     """What rows of a chunk say, of those with a whole match key, side by side."""
 
     rows: Sequence[int]
-    matches: Sequence[int]
+    matches: Sequence[bytes]
     profiles: Sequence[bytes]
 
 
@@ -113,31 +113,35 @@ class Matching:
 
     async def _note(self, connection: Connection, cohort: int, said: _Said) -> _Grown:
         """Note profiles; returns the match keys of which several things are said, some for the first time."""
-        rows = self._rows
         first = dict(zip(said.matches, said.profiles, strict=True))
-        known = await rows.find_matches(connection, first) if first else {}
-        if new := sorted(first.keys() - known.keys()):
-            await rows.copy_matches(connection, cohort, [(match, first[match]) for match in new])
-        growing = {match for match, is_known in known.items() if not is_known}
+        known = await self._rows.find_matches(connection, first) if first else set()
+        new = sorted(first.keys() - known)
+        if new:
+            await self._rows.copy_matches(connection, cohort, new, [first[match] for match in new])
+        shared = known
         if len(first) < len(said.matches):
             pairs = zip(said.matches, said.profiles, strict=True)
-            growing |= {match for match, profile in pairs if first[match] != profile}
-        return await self._grow(connection, said, growing, known.keys()) if growing else {}
+            shared = known | {match for match, profile in pairs if first[match] != profile}
+        return await self._grow(connection, said, shared, known) if shared else {}
 
     async def _grow(
-        self, connection: Connection, said: _Said, growing: Collection[int], known: Collection[int]
+        self, connection: Connection, said: _Said, shared: Collection[bytes], known: Collection[bytes]
     ) -> _Grown:
-        """Add to match keys what is said of them beside their first profile; `known` are those from before."""
-        told: dict[int, set[bytes]] = {match: set() for match in growing}
+        """Add what is said of match keys beside what is noted of them; `known` are those from before."""
+        told: dict[bytes, set[bytes]] = {match: set() for match in shared}
         for match, profile in zip(said.matches, said.profiles, strict=True):
             if match in told:
                 told[match].add(profile)
-        stored = await self._rows.read_matches(connection, growing)
-        more = [(match, profile) for match in sorted(stored) for profile in sorted(told[match] - set(stored[match]))]
+        grown: _Grown = {}
+        more: list[tuple[bytes, bytes]] = []
+        for match, noted in sorted((await self._rows.read_matches(connection, shared)).items()):
+            more += [(match, profile) for profile in sorted(told[match].difference(noted))]
+            before = noted if match in known else []
+            if unknown := sorted(told[match].difference(before)):
+                grown[match] = before, unknown
         if more:
             await self._rows.grow_matches(connection, more)
-        before = {match: stored[match] if match in known else [] for match in stored}
-        return {match: (before[match], sorted(told[match] - set(before[match]))) for match in stored}
+        return grown
 
     async def _tie(
         self, connection: Connection, chunk: Chunk, taken: Taken, said: _Said, grown: _Grown
@@ -173,7 +177,7 @@ class Matching:
 
 
 def _said(chunk: Chunk, rows: Sequence[int]) -> _Said:
-    whole = [row for row in rows if chunk.likenesses[row]]
-    likenesses = [chunk.likenesses[row] for row in whole]
-    profiles = [profile_of(chunk.pseudonyms[row], chunk.likenesses[row][LIKENESS_BYTES:]) for row in whole]
-    return _Said(whole, matches_of(likenesses), profiles)
+    likenesses, pseudonyms, witnesses = chunk.likenesses, chunk.pseudonyms, chunk.witnesses
+    whole = [row for row in rows if likenesses[row]]
+    matches = [likenesses[row][:LIKENESS_BYTES] for row in whole]
+    return _Said(whole, matches, [pseudonyms[row] + witnesses[row] for row in whole])

@@ -16,9 +16,10 @@ from services.kit.postgres import Connection, Queries, binary_copy
 __all__ = ["NOBODY", "READY", "IdentityRows", "LockedTie", "PutTie"]
 
 _QUERIES = Queries.load(Path(__file__).parents[1] / "queries.sql")
-# A row of `matches` in COPY's binary format: cohort, match key, and an array of one value (dimensions, no nulls, the
-# type `bytea`, how many, from where).
-_MATCH, _ONE, _ARRAY = struct.Struct(">hiiiqiiiiiii"), (1, 0, 17, 1, 1), 24
+# A row of `matches` in COPY's binary format: how many columns, cohort, match key, and an array of one profile, which
+# says its dimensions, no nulls, type, how many, from where.
+_MATCH_BEGIN, _ARRAY, _ARRAY_HEAD, _BYTEA = struct.Struct(">hiii"), struct.Struct(">iiiiiii"), 24, 17
+_NUMBER = struct.Struct(">q")  # a match key, as PostgreSQL keeps it
 NOBODY, READY = 0, 2  # of an incident's matching: nobody came on a match key alone; all that match are noted
 
 
@@ -70,27 +71,33 @@ class IdentityRows:
         """Keep all others from noting what an incident's records match until the transaction ends."""
         await connection.execute(_QUERIES["hold_matches"], incident_id)
 
-    async def find_matches(self, connection: Connection, profiles: Mapping[int, bytes]) -> dict[int, bool]:
-        """Return those of these match keys that are known, and whether their profile is."""
-        rows = await connection.fetch(_QUERIES["find_matches"], list(profiles), list(profiles.values()))
-        return {row["match"]: row["told"] for row in rows}
+    async def find_matches(self, connection: Connection, matches: Collection[bytes]) -> set[bytes]:
+        """Return those of these match keys that are known."""
+        rows = await connection.fetch(_QUERIES["find_matches"], _numbers(matches))
+        return {_NUMBER.pack(row["match"]) for row in rows}
 
-    async def copy_matches(self, connection: Connection, cohort: int, profiles: Sequence[tuple[int, bytes]]) -> None:
+    async def copy_matches(
+        self, connection: Connection, cohort: int, matches: Sequence[bytes], profiles: Sequence[bytes]
+    ) -> None:
         """Add match keys that are new, in their order, with a profile of each."""
-        pack = _MATCH.pack
-        rows = [pack(3, 4, cohort, 8, match, _ARRAY + len(said), *_ONE, len(said)) + said for match, said in profiles]
+        head = _MATCH_BEGIN.pack(3, 4, cohort, LIKENESS_BYTES)
+        sizes = {size: _ARRAY.pack(_ARRAY_HEAD + size, 1, 0, _BYTEA, 1, 1, size) for size in set(map(len, profiles))}
+        rows = [
+            b"".join((head, match, sizes[len(profile)], profile))
+            for match, profile in zip(matches, profiles, strict=True)
+        ]
         columns = "cohort", "match", "profiles"
         await connection.copy_to_table("matches", source=binary_copy(rows), columns=columns, format="binary")
 
-    async def read_matches(self, connection: Connection, matches: Collection[int]) -> dict[int, list[bytes]]:
+    async def read_matches(self, connection: Connection, matches: Collection[bytes]) -> dict[bytes, list[bytes]]:
         """Return the profiles of match keys."""
-        rows = await connection.fetch(_QUERIES["read_matches"], sorted(matches))
-        return {row["match"]: row["profiles"] for row in rows}
+        rows = await connection.fetch(_QUERIES["read_matches"], _numbers(matches))
+        return {_NUMBER.pack(row["match"]): row["profiles"] for row in rows}
 
-    async def grow_matches(self, connection: Connection, profiles: Collection[tuple[int, bytes]]) -> None:
+    async def grow_matches(self, connection: Connection, profiles: Collection[tuple[bytes, bytes]]) -> None:
         """Add profiles to match keys."""
         matches, more = zip(*profiles, strict=True)
-        await connection.execute(_QUERIES["grow_matches"], matches, more)
+        await connection.execute(_QUERIES["grow_matches"], _numbers(matches), more)
 
     async def has_moved(self, connection: Connection, incident_id: str) -> bool:
         """Tell whether any home of an incident was ever moved."""
@@ -165,3 +172,7 @@ class IdentityRows:
 
 def _homes(rows: Sequence[asyncpg.Record]) -> dict[bytes, Home]:
     return {pseudonym: Home(home, version) for pseudonym, home, version in rows}
+
+
+def _numbers(matches: Collection[bytes]) -> Sequence[int]:
+    return struct.unpack(f">{len(matches)}q", b"".join(matches))

@@ -16,7 +16,7 @@ from services.core.ids import ID_BYTES
 from services.core.witnesses import Witnesses, are_others, unpacked
 from services.intake.homes import Home
 
-__all__ = ["MATCHED_BY", "Pair", "State", "Tie", "homes_of", "profile_of", "said_of", "ties_of"]
+__all__ = ["MATCHED_BY", "Pair", "State", "Tie", "homes_of", "said_of", "ties_of"]
 
 MATCHED_BY: Final = ("familyName", "birthDate", "postcode", "houseNumber")  # what every tie rests on
 _EVIDENCE: Final = ("initials", "givenName")  # a match key alone could be a twin's: one of these must agree as well
@@ -43,13 +43,8 @@ class Tie(NamedTuple):
     by_rule: bool = True  # an operator's word stays, whatever comes
 
 
-def profile_of(pseudonym: bytes, witnesses: bytes) -> bytes:
-    """Return who a record is about and what it says of them, as one value to be kept."""
-    return pseudonym + witnesses
-
-
 def said_of(profile: bytes) -> tuple[bytes, Witnesses]:
-    """Undo `profile_of`, with the witnesses unpacked."""
+    """Return who a record is about and what it says of them: a profile is a pseudonym with witnesses behind it."""
     return profile[:ID_BYTES], unpacked(profile[ID_BYTES:])
 
 

@@ -5,8 +5,6 @@ whole match key is known, whatever else names the person. The hash only finds: s
 witnesses contradict each other.
 """
 
-import struct
-from collections.abc import Sequence
 from hashlib import blake2b
 from itertools import repeat
 from typing import Final
@@ -16,7 +14,7 @@ from services.intake.records.identity import canonical_name, normal_name
 from services.intake.records.record import Record, RecordColumns
 from services.intake.records.witnesses import Remembered, known_name
 
-__all__ = ["LIKENESS_BYTES", "Likenesses", "matches_of"]
+__all__ = ["LIKENESS_BYTES", "Likenesses"]
 
 LIKENESS_BYTES: Final = (
     8  # a number for PostgreSQL: among ten million people, two share one with a chance of 3 in a million
@@ -58,11 +56,6 @@ class Likenesses:
             known = zip(names, births, columns.postcode, columns.house_number, strict=True)
             return [one if all(parts) else b"" for one, parts in zip(likenesses, known, strict=True)]
         return likenesses
-
-
-def matches_of(likenesses: Sequence[bytes]) -> Sequence[int]:
-    """Return the hash of each likeness as the number by which it is kept; none of them is empty."""
-    return struct.unpack(f">{len(likenesses)}q", b"".join([one[:LIKENESS_BYTES] for one in likenesses]))
 
 
 def _named(family_name: str) -> str:

@@ -58,7 +58,8 @@ class Witnesses:
     def of_all(self, columns: RecordColumns) -> list[bytes]:
         """Return the witnesses of each row of checked columns; those of odd rows mean nothing."""
         names = self._names
-        suffixes = zip(columns.house_letter, columns.house_number_addition, strict=True)
+        letters, additions = columns.house_letter, columns.house_number_addition
+        suffixes = zip(letters, additions, strict=True) if any(letters) or any(additions) else repeat(("", ""))
         identified: Iterable[int] = repeat(IDENTIFIED)
         if "" in columns.bsn:
             numbers = zip(columns.bsn, columns.person_key, strict=True)
@@ -66,8 +67,8 @@ class Witnesses:
         rows = zip(
             columns.family_name,
             map(self._births.__getitem__, columns.birth_date),
-            map(self._initials.__getitem__, columns.initials),
-            map(self._given_names.__getitem__, columns.given_name),
+            _made(self._initials, columns.initials),
+            _made(self._given_names, columns.given_name),
             map(self._suffixes.__getitem__, suffixes),
             identified,
             strict=False,
@@ -76,6 +77,11 @@ class Witnesses:
             names[name, one | two | three | known] + birth + initials + given_name + suffix
             for name, birth, (one, initials), (two, given_name), (three, suffix), known in rows
         ]
+
+
+def _made(remembered: "Remembered[str, Made]", said: Sequence[str]) -> Iterable[Made]:
+    """Return what each text comes to; most sources leave whole columns empty."""
+    return map(remembered.__getitem__, said) if any(said) else repeat(remembered[""])
 
 
 class Remembered(dict[Said, Made]):

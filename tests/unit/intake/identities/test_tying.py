@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.intake.homes import Home
-from services.intake.identities.tying import MATCHED_BY, Pair, State, Tie, homes_of, profile_of, ties_of
+from services.intake.identities.tying import MATCHED_BY, Pair, State, Tie, homes_of, ties_of
 from services.intake.records.record import Record
 from services.intake.records.witnesses import Witnesses
 
@@ -20,7 +20,7 @@ def says(pseudonym: bytes, initials: str = "", **more: str) -> bytes:
     """Return the profile of a record of somebody whose match key is whole."""
     bsn = "" if pseudonym == KEY else "123456782"
     record = Record(bsn=bsn, family_name="Vries", birth_date="1970-03-05", initials=initials, **more)
-    return profile_of(pseudonym, MAKER.of(record))
+    return pseudonym + MAKER.of(record)
 
 
 @pytest.mark.parametrize(
