@@ -37,10 +37,16 @@ class HoldReason(Enum):
     IDENTITY_CONFLICT = "identity conflict"
     DECEASED_CONFLICT = "deceased conflict"
     PAUSED = "paused"
+    UNPRINTABLE = "unprintable"
+
+    @property
+    def stage(self) -> str:
+        """Who counts the member: it is held before its notice goes out, or its notice came back."""
+        return "tracking" if self is HoldReason.UNPRINTABLE else "deduplication"
 
     @property
     def counter(self) -> str:
-        """What deduplication counts the member under: `held_not_at_address`."""
+        """What its stage counts the member under: `held_not_at_address`."""
         return f"held_{self.name.lower()}"
 
     @property
@@ -63,10 +69,10 @@ COUNTERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         # Each member that deduplication has seen is in exactly one of these, and perhaps in `conflicting` as well.
         "deduplication": (
             *("released", "merged", "suppressed", CONFLICTING, "withdrawn"),
-            *(reason.counter for reason in HoldReason),
+            *(reason.counter for reason in HoldReason if reason.stage == "deduplication"),
         ),
         # notices_settled counts superseded notices too: all that were handed over or given up.
-        "tracking": ("notified", "exhausted", "notices_settled"),
+        "tracking": ("notified", "exhausted", "notices_settled", HoldReason.UNPRINTABLE.counter),
     }
 )
 

@@ -1,13 +1,22 @@
 """The states of an attempt, and which may follow which."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from types import MappingProxyType
 
-__all__ = ["TRANSITIONS", "UNKNOWN_FOR_TOO_LONG", "AttemptState", "can_become"]
+__all__ = [
+    "TRANSITIONS",
+    "UNKNOWN_FOR_TOO_LONG",
+    "AttemptState",
+    "can_become",
+    "unprintable",
+    "unprintable_fields",
+]
 
 # Why dispatch gives back a notice whose e-mail ended unknown and about which nobody heard in time.
 UNKNOWN_FOR_TOO_LONG = "unknown-for-too-long"
+# Why dispatch gives back a notice whose letter cannot be printed; the fields of the record follow after a colon.
+_UNPRINTABLE = "unprintable"
 
 
 class AttemptState(IntEnum):
@@ -54,3 +63,17 @@ TRANSITIONS: Mapping[AttemptState, frozenset[AttemptState]] = MappingProxyType(
 def can_become(state: AttemptState, following: AttemptState) -> bool:
     """Tell whether an attempt in `state` may move to `following`."""
     return following in TRANSITIONS[state]
+
+
+def unprintable(fields: Iterable[str]) -> str:
+    """Return why a notice is given back whose letter cannot be printed, for these fields of its record."""
+    named = ",".join(fields)
+    return f"{_UNPRINTABLE}:{named}" if named else _UNPRINTABLE
+
+
+def unprintable_fields(reason: str) -> tuple[str, ...] | None:
+    """Return the fields of the record that keep a letter from being printed; None where the reason is another one."""
+    kind, _, named = reason.partition(":")
+    if kind != _UNPRINTABLE:
+        return None
+    return tuple(named.split(",")) if named else ()

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from notification.v1 import deduplication_pb2, intake_pb2
+from notification.v1 import deduplication_pb2, intake_pb2, routing_pb2
 
 from services.core.ids import ID_BYTES
+from services.core.status import unprintable_fields
 from services.core.unsettled import Unsettled
 from services.intake.domain import Block
 from services.intake.errors import InvalidBlockError
@@ -14,9 +15,18 @@ from services.intake.homes import Home
 from services.kit.eventlog import Record
 from services.kit.stage import TotalsRow
 from services.wire.columns import MASK, column, indexed, parse, slots_to_wire, split_ids
+from services.wire.notices import notices_from_wire
 from services.wire.totals import totals_to_wire
 
-__all__ = ["BlockHeader", "HeldBlock", "encode_members", "encode_moves", "read_held"]
+__all__ = [
+    "BlockHeader",
+    "HeldBlock",
+    "UnprintedBlock",
+    "encode_members",
+    "encode_moves",
+    "read_given_up",
+    "read_held",
+]
 
 _REASONS: Final = frozenset(Unsettled)
 
@@ -106,3 +116,26 @@ def read_held(record: Record) -> HeldBlock:
         raise InvalidBlockError("no-version")
     rows = dict(zip(members, zip(versions, reasons, strict=True), strict=True))
     return HeldBlock(wire.sequence, [(member, *said) for member, said in rows.items()])
+
+
+@dataclass(frozen=True, slots=True)
+class UnprintedBlock:
+    """Members whose letters cannot be printed, with their versions, each member once; none where that is not said."""
+
+    fields: tuple[str, ...]
+    rows: list[tuple[bytes, int]]
+
+
+def read_given_up(record: Record) -> UnprintedBlock:
+    """Read a block of `heraut.notices.exhausted.v1`. Raises InvalidMessage."""
+    wire = parse(routing_pb2.NoticesExhausted(), record.value)
+    fields = unprintable_fields(wire.reason)
+    if fields is None:
+        return UnprintedBlock((), [])
+    if not all(field.isascii() and field.isalpha() for field in fields):
+        raise InvalidBlockError("fields")
+    notices = notices_from_wire(wire.notices)
+    found: dict[bytes, int] = {}
+    for member, version in zip(notices.members, notices.versions, strict=True):
+        found[member] = max(version, found.get(member, 0))
+    return UnprintedBlock(fields, list(found.items()))

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
-from notification.topics import COHORT, MEMBERS_HELD
+from notification.topics import COHORT, MEMBERS_HELD, NOTICES_EXHAUSTED
 
-from services.intake.codec import HeldBlock, read_held
+from services.intake.codec import HeldBlock, UnprintedBlock, read_given_up, read_held
 from services.intake.context import Context
 from services.intake.errors import ConflictError, InvalidEventError, NotFoundError, NotKnownYetError, NotPermittedError
 from services.intake.events.batch import EventBatch, scope_of
@@ -20,7 +20,8 @@ from services.kit.principals import Accounts
 
 __all__ = ["EVENTS_AT_ONCE", "TOPICS", "EventHandler", "IntakeHandler"]
 
-TOPICS: Final = (MEMBERS_HELD,)
+TOPICS: Final = (MEMBERS_HELD, NOTICES_EXHAUSTED)
+_Block = HeldBlock | UnprintedBlock
 
 # In so many events, the one that opens a cohort is usually found even where it stands behind the cohort's members.
 # At 64 KB each they fit in memory.
@@ -114,26 +115,30 @@ class EventHandler:
 
 
 class IntakeHandler:
-    """The handler of intake's stage: events of sources, and what deduplication says of members."""
+    """The handler of intake's stage: events of sources, and what other rooms say of members."""
 
     def __init__(self, context: Context, principals: KnownAccounts) -> None:
         self._context = context
         self._events = EventHandler(context, principals)
 
-    def decode(self, record: Record) -> Event | HeldBlock:
+    def decode(self, record: Record) -> Event | _Block:
         """Read an event or a block. Raises InvalidMessage."""
+        if record.topic == NOTICES_EXHAUSTED:
+            return read_given_up(record)
         return read_held(record) if record.topic == MEMBERS_HELD else self._events.decode(record)
 
-    async def ready(self, work: Sequence[Event | HeldBlock]) -> None:
+    async def ready(self, work: Sequence[Event | _Block]) -> None:
         """Wait for what events name; blocks are of members that are here. Raises NotKnownYetError."""
         await self._events.ready(_events(work))
 
-    async def apply(self, connection: Connection, work: Sequence[Event | HeldBlock]) -> Sequence[Output]:
+    async def apply(self, connection: Connection, work: Sequence[Event | _Block]) -> Sequence[Output]:
         """Take events and blocks."""
         now = self._context.clock.now()
         for block in work:
             if isinstance(block, HeldBlock):
                 await self._context.store.note_unsettled(connection, block.sequence, block.rows, now)
+            elif isinstance(block, UnprintedBlock) and block.rows:
+                await self._context.store.note_unprinted(connection, block.fields, block.rows, now)
         events = _events(work)
         return await self._events.apply(connection, events) if events else ()
 
@@ -142,8 +147,8 @@ class IntakeHandler:
         return await self._events.tick(connection, partitions)
 
 
-def _events(work: Sequence[Event | HeldBlock]) -> list[Event]:
-    return [one for one in work if not isinstance(one, HeldBlock)]
+def _events(work: Sequence[Event | _Block]) -> list[Event]:
+    return [one for one in work if not isinstance(one, _Block)]
 
 
 def _place(event: Event) -> tuple[str, int, int]:

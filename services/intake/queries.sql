@@ -255,8 +255,8 @@ limit $4;
 -- name: note_unsettled
 -- What deduplication says of these members, unless it said something later. Equal versions are of one partition, in which
 -- its blocks are numbered.
-insert into unsettled (sequence, cohort, ref_block, version, reason, member, since)
-select $1, members.cohort, members.ref_block, new.version, new.reason, new.member, $2
+insert into unsettled (sequence, cohort, ref_block, version, unprinted, reason, member, since, fields)
+select $1, members.cohort, members.ref_block, new.version, 0, new.reason, new.member, $2, '{}'
 from unnest($3::bytea[], $4::int[], $5::smallint[]) as new(member, version, reason)
 join members using (member)
 order by new.member
@@ -265,14 +265,31 @@ set sequence = excluded.sequence, ref_block = excluded.ref_block, version = excl
     since = case when unsettled.reason = excluded.reason then unsettled.since else excluded.since end
 where (unsettled.version, unsettled.sequence) < (excluded.version, excluded.sequence);
 
+-- name: note_unprinted
+-- Members whose letters cannot be printed, for these fields; of a member the highest version holds.
+insert into unsettled (sequence, cohort, ref_block, version, unprinted, reason, member, since, came_back, fields)
+select 0, members.cohort, members.ref_block, 0, new.version, 0, new.member, $1, $1, $2
+from unnest($3::bytea[], $4::int[]) as new(member, version)
+join members using (member)
+order by new.member
+on conflict (member) do update
+set ref_block = excluded.ref_block, unprinted = excluded.unprinted, came_back = excluded.came_back,
+    fields = excluded.fields
+where unsettled.unprinted < excluded.unprinted;
+
 -- name: list_unsettled
 -- Members of a cohort that are held or told apart, past this block and member. Who was corrected or withdrawn since then
--- is not among them until deduplication has looked at that.
-select unsettled.member, unsettled.ref_block as listed, members.ref_block, unsettled.reason, unsettled.since
+-- is not among them until deduplication has looked at that; nor whose contact data is another than what could not be
+-- printed.
+select unsettled.member, unsettled.ref_block as listed, members.ref_block,
+       case when unsettled.version = members.version then unsettled.reason else 0 end as reason, unsettled.since,
+       case when unsettled.unprinted >= members.contact_since and members.content <> '' then unsettled.came_back end,
+       unsettled.fields
 from unsettled
 join members using (member)
-where unsettled.cohort = $1 and unsettled.reason > 0 and (unsettled.ref_block, unsettled.member) > ($2, $3)
-  and unsettled.version = members.version
+where unsettled.cohort = $1 and (unsettled.ref_block, unsettled.member) > ($2, $3)
+  and (unsettled.reason > 0 and unsettled.version = members.version
+       or unsettled.unprinted >= members.contact_since and members.content <> '')
 order by unsettled.ref_block, unsettled.member
 limit $4;
 

@@ -146,18 +146,22 @@ create table rejections (
 create index rejections_by_cohort on rejections (cohort, line);
 
 -- Members of which deduplication said that their source has work: they are held, or told apart from others. What it
--- said last of a member stays, so that a word that comes late is known to be old.
+-- said last of a member stays, so that a word that comes late is known to be old. And members whose letter cannot be
+-- printed, as routing says.
 create table unsettled (
     sequence  bigint not null,  -- of deduplication's blocks of the member's partition
     cohort    int not null,
     ref_block int not null,     -- as it was then: the order of the list, which opens each block of memberRefs once
     version   int not null,     -- of the member
+    unprinted int not null,     -- the version whose letter could not be printed; 0 = none
     reason    smallint not null, -- core.unsettled.Unsettled; 0 = no more
     member    bytea primary key,
-    since     timestamptz not null
+    since     timestamptz not null, -- of `reason`
+    came_back timestamptz,      -- since when the letter could not be printed
+    fields    text[] not null   -- the names of the fields that keep it from being printed
 );
 
-create index unsettled_by_cohort on unsettled (cohort, ref_block, member) where reason > 0;
+create index unsettled_by_cohort on unsettled (cohort, ref_block, member) where reason > 0 or unprinted > 0;
 
 -- Answers by Idempotency-Key, so that the same key gives the same answer.
 create table answers (

@@ -15,7 +15,7 @@ from notification.v1 import common_pb2, deduplication_pb2, dispatch_pb2, routing
 from services.core.channel import ALL_CHANNELS, Channel
 from services.core.ids import ID_BYTES
 from services.core.notices import FLAG_MAYBE_TOLD, Notices
-from services.core.status import UNKNOWN_FOR_TOO_LONG
+from services.core.status import UNKNOWN_FOR_TOO_LONG, unprintable_fields
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog import Output, Record
 from services.routing.errors import EmptyBlockError
@@ -44,6 +44,7 @@ class Work:
 
     partition: int
     notices: Notices | None = None
+    reason: str = ""  # why the letters of these notices cannot be printed: they are held
     addresses: list[Address] = field(default_factory=list)
     recalled: Recalled | None = None
 
@@ -54,11 +55,13 @@ def decode_work(record: Record) -> Work:
         return Work(record.partition, addresses=_decode_addresses(record))
     if record.topic == NOTICES_RECALLED:
         return Work(record.partition, recalled=decode_recalled(record))
-    return Work(record.partition, decode_notices(record))
+    notices, reason = decode_notices(record)
+    return Work(record.partition, notices, reason)
 
 
-def decode_notices(record: Record) -> Notices:
-    """Read notices that were released, or refused. Raises InvalidMessage."""
+def decode_notices(record: Record) -> tuple[Notices, str]:
+    """Read notices that were released, or refused, and why their letters cannot be printed. Raises InvalidMessage."""
+    held = ""
     if record.topic == NOTICES_RELEASED:
         notices = notices_from_wire(parse(deduplication_pb2.NoticesReleased(), record.value).notices)
     elif record.topic == DELIVERIES_REFUSED:
@@ -66,11 +69,13 @@ def decode_notices(record: Record) -> Notices:
         notices = notices_from_wire(refused.notices)
         if refused.reason == UNKNOWN_FOR_TOO_LONG:
             notices.flags = [flags | FLAG_MAYBE_TOLD for flags in notices.flags]
+        if unprintable_fields(refused.reason) is not None:
+            held = refused.reason
     else:
         raise InvalidMessage("unexpected-topic")
     if not notices:
         raise EmptyBlockError
-    return notices
+    return notices, held
 
 
 def _decode_addresses(record: Record) -> list[Address]:
@@ -108,13 +113,13 @@ def encode_routed(channel: Channel, partition: int, notices: Notices) -> Output:
     return Output(ROUTED_TOPICS[channel], partition, block.SerializeToString())
 
 
-def encode_exhausted(partition: int, notices: Notices) -> Output:
-    """Return the block that says that no channel is left for these notices."""
-    block = routing_pb2.NoticesExhausted(notices=notices_to_wire(notices))
+def encode_exhausted(partition: int, notices: Notices, reason: str) -> Output:
+    """Return the block that says that no channel is left for these notices, or why their letters cannot be printed."""
+    block = routing_pb2.NoticesExhausted(notices=notices_to_wire(notices), reason=reason)
     return Output(NOTICES_EXHAUSTED, partition, block.SerializeToString())
 
 
 def encode_reattempted(partition: int, notices: Notices) -> Output:
-    """Return the block that says that these were exhausted, and are on their way again."""
+    """Return the block that says that these were given up, and are on their way again."""
     block = routing_pb2.NoticesReattempted(notices=notices_to_wire(notices))
     return Output(NOTICES_REATTEMPTED, partition, block.SerializeToString())

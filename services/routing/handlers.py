@@ -18,7 +18,7 @@ from services.wire.recalls import Recalled, encode_stopped
 __all__ = ["RoutingHandler", "Work"]
 
 
-_Way = tuple[int, Channel | None]  # partition and channel: what may share a block
+_Way = tuple[int, Channel | str]  # partition and channel, or why they are given up: what may share a block
 _Ways = defaultdict[_Way, list[Notices]]
 
 
@@ -52,28 +52,36 @@ class RoutingHandler:
         ways: _Ways = defaultdict(list)
         for one in work:
             if one.notices:
-                choices = self._choices[one.notices.incident_id, one.notices.incident_version]
-                for channel, part in route(one.notices, choices):
-                    ways[one.partition, channel].append(part)
-        heard = {partition: ways.pop((partition, None)) for partition, channel in [*ways] if channel is None}
+                for way, part in self._ways_of(one.notices, one.reason):
+                    ways[one.partition, way].append(part)
+        heard = {way: ways.pop(way) for way in [*ways] if isinstance(way[1], str)}
         again: list[Output] = []
         if heard or any(one.addresses for one in work):
             again = await self._answer(connection, heard, work, ways)
         given_up_now = [notice for parts in heard.values() for part in parts for notice in part.ids]
         again += await self._stop(connection, [one.recalled for one in work if one.recalled], given_up_now)
-        for (_, channel), parts in ways.items():
-            self._metrics.count(channel, sum(map(len, parts)))
+        for (_, way), parts in ways.items():
+            self._metrics.count(way if isinstance(way, Channel) else None, sum(map(len, parts)))
         return [*_outputs(ways), *again]
+
+    def _ways_of(self, notices: Notices, reason: str) -> Iterable[tuple[Channel | str, Notices]]:
+        """Return where notices go next; what cannot be printed is held, whatever channels are left."""
+        if reason:
+            return [(reason, notices)]
+        choices = self._choices[notices.incident_id, notices.incident_version]
+        return ((channel or "", part) for channel, part in route(notices, choices))
 
     async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:  # noqa: ARG002
         """Nothing here waits for a time."""
         return ()
 
     async def _answer(
-        self, connection: Connection, exhausted: Mapping[int, Sequence[Notices]], work: Sequence[Work], ways: _Ways
+        self, connection: Connection, exhausted: Mapping[_Way, Sequence[Notices]], work: Sequence[Work], ways: _Ways
     ) -> list[Output]:
         """Give notices up, or attempt them again; add both to `ways`, and return the blocks that tell of the latter."""
-        heard = {place: [one for part in parts for one in given_up(part)] for place, parts in exhausted.items()}
+        heard: defaultdict[int, list[GivenUp]] = defaultdict(list)
+        for (partition, reason), parts in exhausted.items():
+            heard[partition] += [one for part in parts for one in given_up(part, str(reason))]
         moved: dict[int, dict[bytes, Address]] = {}
         for one in work:
             for address in one.addresses:
@@ -128,15 +136,15 @@ def _keep_newest(moved: dict[bytes, Address], address: Address) -> None:
 
 
 def _add(ways: _Ways, partition: int, found: Answers) -> None:
-    if found.fresh:
-        ways[partition, None].extend(one.columns for one in found.fresh)
+    for one in found.fresh:
+        ways[partition, one.reason].append(one.columns)
     for channel, notice in found.again:
         ways[partition, channel].append(notice)
 
 
 def _outputs(ways: Mapping[_Way, Sequence[Notices]]) -> list[Output]:
     return [
-        encode_exhausted(partition, block) if channel is None else encode_routed(channel, partition, block)
-        for (partition, channel), parts in ways.items()
+        encode_routed(way, partition, block) if isinstance(way, Channel) else encode_exhausted(partition, block, way)
+        for (partition, way), parts in ways.items()
         for block in packed(parts)
     ]

@@ -13,7 +13,7 @@ class RoutingMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         notices = Counter(
             "routing_notices_total",
-            "Notices by the channel they were sent to, each attempt counted; none = no channel was left.",
+            "Notices by the channel they were sent to, each attempt counted; none = no channel left, or unprintable.",
             ["channel"],
             registry=registry,
         )

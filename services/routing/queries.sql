@@ -1,6 +1,6 @@
 -- name: lock_exhausted
 -- Of these notices, those that were given up; the rows are locked in the order of their keys.
-select notice, attempt, version, answered, block
+select notice, attempt, version, answered, block, reason
 from exhausted
 where notice = any($1::bytea[])
 order by notice
@@ -14,13 +14,14 @@ where notice = any($1::bytea[]);
 
 -- name: keep_exhausted
 -- How notices were given up, in the order of their keys; the latest attempt holds.
-insert into exhausted (notice, attempt, version, answered, block)
-select new.notice, new.attempt, new.version, new.answered, new.block
-from unnest($1::bytea[], $2::smallint[], $3::int[], $4::boolean[], $5::bytea[])
-     as new(notice, attempt, version, answered, block)
+insert into exhausted (notice, attempt, version, answered, block, reason)
+select new.notice, new.attempt, new.version, new.answered, new.block, new.reason
+from unnest($1::bytea[], $2::smallint[], $3::int[], $4::boolean[], $5::bytea[], $6::text[])
+     as new(notice, attempt, version, answered, block, reason)
 order by new.notice
 on conflict (notice) do update
-set attempt = excluded.attempt, version = excluded.version, answered = excluded.answered, block = excluded.block;
+set attempt = excluded.attempt, version = excluded.version, answered = excluded.answered, block = excluded.block,
+    reason = excluded.reason;
 
 -- name: keep_addresses
 -- New addresses, in the order of their keys; the highest version holds.

@@ -30,13 +30,14 @@ class Address(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """A notice for which no channel was left."""
+    """A notice for which no channel was left, or whose letter cannot be printed."""
 
     notice: bytes
     attempt: int  # the last that was made; 0 = none was
     version: int  # the bearer's, whose contact data was used
     answered: bool  # a new attempt was made since
     columns: Notices  # the notice, as a block of one
+    reason: str = ""  # why its letter cannot be printed; empty = no channel was left
 
     @property
     def incident(self) -> tuple[str, int]:
@@ -53,10 +54,10 @@ class Answers:
     kept: list[GivenUp] = field(default_factory=list)  # to be written
 
 
-def given_up(notices: Notices) -> Iterator[GivenUp]:
-    """Return notices for which no channel was left, one by one."""
+def given_up(notices: Notices, reason: str = "") -> Iterator[GivenUp]:
+    """Return notices that are given up for a reason, one by one."""
     for row, (notice, attempt, version) in enumerate(zip(notices.ids, notices.attempts, notices.versions, strict=True)):
-        yield GivenUp(notice, attempt, version, answered=False, columns=notices.pick([row]))
+        yield GivenUp(notice, attempt, version, answered=False, columns=notices.pick([row]), reason=reason)
 
 
 def answers(

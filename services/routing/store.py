@@ -20,7 +20,7 @@ class Store:
     async def exhausted(self, connection: Connection, notices: Collection[bytes]) -> dict[bytes, GivenUp]:
         """Lock and return those of these notices that were given up."""
         rows = await connection.fetch(_QUERIES["lock_exhausted"], sorted(notices))
-        return {row[0]: GivenUp(row[0], row[1], row[2], row[3], unpack_notice(row[4])) for row in rows}
+        return {row[0]: GivenUp(row[0], row[1], row[2], row[3], unpack_notice(row[4]), row[5]) for row in rows}
 
     async def addresses(self, connection: Connection, notices: Collection[bytes]) -> dict[bytes, Address]:
         """Return the new addresses that are known for these notices."""
@@ -29,7 +29,9 @@ class Store:
 
     async def keep_exhausted(self, connection: Connection, kept: Sequence[GivenUp]) -> None:
         """Write how notices were given up."""
-        rows = [(one.notice, one.attempt, one.version, one.answered, pack_notice(one.columns)) for one in kept]
+        rows = [
+            (one.notice, one.attempt, one.version, one.answered, pack_notice(one.columns), one.reason) for one in kept
+        ]
         await connection.execute(_QUERIES["keep_exhausted"], *map(list, zip(*rows, strict=True)))
 
     async def keep_recalls(self, connection: Connection, recalls: Sequence[Recall]) -> None:

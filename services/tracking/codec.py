@@ -17,7 +17,7 @@ from services.core.channel import channel_named
 from services.core.ids import ID_BYTES
 from services.core.ledger import COUNTERS
 from services.core.notices import Notices
-from services.core.status import AttemptState
+from services.core.status import AttemptState, unprintable_fields
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog import Record
 from services.kit.stage import TotalsRow
@@ -64,8 +64,9 @@ def decode(record: Record) -> Work:
     if record.topic == DELIVERIES_ATTEMPTED:
         return _attempted(record)
     if record.topic == NOTICES_EXHAUSTED:
-        notices = notices_from_wire(parse(routing_pb2.NoticesExhausted(), record.value).notices)
-        return _all_in(State.EXHAUSTED, notices, record)
+        wire = parse(routing_pb2.NoticesExhausted(), record.value)
+        state = State.EXHAUSTED if unprintable_fields(wire.reason) is None else State.UNPRINTABLE
+        return _all_in(state, notices_from_wire(wire.notices), record)
     if record.topic == NOTICES_REATTEMPTED:
         notices = notices_from_wire(parse(routing_pb2.NoticesReattempted(), record.value).notices)
         return _all_in(State.REATTEMPTED, notices, record)

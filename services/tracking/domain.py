@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
+from services.core.ledger import HoldReason
+
 __all__ = [
     "KINDS",
     "Deltas",
@@ -25,7 +27,7 @@ __all__ = [
 ]
 
 # The kinds of event that tracking hears.
-KINDS = ("accepted", "refused", "unknown", "exhausted", "reattempted", "superseded", "totals", "pauses")
+KINDS = ("accepted", "refused", "unknown", "exhausted", "unprintable", "reattempted", "superseded", "totals", "pauses")
 
 # What tracking counts itself (`core.ledger`): partition -> scope ("incident/cohort") -> counter -> change.
 Deltas = dict[str, dict[str, Counter[str]]]
@@ -41,11 +43,12 @@ class State(IntEnum):
     UNKNOWN = 1  # a hand-over began and how it ended cannot be known: still in flight
     EXHAUSTED = 2  # no channel is left
     ACCEPTED = 3  # a provider took it
-    REATTEMPTED = 4  # it was exhausted, and is on its way again: in flight
+    REATTEMPTED = 4  # it was given up, and is on its way again: in flight
+    UNPRINTABLE = 5  # its letter cannot be printed: held until its source corrects the contact data
 
 
 # Of two findings about the same attempt, what stands later here holds: it ends what comes before it.
-_COURSE: Final = (State.UNHEARD, State.REATTEMPTED, State.UNKNOWN, State.EXHAUSTED, State.ACCEPTED)
+_COURSE: Final = (State.UNHEARD, State.REATTEMPTED, State.UNKNOWN, State.UNPRINTABLE, State.EXHAUSTED, State.ACCEPTED)
 _PLACE: Final = {int(state): place for place, state in enumerate(_COURSE)}
 
 
@@ -94,6 +97,8 @@ def counters_of(state: int, *, counted: bool) -> Iterator[str]:
         yield "notices_settled"
         if counted:
             yield "exhausted"
+    elif state == State.UNPRINTABLE and counted:
+        yield HoldReason.UNPRINTABLE.counter
 
 
 def moved(deltas: Deltas, source: str, before: Finding | None, after: Finding) -> None:

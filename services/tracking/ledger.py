@@ -58,25 +58,34 @@ class Heard:
         return sum(self.holds.values())
 
     @property
+    def came_back(self) -> int:
+        """Held members whose notice was released and came back."""
+        return sum(count for reason, count in self.holds.items() if reason.stage == "tracking")
+
+    @property
+    def ended(self) -> int:
+        """Released members that are not on their way."""
+        return self.notified + self.exhausted + self.came_back
+
+    @property
     def seen(self) -> int:
         """Members that deduplication has seen."""
-        return self.released + self.merged + self.suppressed + self.withdrawn + self.held
+        return self.released + self.merged + self.suppressed + self.withdrawn + self.held - self.came_back
 
     @property
     def in_flight(self) -> int:
         """Members on their way: to deduplication, and from there to an end."""
-        return (self.accepted - self.discarded - self.seen) + (self.released - self.notified - self.exhausted)
+        return (self.accepted - self.discarded - self.seen) + (self.released - self.ended)
 
     @property
     def agrees(self) -> bool:
         """Tell whether the stages' figures can all be true at once."""
         figures = [*(getattr(self, name) for name in _FIGURES), *self.holds.values()]
-        ends = self.notified + self.exhausted
         return (
             min(figures) >= 0
             and self.received == self.rejected + self.accepted
             and self.seen + self.discarded <= self.accepted
-            and ends <= self.released
+            and self.ended <= self.released
         )
 
     def lifted(self) -> "Heard":
@@ -85,11 +94,11 @@ class Heard:
         A member that was notified was released, so it is no longer unseen, held, merged or withdrawn; one that was
         seen was accepted.
         """
-        released = max(self.released, self.notified + self.exhausted)
+        released = max(self.released, self.ended)
         excess = released - self.released - max(0, self.accepted - self.discarded - self.seen)
         holds = {}
         for reason, count in self.holds.items():
-            holds[reason] = count - max(0, min(excess, count))
+            holds[reason] = count - max(0, min(excess, count)) if reason.stage == "deduplication" else count
             excess -= count - holds[reason]
         merged = self.merged - max(0, min(excess, self.merged))
         withdrawn = self.withdrawn - max(0, min(excess - (self.merged - merged), self.withdrawn))

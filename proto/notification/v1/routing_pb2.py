@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from notification.v1 import common_pb2 as notification_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dnotification/v1/routing.proto\x12\x0fnotification.v1\x1a\x1cnotification/v1/common.proto\":\n\rNoticesRouted\x12)\n\x07notices\x18\x01 \x01(\x0b\x32\x18.notification.v1.Notices\"=\n\x10NoticesExhausted\x12)\n\x07notices\x18\x01 \x01(\x0b\x32\x18.notification.v1.Notices\"?\n\x12NoticesReattempted\x12)\n\x07notices\x18\x01 \x01(\x0b\x32\x18.notification.v1.Noticesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dnotification/v1/routing.proto\x12\x0fnotification.v1\x1a\x1cnotification/v1/common.proto\":\n\rNoticesRouted\x12)\n\x07notices\x18\x01 \x01(\x0b\x32\x18.notification.v1.Notices\"M\n\x10NoticesExhausted\x12)\n\x07notices\x18\x01 \x01(\x0b\x32\x18.notification.v1.Notices\x12\x0e\n\x06reason\x18\x02 \x01(\t\"?\n\x12NoticesReattempted\x12)\n\x07notices\x18\x01 \x01(\x0b\x32\x18.notification.v1.Noticesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,7 +35,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NOTICESROUTED']._serialized_start=80
   _globals['_NOTICESROUTED']._serialized_end=138
   _globals['_NOTICESEXHAUSTED']._serialized_start=140
-  _globals['_NOTICESEXHAUSTED']._serialized_end=201
-  _globals['_NOTICESREATTEMPTED']._serialized_start=203
-  _globals['_NOTICESREATTEMPTED']._serialized_end=266
+  _globals['_NOTICESEXHAUSTED']._serialized_end=217
+  _globals['_NOTICESREATTEMPTED']._serialized_start=219
+  _globals['_NOTICESREATTEMPTED']._serialized_end=282
 # @@protoc_insertion_point(module_scope)

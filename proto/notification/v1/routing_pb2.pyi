@@ -13,10 +13,12 @@ class NoticesRouted(_message.Message):
     def __init__(self, notices: _Optional[_Union[_common_pb2.Notices, _Mapping]] = ...) -> None: ...
 
 class NoticesExhausted(_message.Message):
-    __slots__ = ("notices",)
+    __slots__ = ("notices", "reason")
     NOTICES_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
     notices: _common_pb2.Notices
-    def __init__(self, notices: _Optional[_Union[_common_pb2.Notices, _Mapping]] = ...) -> None: ...
+    reason: str
+    def __init__(self, notices: _Optional[_Union[_common_pb2.Notices, _Mapping]] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class NoticesReattempted(_message.Message):
     __slots__ = ("notices",)

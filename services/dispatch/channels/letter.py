@@ -22,19 +22,21 @@ import typst
 from services.core.channel import Channel
 from services.core.clock import Clock
 from services.core.notices import BLOCK_ENTRIES
+from services.core.status import unprintable
 from services.dispatch.blame import Blame
 from services.dispatch.config import LetterConfig
 from services.dispatch.domain import Round, Work
 from services.dispatch.outcomes import Ending, HandOver, Outage, Result
 from services.dispatch.provider import Provider, ProviderClass, Traits
 from services.kit.files import make_folder, read_own, sync_folder, write_synced
-from services.rendering.contact import Unprinted
+from services.rendering.contact import Contact, Unprinted
 from services.rendering.letters.data import as_lines
-from services.rendering.letters.envelope import envelope
+from services.rendering.letters.envelope import Envelope, envelope
 from services.rendering.letters.fitting import Fitted, at_full_size, fit_envelope
 from services.rendering.letters.letterhead import LetterheadError
 from services.rendering.letters.pdf import Typesetter
 from services.rendering.letters.print_job import PrintJob, print_job
+from services.rendering.letters.unprintable import unprintable_in
 from services.rendering.wording.wording import Wordings
 
 __all__ = ["AS_DATA", "AS_PDF", "PrintFolder", "manifest", "open_provider"]
@@ -58,7 +60,6 @@ AS_DATA = replace(AS_PDF, rounds_at_once=4, batch_size=4 * BLOCK_ENTRIES)
 
 _ACCEPTED = Result(Ending.ACCEPTED)
 _NO_ADDRESS = Result(Ending.REFUSED, "no-address")
-_UNPRINTABLE = Result(Ending.REFUSED, "unprintable")  # a sign has no glyph, or the address does not fit its box
 _UNMADE = Result(Ending.HELD, "unmade", Blame.CONTENT)  # of a document that was taken before it was proved
 _AGAIN = Result(Ending.REPEAT)
 _NOT_BEGUN = Result(Ending.NOT_SENT)
@@ -132,8 +133,8 @@ class PrintFolder:
         envelopes = [one for one in found if one]
         sent, letters = HandOver([_ACCEPTED] * len(found)), work
         if len(envelopes) < len(found):
-            pairs = zip(addressed, found, strict=True)
-            sent = HandOver([_ACCEPTED if one else _UNPRINTABLE if lines else _NO_ADDRESS for lines, one in pairs])
+            rows = zip(work.contacts, addressed, found, strict=True)
+            sent = HandOver([_ACCEPTED if one else _refused(contact, lines) for contact, lines, one in rows])
             letters = work.pick([row for row, one in enumerate(found) if one])
         try:
             if envelopes and not self._is_done(letters.round) and not self._write(letters, envelopes, go):
@@ -195,6 +196,11 @@ class PrintFolder:
         """Remove the hidden files of this job that a process left when it died."""
         for path in self._folder.glob(f".{name}.*"):
             path.unlink(missing_ok=True)
+
+
+def _refused(contact: Contact, lines: Envelope | None) -> Result:
+    """Return how the hand-over of a letter ends that is not printed."""
+    return Result(Ending.REFUSED, unprintable(unprintable_in(contact))) if lines else _NO_ADDRESS
 
 
 def _link(written: Path, final: Path, body: bytes) -> None:

@@ -7,9 +7,21 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from services.core.status import unprintable
 from services.core.unsettled import SHOWN_AS, ProblemKind, Unsettled
 
-__all__ = ["COLUMNS", "START", "Cursor", "Listed", "as_csv", "as_json", "of_rejected", "of_unsettled", "read_cursor"]
+__all__ = [
+    "COLUMNS",
+    "START",
+    "Cursor",
+    "Listed",
+    "as_csv",
+    "as_json",
+    "of_rejected",
+    "of_unprinted",
+    "of_unsettled",
+    "read_cursor",
+]
 
 COLUMNS: Final = ("kind", "memberRef", "line", "reason", "fields", "since")
 # What makes a formula of a cell (OWASP, "CSV Injection"), in full width too. Who reads a cell with an apostrophe before
@@ -63,10 +75,17 @@ def of_rejected(
     return [Listed(ProblemKind.REJECTED, ref, line, problem, named, since) for problem, named in by_problem.items()]
 
 
-def of_unsettled(ref: str | None, line: int | None, reason: int, since: datetime) -> Listed:
-    """Return why an accepted member is listed."""
+def of_unsettled(ref: str | None, line: int | None, reason: int, since: datetime) -> list[Listed]:
+    """Return why an accepted member is listed; nothing where deduplication has no reason."""
+    if not reason:
+        return []
     kind, word, fields = SHOWN_AS[Unsettled(reason)]
-    return Listed(kind, ref, line, word, fields, since)
+    return [Listed(kind, ref, line, word, fields, since)]
+
+
+def of_unprinted(ref: str | None, line: int | None, fields: Sequence[str], since: datetime | None) -> list[Listed]:
+    """Return the member whose letter cannot be printed since then; nothing where there is no time."""
+    return [Listed(ProblemKind.HELD, ref, line, unprintable(()), fields, since)] if since else []
 
 
 def as_json(listed: Iterable[Listed]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from services.core.access import Act, Caller
 from services.core.incident import Incident
 from services.intake.context import Context
 from services.intake.control.cohorts import Cohorts
-from services.intake.control.listing import START, Cursor, Listed, of_rejected, of_unsettled
+from services.intake.control.listing import START, Cursor, Listed, of_rejected, of_unprinted, of_unsettled
 from services.intake.domain import DoneAct
 from services.intake.errors import NotFoundError
 from services.intake.records.sealed_refs import RefPlace, found_among
@@ -80,10 +80,11 @@ class Problems:
         if left:
             rows = await self._store.list_unsettled(connection, row.number, last[1:], left)
             refs = await self._refs(connection, incident, cohort.cohort_id, _wanted((r[2], r[0]) for r in rows))
-            held = []
-            for member, _, _, reason, since in rows:
+            held = list[Listed]()
+            for member, _, _, reason, since, came_back, fields in rows:
                 ref, line = refs.get(member, (None, None))
-                held.append(of_unsettled(ref, line, reason, since))
+                held += of_unsettled(ref, line, reason, since)
+                held += of_unprinted(ref, line, fields, came_back)
             listed += sorted(held, key=lambda one: one.line or 0)
             left -= len(rows)
             last = Cursor(False, rows[-1][1], rows[-1][0]) if not left else last

@@ -1,12 +1,13 @@
 -- Who was given up, and who has a new address: what a new attempt is made from. No personal data: ids, masks, places in
 -- the vault. A notice that goes its way has no row here.
 
--- Notices for which no channel was left, as they were when they were given up.
+-- Notices for which no channel was left, or whose letter cannot be printed, as they were when they were given up.
 create table exhausted (
     attempt  smallint not null,  -- the last that was made; 0 = none was
     version  int not null,       -- the bearer's, whose contact data was used
     answered boolean not null,   -- a new attempt was made since
     notice   bytea primary key,
+    reason   text not null,      -- why: as dispatch says it of a letter that cannot be printed; empty = no channel was left
     block    bytea not null      -- the notice as a block of one: notification.v1.Notices
 );
 

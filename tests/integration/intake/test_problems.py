@@ -6,13 +6,16 @@ import logging
 from typing import Any
 
 import pytest
-from notification.topics import MEMBERS_HELD
-from notification.v1 import deduplication_pb2
+from notification.topics import MEMBERS_HELD, NOTICES_EXHAUSTED
+from notification.v1 import deduplication_pb2, routing_pb2
 
 from services.core.ids import member_id
+from services.core.notices import Notices
+from services.core.status import unprintable
 from services.core.unsettled import Unsettled
-from services.intake.codec import read_held
+from services.intake.codec import read_given_up, read_held
 from services.kit.eventlog import Record
+from services.wire.notices import notices_to_wire
 from tests.integration.intake.conftest import COHORT, Intake
 from tests.integration.intake.test_withdrawals import WITHDRAWALS, upload
 from tests.unit.intake.builders import a_record
@@ -185,3 +188,40 @@ async def test_bad_questions_are_answered(intake: Intake, query: dict[str, str])
     """A cursor that is none, and a format that is none."""
     async with intake.session.get(PROBLEMS, params=query) as response:
         assert 400 == response.status
+
+
+async def come_back(intake: Intake, ref: str, *fields: str, version: int = 1) -> None:
+    """Have intake hear that a member's letter cannot be printed."""
+    member = record_of(intake, ref)
+    notices = Notices("lab", 1)
+    row = {
+        "ids": member, "members": member, "versions": version, "slots": 0, "pseudonyms": member, "revisions": 1,
+        "supersedes": b"", "exposed": 1, "confirmed": 1, "told_exposed": 0, "told_confirmed": 0, "channels": 1,
+        "flags": 0, "languages": "nl", "cohorts": "wave-1", "accepted_at": 0, "attempts": 1, "tried": 1,
+        "carriers": ("wave-1",),
+    }  # fmt: skip
+    for name, value in row.items():
+        getattr(notices, name).append(value)
+    block = routing_pb2.NoticesExhausted(notices=notices_to_wire(notices), reason=unprintable(fields))
+    found = read_given_up(Record(NOTICES_EXHAUSTED, 0, 0, "routing", 1, 0, block.SerializeToString()))
+    async with intake.pool.acquire() as connection:
+        await intake.context.store.note_unprinted(connection, found.fields, found.rows, intake.context.clock.now())
+
+
+async def test_a_letter_that_cannot_be_printed_is_its_sources_work(intake: Intake) -> None:
+    """Listed with its fields beside what deduplication says, until the contact data is another."""
+    await upload(intake, ACCEPTED)
+    await come_back(intake, "m-1", "familyName", "city")
+    await come_back(intake, "m-1", "familyName", "city")
+    unprinted = ("held", "m-1", 1, "unprintable", ["familyName", "city"])
+    alone = await listed(intake)
+    await hold(intake, "m-1", Unsettled.TOLD_APART)
+    both = await listed(intake)
+    await upload(intake, a_record(dataCategories=["bsn"]))
+    of_other_facts = await listed(intake)
+    await upload(intake, a_record(familyName="Jansen"))
+
+    assert [unprinted] == alone
+    assert [("conflicting", "m-1", 1, "identity-conflict", []), unprinted] == both
+    assert [unprinted] == of_other_facts
+    assert [] == await listed(intake)

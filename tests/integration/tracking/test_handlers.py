@@ -56,7 +56,7 @@ def attempted(
     return a_record(topics.DELIVERIES_ATTEMPTED, block.SerializeToString(), partition)
 
 
-def exhausted(numbers: Sequence[int], *, attempt: int = 3) -> Record:
+def exhausted(numbers: Sequence[int], *, attempt: int = 3, reason: str = "") -> Record:
     """Return a block of notices that no channel is left for."""
     count = len(numbers)
     ids = b"".join(map(notice, numbers))
@@ -66,7 +66,9 @@ def exhausted(numbers: Sequence[int], *, attempt: int = 3) -> Record:
         language_names=["nl"], languages=[0] * count, cohort_ids=["c"], cohorts=[0] * count,
         accepted_at=[0] * count, attempts=[attempt] * count, tried=bytes(count),
     )  # fmt: skip
-    return a_record(topics.NOTICES_EXHAUSTED, routing_pb2.NoticesExhausted(notices=notices).SerializeToString())
+    return a_record(
+        topics.NOTICES_EXHAUSTED, routing_pb2.NoticesExhausted(notices=notices, reason=reason).SerializeToString()
+    )
 
 
 def superseded(numbers: Sequence[int], *, marks: Sequence[int] = ()) -> Record:
@@ -131,7 +133,7 @@ async def test_first_outcomes_become_rows_and_counts(room: Room) -> None:
         Finding(notice(5), "lab/d", notice(5), 1, State.ACCEPTED, 2, later, 2),
         Finding(notice(6), scope, notice(6), 1, State.EXHAUSTED, 3, 1_767_258_000_000, 0),
     ] == await room.rows()
-    assert {("lab/c", "0"): [2, 1, 3], ("lab/d", "6"): [1, 0, 1]} == await room.counts()
+    assert {("lab/c", "0"): [2, 1, 3, 0], ("lab/d", "6"): [1, 0, 1, 0]} == await room.counts()
 
 
 async def test_a_replay_changes_nothing(room: Room) -> None:
@@ -146,7 +148,7 @@ async def test_a_replay_changes_nothing(room: Room) -> None:
 
     rows, counts = await room.rows(), await room.counts()
     assert before[0] == [row for row in rows if row.notice not in map(notice, range(50, 60))]
-    assert {("lab/c", "0"): [59, 1, 62]} == counts
+    assert {("lab/c", "0"): [59, 1, 62, 0]} == counts
 
 
 async def test_any_order_gives_the_same_rows_and_counts(room: Room) -> None:
@@ -179,7 +181,20 @@ async def test_any_order_gives_the_same_rows_and_counts(room: Room) -> None:
             4: (State.EXHAUSTED, 3, 0, False),
             5: (State.ACCEPTED, 1, 4, False),
         } == found
-        assert {("lab/c", "0"): [1, 0, 5]} == await room.counts()
+        assert {("lab/c", "0"): [1, 0, 5, 0]} == await room.counts()
+
+
+async def test_who_cannot_be_printed_is_held_until_attempted_again(room: Room, database_url: str) -> None:
+    """Counted as held and not as exhausted, in any order; a later attempt takes it back, and rows agree with it."""
+    held = exhausted([1, 2], reason="unprintable:city")
+    await room.hear(held, held)
+    before = await room.counts()
+    await room.hear(attempted({1: ACCEPTED}, attempt=2))
+    after = await room.counts()
+
+    assert {("lab/c", "0"): [0, 0, 0, 2]} == before
+    assert {("lab/c", "0"): [1, 0, 1, 1]} == after
+    assert [] == [str(one) for one in await recount(database_url) if not one.agrees]
 
 
 async def test_figures_agree_with_rows_and_what_was_bent_is_found(room: Room, database_url: str) -> None:
@@ -216,7 +231,7 @@ async def test_a_rolled_back_transaction_leaves_nothing_behind(room: Room) -> No
 
     await room.hear(attempted({1: ACCEPTED}))
 
-    assert {("lab/c", "0"): [1, 0, 1]} == await room.counts()
+    assert {("lab/c", "0"): [1, 0, 1, 0]} == await room.counts()
 
 
 async def test_the_highest_totals_of_a_source_hold(room: Room) -> None:

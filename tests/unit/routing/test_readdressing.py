@@ -57,9 +57,9 @@ def released(notices: Notices) -> Record:
     return Record(topics.NOTICES_RELEASED, 0, 0, "deduplication", 1, 0, value)
 
 
-def refused(notices: Notices) -> Record:
+def refused(notices: Notices, reason: str = "no") -> Record:
     """Return a block as dispatch gives it back."""
-    value = dispatch_pb2.DeliveriesRefused(notices=notices_to_wire(notices), reason="no").SerializeToString()
+    value = dispatch_pb2.DeliveriesRefused(notices=notices_to_wire(notices), reason=reason).SerializeToString()
     return Record(topics.DELIVERIES_REFUSED, 0, 0, "dispatch-email", 1, 0, value)
 
 
@@ -118,6 +118,22 @@ def test_who_was_given_up_is_attempted_at_a_new_address() -> None:
         notice.ids[0], notice.slots[0], notice.channels[0], notice.flags[0], notice.languages[0], notice.tried[0],
         notice.incident_version,
     )  # fmt: skip
+
+
+def test_what_cannot_be_printed_is_held_until_its_contact_data_is_another() -> None:
+    """It takes no other channel, and is said with its fields; a correction of other facts does not move it."""
+    handler = a_handler()
+    one = a_notice(NOTICES[0], channels=EMAIL | LETTER, attempt=1, tried=LETTER)
+    work = [handler.decode(refused(one, "unprintable:city"))]
+    done(handler.ready(work))
+    (held,) = done(handler.apply(UNUSED, work))
+
+    wire = routing_pb2.NoticesExhausted.FromString(held.value or b"")
+    assert (topics.NOTICES_EXHAUSTED, "unprintable:city") == (held.topic, wire.reason)
+    assert [] == take(handler, refused(one, "unprintable:city"))
+    assert [] == take(handler, readdressed(NOTICES[0], 2, since=1))
+    again = take(handler, readdressed(NOTICES[0], 3, since=3))
+    assert [("routed.letter", 2, 3), ("reattempted", 2, 3)] == told(again)
 
 
 def test_a_new_address_waits_for_the_case_that_it_is_needed() -> None:

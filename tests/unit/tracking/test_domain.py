@@ -21,7 +21,9 @@ def findings(draw: st.DrawFn) -> Finding:
     at = draw(st.integers(0, 3))
     if draw(st.booleans()):
         return next(iter(Superseded("0", at, [scope], [notice], [draw(st.integers(1, 4))]).findings()))
-    state = draw(st.sampled_from([State.UNKNOWN, State.EXHAUSTED, State.ACCEPTED, State.REATTEMPTED]))
+    state = draw(
+        st.sampled_from([State.UNKNOWN, State.EXHAUSTED, State.ACCEPTED, State.REATTEMPTED, State.UNPRINTABLE])
+    )
     attempt, channel = draw(st.integers(1, 3)), draw(st.sampled_from([0, 1, 2, 4]))
     return Finding(notice, scope, member, revision, state, attempt, at, channel)
 
@@ -69,6 +71,7 @@ def test_a_notice_is_counted_by_its_final_state_and_once(events: list[Finding]) 
         mine["notices_settled"] += row.state in {State.EXHAUSTED, State.ACCEPTED}
         mine["notified"] += row.state == State.ACCEPTED and row.counted
         mine["exhausted"] += row.state == State.EXHAUSTED and row.counted
+        mine["held_unprintable"] += row.state == State.UNPRINTABLE and row.counted
     assert {scope: +counter for scope, counter in recounted.items() if +counter} == counts
 
 

@@ -24,8 +24,9 @@ def truthful(draw: st.DrawFn) -> Heard:
     """Draw figures that can all be true at once."""
     notified, exhausted, flying, unseen, rejected = (draw(COUNT) for _ in range(5))
     merged, suppressed, withdrawn, discarded, holds = draw(COUNT), draw(COUNT), draw(COUNT), draw(COUNT), draw(HOLDS)
-    released = notified + exhausted + flying
-    accepted = released + merged + suppressed + withdrawn + sum(holds.values()) + unseen + discarded
+    returned = holds[HoldReason.UNPRINTABLE]  # these are released members
+    released = notified + exhausted + flying + returned
+    accepted = released + merged + suppressed + withdrawn + sum(holds.values()) - returned + unseen + discarded
     return Heard(
         received=accepted + rejected,
         rejected=rejected,

@@ -203,12 +203,12 @@ async def test_whoever_has_no_address_is_refused_alone(folder: PrintFolder, tmp_
 
 
 async def test_whoever_cannot_be_printed_is_refused_alone(folder: PrintFolder, tmp_path: Path) -> None:
-    """Signs without a glyph would be boxes: the next channel can show them."""
+    """Signs without a glyph would be boxes: the source hears which field has them."""
     work = some_work(2, contacts=[a_contact(family_name="王"), a_contact()])
     handed = await folder.hand_over(work, _go)
     about = json.loads((tmp_path / f"{_batch(work)}.manifest.json").read_bytes())
 
-    assert [Result(Ending.REFUSED, "unprintable"), ACCEPTED] == handed.results
+    assert [Result(Ending.REFUSED, "unprintable:familyName"), ACCEPTED] == handed.results
     assert [work.round.notices.ids[1].hex()] == [letter["noticeId"] for letter in about["letters"]]
 
 

@@ -40,7 +40,8 @@ def test_a_rejected_record_is_listed_once_for_each_thing_that_is_wrong() -> None
 def test_every_reason_has_its_words() -> None:
     """Whatever deduplication says of a member can be shown."""
     assert set(Unsettled) - {Unsettled.NOTHING} == set(SHOWN_AS)
-    assert ProblemKind.CONFLICTING == of_unsettled("m-1", 2, Unsettled.TOLD_APART, SINCE).kind
+    (shown,) = of_unsettled("m-1", 2, Unsettled.TOLD_APART, SINCE)
+    assert ProblemKind.CONFLICTING == shown.kind
 
 
 @pytest.mark.parametrize("ref", ["=1+1", "+1", "-1", "@sum(a1)", "\tx", "\rx", "\uff1dx"])

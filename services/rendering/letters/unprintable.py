@@ -1,0 +1,22 @@
+"""Which fields of a record keep its letter from being printed: what its source is told. Pure."""
+
+from services.rendering.contact import Contact
+from services.rendering.letters.faces import REGULAR, face
+
+__all__ = ["unprintable_in"]
+
+# By the name that a member record has for it.
+_PRINTED = {
+    "initials": "initials", "givenName": "given_name", "prefix": "prefix", "familyName": "family_name",
+    "careOf": "care_of", "street": "street", "houseNumber": "house_number", "houseLetter": "house_letter",
+    "houseNumberAddition": "house_number_addition", "postcode": "postcode", "city": "city",
+}  # fmt: skip
+_SHORT = 40  # a line of an address in full size; lines of so many signs fit its box
+
+
+def unprintable_in(contact: Contact) -> tuple[str, ...]:
+    """Return the fields with signs that no face has; else the long ones, that the address does not fit for."""
+    regular = face(REGULAR)
+    printed = {field: str(getattr(contact, name)) for field, name in _PRINTED.items()}
+    without_glyph = tuple(field for field, text in printed.items() if regular.missing(text))
+    return without_glyph or tuple(field for field, text in printed.items() if len(text) > _SHORT)
