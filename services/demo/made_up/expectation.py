@@ -1,6 +1,7 @@
 """What must become of each person who is told: the generator's own list, which the check compares with the hand-overs.
 
-The list follows the written rule of who is the same person (`same_person.py`) from the records as they were sent.
+The list follows the written rule of who is the same person (`same_person.py`, `ties.py`) from the records as they were
+sent.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,6 +13,7 @@ from services.core.facts import NO_FACTS, Facts
 from services.demo.made_up.channels import contact_cells
 from services.demo.made_up.people import Person
 from services.demo.made_up.same_person import identity, told_apart
+from services.demo.made_up.ties import ties
 
 __all__ = ["Expectation", "SentRecord", "ToldPerson"]
 
@@ -63,8 +65,11 @@ class Expectation:
     def follow(self, records: Iterable[SentRecord]) -> None:
         """Add what must become of the people whom these records are about; they are all records of an incident."""
         by_identity: dict[str, list[SentRecord]] = {}
+        records = list(records)
+        tied = ties(record.person for record in records)
         for record in records:
-            by_identity.setdefault(identity(record.person), []).append(record)
+            own = identity(record.person)
+            by_identity.setdefault(tied.get(own, own), []).append(record)
         for alike in by_identity.values():
             known_as = _different(alike)
             if len(known_as) == 1:

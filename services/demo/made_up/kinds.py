@@ -30,6 +30,11 @@ class Kind(Enum):
     OTHER_BIRTH_DATE = auto()
     INCOMPLETE_BIRTH_DATE = auto()
     MOVED = auto()
+    TWO_IDENTITIES = auto()
+    TIED_BY_A_THIRD = auto()
+    TWIN_TIED = auto()
+    TIE_PROPOSED = auto()
+    TIE_TO_TWINS_PROPOSED = auto()
 
     @property
     def label(self) -> str:
@@ -62,12 +67,17 @@ KINDS: Final[Mapping[Kind, Share]] = MappingProxyType(
         Kind.OTHER_BIRTH_DATE: Share(_FEW, "sources differ in the birth date: told apart, `split`"),
         Kind.INCOMPLETE_BIRTH_DATE: Share(_FEW, "a register knows the year, or nothing: what it knows agrees"),
         Kind.MOVED: Share(_FEW, "sources have two addresses of one person: one notice, to either of them"),
+        Kind.TWO_IDENTITIES: Share(_FEW, "BSN here, match key there, and the given name agrees: tied, one notice"),
+        Kind.TIED_BY_A_THIRD: Share(_FEW, "BSN alone, match key alone, and a record that has both: tied, one notice"),
+        Kind.TWIN_TIED: Share(_FEW, "twins, and a record of one without BSN: tied to that one, not to the other"),
+        Kind.TIE_PROPOSED: Share(_FEW, "BSN here, a bare match key there: the tie is only proposed, `split`"),
+        Kind.TIE_TO_TWINS_PROPOSED: Share(_FEW, "twins, and a bare match key that fits both: it is tied to neither"),
     }
 )
 
 WITHOUT_BSN: Final = frozenset({Kind.TWINS_WITHOUT_BSN, Kind.NAMESAKES_NEXT_DOOR, Kind.NAMESAKES_BY_INITIALS})
 SHARED: Final = frozenset({Kind.SHARED_BSN, Kind.SHARED_BSN_DECEASED, Kind.SHARED_BSN_ALONE})
-WITH_A_SECOND: Final = WITHOUT_BSN | SHARED | {Kind.TWINS}
+WITH_A_SECOND: Final = WITHOUT_BSN | SHARED | {Kind.TWINS, Kind.TWIN_TIED, Kind.TIE_TO_TWINS_PROPOSED}
 
 
 def kind_drawer(kinds: Mapping[Kind, Share]) -> Callable[[random.Random], Kind]:

@@ -39,6 +39,8 @@ class Sources:
             return list(self._shared(person, first)) if first else [Known(person)]
         if person.kind is Kind.INCOMPLETE_BIRTH_DATE:
             return self._incomplete(person)
+        if first:
+            return [Known(person)]
         return [Known(person), *self._otherwise(person)]
 
     def _otherwise(self, person: Person) -> Iterator[Known]:
@@ -52,6 +54,13 @@ class Sources:
                 yield Known(replace(person, family_name=_misspelt(person.family_name)))
             case Kind.MOVED:
                 yield Known(self._moved(person))
+            case Kind.TWO_IDENTITIES | Kind.TWIN_TIED:
+                yield Known(replace(person, bsn=""))
+            case Kind.TIED_BY_A_THIRD:
+                yield Known(replace(person, bsn=""))
+                yield Known(replace(_nameless(without_channel(person)), family_name="", birth_date=""))
+            case Kind.TIE_PROPOSED | Kind.TIE_TO_TWINS_PROPOSED:
+                yield Known(replace(_nameless(person), bsn=""), other_facts=True)
 
     def _shared(self, person: Person, first: Person) -> Iterator[Known]:
         """Yield what is said of somebody whose record has the BSN of another person."""
@@ -65,8 +74,7 @@ class Sources:
     def _number_alone(self, person: Person) -> Person:
         """Return what somebody says who knows a BSN and a mailbox that nobody else has, and no more."""
         mailbox = self._mailbox(person.number, "archief")
-        nameless = replace(without_channel(person), initials="", given_name="", prefix="", family_name="")
-        return replace(nameless, birth_date="", email=mailbox)
+        return replace(_nameless(without_channel(person)), family_name="", birth_date="", email=mailbox)
 
     def _mailbox(self, number: int, word: str) -> str:
         return CONTACTS[Channel.EMAIL].make(self._rng, Who(number, word, "elders"), 0.0)
@@ -107,6 +115,11 @@ def without_channel(person: Person) -> Person:
     for contact in CONTACTS.values():
         setattr(nowhere, contact.field, "")
     return nowhere
+
+
+def _nameless(person: Person) -> Person:
+    """Return what a source says that has nothing but the family name of somebody."""
+    return replace(person, initials="", given_name="", prefix="")
 
 
 def _misspelt(family_name: str) -> str:

@@ -6,7 +6,8 @@ number) are one person where nothing contradicts:
 
 - A part of the birth date that both know differs: they contradict.
 - Else, unless both know year, month and day: both have a family name, and the names share no form.
-- On the match key alone: initials, given name, house letter or addition differ as far as both have them.
+- Unless both have a number (BSN or person key): initials, given name, house letter or addition differ as far as both
+  have them.
 
 What is absent contradicts nothing. A member that agrees with two that contradict each other belongs to neither of them:
 it is held.
@@ -18,7 +19,7 @@ from collections.abc import Sequence
 
 from services.demo.made_up.people import Person
 
-__all__ = ["contradict", "identity", "told_apart"]
+__all__ = ["contradict", "identity", "match_key", "number_of", "told_apart"]
 
 _NO_PARTS = ("", "", "")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -29,8 +30,16 @@ _NOT_DECOMPOSED = str.maketrans({"ł": "l", "ø": "o", "ı": "i", "þ": "th"})  
 
 def identity(person: Person) -> str:
     """Return the strongest identity that a record has; records that share none are different people."""
-    if known := person.bsn or person.person_key:
-        return known
+    return number_of(person) or match_key(person)
+
+
+def number_of(person: Person) -> str:
+    """Return the number by which a record names somebody, empty where it has none."""
+    return person.bsn or person.person_key
+
+
+def match_key(person: Person) -> str:
+    """Return the identity of a record that has no number."""
     return f"{_plain(person.family_name)} {person.birth_date} {person.postcode} {person.house_number}"
 
 
@@ -42,8 +51,8 @@ def contradict(one: Person, other: Person) -> bool:
     agreed = all(born) and all(also_born)
     if not agreed and _no_form_shared(_forms(one.family_name), _forms(other.family_name)):
         return True
-    on_match_key_alone = not (one.bsn or one.person_key)
-    return on_match_key_alone and _details_differ(one, other)
+    numbered = number_of(one) and number_of(other)
+    return not numbered and _details_differ(one, other)
 
 
 def told_apart(records: Sequence[Person]) -> tuple[list[list[int]], list[int]]:

@@ -319,3 +319,28 @@ def test_whoever_follows_the_rule_holds(made_up: Expectation) -> None:
         assert [] == verdict.examples
         assert (True, made_up.told) == (verdict.holds, verdict.told)
         assert verdict.split > 10
+
+
+# The same person without a BSN in another source: tied to the BSN where a name agrees, and else at most proposed.
+NUMBERED = replace(ONE, bsn="123456782")
+NAMELESS = replace(ONE, initials="", given_name="")
+
+
+def _tied_mails(without: Person, *facts: Facts) -> dict[str, int]:
+    said = BASE if without is ONE else OTHER
+    expectation = Expectation()
+    expectation.follow([SentRecord(NUMBERED, BASE), SentRecord(without, said)])
+    mails = [_mail(expectation, NUMBERED, one, str(at)) for at, one in enumerate(facts)]
+    return _found(check(expectation, mails))
+
+
+def test_who_is_tied_and_told_under_both_identities_is_told_twice() -> None:
+    """One person under two identities is due one notice, and no split."""
+    assert {} == _tied_mails(ONE, BASE)
+    assert {"duplicates": 1} == _tied_mails(ONE, BASE, BASE)
+
+
+def test_a_tie_in_doubt_that_is_made_is_somebody_elses() -> None:
+    """By the rule a bare match key is a person of its own: its facts are not the other one's."""
+    assert {"split": 1} == _tied_mails(NAMELESS, BASE, OTHER)
+    assert {"lost": 1, "somebody_elses": 1} == _tied_mails(NAMELESS, BASE | OTHER)

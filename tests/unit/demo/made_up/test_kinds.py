@@ -80,6 +80,8 @@ def _differences(kind: Kind) -> set[str]:
     ("kind", "fields"),
     [
         (Kind.TWINS, {"bsn", "initials", "given_name"}),
+        (Kind.TWIN_TIED, {"bsn", "initials", "given_name"}),
+        (Kind.TIE_TO_TWINS_PROPOSED, {"bsn", "initials", "given_name"}),
         (Kind.TWINS_WITHOUT_BSN, {"initials", "given_name"}),
         (Kind.NAMESAKES_BY_INITIALS, {"initials"}),
         (Kind.NAMESAKES_NEXT_DOOR, {"house_letter", "house_number_addition"}),
@@ -132,9 +134,9 @@ def _known(persons: list[ToldPerson]) -> list[list[Person]]:
     return [person.known_as for person in persons]
 
 
-@pytest.mark.parametrize("kind", [Kind.MISTYPED_BSN, Kind.OTHER_BIRTH_DATE])
+@pytest.mark.parametrize("kind", [Kind.MISTYPED_BSN, Kind.OTHER_BIRTH_DATE, Kind.TIE_PROPOSED])
 def test_whom_the_rule_tells_apart_is_told_twice(expectation: Expectation, kind: Kind) -> None:
-    """A real person with two BSNs or two birth dates is two told persons, with different facts."""
+    """A real person with two BSNs, two birth dates, or a tie in doubt is two told persons, with different facts."""
     told = _of(expectation, kind)
 
     assert [] == [persons for persons in told if [1, 1] != [person.revisions for person in persons]]
@@ -168,6 +170,32 @@ def test_who_is_known_in_two_ways_is_told_once(expectation: Expectation, kind: K
     assert [] == [pair for pair in twice if any(getattr(pair[0], name) == getattr(pair[1], name) for name in fields)]
 
 
+@pytest.mark.parametrize("kind", [Kind.TWO_IDENTITIES, Kind.TIED_BY_A_THIRD, Kind.TWIN_TIED])
+def test_who_is_tied_is_told_once(expectation: Expectation, kind: Kind) -> None:
+    """Somebody who is met under a BSN and under a match key is one told person."""
+    told = [persons for persons in _of(expectation, kind) if PEOPLE[persons[0].number].second_to is None]
+    identities = [{identity(one) for one in person.known_as} for persons in told for person in persons]
+
+    assert told
+    assert {1} == {person.revisions for persons in told for person in persons}
+    assert {2} == set(map(len, identities))
+
+
+def test_a_twin_is_tied_to_nobody(expectation: Expectation) -> None:
+    """Of the other twin, nobody says what a record without a BSN says of the first one."""
+    assert {1} == {len(person.known_as) for (person,) in _seconds(expectation, Kind.TWIN_TIED)}
+
+
+def test_what_fits_both_twins_is_a_person_of_its_own(expectation: Expectation) -> None:
+    """A bare match key is told by itself, once: neither twin hears what it says."""
+    told = [one for persons in _of(expectation, Kind.TIE_TO_TWINS_PROPOSED) for one in persons]
+    bare = [person for person in told if not person.known_as[0].bsn]
+
+    assert bare
+    assert {(1, 1)} == {(person.revisions, len(person.known_as)) for person in told}
+    assert len(told) == 3 * len(bare)
+
+
 def test_birth_dates_are_incomplete_in_every_way(expectation: Expectation) -> None:
     """A register may know year and month, the year alone, or nothing, which it writes as zeros or leaves out."""
     dates = [one.birth_date for (person,) in _of(expectation, Kind.INCOMPLETE_BIRTH_DATE) for one in person.known_as]
@@ -193,7 +221,8 @@ def test_all_sources_say_the_same_of_one_person(tmp_path: Path) -> None:
     assert [] == [member for member, facts in said.items() if len(facts) > 1]
 
 
-_TOLD_ONCE = {Kind.ORDINARY, Kind.MISSPELT_NAME, Kind.INCOMPLETE_BIRTH_DATE, Kind.MOVED}
+_TOLD_ONCE = {Kind.ORDINARY, Kind.MISSPELT_NAME, Kind.INCOMPLETE_BIRTH_DATE, Kind.MOVED, Kind.TWO_IDENTITIES,
+              Kind.TIED_BY_A_THIRD, Kind.TWIN_TIED}  # fmt: skip
 
 
 def _records(*files: Path) -> Iterator[dict[str, Any]]:

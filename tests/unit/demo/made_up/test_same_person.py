@@ -86,6 +86,14 @@ def test_on_the_match_key_alone_details_contradict(changes: dict[str, Any], *, d
     assert differs == contradict(one, other)
 
 
+@pytest.mark.parametrize(("other", "differs"), [({"initials": "C."}, True), ({"initials": "A."}, False)])
+def test_details_contradict_where_one_has_no_number(other: dict[str, Any], *, differs: bool) -> None:
+    """Whoever is tied to a number is compared by all that both say."""
+    without = replace(_other(bsn=""), **other)
+
+    assert [differs] * 2 == [contradict(ONE, without), contradict(without, ONE)]
+
+
 def test_the_match_key_forgives_how_a_name_is_written() -> None:
     """Prefix, case and diacritics are no part of the match key; postcode and house number are."""
     one = _other(bsn="", family_name="Müller")
