@@ -143,6 +143,7 @@ class Line:
     in_flight: int = 0
     exhausted: int = 0
     conflicting: int = 0  # of the accepted: their identity is somebody else's too
+    not_awaited: int = 0  # of the missing and rejected: those of cancelled cohorts, which take nothing more
     holds: Holds = field(default_factory=_no_holds)
 
     @property
@@ -154,10 +155,12 @@ class Line:
     def to_be_told(self) -> int:
         """Records for which somebody should be told: missing, rejected and held ones are among them.
 
-        Declared or received, whichever is more in each cohort, less those for which no notice of their own is due.
+        Declared or received, whichever is more in each cohort, less those for which no notice of their own is due, and
+        less what a cancelled cohort lacks: it was taken back with all else that it was to say.
         """
         standing = self.standing()
-        return self.declared + self.surplus - sum(standing[disposition] for disposition in NOTHING_DUE)
+        not_due = sum(standing[disposition] for disposition in NOTHING_DUE)
+        return self.declared + self.surplus - not_due - self.not_awaited
 
     @property
     def told(self) -> float | None:
@@ -232,8 +235,9 @@ def ledger_of(
         mine = heard.get(scope, Heard())
         shown = mine if scope in broken else mine.lifted()
         source = cohort.source if cohort else None
-        declared = cohort.declared if cohort else None
-        line = _line(shown, declared)
+        line = _line(shown, cohort.declared if cohort else None)
+        if cohort and cohort.cancelled:
+            line = replace(line, not_awaited=max(0, line.missing) + line.rejected)
         lines.append(CohortLine(scope.partition("/")[2], source, line, scope not in broken, mine.first_at))
     return Ledger(incident_id, title, tuple(lines))
 

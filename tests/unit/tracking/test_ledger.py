@@ -138,6 +138,20 @@ def test_the_surplus_of_one_cohort_hides_nobody_who_is_missing_in_another() -> N
     assert (0, 20, 16 / 20) == (ledger.totals.missing, ledger.totals.to_be_told, ledger.totals.told)
 
 
+def test_nobody_waits_for_what_a_cancelled_cohort_lacks() -> None:
+    """It takes nothing more: its missing and rejected records went with it. Who was told by it was told."""
+    heard = Heard(received=8, rejected=2, accepted=6, released=2, withdrawn=4, notified=1)
+    cancelled = replace(a_cohort("c", declared=20), cancelled=True)
+    surplus = replace(a_cohort("d", declared=4), cancelled=True)
+    ledger = ledger_of("lab", "", [cancelled, surplus], {"lab/c": heard, "lab/d": heard})
+
+    assert [(12, 2, 0.5), (-4, 2, 0.5)] == [
+        (one.line.missing, one.line.to_be_told, one.line.told) for one in ledger.cohorts
+    ]
+    assert (4, 0.5) == (ledger.totals.to_be_told, ledger.totals.told)
+    assert all(holds(one.line) for one in ledger.cohorts)
+
+
 def test_of_nobody_there_is_no_share() -> None:
     """A cohort of which nothing was declared or came is neither told nor untold."""
     assert (0, None) == (Line().to_be_told, Line().told)
