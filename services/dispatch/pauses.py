@@ -46,6 +46,7 @@ class Pauses:
         self._cohorts = cohorts
         self._changes = -1
         self._paused: Mapping[str, Mapping[str, Pause]] = {}  # by incident, then by cohort
+        self._ever: frozenset[Pause] = frozenset()
         self._resumed: Mapping[str, Sequence[Cohort]] = {}  # by incident: cohorts of which a pause has ended
         self._cancelled: frozenset[tuple[str, str]] = frozenset()
         self._known: dict[int, int] = {}  # by partition: how far deduplication knows intake's blocks
@@ -55,6 +56,11 @@ class Pauses:
         """Return the pauses."""
         self._refresh()
         return [pause for of_it in self._paused.values() for pause in of_it.values()]
+
+    def ever(self) -> frozenset[Pause]:
+        """Return all pauses that were ever heard of, those too that are over."""
+        self._refresh()
+        return self._ever
 
     def waits(self, partitions: Iterable[int]) -> bool:
         """Tell whether a pause has ended, and it is not known that all is known that came before its end."""
@@ -125,14 +131,19 @@ class Pauses:
             return
         self._changes = self._cohorts.changes
         self._held.clear()
-        cohorts = [value for key, value in self._cohorts.items() if key[0] == "cohort" and isinstance(value, Cohort)]
+        known = [(key[0], value) for key, value in self._cohorts.items() if isinstance(value, Cohort)]
+        cohorts = [value for kind, value in known if kind == "cohort"]
+        self._ever = frozenset(_pause(value) for kind, value in known if kind == "pause")
         paused: dict[str, dict[str, Pause]] = {}
         resumed: dict[str, list[Cohort]] = {}
         for one in cohorts:
             if one.pause_id and not one.cancelled:
-                pause = Pause(one.incident_id, one.pause_id, one.cohort_id)
-                paused.setdefault(one.incident_id, {})[one.cohort_id] = pause
+                paused.setdefault(one.incident_id, {})[one.cohort_id] = _pause(one)
             elif one.resumed_after and not one.cancelled:
                 resumed.setdefault(one.incident_id, []).append(one)
         self._paused, self._resumed = paused, resumed
         self._cancelled = frozenset((one.incident_id, one.cohort_id) for one in cohorts if one.cancelled)
+
+
+def _pause(cohort: Cohort) -> Pause:
+    return Pause(cohort.incident_id, cohort.pause_id or "", cohort.cohort_id)

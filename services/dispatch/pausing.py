@@ -35,8 +35,8 @@ class PauseStore(Protocol):
         """Return how far deduplication knows intake's blocks, by partition."""
         ...
 
-    async def see_pauses(self, connection: Connection, partitions: Collection[int], pauses: Sequence[Pause]) -> None:
-        """Note pauses in partitions."""
+    async def see_pauses(self, connection: Connection, partitions: Collection[int], pauses: Sequence[Pause]) -> bool:
+        """Note pauses in partitions; tells whether any was new."""
         ...
 
     async def unreported_pauses(self, connection: Connection, partitions: Collection[int]) -> list[tuple[Pause, int]]:
@@ -84,6 +84,8 @@ class Pausing:
         # somebody go on is not remembered, so that nothing has to be forgotten when its transaction is rolled back.
         self._looked: dict[int, tuple[object, int | None]] = {}  # None = all of them
         self._ticks = 0
+        # Which pauses are noted of which partitions, as it is committed.
+        self._seen: tuple[frozenset[Pause], tuple[int, ...]] = frozenset(), ()
 
     async def hear(self, connection: Connection, blocks: Iterable[Recalled]) -> None:
         """Note how far deduplication has come, by blocks whose recalls, and all before them, are written down."""
@@ -114,12 +116,19 @@ class Pausing:
         await self.learn(connection, partitions)
         for partition in partitions:
             await self._go_on(connection, partition, now)
-        if pauses := self._pauses.now():
-            await self._store.see_pauses(connection, partitions, pauses)
+        await self._see(connection, partitions)
         outputs: list[Output] = []
         for pause, partition in await self._store.unreported_pauses(connection, partitions):
             outputs += await self._report(connection, pause, partition)
         return outputs
+
+    async def _see(self, connection: Connection, partitions: Sequence[int]) -> None:
+        """Note pauses, those too that were over before a tick saw them, until all are found noted and committed."""
+        pauses = self._pauses.ever()
+        if not pauses or self._seen == (pauses, tuple(partitions)):
+            return
+        if not await self._store.see_pauses(connection, partitions, sorted(pauses)):
+            self._seen = pauses, tuple(partitions)
 
     async def _go_on(self, connection: Connection, partition: int, now: datetime) -> None:
         signature = self._pauses.signature(partition)

@@ -167,13 +167,14 @@ on conflict (channel, partition) do update set up_to = greatest(known.up_to, exc
 select partition, up_to from known where channel = $1 and partition = any($2::int[]);
 
 -- name: see_pauses
--- Note pauses in these partitions; those that were seen stay as they are.
+-- Note pauses in these partitions; those that were seen stay as they are, and do not come back.
 insert into pauses (partition, channel, incident_id, pause_id, cohort_id)
 select partition, $1, pause.incident_id, pause.pause_id, pause.cohort_id
 from unnest($2::int[]) as partition
 cross join unnest($3::text[], $4::text[], $5::text[]) as pause(incident_id, pause_id, cohort_id)
 order by pause.incident_id, pause.pause_id, partition
-on conflict (incident_id, pause_id, channel, partition) do nothing;
+on conflict (incident_id, pause_id, channel, partition) do nothing
+returning partition;
 
 -- name: unreported_pauses
 -- Pauses of which it was not reported yet what had begun.

@@ -198,10 +198,10 @@ class Store:
         rows = await connection.fetch(_QUERIES["read_known"], self._channel, list(partitions))
         return {row["partition"]: row["up_to"] for row in rows}
 
-    async def see_pauses(self, connection: Connection, partitions: Collection[int], pauses: Sequence[Pause]) -> None:
-        """Note pauses in partitions."""
+    async def see_pauses(self, connection: Connection, partitions: Collection[int], pauses: Sequence[Pause]) -> bool:
+        """Note pauses in partitions; tells whether any was new."""
         columns = map(list, zip(*pauses, strict=True))
-        await connection.execute(_QUERIES["see_pauses"], self._channel, list(partitions), *columns)
+        return bool(await connection.fetch(_QUERIES["see_pauses"], self._channel, list(partitions), *columns))
 
     async def unreported_pauses(self, connection: Connection, partitions: Collection[int]) -> list[tuple[Pause, int]]:
         """Return pauses of which it was not reported what had begun, with the partition."""

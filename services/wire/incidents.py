@@ -83,10 +83,13 @@ def decode_incidents(value: bytes | None) -> list[Entry]:
 def entries_of(known: Incident | Cohort) -> list[Entry]:
     """Return the rows of the global table for one version of an incident or a cohort.
 
-    ("incident", id, version) never changes; ("incident", id) and ("cohort", incident id, cohort id) are the newest.
+    ("incident", id, version) and ("pause", incident id, pause id) never change: a pause that is over stays known, as
+    the cohort was when it began. ("incident", id) and ("cohort", incident id, cohort id) are the newest.
     """
     if isinstance(known, Cohort):
-        return [Entry(("cohort", known.incident_id, known.cohort_id), known.version, known)]
+        newest = Entry(("cohort", known.incident_id, known.cohort_id), known.version, known)
+        pause = known.pause_id
+        return [newest, Entry(("pause", known.incident_id, pause), 1, known)] if pause else [newest]
     return [
         Entry(("incident", known.incident_id, str(known.version)), 1, known),
         Entry(("incident", known.incident_id), known.version, known),

@@ -139,6 +139,27 @@ async def test_what_a_killed_process_had_begun_is_reported_by_the_next(
     assert [] == said(portal_server)
 
 
+async def test_a_pause_that_is_over_before_a_tick_is_reported_too(messages: Bench, portal_server: PortalServer) -> None:
+    """Its list gets complete: what was under way as it was heard of is listed, and each pause by itself."""
+    notices = some_notices(3, carriers=[("wave-1",)] * 3)
+    messages.incidents.put(a_cohort(messages))
+    await queue(messages, notices)
+    portal = Portal(portal_server.url, timeout=5.0)
+    await messages.die_in(portal, after=False)
+    await portal.close()
+    messages.busy.clear()
+    for version in (2, 4):
+        messages.incidents.put(replace(a_cohort(messages), version=version, paused_since=version))
+        messages.incidents.put(replace(a_cohort(messages), version=version + 1, resumed_after=(0,)))
+    handler = messages.handler()
+    for _ in range(3):
+        await messages.tick_of(handler)
+    found = await reported(messages)
+
+    keys = {f"{notice.hex()}.1" for notice in notices.ids}
+    assert [("wave-1.2", keys), ("wave-1.4", keys)] == sorted(found)
+
+
 async def test_who_has_not_heard_of_the_incidents_begins_nothing(messages: Bench, portal_server: PortalServer) -> None:
     """A process whose table may be two seconds old might not know of a pause."""
     await queue(messages, some_notices(5))

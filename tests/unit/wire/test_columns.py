@@ -111,9 +111,10 @@ def test_cohorts_come_back_the_same(state: tuple[Any, ...]) -> None:
     """A number that was not said stays not said: it is not zero."""
     cohort = Cohort("lab", "wave-1", 2, "source", *state)
 
-    (entry,) = decode_incidents(encode_cohort(cohort))
+    entry, *pause = decode_incidents(encode_cohort(cohort))
 
     assert (("cohort", "lab", "wave-1"), 2, cohort) == entry
+    assert ([(("pause", "lab", cohort.pause_id), 1, cohort)] if cohort.pause_id else []) == pause
 
 
 @given(st.binary(max_size=60))
