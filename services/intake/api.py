@@ -26,6 +26,7 @@ from services.intake.errors import (
     MissingTextsError,
     NotFoundError,
     NotPermittedError,
+    NotPublishedError,
     ThrottledError,
 )
 from services.intake.identities.settling import Settling, read_settlement
@@ -286,6 +287,9 @@ def _answered(handler: GuardedHandler) -> GuardedHandler:
             raise Problem(403, "Not permitted", str(error)) from None
         except ConflictError as error:
             raise Problem(409, "That goes against what stands", str(error)) from None
+        except NotPublishedError as error:
+            detail, after = str(error), {"Retry-After": "1"}
+            raise Problem(503, "Nobody has heard of it yet", detail, headers=after, pauseId=error.pause_id) from None
         except ThrottledError as error:
             raise Problem(429, "Too often", str(error), headers={"Retry-After": f"{error.after:.0f}"}) from None
         except MissingTextsError as error:

@@ -12,7 +12,7 @@ from services.intake.metrics import IntakeMetrics
 from services.intake.openapi import OPENAPI
 from services.intake.records.hashes import HashesByIncident
 from services.intake.store import Store
-from services.kit.eventlog import family_topics
+from services.kit.eventlog import family_topics, installation_of
 from services.kit.process import open_service
 from services.kit.stage import StagePolicy
 from services.kit.vault import Vault, load_keys
@@ -32,6 +32,7 @@ async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = Non
             hashes=HashesByIncident(keys),
             partitions=config.partitions,
             metrics=IntakeMetrics(service.registry),
+            log_outside=installation_of(config).outside_database,
         )
         # Not every log has upstream's topics.
         policy = StagePolicy(max_blocks=EVENTS_AT_ONCE)

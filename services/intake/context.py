@@ -25,3 +25,5 @@ class Context:
     hashes: HashesByIncident
     partitions: int
     metrics: IntakeMetrics
+    # The log lies outside the database: what is committed is heard by others once it is published.
+    log_outside: bool = False

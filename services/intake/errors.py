@@ -13,6 +13,7 @@ __all__ = [
     "NotKnownYetError",
     "NotMatchedYetError",
     "NotPermittedError",
+    "NotPublishedError",
     "ThrottledError",
     "UnknownMemberError",
 ]
@@ -61,6 +62,17 @@ class ThrottledError(HerautError):
     def __init__(self, message: str, after: float) -> None:
         super().__init__(message)
         self.after = after
+
+
+class NotPublishedError(HerautError):
+    """A pause is written, and the event log does not take it just now: 503. Nobody has heard of it yet."""
+
+    def __init__(self, pause_id: str) -> None:
+        super().__init__(
+            f"the pause {pause_id} is written, but the event log does not take it just now, so notices go on; "
+            "it holds from when the log takes it. Ask again to learn whether it has"
+        )
+        self.pause_id = pause_id
 
 
 class UnknownMemberError(NotFoundError):

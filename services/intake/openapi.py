@@ -153,7 +153,7 @@ _PATHS: dict[str, Any] = {
         "parameters": _COHORT,
         "post": {
             "summary": "Stop every notice that names a fact of the cohort; repeated, it is the same pause",
-            "responses": {"202": _answer("It is paused, under its pauseId", "Cohort"), **_faults(404, 409)},
+            "responses": {"202": _answer("It is paused, under its pauseId", "Cohort"), **_faults(404, 409, 503)},
         },
     },
     "/v1/incidents/{incidentId}/cohorts/{cohortId}/resume": {

@@ -34,15 +34,17 @@ from services.intake.control.texts import check_texts
 from services.intake.control.versions import VersionsSoFar, check_size, check_versions
 from services.intake.control.withdrawals import Named, Withdrawals
 from services.intake.domain import DoneAct
-from services.intake.errors import ConflictError, NotFoundError
+from services.intake.errors import ConflictError, NotFoundError, NotPublishedError
 from services.intake.store import CohortRow
 from services.kit.eventlog import Output, append_outputs
 from services.kit.postgres import Connection
+from services.kit.stage import wait_published
 from services.wire.incident_document import normal_form, parse_incident
 from services.wire.incidents import encode_incident
 
 __all__ = ["Control", "release_json"]
 
+_PUBLISHED_WITHIN = 2.0  # seconds; a log that is well takes some hundredths
 _ACTS_SHOWN = 1_000  # a page that can still be read
 
 
@@ -119,8 +121,17 @@ class Control:
         return row
 
     async def pause(self, caller: Caller, incident_id: str, cohort_id: str) -> Cohort:
-        """Stop all notices that name a cohort's facts. Raises NotFoundError, ConflictError."""
-        return await self._change(caller, Act.COHORT_PAUSED, incident_id, cohort_id, paused)
+        """Stop all notices that name a cohort's facts; return once the log has it, as others hear of it then.
+
+        Raises NotFoundError, ConflictError, and NotPublishedError where the pause is written, and the log does not take
+        it: asked again, it is the same pause.
+        """
+        cohort = await self._change(caller, Act.COHORT_PAUSED, incident_id, cohort_id, paused)
+        if self._context.log_outside and not await wait_published(
+            self._pool, SOURCE, INCIDENTS_CHANGED, within=_PUBLISHED_WITHIN
+        ):
+            raise NotPublishedError(cohort.pause_id or "")
+        return cohort
 
     async def resume(self, caller: Caller, incident_id: str, cohort_id: str) -> Cohort:
         """End a cohort's pause. Raises NotFoundError, ConflictError."""

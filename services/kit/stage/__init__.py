@@ -3,6 +3,7 @@
 from services.kit.stage.context import StageContext
 from services.kit.stage.metrics import StageMetrics
 from services.kit.stage.port import Handler, StageHandle, StagePolicy
+from services.kit.stage.published import wait_published
 from services.kit.stage.stage import Stage
 from services.kit.stage.taken import read_taken
 from services.kit.stage.totals import TotalsRow, move_totals, sum_totals
@@ -18,4 +19,5 @@ __all__ = [
     "move_totals",
     "read_taken",
     "sum_totals",
+    "wait_published",
 ]

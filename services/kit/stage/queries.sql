@@ -169,6 +169,10 @@ from measured
 where before < $6
 order by topic, partition, seq;
 
+-- name: read_published_of
+-- Up to which sequence the rows of one place have been acknowledged.
+select published from publisher where stage = $1 and topic = $2 and partition = $3;
+
 -- name: mark_published
 -- Note up to which sequence rows have been acknowledged; a lower number than the noted one changes nothing.
 insert into publisher (stage, topic, partition, published)
