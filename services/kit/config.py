@@ -202,6 +202,11 @@ class ServiceConfig:
         return {room: self.kafka_logins[name] for room, name in names.items() if name in self.kafka_logins}
 
     @property
+    def rooms_alone(self) -> bool:
+        """Whether each room has a user of the brokers and nobody else has: no operator, who may make topics."""
+        return len(self.kafka_users) == len(ROOMS) and not self.kafka_sasl_username
+
+    @property
     def logins_folder(self) -> Path:
         """Where the logins to the database are that `heraut migrate` made: a file with a URL for each room."""
         return self.data_dir / "logins"

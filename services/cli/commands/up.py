@@ -71,7 +71,9 @@ async def _prepare_stores(settings: ServiceConfig, embedded: EmbeddedPostgres | 
     if owner := embedded.url if embedded else settings.database_urls.get("HERAUT_DATABASE_URL"):
         await apply_migrations(settings, owner)
         await compare_with(settings, owner)
-    await make_topics(settings)
+    # So it is with the brokers: `heraut topics` is the operator's, and a room's user may make none.
+    if not settings.rooms_alone:
+        await make_topics(settings)
 
 
 async def _supervise(settings: ServiceConfig, embedded: EmbeddedPostgres | None, stop: asyncio.Event) -> None:
