@@ -21,7 +21,7 @@ import typst
 
 from services.core.channel import Channel
 from services.core.clock import Clock
-from services.core.notices import BLOCK_ENTRIES
+from services.core.notices import BLOCK_ENTRIES, FLAG_SECRET_ADDRESS
 from services.core.status import unprintable
 from services.dispatch.blame import Blame
 from services.dispatch.config import LetterConfig
@@ -85,6 +85,7 @@ class Letter(Unprinted, frozen=True):
     first_page: int
     pages: int
     kix: str
+    country: str  # ISO 3166
 
 
 class Manifest(Unprinted, frozen=True):
@@ -93,6 +94,7 @@ class Manifest(Unprinted, frozen=True):
     batch_id: str
     incident_id: str
     created_at: str
+    handling: str  # "normal", or "secret": the addresses are, and few people are to handle the file
     sha256: str
     letters: Sequence[Letter]
 
@@ -231,12 +233,14 @@ def manifest(job: PrintJob, content: Content, sha256: str) -> Manifest:
         content.first_pages,
         content.pages,
         job.kix,
+        [(contact.country or "NL").upper() for contact in job.told.contacts],
         strict=True,
     )
     return Manifest(
         batch_id=job.name,
         incident_id=notices.incident_id,
         created_at=job.created_at.isoformat(timespec="milliseconds"),
+        handling="secret" if any(flags & FLAG_SECRET_ADDRESS for flags in notices.flags) else "normal",
         sha256=sha256,
         letters=list(starmap(Letter, rows)),
     )

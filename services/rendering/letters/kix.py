@@ -36,11 +36,15 @@ def payload(contact: Contact) -> str:
 
 
 def with_addition(text: str, addition: str) -> str:
-    """Return what the code holds from postcode and number, and from house letter and addition as they are written."""
+    """Return what the code holds from postcode and number, and from house letter and addition as they are written.
+
+    An addition that is too long is left out whole: a part of it is another door.
+    """
     if not addition:
         return text
     signs = _NO_SIGN.sub("", addition.upper())
-    return f"{text}X{_SHORT.get(signs, signs)}"[:_LONGEST] if signs else text
+    full = f"{text}X{_SHORT.get(signs, signs)}"
+    return full if signs and len(full) <= _LONGEST else text
 
 
 def bars(text: str) -> list[int]:

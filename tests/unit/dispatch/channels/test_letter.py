@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from services.core.incident import CONTENT_BLOCKS
+from services.core.notices import FLAG_SECRET_ADDRESS
 from services.dispatch.channels.letter import PrintFolder
 from services.dispatch.domain import Work
 from services.dispatch.outcomes import Ending, Result
@@ -122,6 +123,7 @@ async def test_a_batch_is_three_files_the_last_saying_done(folder: PrintFolder, 
         "batchId": _batch(work),
         "incidentId": "lab-2026",
         "createdAt": "2026-08-20T09:30:00.000+00:00",
+        "handling": "normal",
         "sha256": hashlib.sha256((tmp_path / f"{_batch(work)}.pdf").read_bytes()).hexdigest(),
         "letters": [
             {
@@ -132,10 +134,21 @@ async def test_a_batch_is_three_files_the_last_saying_done(folder: PrintFolder, 
                 "firstPage": 1 + 2 * row,
                 "pages": 2,
                 "kix": "2583XL103XC",
+                "country": "NL",
             }
             for row in range(2)
         ],
     } == about
+
+
+async def test_a_file_of_secret_addresses_says_so(folder: PrintFolder, tmp_path: Path) -> None:
+    """The print house can see who may handle it, and which letters go abroad."""
+    contacts = [a_contact(), a_contact(country="be")]
+    work = some_work(2, contacts=contacts, flags=[FLAG_SECRET_ADDRESS] * 2)
+    await folder.hand_over(work, _go)
+    about = json.loads((tmp_path / f"{_batch(work)}.manifest.json").read_bytes())
+
+    assert ("secret", ["NL", "BE"]) == (about["handling"], [letter["country"] for letter in about["letters"]])
 
 
 async def test_a_finished_batch_stands(folder: PrintFolder, tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from tests.unit.dispatch.people import a_contact
         ("5", "", "", "1234AB5"),
         ("103", "c", "", "1234AB103XC"),
         ("9", "", "2", "1234AB9X2"),
-        ("12345", "a", "-123456789", "1234AB12345XA12345"),  # 18 signs at most
+        ("12345", "a", "-12345", "1234AB12345XA12345"),  # 18 signs at most
+        ("12345", "a", "-123456", "1234AB12345"),
     ],
 )
 def test_payload(number: str, letter: str, addition: str, expected: str) -> None:
@@ -21,6 +22,14 @@ def test_payload(number: str, letter: str, addition: str, expected: str) -> None
     contact = a_contact(postcode="1234 ab", house_number=number, house_letter=letter, house_number_addition=addition)
 
     assert expected == payload(contact)
+
+
+def test_two_doors_never_have_the_code_of_one_of_them() -> None:
+    """An addition that is too long is left out whole: cut, it would be that of another door."""
+    codes = [payload(a_contact(postcode="1234AB", house_number="12345", house_letter="A", house_number_addition=to))
+             for to in ("bis I", "bis II", "bis III")]  # fmt: skip
+
+    assert ["1234AB12345XABISI", "1234AB12345XABISII", "1234AB12345"] == codes
 
 
 @pytest.mark.parametrize("change", [{"country": "BE"}, {"postcode": "123"}, {"house_number": "5a"}])
