@@ -1,5 +1,5 @@
 # The front door; each target is one command that works without make as well.
-.PHONY: help demo test unit check lock contracts dashboards
+.PHONY: help demo test unit check deploy-check lock contracts dashboards
 PYTHON ?= python3
 
 help: ## say what there is
@@ -17,11 +17,15 @@ unit: ## set up, then run the quick tests, which need no server
 check: ## style, types, walls and contracts, no test
 	.venv/bin/python deploy/checks.py static
 
+deploy-check: ## what takes long or needs npm: the rules of the API, and requests by the thousand
+	.venv/bin/python deploy/api/check.py
+
 lock: ## write the lock files anew
 	deploy/lock.sh
 
-contracts: ## generate code from proto/
+contracts: ## generate code and pages from proto/ and the definitions of documents
 	.venv/bin/python proto/generate.py
+	.venv/bin/python proto/documents.py
 
 dashboards: ## build the dashboards
 	.venv/bin/python deploy/grafana/dashboards.py

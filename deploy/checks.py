@@ -30,6 +30,7 @@ STATIC: dict[str, list[str]] = {
     "types": [str(BIN / "mypy")],
     "walls": [str(BIN / "lint-imports")],
     "contracts": [sys.executable, "proto/generate.py", "--check"],
+    "documents": [sys.executable, "proto/documents.py", "--check"],
 }
 TESTS: dict[str, list[str]] = {
     "unit": [*PYTEST, "tests/unit", "tests/contract", "tests/repository"],

@@ -12,6 +12,7 @@ from services.core.access import Act, Caller
 from services.core.clock import Clock
 from services.core.cohort import Cohort, Grant
 from services.core.incident import Incident
+from services.intake.answers import COLUMNS, NO_RECORDS, answered, broken, put_response, version_read, versioned
 from services.intake.context import Context
 from services.intake.control.changes import cohort_json, read_cohort
 from services.intake.control.control import Control, release_json
@@ -19,22 +20,12 @@ from services.intake.control.grants import read_release
 from services.intake.control.listing import START, Cursor, Listed, as_csv, as_json, read_cursor
 from services.intake.control.problems import MOST_RECORDS, Problems
 from services.intake.control.withdrawals import read_named
-from services.intake.errors import (
-    BadHeaderError,
-    BrokenBodyError,
-    ConflictError,
-    MissingTextsError,
-    NotFoundError,
-    NotPermittedError,
-    NotPublishedError,
-    ThrottledError,
-)
+from services.intake.errors import BadHeaderError, BrokenBodyError
 from services.intake.identities.settling import Settling, read_settlement
 from services.intake.members.slots import UploadPace, UploadSlots
 from services.intake.members.upload import Format, Report, Upload, unpacked
 from services.intake.store import Answer
-from services.kit.process import GuardedHandler, Problem, Route, json_response, read_json
-from services.wire.incident_document import InvalidDocument
+from services.kit.process import Problem, Route, json_response, read_json
 
 __all__ = ["Api"]
 
@@ -44,20 +35,6 @@ _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _IDLE = 60.0  # seconds without a byte after which the sender counts as gone
 _INCIDENT = "/v1/incidents/{incident_id}"
 _COHORT = _INCIDENT + "/cohorts/{cohort_id}"
-_BROKEN = {
-    "cut-off": "the body ended early",
-    "encoding": "the body is not UTF-8",
-    "utf-16": "the body is UTF-16, or not text: UTF-8 is taken",
-    "gzip": "the body is not whole gzip",
-    "gzip-ratio": "the body unpacks to more than a hundred times its size: send it plain",
-    "blank-lines": "most lines of the body are blank",
-    "too-slow": "the body came too slowly",
-    "unclosed-quote": "a quote is opened and never closed",
-}
-_NO_RECORDS = {
-    True: "no line is as wide as the header and has a memberRef; nothing was counted",
-    False: "NDJSON has one whole record on each line, with a memberRef; nothing was counted",
-}
 
 Known = tuple[Incident, Cohort]
 
@@ -73,35 +50,37 @@ class Api:
     def routes(self) -> list[Route]:
         """Return the routes, each with the act that it asks for."""
         return [
-            Route("PUT", _INCIDENT, Act.INCIDENT_PUT, _answered(self.put_incident)),
-            Route("GET", _INCIDENT, Act.INCIDENT_SHOWN, _answered(self.show_incident)),
-            Route("GET", _INCIDENT + "/acts", Act.ACTS_SHOWN, _answered(self.show_acts)),
-            Route("GET", _INCIDENT + "/identities", Act.IDENTITIES_SHOWN, _answered(self.show_identities)),
-            Route("POST", _INCIDENT + "/identities", Act.IDENTITY_TIED, _answered(self.settle_identity)),
-            Route("PUT", _COHORT, Act.COHORT_PUT, _answered(self.put_cohort)),
-            Route("GET", _COHORT, Act.COHORT_SHOWN, _answered(self.show_cohort)),
-            Route("POST", _COHORT + "/members", Act.MEMBERS_SENT, _answered(self.post_members)),
-            Route("POST", _COHORT + "/seal", Act.COHORT_SEALED, _answered(self.seal)),
-            Route("POST", _COHORT + "/release", Act.COHORT_RELEASED, _answered(self.release)),
-            Route("POST", _COHORT + "/approve", Act.COHORT_APPROVED, _answered(self.approve)),
-            Route("POST", _COHORT + "/pause", Act.COHORT_PAUSED, _answered(self.pause)),
-            Route("POST", _COHORT + "/resume", Act.COHORT_RESUMED, _answered(self.resume)),
-            Route("POST", _COHORT + "/cancel", Act.COHORT_CANCELLED, _answered(self.cancel)),
-            Route("POST", _COHORT + "/withdrawals", Act.RECORD_WITHDRAWN, _answered(self.withdraw)),
-            Route("GET", _COHORT + "/problems", Act.PROBLEMS_SHOWN, _answered(self.show_problems)),
+            Route("PUT", _INCIDENT, Act.INCIDENT_PUT, answered(self.put_incident)),
+            Route("GET", _INCIDENT, Act.INCIDENT_SHOWN, answered(self.show_incident)),
+            Route("GET", _INCIDENT + "/acts", Act.ACTS_SHOWN, answered(self.show_acts)),
+            Route("GET", _INCIDENT + "/identities", Act.IDENTITIES_SHOWN, answered(self.show_identities)),
+            Route("POST", _INCIDENT + "/identities", Act.IDENTITY_TIED, answered(self.settle_identity)),
+            Route("PUT", _COHORT, Act.COHORT_PUT, answered(self.put_cohort)),
+            Route("GET", _COHORT, Act.COHORT_SHOWN, answered(self.show_cohort)),
+            Route("POST", _COHORT + "/members", Act.MEMBERS_SENT, answered(self.post_members)),
+            Route("POST", _COHORT + "/seal", Act.COHORT_SEALED, answered(self.seal)),
+            Route("POST", _COHORT + "/release", Act.COHORT_RELEASED, answered(self.release)),
+            Route("POST", _COHORT + "/approve", Act.COHORT_APPROVED, answered(self.approve)),
+            Route("POST", _COHORT + "/pause", Act.COHORT_PAUSED, answered(self.pause)),
+            Route("POST", _COHORT + "/resume", Act.COHORT_RESUMED, answered(self.resume)),
+            Route("POST", _COHORT + "/cancel", Act.COHORT_CANCELLED, answered(self.cancel)),
+            Route("POST", _COHORT + "/withdrawals", Act.RECORD_WITHDRAWN, answered(self.withdraw)),
+            Route("GET", _COHORT + "/problems", Act.PROBLEMS_SHOWN, answered(self.show_problems)),
         ]
 
     async def put_incident(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Take an incident document."""
         incident_id = _incident_id(request)
-        put = await self._control.put_incident(caller, incident_id, await read_json(request))
+        document, read = await read_json(request), version_read(request)
+        put = await self._control.put_incident(caller, incident_id, document, read)
         warnings = list(put.warnings)
         body = {"incidentId": incident_id, "version": put.version, "changed": put.changed, "warnings": warnings}
-        return json_response(body, 201 if put.created else 200)
+        return versioned(put_response(body, put, f"/v1/incidents/{incident_id}"), put.version)
 
     async def show_incident(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Return an incident and those of its cohorts that the caller sees."""
-        return json_response(await self._control.show_incident(caller, _incident_id(request)))
+        shown = await self._control.show_incident(caller, _incident_id(request))
+        return versioned(json_response(shown), shown["version"])
 
     async def show_acts(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Return who did what to an incident and its cohorts, from the act after `?after=` on."""
@@ -134,7 +113,8 @@ class Api:
             raise Problem(400, "The cohort cannot be taken", problems=problems)
         put = await self._control.put_cohort(caller, *ids, wanted)
         shown = await self._control.show_cohort(caller, *ids)
-        return json_response({**shown, "changed": put.changed}, 201 if put.created else 200)
+        body = {**shown, "changed": put.changed}
+        return put_response(body, put, "/v1/incidents/{}/cohorts/{}".format(*ids))
 
     async def show_cohort(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Return a cohort and what was counted of it."""
@@ -228,7 +208,8 @@ class Api:
         else:
             await self._read_again(hashed())
         if answer is None or answer.body != digest.digest():
-            raise Problem(409, "This Idempotency-Key was used with another body")
+            detail = "The answer to its first body is kept; another body needs another key."
+            raise Problem(409, "This Idempotency-Key was used with another body", detail, kind="key-used")
         return web.Response(status=answer.status, body=answer.answer, content_type="application/json")
 
     async def _find_answer(self, key: bytes) -> Answer | None:
@@ -245,14 +226,7 @@ class Api:
 
     def _broken(self, error: BrokenBodyError, **report: Any) -> Problem:
         self._context.metrics.broken_uploads.labels(error.reason).inc()
-        return Problem(
-            400,
-            "The upload broke off",
-            f"{_BROKEN[error.reason]}; what was read before it is durable, send the same again",
-            reason=error.reason,
-            line=error.line,
-            **report,
-        )
+        return broken(error, **report)
 
     async def _upload(self, caller: Caller, known: Known, body_format: Format, body: AsyncIterator[bytes]) -> Report:
         upload = Upload(*known, body_format, self._context, caller)
@@ -262,42 +236,21 @@ class Api:
             report = upload.report
             raise self._broken(error, lastDurableLine=report.last_line, **report.as_json()) from None
         except BadHeaderError as error:
-            raise Problem(400, "The header row cannot be used", problems=error.problems) from None
+            raise Problem(
+                400, "The header row cannot be used", COLUMNS, kind="unusable-header", problems=error.problems
+            ) from None
         if report.unreadable and not (report.accepted or report.rejected):
-            raise Problem(400, "No line can be read", _NO_RECORDS[body_format.csv], **report.as_json())
+            raise Problem(
+                400, "No line can be read", NO_RECORDS[body_format.csv], kind="no-records", **report.as_json()
+            )
         if report.refused and not report.accepted:
             detail = "It takes corrections while it is not cancelled, and nobody new."
-            raise Problem(409, "The cohort is closed", detail, **report.as_json())
+            raise Problem(409, "The cohort is closed", detail, kind="cohort-closed", **report.as_json())
         return report
 
 
 def _accepted(report: Report) -> web.Response:
     return json_response(report.as_json(), 202)
-
-
-def _answered(handler: GuardedHandler) -> GuardedHandler:
-    """Return the route that turns what the use cases raise into answers."""
-
-    async def route(request: web.Request, caller: Caller) -> web.StreamResponse:
-        try:
-            return await handler(request, caller)
-        except NotFoundError as error:
-            raise Problem(404, f"The {error} is not known") from None
-        except NotPermittedError as error:
-            raise Problem(403, "Not permitted", str(error)) from None
-        except ConflictError as error:
-            raise Problem(409, "That goes against what stands", str(error)) from None
-        except NotPublishedError as error:
-            detail, after = str(error), {"Retry-After": "1"}
-            raise Problem(503, "Nobody has heard of it yet", detail, headers=after, pauseId=error.pause_id) from None
-        except ThrottledError as error:
-            raise Problem(429, "Too often", str(error), headers={"Retry-After": f"{error.after:.0f}"}) from None
-        except MissingTextsError as error:
-            raise Problem(409, "Texts are missing that people would read", problems=error.problems) from None
-        except InvalidDocument as error:
-            raise Problem(400, "The incident document cannot be taken", problems=error.problems) from None
-
-    return route
 
 
 def _incident_id(request: web.Request) -> str:

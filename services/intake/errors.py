@@ -5,6 +5,7 @@ from services.kit.errors import HerautError, InvalidMessage, RetryableError
 __all__ = [
     "BadHeaderError",
     "BrokenBodyError",
+    "ChangedMeanwhileError",
     "ConflictError",
     "InvalidBlockError",
     "InvalidEventError",
@@ -42,6 +43,14 @@ class BadHeaderError(HerautError):
 
 class ConflictError(HerautError):
     """The request contradicts the incident or cohort as it stands: 409."""
+
+
+class ChangedMeanwhileError(HerautError):
+    """The change is based on another version than the newest, which is `version`: 412."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"its newest version is {version}: read it again, and change that")
+        self.version = version
 
 
 class MissingTextsError(HerautError):

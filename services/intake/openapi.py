@@ -1,112 +1,92 @@
-"""The document that `/openapi.json` shows; member records in it follow from `records.fields`. Data."""
+"""The document that `/openapi.json` shows. Data.
+
+Member records in it follow from `records.fields`, the incident document from `wire.incident_schema`.
+"""
 
 from typing import Any
 
-from services.core.policy import RULES, Policy, in_words
 from services.core.unsettled import ProblemKind
 from services.intake.control.shapes import SHAPES
 from services.intake.domain import Severity
 from services.intake.identities.tying import State
-from services.intake.records.fields import FIELDS, TEXTS, Field, Kind
+from services.intake.records.schema import MEMBER_SCHEMA
+from services.kit.process import answer, described, faults, ref
+from services.wire.incident_schema import INCIDENT_SCHEMAS
 
 __all__ = ["OPENAPI"]
 
 
-def _ref(name: str) -> dict[str, Any]:
-    return {"$ref": f"#/components/{name}"}
+def _body(schema: str) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": ref(f"schemas/{schema}")}}}
 
 
-def _answer(description: str, schema: str | None = None, kind: str = "application/json") -> dict[str, Any]:
-    content = {"content": {kind: {"schema": _ref(f"schemas/{schema}")}}} if schema else {}
-    return {"description": description, **content}
-
-
-def _faults(*statuses: int) -> dict[str, Any]:
-    words = {
-        400: "The request is at fault; all of its faults at once",
-        401: "Who asks?",
-        403: "The caller may not do this",
-        404: "The incident or cohort is not known",
-        409: "It goes against what stands",
-        408: "The body did not come in time",
-        413: "The body is too large",
-        415: "The body is of another kind",
-        429: "Too often, or too much at once",
-        503: "Not now",
-    }
-    return {str(s): _answer(words[s], "Problem", "application/problem+json") for s in (*statuses, 401, 403)}
-
-
-def _json_body(schema: str) -> dict[str, Any]:
-    return {"required": True, "content": {"application/json": {"schema": _ref(f"schemas/{schema}")}}}
-
-
-def _member_field(field: Field) -> dict[str, Any]:
-    about = field.about
-    limit = {"maxLength": about.limit} if field in TEXTS else {}
-    return {**_KINDS[field.kind], **limit, "description": about.meaning, "examples": [about.example]}
-
-
-# As they may stand in JSON; null stands for nothing, and a CSV has texts alone.
-_KINDS: dict[Kind, dict[str, Any]] = {
-    Kind.TEXT: {"type": ["string", "null"]},
-    Kind.NUMBER: {"type": ["string", "integer", "null"]},
-    Kind.WORD: {"type": ["string", "null"]},
-    Kind.CODES: {"type": ["array", "string", "null"], "items": {"type": "string"}},
-    Kind.FLAG: {"type": ["boolean", "string", "null"]},
-}
-_INCIDENT = [_ref("parameters/incidentId")]
-_COHORT = [*_INCIDENT, _ref("parameters/cohortId")]
+_JSON = "application/json"
+_INCIDENT = [ref("parameters/incidentId")]
+_COHORT = [*_INCIDENT, ref("parameters/cohortId")]
 _PATH_ID = {
     "in": "path",
     "required": True,
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"},
 }
-_DEFAULTS = in_words(Policy())
+_TIME = {"type": "string", "format": "date-time"}
 _TEXT, _COUNT, _YES_NO = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
 _MAYBE_TEXT, _MAYBE_COUNT = {"type": ["string", "null"]}, {"type": ["integer", "null"]}
 _TIE_STATE = {"enum": [state.value for state in State]}
 
 _PATHS: dict[str, Any] = {
-    "/v1/incidents/{incidentId}": {
+    "/incidents/{incidentId}": {
         "parameters": _INCIDENT,
         "put": {
+            "operationId": "putIncident",
             "summary": "Make an incident known, or change it: the same document again changes nothing",
-            "requestBody": _json_body("IncidentDocument"),
-            "responses": {"200": _answer("It stands"), "201": _answer("It is new"), **_faults(400, 409)},
-        },
-        "get": {
-            "summary": "An incident and its cohorts",
-            "responses": {"200": _answer("As it stands"), **_faults(404)},
-        },
-    },
-    "/v1/incidents/{incidentId}/acts": {
-        "parameters": _INCIDENT,
-        "get": {
-            "summary": "Who did what to an incident and its cohorts, from the oldest act",
-            "parameters": [{"in": "query", "name": "after", "schema": {"type": "integer", "minimum": 0}}],
-            "responses": {"200": _answer("A page of acts", "Acts"), **_faults(400, 404)},
-        },
-    },
-    "/v1/incidents/{incidentId}/cohorts/{cohortId}": {
-        "parameters": _COHORT,
-        "put": {
-            "summary": "Open a cohort, or change what its source says of it",
-            "requestBody": _json_body("CohortRequest"),
+            "requestBody": _body("IncidentDocument"),
+            "parameters": [ref("parameters/If-Match")],
             "responses": {
-                "200": _answer("It stands", "Cohort"),
-                "201": _answer("It is open", "Cohort"),
-                **_faults(400, 404, 409),
+                "200": answer("It stands", ref("schemas/IncidentPut"), _JSON, "ETag"),
+                "201": answer("It is new", ref("schemas/IncidentPut"), _JSON, "ETag", "Location"),
+                **faults(400, 408, 409, 412, 413, 415, 429, 503),
             },
         },
         "get": {
-            "summary": "A cohort and what was counted of it",
-            "responses": {"200": _answer("As it stands", "Cohort"), **_faults(404)},
+            "operationId": "showIncident",
+            "summary": "An incident and its cohorts",
+            "responses": {
+                "200": answer("As it stands", ref("schemas/Incident"), _JSON, "ETag"),
+                **faults(400, 404, 503),
+            },
         },
     },
-    "/v1/incidents/{incidentId}/cohorts/{cohortId}/members": {
+    "/incidents/{incidentId}/acts": {
+        "parameters": _INCIDENT,
+        "get": {
+            "operationId": "listActs",
+            "summary": "Who did what to an incident and its cohorts, from the oldest act",
+            "parameters": [{"in": "query", "name": "after", "schema": {"type": "integer", "minimum": 0}}],
+            "responses": {"200": answer("A page of acts", ref("schemas/Acts")), **faults(400, 404, 503)},
+        },
+    },
+    "/incidents/{incidentId}/cohorts/{cohortId}": {
+        "parameters": _COHORT,
+        "put": {
+            "operationId": "putCohort",
+            "summary": "Open a cohort, or change what its source says of it",
+            "requestBody": _body("CohortRequest"),
+            "responses": {
+                "200": answer("It stands", ref("schemas/Cohort")),
+                "201": answer("It is open", ref("schemas/Cohort"), _JSON, "Location"),
+                **faults(400, 404, 408, 409, 413, 415, 503),
+            },
+        },
+        "get": {
+            "operationId": "showCohort",
+            "summary": "A cohort and what was counted of it",
+            "responses": {"200": answer("As it stands", ref("schemas/Cohort")), **faults(400, 404, 503)},
+        },
+    },
+    "/incidents/{incidentId}/cohorts/{cohortId}/members": {
         "parameters": _COHORT,
         "post": {
+            "operationId": "postMembers",
             "summary": "Take members; answered once they are durable",
             "parameters": [
                 {"in": "header", "name": "Idempotency-Key", "schema": {"type": "string", "maxLength": 255}},
@@ -116,63 +96,82 @@ _PATHS: dict[str, Any] = {
                 "required": True,
                 "content": {
                     "text/csv": {"schema": {"type": "string"}},
-                    "application/x-ndjson": {"schema": _ref("schemas/Member")},
+                    "application/x-ndjson": {"schema": ref("schemas/Member")},
                 },
             },
-            "responses": {"202": _answer("Taken", "UploadReport"), **_faults(400, 404, 409, 415, 503)},
-        },
-    },
-    "/v1/incidents/{incidentId}/cohorts/{cohortId}/seal": {
-        "parameters": _COHORT,
-        "post": {
-            "summary": "Close a cohort for new members; corrections are still taken",
-            "responses": {"200": _answer("It is sealed", "Cohort"), **_faults(404, 409)},
-        },
-    },
-    "/v1/incidents/{incidentId}/cohorts/{cohortId}/release": {
-        "parameters": _COHORT,
-        "post": {
-            "summary": "Let the notices of a cohort go",
-            "requestBody": _json_body("Release"),
             "responses": {
-                "200": _answer("It is released", "Cohort"),
-                "202": _answer("It is asked for, and waits for somebody else's approval", "Cohort"),
-                **_faults(400, 404, 409),
+                "202": answer("Taken", ref("schemas/UploadReport")),
+                **faults(400, 404, 408, 409, 413, 415, 503),
             },
         },
     },
-    "/v1/incidents/{incidentId}/cohorts/{cohortId}/approve": {
+    "/incidents/{incidentId}/cohorts/{cohortId}/seal": {
         "parameters": _COHORT,
         "post": {
+            "operationId": "sealCohort",
+            "summary": "Close a cohort for new members; corrections are still taken",
+            "responses": {"200": answer("It is sealed", ref("schemas/Cohort")), **faults(400, 404, 409, 503)},
+        },
+    },
+    "/incidents/{incidentId}/cohorts/{cohortId}/release": {
+        "parameters": _COHORT,
+        "post": {
+            "operationId": "releaseCohort",
+            "summary": "Let the notices of a cohort go",
+            "requestBody": _body("Release"),
+            "responses": {
+                "200": answer("It is released", ref("schemas/Cohort")),
+                "202": answer("It is asked for, and waits for somebody else's approval", ref("schemas/Cohort")),
+                **faults(400, 404, 408, 409, 413, 415, 503),
+            },
+        },
+    },
+    "/incidents/{incidentId}/cohorts/{cohortId}/approve": {
+        "parameters": _COHORT,
+        "post": {
+            "operationId": "approveRelease",
             "summary": "Let the notices of a cohort go that somebody else asked for; a body says what that is",
-            "requestBody": {**_json_body("Release"), "required": False},
-            "responses": {"200": _answer("It is released", "Cohort"), **_faults(404, 409)},
+            "requestBody": {**_body("Release"), "required": False},
+            "responses": {
+                "200": answer("It is released", ref("schemas/Cohort")),
+                **faults(400, 404, 408, 409, 413, 415, 503),
+            },
         },
     },
-    "/v1/incidents/{incidentId}/cohorts/{cohortId}/pause": {
+    "/incidents/{incidentId}/cohorts/{cohortId}/pause": {
         "parameters": _COHORT,
         "post": {
+            "operationId": "pauseCohort",
             "summary": "Stop every notice that names a fact of the cohort; repeated, it is the same pause",
-            "responses": {"202": _answer("It is paused, under its pauseId", "Cohort"), **_faults(404, 409, 503)},
+            "responses": {
+                "202": answer("It is paused, under its pauseId", ref("schemas/Cohort")),
+                **faults(400, 404, 409, 503),
+            },
         },
     },
-    "/v1/incidents/{incidentId}/cohorts/{cohortId}/resume": {
+    "/incidents/{incidentId}/cohorts/{cohortId}/resume": {
         "parameters": _COHORT,
         "post": {
+            "operationId": "resumeCohort",
             "summary": "End a pause, after all that was acknowledged before; of a cohort that is not paused, nothing",
-            "responses": {"200": _answer("It goes on, as far as it is released", "Cohort"), **_faults(404, 409)},
+            "responses": {
+                "200": answer("It goes on, as far as it is released", ref("schemas/Cohort")),
+                **faults(400, 404, 409, 503),
+            },
         },
     },
-    "/v1/incidents/{incidentId}/cohorts/{cohortId}/cancel": {
+    "/incidents/{incidentId}/cohorts/{cohortId}/cancel": {
         "parameters": _COHORT,
         "post": {
+            "operationId": "cancelCohort",
             "summary": "Take a whole cohort back, for good: whoever was not told by it counts as withdrawn",
-            "responses": {"200": _answer("It is cancelled", "Cohort"), **_faults(404)},
+            "responses": {"200": answer("It is cancelled", ref("schemas/Cohort")), **faults(400, 404, 503)},
         },
     },
-    "/v1/incidents/{incidentId}/cohorts/{cohortId}/problems": {
+    "/incidents/{incidentId}/cohorts/{cohortId}/problems": {
         "parameters": _COHORT,
         "get": {
+            "operationId": "listProblems",
             "summary": "Whose records are rejected, held, or told apart from others, and why; for their source",
             "parameters": [
                 {"in": "query", "name": "format", "schema": {"enum": ["json", "csv"]}},
@@ -181,64 +180,71 @@ _PATHS: dict[str, Any] = {
             ],
             "responses": {
                 "200": {
-                    "description": "A page as JSON, or all of them as CSV",
-                    "content": {
-                        "application/json": {"schema": _ref("schemas/Problems")},
-                        "text/csv": {"schema": _TEXT},
-                    },
+                    **answer("A page as JSON, or all of them as CSV"),
+                    "content": {_JSON: {"schema": ref("schemas/Problems")}, "text/csv": {"schema": _TEXT}},
                 },
-                **_faults(400, 404, 503),
+                **faults(400, 404, 503),
             },
         },
     },
-    "/v1/incidents/{incidentId}/cohorts/{cohortId}/withdrawals": {
+    "/incidents/{incidentId}/cohorts/{cohortId}/withdrawals": {
         "parameters": _COHORT,
         "post": {
+            "operationId": "withdrawRecord",
             "summary": "Take one record back; a later upload of it brings it back",
-            "requestBody": _json_body("Withdrawal"),
-            "responses": {"200": _answer("It is withdrawn", "Withdrawn"), **_faults(400, 404, 409)},
+            "requestBody": _body("Withdrawal"),
+            "responses": {
+                "200": answer("It is withdrawn", ref("schemas/Withdrawn")),
+                **faults(400, 404, 408, 409, 413, 415, 503),
+            },
         },
     },
-    "/v1/incidents/{incidentId}/identities": {
+    "/incidents/{incidentId}/identities": {
         "parameters": _INCIDENT,
         "get": {
+            "operationId": "listTies",
             "summary": "Pairs of identities that are, or may be, one person",
             "parameters": [
                 {"name": "after", "in": "query", "schema": {"type": "integer", "minimum": 0}},
                 {"name": "state", "in": "query", "schema": _TIE_STATE},
             ],
-            "responses": {"200": _answer("From the oldest; a page", "Ties"), **_faults(400, 404, 409)},
+            "responses": {"200": answer("From the oldest; a page", ref("schemas/Ties")), **faults(400, 404, 409, 503)},
         },
         "post": {
+            "operationId": "settleTie",
             "summary": "Say that a listed pair is one person, or is not",
-            "requestBody": _json_body("Settlement"),
-            "responses": {"200": _answer("It stands", "Settled"), **_faults(400, 404, 409)},
+            "requestBody": _body("Settlement"),
+            "responses": {
+                "200": answer("It stands", ref("schemas/Settled")),
+                **faults(400, 404, 408, 409, 413, 415, 503),
+            },
         },
     },
 }
 
 _SCHEMAS: dict[str, Any] = {
-    "IncidentDocument": {
+    **INCIDENT_SCHEMAS,
+    "IncidentPut": {
         "type": "object",
-        "required": ["title", "awareAt", "controller", "languages", "channels", "dataCategories", "content"],
+        "required": ["incidentId", "version", "changed", "warnings"],
         "properties": {
-            "policy": _ref("schemas/Policy"),
-            "variants": {"type": "array", "items": _ref("schemas/Variant")},
+            "incidentId": _TEXT,
+            "version": _COUNT,
+            "changed": _YES_NO,
+            "warnings": {"type": "array", "items": {"type": "object"}, "description": "What a reader may stumble over"},
         },
     },
-    "Variant": {
+    "Incident": {
         "type": "object",
-        "description": "Words for some: `when` has certainty, kind, group or language; with title or content, or both",
-        "required": ["when"],
-    },
-    "Policy": {
-        "type": "object",
+        "required": ["incidentId", "version", "changedAt", "document", "policy", "cohorts"],
         "properties": {
-            key: {"enum": [word.value for word in rule.words], "default": _DEFAULTS[key], "description": rule.meaning}
-            for key, rule in RULES.items()
-        }
-        | {"pace": _ref("schemas/Pace")},
-        "additionalProperties": False,
+            "incidentId": _TEXT,
+            "version": _COUNT,
+            "changedAt": _TIME,
+            "document": ref("schemas/IncidentDocument"),
+            "policy": ref("schemas/Policy"),
+            "cohorts": {"type": "array", "items": ref("schemas/Cohort")},
+        },
     },
     "CohortRequest": {
         "type": "object",
@@ -326,12 +332,7 @@ _SCHEMAS: dict[str, Any] = {
         "type": "object",
         "properties": {"incidentId": _TEXT, "tie": _COUNT, "state": _TIE_STATE, "changed": _YES_NO},
     },
-    "Member": {
-        "type": "object",
-        "required": [field.name for field in FIELDS if field.about.required],
-        "additionalProperties": False,
-        "properties": {field.name: _member_field(field) for field in FIELDS},
-    },
+    "Member": MEMBER_SCHEMA,
     "UploadReport": {
         "type": "object",
         "properties": {
@@ -351,11 +352,6 @@ _SCHEMAS: dict[str, Any] = {
             },
         },
     },
-    "Problem": {
-        "type": "object",
-        "required": ["status", "title"],
-        "properties": {"status": _COUNT, "title": _TEXT, "detail": _TEXT, "requestId": _TEXT},
-    },
     "Acts": {
         "type": "object",
         "properties": {
@@ -366,7 +362,8 @@ _SCHEMAS: dict[str, Any] = {
                 "items": {
                     "type": "object",
                     "properties": {
-                        **dict.fromkeys(("at", "principal", "act", "requestId"), _TEXT),
+                        "at": _TIME,
+                        **dict.fromkeys(("principal", "act", "requestId"), _TEXT),
                         "number": _COUNT,
                         "cohortId": _MAYBE_TEXT,
                         "version": _MAYBE_COUNT,
@@ -378,14 +375,18 @@ _SCHEMAS: dict[str, Any] = {
     },
 }
 
-OPENAPI: dict[str, Any] = {
-    "openapi": "3.1.0",
-    "info": {"title": "Heraut intake", "version": "1.0.0"},
-    "security": [{"bearer": []}],
-    "paths": _PATHS,
-    "components": {
-        "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
-        "parameters": {name: {"name": name, **_PATH_ID} for name in ("incidentId", "cohortId")},
-        "schemas": _SCHEMAS,
+OPENAPI: dict[str, Any] = described(
+    "Heraut intake",
+    "Takes in what happened (incidents), whom it hit (cohorts and members), and when they may be told (releases).",
+    _PATHS,
+    _SCHEMAS,
+    parameters={name: {"name": name, **_PATH_ID} for name in ("incidentId", "cohortId")}
+    | {
+        "If-Match": {
+            "in": "header",
+            "name": "If-Match",
+            "schema": _TEXT,
+            "description": "ETag of the version that was read: 412 where it is no longer the newest",
+        }
     },
-}
+)

@@ -53,7 +53,7 @@ class Api:
         ledger = await self._ledgers.of(request.match_info["incident_id"])
         seen = ledger.seen_by(caller.principal) if ledger else None
         if seen is None:
-            raise Problem(404, "No such incident")
+            raise Problem(404, "The incident is not known", kind="unknown-incident")
         return json_response(ledger_json(seen))
 
     async def show_pause(self, request: web.Request, caller: Caller) -> web.StreamResponse:
@@ -62,7 +62,7 @@ class Api:
         about = request.match_info
         found = await self._pauses.of(caller.principal, about["incident_id"], about["pause_id"])
         if found is None:
-            raise Problem(404, "No such pause")
+            raise Problem(404, "The pause is not known", kind="unknown-pause")
         return json_response(found)
 
     async def show_page(self, request: web.Request, caller: Caller) -> web.StreamResponse:

@@ -3,31 +3,14 @@
 from typing import Any
 
 from services.core.ledger import NOTHING_DUE, Disposition, HoldReason
+from services.kit.process import answer, described, faults, ref
 
 __all__ = ["OPENAPI"]
-
-
-def _ref(schema: str) -> dict[str, Any]:
-    return {"$ref": f"#/components/schemas/{schema}"}
-
-
-def _answer(description: str, schema: dict[str, Any], kind: str = "application/json") -> dict[str, Any]:
-    return {"description": description, "content": {kind: {"schema": schema}}}
-
-
-def _faults(*statuses: int) -> dict[str, Any]:
-    return {str(s): _answer("See the problem", _ref("Problem"), "application/problem+json") for s in statuses}
 
 
 def _object(properties: dict[str, Any], *optional: str) -> dict[str, Any]:
     required = [name for name in properties if name not in optional]
     return {"type": "object", "required": required, "properties": properties}
-
-
-def _open(description: str, *, may_fail: bool = False) -> dict[str, Any]:
-    """Return a route of every process, which asks for no token."""
-    failed = {"503": {"description": "Not now"}} if may_fail else {}
-    return {"get": {"responses": {"200": {"description": description}, **failed}, "security": []}}
 
 
 _TEXT, _COUNT, _YES_NO = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
@@ -37,11 +20,11 @@ _LIST_INCIDENTS = {
     "operationId": "listIncidents",
     "summary": "The incidents that the caller sees: a source those in which it has a cohort",
     "responses": {
-        "200": _answer(
+        "200": answer(
             "Incidents, by id",
             _object({"incidents": {"type": "array", "items": _object({"incidentId": _TEXT, "title": _TEXT})}}),
         ),
-        **_faults(401, 403),
+        **faults(503),
     },
 }
 _SHOW_LEDGER = {
@@ -51,7 +34,7 @@ _SHOW_LEDGER = {
     f"accepted = {' + '.join(_STANDING)}. balanced is false once figures have disagreed for two seconds without "
     "moving; such an answer takes that long.",
     "parameters": [{"name": "incidentId", "in": "path", "required": True, "schema": _TEXT}],
-    "responses": {"200": _answer("The ledger", _ref("Ledger")), **_faults(401, 403, 404, 503)},
+    "responses": {"200": answer("The ledger", ref("schemas/Ledger")), **faults(400, 404, 503)},
 }
 _SHOW_PAUSE = {
     "operationId": "showPause",
@@ -61,7 +44,7 @@ _SHOW_PAUSE = {
     "parameters": [
         {"name": name, "in": "path", "required": True, "schema": _TEXT} for name in ("incidentId", "pauseId")
     ],
-    "responses": {"200": _answer("What had begun", _ref("Pause")), **_faults(401, 403, 404, 503)},
+    "responses": {"200": answer("What had begun", ref("schemas/Pause")), **faults(400, 404, 503)},
 }
 _SHOW_PAGE = {
     "operationId": "showPage",
@@ -76,7 +59,7 @@ _SHOW_PAGE = {
         }
     ],
     "security": [{"basic": []}, {"bearer": []}],
-    "responses": {"200": _answer("The page", _TEXT, "text/html"), **_faults(401, 403, 503)},
+    "responses": {"200": answer("The page", _TEXT, "text/html"), **faults(400, 503)},
 }
 
 _LINE = _object(
@@ -119,8 +102,8 @@ _LEDGER = _object(
         "incidentId": _TEXT,
         "title": _TEXT,
         "balanced": _YES_NO,
-        "cohorts": {"type": "array", "items": _ref("Cohort")},
-        "totals": _ref("Line"),
+        "cohorts": {"type": "array", "items": ref("schemas/Cohort")},
+        "totals": ref("schemas/Line"),
     }
 )
 _PAUSE = _object(
@@ -137,39 +120,20 @@ _PAUSE = _object(
         },
     }
 )
-_PROBLEM = _object({"status": _COUNT, "title": _TEXT, "detail": _TEXT, "requestId": _TEXT}, "detail") | {
-    "description": "RFC 9457"
-}
 
-OPENAPI: dict[str, Any] = {
-    "openapi": "3.1.0",
-    "info": {
-        "title": "Heraut tracking",
-        "version": "1.0.0",
-        "description": "Where every member of every cohort stands. Holds figures, no persons.",
+OPENAPI: dict[str, Any] = described(
+    "Heraut tracking",
+    "Where every member of every cohort stands. Holds figures, no persons.",
+    {
+        "/incidents": {"get": _LIST_INCIDENTS},
+        "/incidents/{incidentId}/ledger": {"get": _SHOW_LEDGER},
+        "/incidents/{incidentId}/pauses/{pauseId}": {"get": _SHOW_PAUSE},
     },
-    "security": [{"bearer": []}],
-    "paths": {
-        "/v1/incidents": {"get": _LIST_INCIDENTS},
-        "/v1/incidents/{incidentId}/ledger": {"get": _SHOW_LEDGER},
-        "/v1/incidents/{incidentId}/pauses/{pauseId}": {"get": _SHOW_PAUSE},
-        "/": {"get": _SHOW_PAGE},
-        "/livez": _open("OK", may_fail=True),
-        "/readyz": _open("OK", may_fail=True),
-        "/metrics": {"get": {"responses": {"200": {"description": "Prometheus text"}, **_faults(401, 403)}}},
-        "/openapi.json": _open("This document"),
+    {
+        "Line": _LINE,
+        "Cohort": {"allOf": [ref("schemas/Line"), _COHORT]},
+        "Ledger": _LEDGER,
+        "Pause": _PAUSE,
     },
-    "components": {
-        "securitySchemes": {
-            "bearer": {"type": "http", "scheme": "bearer"},
-            "basic": {"type": "http", "scheme": "basic"},
-        },
-        "schemas": {
-            "Line": _LINE,
-            "Cohort": {"allOf": [_ref("Line"), _COHORT]},
-            "Ledger": _LEDGER,
-            "Pause": _PAUSE,
-            "Problem": _PROBLEM,
-        },
-    },
-}
+    page=_SHOW_PAGE,
+)

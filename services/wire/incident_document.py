@@ -10,16 +10,15 @@ from services.core.channel import CHANNEL_NAMES, Channel, channel_named
 from services.core.incident import Controller, Incident, KeyVersions
 from services.core.mailbox import mailbox
 from services.core.policy import KEYS, RULES, CallCentre, Pace, Policy, Rule
+from services.wire.incident_schema import INCIDENT_SCHEMAS
 from services.wire.incident_words import WordsCheck
 
 __all__ = ["InvalidDocument", "normal_form", "parse_incident"]
 
 _MOST = 10**9  # more than there are people to tell in a day: a larger number is a mistake
 _CHANNEL_NAMES = ", ".join(CHANNEL_NAMES.values())
-_KEYS = {
-    "title", "awareAt", "occurredAt", "controller", "languages", "channels", "compromisedChannels",
-    "dataCategories", "content", "variants", "exceptions", "fourEyes", "policy",
-}  # fmt: skip
+_KEYS = INCIDENT_SCHEMAS["IncidentDocument"]["properties"]
+_CONTROLLER_KEYS = INCIDENT_SCHEMAS["Controller"]["properties"]
 _MOST_EXCEPTIONS = 1000  # each is one text that somebody looked at
 
 
@@ -46,7 +45,7 @@ def parse_incident(
     check = _Check()
     if not isinstance(document, dict):
         raise InvalidDocument([{"field": "", "problem": "must be a JSON object"}])
-    for key in sorted(set(document) - _KEYS):
+    for key in sorted(set(document) - set(_KEYS)):
         check.fail(key[:64], "is not a field of the incident document")
     languages = check.languages(document.get("languages"))
     incident = Incident(
@@ -102,6 +101,8 @@ class _Check(WordsCheck):
         if not isinstance(value, dict):
             self.fail("controller", "must be an object with name, address, phone and email")
             return Controller("", (), "", "")
+        for key in sorted(set(value) - set(_CONTROLLER_KEYS)):
+            self.fail(f"controller.{key[:64]}", "is not a field of the controller")
         address = value.get("address")
         if not (isinstance(address, list) and address and all(isinstance(a, str) and a for a in address)):
             self.fail("controller.address", "must be a list of lines")

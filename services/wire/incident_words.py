@@ -10,13 +10,13 @@ from services.core.incident import CONTENT_BLOCKS, MORE_BLOCKS, PHRASED_LANGUAGE
 from services.core.variants import Certainty, Kind, Text, Variant, When, special_first
 from services.wire.advice_library import advice_codes, advice_in
 
-__all__ = ["GROUP", "WordsCheck"]
+__all__ = ["CATEGORY_CODE", "GROUP", "LANGUAGE", "MOST_VARIANTS", "WordsCheck"]
 
 GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)  # of cohorts
-_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
-_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
+CATEGORY_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _BLOCKS = (*CONTENT_BLOCKS, *MORE_BLOCKS)
-_MOST_VARIANTS = 200  # three certainties, three kinds, and groups as the case had them: more is a mistake
+MOST_VARIANTS = 200  # three certainties, three kinds, and groups as the case had them: more is a mistake
 
 E = TypeVar("E", bound=Enum)
 
@@ -51,7 +51,7 @@ class WordsCheck:
         if not isinstance(value, list) or not value:
             self.fail("languages", "must be a list of language tags, the default first")
             return ()
-        wrong = [at for at, tag in enumerate(value) if not (isinstance(tag, str) and _LANGUAGE.fullmatch(tag))]
+        wrong = [at for at, tag in enumerate(value) if not (isinstance(tag, str) and LANGUAGE.fullmatch(tag))]
         for at in wrong:
             self.fail(f"languages[{at}]", "must be a language tag such as nl or en")
         if wrong:
@@ -72,7 +72,9 @@ class WordsCheck:
         for language in languages:
             self.text(value, language, f"{field}.")
         for tag in sorted(set(value) - set(languages)):
-            if not _LANGUAGE.fullmatch(tag):
+            if LANGUAGE.fullmatch(tag):
+                self.text(value, tag, f"{field}.")
+            else:
                 self.fail(f"{field}.{tag[:64]}", "must be a language tag such as nl or en")
         return {tag: text for tag, text in value.items() if isinstance(text, str)}
 
@@ -97,8 +99,10 @@ class WordsCheck:
         if not isinstance(value, dict):
             self.fail(field, "must be an object with code and label")
             return DataCategory("", {})
+        for key in sorted(set(value) - {"code", "label", "advice"}):
+            self.fail(f"{field}.{key[:64]}", "is not a field of a category")
         code = value.get("code")
-        if not isinstance(code, str) or not _CODE.fullmatch(code):
+        if not isinstance(code, str) or not CATEGORY_CODE.fullmatch(code):
             self.fail(f"{field}.code", "must be a word of letters, digits, - and _")
             code = ""
         label = self.words(value.get("label"), f"{field}.label", languages)
@@ -106,7 +110,7 @@ class WordsCheck:
 
     def _advice(self, value: Any, field: str, languages: Sequence[str]) -> Text | None:
         """Read advice: words of the document's own, or the code of advice in the library."""
-        if not value:
+        if value is None:
             return None
         if not isinstance(value, str):
             return self.words(value, field, languages)
@@ -132,8 +136,8 @@ class WordsCheck:
 
     def variants(self, value: Any, languages: Sequence[str]) -> tuple[Variant, ...]:
         """Read what is said otherwise to some; each text is there in all languages that the variant is for."""
-        if not isinstance(value, list) or len(value) > _MOST_VARIANTS:
-            self.fail("variants", f"must be a list of at most {_MOST_VARIANTS} variants")
+        if not isinstance(value, list) or len(value) > MOST_VARIANTS:
+            self.fail("variants", f"must be a list of at most {MOST_VARIANTS} variants")
             return ()
         found = [self._variant(item, f"variants[{at}]", languages) for at, item in enumerate(value)]
         seen = [variant.when for variant in found]

@@ -217,6 +217,7 @@ async def test_problems_have_their_own_kind(face: Face) -> None:
     headers = {"Authorization": f"Bearer {face.tokens['operator']}"}
     async with face.session.get("/v1/wrong", headers=headers) as taken:
         assert (await taken.json()) == {
+            "type": "urn:heraut:problem:conflict",
             "status": 409,
             "title": "Taken",
             "detail": "The cohort has another source.",
@@ -235,7 +236,11 @@ async def test_a_bug_is_a_problem_that_says_nothing(face: Face) -> None:
     """What went wrong stands in the log; the answer has its id and no text of the error."""
     status, problem = await face.get("/v1/broken", "operator")
 
-    assert (500, {"status", "title", "requestId"}, False) == (status, set(problem), "Jansen" in str(problem))
+    assert (500, {"type", "status", "title", "detail", "requestId"}, False) == (
+        status,
+        set(problem),
+        "Jansen" in str(problem),
+    )
 
 
 async def test_metrics_are_for_who_scrapes(face: Face) -> None:

@@ -15,11 +15,11 @@ PLAIN = frozenset(
     re.findall(
         "[a-z]+",
         """
-        affected bad book broken builder changes changing check choose classified copy countries empty failures flawed
-        found header headers heard holding interrupted invalid item keeper listening lost mailbox message options
-        ownership payloads position prepare progress reading ready reason request retry retryable run sending severity
-        shared splitter throttled transport unnumbered user validation validator verifier verifying view
-        watch writer yet
+        affected bad book broken builder changed changes changing check choose classified copy countries empty
+        failures flawed found header headers heard holding interrupted invalid item keeper listening lost
+        mailbox meanwhile message options ownership payloads position prepare progress reading ready reason
+        request retry retryable run sending severity shared splitter throttled transport unnumbered user
+        validation validator verifier verifying view watch writer yet
 
         admin api app broker checker child children client clock closing codec config conflict console demo doctor down
         domain environment error errors fake fenced folder formatter handle main migrate migration migrations pool

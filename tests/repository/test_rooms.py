@@ -17,6 +17,7 @@ EXTRA = {
     "intake": {
         "api.py": "uploads come over HTTP",
         "openapi.py": "what its routes promise",
+        "answers.py": "errors as problems, apart from the routes",
         "context.py": "what all its use cases work with, told to each of them as one",
         "reading": "bytes to lines: gzip, bounded, and where a record ends",
         "records": "lines to fields, and fields to a record that can be taken, or its faults",

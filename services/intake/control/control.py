@@ -34,7 +34,7 @@ from services.intake.control.texts import check_texts
 from services.intake.control.versions import VersionsSoFar, check_size, check_versions
 from services.intake.control.withdrawals import Named, Withdrawals
 from services.intake.domain import DoneAct
-from services.intake.errors import ConflictError, NotFoundError, NotPublishedError
+from services.intake.errors import ChangedMeanwhileError, ConflictError, NotFoundError, NotPublishedError
 from services.intake.store import CohortRow
 from services.kit.eventlog import Output, append_outputs
 from services.kit.postgres import Connection
@@ -58,8 +58,11 @@ class Control:
         self._hashes = context.hashes
         self._proving = Proving()
 
-    async def put_incident(self, caller: Caller, incident_id: str, document: Any) -> Put:
-        """Take an incident document. Raises InvalidDocument, ConflictError, MissingTextsError, ThrottledError."""
+    async def put_incident(self, caller: Caller, incident_id: str, document: Any, read: int | None = None) -> Put:
+        """Take an incident document, where the newest version is the one that was `read` (None = whichever it is).
+
+        Raises InvalidDocument, ChangedMeanwhileError, ConflictError, MissingTextsError, ThrottledError.
+        """
         incident = parse_incident(incident_id, 1, document)
         normal, now = normal_form(document), self._clock.now()
         check_size(normal)
@@ -68,6 +71,8 @@ class Control:
             locked = await self._store.lock_incident(connection, incident_id, self._hashes.newest, now)
             version, before, key_versions = locked
             caller.incident_id = incident_id
+            if read is not None and read != version:
+                raise ChangedMeanwhileError(version)
             if before == normal:
                 return Put(version, created=False, changed=False, warnings=warnings)
             if version:

@@ -2,15 +2,11 @@
 
 from typing import Any, Final
 
-from services.core.channel import CHANNEL_NAMES
-from services.core.policy import CallCentre
-
 __all__ = ["SHAPES"]
 
 _SOME = {"type": "integer", "minimum": 1}
 _TEXT, _COUNT, _YES_NO = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
 _MAYBE_TEXT, _MAYBE_COUNT = {"type": ["string", "null"]}, {"type": ["integer", "null"]}
-_CALLERS = CallCentre(1).share_of_callers
 
 SHAPES: Final[dict[str, Any]] = {
     "Cohort": {
@@ -28,30 +24,6 @@ SHAPES: Final[dict[str, Any]] = {
             "releaseAsked": {
                 "description": "The release that waits for somebody else's approval, null where none does",
                 "oneOf": [{"$ref": "#/components/schemas/Release"}, {"type": "null"}],
-            },
-        },
-    },
-    "Pace": {
-        "type": "object",
-        "description": "How many notices are let go on a calendar day in the Netherlands, of all cohorts together",
-        "additionalProperties": False,
-        "properties": {
-            "perDay": _SOME,
-            "perChannel": {
-                "type": "object",
-                "description": "By the channel that a notice takes first",
-                "additionalProperties": False,
-                "properties": dict.fromkeys(CHANNEL_NAMES.values(), _SOME),
-            },
-            "callCentre": {
-                "type": "object",
-                "description": "callsPerDay / shareOfCallers notices a day",
-                "required": ["callsPerDay"],
-                "additionalProperties": False,
-                "properties": {
-                    "callsPerDay": _SOME,
-                    "shareOfCallers": {"type": "number", "exclusiveMinimum": 0, "maximum": 1, "default": _CALLERS},
-                },
             },
         },
     },

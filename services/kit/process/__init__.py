@@ -5,6 +5,7 @@ from services.kit.process.guard import GuardedHandler, Route
 from services.kit.process.http import figures_app, json_response, read_json, serve_http, web_app
 from services.kit.process.listening import Limits
 from services.kit.process.log import configure_logs
+from services.kit.process.openapi import answer, described, faults, ref
 from services.kit.process.problems import Problem
 from services.kit.process.run import stop_on_signals
 from services.kit.process.service import Service, main, open_service
@@ -15,12 +16,16 @@ __all__ = [
     "Problem",
     "Route",
     "Service",
+    "answer",
     "configure_logs",
+    "described",
+    "faults",
     "figures_app",
     "json_response",
     "main",
     "open_service",
     "read_json",
+    "ref",
     "serve_http",
     "start_child",
     "stop_child",

@@ -21,13 +21,13 @@ from services.kit.principals import Authenticator
 from services.kit.process.guard import REQUEST_ID, GuardedHandler, Handler, Route, guarded, new_request_id
 from services.kit.process.health import Health
 from services.kit.process.listening import Limits, runner_of
+from services.kit.process.openapi import BASE, described
 from services.kit.process.problems import HEADERS, Problem, problem_response
 
 __all__ = ["figures_app", "json_response", "read_json", "serve_http", "web_app"]
 
 logger = logging.getLogger(__name__)
 
-_EVERY_PROCESS = ("/livez", "/readyz", "/metrics", "/openapi.json")
 _LIMITS: Final = web.AppKey("limits", Limits)
 _RETRY_AFTER = 5.0  # seconds: a database restarts or fails over in about so long
 
@@ -70,7 +70,9 @@ def web_app(
     `client_max_size` stays small: uploads are streamed and never go through it.
     """
     app = _probed_app(health)
-    app.router.add_get("/openapi.json", _openapi(openapi or _minimal_openapi(health.name)))
+    description = _openapi(openapi or described(f"Heraut {health.name}", "How it is, and its figures.", {}, {}))
+    for path in ("/openapi.json", f"{BASE}/openapi.json"):
+        app.router.add_get(path, description)
     for route in (Route("GET", "/metrics", Act.METRICS_READ, _metrics(registry)), *routes):
         # With GET comes HEAD.
         add = app.router.add_get if route.method == "GET" else partial(app.router.add_route, route.method)
@@ -125,8 +127,9 @@ async def serve_http(
 
 def _answer(faults: Callable[[], list[str]]) -> Handler:
     async def answer(_: web.Request) -> web.StreamResponse:
-        found = faults()
-        return json_response({"ok": not found, "waitingFor": found}, 503 if found else 200)
+        if found := faults():
+            raise Problem(503, "Not ready", f"It waits for {', '.join(found)}.", ok=False, waitingFor=found)
+        return json_response({"ok": True, "waitingFor": []})
 
     return answer
 
@@ -149,18 +152,10 @@ def _openapi(document: Mapping[str, Any]) -> Handler:
     body = orjson.dumps(document)
 
     async def openapi(_: web.Request) -> web.StreamResponse:
-        return web.Response(body=body, content_type="application/json")
+        headers = {"Access-Control-Allow-Origin": "*"}  # what it says is no secret, and tools in browsers read it
+        return web.Response(body=body, content_type="application/json", headers=headers)
 
     return openapi
-
-
-def _minimal_openapi(name: str) -> dict[str, Any]:
-    answer = {"responses": {"200": {"description": "OK"}, "503": {"description": "Not now"}}}
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": f"Heraut {name}", "version": "1.0.0"},
-        "paths": {path: {"get": answer} for path in _EVERY_PROCESS},
-    }
 
 
 @web.middleware
