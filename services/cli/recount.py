@@ -11,6 +11,7 @@ import asyncpg
 
 from services.core.ledger import COUNTERS
 from services.deduplication.store import Store as DeduplicationStore
+from services.dispatch.store import Store as DispatchStore
 from services.intake.store import Store as IntakeStore
 from services.kit.postgres import Connection
 from services.kit.stage import sum_totals
@@ -47,6 +48,7 @@ class _Store(Protocol):
 ROOMS: Final[Mapping[str, _Store]] = {
     "intake": IntakeStore(),
     "deduplication": DeduplicationStore(),
+    "dispatch": DispatchStore,
     "tracking": TrackingStore(),
 }
 

@@ -9,7 +9,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["CONFLICTING", "COUNTERS", "NOTHING_DUE", "Disposition", "HoldReason", "percent"]
+__all__ = ["CONFLICTING", "COUNTERS", "NOTHING_DUE", "SET_ASIDE", "Disposition", "HoldReason", "percent"]
 
 
 class Disposition(Enum):
@@ -60,6 +60,9 @@ class HoldReason(Enum):
 # member stands somewhere like any other.
 CONFLICTING: Final = "conflicting"
 
+# Notices that dispatch holds back for a pause. Their bearers are released, and held.
+SET_ASIDE: Final = "set_aside"
+
 # What each stage counts of a cohort. Stored rows of counts are arrays in this order, so a tuple may only grow at its
 # end; `tests/contract/test_ledger.py` holds the order.
 COUNTERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
@@ -71,6 +74,7 @@ COUNTERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             *("released", "merged", "suppressed", CONFLICTING, "withdrawn"),
             *(reason.counter for reason in HoldReason if reason.stage == "deduplication"),
         ),
+        "dispatch": (SET_ASIDE,),
         # notices_settled counts superseded notices too: all that were handed over or given up.
         "tracking": ("notified", "exhausted", "notices_settled", HoldReason.UNPRINTABLE.counter),
     }

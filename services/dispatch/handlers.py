@@ -23,6 +23,7 @@ from services.dispatch.codec import (
     encode_block,
     encode_refused,
 )
+from services.dispatch.counting import Moved
 from services.dispatch.domain import Batch, Round, Taken
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.outcomes import AttemptOutcome, refusal_of
@@ -120,7 +121,7 @@ class DispatchHandler:
 
     async def apply(self, connection: Connection, work: Sequence[Taken | Recalled]) -> Sequence[Output]:
         """Queue the attempts, less those that were recalled. An attempt that a replay brings again changes nothing."""
-        now = self._clock.now()
+        now, moved = self._clock.now(), Moved()
         taken = [one for one in work if isinstance(one, Taken)]
         recalled = [one for one in work if isinstance(one, Recalled)]
         if taken:
@@ -128,10 +129,12 @@ class DispatchHandler:
             await self._store.take(connection, batches, now, now + self._traits.linger)
         arrived = [notice for block in taken for notice in block.notices.ids]
         if recalled:
-            answers = await self._recalls.take(connection, recalled, arrived, now)
+            answers = await self._recalls.take(connection, recalled, arrived, now, moved)
             await self._pausing.hear(connection, recalled)
-            return answers
-        return await self._recalls.arrived(connection, {block.partition for block in taken}, arrived, now)
+        else:
+            places = {block.partition for block in taken}
+            answers = await self._recalls.arrived(connection, places, arrived, now, moved)
+        return [*answers, *await moved.written(connection, self._traits.channel)]
 
     def batches(self, block: Taken) -> list[Taken]:
         """Cut a block into batches; nearly always it is one, and then stored as it came."""
@@ -143,15 +146,17 @@ class DispatchHandler:
 
     async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:
         """Do what time asks for: refusals that waited, taken back or told, and attempts that stayed unknown."""
-        now = self._clock.now()
+        now, moved = self._clock.now(), Moved()
         await self._look_on(connection, partitions, now)
         if self._breaker.takes_back(self._clock.monotonic()):
             await self._take_back(connection, partitions, now)
         told = [] if self._breaker.paused() else await self._tell(connection, partitions, now)
         given_up = await self._give_up(connection, partitions, now)
-        recalled = await self._recalls.look_again(connection, partitions, now)
+        recalled = await self._recalls.look_again(connection, partitions, now, moved)
         self._metrics.cohorts_paused(len(self._pauses.now()))
-        return [*told, *given_up, *recalled, *await self._pausing.tick(connection, partitions, now)]
+        observed = await self._pausing.tick(connection, partitions, now, moved)
+        set_aside = await moved.written(connection, self._traits.channel)
+        return [*told, *given_up, *recalled, *observed, *set_aside]
 
     async def _look_on(self, connection: Connection, partitions: Sequence[int], now: datetime) -> None:
         """Let refusals wait for a window of our own where somebody else saw them, or the one before us was killed."""

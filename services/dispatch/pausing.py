@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 from services.core.status import AttemptState
 from services.dispatch.codec import encode_observed
+from services.dispatch.counting import Moved
 from services.dispatch.domain import Batch, Key, Round
 from services.dispatch.outcomes import AttemptOutcome
 from services.dispatch.pauses import Pause, Pauses
@@ -101,21 +102,25 @@ class Pausing:
         if self._pauses.waits(partitions):
             self._pauses.learn(await self._store.read_known(connection, partitions))
 
-    async def set_aside(self, connection: Connection, partition: int, queued: Sequence[Batch], now: datetime) -> None:
+    async def set_aside(
+        self, connection: Connection, partition: int, queued: Sequence[Batch], now: datetime, moved: Moved
+    ) -> None:
         """Set aside those of the queue that may not begin."""
         held = [batch for batch in queued if self._pauses.holds(batch.notices, partition)]
         for one in gathered(partition, held, now):
             stays = [not row for row in self._pauses.held(one.notices, partition)]
-            await self._move(connection, one, AttemptState.TAKEN, stays, now)
+            await self._move(connection, one, AttemptState.TAKEN, stays, now=now, moved=moved)
 
-    async def tick(self, connection: Connection, partitions: Sequence[int], now: datetime) -> list[Output]:
+    async def tick(
+        self, connection: Connection, partitions: Sequence[int], now: datetime, moved: Moved
+    ) -> list[Output]:
         """Let those go on whose pause has ended, and report what had begun when others came."""
         self._ticks += 1
         if self._ticks % _TICKS_TO_TRUST == 0:
             self._looked.clear()
         await self.learn(connection, partitions)
         for partition in partitions:
-            await self._go_on(connection, partition, now)
+            await self._go_on(connection, partition, now, moved)
         await self._see(connection, partitions)
         outputs: list[Output] = []
         for pause, partition in await self._store.unreported_pauses(connection, partitions):
@@ -130,7 +135,7 @@ class Pausing:
         if not await self._store.see_pauses(connection, partitions, sorted(pauses)):
             self._seen = pauses, tuple(partitions)
 
-    async def _go_on(self, connection: Connection, partition: int, now: datetime) -> None:
+    async def _go_on(self, connection: Connection, partition: int, now: datetime, moved: Moved) -> None:
         signature = self._pauses.signature(partition)
         before, after = self._looked.get(partition, (None, 0))
         if before != signature:
@@ -138,15 +143,22 @@ class Pausing:
         if after is None:
             return
         batches = await self._store.paused_batches(connection, partition, after, _LOOK)
-        moved = 0
+        going_on = 0
         for one in gathered(partition, batches, now):
             stays = self._pauses.held(one.notices, partition)
-            moved += await self._move(connection, one, AttemptState.PAUSED, stays, now)
-        if not moved:
+            going_on += await self._move(connection, one, AttemptState.PAUSED, stays, now=now, moved=moved)
+        if not going_on:
             self._looked[partition] = signature, batches[-1].number if batches else None
 
     async def _move(
-        self, connection: Connection, one: Round, state: AttemptState, stays: Sequence[bool], now: datetime
+        self,
+        connection: Connection,
+        one: Round,
+        state: AttemptState,
+        stays: Sequence[bool],
+        *,
+        now: datetime,
+        moved: Moved,
     ) -> int:
         """Move a round between the queue and the pause, less those that stay; returns how many moved."""
         outcomes = [
@@ -154,7 +166,9 @@ class Pausing:
             for stay, tries in zip(stays, one.tries, strict=True)
         ]
         shared = {outcome: outcome for outcome in outcomes}
-        return len(await self._store.record(connection, one, [shared[outcome] for outcome in outcomes], now, state))
+        done = await self._store.record(connection, one, [shared[outcome] for outcome in outcomes], now, state)
+        moved.add(one, done, +1 if state is AttemptState.TAKEN else -1)
+        return len(done)
 
     async def _report(self, connection: Connection, pause: Pause, partition: int) -> list[Output]:
         """Report what had begun, once it is known of all that this process is handing over."""

@@ -209,6 +209,10 @@ from batches
 where channel = $1 and partition = $2 and state = 1
 order by batch;
 
+-- name: paused_blocks
+-- The blocks of all batches that are paused, some at a time: nothing but `heraut ledger --recount` asks.
+select batch, block from batches where state = 7 and batch > $1 order by batch limit $2;
+
 -- name: paused_batches
 -- Batches that are paused, a bounded number, in the order of their numbers.
 select batch, partition, tries, at, job, block

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, Protocol
 
 from services.core.notices import FLAG_MAYBE_TOLD
 from services.core.status import AttemptState
+from services.dispatch.counting import Moved
 from services.dispatch.domain import Batch, Round
 from services.dispatch.outcomes import AttemptOutcome
 from services.dispatch.rounds import by_partition, gathered
@@ -100,36 +101,50 @@ class Recalls:
         self._store = store
 
     async def take(
-        self, connection: Connection, blocks: Sequence[Recalled], arrived: Collection[bytes], now: datetime
+        self,
+        connection: Connection,
+        blocks: Sequence[Recalled],
+        arrived: Collection[bytes],
+        now: datetime,
+        moved: Moved,
     ) -> list[Output]:
         """Stop what was recalled and is here, or has just `arrived`; returns the answers."""
         asked = [recall for block in blocks if not block.over for recall in block.recalls]
         if asked:
             await self._store.add_recalls(connection, asked, now)
         wanted = {recall.notice for recall in asked}
-        answers = await self._answer(connection, wanted.union(arrived), now)
+        answers = await self._answer(connection, wanted.union(arrived), now, moved)
         if over := [notice for block in blocks if block.over for notice in block.notices]:
             await self._store.end_recalls(connection, over)
         return answers
 
     async def arrived(
-        self, connection: Connection, partitions: Collection[int], notices: Collection[bytes], now: datetime
+        self,
+        connection: Connection,
+        partitions: Collection[int],
+        notices: Collection[bytes],
+        now: datetime,
+        moved: Moved,
     ) -> list[Output]:
         """Stop those that have just come and were recalled before; returns the answers."""
         if not await self._store.has_recalls(connection, partitions):
             return []
-        return await self._answer(connection, notices, now)
+        return await self._answer(connection, notices, now, moved)
 
-    async def look_again(self, connection: Connection, partitions: Collection[int], now: datetime) -> list[Output]:
+    async def look_again(
+        self, connection: Connection, partitions: Collection[int], now: datetime, moved: Moved
+    ) -> list[Output]:
         """Answer for those that had begun when they were recalled and of which it is known now how that ended."""
         notices = await self._store.recalls_under_way(connection, partitions, _LOOK_AGAIN)
-        return await self._answer(connection, notices, now)
+        return await self._answer(connection, notices, now, moved)
 
-    async def _answer(self, connection: Connection, notices: Collection[bytes], now: datetime) -> list[Output]:
+    async def _answer(
+        self, connection: Connection, notices: Collection[bytes], now: datetime, moved: Moved
+    ) -> list[Output]:
         found = await self._store.recalled_attempts(connection, notices) if notices else []
         if not found:
             return []
-        stopped = await self._stop(connection, found, now)
+        stopped = await self._stop(connection, found, now, moved)
         recalls = {one.recall.notice: one.recall for one in found}
         states: dict[bytes, set[AttemptState]] = defaultdict(set)
         for one in found:
@@ -145,7 +160,9 @@ class Recalls:
                 await self._store.mark_recalls(connection, marked, answering, now)
         return list(encode_stopped((recalls[notice], notice in stopped) for notice in sorted(answered)))
 
-    async def _stop(self, connection: Connection, found: Sequence[RecalledAttempt], now: datetime) -> set[bytes]:
+    async def _stop(
+        self, connection: Connection, found: Sequence[RecalledAttempt], now: datetime, moved: Moved
+    ) -> set[bytes]:
         """Settle as stopped what waits; returns the notices that are stopped, now or before."""
         stopped = {one.recall.notice for one in found if one.state is AttemptState.STOPPED}
         for state in WAITING:
@@ -155,6 +172,8 @@ class Recalls:
             for one in _together(batches, now):
                 outcomes = [_STOPPED if stops else _STAYS[state] for stops in _stopping(one, notices)]
                 done = await self._store.record(connection, one, outcomes, now, state)
+                if state is AttemptState.PAUSED:
+                    moved.add(one, done, -1)
                 stopped.update(one.notices.ids[row] for row in done)
         return stopped
 

@@ -1,7 +1,7 @@
 """Dispatch's tables: one method a named query, a batch in and a batch out."""
 
 import struct
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,6 +10,7 @@ import asyncpg
 
 from services.core.channel import Channel
 from services.core.ids import ID_BYTES
+from services.core.ledger import SET_ASIDE
 from services.core.notices import Notices
 from services.core.status import AttemptState
 from services.dispatch.codec import decode_block, encode_block
@@ -26,6 +27,7 @@ __all__ = ["Store"]
 _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 # A row of `attempts` in COPY's binary format, sizes before values: notice, attempt, batch.
 _ATTEMPT = struct.Struct(f">hi{ID_BYTES}sihiq")
+_BLOCKS_AT_ONCE = 256  # some tens of thousands of notices: some megabytes
 _BATCHES = ("batch", "at", "due", "partition", "count", "channel", "state", "tries", "block")
 
 
@@ -231,6 +233,19 @@ class Store:
     async def paused_batches(self, connection: Connection, partition: int, after: int, limit: int) -> list[Batch]:
         """Return batches that are paused, and whose number is higher; they are locked."""
         return _batches(await connection.fetch(_QUERIES["paused_batches"], self._channel, partition, after, limit))
+
+    @staticmethod
+    async def recount(connection: Connection, incident_id: str | None) -> dict[str, Counter[str]]:
+        """Return how many notices are paused, by scope, of one incident or of all, on all channels."""
+        found: dict[str, Counter[str]] = {}
+        last = 0
+        while rows := await connection.fetch(_QUERIES["paused_blocks"], last, _BLOCKS_AT_ONCE):
+            last = rows[-1]["batch"]
+            for notices in (decode_block(row["block"]) for row in rows):
+                if incident_id in {None, notices.incident_id}:
+                    for cohort, count in Counter(notices.cohorts).items():
+                        found.setdefault(f"{notices.incident_id}/{cohort}", Counter())[SET_ASIDE] += count
+        return found
 
     async def _move(self, connection: Connection, alike: Sequence[tuple[int, Fate]], now: datetime) -> None:
         await connection.execute(

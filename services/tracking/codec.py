@@ -17,6 +17,7 @@ from services.core.channel import channel_named
 from services.core.ids import ID_BYTES
 from services.core.ledger import COUNTERS
 from services.core.notices import Notices
+from services.core.rooms import STAGES
 from services.core.status import AttemptState, unprintable_fields
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog import Record
@@ -38,7 +39,7 @@ TOPICS = (
     PAUSES_OBSERVED,
 )
 # What the stages that send totals count.
-_COUNTERS = {stage: frozenset(COUNTERS[stage]) for stage in TOPIC[TOTALS_CHANGED].producers}
+_COUNTERS = {stage: frozenset(COUNTERS[STAGES[stage]]) for stage in TOPIC[TOTALS_CHANGED].producers}
 _REFUSED = int(AttemptState.REFUSED)
 _FOR_GOOD = 2**31 - 1  # the highest mark: what a block without marks means
 _STATES = {int(AttemptState.ACCEPTED): int(State.ACCEPTED), int(AttemptState.UNKNOWN): int(State.UNKNOWN)}

@@ -47,6 +47,7 @@ class Heard:
     suppressed: int = 0
     withdrawn: int = 0
     conflicting: int = 0  # of all that deduplication has seen
+    set_aside: int = 0  # by dispatch: notices that a pause holds back there, of those that were released
     notified: int = 0  # by tracking
     exhausted: int = 0
     holds: Holds = field(default_factory=_no_holds)
@@ -54,7 +55,7 @@ class Heard:
 
     @property
     def held(self) -> int:
-        """Members that wait, whatever for."""
+        """Members that wait, but for those whose notice a pause holds back."""
         return sum(self.holds.values())
 
     @property
@@ -75,7 +76,21 @@ class Heard:
     @property
     def in_flight(self) -> int:
         """Members on their way: to deduplication, and from there to an end."""
-        return (self.accepted - self.discarded - self.seen) + (self.released - self.ended)
+        return (self.accepted - self.discarded - self.seen) + (self.released - self.ended - self.held_back)
+
+    @property
+    def held_back(self) -> int:
+        """Released members whose notice a pause holds back.
+
+        They are no more than those who are on the way: a notice whose bearer bears a later one, or was taken back,
+        stands for nobody, which dispatch cannot know.
+        """
+        return max(0, min(self.set_aside, self.released - self.ended))
+
+    @property
+    def all_holds(self) -> Holds:
+        """All held members by what they wait for, those too whose notice was released."""
+        return {**self.holds, HoldReason.PAUSED: self.holds[HoldReason.PAUSED] + self.held_back}
 
     @property
     def agrees(self) -> bool:
@@ -108,6 +123,9 @@ class Heard:
 
 
 _FIGURES = tuple(f.name for f in fields(Heard) if f.name not in {"holds", "first_at"})
+
+
+_NOT_SHOWN = frozenset({"released", "withdrawn", "discarded", "set_aside"})  # as they are
 
 
 def hear(rows: Iterable[Totals]) -> dict[str, Heard]:
@@ -249,7 +267,7 @@ def _line(heard: Heard, declared: int | None) -> Line:
         missing=declared - heard.received,
         surplus=max(0, heard.received - declared),
         in_flight=heard.in_flight,
-        holds=heard.holds,
+        holds=heard.all_holds,
         withdrawn=heard.withdrawn + heard.discarded,
-        **{name: getattr(heard, name) for name in _FIGURES if name not in {"released", "withdrawn", "discarded"}},
+        **{name: getattr(heard, name) for name in _FIGURES if name not in _NOT_SHOWN},
     )

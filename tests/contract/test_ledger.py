@@ -6,7 +6,7 @@ from notification.topics import TOPIC, TOTALS_CHANGED
 from prometheus_client import CollectorRegistry
 
 from services.core.ledger import CONFLICTING, COUNTERS, Disposition, HoldReason
-from services.core.rooms import ROOMS
+from services.core.rooms import ROOMS, STAGES
 from services.deduplication.domain import COUNTED_AS
 from services.intake.domain import Counts
 from services.tracking.api import ledger_json
@@ -21,6 +21,7 @@ STORED = {
         "released", "merged", "suppressed", "conflicting", "withdrawn", "held_unreleased", "held_unreachable",
         "held_not_at_address", "held_identity_conflict", "held_deceased_conflict", "held_paused",
     ),
+    "dispatch": ("set_aside",),
     "tracking": ("notified", "exhausted", "notices_settled", "held_unprintable"),
 }  # fmt: skip
 
@@ -34,10 +35,27 @@ def test_every_room_that_counts_uses_the_words_of_core() -> None:
     """What a stage counts is what core says, and each word is one stage's alone."""
     words = [counter for counters in COUNTERS.values() for counter in counters]
 
-    assert {*TOPIC[TOTALS_CHANGED].producers, "tracking"} == COUNTERS.keys() <= set(ROOMS)
+    assert {*(STAGES[stage] for stage in TOPIC[TOTALS_CHANGED].producers), "tracking"} == COUNTERS.keys() <= set(ROOMS)
     assert COUNTERS["intake"] == Counts._fields
     assert set(COUNTERS["deduplication"]) == {*COUNTED_AS.values(), CONFLICTING}
     assert len(set(words)) == len(words)
+
+
+def test_what_a_pause_holds_back_in_dispatch_is_held_and_not_in_flight() -> None:
+    """Of seven released members three have their notice set aside; never more than are on their way, in any order."""
+    rows = [
+        Totals("intake", "lab/c", {"received": 9, "rejected": 0, "accepted": 9, "discarded": 0}, 1),
+        Totals("deduplication", "lab/c", {"released": 7, "held_paused": 1}, 1),
+        Totals("dispatch-letter", "lab/c", {"set_aside": 2}, 1),
+        Totals("dispatch-email", "lab/c", {"set_aside": 1}, 1),
+        Totals("tracking", "lab/c", {"notified": 2, "exhausted": 0, "notices_settled": 2}, 1),
+    ]
+    late = [*rows[:-1], Totals("tracking", "lab/c", {"notified": 6, "exhausted": 0, "notices_settled": 6}, 1)]
+
+    lines = [ledger_of("lab", "", [], hear(one)).totals for one in (rows, late)]
+
+    assert [(4, 3), (2, 1)] == [(line.holds[HoldReason.PAUSED], line.in_flight) for line in lines]
+    assert [9, 9] == [sum(line.standing().values()) for line in lines]
 
 
 def test_tracking_adds_up_everything_that_deduplication_counts() -> None:

@@ -20,6 +20,7 @@ from services.core.notices import FLAG_MAYBE_TOLD, FLAG_WITHDRAWN, Notices
 from services.core.status import AttemptState
 from services.deduplication.batch import Effects
 from services.deduplication.domain import COUNTED_AS, Course, Member, Outcome, Terms, is_withdrawn
+from services.dispatch.counting import Moved
 from services.dispatch.domain import Batch, Round
 from services.dispatch.outcomes import AttemptOutcome, part_ways
 from services.dispatch.recalls import Answering, RecalledAttempt, Recalls
@@ -202,9 +203,9 @@ class World:
             recalls = Recalls(table)
             if topic == "routed":
                 table.attempts.setdefault((message.ids[0], message.attempts[0]), Attempt(message))
-                self._answers(done(recalls.arrived(NOBODYS, [0], message.ids, NOW)))
+                self._answers(done(recalls.arrived(NOBODYS, [0], message.ids, NOW, Moved())))
             else:
-                self._answers(done(recalls.take(NOBODYS, [message], [], NOW)))
+                self._answers(done(recalls.take(NOBODYS, [message], [], NOW, Moved())))
 
     def _routes(self, work: Work) -> None:
         done(self.routing.ready([work]))
@@ -236,8 +237,7 @@ class World:
         ]
         if not open_to:
             return False
-        channel, attempt, state = open_to[number % len(open_to)]
-        self._becomes(channel, attempt, state)
+        self._becomes(*open_to[number % len(open_to)])
         return True
 
     def _becomes(self, channel: Channel, attempt: Attempt, state: AttemptState) -> None:
@@ -258,7 +258,7 @@ class World:
     def ticks(self) -> None:
         """Let every channel tick."""
         for channel in CHANNELS:
-            self._answers(done(Recalls(self.channels[channel]).look_again(NOBODYS, [0], NOW)))
+            self._answers(done(Recalls(self.channels[channel]).look_again(NOBODYS, [0], NOW, Moved())))
 
     def _find(self, finding: Finding) -> None:
         before = self.findings.get(finding.notice)

@@ -59,6 +59,7 @@ EXTRA = {
         "outcomes.py": "how a hand-over ends; decided apart from what is handed over",
         "pauses.py": "which notices may not begin just now, apart from what is queued",
         "pausing.py": "who goes on after a pause, and what had begun when it came",
+        "counting.py": "what a pause holds back, as the ledger counts it",
         "recalls.py": "notices that must not begin any more, stopped where they lie or when they come",
         "rounds.py": "attempts put together into batches and rounds",
         "channels": "the table of channels, and an adapter for each",

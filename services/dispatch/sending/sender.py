@@ -13,6 +13,7 @@ from datetime import datetime
 from services.core.clock import Clock
 from services.core.status import AttemptState
 from services.dispatch.breaker import Breaker
+from services.dispatch.counting import Moved
 from services.dispatch.domain import Batch, Round
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.outcomes import AttemptOutcome
@@ -176,13 +177,15 @@ class Sender:
         """Write the intent of the batches that are next in a partition's queue, and return them as rounds."""
         limit, now = self._handing_over.limit, self._clock.now()
         rounds: list[Round] = []
+        moved = Moved()
         try:
             async with self._stage.fenced([partition]) as transaction:
-                queued = await self._queue(transaction.connection, partition, now, limit)
+                queued = await self._queue(transaction.connection, partition, now, limit, moved)
                 rounds = rounds_of(self._traits, partition, queued, now)
                 for one in rounds:
                     self._mine.update(one.numbers)  # before anybody can see the intent
                 await self._store.intend(transaction.connection, rounds, now)
+                transaction.emit(await moved.written(transaction.connection, self._traits.channel))
         except BaseException:
             # The intent may have been committed or not. Nothing was handed over, and that is sure.
             for one in rounds:
@@ -192,14 +195,16 @@ class Sender:
             raise
         return rounds
 
-    async def _queue(self, connection: Connection, partition: int, now: datetime, limit: int) -> list[Batch]:
+    async def _queue(
+        self, connection: Connection, partition: int, now: datetime, limit: int, moved: Moved
+    ) -> list[Batch]:
         """Return the batches that are next; those that may not begin are set aside."""
         queued = await self._store.queue(connection, partition, now, limit)
         if any(self._pauses.holds(batch.notices, partition) for batch in queued):
             await self._pausing.learn(connection, [partition])
         while queued and any(self._pauses.holds(batch.notices, partition) for batch in queued):
             more = await self._store.queue(connection, partition, now, max(limit, _SET_ASIDE))
-            await self._pausing.set_aside(connection, partition, more, now)
+            await self._pausing.set_aside(connection, partition, more, now, moved)
             queued = await self._store.queue(connection, partition, now, limit)
         return queued
 

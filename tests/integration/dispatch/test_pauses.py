@@ -1,6 +1,7 @@
 """A pause at dispatch: nothing begins after it, what had begun is listed exactly, and a resume lets the rest go."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -9,9 +10,12 @@ from notification.v1 import dispatch_pb2
 
 from services.core.channel import Channel
 from services.core.cohort import Cohort
+from services.core.ledger import COUNTERS
 from services.core.notices import Notices
 from services.core.status import AttemptState
 from services.dispatch.channels.portal import Portal
+from services.kit.stage import TotalsRow, sum_totals
+from services.wire.totals import decode_totals
 from tests.integration.dispatch.bench import Bench, a_payload
 from tests.integration.dispatch.servers import PortalServer
 from tests.integration.dispatch.test_recalls import asked, hear
@@ -173,3 +177,45 @@ async def test_who_has_not_heard_of_the_incidents_begins_nothing(messages: Bench
     assert ({AttemptState.TAKEN: 5}, []) == (states, seen)
     assert {AttemptState.ACCEPTED: 5} == await messages.states()
     assert messages.channel is Channel.PORTAL
+
+
+async def counted(messages: Bench) -> dict[str, int]:
+    """Return what is counted as set aside, by scope, as it stands and as the log says; the two agree."""
+    async with messages.pool.acquire() as connection:
+        rows = await sum_totals(connection, "", COUNTERS["dispatch"])
+        again = await messages.store.recount(connection, None)
+    standing = {scope: counts["set_aside"] for scope, counts in rows.items() if counts["set_aside"]}
+    heard: dict[tuple[str, str], TotalsRow] = {}
+    for row in (row for value in await messages._blocks("heraut.totals.changed.v1") for row in decode_totals(value)):
+        heard[row.scope, row.source] = max(row, heard.get((row.scope, row.source), row), key=lambda one: one.sequence)
+    told = Counter[str]()
+    for (scope, _), row in heard.items():
+        told[scope] += row.counts["set_aside"]
+    assert standing == {scope: counts["set_aside"] for scope, counts in again.items()} == dict(+told)
+    return standing
+
+
+async def test_what_a_pause_holds_back_is_counted_by_cohort(messages: Bench, portal_server: PortalServer) -> None:
+    """Set aside, called back and gone on: the totals, the log and the rows say the same each time."""
+    carriers = [("wave-1",), ("wave-1", "wave-2"), ("wave-2",), ("wave-1",)]
+    notices = some_notices(4, carriers=carriers, cohorts=["wave-1", "wave-2", "wave-2", "wave-1"])
+    incident = notices.incident_id
+    for cohort in ("wave-1", "wave-2"):
+        messages.incidents.put(a_cohort(messages, cohort))
+    messages.incidents.put(replace(a_cohort(messages), version=2, paused_since=2))
+    await queue(messages, notices)
+    async with sending(messages, portal_server):
+        await until_states(messages, AttemptState.TAKEN, AttemptState.INTENT)
+        held = await counted(messages)
+        handler = messages.handler()
+        async with messages.stage.fenced([0]) as transaction:
+            work = [handler.decode(asked(notices, range(1)))]
+            transaction.emit(await handler.apply(transaction.connection, work))
+        stopped = await counted(messages)
+        messages.incidents.put(replace(a_cohort(messages), version=3))
+        await messages.tick()
+        gone_on = await counted(messages)
+
+    assert {f"{incident}/wave-1": 2, f"{incident}/wave-2": 1} == held
+    assert {f"{incident}/wave-1": 1, f"{incident}/wave-2": 1} == stopped
+    assert {} == gone_on

@@ -4,6 +4,7 @@ import pytest
 from notification import topics
 
 from services.core.ledger import COUNTERS
+from services.core.rooms import STAGES
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog.port import Record
 from services.kit.stage.totals import TotalsRow
@@ -22,8 +23,8 @@ def a_row(stage: str, *counters: str) -> TotalsRow:
 
 
 def test_every_counter_of_the_stages_that_send_totals_is_understood() -> None:
-    """All words of intake and deduplication are taken."""
-    rows = [a_row(stage, *COUNTERS[stage]) for stage in topics.TOPIC[topics.TOTALS_CHANGED].producers]
+    """All words of intake, deduplication and dispatch are taken."""
+    rows = [a_row(stage, *COUNTERS[STAGES[stage]]) for stage in topics.TOPIC[topics.TOTALS_CHANGED].producers]
 
     assert rows == decode(a_record(*rows)).totals
 
