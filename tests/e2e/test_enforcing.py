@@ -35,7 +35,7 @@ _COLUMNS = "memberRef,bsn,initials,familyName,street,houseNumber,postcode,city,e
 # Of every topic of ours that carries something in the course of this test.
 _CARRYING = {spec.name for spec in TOPICS if spec.log == "both"} - {
     "heraut.members.held.v1", "heraut.notices.exhausted.v1", "heraut.notices.readdressed.v1",
-    "heraut.notices.reattempted.v1", "heraut.notices.recalled.v1", "heraut.notices.stopped.v1",
+    "heraut.notices.reattempted.v1", "heraut.notices.stopped.v1",
     "heraut.notices.superseded.v1",
 }  # fmt: skip
 
