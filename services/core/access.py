@@ -38,7 +38,7 @@ class Act(StrEnum):
     COHORT_CANCELLED = "cohort-cancelled"
     RECORD_WITHDRAWN = "record-withdrawn"
     PROBLEMS_SHOWN = "problems-shown"  # memberRefs of a cohort, which may be numbers of people
-    IDENTITIES_SHOWN = "identities-shown"
+    IDENTITIES_SHOWN = "identities-shown"  # memberRefs of records that contradict; ties, to who is no source
     IDENTITY_TIED = "identity-tied"
     IDENTITY_UNTIED = "identity-untied"
     IDENTITY_REFUSED = "identity-refused"
@@ -67,7 +67,7 @@ PERMITTED: Final[Mapping[Act, frozenset[Role]]] = MappingProxyType(
         Act.COHORT_CANCELLED: frozenset({_OPERATOR}),
         Act.RECORD_WITHDRAWN: frozenset({_SOURCE, _OPERATOR}),
         Act.PROBLEMS_SHOWN: frozenset({_SOURCE, _OPERATOR, _AUDITOR}),
-        Act.IDENTITIES_SHOWN: frozenset({_OPERATOR, _AUDITOR}),
+        Act.IDENTITIES_SHOWN: frozenset({_SOURCE, _OPERATOR, _AUDITOR}),
         Act.IDENTITY_TIED: frozenset({_OPERATOR}),
         Act.IDENTITY_UNTIED: frozenset({_OPERATOR}),
         Act.IDENTITY_REFUSED: frozenset({_OPERATOR}),

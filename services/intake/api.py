@@ -15,12 +15,13 @@ from services.core.incident import Incident
 from services.intake.answers import COLUMNS, NO_RECORDS, answered, broken, put_response, version_read, versioned
 from services.intake.context import Context
 from services.intake.control.changes import cohort_json, read_cohort
+from services.intake.control.conflicts import Conflicts
 from services.intake.control.control import Control, release_json
 from services.intake.control.grants import read_release
 from services.intake.control.listing import START, Cursor, Listed, as_csv, as_json, read_cursor
 from services.intake.control.problems import MOST_RECORDS, Problems
 from services.intake.control.withdrawals import read_named
-from services.intake.errors import BadHeaderError, BrokenBodyError
+from services.intake.errors import BadHeaderError, BrokenBodyError, NotPermittedError
 from services.intake.identities.settling import Settling, read_settlement
 from services.intake.members.slots import UploadPace, UploadSlots
 from services.intake.members.upload import Format, Report, Upload, unpacked
@@ -31,6 +32,7 @@ __all__ = ["Api"]
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")  # an Idempotency-Key: signs that every HTTP library passes on unchanged
+_CONFLICT = re.compile(r"(?:[0-9a-f]{32})?", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _IDLE = 60.0  # seconds without a byte after which the sender counts as gone
 _INCIDENT = "/v1/incidents/{incident_id}"
@@ -44,7 +46,7 @@ class Api:
 
     def __init__(self, context: Context, slots: UploadSlots | None = None) -> None:
         self._context, self._control, self._problems = context, Control(context), Problems(context)
-        self._settling = Settling(context)
+        self._settling, self._conflicts = Settling(context), Conflicts(context)
         self._slots = slots or UploadSlots()
 
     def routes(self) -> list[Route]:
@@ -90,12 +92,28 @@ class Api:
         return json_response(await self._control.show_acts(caller, _incident_id(request), int(after)))
 
     async def show_identities(self, request: web.Request, caller: Caller) -> web.StreamResponse:
-        """Return ties between identities, from the one after `?after=` on, of one `?state=` or of all."""
-        after = request.query.get("after", "0")
+        """Return ties between identities, and conflicts: records with one identity that contradict each other.
+
+        `?after=` and `?state=` ask for ties alone, `?afterConflict=` for conflicts alone, as a source always does.
+        """
+        incident_id, query = _incident_id(request), request.query
+        of_ties, of_conflicts = not {"after", "state"}.isdisjoint(query), "afterConflict" in query
+        if caller.principal.is_bound(Act.IDENTITIES_SHOWN):
+            if of_ties:
+                raise NotPermittedError("a source sees conflicts, not ties")
+            of_conflicts = True
+        after, conflict = query.get("after", "0"), query.get("afterConflict", "")
         if not _NUMBER.fullmatch(after):
             raise Problem(400, "That is no tie", problems=[{"field": "after", "problem": "must be a whole number"}])
-        state = request.query.get("state")
-        return json_response(await self._settling.show(caller, _incident_id(request), int(after), state))
+        if not _CONFLICT.fullmatch(conflict):
+            problem = {"field": "afterConflict", "problem": "must be the `nextConflict` of another page"}
+            raise Problem(400, "That is no conflict", problems=[problem])
+        shown: dict[str, Any] = {"incidentId": incident_id}
+        if not of_conflicts:
+            shown |= await self._settling.show(caller, incident_id, int(after), query.get("state"))
+        if not of_ties:
+            shown |= await self._conflicts.page(caller, incident_id, bytes.fromhex(conflict))
+        return json_response(shown)
 
     async def settle_identity(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Make, undo or refuse a tie."""

@@ -6,7 +6,7 @@ Member records in it follow from `records.fields`, the incident document from `w
 from typing import Any
 
 from services.core.unsettled import ProblemKind
-from services.intake.control.shapes import SHAPES
+from services.intake.control.shapes import CONFLICTS, SHAPES
 from services.intake.domain import Severity
 from services.intake.identities.tying import State
 from services.intake.records.schema import MEMBER_SCHEMA
@@ -202,13 +202,17 @@ _PATHS: dict[str, Any] = {
     "/incidents/{incidentId}/identities": {
         "parameters": _INCIDENT,
         "get": {
-            "operationId": "listTies",
-            "summary": "Pairs of identities that are, or may be, one person",
+            "operationId": "listIdentities",
+            "summary": "Ties: pairs that are, or may be, one person. Conflicts: records that contradict each other",
             "parameters": [
                 {"name": "after", "in": "query", "schema": {"type": "integer", "minimum": 0}},
                 {"name": "state", "in": "query", "schema": _TIE_STATE},
+                {"name": "afterConflict", "in": "query", "schema": _TEXT},
             ],
-            "responses": {"200": answer("From the oldest; a page", ref("schemas/Ties")), **faults(400, 404, 409, 503)},
+            "responses": {
+                "200": answer("A page of each, or of one", ref("schemas/Identities")),
+                **faults(400, 404, 409, 503),
+            },
         },
         "post": {
             "operationId": "settleTie",
@@ -301,10 +305,11 @@ _SCHEMAS: dict[str, Any] = {
             },
         },
     },
-    "Ties": {
+    "Identities": {
         "type": "object",
         "properties": {
             "incidentId": _TEXT,
+            **CONFLICTS,
             "next": {"type": ["integer", "null"], "description": "Ask again, after this number; null: that was all"},
             "ties": {
                 "type": "array",

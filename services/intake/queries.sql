@@ -255,22 +255,29 @@ limit $4;
 -- name: note_unsettled
 -- What deduplication says of these members, unless it said something later. Equal versions are of one partition, in which
 -- its blocks are numbered.
-insert into unsettled (sequence, cohort, ref_block, version, unprinted, reason, member, since, fields)
-select $1, members.cohort, members.ref_block, new.version, 0, new.reason, new.member, $2, '{}'
+insert into unsettled
+    (sequence, cohort, ref_block, version, unprinted, reason, incident_id, member, pseudonym, since, fields)
+select $1, members.cohort, members.ref_block, new.version, 0, new.reason, cohorts.incident_id, new.member,
+       members.pseudonym, $2, '{}'
 from unnest($3::bytea[], $4::int[], $5::smallint[]) as new(member, version, reason)
 join members using (member)
+join cohorts on cohorts.number = members.cohort
 order by new.member
 on conflict (member) do update
 set sequence = excluded.sequence, ref_block = excluded.ref_block, version = excluded.version, reason = excluded.reason,
+    pseudonym = excluded.pseudonym,
     since = case when unsettled.reason = excluded.reason then unsettled.since else excluded.since end
 where (unsettled.version, unsettled.sequence) < (excluded.version, excluded.sequence);
 
 -- name: note_unprinted
 -- Members whose letters cannot be printed, for these fields; of a member the highest version holds.
-insert into unsettled (sequence, cohort, ref_block, version, unprinted, reason, member, since, came_back, fields)
-select 0, members.cohort, members.ref_block, 0, new.version, 0, new.member, $1, $1, $2
+insert into unsettled
+    (sequence, cohort, ref_block, version, unprinted, reason, incident_id, member, pseudonym, since, came_back, fields)
+select 0, members.cohort, members.ref_block, 0, new.version, 0, cohorts.incident_id, new.member, members.pseudonym, $1,
+       $1, $2
 from unnest($3::bytea[], $4::int[]) as new(member, version)
 join members using (member)
+join cohorts on cohorts.number = members.cohort
 order by new.member
 on conflict (member) do update
 set ref_block = excluded.ref_block, unprinted = excluded.unprinted, came_back = excluded.came_back,
@@ -292,6 +299,63 @@ where unsettled.cohort = $1 and (unsettled.ref_block, unsettled.member) > ($2, $
        or unsettled.unprinted >= members.contact_since and members.content <> '')
 order by unsettled.ref_block, unsettled.member
 limit $4;
+
+-- name: list_conflicts
+-- The next identities whose records contradict each other, or one another under the same home: of a home the first one
+-- stands for all. $3 = the sources of which there has to be such a record; null = any.
+select distinct listed.pseudonym
+from unsettled as listed
+join members using (member)
+join cohorts on cohorts.number = listed.cohort
+where listed.incident_id = $1 and listed.pseudonym > $2 and listed.reason in (3, 4, 5)
+  and listed.version = members.version and ($3::text[] is null or cohorts.source = any($3))
+  and not exists (
+      select
+      from homes as own
+      join homes as other on other.incident_id = own.incident_id and other.home = own.home
+      join unsettled as earlier on earlier.incident_id = other.incident_id and earlier.pseudonym = other.pseudonym
+      join members as same on same.member = earlier.member
+      join cohorts as theirs on theirs.number = earlier.cohort
+      where own.incident_id = $1 and own.pseudonym = listed.pseudonym and other.pseudonym < listed.pseudonym
+        and earlier.reason in (3, 4, 5) and earlier.version = same.version
+        and ($3::text[] is null or theirs.source = any($3))
+  )
+order by listed.pseudonym
+limit $4;
+
+-- name: list_conflicting
+-- The records of these conflicts, so many of each at most, and how many each has in all. $3 = the sources whose records
+-- are shown; null = all. `offset 0` has each identity looked up, where a plan might look through the whole incident.
+with sharing as (
+    select one.pseudonym as conflict, one.pseudonym
+    from unnest($2::bytea[]) as one(pseudonym)
+    union
+    select own.pseudonym, other.pseudonym
+    from homes as own
+    join homes as other on other.incident_id = own.incident_id and other.home = own.home
+    where own.incident_id = $1 and own.pseudonym = any($2::bytea[])
+),
+found as (
+    select sharing.conflict, listed.member, listed.reason, listed.since, members.ref_block,
+           cohorts.cohort_id, cohorts.source, count(*) over (partition by sharing.conflict) as records,
+           row_number() over (
+               partition by sharing.conflict, $3::text[] is null or cohorts.source = any($3)
+               order by cohorts.number, listed.member
+           ) as place
+    from sharing
+    cross join lateral (
+        select member, version, cohort, reason, since
+        from unsettled
+        where unsettled.pseudonym = sharing.pseudonym and unsettled.reason > 0
+        offset 0
+    ) as listed
+    join members on members.member = listed.member and members.version = listed.version
+    join cohorts on cohorts.number = listed.cohort
+)
+select conflict, member, reason, since, ref_block, cohort_id, source, records
+from found
+where place <= $4 and ($3::text[] is null or source = any($3))
+order by conflict, place;
 
 -- name: rejected_as
 -- A record that is counted as rejected, or was until it was withdrawn.

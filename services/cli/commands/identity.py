@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from services.cli.client import call
-from services.cli.console import number, print_json, say, table
+from services.cli.console import print_json, say
+from services.cli.identity_list import all_identities, show_conflicts, show_ties
 from services.cli.options import data_option, json_option
 
 __all__ = ["identity"]
@@ -23,25 +24,23 @@ def identity() -> None:
 
 @identity.command("list")
 @_incident
-@click.option("--state", type=click.Choice(_STATES), help="Those that stand there alone.")
+@click.option("--state", type=click.Choice(_STATES), help="Ties that stand there, alone.")
 @data_option
 @json_option
 def show(incident_id: str, data: Path, *, state: str | None, as_json: bool) -> None:
-    """List pairs of identities that are, or may be, one person, with the fields that agree."""
-    found: list[dict[str, Any]] = []
-    after: int | None = 0
-    while after is not None:
-        asked = {"after": str(after)} | ({"state": state} if state else {})
-        answer = call(data, "GET", "intake", "incidents", incident_id, "identities", params=asked)
-        found += answer["ties"]
-        after = answer["next"]
+    """List pairs of identities that are, or may be, one person, and records of one that contradict each other."""
+
+    def page(query: dict[str, str]) -> Any:
+        return call(data, "GET", "intake", "incidents", incident_id, "identities", params=query)
+
+    found = all_identities(page, {"state": state} if state else {})
     if as_json:
         print_json(found)
         return
-    rows = [
-        [number(one["tie"]), one["state"], one["decidedBy"], one["cohortId"], ", ".join(one["fields"])] for one in found
-    ]
-    table(None, ("tie", "stands", "decided by", "shown in", "fields that agree"), rows, left=5)
+    if "ties" in found:
+        show_ties(found["ties"])
+    if "conflicts" in found:
+        show_conflicts(found["conflicts"])
 
 
 @identity.command("tie")

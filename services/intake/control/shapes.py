@@ -1,8 +1,10 @@
-"""What `/openapi.json` says of cohorts and releases. Data."""
+"""What `/openapi.json` says of cohorts, releases and conflicts. Data."""
 
 from typing import Any, Final
 
-__all__ = ["SHAPES"]
+from services.core.unsettled import ProblemKind
+
+__all__ = ["CONFLICTS", "SHAPES"]
 
 _SOME = {"type": "integer", "minimum": 1}
 _TEXT, _COUNT, _YES_NO = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
@@ -34,5 +36,33 @@ SHAPES: Final[dict[str, Any]] = {
         "minProperties": 1,
         "maxProperties": 1,
         "properties": {"all": {"const": True}, "canary": _SOME, "perDay": _SOME},
+    },
+}
+
+CONFLICTS: Final[dict[str, Any]] = {
+    "nextConflict": _MAYBE_TEXT | {"description": "Ask again, as afterConflict; null: that was all"},
+    "conflicts": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {
+                "conflict": _TEXT,
+                "others": _COUNT | {"description": "Records that are not shown: of other sources, or more than a few"},
+                "records": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {
+                            **dict.fromkeys(("cohortId", "source", "reason", "since"), _TEXT),
+                            "record": _TEXT | {"description": "The id of the member: a keyed hash"},
+                            "kind": {"enum": [ProblemKind.HELD.value, ProblemKind.CONFLICTING.value]},
+                            "memberRef": _MAYBE_TEXT | {"description": "Whole, as the source sent it"},
+                            "line": _MAYBE_COUNT,
+                            "fields": {"type": "array", "items": _TEXT},
+                        },
+                    },
+                },
+            },
+        },
     },
 }

@@ -155,6 +155,24 @@ class IdentityRows:
         """Return ties of an incident past the one of this number."""
         return await connection.fetch(_QUERIES["list_ties"], incident_id, after, state, limit)
 
+    async def list_conflicts(
+        self, connection: Connection, incident_id: str, after: bytes, sources: Sequence[str] | None, limit: int
+    ) -> list[bytes]:
+        """Return identities past this one whose records contradict each other; with `sources`, records of theirs."""
+        rows = await connection.fetch(_QUERIES["list_conflicts"], incident_id, after, sources, limit)
+        return [row["pseudonym"] for row in rows]
+
+    async def list_conflicting(
+        self,
+        connection: Connection,
+        incident_id: str,
+        conflicts: Sequence[bytes],
+        sources: Sequence[str] | None,
+        limit: int,
+    ) -> list[asyncpg.Record]:
+        """Return the records of conflicts, so many of each at most, one conflict after the other."""
+        return await connection.fetch(_QUERIES["list_conflicting"], incident_id, conflicts, sources, limit)
+
     async def lock_tie(self, connection: Connection, incident_id: str, number: int) -> LockedTie | None:
         """Lock a tie, if it is there."""
         row = await connection.fetchrow(_QUERIES["lock_tie"], incident_id, number)

@@ -155,13 +155,18 @@ create table unsettled (
     version   int not null,     -- of the member
     unprinted int not null,     -- the version whose letter could not be printed; 0 = none
     reason    smallint not null, -- core.unsettled.Unsettled; 0 = no more
+    incident_id text not null,
     member    bytea primary key,
+    pseudonym bytea not null,   -- of that version of the member
     since     timestamptz not null, -- of `reason`
     came_back timestamptz,      -- since when the letter could not be printed
     fields    text[] not null   -- the names of the fields that keep it from being printed
 );
 
 create index unsettled_by_cohort on unsettled (cohort, ref_block, member) where reason > 0 or unprinted > 0;
+-- Who of an incident contradicts others; and who else is listed with the same identity, which has the incident in it.
+create index unsettled_conflicts on unsettled (incident_id, pseudonym) where reason in (3, 4, 5);
+create index unsettled_by_identity on unsettled (pseudonym) where reason > 0;
 
 -- Answers by Idempotency-Key, so that the same key gives the same answer.
 create table answers (

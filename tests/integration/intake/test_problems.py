@@ -26,15 +26,17 @@ ACCEPTED = a_record()
 REJECTED = a_record(memberRef=BSN, bsn="1", birthDate="1980-13-01")
 
 
-def record_of(intake: Intake, ref: str) -> bytes:
+def record_of(intake: Intake, ref: str, cohort: str = "wave-1") -> bytes:
     """Return the id of a record."""
     _, key = intake.keys.pepper("member")
-    return member_id(key, "lab", "wave-1", ref)
+    return member_id(key, "lab", cohort, ref)
 
 
-async def hold(intake: Intake, ref: str, reason: Unsettled, *, version: int = 1, sequence: int = 1) -> None:
+async def hold(
+    intake: Intake, ref: str, reason: Unsettled, *, version: int = 1, sequence: int = 1, cohort: str = "wave-1"
+) -> None:
     """Have intake hear of a member what deduplication says."""
-    member = record_of(intake, ref)
+    member = record_of(intake, ref, cohort)
     block = deduplication_pb2.MembersHeld(
         incident_id="lab", sequence=sequence, members=member, versions=[version], reasons=bytes([reason])
     )
