@@ -105,10 +105,10 @@ def ensure_keys(settings: ServiceConfig) -> None:
 
 
 def ensure_principals(settings: ServiceConfig) -> None:
-    """Make an operator and a scraper, with their tokens in the data directory, where the principals file is missing.
+    """Make an operator and a scraper, with their tokens in the data directory, where nobody has these roles yet.
 
-    Tokens of theirs that end soon are made anew; whom somebody revoked is not made again. Raises Fault where
-    HERAUT_PRINCIPALS_FILE names a file that does not exist.
+    Tokens of theirs that end soon are made anew; whom somebody revoked is not made again: the token is still there.
+    Raises Fault where HERAUT_PRINCIPALS_FILE names a file that does not exist.
     """
     path = settings.principals_path
     if settings.principals_file:
@@ -118,11 +118,14 @@ def ensure_principals(settings: ServiceConfig) -> None:
     new = not path.exists()
     with changing(path) as change:
         for role, file in ((Role.OPERATOR, TOKEN_FILE), (Role.SCRAPE, SCRAPE_TOKEN_FILE)):
-            account = Account(Principal(role.value, frozenset({role}))) if new else change.accounts.named(role.value)
-            if account and _ends_soon(account, settings.data_dir / file):
+            kept = settings.data_dir / file
+            account = change.accounts.named(role.value)
+            if new or not (kept.exists() or any(role in one.principal.roles for one in change.accounts)):
+                account = Account(Principal(role.value, frozenset({role})))
+            if account and _ends_soon(account, kept):
                 token, stored = issue_token(datetime.now(UTC), _LIFETIME)
                 change.accounts = change.accounts.with_account(replace(account, tokens=(stored,)))
-                write_atomically(settings.data_dir / file, token, mode=0o600)
+                write_atomically(kept, token, mode=0o600)
 
 
 def _ends_soon(account: Account, file: Path) -> bool:

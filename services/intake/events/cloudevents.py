@@ -1,7 +1,7 @@
 """Events from upstream systems: CloudEvents 1.0 on Kafka, by the NL GOV profile. Pure.
 
-Binary mode has the attributes in `ce_*` headers and the data as the value; structured mode has both in
-one JSON object (`application/cloudevents+json`).
+Binary mode has the attributes in `ce_*` headers and the data as the value; structured mode has both in one JSON object,
+known by its content type (`application/cloudevents+json`) or, where no header has attributes, by its `specversion`.
 """
 
 import re
@@ -93,11 +93,7 @@ def read_event(record: Record) -> Event:
     if len(record.value) > EVENT_LIMIT:
         raise InvalidEventError("too-large")
     headers = {name.lower(): value for name, value in record.headers}
-    content_type = _text(headers.get("content-type", b"application/json"))
-    if content_type.split(";")[0].strip().lower() == _STRUCTURED:
-        attributes, data = _structured(record.value)
-    else:
-        attributes, data = _binary(headers, content_type, record.value)
+    attributes, data = _in_its_mode(headers, record.value)
     _check_attributes(attributes)
     read = _READERS.get(attributes["type"])
     if read is None:
@@ -105,6 +101,18 @@ def read_event(record: Record) -> Event:
     # With the topic: what one producer writes into `source` cannot make another's event look like a repeat.
     named = orjson.dumps([record.topic, attributes["source"], attributes["id"]])
     return Event(named, read(data), record)
+
+
+def _in_its_mode(headers: Mapping[str, bytes], value: bytes) -> tuple[dict[str, Any], Any]:
+    content_type = _text(headers.get("content-type", b"application/json"))
+    if content_type.split(";")[0].strip().lower() == _STRUCTURED:
+        return _structured(value)
+    if any(name.startswith("ce_") for name in headers):
+        return _binary(headers, content_type, value)
+    attributes, data = _structured(value)
+    if "specversion" not in attributes:
+        raise InvalidEventError("not-a-cloudevent")
+    return attributes, data
 
 
 def _structured(value: bytes) -> tuple[dict[str, Any], Any]:
@@ -121,9 +129,7 @@ def _structured(value: bytes) -> tuple[dict[str, Any], Any]:
 
 
 def _binary(headers: Mapping[str, bytes], content_type: str, value: bytes) -> tuple[dict[str, Any], Any]:
-    attributes = {name[3:]: _text(given) for name, given in headers.items() if name.startswith("ce_")}
-    if not attributes:
-        raise InvalidEventError("not-a-cloudevent")
+    attributes: dict[str, Any] = {name[3:]: _text(given) for name, given in headers.items() if name.startswith("ce_")}
     attributes["datacontenttype"] = content_type
     return attributes, _loads(value)
 

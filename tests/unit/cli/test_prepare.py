@@ -12,8 +12,9 @@ import pytest
 from services.cli.console import Fault
 from services.cli.prepare import ensure_principals, locked, missing_providers, service_environs
 from services.cli.target import find_target, read_settings
+from services.core.access import Principal, Role
 from services.core.rooms import ROOMS, STAGES
-from services.kit.principals import changing, issue_token, load_accounts
+from services.kit.principals import Account, changing, issue_token, load_accounts
 
 
 def test_two_cannot_hold_one_directory(tmp_path: Path) -> None:
@@ -60,6 +61,18 @@ def test_a_token_that_ends_soon_is_made_anew(tmp_path: Path) -> None:
 
     assert token != find_target(tmp_path).token
     assert load_accounts(settings.principals_path).of_token(find_target(tmp_path).token or "", datetime.now(UTC))
+
+
+def test_a_principal_made_before_the_first_start_leaves_it_with_an_operator(tmp_path: Path) -> None:
+    """Who adds an auditor first can still release: there is a file by then, and nobody in it who may."""
+    settings = read_settings(tmp_path)
+    with changing(settings.principals_path) as change:
+        change.accounts = change.accounts.with_account(Account(Principal("auditor", frozenset({Role.AUDITOR}))))
+    ensure_principals(settings)
+    accounts = load_accounts(settings.principals_path)
+
+    assert {"auditor", "operator", "scrape"} == {account.name for account in accounts}
+    assert accounts.of_token(find_target(tmp_path).token or "", datetime.now(UTC)) == accounts.named("operator")
 
 
 def test_whom_somebody_revoked_is_not_made_again(tmp_path: Path) -> None:

@@ -86,6 +86,15 @@ def test_data_may_be_base64() -> None:
     )
 
 
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain", "application/octet-stream"])
+def test_structured_event_is_known_without_its_content_type(content_type: str) -> None:
+    """Producers leave the content type out, or set another: without attributes in headers, `specversion` tells."""
+    value = orjson.dumps({**attributes(), "data": IDS})
+
+    assert CohortSealed("lab", "wave-1") == read_event(a_record(value, content_type=content_type)).data
+    assert CohortSealed("lab", "wave-1") == read_event(a_record(value)).data
+
+
 def test_event_is_known_by_source_and_id() -> None:
     """The same source and id is the same event, in either mode; nothing else is."""
     named = read_event(binary(IDS)).named
