@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from notification import topics
 
+from services.core.channel import Channel
 from services.core.rooms import STAGES
 from services.kit.errors import ConfigError
 from services.kit.eventlog.topics import (
@@ -62,7 +63,8 @@ def test_a_dead_letter_has_room_for_its_headers() -> None:
 
 def test_sources_are_the_producers_and_replays() -> None:
     """A stage asks for the blocks of every writer of its input, and for replayed dead letters."""
-    assert sources_of(topics.TOTALS_CHANGED) == ("intake", "deduplication", "dlq")
+    channels = [f"dispatch-{channel.label}" for channel in Channel]
+    assert sorted(sources_of(topics.TOTALS_CHANGED)) == sorted(("intake", "deduplication", *channels, "dlq"))
     assert sources_of(topics.INCIDENTS_CHANGED) == ("intake",)
     assert sources_of(LETTER_DLQ) == ("dispatch-letter",)
     assert sources_of(topics.COHORT) == ()
