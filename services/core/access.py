@@ -36,6 +36,9 @@ class Act(StrEnum):
     COHORT_PAUSED = "cohort-paused"
     COHORT_RESUMED = "cohort-resumed"
     COHORT_CANCELLED = "cohort-cancelled"
+    INCIDENT_PAUSED = "incident-paused"  # all its cohorts, also those that are opened meanwhile
+    INCIDENT_RESUMED = "incident-resumed"
+    FIGURES_POSTED = "figures-posted"  # complaints, bounces and returned letters, as somebody counted them
     RECORD_WITHDRAWN = "record-withdrawn"
     PROBLEMS_SHOWN = "problems-shown"  # memberRefs of a cohort, which may be numbers of people
     IDENTITIES_SHOWN = "identities-shown"  # memberRefs of records that contradict; ties, to who is no source
@@ -65,6 +68,9 @@ PERMITTED: Final[Mapping[Act, frozenset[Role]]] = MappingProxyType(
         Act.COHORT_PAUSED: frozenset({_OPERATOR}),
         Act.COHORT_RESUMED: frozenset({_OPERATOR}),
         Act.COHORT_CANCELLED: frozenset({_OPERATOR}),
+        Act.INCIDENT_PAUSED: frozenset({_OPERATOR}),
+        Act.INCIDENT_RESUMED: frozenset({_OPERATOR}),
+        Act.FIGURES_POSTED: frozenset({_OPERATOR}),
         Act.RECORD_WITHDRAWN: frozenset({_SOURCE, _OPERATOR}),
         Act.PROBLEMS_SHOWN: frozenset({_SOURCE, _OPERATOR, _AUDITOR}),
         Act.IDENTITIES_SHOWN: frozenset({_SOURCE, _OPERATOR, _AUDITOR}),
@@ -92,6 +98,9 @@ RECORDED: Final = frozenset(
         Act.COHORT_PAUSED,
         Act.COHORT_RESUMED,
         Act.COHORT_CANCELLED,
+        Act.INCIDENT_PAUSED,
+        Act.INCIDENT_RESUMED,
+        Act.FIGURES_POSTED,
         Act.RECORD_WITHDRAWN,
         Act.PROBLEMS_SHOWN,
         Act.IDENTITIES_SHOWN,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-__all__ = ["Cohort", "Grant"]
+__all__ = ["Cohort", "Figures", "Grant"]
 
 
 class Grant(NamedTuple):
@@ -18,6 +18,14 @@ class Grant(NamedTuple):
         if self.canary is not None:
             return {"canary": self.canary}
         return {"all": True} if self.per_day is None else {"perDay": self.per_day}
+
+
+class Figures(NamedTuple):
+    """What people count of a cohort by hand and tell Heraut: each in all so far, and not since the last time."""
+
+    complaints: int = 0
+    bounced: int = 0  # mails that came back after they had been accepted
+    returned: int = 0  # letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,9 @@ class Cohort:
     # What the release grants. At most so many persons' notices in all, or so many a day; both None = everything.
     canary: int | None = None
     per_day: int | None = None
+    figures: Figures = Figures()
+    counted_from: int = 0  # the version from which stop rules count: that which ended their last stop; 0 = the first
+    figures_before: Figures = Figures()  # as they were in that version
     group: str = ""  # which of the incident's variants its people read beside; set when it is opened, and stays
 
     @property

@@ -9,6 +9,8 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
+from services.core.channel import CHANNEL_NAMES
+
 __all__ = ["CONFLICTING", "COUNTERS", "NOTHING_DUE", "SET_ASIDE", "Disposition", "HoldReason", "percent"]
 
 
@@ -75,8 +77,12 @@ COUNTERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             *(reason.counter for reason in HoldReason if reason.stage == "deduplication"),
         ),
         "dispatch": (SET_ASIDE,),
-        # notices_settled counts superseded notices too: all that were handed over or given up.
-        "tracking": ("notified", "exhausted", "notices_settled", HoldReason.UNPRINTABLE.counter),
+        # notices_settled counts superseded notices too: all that were handed over or given up. Then how hand-overs
+        # ended, by channel, superseded notices included.
+        "tracking": (
+            *("notified", "exhausted", "notices_settled", HoldReason.UNPRINTABLE.counter),
+            *(counter for name in CHANNEL_NAMES.values() for counter in (f"accepted_{name}", f"refused_{name}")),
+        ),
     }
 )
 

@@ -12,7 +12,19 @@ from typing import Any, Final, NamedTuple
 
 from services.core.channel import Channel
 
-__all__ = ["KEYS", "RULES", "CallCentre", "Correction", "OnIdentityConflict", "Pace", "Policy", "Rule", "in_words"]
+__all__ = [
+    "KEYS",
+    "RULES",
+    "SMALLEST_SAMPLE",
+    "CallCentre",
+    "Correction",
+    "OnIdentityConflict",
+    "Pace",
+    "Policy",
+    "Rule",
+    "Stop",
+    "in_words",
+]
 
 
 class OnIdentityConflict(Enum):
@@ -63,6 +75,23 @@ class Pace:
         return self.notices_a_day is not None or bool(self.per_channel)
 
 
+class Stop(NamedTuple):
+    """Shares (more than 0, at most 1) above which a cohort is paused by itself; 1 = never. Each default stands here."""
+
+    # Of a list of addresses that is in order two or three in a hundred fail: these are several times as many, and what
+    # providers of mail bear before they shut a sender out (a twentieth of bounces).
+    refused: float = 0.1  # of the hand-overs that ended, on any one channel
+    bounced: float = 0.05  # of the mails that were accepted
+    returned: float = 0.05  # of the letters that were accepted
+    # Whoever was told rightly seldom complains of it: two in a hundred are people who were told what is not theirs.
+    complaints: float = 0.02  # of all that was accepted
+
+
+# Shares of fewer hand-overs than this stop nothing. Where two in a hundred fail, which is usual, more than a tenth of
+# fifty do so once in 2,000 times, of twenty once in 200; and each block of outcomes is another look.
+SMALLEST_SAMPLE: Final = 50
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What is decided for one incident; each default stands here, and nowhere else."""
@@ -71,6 +100,7 @@ class Policy:
     # Whoever cancels a cohort by mistake must not have written to everybody in it: a letter cannot be taken back.
     correction: Correction = Correction.NONE
     pace: Pace = Pace()
+    stop: Stop = Stop()
 
 
 class Rule(NamedTuple):
@@ -99,13 +129,13 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
 )
 
 
-KEYS: Final = frozenset({*RULES, "pace"})  # what `policy` of a document may have
+KEYS: Final = frozenset({*RULES, "pace", "stop"})  # what `policy` of a document may have
 
 
 def in_words(policy: Policy) -> dict[str, Any]:
     """Return every rule of a policy as a document would say it, those that a document left out as well."""
     words = {key: getattr(policy, rule.attribute).value for key, rule in RULES.items()}
-    return words | {"pace": _pace_in_words(policy.pace)}
+    return words | {"pace": _pace_in_words(policy.pace), "stop": policy.stop._asdict()}
 
 
 def _pace_in_words(pace: Pace) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from services.intake.context import Context
 from services.intake.control.changes import cohort_json, read_cohort
 from services.intake.control.conflicts import Conflicts
 from services.intake.control.control import Control, release_json
+from services.intake.control.figures import read_figures
 from services.intake.control.grants import read_release
 from services.intake.control.listing import START, Cursor, Listed, as_csv, as_json, read_cursor
 from services.intake.control.problems import MOST_RECORDS, Problems
@@ -57,6 +58,8 @@ class Api:
             Route("GET", _INCIDENT + "/acts", Act.ACTS_SHOWN, answered(self.show_acts)),
             Route("GET", _INCIDENT + "/identities", Act.IDENTITIES_SHOWN, answered(self.show_identities)),
             Route("POST", _INCIDENT + "/identities", Act.IDENTITY_TIED, answered(self.settle_identity)),
+            Route("POST", _INCIDENT + "/pause", Act.INCIDENT_PAUSED, answered(self.pause_incident)),
+            Route("POST", _INCIDENT + "/resume", Act.INCIDENT_RESUMED, answered(self.resume_incident)),
             Route("PUT", _COHORT, Act.COHORT_PUT, answered(self.put_cohort)),
             Route("GET", _COHORT, Act.COHORT_SHOWN, answered(self.show_cohort)),
             Route("POST", _COHORT + "/members", Act.MEMBERS_SENT, answered(self.post_members)),
@@ -66,6 +69,7 @@ class Api:
             Route("POST", _COHORT + "/pause", Act.COHORT_PAUSED, answered(self.pause)),
             Route("POST", _COHORT + "/resume", Act.COHORT_RESUMED, answered(self.resume)),
             Route("POST", _COHORT + "/cancel", Act.COHORT_CANCELLED, answered(self.cancel)),
+            Route("POST", _COHORT + "/figures", Act.FIGURES_POSTED, answered(self.post_figures)),
             Route("POST", _COHORT + "/withdrawals", Act.RECORD_WITHDRAWN, answered(self.withdraw)),
             Route("GET", _COHORT + "/problems", Act.PROBLEMS_SHOWN, answered(self.show_problems)),
         ]
@@ -155,15 +159,31 @@ class Api:
 
     async def pause(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Stop all notices that name a cohort's facts; within two seconds nothing of them begins any more."""
-        return json_response(cohort_json(await self._control.pause(caller, *_cohort_ids(request))), 202)
+        return json_response(release_json(await self._control.pause(caller, *_cohort_ids(request))), 202)
 
     async def resume(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """End a cohort's pause."""
-        return json_response(cohort_json(await self._control.resume(caller, *_cohort_ids(request))))
+        return json_response(release_json(await self._control.resume(caller, *_cohort_ids(request))))
 
     async def cancel(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Take a whole cohort back, for good."""
-        return json_response(cohort_json(await self._control.cancel(caller, *_cohort_ids(request))))
+        return json_response(release_json(await self._control.cancel(caller, *_cohort_ids(request))))
+
+    async def pause_incident(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+        """Pause all cohorts of an incident; within two seconds nothing of it begins any more."""
+        return json_response((await self._control.pause_incident(caller, _incident_id(request))).as_json(), 202)
+
+    async def resume_incident(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+        """End an incident's pause."""
+        return json_response((await self._control.resume_incident(caller, _incident_id(request))).as_json())
+
+    async def post_figures(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+        """Take figures that people counted of a cohort."""
+        ids = _cohort_ids(request)
+        said, problems = read_figures(await read_json(request))
+        if problems:
+            raise Problem(400, "The figures cannot be taken", problems=problems)
+        return json_response(cohort_json(await self._control.post_figures(caller, *ids, said)))
 
     async def withdraw(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Take one record of a cohort back."""

@@ -16,16 +16,19 @@ from services.kit.eventlog import Record
 from services.kit.stage import TotalsRow
 from services.wire.columns import MASK, column, indexed, parse, slots_to_wire, split_ids
 from services.wire.notices import notices_from_wire
+from services.wire.stops import Raised, decode_stops
 from services.wire.totals import totals_to_wire
 
 __all__ = [
     "BlockHeader",
     "HeldBlock",
+    "StopBlock",
     "UnprintedBlock",
     "encode_members",
     "encode_moves",
     "read_given_up",
     "read_held",
+    "read_stops",
 ]
 
 _REASONS: Final = frozenset(Unsettled)
@@ -139,3 +142,16 @@ def read_given_up(record: Record) -> UnprintedBlock:
     for member, version in zip(notices.members, notices.versions, strict=True):
         found[member] = max(version, found.get(member, 0))
     return UnprintedBlock(fields, list(found.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class StopBlock:
+    """Cohorts that tracking found above a rule; `place` is where that stands in the log."""
+
+    place: str
+    raised: list[Raised]
+
+
+def read_stops(record: Record) -> StopBlock:
+    """Read a block of `heraut.stops.raised.v1`. Raises InvalidMessage."""
+    return StopBlock(f"{record.topic}/{record.partition}/{record.offset}", decode_stops(record.value))

@@ -1,14 +1,15 @@
-"""The handler of intake's stage: events from upstream are read, waited for and applied; who is held is noted."""
+"""The handler of intake's stage: events from upstream are applied, who is held is noted, stop rules are obeyed."""
 
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
-from notification.topics import COHORT, MEMBERS_HELD, NOTICES_EXHAUSTED
+from notification.topics import COHORT, MEMBERS_HELD, NOTICES_EXHAUSTED, STOPS_RAISED
 
-from services.intake.codec import HeldBlock, UnprintedBlock, read_given_up, read_held
+from services.intake.codec import HeldBlock, StopBlock, UnprintedBlock, read_given_up, read_held, read_stops
 from services.intake.context import Context
+from services.intake.control.stopping import Stopping
 from services.intake.errors import ConflictError, InvalidEventError, NotFoundError, NotKnownYetError, NotPermittedError
 from services.intake.events.batch import EventBatch, scope_of
 from services.intake.events.cloudevents import CohortOpened, Event, MembersAffected, read_event
@@ -20,8 +21,8 @@ from services.kit.principals import Accounts
 
 __all__ = ["EVENTS_AT_ONCE", "TOPICS", "EventHandler", "IntakeHandler"]
 
-TOPICS: Final = (MEMBERS_HELD, NOTICES_EXHAUSTED)
-_Block = HeldBlock | UnprintedBlock
+TOPICS: Final = (MEMBERS_HELD, NOTICES_EXHAUSTED, STOPS_RAISED)
+_Block = HeldBlock | UnprintedBlock | StopBlock
 
 # In so many events, the one that opens a cohort is usually found even where it stands behind the cohort's members.
 # At 64 KB each they fit in memory.
@@ -115,16 +116,19 @@ class EventHandler:
 
 
 class IntakeHandler:
-    """The handler of intake's stage: events of sources, and what other rooms say of members."""
+    """The handler of intake's stage: events of sources, and what other rooms say of members and cohorts."""
 
     def __init__(self, context: Context, principals: KnownAccounts) -> None:
         self._context = context
         self._events = EventHandler(context, principals)
+        self._stopping = Stopping(context)
 
     def decode(self, record: Record) -> Event | _Block:
         """Read an event or a block. Raises InvalidMessage."""
         if record.topic == NOTICES_EXHAUSTED:
             return read_given_up(record)
+        if record.topic == STOPS_RAISED:
+            return read_stops(record)
         return read_held(record) if record.topic == MEMBERS_HELD else self._events.decode(record)
 
     async def ready(self, work: Sequence[Event | _Block]) -> None:
@@ -139,8 +143,10 @@ class IntakeHandler:
                 await self._context.store.note_unsettled(connection, block.sequence, block.rows, now)
             elif isinstance(block, UnprintedBlock) and block.rows:
                 await self._context.store.note_unprinted(connection, block.fields, block.rows, now)
+        raised = [(one, block.place) for block in work if isinstance(block, StopBlock) for one in block.raised]
+        outputs = await self._stopping.take(connection, raised) if raised else []
         events = _events(work)
-        return await self._events.apply(connection, events) if events else ()
+        return [*outputs, *(await self._events.apply(connection, events) if events else ())]
 
     async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:
         """Do what the events' part does."""

@@ -40,6 +40,9 @@ class IntakeMetrics:
         self.broken_uploads = Counter(
             "intake_broken_uploads_total", "Uploads that could not be read to their end.", ["reason"], registry=registry
         )
+        self.stopped = Counter(
+            "intake_stopped_cohorts_total", "Cohorts that a stop rule paused, by rule.", ["rule"], registry=registry
+        )
         self.open_uploads = Gauge("intake_open_uploads", "Uploads being read now.", registry=registry)
 
     def count(self, accepted: Accepted) -> None:

@@ -168,6 +168,34 @@ _PATHS: dict[str, Any] = {
             "responses": {"200": answer("It is cancelled", ref("schemas/Cohort")), **faults(400, 404, 503)},
         },
     },
+    "/incidents/{incidentId}/cohorts/{cohortId}/figures": {
+        "parameters": _COHORT,
+        "post": {
+            "operationId": "postFigures",
+            "summary": "Say how many complaints, bounces and returned letters there are in all, for the stop rules",
+            "requestBody": _body("Figures"),
+            "responses": {
+                "200": answer("They stand", ref("schemas/Cohort")),
+                **faults(400, 404, 408, 413, 415, 503),
+            },
+        },
+    },
+    "/incidents/{incidentId}/pause": {
+        "parameters": _INCIDENT,
+        "post": {
+            "operationId": "pauseIncident",
+            "summary": "Pause all cohorts, also those that are opened until the incident is resumed",
+            "responses": {"202": answer("They are paused", ref("schemas/IncidentPause")), **faults(400, 404, 503)},
+        },
+    },
+    "/incidents/{incidentId}/resume": {
+        "parameters": _INCIDENT,
+        "post": {
+            "operationId": "resumeIncident",
+            "summary": "End that; cohorts that somebody, or a stop rule, paused by themselves stay so",
+            "responses": {"200": answer("It goes on", ref("schemas/IncidentPause")), **faults(400, 404, 503)},
+        },
+    },
     "/incidents/{incidentId}/cohorts/{cohortId}/problems": {
         "parameters": _COHORT,
         "get": {
@@ -250,40 +278,7 @@ _SCHEMAS: dict[str, Any] = {
             "cohorts": {"type": "array", "items": ref("schemas/Cohort")},
         },
     },
-    "CohortRequest": {
-        "type": "object",
-        "required": ["source"],
-        "additionalProperties": False,
-        "properties": {
-            "source": _TEXT,
-            "declaredCount": {"type": "integer", "minimum": 0},
-            "autoRelease": _YES_NO,
-            "group": _TEXT,
-        },
-    },
     **SHAPES,
-    "Withdrawal": {
-        "type": "object",
-        "description": "Either of the two",
-        "additionalProperties": False,
-        "properties": {
-            "memberRef": {**_TEXT, "maxLength": 64},
-            "line": _COUNT | {"minimum": 1, "description": "On which the record was rejected, if it was on no other"},
-        },
-    },
-    "Withdrawn": {
-        "type": "object",
-        "properties": {
-            **dict.fromkeys(("incidentId", "cohortId"), _TEXT),
-            "was": {"enum": ["accepted", "rejected"]},
-            "changed": _YES_NO | {"description": "false: it was withdrawn before"},
-            "told": {
-                "enum": ["no", "maybe"],
-                "description": "maybe: some notice of the incident was let go before, and the person, or another "
-                "record of the same person with these facts, may have been told, or be about to be",
-            },
-        },
-    },
     "Problems": {
         "type": "object",
         "properties": {

@@ -29,11 +29,23 @@ select version, document, changed_at, key_versions from incidents where incident
 -- The incident as it stands, kept from being changed until this transaction ends.
 select version, document, changed_at, key_versions from incidents where incident_id = $1 and version > 0 for share;
 
+-- name: lock_known_incident
+-- An incident that is known, and who paused it; nothing of it is opened, released or resumed until this transaction ends.
+select version, paused_by from incidents where incident_id = $1 and version > 0 for update;
+
+-- name: paused_by
+-- Who paused an incident.
+select paused_by from incidents where incident_id = $1;
+
+-- name: pause_incident
+-- Note who paused an incident; null = nobody any more.
+update incidents set paused_by = $2 where incident_id = $1;
+
 -- name: list_cohorts
 -- The cohorts of an incident.
 select cohort_id, number, version, source, declared, auto_release, sealed, released, changed_at, release_after, cancelled,
        paused_since, resumed_after, canary, per_day, word_group, release_asked_by, release_approved_by,
-       asked_canary, asked_per_day
+       asked_canary, asked_per_day, paused_by, stopped, counted_from, figures, figures_before
 from cohorts
 where incident_id = $1
 order by cohort_id;
@@ -60,9 +72,9 @@ limit $3;
 -- Open a cohort; no row comes back where it is there already.
 insert into cohorts (
     incident_id, cohort_id, version, source, declared, auto_release, sealed, released, changed_at, release_after,
-    word_group
+    word_group, paused_since
 )
-values ($1, $2, 1, $3, $4, $5, false, false, $6, $7::bigint[], $8)
+values ($1, $2, 1, $3, $4, $5, false, false, $6, $7::bigint[], $8, $9)
 on conflict (incident_id, cohort_id) do nothing
 returning number;
 
@@ -70,7 +82,7 @@ returning number;
 -- The cohort as it stands, for its next version.
 select number, version, source, declared, auto_release, sealed, released, changed_at, release_after, cancelled,
        paused_since, resumed_after, canary, per_day, word_group, release_asked_by, release_approved_by,
-       asked_canary, asked_per_day
+       asked_canary, asked_per_day, paused_by, stopped, counted_from, figures, figures_before
 from cohorts
 where incident_id = $1 and cohort_id = $2
 for update;
@@ -79,7 +91,7 @@ for update;
 -- The cohort as it stands.
 select number, version, source, declared, auto_release, sealed, released, changed_at, release_after, cancelled,
        paused_since, resumed_after, canary, per_day, word_group, release_asked_by, release_approved_by,
-       asked_canary, asked_per_day
+       asked_canary, asked_per_day, paused_by, stopped, counted_from, figures, figures_before
 from cohorts
 where incident_id = $1 and cohort_id = $2;
 
@@ -88,8 +100,12 @@ where incident_id = $1 and cohort_id = $2;
 update cohorts
 set version = $3, declared = $4, auto_release = $5, sealed = $6, released = $7, changed_at = $8,
     release_after = $9::bigint[], cancelled = $10, paused_since = $11, resumed_after = $12::bigint[], canary = $13,
-    per_day = $14
+    per_day = $14, counted_from = $15, figures = $16::bigint[], figures_before = $17::bigint[]
 where incident_id = $1 and cohort_id = $2;
+
+-- name: note_pause
+-- Who paused a cohort, its incident aside, and what a stop rule found; null = nobody, nothing.
+update cohorts set paused_by = $3, stopped = $4::jsonb where incident_id = $1 and cohort_id = $2;
 
 -- name: note_release
 -- Who asked for what release of a cohort, and who approved it.
@@ -118,7 +134,7 @@ set categories = uses.categories | excluded.categories,
 -- The cohort as it stands, kept from being sealed until this transaction ends.
 select number, version, source, declared, auto_release, sealed, released, changed_at, release_after, cancelled,
        paused_since, resumed_after, canary, per_day, word_group, release_asked_by, release_approved_by,
-       asked_canary, asked_per_day
+       asked_canary, asked_per_day, paused_by, stopped, counted_from, figures, figures_before
 from cohorts
 where incident_id = $1 and cohort_id = $2
 for share;

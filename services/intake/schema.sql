@@ -8,7 +8,8 @@ create table incidents (
     changed_at  timestamptz not null,
     key_versions jsonb not null, -- by purpose: which key its hashes are made with, from its first version on
     matching    smallint not null default 0, -- 0 = nobody came on a match key alone; 1 = `matches` is being filled; 2 = it is there
-    matched_to  bytea not null default ''    -- while it is filled: the last member that is in it
+    matched_to  bytea not null default '',   -- while it is filled: the last member that is in it
+    paused_by   text                         -- the principal that paused all its cohorts; null = nobody did
 );
 
 -- Every version, for evidence of what was decided with what.
@@ -42,6 +43,11 @@ create table cohorts (
     canary       bigint,  -- the release lets go so many in all,
     per_day      bigint,  -- or so many a day; neither = everything
     word_group   text not null default '', -- whose variants of the words its people read
+    paused_by    text,   -- a principal, or the rule; null = it is not paused, or as its incident is
+    stopped      jsonb,  -- what a stop rule found, while that pause lasts
+    counted_from int not null default 0,      -- the version from which stop rules count; 0 = the first
+    figures        bigint[] not null default '{0,0,0}', -- core.cohort.Figures: what people count by hand, in all so far
+    figures_before bigint[] not null default '{0,0,0}', -- the same when stop rules began to count
     primary key (incident_id, cohort_id)
 );
 

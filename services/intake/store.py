@@ -1,7 +1,7 @@
 """Intake's rows: one method a named query, a batch in and a batch out."""
 
 import struct
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from operator import add
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
-from services.core.cohort import Cohort, Grant
+from services.core.cohort import Cohort, Figures, Grant
 from services.core.ids import ID_BYTES
 from services.core.incident import KeyVersions
 from services.core.variants import Certainty
@@ -55,6 +55,8 @@ class CohortRow(NamedTuple):
     asked_by: str | None = None  # who asked for a release that somebody else has to approve; None = nobody
     approved_by: str | None = None
     asked: Grant = Grant()  # what was asked for
+    paused_by: str | None = None  # a principal, or the rule; None = it is not paused, or as its incident is
+    stopped: Mapping[str, Any] | None = None  # what a stop rule found, while that pause lasts
 
     @property
     def waits(self) -> bool:
@@ -133,7 +135,8 @@ class Store:
     async def add_cohort(self, connection: Connection, cohort: Cohort, now: datetime) -> bool:
         """Open a cohort; tells whether it was not there yet. Raises ForeignKeyViolationError: no such incident."""
         given = cohort.incident_id, cohort.cohort_id, cohort.source, cohort.declared, cohort.auto_release, now
-        return await connection.fetchval(_QUERIES["add_cohort"], *given, cohort.release_after, cohort.group) is not None
+        more = cohort.release_after, cohort.group, cohort.paused_since
+        return await connection.fetchval(_QUERIES["add_cohort"], *given, *more) is not None
 
     async def lock_cohort(self, connection: Connection, incident_id: str, cohort_id: str) -> CohortRow | None:
         """Lock a cohort for its next version: no chunk is being taken while it is held."""
@@ -151,7 +154,7 @@ class Store:
         """Write a cohort's next version."""
         state = (
             *(c.declared, c.auto_release, c.sealed, c.released, now, c.release_after, c.cancelled),
-            *(c.paused_since, c.resumed_after, c.canary, c.per_day),
+            *(c.paused_since, c.resumed_after, c.canary, c.per_day, c.counted_from, c.figures, c.figures_before),
         )
         await connection.execute(_QUERIES["change_cohort"], c.incident_id, c.cohort_id, c.version, *state)
 
@@ -364,10 +367,14 @@ def _cohort(incident_id: str, cohort_id: str, row: asyncpg.Record) -> CohortRow:
         canary=row["canary"],
         per_day=row["per_day"],
         group=row["word_group"],
+        counted_from=row["counted_from"],
+        figures=Figures(*row["figures"]),
+        figures_before=Figures(*row["figures_before"]),
     )
     asked = Grant(row["asked_canary"], row["asked_per_day"])
     return CohortRow(
-        row["number"], cohort, row["changed_at"], row["release_asked_by"], row["release_approved_by"], asked
+        *(row["number"], cohort, row["changed_at"], row["release_asked_by"], row["release_approved_by"], asked),
+        *(row["paused_by"], row["stopped"]),
     )
 
 

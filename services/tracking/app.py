@@ -14,6 +14,7 @@ from services.tracking.config import Config
 from services.tracking.handlers import Ledgers, PauseLists, TrackingHandler
 from services.tracking.metrics import LedgerMetrics, TrackingMetrics
 from services.tracking.openapi import OPENAPI
+from services.tracking.stopping import Stopping
 from services.tracking.store import Store
 from services.wire.incidents import follow_incidents
 
@@ -37,7 +38,7 @@ async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = Non
         async def refresh() -> None:
             gauges.show(await ledgers.all(), round(service.clock.now().timestamp() * 1000))
 
-        service.stage(TOPICS, TrackingHandler(store, TrackingMetrics(service.registry)))
+        service.stage(TOPICS, TrackingHandler(store, TrackingMetrics(service.registry), Stopping(store, incidents)))
         service.jobs["gauges"] = _repeat(refresh)
         routes = Api(ledgers, pauses, service.clock).routes()
         await service.run(stop, ready_file=ready_file, routes=routes, openapi=OPENAPI)

@@ -22,7 +22,7 @@ from services.core.status import AttemptState, unprintable_fields
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog import Record
 from services.kit.stage import TotalsRow
-from services.tracking.domain import Observed, Outcomes, State, Superseded
+from services.tracking.domain import Observed, Outcomes, Refusals, State, Superseded
 from services.tracking.errors import UnknownWordError
 from services.wire.columns import SMALL, check_names, column, looked_up, moment, parse, split_ids
 from services.wire.notices import notices_from_wire
@@ -55,6 +55,7 @@ class Work:
     """One block as it was understood, and how many events of which kind were in it."""
 
     notices: Outcomes | Superseded | None = None
+    refusals: Refusals | None = None
     observed: Observed | None = None
     totals: list[TotalsRow] = field(default_factory=list)
     kinds: dict[str, int] = field(default_factory=dict)
@@ -99,8 +100,22 @@ def _attempted(record: Record) -> Work:
         attempts=column(wire.attempts, count, SMALL),
     )
     kinds = {kind: outcomes.count(number) for kind, number in _OUTCOMES.items()}
-    # A refusal decides nothing: routing sends the notice on, or says that it is exhausted.
-    return Work(block.without([row for row, o in enumerate(outcomes) if o == _REFUSED]), kinds=kinds)
+    # A refusal decides nothing: routing sends the notice on, or says that it is exhausted. Stop rules count it.
+    refused = [row for row, outcome in enumerate(outcomes) if outcome == _REFUSED]
+    return Work(block.without(refused), _refusals(block, refused), kinds=kinds)
+
+
+def _refusals(block: Outcomes, rows: list[int]) -> Refusals | None:
+    if not rows:
+        return None
+    scopes, notices, attempts = block.scopes, block.notices, block.attempts
+    return Refusals(
+        block.source,
+        block.channel,
+        scopes=[scopes[row] for row in rows],
+        notices=[notices[row] for row in rows],
+        attempts=[attempts[row] for row in rows],
+    )
 
 
 def _all_in(state: State, notices: Notices, record: Record) -> Work:

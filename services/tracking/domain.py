@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
+from services.core.channel import CHANNEL_NAMES, Channel
 from services.core.ledger import HoldReason
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Finding",
     "Observed",
     "Outcomes",
+    "Refusals",
     "State",
     "Superseded",
     "all_differ",
@@ -87,10 +89,12 @@ def _precedence(f: Finding) -> tuple[object, ...]:
     return not accepted, attempt, -_PLACE[f.state], f.at, f.channel, f.member or b"", f.revision, f.scope
 
 
-def counters_of(state: int, *, counted: bool) -> Iterator[str]:
+def counters_of(state: int, channel: int, *, counted: bool) -> Iterator[str]:
     """Return what a notice counts for (`core.ledger`); `counted` as in Finding."""
     if state == State.ACCEPTED:
         yield "notices_settled"
+        if channel:
+            yield f"accepted_{CHANNEL_NAMES[Channel(channel)]}"
         if counted:
             yield "notified"
     elif state == State.EXHAUSTED:
@@ -105,7 +109,7 @@ def moved(deltas: Deltas, source: str, before: Finding | None, after: Finding) -
     """Add to `deltas` what a notice's row counts for more, or less, than before."""
     scopes = deltas.setdefault(source, {})
     for finding, sign in ((before, -1), (after, +1)):
-        for counter in counters_of(finding.state, counted=finding.counted) if finding else ():
+        for counter in counters_of(finding.state, finding.channel, counted=finding.counted) if finding else ():
             scopes.setdefault(finding.scope, Counter())[counter] += sign  # type: ignore[union-attr]
 
 
@@ -143,8 +147,18 @@ class Outcomes:
         """Count the block as rows that were not there before."""
         scopes = deltas.setdefault(self.source, {})
         for (scope, state), count in Counter(zip(self.scopes, self.states, strict=True)).items():
-            for counter in counters_of(state, counted=True):
+            for counter in counters_of(state, self.channel, counted=True):
                 scopes.setdefault(scope, Counter())[counter] += count
+
+
+class Refusals(NamedTuple):
+    """The attempts of one block that a provider refused: columns. They say nothing of where a notice stands."""
+
+    source: str  # the partition
+    channel: int
+    scopes: Sequence[str]
+    notices: Sequence[bytes]
+    attempts: Sequence[int]
 
 
 @dataclass(slots=True)

@@ -1,6 +1,7 @@
 """Tracking's part of its stage: one row a notice, counts beside it, and the ledger that is read from them."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,9 +16,10 @@ from services.kit.eventlog import Output, Record
 from services.kit.postgres import Connection, Pool
 from services.kit.stage import move_totals
 from services.tracking.codec import Work, decode
-from services.tracking.domain import Deltas, Finding, Outcomes, Superseded, all_differ, better, moved
+from services.tracking.domain import Deltas, Finding, Outcomes, Refusals, Superseded, all_differ, better, moved
 from services.tracking.ledger import Heard, Ledger, hear, ledger_of
 from services.tracking.metrics import TrackingMetrics
+from services.tracking.stopping import Stopping
 from services.tracking.store import Store
 from services.wire.incidents import Incidents
 from services.wire.totals import highest
@@ -34,9 +36,10 @@ POLL_SECONDS = 0.2
 class TrackingHandler:
     """Hears how notices fare. What it writes depends on the set of events alone, so a replay changes nothing."""
 
-    def __init__(self, store: Store, metrics: TrackingMetrics) -> None:
+    def __init__(self, store: Store, metrics: TrackingMetrics, stopping: Stopping) -> None:
         self._store = store
         self._metrics = metrics
+        self._stopping = stopping
 
     def decode(self, record: Record) -> Work:
         """Read one block. Raises InvalidMessage."""
@@ -46,10 +49,11 @@ class TrackingHandler:
         """Nothing to wait for: what is counted needs no document."""
 
     async def apply(self, connection: Connection, work: Sequence[Work]) -> Sequence[Output]:
-        """Write the effects of these blocks; tracking sends nothing on."""
+        """Write the effects of these blocks; they have tracking send nothing on."""
         blocks = [w.notices for w in work if w.notices is not None and w.notices.notices]
-        if blocks:
-            await self._take(connection, blocks)
+        refusals = [w.refusals for w in work if w.refusals is not None]
+        if blocks or refusals:
+            await self._take(connection, blocks, refusals)
         heard = highest(row for w in work for row in w.totals)
         if heard:
             await self._store.keep_totals(connection, heard)
@@ -59,12 +63,15 @@ class TrackingHandler:
             self._metrics.count(w.kinds)
         return ()
 
-    async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:  # noqa: ARG002
-        """Nothing here waits for a time."""
-        return ()
+    async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:
+        """Raise what has to be stopped."""
+        return await self._stopping.tick(connection, partitions)
 
-    async def _take(self, connection: Connection, blocks: Sequence[Outcomes | Superseded]) -> None:
-        numbers = await self._store.number_cohorts(connection, {scope for b in blocks for scope in b.scopes})
+    async def _take(
+        self, connection: Connection, blocks: Sequence[Outcomes | Superseded], refusals: Sequence[Refusals]
+    ) -> None:
+        named = {scope for b in (*blocks, *refusals) for scope in b.scopes}
+        numbers = await self._store.number_cohorts(connection, named)
         outcomes = [block for block in blocks if isinstance(block, Outcomes)]
         deltas: Deltas = {}
         rest: Sequence[Outcomes | Superseded] = blocks
@@ -74,6 +81,8 @@ class TrackingHandler:
             rest = [block for block in blocks if isinstance(block, Superseded)]
         for block in rest:
             await self._join(connection, block, numbers, deltas)
+        for refused in refusals:
+            await self._count_refused(connection, refused, numbers, deltas)
         for source, scopes in sorted(deltas.items()):
             moves = {scope: changes for scope, changes in scopes.items() if any(changes.values())}
             await move_totals(connection, moves, source, COUNTERS["tracking"])
@@ -86,6 +95,17 @@ class TrackingHandler:
         except asyncpg.UniqueViolationError:
             return False
         return True
+
+    async def _count_refused(
+        self, connection: Connection, refused: Refusals, numbers: Mapping[str, int], deltas: Deltas
+    ) -> None:
+        """Count attempts that were refused, each once."""
+        scope_of, counter = (
+            {numbers[scope]: scope for scope in refused.scopes},
+            f"refused_{Channel(refused.channel).label}",
+        )
+        for number, attempts in (await self._store.add_refusals(connection, refused, numbers)).items():
+            deltas.setdefault(refused.source, {}).setdefault(scope_of[number], Counter())[counter] += attempts
 
     async def _join(
         self, connection: Connection, block: Outcomes | Superseded, numbers: Mapping[str, int], deltas: Deltas

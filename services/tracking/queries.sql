@@ -43,8 +43,10 @@ where notices.notice = new.notice;
 -- name: recount
 -- The notices of each cohort by their state, of one incident or of all; every row is read, so nothing but
 -- `heraut ledger --recount` asks. Rows of a cohort that is not known are named by its number.
-select coalesce(cohorts.scope, '?/' || kept.cohort) as scope, kept.state, kept.counted, kept.notices
-from (select cohort, state, mark % 2 = 0 as counted, count(*) as notices from notices group by 1, 2, 3) as kept
+select coalesce(cohorts.scope, '?/' || kept.cohort) as scope, kept.state, kept.channel, kept.counted, kept.notices
+from (
+    select cohort, state, channel, mark % 2 = 0 as counted, count(*) as notices from notices group by 1, 2, 3, 4
+) as kept
 left join cohorts on cohorts.number = kept.cohort
 where $1::text is null or starts_with(cohorts.scope, $1 || '/');
 
@@ -91,3 +93,37 @@ select channel, count(*)::int as partitions from pauses where incident_id = $1 a
 select notice, channel, attempt from begun
 where incident_id = $1 and pause_id = $2
 order by notice, attempt;
+
+-- name: add_refusals
+-- Attempts that were refused, in the order of their keys; those that are there already do not come back.
+insert into refusals (cohort, attempt, channel, notice)
+select new.cohort, new.attempt, $1, new.notice
+from unnest($2::int[], $3::int[], $4::bytea[]) as new(cohort, attempt, notice)
+order by new.notice, new.attempt
+on conflict (notice, attempt) do nothing
+returning cohort;
+
+-- name: recount_refusals
+-- The refused attempts of each cohort by channel; every row is read, as for `recount`.
+select coalesce(cohorts.scope, '?/' || kept.cohort) as scope, kept.channel, kept.attempts
+from (select cohort, channel, count(*) as attempts from refusals group by 1, 2) as kept
+left join cohorts on cohorts.number = kept.cohort
+where $1::text is null or starts_with(cohorts.scope, $1 || '/');
+
+-- name: sum_figures
+-- What was counted here of these cohorts, all partitions together: a row for each place in COUNTERS.
+select totals.scope, counted.place::int, sum(counted.count)::bigint as count
+from totals
+cross join unnest(totals.counts) with ordinality as counted(count, place)
+where totals.scope = any($1::text[])
+group by totals.scope, counted.place;
+
+-- name: read_stops
+-- Where stop rules stand with these cohorts.
+select scope, counted_from, before, found from stops where scope = any($1::text[]);
+
+-- name: keep_stop
+-- Where stop rules stand with a cohort from now on.
+insert into stops (scope, counted_from, before, found) values ($1, $2, $3::jsonb, $4::jsonb)
+on conflict (scope) do update
+set counted_from = excluded.counted_from, before = excluded.before, found = excluded.found;

@@ -50,3 +50,20 @@ create table begun (
     pause_id    text not null,
     primary key (incident_id, pause_id, notice, attempt)
 );
+
+-- Attempts that a provider refused, so that each is counted once whatever is replayed. Figures are in `totals`.
+create table refusals (
+    cohort  int not null,
+    attempt int not null,
+    channel smallint not null, -- core.channel
+    notice  bytea not null,
+    primary key (notice, attempt)
+);
+
+-- Where stop rules stand with a cohort. Cohorts without a row are counted from their beginning, and no rule stopped them.
+create table stops (
+    counted_from int not null,  -- the cohort's version from which is counted
+    scope        text collate "C" primary key, -- "incident/cohort"
+    before       jsonb not null, -- what the figures were then, by name
+    found        jsonb          -- what was raised since; null = nothing
+);

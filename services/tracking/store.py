@@ -8,11 +8,13 @@ from pathlib import Path
 
 import orjson
 
+from services.core.channel import Channel
 from services.core.ledger import COUNTERS
 from services.kit.postgres import Connection, Queries, binary_copy
 from services.kit.stage import TotalsRow
-from services.tracking.domain import Finding, Observed, Outcomes, counters_of
+from services.tracking.domain import Finding, Observed, Outcomes, Refusals, counters_of
 from services.tracking.ledger import Totals
+from services.tracking.stops import Kept
 
 __all__ = ["Store"]
 
@@ -70,10 +72,36 @@ class Store:
     async def recount(self, connection: Connection, incident_id: str | None) -> dict[str, Counter[str]]:
         """Return what the notices' rows count for, by scope, of one incident or of all. Reads every row."""
         found: dict[str, Counter[str]] = {}
-        for scope, state, counted, notices in await connection.fetch(_QUERIES["recount"], incident_id):
-            for counter in counters_of(state, counted=counted):
+        for scope, state, channel, counted, notices in await connection.fetch(_QUERIES["recount"], incident_id):
+            for counter in counters_of(state, channel, counted=counted):
                 found.setdefault(scope, Counter())[counter] += notices
+        for scope, channel, attempts in await connection.fetch(_QUERIES["recount_refusals"], incident_id):
+            found.setdefault(scope, Counter())[f"refused_{Channel(channel).label}"] += attempts
         return found
+
+    async def add_refusals(
+        self, connection: Connection, refusals: Refusals, numbers: Mapping[str, int]
+    ) -> Counter[int]:
+        """Note attempts that were refused; return how many were new, by the number of their cohort."""
+        cohorts = [numbers[scope] for scope in refusals.scopes]
+        given = refusals.channel, cohorts, list(refusals.attempts), list(refusals.notices)
+        return Counter(row[0] for row in await connection.fetch(_QUERIES["add_refusals"], *given))
+
+    async def sum_figures(self, connection: Connection, scopes: Collection[str]) -> dict[str, dict[str, int]]:
+        """Return what was counted here of these cohorts, by name."""
+        found: dict[str, dict[str, int]] = {}
+        for scope, place, count in await connection.fetch(_QUERIES["sum_figures"], list(scopes)):
+            found.setdefault(scope, {})[COUNTERS["tracking"][place - 1]] = count
+        return found
+
+    async def read_stops(self, connection: Connection, scopes: Collection[str]) -> dict[str, Kept]:
+        """Return where stop rules stand with these cohorts; those of which nothing was ever kept are left out."""
+        rows = await connection.fetch(_QUERIES["read_stops"], list(scopes))
+        return {row["scope"]: Kept(row["counted_from"], row["before"], row["found"]) for row in rows}
+
+    async def keep_stop(self, connection: Connection, scope: str, kept: Kept) -> None:
+        """Write where stop rules stand with a cohort."""
+        await connection.execute(_QUERIES["keep_stop"], scope, *kept)
 
     async def note_observed(self, connection: Connection, observed: Observed) -> None:
         """Note what had begun when a cohort was paused, on one channel and in one partition."""

@@ -9,7 +9,7 @@ import orjson
 from services.core.channel import CHANNEL_NAMES, Channel, channel_named
 from services.core.incident import Controller, Incident, KeyVersions
 from services.core.mailbox import mailbox
-from services.core.policy import KEYS, RULES, CallCentre, Pace, Policy, Rule
+from services.core.policy import KEYS, RULES, CallCentre, Pace, Policy, Rule, Stop
 from services.wire.incident_schema import INCIDENT_SCHEMAS
 from services.wire.incident_words import WordsCheck
 
@@ -161,7 +161,14 @@ class _Check(WordsCheck):
             self.fail(f"policy.{key[:64]}", "is not a rule of the policy")
         given = {key: rule for key, rule in RULES.items() if key in value}
         words = {rule.attribute: self.word(value[key], f"policy.{key}", rule) for key, rule in given.items()}
-        return Policy(**words, pace=self.pace(value.get("pace", {})))
+        return Policy(**words, pace=self.pace(value.get("pace", {})), stop=self.stop(value.get("stop", {})))
+
+    def stop(self, value: Any) -> Stop:
+        """Read above which shares a cohort stops; each that is left out is the default."""
+        value = self.fields(value, "policy.stop", Stop._fields)
+        return Stop(
+            **{key: self.share(value[key], f"policy.stop.{key}") or 1.0 for key in Stop._fields if key in value}
+        )
 
     def pace(self, value: Any) -> Pace:
         """Read how many may go a day; what is left out limits nothing."""
@@ -190,10 +197,15 @@ class _Check(WordsCheck):
         share = value.get("shareOfCallers")
         if share is None:
             return CallCentre(calls)
-        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
-            self.fail(f"{place}.shareOfCallers", "must be a share: more than 0, at most 1")
+        read = self.share(share, f"{place}.shareOfCallers")
+        return None if read is None else CallCentre(calls, read)
+
+    def share(self, value: Any, field: str) -> float | None:
+        """Read a share, None where it is none."""
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+            self.fail(field, "must be a share: more than 0, at most 1")
             return None
-        return CallCentre(calls, share)
+        return value
 
     def fields(self, value: Any, field: str, known: Collection[str]) -> Mapping[str, Any]:
         """Read an object that has these fields and no others; None is one without any."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 from services.core.channel import CHANNEL_NAMES
 from services.core.facts import MAX_CATEGORIES
 from services.core.incident import CONTENT_BLOCKS, MORE_BLOCKS, PHRASED_LANGUAGES
-from services.core.policy import RULES, CallCentre, Policy, in_words
+from services.core.policy import RULES, SMALLEST_SAMPLE, CallCentre, Policy, Stop, in_words
 from services.core.variants import Certainty, Kind
 from services.wire.incident_words import CATEGORY_CODE, GROUP, LANGUAGE, MOST_VARIANTS
 
@@ -203,6 +203,26 @@ _PACE: Final = _object(
     },
     description="How many notices are let go on a calendar day in the Netherlands, of all cohorts together",
 )
+_STOPS: Final = {
+    "refused": "Of the hand-overs that ended, on any one channel",
+    "bounced": "Of the mails that were accepted",
+    "returned": "Of the letters that were accepted",
+    "complaints": "Of all that was accepted",
+}
+_STOP: Final = _object(
+    {
+        rule: {
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "maximum": 1,
+            "default": share,
+            "description": _STOPS[rule],
+            "examples": [share],
+        }
+        for rule, share in Stop()._asdict().items()
+    },
+    description=f"Shares above which a cohort is paused by itself, of {SMALLEST_SAMPLE} hand-overs or more; 1 = never",
+)
 _POLICY: Final = _object(
     {
         key: {
@@ -213,7 +233,10 @@ _POLICY: Final = _object(
         }
         for key, rule in RULES.items()
     }
-    | {"pace": {"anyOf": [_ref("Pace"), {"type": "null"}], "description": "How many notices go a day"}},
+    | {
+        "pace": {"anyOf": [_ref("Pace"), {"type": "null"}], "description": "How many notices go a day"},
+        "stop": {"anyOf": [_ref("Stop"), {"type": "null"}], "description": "What stops a cohort by itself"},
+    },
     description="Rules; each that is left out is its default",
 )
 _LANGUAGES: Final = {
@@ -289,6 +312,7 @@ INCIDENT_SCHEMAS: Final[Mapping[str, Schema]] = {
     "Exception": _EXCEPTION,
     "Policy": _POLICY,
     "Pace": _PACE,
+    "Stop": _STOP,
     "TextByLanguage": {
         "type": "object",
         "description": "A text for each language of the incident, by its tag",

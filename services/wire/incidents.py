@@ -8,7 +8,7 @@ import orjson
 from notification.topics import INCIDENTS_CHANGED
 from notification.v1 import intake_pb2
 
-from services.core.cohort import Cohort
+from services.core.cohort import Cohort, Figures
 from services.core.incident import Incident, KeyVersions
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog import Entry, GlobalTable
@@ -69,6 +69,9 @@ def encode_cohort(cohort: Cohort) -> bytes:
         canary=cohort.canary,
         per_day=cohort.per_day,
         group=cohort.group,
+        counted_from=cohort.counted_from,
+        figures=intake_pb2.Figures(**cohort.figures._asdict()),
+        figures_before=intake_pb2.Figures(**cohort.figures_before._asdict()),
     )
     return intake_pb2.IncidentsChanged(cohorts=[change]).SerializeToString()
 
@@ -121,7 +124,14 @@ def _cohort(change: intake_pb2.CohortChanged) -> Cohort:
         canary=change.canary if change.HasField("canary") else None,
         per_day=change.per_day if change.HasField("per_day") else None,
         group=change.group,
+        counted_from=change.counted_from,
+        figures=_figures(change.figures),
+        figures_before=_figures(change.figures_before),
     )
+
+
+def _figures(said: intake_pb2.Figures) -> Figures:
+    return Figures(said.complaints, said.bounced, said.returned)
 
 
 def follow_incidents(service: Service) -> GlobalTable:

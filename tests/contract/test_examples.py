@@ -8,14 +8,14 @@ import pytest
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message import Message
 from notification.topics import TOPIC, TOPICS
-from notification.v1 import common_pb2, deduplication_pb2, dispatch_pb2, intake_pb2, routing_pb2
+from notification.v1 import common_pb2, deduplication_pb2, dispatch_pb2, intake_pb2, routing_pb2, tracking_pb2
 
 from services.intake.events.cloudevents import read_event
 from services.kit.eventlog import Record
 
 EXAMPLES = Path(__file__).parents[2] / "proto" / "examples"
 FILES = sorted(EXAMPLES.glob("*/v*/*.json"))
-MODULES = (common_pb2, deduplication_pb2, dispatch_pb2, intake_pb2, routing_pb2)
+MODULES = (common_pb2, deduplication_pb2, dispatch_pb2, intake_pb2, routing_pb2, tracking_pb2)
 PROTOBUF = [path for path in FILES if path.parts[-3] != "heraut.cohort"]
 UPSTREAM = [path for path in FILES if path.parts[-3] == "heraut.cohort"]
 

@@ -22,7 +22,10 @@ STORED = {
         "held_not_at_address", "held_identity_conflict", "held_deceased_conflict", "held_paused",
     ),
     "dispatch": ("set_aside",),
-    "tracking": ("notified", "exhausted", "notices_settled", "held_unprintable"),
+    "tracking": (
+        "notified", "exhausted", "notices_settled", "held_unprintable", "accepted_portal", "refused_portal",
+        "accepted_email", "refused_email", "accepted_letter", "refused_letter",
+    ),
 }  # fmt: skip
 
 

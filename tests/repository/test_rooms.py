@@ -69,6 +69,8 @@ EXTRA = {
         "api.py": "the ledger is read over HTTP",
         "openapi.py": "what its routes promise",
         "ledger.py": "the equations, apart from the states of notices",
+        "stops.py": "when a rule stops a cohort, apart from what state a notice is in",
+        "stopping.py": "who looks for that, and tells intake",
         "page.py": "the ledger for people",
         "page.css": "how it looks",
     },

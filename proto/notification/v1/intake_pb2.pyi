@@ -37,8 +37,18 @@ class IncidentChanged(_message.Message):
     key_versions: KeyVersions
     def __init__(self, incident_id: _Optional[str] = ..., version: _Optional[int] = ..., document: _Optional[bytes] = ..., key_versions: _Optional[_Union[KeyVersions, _Mapping]] = ...) -> None: ...
 
+class Figures(_message.Message):
+    __slots__ = ("complaints", "bounced", "returned")
+    COMPLAINTS_FIELD_NUMBER: _ClassVar[int]
+    BOUNCED_FIELD_NUMBER: _ClassVar[int]
+    RETURNED_FIELD_NUMBER: _ClassVar[int]
+    complaints: int
+    bounced: int
+    returned: int
+    def __init__(self, complaints: _Optional[int] = ..., bounced: _Optional[int] = ..., returned: _Optional[int] = ...) -> None: ...
+
 class CohortChanged(_message.Message):
-    __slots__ = ("incident_id", "cohort_id", "version", "source", "declared", "auto_release", "sealed", "released", "release_after", "cancelled", "paused_since", "resumed_after", "canary", "per_day", "group")
+    __slots__ = ("incident_id", "cohort_id", "version", "source", "declared", "auto_release", "sealed", "released", "release_after", "cancelled", "paused_since", "resumed_after", "canary", "per_day", "group", "counted_from", "figures", "figures_before")
     INCIDENT_ID_FIELD_NUMBER: _ClassVar[int]
     COHORT_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -54,6 +64,9 @@ class CohortChanged(_message.Message):
     CANARY_FIELD_NUMBER: _ClassVar[int]
     PER_DAY_FIELD_NUMBER: _ClassVar[int]
     GROUP_FIELD_NUMBER: _ClassVar[int]
+    COUNTED_FROM_FIELD_NUMBER: _ClassVar[int]
+    FIGURES_FIELD_NUMBER: _ClassVar[int]
+    FIGURES_BEFORE_FIELD_NUMBER: _ClassVar[int]
     incident_id: str
     cohort_id: str
     version: int
@@ -69,7 +82,10 @@ class CohortChanged(_message.Message):
     canary: int
     per_day: int
     group: str
-    def __init__(self, incident_id: _Optional[str] = ..., cohort_id: _Optional[str] = ..., version: _Optional[int] = ..., source: _Optional[str] = ..., declared: _Optional[int] = ..., auto_release: _Optional[bool] = ..., sealed: _Optional[bool] = ..., released: _Optional[bool] = ..., release_after: _Optional[_Iterable[int]] = ..., cancelled: _Optional[bool] = ..., paused_since: _Optional[int] = ..., resumed_after: _Optional[_Iterable[int]] = ..., canary: _Optional[int] = ..., per_day: _Optional[int] = ..., group: _Optional[str] = ...) -> None: ...
+    counted_from: int
+    figures: Figures
+    figures_before: Figures
+    def __init__(self, incident_id: _Optional[str] = ..., cohort_id: _Optional[str] = ..., version: _Optional[int] = ..., source: _Optional[str] = ..., declared: _Optional[int] = ..., auto_release: _Optional[bool] = ..., sealed: _Optional[bool] = ..., released: _Optional[bool] = ..., release_after: _Optional[_Iterable[int]] = ..., cancelled: _Optional[bool] = ..., paused_since: _Optional[int] = ..., resumed_after: _Optional[_Iterable[int]] = ..., canary: _Optional[int] = ..., per_day: _Optional[int] = ..., group: _Optional[str] = ..., counted_from: _Optional[int] = ..., figures: _Optional[_Union[Figures, _Mapping]] = ..., figures_before: _Optional[_Union[Figures, _Mapping]] = ...) -> None: ...
 
 class IncidentsChanged(_message.Message):
     __slots__ = ("incidents", "cohorts")

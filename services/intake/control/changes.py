@@ -77,6 +77,7 @@ def cohort_json(cohort: Cohort) -> Mapping[str, Any]:
         "pauseId": cohort.pause_id,
         "canary": cohort.canary,
         "perDay": cohort.per_day,
+        **cohort.figures._asdict(),
     }
 
 

@@ -14,6 +14,7 @@ from services.core.incident import Incident
 from services.intake.context import SOURCE
 from services.intake.control.changes import CANCELLED, CohortRequest, changed_cohort
 from services.intake.control.grants import lets_more
+from services.intake.control.pause_rows import PauseRows
 from services.intake.control.texts import check_texts
 from services.intake.domain import DoneAct
 from services.intake.errors import ConflictError, NotFoundError, NotPermittedError
@@ -87,6 +88,7 @@ class Cohorts:
             cohort = Cohort(
                 *(incident_id, cohort_id, 1, request.source, request.declared, auto),
                 sealed=False, released=False, group=request.group or "",
+                paused_since=int(await PauseRows().paused_by(self.connection, incident_id) is not None),
             )  # fmt: skip
             acts = self._acts_of_put(cohort, auto_before=False)
             await self._check_auto(incident, CohortRow(0, cohort, self.now), auto_before=False)
@@ -146,12 +148,20 @@ class Cohorts:
         Raises NotFoundError, and ConflictError where `change` does.
         """
         row = await self.lock(act, incident_id, cohort_id)
-        changed = change(row.cohort)
-        if changed == row.cohort:
-            return row.cohort, []
-        changed = replace(changed, version=row.cohort.version + 1)
-        changed = await self._after_all_taken(row.cohort, changed)
-        return changed, await self._write(changed, [DoneAct.of(self.caller, act, changed, detail=detail)])
+        changed, outputs = await self.turn(row.cohort, change(row.cohort))
+        if outputs:
+            done = DoneAct.of(self.caller, act, changed, detail=detail)
+            await self.store.record_acts(self.connection, [done], self.now)
+        return changed, outputs
+
+    async def turn(self, before: Cohort, changed: Cohort) -> tuple[Cohort, list[Output]]:
+        """Write the next version of a cohort that is locked, if it is another; whoever calls stores who did it."""
+        if changed == before:
+            return before, []
+        changed = replace(changed, version=before.version + 1)
+        changed = await self._after_all_taken(before, changed)
+        await self.store.change_cohort(self.connection, changed, self.now)
+        return changed, [_announced(changed)]
 
     async def _after_all_taken(self, before: Cohort | None, cohort: Cohort) -> Cohort:
         """Let a permission take effect after all members that were taken before it, of any cohort and by any replica.

@@ -5,9 +5,10 @@ that tells every room of it. A cohort of a source that the caller does not speak
 there.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import orjson
 from notification.topics import INCIDENTS_CHANGED
@@ -19,15 +20,15 @@ from services.core.policy import in_words
 from services.intake.context import SOURCE, Context
 from services.intake.control.changes import (
     CohortRequest,
-    cancelled,
     check_four_eyes,
     check_growth,
     cohort_json,
-    paused,
-    resumed,
     sealed,
 )
 from services.intake.control.cohorts import Cohorts, Put
+from services.intake.control.figures import with_figures
+from services.intake.control.pause_rows import PauseRows
+from services.intake.control.pausing import IncidentPause, Pausing
 from services.intake.control.proving import Proving
 from services.intake.control.releases import Releases
 from services.intake.control.texts import check_texts
@@ -44,6 +45,7 @@ from services.wire.incidents import encode_incident
 
 __all__ = ["Control", "release_json"]
 
+P = TypeVar("P", CohortRow, IncidentPause)
 _PUBLISHED_WITHIN = 2.0  # seconds; a log that is well takes some hundredths
 _ACTS_SHOWN = 1_000  # a page that can still be read
 
@@ -125,26 +127,44 @@ class Control:
             await append_outputs(connection, SOURCE, outputs)
         return row
 
-    async def pause(self, caller: Caller, incident_id: str, cohort_id: str) -> Cohort:
+    async def pause(self, caller: Caller, incident_id: str, cohort_id: str) -> CohortRow:
         """Stop all notices that name a cohort's facts; return once the log has it, as others hear of it then.
 
         Raises NotFoundError, ConflictError, and NotPublishedError where the pause is written, and the log does not take
         it: asked again, it is the same pause.
         """
-        cohort = await self._change(caller, Act.COHORT_PAUSED, incident_id, cohort_id, paused)
-        if self._context.log_outside and not await wait_published(
-            self._pool, SOURCE, INCIDENTS_CHANGED, within=_PUBLISHED_WITHIN
-        ):
-            raise NotPublishedError(cohort.pause_id or "")
-        return cohort
+        row = await self._paused(caller, lambda pausing: pausing.pause(incident_id, cohort_id))
+        await self._wait_published(row.cohort.pause_id or "")
+        return row
 
-    async def resume(self, caller: Caller, incident_id: str, cohort_id: str) -> Cohort:
+    async def resume(self, caller: Caller, incident_id: str, cohort_id: str) -> CohortRow:
         """End a cohort's pause. Raises NotFoundError, ConflictError."""
-        return await self._change(caller, Act.COHORT_RESUMED, incident_id, cohort_id, resumed)
+        return await self._paused(caller, lambda pausing: pausing.resume(incident_id, cohort_id))
 
-    async def cancel(self, caller: Caller, incident_id: str, cohort_id: str) -> Cohort:
+    async def cancel(self, caller: Caller, incident_id: str, cohort_id: str) -> CohortRow:
         """Take a whole cohort back, for good. Raises NotFoundError."""
-        return await self._change(caller, Act.COHORT_CANCELLED, incident_id, cohort_id, cancelled)
+        return await self._paused(caller, lambda pausing: pausing.cancel(incident_id, cohort_id))
+
+    async def pause_incident(self, caller: Caller, incident_id: str) -> IncidentPause:
+        """Pause all cohorts of an incident, also those that are opened until it goes on; return once the log has it.
+
+        Raises NotFoundError, and NotPublishedError as for the pause of a cohort.
+        """
+        paused = await self._paused(caller, lambda pausing: pausing.pause_incident(incident_id))
+        await self._wait_published(incident_id)
+        return paused
+
+    async def resume_incident(self, caller: Caller, incident_id: str) -> IncidentPause:
+        """End an incident's pause. Raises NotFoundError."""
+        return await self._paused(caller, lambda pausing: pausing.resume_incident(incident_id))
+
+    async def post_figures(self, caller: Caller, incident_id: str, cohort_id: str, said: dict[str, int]) -> Cohort:
+        """Take figures that people counted of a cohort, cancelled or not. Raises NotFoundError."""
+        about, change = (Act.FIGURES_POSTED, incident_id, cohort_id), partial(with_figures, said=said)
+        async with self._pool.acquire() as connection, connection.transaction():
+            cohort, outputs = await self._cohorts(connection, caller).change(*about, change, said)
+            await append_outputs(connection, SOURCE, outputs)
+        return cohort
 
     async def withdraw(self, caller: Caller, incident_id: str, cohort_id: str, named: Named) -> dict[str, Any]:
         """Take one record back; return what it was, and whether somebody may have been told by it, as JSON.
@@ -181,6 +201,7 @@ class Control:
                 "incidentId": incident_id,
                 "version": row.version,
                 "changedAt": row.changed_at.isoformat(),
+                "pausedBy": await PauseRows().paused_by(connection, incident_id),
                 "document": document,
                 "policy": in_words(parse_incident(incident_id, row.version, document).policy),
                 "cohorts": [await self._cohort_json(connection, cohort) for cohort in seen],
@@ -246,6 +267,18 @@ class Control:
             await append_outputs(connection, SOURCE, outputs)
         return cohort
 
+    async def _wait_published(self, pause: str) -> None:
+        if self._context.log_outside and not await wait_published(
+            self._pool, SOURCE, INCIDENTS_CHANGED, within=_PUBLISHED_WITHIN
+        ):
+            raise NotPublishedError(pause)
+
+    async def _paused(self, caller: Caller, step: Callable[[Pausing], Awaitable[tuple[P, list[Output]]]]) -> P:
+        async with self._pool.acquire() as connection, connection.transaction():
+            result, outputs = await step(Pausing(self._cohorts(connection, caller)))
+            await append_outputs(connection, SOURCE, outputs)
+        return result
+
 
 def release_json(row: CohortRow) -> dict[str, Any]:
     """Return a cohort, and who let it go where that took two, as JSON."""
@@ -254,4 +287,6 @@ def release_json(row: CohortRow) -> dict[str, Any]:
         "releaseAskedBy": row.asked_by,
         "releaseApprovedBy": row.approved_by,
         "releaseAsked": row.asked.as_json() if row.waits else None,
+        "pausedBy": row.paused_by,
+        "stopped": row.stopped,
     }

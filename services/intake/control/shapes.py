@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from services.core.cohort import Figures
+from services.core.policy import Stop
 from services.core.unsettled import ProblemKind
 
 __all__ = ["CONFLICTS", "SHAPES"]
@@ -9,16 +11,31 @@ __all__ = ["CONFLICTS", "SHAPES"]
 _SOME = {"type": "integer", "minimum": 1}
 _TEXT, _COUNT, _YES_NO = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
 _MAYBE_TEXT, _MAYBE_COUNT = {"type": ["string", "null"]}, {"type": ["integer", "null"]}
+_SHARE = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
 
 SHAPES: Final[dict[str, Any]] = {
+    "CohortRequest": {
+        "type": "object",
+        "required": ["source"],
+        "additionalProperties": False,
+        "properties": {
+            "source": _TEXT,
+            "declaredCount": {"type": "integer", "minimum": 0},
+            "autoRelease": _YES_NO,
+            "group": _TEXT,
+        },
+    },
     "Cohort": {
         "type": "object",
         "properties": {
             **dict.fromkeys(("incidentId", "cohortId", "source", "changedAt"), _TEXT),
-            **dict.fromkeys(("version", "received", "rejected", "accepted", "discarded"), _COUNT),
+            **dict.fromkeys(("version", "received", "rejected", "accepted", "discarded", *Figures._fields), _COUNT),
             **dict.fromkeys(("autoRelease", "sealed", "released", "cancelled", "paused"), _YES_NO),
             "declared": _MAYBE_COUNT,
             "pauseId": _MAYBE_TEXT | {"description": "The pause that holds now"},
+            "pausedBy": _MAYBE_TEXT
+            | {"description": "A principal, or `rule:<name>`; null, though paused: its incident"},
+            "stopped": {"oneOf": [{"$ref": "#/components/schemas/Stopped"}, {"type": "null"}]},
             "canary": _MAYBE_COUNT | {"description": "The release lets go at most so many notices in all"},
             "perDay": _MAYBE_COUNT | {"description": "The release lets go at most so many notices a day"},
             "releaseAskedBy": _MAYBE_TEXT | {"description": "Who asked for a release that takes two principals"},
@@ -29,6 +46,39 @@ SHAPES: Final[dict[str, Any]] = {
             },
         },
     },
+    "Stopped": {
+        "type": "object",
+        "description": "What a stop rule found: `count` of `of`, a share above `above`; channel: of that one alone",
+        "properties": {
+            "rule": {"enum": [*Stop._fields]},
+            "channel": _TEXT,
+            "count": _COUNT,
+            "of": _COUNT,
+            "above": _SHARE,
+        },
+    },
+    "Figures": {
+        "type": "object",
+        "description": "Each in all so far; what is left out stays",
+        "additionalProperties": False,
+        "minProperties": 1,
+        "properties": {name: {"type": "integer", "minimum": 0} for name in Figures._fields},
+    },
+    "IncidentPause": {
+        "type": "object",
+        "properties": {
+            "incidentId": _TEXT,
+            "paused": _YES_NO,
+            "pausedBy": _MAYBE_TEXT,
+            "pauses": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {"cohortId": _TEXT, "pauseId": _TEXT, "pausedBy": _MAYBE_TEXT},
+                },
+            },
+        },
+    },
     "Release": {
         "type": "object",
         "description": "One of the three; numbers of persons' notices. A day is a calendar day in the Netherlands",
@@ -36,6 +86,28 @@ SHAPES: Final[dict[str, Any]] = {
         "minProperties": 1,
         "maxProperties": 1,
         "properties": {"all": {"const": True}, "canary": _SOME, "perDay": _SOME},
+    },
+    "Withdrawal": {
+        "type": "object",
+        "description": "Either of the two",
+        "additionalProperties": False,
+        "properties": {
+            "memberRef": {**_TEXT, "maxLength": 64},
+            "line": _COUNT | {"minimum": 1, "description": "On which the record was rejected, if it was on no other"},
+        },
+    },
+    "Withdrawn": {
+        "type": "object",
+        "properties": {
+            **dict.fromkeys(("incidentId", "cohortId"), _TEXT),
+            "was": {"enum": ["accepted", "rejected"]},
+            "changed": _YES_NO | {"description": "false: it was withdrawn before"},
+            "told": {
+                "enum": ["no", "maybe"],
+                "description": "maybe: some notice of the incident was let go before, and the person, or another "
+                "record of the same person with these facts, may have been told, or be about to be",
+            },
+        },
     },
 }
 

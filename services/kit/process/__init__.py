@@ -4,13 +4,14 @@ from services.kit.process.children import start_child, stop_child
 from services.kit.process.guard import GuardedHandler, Route
 from services.kit.process.http import figures_app, json_response, read_json, serve_http, web_app
 from services.kit.process.listening import Limits
-from services.kit.process.log import configure_logs
+from services.kit.process.log import AUDIT, configure_logs
 from services.kit.process.openapi import answer, described, faults, ref
 from services.kit.process.problems import Problem
 from services.kit.process.run import stop_on_signals
 from services.kit.process.service import Service, main, open_service
 
 __all__ = [
+    "AUDIT",
     "GuardedHandler",
     "Limits",
     "Problem",

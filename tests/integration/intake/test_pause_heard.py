@@ -33,7 +33,7 @@ async def test_a_pause_is_answered_once_it_is_published(intake: Intake) -> None:
     early = pausing.done()
     await publish_all(intake)
 
-    assert (False, True) == (early, (await pausing).paused)
+    assert (False, True) == (early, (await pausing).cohort.paused)
 
 
 async def test_a_pause_that_the_log_does_not_take_says_so(intake: Intake) -> None:
@@ -45,4 +45,4 @@ async def test_a_pause_that_the_log_does_not_take_says_so(intake: Intake) -> Non
     await publish_all(intake)
     again = await control.pause(BY, "lab", "wave-1")
 
-    assert failed.value.pause_id == again.pause_id
+    assert failed.value.pause_id == again.cohort.pause_id

@@ -20,7 +20,9 @@ from services.kit.eventlog.port import Record
 from services.kit.stage.port import Handler
 from services.tracking.handlers import TrackingHandler
 from services.tracking.metrics import TrackingMetrics
+from services.tracking.stopping import Stopping
 from services.tracking.store import Store
+from services.wire.testing import FakeIncidents
 from tests.conftest import RoomPool
 from tests.integration.deduplication.scene import PARTITIONS, Scene
 from tests.integration.dispatch.bench import make_bench
@@ -85,7 +87,8 @@ async def _deduplication(room_pool: RoomPool, _folder: Path) -> tuple[Any, Handl
 
 
 async def _tracking(room_pool: RoomPool, _folder: Path) -> tuple[Any, Handler[Any]]:
-    return await room_pool("tracking"), TrackingHandler(Store(), TrackingMetrics(CollectorRegistry()))
+    stopping = Stopping(Store(), FakeIncidents())
+    return await room_pool("tracking"), TrackingHandler(Store(), TrackingMetrics(CollectorRegistry()), stopping)
 
 
 async def _dispatch(room_pool: RoomPool, folder: Path) -> tuple[Any, Handler[Any]]:

@@ -10,6 +10,7 @@ from notification.v1 import common_pb2, deduplication_pb2, dispatch_pb2, routing
 from prometheus_client import CollectorRegistry
 
 from services.cli.recount import Recount, recount
+from services.core.ledger import COUNTERS
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog.port import Record
 from services.kit.postgres import Pool
@@ -17,7 +18,9 @@ from services.kit.stage.totals import TotalsRow
 from services.tracking.domain import Finding, State
 from services.tracking.handlers import TrackingHandler
 from services.tracking.metrics import TrackingMetrics
+from services.tracking.stopping import Stopping
 from services.tracking.store import Store
+from services.wire.testing import FakeIncidents
 from services.wire.totals import encode_totals
 
 RoomPool = Callable[[str], Awaitable[Pool]]
@@ -90,7 +93,7 @@ class Room:
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.registry = CollectorRegistry()
-        self.handler = TrackingHandler(Store(), TrackingMetrics(self.registry))
+        self.handler = TrackingHandler(Store(), TrackingMetrics(self.registry), Stopping(Store(), FakeIncidents()))
 
     async def hear(self, *records: Record) -> None:
         """Take records in one transaction, as the stage does."""
@@ -104,10 +107,14 @@ class Room:
             ids = [row["notice"] for row in await connection.fetch("select notice from notices order by notice")]
             return list((await Store().lock_notices(connection, ids)).values())
 
-    async def counts(self) -> dict[tuple[str, str], list[int]]:
-        """Return tracking's own totals, by scope and source."""
-        rows = await self.pool.fetch("select scope, source, counts from totals")
-        return {(row["scope"], row["source"]): row["counts"] for row in rows if any(row["counts"])}
+    async def counts(self) -> dict[tuple[str, str], dict[str, int]]:
+        """Return tracking's own totals, by scope and source; what is none is left out."""
+        rows = await self.pool.fetch("select scope, source, counts from totals where 0 < any (counts)")
+        return {(row["scope"], row["source"]): _named(row["counts"]) for row in rows}
+
+
+def _named(counts: Sequence[int]) -> dict[str, int]:
+    return {name: count for name, count in zip(COUNTERS["tracking"], counts, strict=True) if count}
 
 
 @pytest.fixture
@@ -133,7 +140,16 @@ async def test_first_outcomes_become_rows_and_counts(room: Room) -> None:
         Finding(notice(5), "lab/d", notice(5), 1, State.ACCEPTED, 2, later, 2),
         Finding(notice(6), scope, notice(6), 1, State.EXHAUSTED, 3, 1_767_258_000_000, 0),
     ] == await room.rows()
-    assert {("lab/c", "0"): [2, 1, 3, 0], ("lab/d", "6"): [1, 0, 1, 0]} == await room.counts()
+    assert {
+        ("lab/c", "0"): {
+            "notified": 2,
+            "exhausted": 1,
+            "notices_settled": 3,
+            "accepted_letter": 2,
+            "refused_letter": 1,
+        },
+        ("lab/d", "6"): {"notified": 1, "notices_settled": 1, "accepted_email": 1},
+    } == await room.counts()
 
 
 async def test_a_replay_changes_nothing(room: Room) -> None:
@@ -148,7 +164,7 @@ async def test_a_replay_changes_nothing(room: Room) -> None:
 
     rows, counts = await room.rows(), await room.counts()
     assert before[0] == [row for row in rows if row.notice not in map(notice, range(50, 60))]
-    assert {("lab/c", "0"): [59, 1, 62, 0]} == counts
+    assert {("lab/c", "0"): {"notified": 59, "exhausted": 1, "notices_settled": 62, "accepted_letter": 60}} == counts
 
 
 async def test_any_order_gives_the_same_rows_and_counts(room: Room) -> None:
@@ -165,7 +181,7 @@ async def test_any_order_gives_the_same_rows_and_counts(room: Room) -> None:
         superseded([2], marks=[4]),
     ]
     for seed in range(20):
-        await room.pool.execute("delete from notices; delete from totals")
+        await room.pool.execute("delete from notices; delete from refusals; delete from totals")
         chance = random.Random(seed)  # noqa: S311 - shuffles a test
         mixed = chance.sample([*events, *chance.choices(events, k=3)], k=len(events) + 3)
         while mixed:
@@ -181,7 +197,9 @@ async def test_any_order_gives_the_same_rows_and_counts(room: Room) -> None:
             4: (State.EXHAUSTED, 3, 0, False),
             5: (State.ACCEPTED, 1, 4, False),
         } == found
-        assert {("lab/c", "0"): [1, 0, 5, 0]} == await room.counts()
+        assert {
+            ("lab/c", "0"): {"notified": 1, "notices_settled": 5, "accepted_letter": 4, "refused_letter": 2}
+        } == await room.counts()
 
 
 async def test_who_cannot_be_printed_is_held_until_attempted_again(room: Room, database_url: str) -> None:
@@ -192,8 +210,8 @@ async def test_who_cannot_be_printed_is_held_until_attempted_again(room: Room, d
     await room.hear(attempted({1: ACCEPTED}, attempt=2))
     after = await room.counts()
 
-    assert {("lab/c", "0"): [0, 0, 0, 2]} == before
-    assert {("lab/c", "0"): [1, 0, 1, 1]} == after
+    assert {("lab/c", "0"): {"held_unprintable": 2}} == before
+    assert {("lab/c", "0"): {"notified": 1, "notices_settled": 1, "held_unprintable": 1, "accepted_letter": 1}} == after
     assert [] == [str(one) for one in await recount(database_url) if not one.agrees]
 
 
@@ -207,8 +225,8 @@ async def test_figures_agree_with_rows_and_what_was_bent_is_found(room: Room, da
 
     figures = await recount(database_url)
     assert [] == differing(figures)
-    assert {("lab/c", "notified", 1), ("lab/c", "exhausted", 1), ("lab/c", "notices_settled", 4)} == {
-        (one.scope, one.figure, one.rows) for one in figures if one.scope == "lab/c" and one.rows
+    assert {"notified": 1, "exhausted": 1, "notices_settled": 4, "accepted_letter": 2, "refused_letter": 1} == {
+        one.figure: one.rows for one in figures if one.scope == "lab/c" and one.rows
     }
 
     await room.pool.execute("update totals set counts[1] = counts[1] + 1 where source = '3'")
@@ -231,7 +249,7 @@ async def test_a_rolled_back_transaction_leaves_nothing_behind(room: Room) -> No
 
     await room.hear(attempted({1: ACCEPTED}))
 
-    assert {("lab/c", "0"): [1, 0, 1, 0]} == await room.counts()
+    assert {("lab/c", "0"): {"notified": 1, "notices_settled": 1, "accepted_letter": 1}} == await room.counts()
 
 
 async def test_the_highest_totals_of_a_source_hold(room: Room) -> None:

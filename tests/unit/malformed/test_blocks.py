@@ -11,11 +11,11 @@ from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from notification import topics
-from notification.v1 import common_pb2, deduplication_pb2, dispatch_pb2, intake_pb2, routing_pb2
+from notification.v1 import common_pb2, deduplication_pb2, dispatch_pb2, intake_pb2, routing_pb2, tracking_pb2
 
 from services.deduplication.codec import read_block
 from services.dispatch.codec import decode_routed
-from services.intake.codec import read_held
+from services.intake.codec import read_held, read_stops
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog.port import Record
 from services.routing.codec import decode_notices, decode_work
@@ -24,7 +24,7 @@ from services.wire.incidents import decode_incidents
 from services.wire.recalls import decode_recalled, decode_stopped
 
 EXAMPLES = Path(__file__).parents[3] / "proto" / "examples"
-MODULES = (common_pb2, deduplication_pb2, dispatch_pb2, intake_pb2, routing_pb2)
+MODULES = (common_pb2, deduplication_pb2, dispatch_pb2, intake_pb2, routing_pb2, tracking_pb2)
 READERS: dict[str, Callable[[Record], Any]] = {
     topics.MEMBERS_ACCEPTED: read_block,
     topics.MEMBERS_HELD: read_held,
@@ -39,6 +39,7 @@ READERS: dict[str, Callable[[Record], Any]] = {
     topics.NOTICES_EXHAUSTED: decode,
     topics.NOTICES_SUPERSEDED: decode,
     topics.PAUSES_OBSERVED: decode,
+    topics.STOPS_RAISED: read_stops,
     topics.NOTICES_RECALLED: decode_recalled,
     topics.NOTICES_STOPPED: decode_stopped,
     topics.NOTICES_READDRESSED: decode_work,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from services.core.channel import Channel
-from services.core.policy import KEYS, Correction, OnIdentityConflict, Policy, in_words
+from services.core.policy import KEYS, Correction, OnIdentityConflict, Policy, Stop, in_words
 from services.core.variants import Certainty, Kind, Reading
 from services.wire.incident_document import InvalidDocument, normal_form, parse_incident
 
@@ -139,13 +139,34 @@ def test_corrections_are_chosen(choice: Correction) -> None:
 def test_what_is_shown_of_a_policy_can_be_put_again() -> None:
     """Every rule is shown with a word that documents take, those that were left out as well."""
     pace = {"perDay": 500, "perChannel": {"letter": 90}, "callCentre": {"callsPerDay": 40, "shareOfCallers": 0.1}}
-    given: dict[str, object] = {"onIdentityConflict": "hold", "correction": "always", "pace": pace}
+    stop = {"refused": 0.2, "bounced": 0.3, "returned": 1, "complaints": 0.01}
+    given: dict[str, object] = {"onIdentityConflict": "hold", "correction": "always", "pace": pace, "stop": stop}
     shown = in_words(parse_incident("lab", 1, document(policy=given)).policy)
 
     assert given == shown
     assert shown == in_words(parse_incident("lab", 1, document(policy=shown)).policy)
     assert set(shown) == KEYS == set(in_words(Policy()))
     assert Policy() == parse_incident("lab", 1, document(policy=in_words(Policy()))).policy
+
+
+def test_a_stop_rule_that_is_left_out_is_the_default() -> None:
+    """Each rule is by itself."""
+    assert Stop(refused=0.25) == parse_incident("lab", 1, document(policy={"stop": {"refused": 0.25}})).policy.stop
+
+
+@pytest.mark.parametrize(
+    ("stop", "field"),
+    [
+        ({"refused": 0}, "refused"),
+        ({"bounced": 1.5}, "bounced"),
+        ({"returned": True}, "returned"),
+        ({"open": 0.1}, "open"),
+    ],
+)
+def test_a_stop_rule_is_a_share(stop: dict[str, object], field: str) -> None:
+    """More than nothing, at most everything; and no rule that nobody looks at."""
+    with pytest.raises(InvalidDocument, match=rf"policy\.stop\.{field}"):
+        parse_incident("lab", 1, document(policy={"stop": stop}))
 
 
 @pytest.mark.parametrize("email", ["Info <a@b.example>", "a@b.example, c@d.example", "a", "a..b@c.example", "a@b\r\n"])
