@@ -205,13 +205,13 @@ def encode_readdressed(incident_id: str, rows: Sequence[Readdressed]) -> Iterato
         ).SerializeToString()
 
 
-def encode_held(incident_id: str, said: Sequence[Said], last: int) -> Iterable[bytes]:
-    """Return the blocks for `heraut.members.held.v1`; `last` is the number of the partition's block before them."""
-    for number, start in enumerate(range(0, len(said), BLOCK_ENTRIES), last + 1):
+def encode_held(incident_id: str, said: Sequence[Said], numbers: Iterator[int]) -> Iterable[bytes]:
+    """Return the blocks for `heraut.members.held.v1`, each with the next of these numbers."""
+    for start in range(0, len(said), BLOCK_ENTRIES):
         members, versions, reasons = zip(*said[start : start + BLOCK_ENTRIES], strict=True)
         yield deduplication_pb2.MembersHeld(
             incident_id=incident_id,
-            sequence=number,
+            sequence=next(numbers),
             members=b"".join(members),
             versions=versions,
             reasons=bytes(reasons),

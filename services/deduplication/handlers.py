@@ -15,7 +15,7 @@ from services.deduplication.batch import Block, Effects, decide_again, decide_ba
 from services.deduplication.codec import TOPICS, Work, read
 from services.deduplication.homes import Homes, Moved
 from services.deduplication.moving import decide_moved
-from services.deduplication.outputs import held_of, moves_of, outputs_of
+from services.deduplication.outputs import count_held, held_of, moves_of, outputs_of
 from services.deduplication.pacing import Pacing
 from services.deduplication.recalling import courses_of, over
 from services.deduplication.ruling import Ruling
@@ -23,7 +23,7 @@ from services.deduplication.store import Cohorts, Store
 from services.deduplication.taken import STAGE, reached_in, taken_before
 from services.deduplication.ticking import Ticking
 from services.kit.clock import SystemClock
-from services.kit.eventlog import Output, Record, read_heads
+from services.kit.eventlog import Output, Record
 from services.kit.postgres import Connection
 from services.kit.stage import TotalsRow, move_totals
 from services.kit.vault import KeyRing
@@ -173,9 +173,8 @@ class DeduplicationHandler:
         for partition in sorted(moved):
             rows += await move_totals(connection, moved[partition], str(partition), COUNTERS[STAGE], stage=STAGE)
         outputs = [output for one in effects for output in outputs_of(one)]
-        if any(one.unsettled for one in effects):
-            heads = await read_heads(connection, STAGE, topics.MEMBERS_HELD, self._partitions)
-            outputs += held_of(effects, list(heads))
+        if held := count_held(effects):
+            outputs += held_of(effects, await self._store.block_numbers(connection, held))
         if rows:
             outputs.append(Output(topics.TOTALS_CHANGED, 0, encode_totals(rows)))
         return outputs

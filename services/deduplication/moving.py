@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from services.core.ids import partitions_of
 from services.core.ledger import CONFLICTING
 from services.deduplication.batch import MEMBER_COLUMNS, Block, Effects
-from services.deduplication.domain import Claim, Member, Terms
+from services.deduplication.domain import Claim, Member, Outcome, Standing, Terms
 from services.deduplication.dossier import Decision, Dossier, decide, is_news_of
 from services.deduplication.unsettled import said_of
 
@@ -107,13 +107,24 @@ def _with(
 def decide_moved(before: Mapping[bytes, Dossier], after: Mapping[bytes, Dossier], terms: Terms) -> Effects:
     """Decide about everybody in homes whose members moved."""
     effects = Effects(terms)
+    stood = _stood(before.values())
     for home, dossier in after.items():
         if dossier != before[home]:
-            _add(effects, before[home], decide(dossier, [()], terms))
+            _add(effects, before[home], decide(dossier, [()], terms), stood)
     return effects
 
 
-def _add(effects: Effects, before: Dossier, decision: Decision) -> None:
+def _stood(homes: Iterable[Dossier]) -> dict[bytes, tuple[Member, Standing]]:
+    """Return where each member stood, at whichever home; of one that left another identity, where it belongs."""
+    stood: dict[bytes, tuple[Member, Standing]] = {}
+    for one in homes:
+        for m, member in one.members.items():
+            if m not in stood or is_news_of(member, stood[m][0]):
+                stood[m] = member, one.standings[m]
+    return stood
+
+
+def _add(effects: Effects, before: Dossier, decision: Decision, stood: Mapping[bytes, tuple[Member, Standing]]) -> None:
     """Add a decision about a home that members came to, or left, since `before`: all its rows are written."""
     after = decision.dossier
     home = after.pseudonym, after.partition
@@ -124,8 +135,9 @@ def _add(effects: Effects, before: Dossier, decision: Decision) -> None:
             effects.stand_in(known.partition, known.members[m].cohort, standing.outcome, sign)
             effects.count_in(known.partition, known.members[m].cohort, CONFLICTING, sign * standing.conflict)
     for m, standing in after.standings.items():
-        stood = before.standings.get(m)
-        if said := said_of((before.members[m], stood) if stood else None, after.members[m], standing):
+        if standing.outcome == Outcome.RETRACTED:
+            continue  # that was said when it left, and where it belongs now others say where it stands
+        if said := said_of(stood.get(m), after.members[m], standing):
             effects.said_in(after.partition).append(said)
     known_claims = {(claim.group, claim.revision): claim for claim in before.claims}
     for claim in after.claims:

@@ -6,12 +6,13 @@ from itertools import chain
 
 from notification import topics
 
+from services.core.notices import BLOCK_ENTRIES
 from services.deduplication.batch import Effects
 from services.deduplication.codec import encode_held, encode_readdressed, encode_released, encode_superseded
 from services.deduplication.recalling import recalls
 from services.kit.eventlog import Output
 
-__all__ = ["held_of", "moves_of", "outputs_of"]
+__all__ = ["count_held", "held_of", "moves_of", "outputs_of"]
 
 
 def moves_of(effects: Iterable[Effects]) -> dict[int, dict[str, Mapping[str, int]]]:
@@ -28,12 +29,16 @@ def moves_of(effects: Iterable[Effects]) -> dict[int, dict[str, Mapping[str, int
     }
 
 
-def held_of(effects: Iterable[Effects], heads: list[int]) -> Iterator[Output]:
-    """Return the blocks of what sources have to look at, numbered on from the `heads`: only we write this topic."""
+def count_held(effects: Iterable[Effects]) -> int:
+    """Return how many blocks `held_of` makes."""
+    return sum(-(-len(said) // BLOCK_ENTRIES) for one in effects for said in one.unsettled.values())
+
+
+def held_of(effects: Iterable[Effects], numbers: Iterator[int]) -> Iterator[Output]:
+    """Return the blocks of what sources have to look at, with these numbers: what is said later has higher ones."""
     for one in effects:
         for partition, said in sorted(one.unsettled.items()):
-            for block in encode_held(one.terms.incident_id, said, heads[partition]):
-                heads[partition] += 1
+            for block in encode_held(one.terms.incident_id, said, numbers):
                 yield Output(topics.MEMBERS_HELD, partition, block)
 
 

@@ -206,3 +206,7 @@ select $1, new.partition, new.up_to
 from unnest($2::int[], $3::bigint[]) as new(partition, up_to)
 order by new.partition
 on conflict (partition) do update set at = excluded.at, up_to = greatest(announced.up_to, excluded.up_to);
+
+-- name: next_numbers
+-- The next numbers of blocks of `members.held`.
+select nextval('held_numbers') from generate_series(1, $1::int);

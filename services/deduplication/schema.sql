@@ -90,3 +90,6 @@ create table announced (
     up_to     bigint not null,
     partition int primary key
 );
+
+-- Of blocks of `members.held`, over all partitions: a member's home may change to another one.
+create sequence held_numbers as bigint;

@@ -195,6 +195,10 @@ class Store:
         arguments = cohorts, SETS_OF_CHANNELS, partitions, limit, marks
         return await self._persons(connection, "waiting_for_turn", *arguments)
 
+    async def block_numbers(self, connection: Connection, count: int) -> Iterator[int]:
+        """Return the next numbers of blocks of `members.held`, higher than those of all that was said before."""
+        return iter([row["nextval"] for row in await connection.fetch(_QUERIES["next_numbers"], count)])
+
     async def announced(self, connection: Connection, partitions: Collection[int]) -> dict[int, tuple[int, datetime]]:
         """Return how far intake's blocks of partitions were said to be known, and when."""
         rows = await connection.fetch(_QUERIES["read_announced"], list(partitions))

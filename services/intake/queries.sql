@@ -269,8 +269,8 @@ order by line, record
 limit $4;
 
 -- name: note_unsettled
--- What deduplication says of these members, unless it said something later. Equal versions are of one partition, in which
--- its blocks are numbered.
+-- What deduplication says of these members, unless it said something later: its blocks are numbered over all
+-- partitions.
 insert into unsettled
     (sequence, cohort, ref_block, version, unprinted, reason, incident_id, member, pseudonym, since, fields)
 select $1, members.cohort, members.ref_block, new.version, 0, new.reason, cohorts.incident_id, new.member,

@@ -155,7 +155,7 @@ create index rejections_by_cohort on rejections (cohort, line);
 -- said last of a member stays, so that a word that comes late is known to be old. And members whose letter cannot be
 -- printed, as routing says.
 create table unsettled (
-    sequence  bigint not null,  -- of deduplication's blocks of the member's partition
+    sequence  bigint not null,  -- of deduplication's blocks, over all partitions
     cohort    int not null,
     ref_block int not null,     -- as it was then: the order of the list, which opens each block of memberRefs once
     version   int not null,     -- of the member

@@ -4,11 +4,12 @@ import asyncio
 from typing import Any
 
 from tests.integration.release.deduplicating import until
-from tests.integration.release.test_release import COHORT, Installation, installation
+from tests.integration.release.test_release import COHORT, KEYS, Installation, installation
 from tests.unit.intake.builders import a_record
 
 __all__ = ["installation"]  # the fixture
 
+IDENTITIES = "/v1/incidents/lab/identities"
 NOWHERE = {"email": None, "portalId": None, "street": None}
 ANOTHER = {"familyName": "Bakker", "birthDate": "1981-01-01"}
 
@@ -53,3 +54,27 @@ async def test_problems_come_and_go(installation: Installation) -> None:
             a_record(memberRef="another", bsn="999990044", **ANOTHER),
         )
         await _shows(installation)
+
+
+async def test_who_is_parted_from_others_is_held_for_them_no_more(installation: Installation) -> None:
+    """In whichever partitions the two identities lie: what is said last of a record holds."""
+    pairs = [
+        (
+            a_record(memberRef=f"n-{at}", houseNumber=str(at + 1), bsn=None, personKey=key, deceased=True),
+            a_record(memberRef=f"k-{at}", houseNumber=str(at + 1), bsn=None, deceased=False),
+        )
+        for at, key in enumerate(KEYS[:6])
+    ]
+    refs = [record["memberRef"] for pair in pairs for record in pair]
+    async with installation.room.running(), asyncio.timeout(60.0):
+        await installation.opened()
+        await installation.uploaded(*(record for pair in pairs for record in pair))
+        await _shows(installation, *(("held", ref, "deceased-conflict") for ref in refs))
+        async with installation.source.get(IDENTITIES) as response:
+            listed = await response.json()
+        for tie in listed["ties"]:
+            async with installation.source.post(IDENTITIES, json={"action": "untie", "tie": tie["tie"]}) as response:
+                assert response.ok
+        await _shows(installation)
+
+    assert [2] * 6 == [len(conflict["records"]) for conflict in listed["conflicts"]]
