@@ -14,6 +14,7 @@ from services.kit.process import Problem, Route, json_response
 from services.tracking.handlers import Ledgers, PauseLists
 from services.tracking.ledger import CohortLine, Ledger, Line
 from services.tracking.page import render
+from services.tracking.progress import ReleaseProgress
 
 __all__ = ["Api"]
 
@@ -23,8 +24,8 @@ _HERE = Path(__file__).parent
 class Api:
     """The routes and what they need."""
 
-    def __init__(self, ledgers: Ledgers, pauses: PauseLists, clock: Clock) -> None:
-        self._ledgers, self._pauses, self._clock = ledgers, pauses, clock
+    def __init__(self, ledgers: Ledgers, pauses: PauseLists, progress: ReleaseProgress, clock: Clock) -> None:
+        self._ledgers, self._pauses, self._progress, self._clock = ledgers, pauses, progress, clock
         self._style = (_HERE / "page.css").read_text(encoding="utf-8")
         digest = base64.b64encode(hashlib.sha256(self._style.encode()).digest()).decode()
         self._policy = (
@@ -38,6 +39,10 @@ class Api:
             Route("GET", "/", Act.LEDGER_SHOWN, self.show_page, browser=True),
             Route("GET", "/v1/incidents", Act.INCIDENT_SHOWN, self.list_incidents),
             Route("GET", "/v1/incidents/{incident_id}/ledger", Act.LEDGER_SHOWN, self.show_ledger),
+            Route("GET", "/v1/incidents/{incident_id}/pauses", Act.LEDGER_SHOWN, self.show_pauses),
+            Route(
+                "GET", "/v1/incidents/{incident_id}/cohorts/{cohort_id}/release", Act.LEDGER_SHOWN, self.show_release
+            ),
             Route("GET", "/v1/incidents/{incident_id}/pauses/{pause_id}", Act.LEDGER_SHOWN, self.show_pause),
         ]
 
@@ -63,6 +68,23 @@ class Api:
         found = await self._pauses.of(caller.principal, about["incident_id"], about["pause_id"])
         if found is None:
             raise Problem(404, "The pause is not known", kind="unknown-pause")
+        return json_response(found)
+
+    async def show_pauses(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+        """Return what had begun of every pause of an incident that holds now."""
+        self._expect_loaded()
+        found = await self._pauses.of_all(caller.principal, request.match_info["incident_id"])
+        if found is None:
+            raise Problem(404, "No such incident")
+        return json_response(found)
+
+    async def show_release(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+        """Return how the release of a cohort goes."""
+        self._expect_loaded()
+        about = request.match_info
+        found = await self._progress.of(caller.principal, about["incident_id"], about["cohort_id"])
+        if found is None:
+            raise Problem(404, "No such cohort")
         return json_response(found)
 
     async def show_page(self, request: web.Request, caller: Caller) -> web.StreamResponse:

@@ -14,6 +14,7 @@ from services.tracking.config import Config
 from services.tracking.handlers import Ledgers, PauseLists, TrackingHandler
 from services.tracking.metrics import LedgerMetrics, TrackingMetrics
 from services.tracking.openapi import OPENAPI
+from services.tracking.progress import ReleaseProgress
 from services.tracking.stopping import Stopping
 from services.tracking.store import Store
 from services.wire.incidents import follow_incidents
@@ -33,6 +34,7 @@ async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = Non
         incidents = follow_incidents(service)
         ledgers = Ledgers(service.pool, store, incidents)
         pauses = PauseLists(service.pool, store, incidents, config.partitions)
+        progress = ReleaseProgress(service.pool, store, incidents)
         gauges = LedgerMetrics(service.registry)
 
         async def refresh() -> None:
@@ -40,7 +42,7 @@ async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = Non
 
         service.stage(TOPICS, TrackingHandler(store, TrackingMetrics(service.registry), Stopping(store, incidents)))
         service.jobs["gauges"] = _repeat(refresh)
-        routes = Api(ledgers, pauses, service.clock).routes()
+        routes = Api(ledgers, pauses, progress, service.clock).routes()
         await service.run(stop, ready_file=ready_file, routes=routes, openapi=OPENAPI)
 
 

@@ -160,6 +160,19 @@ class PauseLists:
             ],
         }
 
+    async def of_all(self, principal: Principal, incident_id: str) -> dict[str, Any] | None:
+        """Return what had begun of every pause that holds now as JSON, None where the incident is not known.
+
+        A principal sees the pauses of cohorts that it sees.
+        """
+        if self._incidents.get(("incident", incident_id)) is None:
+            return None
+        cohorts = [value for key, value in self._incidents.items() if key[:2] == ("cohort", incident_id)]
+        ids = [cohort.pause_id for cohort in cohorts if cohort.pause_id]
+        found = [await self.of(principal, incident_id, pause_id) for pause_id in sorted(ids)]
+        pauses = [one for one in found if one is not None]
+        return {"incidentId": incident_id, "complete": all(one["complete"] for one in pauses), "pauses": pauses}
+
 
 class Ledgers:
     """The ledger of an incident, or of all: what every stage counted, put beside what was declared."""

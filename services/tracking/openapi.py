@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from services.core.cohort import Figures
 from services.core.ledger import NOTHING_DUE, Disposition, HoldReason
 from services.kit.process import answer, described, faults, ref
 
@@ -45,6 +46,28 @@ _SHOW_PAUSE = {
         {"name": name, "in": "path", "required": True, "schema": _TEXT} for name in ("incidentId", "pauseId")
     ],
     "responses": {"200": answer("What had begun", ref("schemas/Pause")), **faults(400, 404, 503)},
+}
+_LIST_PAUSES = {
+    "operationId": "listPauses",
+    "summary": "What had begun of every pause of an incident that holds now",
+    "parameters": [{"name": "incidentId", "in": "path", "required": True, "schema": _TEXT}],
+    "responses": {
+        "200": answer(
+            "The pauses of the cohorts that the caller sees",
+            _object(
+                {"incidentId": _TEXT, "complete": _YES_NO, "pauses": {"type": "array", "items": ref("schemas/Pause")}}
+            ),
+        ),
+        **faults(400, 404, 503),
+    },
+}
+_SHOW_RELEASE = {
+    "operationId": "showRelease",
+    "summary": "How the release of a cohort goes, and how near its stop rules are",
+    "parameters": [
+        {"name": name, "in": "path", "required": True, "schema": _TEXT} for name in ("incidentId", "cohortId")
+    ],
+    "responses": {"200": answer("As it is known now", ref("schemas/Release")), **faults(400, 404, 503)},
 }
 _SHOW_PAGE = {
     "operationId": "showPage",
@@ -121,19 +144,52 @@ _PAUSE = _object(
     }
 )
 
+_SOME, _SHARE = {"type": ["integer", "null"]}, {"type": ["number", "null"]}
+_RELEASE = _object(
+    {
+        **dict.fromkeys(("incidentId", "cohortId"), _TEXT),
+        "released": _YES_NO,
+        **dict.fromkeys(("canary", "perDay"), _SOME),
+        "letGo": _COUNT | {"description": "People of this cohort whose notices were let go, and stand"},
+        "left": _SOME | {"description": "canary - letGo; fewer where recalled notices have had their turn"},
+        "told": _COUNT,
+        "channels": {"type": "object", "description": "accepted and refused hand-overs of each"},
+        **dict.fromkeys(Figures._fields, _COUNT),
+        "paused": _YES_NO,
+        "pauseId": {"type": ["string", "null"]},
+        "stopped": {"type": ["object", "null"], "description": "What a rule found since it began to count"},
+        "rules": {
+            "type": "array",
+            "items": _object(
+                {
+                    "rule": _TEXT,
+                    "channel": {"type": ["string", "null"]},
+                    **dict.fromkeys(("count", "of"), _COUNT),
+                    "share": _SHARE,
+                    "above": {"type": "number"},
+                    "enough": _YES_NO | {"description": "Of enough hand-overs to stop by"},
+                }
+            ),
+        },
+    }
+)
+
 OPENAPI: dict[str, Any] = described(
     "Heraut tracking",
     "Where every member of every cohort stands. Holds figures, no persons.",
     {
         "/incidents": {"get": _LIST_INCIDENTS},
         "/incidents/{incidentId}/ledger": {"get": _SHOW_LEDGER},
+        "/incidents/{incidentId}/pauses": {"get": _LIST_PAUSES},
         "/incidents/{incidentId}/pauses/{pauseId}": {"get": _SHOW_PAUSE},
+        "/incidents/{incidentId}/cohorts/{cohortId}/release": {"get": _SHOW_RELEASE},
     },
     {
         "Line": _LINE,
         "Cohort": {"allOf": [ref("schemas/Line"), _COHORT]},
         "Ledger": _LEDGER,
         "Pause": _PAUSE,
+        "Release": _RELEASE,
     },
     page=_SHOW_PAGE,
 )

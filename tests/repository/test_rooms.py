@@ -70,6 +70,7 @@ EXTRA = {
         "openapi.py": "what its routes promise",
         "ledger.py": "the equations, apart from the states of notices",
         "stops.py": "when a rule stops a cohort, apart from what state a notice is in",
+        "progress.py": "how a release goes, for operators",
         "stopping.py": "who looks for that, and tells intake",
         "page.py": "the ledger for people",
         "page.css": "how it looks",

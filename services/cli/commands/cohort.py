@@ -17,10 +17,12 @@ from services.cli.client import Client, Refused, call, open_client
 from services.cli.cohort_template import cohort_template
 from services.cli.console import Fault, err, number, print_json, say, table
 from services.cli.file_check import FileCheck, check_file
+from services.cli.grant_options import grant_of, grants, how_much
 from services.cli.ledger_table import cohort_row, show_cohorts
 from services.cli.options import data_option, json_option
 from services.cli.problem_list import all_problems, print_csv, show_problems, work_in
 from services.cli.problem_words import in_words
+from services.cli.release_view import release_lines, rule_rows
 from services.cli.upload import CohortUpload
 from services.core.incident import Incident, KeyVersions
 from services.wire.incident_document import InvalidDocument, parse_incident
@@ -221,61 +223,31 @@ def seal(incident_id: str, cohort_id: str, data: Path, *, as_json: bool) -> None
     _show_done(answer, f"{incident_id}/{cohort_id} sealed", as_json=as_json)
 
 
-def _a_day(_context: click.Context, _option: click.Parameter, value: str | None) -> int | None:
-    """Read so many a day: `50000/day`."""
-    count, _, per = (value or "").partition("/")
-    if value and not (count.isascii() and count.isdecimal() and int(count) > 0 and per in {"", "day"}):
-        raise click.BadParameter("give a number a day, such as 50000/day")
-    return int(count) if value else None
-
-
-def _grants(command: F) -> F:
-    """Return the command with the options that say how much of a cohort may go."""
-    command = click.option("--pace", "perDay", callback=_a_day, metavar="N/day", help="So many a day.")(command)
-    command = click.option("--canary", type=click.IntRange(min=1), metavar="N", help="So many in all.")(command)
-    return click.option("--all", "all", is_flag=True, help="All its notices.")(command)
-
-
-def _grant(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the options say, as intake takes it: one of them, or nothing."""
-    given = {key: value for key, value in options.items() if value}
-    if len(given) > 1:
-        raise click.UsageError("give one of --all, --canary and --pace")
-    return given
-
-
-def _how_much(answer: Mapping[str, Any]) -> str:
-    """Return how much of a released cohort may go, in words; nothing where that is everything."""
-    if answer.get("canary") is not None:
-        return f": a canary of {number(answer['canary'])}"
-    return "" if answer.get("perDay") is None else f": {number(answer['perDay'])} a day"
-
-
 @cohort.command()
 @_names
-@_grants
+@grants
 @data_option
 @json_option
 def release(incident_id: str, cohort_id: str, data: Path, *, as_json: bool, **options: Any) -> None:
     """Let the notices of a cohort go out, or ask for it where the incident has four eyes."""
-    grant = _grant(options)
+    grant = grant_of(options)
     if not grant:
         raise click.UsageError("give --all, --canary or --pace")
     answer = _post(data, (incident_id, cohort_id), "release", grant)
     waits = answer.get("releaseAsked") or not answer["released"]
-    done = "waits until somebody else does `heraut cohort approve`" if waits else f"released{_how_much(answer)}"
+    done = "waits until somebody else does `heraut cohort approve`" if waits else f"released{how_much(answer)}"
     _show_done(answer, f"{incident_id}/{cohort_id} {done}", as_json=as_json)
 
 
 @cohort.command()
 @_names
-@_grants
+@grants
 @data_option
 @json_option
 def approve(incident_id: str, cohort_id: str, data: Path, *, as_json: bool, **options: Any) -> None:
     """Let go what somebody else asked for; with --all, --canary or --pace only if it is that."""
-    answer = _post(data, (incident_id, cohort_id), "approve", _grant(options))
-    _show_done(answer, f"{incident_id}/{cohort_id} released{_how_much(answer)}", as_json=as_json)
+    answer = _post(data, (incident_id, cohort_id), "approve", grant_of(options))
+    _show_done(answer, f"{incident_id}/{cohort_id} released{how_much(answer)}", as_json=as_json)
 
 
 @cohort.command()
@@ -341,15 +313,44 @@ def _show_done(answer: Any, text: str, *, as_json: bool) -> None:
 @data_option
 @json_option
 def status(incident_id: str, cohort_id: str, data: Path, *, as_json: bool) -> None:
-    """Show where the members of a cohort are."""
-    ledger = call(data, "GET", "tracking", "incidents", incident_id, "ledger")
-    row = cohort_row(ledger, cohort_id)
+    """Show where the members of a cohort are, how its release goes, and who paused it."""
+    row, going, stands = asyncio.run(_status(data, incident_id, cohort_id))
     if as_json:
-        print_json(row)
+        print_json({**row, "release": {**going, "pausedBy": stands["pausedBy"], "stopped": stands["stopped"]}})
         return
     show_cohorts(None, [row])
+    for line in release_lines(going, stands):
+        say(line)
+    if going["released"]:
+        table("Stop rules", ("rule", "channel", "share", "stops above", "so far"), rule_rows(going), left=5)
     if work := work_in(row):
         say(f"{work}: heraut cohort problems --incident {incident_id} --cohort {cohort_id}")
+
+
+async def _status(data: Path, incident_id: str, cohort_id: str) -> tuple[dict[str, Any], Any, Any]:
+    """Return the cohort's row of the ledger, how its release goes, and how it stands with intake."""
+    path = ("incidents", incident_id, "cohorts", cohort_id)
+    async with open_client(data) as client:
+        row = cohort_row(await client.call("GET", "tracking", "incidents", incident_id, "ledger"), cohort_id)
+        going = await client.call("GET", "tracking", *path, "release")
+        return row, going, await client.call("GET", "intake", *path)
+
+
+@cohort.command()
+@_names
+@click.option("--complaints", type=click.IntRange(min=0), metavar="N", help="Complaints.")
+@click.option("--bounced", type=click.IntRange(min=0), metavar="N", help="Mails that came back.")
+@click.option("--returned", type=click.IntRange(min=0), metavar="N", help="Letters that came back.")
+@data_option
+@json_option
+def figures(incident_id: str, cohort_id: str, data: Path, *, as_json: bool, **counts: int | None) -> None:
+    """Say how many complaints, bounces and returned letters there are so far, in all; stop rules look at them."""
+    said = {name: count for name, count in counts.items() if count is not None}
+    if not said:
+        raise click.UsageError("give --complaints, --bounced or --returned")
+    answer = _post(data, (incident_id, cohort_id), "figures", said)
+    noted = ", ".join(f"{number(answer[name])} {name}" for name in counts)
+    _show_done(answer, f"{incident_id}/{cohort_id}: {noted}", as_json=as_json)
 
 
 @cohort.command()

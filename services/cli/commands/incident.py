@@ -94,6 +94,36 @@ def show(incident_id: str, data: Path, *, as_json: bool) -> None:
         click.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())
 
 
+@incident.command("pause")
+@click.argument("incident_id", metavar="ID")
+@data_option
+@json_option
+def pause(incident_id: str, data: Path, *, as_json: bool) -> None:
+    """Pause all cohorts of an incident, also those that are opened until it is resumed."""
+    answer = call(data, "POST", "intake", "incidents", incident_id, "pause", json={})
+    _show_pauses(answer, f"{incident_id} paused: two seconds from now nothing of it begins any more", as_json=as_json)
+
+
+@incident.command("resume")
+@click.argument("incident_id", metavar="ID")
+@data_option
+@json_option
+def resume(incident_id: str, data: Path, *, as_json: bool) -> None:
+    """End the pause of an incident; cohorts that were paused by themselves stay so, and are listed."""
+    answer = call(data, "POST", "intake", "incidents", incident_id, "resume", json={})
+    _show_pauses(answer, f"{incident_id} goes on", as_json=as_json)
+
+
+def _show_pauses(answer: Any, text: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(answer)
+        return
+    say(text)
+    rows = [[one["cohortId"], one["pauseId"], one["pausedBy"] or "with its incident"] for one in answer["pauses"]]
+    if rows:
+        table("Paused", ("cohort", "pause", "by"), rows, left=3)
+
+
 @incident.command("acts")
 @click.argument("incident_id", metavar="ID")
 @data_option

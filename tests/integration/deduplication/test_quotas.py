@@ -1,6 +1,7 @@
 """Canary and pace against a real PostgreSQL: owners share one row, and never let more go than it says."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,8 @@ from services.core.channel import CHANNELS, Channel
 from services.core.policy import Pace, Policy
 from services.deduplication.handlers import DeduplicationHandler
 from tests.conftest import RoomPool
-from tests.integration.deduplication.scene import Scene, block, people, read_back
+from tests.integration.deduplication.scene import Person, Scene, block, people, read_back
+from tests.unit.deduplication.builders import IDS
 
 DAY = 24 * 3600
 
@@ -161,3 +163,62 @@ async def test_cancelling_a_canary_stops_it(scene: Scene) -> None:
 
     assert 0 == await _told(scene)
     assert {"released": 10, "withdrawn": 10} == await scene.counts()
+
+
+async def test_a_cancel_in_the_middle_of_a_canary_calls_back_what_has_not_begun(scene: Scene) -> None:
+    """Those whose notices were stopped are withdrawn like those who waited; what had begun stays told."""
+    scene.cohort("wave", released=True, version=2, canary=10)
+    rows = people(20)
+    await scene.take(block("wave", rows))
+    told = [one for each in [await scene.tick() for _ in range(3)] for one in each.ids]
+    scene.cohort("wave", released=True, version=3, canary=10, cancelled=True)
+    recalled = [one for each in [await scene.tick() for _ in range(3)] for one in each.recalled]
+    whose = _whose(rows, recalled)
+    await scene.answer(whose[:6], recalled[:6], stopped=True)
+    await scene.answer(whose[6:], recalled[6:], stopped=False)
+
+    assert (10, sorted(told)) == (len(told), sorted(recalled))
+    assert 0 == await _told(scene)
+    assert {"released": 4, "withdrawn": 16} == await scene.counts()
+
+
+async def test_a_correction_in_the_middle_of_a_canary_is_told_to_who_waits(scene: Scene) -> None:
+    """Whoever was told is not told again, as the facts are the same; the others are told once, by the new record."""
+    scene.cohort("wave", released=True, version=2, canary=10)
+    rows = people(20)
+    await scene.take(block("wave", rows))
+    first = [one for each in [await scene.tick() for _ in range(3)] for one in each.ids]
+    await scene.take(block("wave", [replace(one, version=2) for one in rows]))
+    meanwhile = await _told(scene)
+    scene.cohort("wave", released=True, version=3)
+    later = [await scene.tick() for _ in range(3)]
+
+    assert (10, 0) == (len(first), meanwhile)
+    assert {2} == {version for each in later for _, notices in each.notices for version in notices.versions}
+    assert (10, set()) == (
+        sum(len(each.ids) for each in later),
+        set(first) & {one for each in later for one in each.ids},
+    )
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+async def test_new_facts_of_who_had_a_turn_take_another(scene: Scene, *, stopped: bool) -> None:
+    """With the canary spent they wait: a supplement, where the notice had begun, and who was called back as well.
+
+    A notice that was stopped gives no turn back, so that a canary tells fewer rather than more.
+    """
+    scene.cohort("wave", released=True, version=2, canary=10)
+    rows = people(10)
+    await scene.take(block("wave", rows))
+    first = await _told(scene)
+    recalled = (await scene.take(block("wave", [replace(one, version=2, exposed=3) for one in rows]))).recalled
+    await scene.answer(_whose(rows, recalled), recalled, stopped=stopped)
+    meanwhile = await _told(scene)
+    scene.cohort("wave", released=True, version=3, canary=14)
+
+    assert (10, 10, 0, 4) == (first, len(recalled), meanwhile, await _told(scene))
+
+
+def _whose(rows: Sequence[Person], notices: Sequence[bytes]) -> list[Person]:
+    persons = {IDS.of(one.person, 1): one for one in rows}
+    return [persons[notice] for notice in notices]

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from services.core.access import Principal, Role
 from services.core.channel import Channel
-from services.core.cohort import Cohort
+from services.core.cohort import Cohort, Figures
 from services.core.incident import Controller, Incident
 from services.core.ledger import COUNTERS, HoldReason
 from services.kit.postgres import Pool
@@ -25,6 +25,7 @@ from services.tracking.api import Api
 from services.tracking.domain import Observed
 from services.tracking.handlers import Ledgers, PauseLists
 from services.tracking.openapi import OPENAPI
+from services.tracking.progress import ReleaseProgress
 from services.tracking.store import Store
 from services.wire.testing import FakeIncidents
 from tests.principals import AUDITOR, OPERATOR, SCRAPE, authenticator
@@ -75,7 +76,7 @@ class Tracking:
             CollectorRegistry(),
             authenticator(principals, clock),
             openapi=OPENAPI,
-            routes=Api(self.ledgers, self.pauses, clock).routes(),
+            routes=Api(self.ledgers, self.pauses, ReleaseProgress(pool, Store(), self.incidents), clock).routes(),
         )
         self.client = TestClient(TestServer(app))
 
@@ -294,7 +295,7 @@ async def test_what_is_described_is_what_there_is(tracking: Tracking) -> None:
     # A path lies below /v1 unless it says otherwise.
     described = {path if "servers" in item else f"/v1{path}" for path, item in paths.items()} | {"/v1/openapi.json"}
 
-    names = {"incident_id": "incidentId", "pause_id": "pauseId"}
+    names = {"incident_id": "incidentId", "cohort_id": "cohortId", "pause_id": "pauseId"}
     routes = {_renamed(r.resource.canonical, names) for r in tracking.client.app.router.routes()}  # type: ignore[union-attr]
     assert described == routes
 
@@ -329,3 +330,49 @@ async def test_a_pause_lists_what_had_begun_once_all_have_reported(tracking: Tra
         after["complete"], after["waitingFor"], [one["noticeId"] for one in after["begun"]],
     )  # fmt: skip
     assert [404, 404] == [await shown(path=pause.replace("a.1", other)) for other in ("a.2", "zz.1")]
+
+
+async def _shown(tracking: Tracking, path: str, name: str = "operator") -> Any:
+    answer = await tracking.client.get(f"/v1/incidents/{path}", headers=tracking.bearer(name))
+    return await answer.json() if answer.status == 200 else answer.status
+
+
+async def test_all_pauses_of_an_incident_are_shown_together(tracking: Tracking) -> None:
+    """Each with what had begun, whole once each is; a source sees those of its own cohorts."""
+    for cohort_id in ("a", "b"):
+        tracking.incidents.put(replace(a_cohort(cohort_id, None), version=2, paused_since=2))
+    tracking.incidents.put(replace(an_incident("lab"), channels=(Channel.LETTER,)))
+    async with tracking.pool.acquire() as connection, connection.transaction():
+        for partition in range(PARTITIONS):
+            observed = Observed("lab", "a.2", Channel.LETTER, partition, [bytes([partition]) * 16], [1])
+            await Store().note_observed(connection, observed)
+    found, own = await _shown(tracking, "lab/pauses"), await _shown(tracking, "lab/pauses", "source-a")
+
+    assert (False, [("a.2", True, 2), ("b.2", False, 0)]) == (
+        found["complete"], [(one["pauseId"], one["complete"], len(one["begun"])) for one in found["pauses"]],
+    )  # fmt: skip
+    assert (True, ["a.2"]) == (own["complete"], [one["pauseId"] for one in own["pauses"]])
+    assert ([], 404) == ((await _shown(tracking, "acme/pauses"))["pauses"], await _shown(tracking, "none/pauses"))
+
+
+async def test_a_release_shows_how_it_goes(tracking: Tracking) -> None:
+    """What a canary let go and what is left, how hand-overs ended by channel, and how near each rule is."""
+    going = replace(a_cohort("a", 500), version=3, released=True, canary=100, figures=Figures(complaints=1))
+    tracking.incidents.put(going)
+    await tracking.heard("intake", "lab/a", 1, {"received": 500, "rejected": 0, "accepted": 500}, "intake")
+    await tracking.heard("deduplication", "lab/a", 1, {"released": 80, "held_unreleased": 420}, "0")
+    await tracking.heard("deduplication", "lab/ab", 1, {"released": 7}, "0")
+    await tracking.counted("lab/a", {"notified": 60, "accepted_letter": 40, "accepted_email": 20}, "0")
+    await tracking.counted("lab/a", {"refused_email": 5}, "1")
+    shown = await _shown(tracking, "lab/cohorts/a/release")
+    rules = {(one["rule"], one["channel"]): (one["count"], one["of"], one["enough"]) for one in shown["rules"]}
+
+    assert (100, 80, 20, 60, 1, None) == tuple(
+        shown[key] for key in ("canary", "letGo", "left", "told", "complaints", "stopped")
+    )
+    assert {"accepted": 20, "refused": 5} == shown["channels"]["email"]
+    assert (5, 25, False) == rules["refused", "email"]
+    assert (1, 60, True) == rules["complaints", None]
+    assert [404, 404] == [
+        await _shown(tracking, "lab/cohorts/b/release", "source-a"), await _shown(tracking, "lab/cohorts/zz/release"),
+    ]  # fmt: skip
