@@ -109,7 +109,10 @@ def _in_its_mode(headers: Mapping[str, bytes], value: bytes) -> tuple[dict[str, 
         return _structured(value)
     if any(name.startswith("ce_") for name in headers):
         return _binary(headers, content_type, value)
-    attributes, data = _structured(value)
+    try:
+        attributes, data = _structured(value)
+    except InvalidEventError:
+        raise InvalidEventError("not-a-cloudevent") from None
     if "specversion" not in attributes:
         raise InvalidEventError("not-a-cloudevent")
     return attributes, data

@@ -47,8 +47,8 @@ def _corrupted(topic: str, chance: random.Random) -> bytes:
     """Return a block with one or two of its values replaced by the oddest that its type can hold."""
     message = _MESSAGES[topic].FromString(chance.choice(BLOCKS[topic]))
     for _ in range(chance.randint(1, 2)):
-        holder, name = chance.choice(list(_scalars(message)))
-        _corrupt(holder, name, chance)
+        if said := list(_scalars(message)):  # a zero is not said: a block of one number may say nothing any more
+            _corrupt(*chance.choice(said), chance)
     return message.SerializeToString()
 
 
