@@ -1,7 +1,7 @@
 """Recalls as they travel: what deduplication asks to stop, and what those say with whom it lies."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from notification.topics import NOTICES_RECALLED, NOTICES_STOPPED
 from notification.v1 import deduplication_pb2, dispatch_pb2
@@ -23,6 +23,7 @@ __all__ = [
     "encode_stopped",
 ]
 
+_MOST_KNOWN: Final = 2**63 - 1  # a sequence, as PostgreSQL keeps it
 _BEGUN, _STOPPED = dispatch_pb2.ANSWER_BEGUN, dispatch_pb2.ANSWER_STOPPED
 
 
@@ -85,6 +86,8 @@ def decode_recalled(record: Record) -> Recalled:
     """Read a block of `heraut.notices.recalled.v1`. Raises InvalidMessage."""
     wire = parse(deduplication_pb2.NoticesRecalled(), record.value)
     if wire.known and not wire.ids:
+        if wire.known > _MOST_KNOWN:
+            raise InvalidMessage("number-range")
         return Recalled((), over=False, partition=record.partition, known=wire.known)
     rows = _rows(wire.incident_id, wire.ids, wire.pseudonyms)
     recalls = [Recall(record.partition, notice, pseudonym, wire.incident_id) for notice, pseudonym in rows]
