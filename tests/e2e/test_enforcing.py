@@ -36,7 +36,7 @@ _COLUMNS = "memberRef,bsn,initials,familyName,street,houseNumber,postcode,city,e
 _CARRYING = {spec.name for spec in TOPICS if spec.log == "both"} - {
     "heraut.members.held.v1", "heraut.notices.exhausted.v1", "heraut.notices.readdressed.v1",
     "heraut.notices.reattempted.v1", "heraut.notices.stopped.v1",
-    "heraut.notices.superseded.v1",
+    "heraut.notices.superseded.v1", "heraut.stops.raised.v1",
 }  # fmt: skip
 
 
