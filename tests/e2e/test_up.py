@@ -68,7 +68,15 @@ def test_an_operator_tells_a_cohort(data: Path) -> None:
     assert (3, 1, 3) == (totals["notified"], totals["merged"], _told(data))
     assert ["intake", "tracking", "deduplication", "routing"] == list(services)[:4]
     assert (0, True) == (listed.returncode, "wave-1" in listed.stdout)
-    assert {"received": 5, "rejected": 1, "accepted": 4, "released": 3, "merged": 1, "notified": 3} == {
+    assert {
+        "received": 5,
+        "rejected": 1,
+        "accepted": 4,
+        "released": 3,
+        "merged": 1,
+        "notified": 3,
+        "accepted_letter": 3,
+    } == {
         one["figure"]: one["rows"]
         for one in recounted["cohorts"][0]["figures"]
         if one["rows"] and one["figure"] != "notices_settled"
