@@ -100,10 +100,8 @@ class TrackingHandler:
         self, connection: Connection, refused: Refusals, numbers: Mapping[str, int], deltas: Deltas
     ) -> None:
         """Count attempts that were refused, each once."""
-        scope_of, counter = (
-            {numbers[scope]: scope for scope in refused.scopes},
-            f"refused_{Channel(refused.channel).label}",
-        )
+        scope_of = {numbers[scope]: scope for scope in refused.scopes}
+        counter = f"refused_{Channel(refused.channel).label}"
         for number, attempts in (await self._store.add_refusals(connection, refused, numbers)).items():
             deltas.setdefault(refused.source, {}).setdefault(scope_of[number], Counter())[counter] += attempts
 

@@ -42,10 +42,8 @@ class Stopping:
         return [cohort for cohort in known if cohort.is_released]
 
     async def _look(self, connection: Connection, cohort: Cohort, figures: dict[str, int], kept: Kept) -> list[Raised]:
-        scope, incident = (
-            f"{cohort.incident_id}/{cohort.cohort_id}",
-            self._incidents.get(("incident", cohort.incident_id)),
-        )
+        scope = f"{cohort.incident_id}/{cohort.cohort_id}"
+        incident = self._incidents.get(("incident", cohort.incident_id))
         if cohort.counted_from > kept.counted_from:
             kept = Kept(cohort.counted_from, figures | cohort.figures_before._asdict())
             await self._store.keep_stop(connection, scope, kept)
