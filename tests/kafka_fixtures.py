@@ -10,10 +10,10 @@ from types import MappingProxyType
 import pytest
 from notification.topics import COHORT
 
+from deploy.compose import kafka as compose
 from deploy.kafka import broker, enforcing
 from services.core.rooms import ROOMS
 from services.kit.eventlog.kafka import KafkaAdmin, KafkaSettings, ensure_topics, new_admin
-from tests.certificates import made_certificates
 
 # Few enough to be made anew for every test within a tenth of a second.
 PARTITIONS = 8
@@ -23,6 +23,9 @@ PARTITIONS = 8
 USERS: Mapping[str, str] = MappingProxyType(
     {"heraut": "p-heraut", "lab": "p-lab", "clinic": "p-clinic"} | {f"heraut-{room}": f"p-{room}" for room in ROOMS}
 )
+_FILES = {"heraut": "password", "lab": "source_lab", "clinic": "source_clinic"} | {
+    f"heraut-{room}": f"password_{room}" for room in ROOMS
+}
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,16 @@ class EnforcingBroker:
 def enforcing_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnforcingBroker]:
     """Return a broker of this test run that enforces ACLs; it starts with the first test that asks for it.
 
-    Topics and rights stay until the end of the run: a test takes sources of its own.
+    Users, certificates and settings are made as for docker-compose.yml. Topics and rights stay until the end of the
+    run: a test takes sources of its own.
     """
     directory = tmp_path_factory.mktemp("enforcing")
-    certificates = made_certificates(directory)
-    bootstrap = or_skip(lambda: enforcing.start(USERS, directory, outlives_us=False, certificates=certificates))
+    for user, name in _FILES.items():
+        (directory / f"kafka_{name}").write_text(USERS[user], encoding="utf-8")
+    compose.make(directory)
+    certificates = enforcing.Certificates(directory / "kafka_certificate", directory / "kafka_authority")
+    users = compose.users(directory)
+    bootstrap = or_skip(lambda: enforcing.start(users, directory, outlives_us=False, certificates=certificates))
     yield EnforcingBroker(bootstrap, certificates)
     broker.stop(directory)
 

@@ -18,4 +18,7 @@ add() { HERAUT_PRINCIPALS_FILE=principals.json ../../../.venv/bin/heraut princip
 [ -s operator_token ] || add operator
 [ -s scrape_token ] || add scrape
 [ -d keys ] || ../../../.venv/bin/python -m services.kit.vault.key_files keys
-chmod 0444 postgres_password database_url* principals.json scrape_token keys/*.json
+# Kafka lets each room in as a user of its own, over TLS.
+../../../.venv/bin/python -m deploy.compose.kafka .
+chmod 0444 postgres_password database_url* principals.json scrape_token keys/*.json kafka_*
+chmod 0644 kafka_server # its image copies the file as it is, and writes on in the copy

@@ -28,7 +28,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["DEFAULT_DIR", "BrokerUnavailable", "Listener", "request", "start", "status", "stop"]
+__all__ = ["DEFAULT_DIR", "PROPERTIES", "BrokerUnavailable", "Listener", "request", "start", "status", "stop"]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CACHE = CHECKOUT / "var" / "kafka"
@@ -43,12 +43,12 @@ _STOP_SECONDS = 20.0
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
-_PROPERTIES = """\
+PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
-listeners={protocol}://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners={protocol}://127.0.0.1:{port}
+listeners={protocol}://{bind}:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners={protocol}://{host}:{port}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name={protocol}
 listener.security.protocol.map=CONTROLLER:{protocol},{protocol}:{protocol}
@@ -238,8 +238,9 @@ def _fetch(libs: Path) -> None:
 
 def _configuration(directory: Path, port: int, listener: Listener) -> str:
     port, controller_port = _free_ports(port)
-    data, protocol, more = directory / "data", listener.protocol, listener.properties
-    return _PROPERTIES.format(port=port, controller_port=controller_port, data=data, protocol=protocol, more=more)
+    place = {"data": directory / "data", "bind": "127.0.0.1", "host": "127.0.0.1", "port": port}
+    words = {"controller_port": controller_port, "protocol": listener.protocol, "more": listener.properties}
+    return PROPERTIES.format(**place, **words)
 
 
 def _format(directory: Path, properties: Path, java: str, libs: Path, text: str) -> None:

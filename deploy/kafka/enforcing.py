@@ -18,7 +18,7 @@ from pathlib import Path
 
 from deploy.kafka import broker
 
-__all__ = ["DEFAULT_DIR", "Certificates", "start"]
+__all__ = ["DEFAULT_DIR", "Certificates", "listener", "start"]
 
 DEFAULT_DIR = broker.CACHE / "enforcing"
 _MECHANISM = "PLAIN"
@@ -46,7 +46,7 @@ _MODULE = 'org.apache.kafka.common.security.plain.PlainLoginModule required user
 
 @dataclass(frozen=True)
 class Certificates:
-    """What a broker shows: a file of key and certificate for 127.0.0.1, and who signed it. Both are PEM."""
+    """What a broker shows: a file of key and certificate for its own address, and who signed it. Both are PEM."""
 
     certificate: Path
     authority: Path
@@ -65,10 +65,11 @@ def start(
     The first user has no limits (`super.users`). A directory keeps the users of its first start. Raises ValueError for
     a name or password that is more than letters, digits and `_.-`, and BrokerUnavailable.
     """
-    return broker.start(directory, port, outlives_us=outlives_us, listener=_listener(users, certificates))
+    return broker.start(directory, port, outlives_us=outlives_us, listener=listener(users, certificates))
 
 
-def _listener(users: Mapping[str, str], certificates: Certificates | None = None) -> broker.Listener:
+def listener(users: Mapping[str, str], certificates: Certificates | None = None) -> broker.Listener:
+    """Return how a broker listens that lets these users in; see `start`."""
     if not users or not all(_WORD.fullmatch(word) for pair in users.items() for word in pair):
         raise ValueError("users need a name and a password of letters, digits and _.-")
     user, password = next(iter(users.items()))

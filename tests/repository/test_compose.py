@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from deploy.compose import kafka
 from services.core.channel import Channel
 from services.core.environment import ENVIRONMENT
 from services.core.keys import KEY_FILES, KEYS_OF
@@ -47,7 +48,8 @@ def test_every_stage_logs_in_as_its_own_room_alone() -> None:
 
 def _keys(service: Mapping[str, Any]) -> set[str]:
     """Return the purposes of the keys that are mounted for a service, each under its own name."""
-    mounted = [secret for secret in service.get("secrets", ()) if isinstance(secret, dict)]
+    secrets = [secret for secret in service.get("secrets", ()) if isinstance(secret, dict)]
+    mounted = [secret for secret in secrets if secret["source"].startswith("key_")]
     purposes = {secret["source"].removeprefix("key_") for secret in mounted}
     assert {f"/run/keys/{purpose}.json" for purpose in purposes} == {secret["target"] for secret in mounted}
     assert ("HERAUT_KEYS_DIR" in (service.get("environment") or {})) == bool(purposes)
@@ -62,7 +64,49 @@ def test_every_stage_has_the_keys_of_its_room_alone() -> None:
     assert {name: KEYS_OF[STAGES[name]] if name in STAGES else frozenset() for name in services} == found
     named = {f"key_{name}": {"file": f"deploy/compose/secrets/keys/{name}.json"} for name in KEY_FILES}
     secrets = _load("docker-compose.yml")["secrets"]
-    assert named == {name: secret for name, secret in secrets.items() if name.startswith("key")}
+    assert named == {name: secret for name, secret in secrets.items() if name.startswith("key_")}
+
+
+def _kafka_logins(service: Mapping[str, Any]) -> dict[str, str]:
+    """Return the users of the brokers that a service can log in as, each with the secret that is mounted for it."""
+    environment = service.get("environment") or {}
+    secrets = {name for name in map(str, service.get("secrets", ())) if name.startswith("kafka_password")}
+    named = {name.removesuffix("_FILE"): value for name, value in environment.items() if "SASL_PASSWORD" in name}
+    assert {f"/run/secrets/{name}" for name in secrets} == set(named.values())
+    return {environment[name.replace("PASSWORD", "USERNAME")]: value for name, value in named.items()}
+
+
+def test_every_stage_logs_in_to_the_brokers_as_its_own_room_alone() -> None:
+    """The operator's user is for `topics` alone, which gives the others their rights and so is told who they are."""
+    services = _load("docker-compose.yml")["services"]
+    found = {name: _kafka_logins(service) for name, service in services.items()}
+    own = {stage: {f"heraut-{room}": f"/run/secrets/kafka_password_{room}"} for stage, room in STAGES.items()}
+    topics = services["topics"]["environment"]
+
+    assert {name: {} for name in found} | own | {"topics": {"heraut": "/run/secrets/kafka_password"}} == found
+    assert {room: f"heraut-{room}" for room in ROOMS} == {
+        room: topics[f"HERAUT_KAFKA_SASL_USERNAME_{room.upper()}"] for room in ROOMS
+    }
+
+
+def test_the_broker_alone_has_its_key(tmp_path: Path) -> None:
+    """Its settings are one file with all passwords; they say SASL_SSL, who has no limits, and that the others have."""
+    services = _load("docker-compose.yml")["services"]
+    server = {"source": "kafka_server", "target": "/mnt/shared/config/server.properties"}
+    own = [name for name, service in services.items() if server in service.get("secrets", ())]
+    shown = [name for name, service in services.items() if "kafka_certificate" in service.get("secrets", ())]
+    kafka.make(tmp_path)
+    lines = (tmp_path / "kafka_server").read_text(encoding="utf-8").splitlines()
+    settings = dict(line.split("=", 1) for line in lines if line)
+
+    assert (["kafka"], ["kafka"]) == (own, shown)
+    assert "environment" not in services["kafka"]  # a variable would have the image leave the file aside
+    assert {"PLAINTEXT"}.isdisjoint(settings["listener.security.protocol.map"].replace(":", ",").split(","))
+    assert "SASL_SSL://:9092,CONTROLLER://127.0.0.1:9093" == settings["listeners"]
+    assert ("SASL_SSL://kafka:9092", "User:heraut") == (settings["advertised.listeners"], settings["super.users"])
+    assert settings["authorizer.class.name"].endswith(".StandardAuthorizer")
+    volume = services["kafka"]["volumes"][0].removeprefix("kafka:")
+    assert (volume, "/run/secrets/kafka_certificate") == (settings["log.dirs"], settings["ssl.keystore.location"])
 
 
 def test_prometheus_scrapes_every_stage() -> None:
@@ -92,11 +136,11 @@ def _read(service: Mapping[str, Any], config: type[ServiceConfig]) -> ServiceCon
 
 
 def test_what_goes_in_plain_text_is_named() -> None:
-    """Between containers nothing is TLS, and every process starts: each names whom it reaches so, and nobody else."""
+    """Kafka is TLS, the rest between containers is not, and every process starts: each names whom it reaches so."""
     services = _load("docker-compose.yml")["services"]
     channels = {dispatch_stage(channel): ADAPTERS[channel].config for channel in Channel}
     read = {name: _read(services[name], channels.get(name, ServiceConfig)) for name in (*STAGES, "migrate", "topics")}
     plain = {name: set(config.allow_plaintext) for name, config in read.items()}
     providers = {dispatch_stage(Channel.EMAIL): {"smtp"}, dispatch_stage(Channel.PORTAL): {"portal"}}
 
-    assert {name: {"postgres", "kafka", "http"} | providers.get(name, set()) for name in read} == plain
+    assert {name: {"postgres", "http"} | providers.get(name, set()) for name in read} == plain
