@@ -67,7 +67,7 @@ class KeyVersions(NamedTuple):
     references: int = 0  # of memberRefs, which intake keeps sealed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Incident:
     """One version of an incident."""
 

@@ -79,22 +79,23 @@ def encode_cohort(cohort: Cohort) -> bytes:
 def decode_incidents(value: bytes | None) -> list[Entry]:
     """Read a block of `heraut.incidents.changed.v1` into rows of the global table. Raises InvalidMessage."""
     block = parse(intake_pb2.IncidentsChanged(), value)
-    known: list[Incident | Cohort] = [*map(_incident, block.incidents), *map(_cohort, block.cohorts)]
-    return [entry for one in known for entry in entries_of(one)]
+    incidents = [entry for change in block.incidents for entry in entries_of(_incident(change), len(change.document))]
+    return [*incidents, *(entry for change in block.cohorts for entry in entries_of(_cohort(change)))]
 
 
-def entries_of(known: Incident | Cohort) -> list[Entry]:
-    """Return the rows of the global table for one version of an incident or a cohort.
+def entries_of(known: Incident | Cohort, size: int = 0) -> list[Entry]:
+    """Return the rows of the global table for one version of an incident or a cohort; `size` is its document's.
 
     ("incident", id, version) and ("pause", incident id, pause id) never change: a pause that is over stays known, as
-    the cohort was when it began. ("incident", id) and ("cohort", incident id, cohort id) are the newest.
+    the cohort was when it began. ("incident", id) and ("cohort", incident id, cohort id) are the newest. Of versions
+    of incidents a bounded part stays in memory beside the newest: they are waited for (`wait_for`), which reads them.
     """
     if isinstance(known, Cohort):
         newest = Entry(("cohort", known.incident_id, known.cohort_id), known.version, known)
         pause = known.pause_id
         return [newest, Entry(("pause", known.incident_id, pause), 1, known)] if pause else [newest]
     return [
-        Entry(("incident", known.incident_id, str(known.version)), 1, known),
+        Entry(("incident", known.incident_id, str(known.version)), 1, known, size),
         Entry(("incident", known.incident_id), known.version, known),
     ]
 

@@ -9,11 +9,12 @@ import logging
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from services.kit.errors import InvalidMessage, RetryableError
 from services.kit.eventlog.port import Cursor, EventLog, Record, TopicPartition
+from services.kit.eventlog.shelf import Entry, Shelf
 from services.kit.retry import backoff, pause_until
 
 __all__ = ["Entry", "GlobalTable"]
@@ -27,24 +28,27 @@ _FETCH_SECONDS = 0.5
 _BACKOFF_BASE, _BACKOFF_CAP = 0.1, 5.0
 # A wait for an entry ends with a RetryableError after this long, so that it shows in logs and metrics.
 _WAIT_SECONDS = 10.0
-
-
-class Entry(NamedTuple):
-    """One row of a global table; of one key, the highest version holds."""
-
-    key: tuple[str, ...]
-    version: int
-    value: Any
+# How much of the entries that can be read again stays in memory: eight of the largest, of what is usual hundreds.
+_SHELF_BYTES = 8 * 1024 * 1024
 
 
 class GlobalTable:
     """The table. It knows no noun of any room: keys and values are what `decode` makes of a record."""
 
-    def __init__(self, event_log: EventLog, topic: str, decode: Callable[[bytes | None], Sequence[Entry]]) -> None:
+    def __init__(
+        self,
+        event_log: EventLog,
+        topic: str,
+        decode: Callable[[bytes | None], Sequence[Entry]],
+        again: EventLog | None = None,
+        shelf_bytes: int = _SHELF_BYTES,
+    ) -> None:
+        """Make one; by `again`, a log of its own, entries that left the memory are read. Without it none leaves."""
         self._log = event_log
         self._at = TopicPartition(topic, 0)
         self._decode = decode
         self._entries: dict[Key, Entry] = {}
+        self._shelf = Shelf(again, self._at, decode, shelf_bytes) if again else None
         self._waiting: defaultdict[Key, list[asyncio.Future[None]]] = defaultdict(list)
         self._cursor = Cursor()
         self._complete_at = float("-inf")
@@ -52,12 +56,12 @@ class GlobalTable:
         self.loaded = asyncio.Event()  # everything that stood in the log when we began is known
 
     def get(self, key: Key) -> Any | None:
-        """Return the value that holds for a key now, None where there is none."""
+        """Return the value that holds for a key now, None where there is none. One with a size is waited for."""
         entry = self._entries.get(key)
         return None if entry is None else entry.value
 
     def items(self) -> Iterator[tuple[Key, Any]]:
-        """Return all keys with their values, as they are now."""
+        """Return all keys with their values, as they are now, but for those with a size."""
         return iter([(key, entry.value) for key, entry in self._entries.copy().items()])
 
     def heard_within(self, seconds: float) -> bool:
@@ -69,16 +73,17 @@ class GlobalTable:
 
         Raises RetryableError where that takes longer than `timeout` seconds.
         """
-        entry = self._entries.get(key)
-        if entry is not None and entry.version >= version:
-            return entry.value
+        if (found := self._in_memory(key, version)) is not None:
+            return found
         try:
             async with asyncio.timeout(timeout):
-                while (entry := self._entries.get(key)) is None or entry.version < version:
+                while (found := self._in_memory(key, version)) is None:
+                    if self._shelf and key in self._shelf:
+                        return await self._shelf.value(key)
                     await self._change_of(key)
         except TimeoutError:
             raise RetryableError(f"{'/'.join(key)} version {version} is not known here yet") from None
-        return entry.value
+        return found
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow the topic until `stop`."""
@@ -114,18 +119,29 @@ class GlobalTable:
                 extra={"topic": record.topic, "offset": record.offset, "seq": record.seq, "reason": error.reason},
             )
             return
-        self._put(entries)
-
-    def _put(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
+            self._put(entry, record)
+
+    def _in_memory(self, key: Key, version: int) -> Any | None:
+        entry = self._entries.get(key)
+        if entry is not None:
+            return entry.value if entry.version >= version else None
+        return self._shelf.find(key) if self._shelf else None
+
+    def _put(self, entry: Entry, record: Record) -> None:
+        if entry.size and self._shelf:
+            if entry.key in self._shelf:
+                return
+            self._shelf.put(entry, record)
+        else:
             known = self._entries.get(entry.key)
             if known is not None and known.version >= entry.version:
-                continue
+                return
             self._entries[entry.key] = entry
-            self.changes += 1
-            for future in self._waiting.pop(entry.key, ()):
-                if not future.done():
-                    future.set_result(None)
+        self.changes += 1
+        for future in self._waiting.pop(entry.key, ()):
+            if not future.done():
+                future.set_result(None)
 
     async def _change_of(self, key: Key) -> None:
         future = asyncio.get_running_loop().create_future()

@@ -96,7 +96,7 @@ class Service:
 
     def follow_table(self, part: str, topic: str, decode: Callable[[bytes | None], Sequence[Entry]]) -> GlobalTable:
         """Keep a small topic in memory, from now until the end; the process is ready once `part` was read whole."""
-        table = GlobalTable(self.new_log(), topic, decode)
+        table = GlobalTable(self.new_log(), topic, decode, self.new_log())
         self.health.set_ready(part, ready=False)
 
         async def follow(stop: asyncio.Event) -> None:

@@ -3,13 +3,15 @@
 import asyncio
 import os
 import random
+from collections.abc import Sequence
 from functools import partial
 
 import pytest
+from notification.topics import INCIDENTS_CHANGED
 
 from services.kit.config import LOGS
 from services.kit.errors import LogPositionError
-from services.kit.eventlog import Cursor, Output, Row, TopicPartition
+from services.kit.eventlog import Cursor, Entry, GlobalTable, Output, Row, TopicPartition
 from tests.conftest import EACH_LOG, TESTED_LOGS
 from tests.integration.eventlog.bench import Bench, Reader, until_it_works
 
@@ -305,6 +307,29 @@ async def test_progress_may_be_noted_at_any_time(bench: Bench) -> None:
     await log.note_progress(reading.cursors)
 
     assert [record.value for record in await reading.take(1)] == [b"b"]
+
+
+async def test_a_table_reads_again_what_it_let_go_of(bench: Bench) -> None:
+    """An entry that left the memory is read where it stands, be the log begun anew meanwhile or not."""
+    at = TopicPartition(INCIDENTS_CHANGED, 0)
+    for number in range(1, 8):
+        await bench.write(at, b"%d" % number)
+    for _ in range(2):
+        table = GlobalTable(bench.open(), at.topic, _sets, bench.open(), 1)
+        stop = asyncio.Event()
+        following = asyncio.create_task(table.run(stop))
+        await asyncio.wait_for(table.loaded.wait(), 30)
+
+        found = [await until_it_works(partial(table.wait_for, (str(number),))) for number in (2, 7, 1, 2)]
+
+        stop.set()
+        await following
+        assert [{2}, {7}, {1}, {2}] == found
+
+
+def _sets(value: bytes | None) -> Sequence[Entry]:
+    """Return an entry that takes weak references, with a size."""
+    return [Entry(((value or b"").decode(),), 1, {int(value or b"0")}, 1)]
 
 
 @on_logs_outside_the_database

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import orjson
 from notification import topics
@@ -26,7 +27,7 @@ from tests.logins import login_settings
 RoomPool = Callable[[str], Awaitable[Pool]]
 PORTAL, EMAIL, LETTER = Channel.PORTAL, Channel.EMAIL, Channel.LETTER
 PARTITION = 3
-DOCUMENT = {
+DOCUMENT: dict[str, Any] = {
     "title": "A breach",
     "awareAt": "2025-08-06T00:00:00+02:00",
     "controller": {"name": "Lab", "address": ["Street 1"], "phone": "1", "email": "a@example.org"},
@@ -138,6 +139,29 @@ async def test_who_was_given_up_is_attempted_again_at_a_new_address(
     )  # fmt: skip
     assert ([bytes(16)], [2]) == (again.ids, again.attempts)
     assert ([b"\2" * 16], [(), ()]) == (last.ids, more)
+
+
+async def test_a_notice_of_an_old_version_goes_by_that_version(
+    database_url: str, owner_pool: Pool, tmp_path: Path
+) -> None:
+    """Large versions came since, and nobody's notice waits, or takes a channel of a later one, for that."""
+    large = DOCUMENT | {"content": {block: {"nl": "x" * 190_000} for block in DOCUMENT["content"]}}
+    by_letter = orjson.dumps(large | {"channels": ["letter"]})
+    log = EmbeddedLog(owner_pool, "test")
+    await log.assign({TopicPartition(topics.NOTICES_ROUTED_EMAIL, PARTITION): Cursor()})
+    for version, document in enumerate([orjson.dumps(large), *[by_letter] * 11], start=1):
+        await _write(
+            owner_pool, "intake", topics.INCIDENTS_CHANGED, 0, encode_incident("lab", version, document, FIRST_KEYS)
+        )
+
+    async with routing(database_url, tmp_path):
+        released = deduplication_pb2.NoticesReleased(
+            notices=notices_to_wire(notices_of((PORTAL | EMAIL | LETTER, 0, 0)))
+        )
+        await _write(owner_pool, "deduplication", topics.NOTICES_RELEASED, PARTITION, released.SerializeToString())
+        found = await _next(log)
+
+    assert ([bytes(16)], [1]) == (found.ids, found.attempts)
 
 
 def _to_nobody() -> bytes:

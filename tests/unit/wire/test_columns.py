@@ -11,6 +11,7 @@ from notification.v1 import common_pb2
 from services.core.cohort import Cohort
 from services.core.notices import Notices
 from services.kit.errors import InvalidMessage
+from services.kit.eventlog import Entry
 from services.kit.stage.totals import TotalsRow
 from services.wire.incidents import decode_incidents, encode_cohort
 from services.wire.notices import notices_from_wire, notices_to_wire
@@ -113,8 +114,8 @@ def test_cohorts_come_back_the_same(state: tuple[Any, ...]) -> None:
 
     entry, *pause = decode_incidents(encode_cohort(cohort))
 
-    assert (("cohort", "lab", "wave-1"), 2, cohort) == entry
-    assert ([(("pause", "lab", cohort.pause_id), 1, cohort)] if cohort.pause_id else []) == pause
+    assert Entry(("cohort", "lab", "wave-1"), 2, cohort) == entry
+    assert ([Entry(("pause", "lab", cohort.pause_id), 1, cohort)] if cohort.pause_id else []) == pause
 
 
 @given(st.binary(max_size=60))

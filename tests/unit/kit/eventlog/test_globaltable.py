@@ -120,7 +120,8 @@ def test_any_order_and_any_repeat_give_the_same_table(entries: list[tuple[str, i
     repeated = [*entries, *data.draw(st.lists(st.sampled_from(entries)))]
     table = GlobalTable(MemoryLog(), TOPIC, _decode)
 
+    record = MemoryLog().topics.write(TopicPartition(TOPIC, 0), None)
     for entry in repeated:
-        table._put([Entry((entry[0],), *entry[1:])])
+        table._put(Entry((entry[0],), *entry[1:]), record)
 
     assert {("a",): "a3", ("b",): "b3"} == dict(table.items())
