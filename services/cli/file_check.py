@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import IO, Any
 
-from services.cli.file_shape import encoding_advice, inflated, unreadable_shape
+from services.cli.file_shape import encoding_advice, header_advice, inflated, is_gzipped, unreadable_shape
 from services.cli.problem_words import in_words
 from services.core.channel import CHANNELS
 from services.core.cohort import Cohort
@@ -19,7 +19,6 @@ from services.intake.reading.csv import CsvReader
 from services.intake.reading.gunzip import Gunzip
 from services.intake.reading.lines import TOO_LONG, RawRecord, RecordSplitter
 from services.intake.reading.ndjson import NdjsonReader
-from services.intake.records.fields import FIELD_NAMES
 from services.intake.records.hashes import HashesByIncident
 from services.intake.records.record import Flawed, Record
 from services.intake.records.texts import says_nothing
@@ -41,6 +40,7 @@ class FileCheck:
     problems: list[Problem] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
     categories_checked: bool = False
+    gzipped: bool = False
 
     @property
     def is_sound(self) -> bool:
@@ -81,8 +81,11 @@ def check_file(file: IO[bytes], incident: Incident | None, today: date) -> FileC
 
     Without an incident any category is taken. The file must be seekable then: it is read twice.
     """
-    head = inflated(file.read(_PIECE))
-    found = FileCheck(stopped=unreadable_shape(head), categories_checked=incident is not None)
+    packed = file.read(_PIECE)
+    head = inflated(packed)
+    found = FileCheck(
+        stopped=unreadable_shape(head), categories_checked=incident is not None, gzipped=is_gzipped(packed)
+    )
     if found.stopped:
         return found
     file.seek(0)
@@ -91,8 +94,7 @@ def check_file(file: IO[bytes], incident: Incident | None, today: date) -> FileC
         known = incident or _with_categories(body.categories())
         _Checking(known, today, found).take(body)
     except BadHeaderError as error:
-        found.stopped = [in_words(p["field"], p["problem"]) for p in error.problems]
-        found.stopped.append(f"the columns are {', '.join(FIELD_NAMES)}")
+        found.stopped = header_advice(error.problems)
     except BrokenBodyError as error:
         found.stopped = [_broken(error)]
     return found

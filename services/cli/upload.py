@@ -4,13 +4,12 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import IO
 
-from services.cli.file_shape import inflated, unreadable_shape
+from services.cli.file_shape import encoding_advice, inflated, is_gzipped, unreadable_shape, wrong_encoding
 
 __all__ = ["CohortUpload"]
 
 # With 256 KB a million people take some hundreds of reads, and the progress bar still moves.
 _CHUNK = 256 * 1024
-_GZIP_MAGIC = b"\x1f\x8b"
 
 
 @dataclass(slots=True)
@@ -27,10 +26,13 @@ class CohortUpload:
     def look_into(cls, file: IO[bytes]) -> "CohortUpload":
         """Return the upload of a file, whose first bytes are read to find out its type. The file may be a pipe."""
         head = file.read(_CHUNK)
-        gzipped = head.startswith(_GZIP_MAGIC)
+        gzipped = is_gzipped(head)
         begin = inflated(head)
         is_json = begin.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in {b"{", b"["}
-        return cls("application/x-ndjson" if is_json else "text/csv", gzipped, unreadable_shape(begin), head, file)
+        advice = unreadable_shape(begin)
+        if not advice and (line := wrong_encoding(begin)):
+            advice = [encoding_advice(line)]
+        return cls("application/x-ndjson" if is_json else "text/csv", gzipped, advice, head, file)
 
     @property
     def headers(self) -> dict[str, str]:

@@ -17,6 +17,7 @@ from services.cli.client import Client, Refused, call, open_client
 from services.cli.cohort_template import cohort_template
 from services.cli.console import Fault, err, number, print_json, say, table
 from services.cli.file_check import FileCheck, check_file
+from services.cli.file_shape import for_file
 from services.cli.grant_options import grant_of, grants, how_much
 from services.cli.ledger_table import cohort_row, show_cohorts
 from services.cli.options import data_option, json_option
@@ -73,7 +74,13 @@ def check(file: IO[bytes], document: Path | None, *, as_json: bool) -> None:
     else:
         _show_check(found)
     if not found.is_sound:
-        raise Fault("\n".join(found.stopped) or "not everybody would be taken: see the problems")
+        stopped = _advice(found.stopped, file, gzipped=found.gzipped)
+        raise Fault(stopped or "not everybody would be taken: see the problems")
+
+
+def _advice(lines: Sequence[str], file: IO[bytes], *, gzipped: bool) -> str:
+    """Return what mends a file, with its name in the commands; standard input has none."""
+    return "\n".join(lines if file.name == "<stdin>" else for_file(lines, file.name, gzipped=gzipped))
 
 
 def _document(path: Path) -> Incident:
@@ -123,7 +130,7 @@ def submit(file: IO[bytes], incident_id: str, cohort_id: str, data: Path, **give
     document = {key: value for key, value in fields.items() if value is not None}
     upload = CohortUpload.look_into(file)
     if upload.advice:  # before the cohort is opened: a file that is no list leaves nothing behind
-        raise Fault("\n".join(upload.advice), 2)
+        raise Fault(_advice(upload.advice, file, gzipped=upload.gzipped), 2)
     answer = asyncio.run(_submit(data, (incident_id, cohort_id), document, file, upload))
     if given["as_json"]:
         print_json(answer)

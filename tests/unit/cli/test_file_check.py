@@ -91,7 +91,8 @@ def test_reference_that_comes_again_far_below_is_found() -> None:
         ("referentie,bsn,achternaam\n1,2,3\n", "did you mean familyName?"),
         ("memberRef,famlyName\n", "did you mean familyName?"),
         (HEADER + "m-1,999990019,Vr\xebes,bsn,a@example.nl\n", "iconv -f WINDOWS-1252"),
-        (b"PK\x03\x04", "workbook"),
+        (b"PK\x03\x04\x14\0\0\0\x08\0" + bytes(20) + b"[Content_Types].xml", "soffice --headless --convert-to"),
+        (b"PK\x03\x04\x14\0\0\0\x08\0" + bytes(20) + b"people.csv", "unzip -p"),
         (b"%PDF-1.7", "PDF"),
         (HEADER.encode("utf-16"), "UTF-16"),
         (b"", "empty"),
@@ -109,22 +110,72 @@ def test_what_is_no_list_is_known_and_the_way_out_is_told(body: str | bytes, tol
     assert not found.is_sound
 
 
-def test_command_that_mends_a_file_mends_it(tmp_path: Path) -> None:
-    """What is told may be typed."""
-    (tmp_path / "FILE").write_text((HEADER + GOOD).replace(",", ";"))
-    command = re.search(r"`(.*)`", checked((HEADER + GOOD).replace(",", ";")).stopped[0])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        (HEADER + GOOD).replace(",", ";"),
+        (HEADER + GOOD).replace(",", "\t"),
+        "sep=;\n" + (HEADER + GOOD).replace(",", ";"),
+        (HEADER + GOOD).replace(",", ";").replace("Vries", "Vr\xebes"),
+        HEADER + GOOD.replace("Vries", "Vr\xebes"),
+        (HEADER + GOOD).replace("familyName", "achternaam").replace("memberRef", "kenmerk"),
+        ('"' + HEADER + GOOD)
+        .replace(",bsn,", '","BSN","', 1)
+        .replace(",dataCat", '",dataCat', 1)
+        .replace("\n", "\r\n"),
+    ],
+    ids=[
+        "semicolons",
+        "tabs",
+        "sep=",
+        "semicolons and Windows-1252",
+        "Windows-1252",
+        "Dutch names",
+        "quotes and returns",
+    ],
+)
+def test_command_that_mends_a_file_mends_it(wrong: str, tmp_path: Path) -> None:
+    """What is told may be typed as it stands, also where a file has two faults at once and a blank in its name."""
+    file = tmp_path / "the people.csv"
+    file.write_bytes(wrong.encode("latin-1"))
+    told = CliRunner().invoke(cohort, ["check", str(file)])
+    command = re.search(r"`([^`]* > mended.csv)`", told.output)
     assert command
     subprocess.run(["/bin/sh", "-c", command[1]], check=True, cwd=tmp_path)  # noqa: S603 - it is our own advice
 
+    assert 1 == told.exit_code
     assert checked((tmp_path / "mended.csv").read_bytes()).is_sound
 
 
-def test_no_value_of_a_record_is_repeated() -> None:
+def test_packed_file_is_to_be_unpacked_before_it_is_mended(tmp_path: Path) -> None:
+    """No command is told that would read gzip as text."""
+    file = tmp_path / "people.csv.gz"
+    file.write_bytes(gzip.compress((HEADER + GOOD).replace(",", ";").encode()))
+    told = CliRunner().invoke(cohort, ["check", str(file)]).output.splitlines()
+
+    assert [f"`gunzip {file}`", True] == [
+        told[0].partition(": ")[2].partition(": ")[2],
+        f"cat {tmp_path}/people.csv |" in told[1],
+    ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "m-1,999990019,Vries,bsn,a@example.nl\n",
+        "m-1,999990019,Kerkstraat,12,address|bsn\n",
+        "m-1;999990019;Vries;address|bsn\n",
+        "m-1|999990019|Vries|Kerkstraat|bsn\n",
+    ],
+)
+def test_no_value_of_a_record_is_repeated(body: str) -> None:
     """A first line that is somebody's record is not taken for names of columns, and nothing of it is shown."""
-    told = "\n".join(checked("m-1,999990019,Vries,bsn,a@example.nl\n").stopped)
+    told = "\n".join(checked(body).stopped)
 
     assert "999990019" not in told
     assert "Vries" not in told
+    assert "Kerkstraat" not in told
+    assert "memberRef" in told
 
 
 def test_command_ends_with_one_where_anybody_would_be_lost(tmp_path: Path) -> None:

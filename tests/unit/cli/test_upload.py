@@ -35,3 +35,11 @@ async def test_a_file_is_sent_whole() -> None:
     sent = b"".join([piece async for piece in upload.body(counted.append)])
 
     assert (content, len(content)) == (sent, sum(counted))
+
+
+@pytest.mark.parametrize(
+    "content", [CSV.replace(b",", b";"), CSV.replace(b"bsn", b"bns"), CSV + b"2,Vr\xebes\n", b"%PDF-1.7"]
+)
+def test_a_file_that_is_no_list_is_known_before_anything_is_sent(content: bytes) -> None:
+    """No cohort is opened for it: advice is there once its first bytes were looked at."""
+    assert CohortUpload.look_into(io.BytesIO(content)).advice
