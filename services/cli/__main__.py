@@ -7,6 +7,7 @@ from importlib import import_module
 import click
 
 from services.cli.failures import as_fault
+from services.cli.options import Commands
 from services.kit.files import keep_private
 
 __all__ = ["heraut", "main"]
@@ -30,7 +31,7 @@ _COMMANDS = (
 )
 
 
-class _Commands(click.Group):
+class _Commands(Commands):
     """A group that imports a command when it is used: `heraut ledger` does not wait for Kafka's client."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:

@@ -3,8 +3,9 @@
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,20 +14,22 @@ import aiohttp
 import orjson
 
 from services.cli.console import Fault
+from services.cli.problem_words import WORDS, in_words
 from services.cli.target import Target, find_target
 
-__all__ = ["Client", "Refused", "call", "open_client", "trusting"]
+__all__ = ["Client", "Refused", "call", "incidents_instead", "open_client", "trusting"]
 
 _END = "-----END CERTIFICATE-----"
 
+_SHOWN_INCIDENTS = 20
 _SHOWN_PROBLEMS = 20  # of an upload whose lines all failed: the first ones say what is wrong with it
 
 
 class Refused(Fault):
     """A service answered with a problem; `answer_status` is its HTTP status, `body` the problem (RFC 9457)."""
 
-    def __init__(self, status: int, body: Mapping[str, Any]) -> None:
-        super().__init__("\n".join(_lines(status, body)), 2 if status in {400, 404, 409, 413, 415} else 1)
+    def __init__(self, status: int, body: Mapping[str, Any], more: Sequence[str] = ()) -> None:
+        super().__init__("\n".join([*_lines(status, body), *more]), 2 if status in {400, 404, 409, 413, 415} else 1)
         self.answer_status = status
         self.body = body
 
@@ -62,12 +65,32 @@ class Client:
         try:
             async with self._http.request(method, url, **options) as answer:
                 if answer.status >= 400:
-                    raise Refused(answer.status, _problem(await answer.read()))
+                    problem = _problem(await answer.read())
+                    raise Refused(answer.status, problem, await self._known_instead(problem, path))
                 yield answer
         except aiohttp.ClientConnectionError as error:
             raise Fault(f"{service} does not answer at {base}: is `heraut up` running? ({_reason(error)})") from None
         except TimeoutError:
             raise Fault(f"{service} at {base} did not answer in time") from None
+
+    async def _known_instead(self, problem: Mapping[str, Any], path: Sequence[str]) -> list[str]:
+        """Return which incidents there are, where one was asked for that is not known."""
+        if problem.get("type") != "urn:heraut:problem:unknown-incident" or len(path) < 2:
+            return []
+        try:
+            answer = await self.call("GET", "tracking", "incidents")
+        except (Fault, KeyError):
+            return []  # the first fault is the one to tell
+        return incidents_instead(path[1], [one["incidentId"] for one in answer["incidents"]])
+
+
+def incidents_instead(asked: str, known: Sequence[str]) -> list[str]:
+    """Return, as a line, which incident was likely meant, and which ones there are."""
+    if not known:
+        return ["no incident is known yet: `heraut incident put FILE`"]
+    meant = get_close_matches(asked, known, n=1)
+    shown = [*known[:_SHOWN_INCIDENTS], *(["..."] if len(known) > _SHOWN_INCIDENTS else [])]
+    return [f"{f'did you mean {meant[0]}? ' if meant else ''}known are: {', '.join(shown)}"]
 
 
 @asynccontextmanager
@@ -124,14 +147,17 @@ def _lines(status: int, body: Mapping[str, Any]) -> list[str]:
         head += f" (durable up to line {body['lastDurableLine']})"
     problems = [problem for problem in body.get("problems") or [] if isinstance(problem, dict)]
     more = [f"and {len(problems) - _SHOWN_PROBLEMS} more"] if len(problems) > _SHOWN_PROBLEMS else []
-    return [head, *(f"{_place(p)}: {p.get('problem')}" for p in problems[:_SHOWN_PROBLEMS]), *more]
+    return [head, *map(_said, problems[:_SHOWN_PROBLEMS]), *more]
 
 
-def _place(problem: Mapping[str, Any]) -> str:
-    """Return where a problem is: in a line of a file, or in a field of a document, for one cohort or for all."""
+def _said(problem: Mapping[str, Any]) -> str:
+    """Return a problem in words, with its place: a line of a file, or a field of a document, for one cohort or all."""
+    field, code = problem.get("field"), str(problem.get("problem"))
     if "line" in problem:
-        return " ".join(filter(None, (f"line {problem['line']}", problem.get("field"))))
-    return ": ".join(filter(None, (problem.get("cohortId"), problem.get("field") or "document")))
+        return f"line {problem['line']}: {in_words(field, code)}"
+    if code in WORDS:  # of a column: what a document lacks is told in a sentence
+        return in_words(field, code)
+    return ": ".join(filter(None, (problem.get("cohortId"), field or "document", code)))
 
 
 def _reason(error: aiohttp.ClientConnectionError) -> str:

@@ -47,4 +47,5 @@ def cohort_row(one: Mapping[str, Any], cohort_id: str) -> dict[str, Any]:
     for row in one["cohorts"]:
         if row["cohortId"] == cohort_id:
             return dict(row)
-    raise Fault(f"{one['incidentId']} has no cohort {cohort_id}", 2)
+    known = ", ".join(row["cohortId"] for row in one["cohorts"]) or "none yet"
+    raise Fault(f"{one['incidentId']} has no cohort {cohort_id}; it has {known}", 2)

@@ -6,9 +6,19 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["data_option", "json_option"]
+__all__ = ["Commands", "data_option", "json_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Commands(click.Group):
+    """A group whose help has the first sentence of each command whole, over several lines if it needs them."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, each with what it does."""
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, one.get_short_help_str(limit=200)) for name, one in found if one])
 
 
 def data_option(command: F) -> F:

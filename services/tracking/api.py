@@ -75,7 +75,7 @@ class Api:
         self._expect_loaded()
         found = await self._pauses.of_all(caller.principal, request.match_info["incident_id"])
         if found is None:
-            raise Problem(404, "No such incident")
+            raise Problem(404, "The incident is not known", kind="unknown-incident")
         return json_response(found)
 
     async def show_release(self, request: web.Request, caller: Caller) -> web.StreamResponse:
@@ -84,7 +84,7 @@ class Api:
         about = request.match_info
         found = await self._progress.of(caller.principal, about["incident_id"], about["cohort_id"])
         if found is None:
-            raise Problem(404, "No such cohort")
+            raise Problem(404, "The cohort is not known", kind="unknown-cohort")
         return json_response(found)
 
     async def show_page(self, request: web.Request, caller: Caller) -> web.StreamResponse:

@@ -20,7 +20,7 @@ from services.cli.file_check import FileCheck, check_file
 from services.cli.file_shape import for_file
 from services.cli.grant_options import grant_of, grants, how_much
 from services.cli.ledger_table import cohort_row, show_cohorts
-from services.cli.options import data_option, json_option
+from services.cli.options import Commands, data_option, json_option
 from services.cli.problem_list import all_problems, print_csv, show_problems, work_in
 from services.cli.problem_words import in_words
 from services.cli.release_view import release_lines, rule_rows
@@ -44,7 +44,7 @@ def _names(command: F) -> F:
     return click.option("--incident", "incident_id", required=True, metavar="ID")(command)
 
 
-@click.group()
+@click.group(cls=Commands)
 def cohort() -> None:
     """Send a cohort, seal it, release it, or take it back."""
 

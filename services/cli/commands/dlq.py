@@ -1,10 +1,11 @@
 """`heraut dlq`: the records that a service could not read, shown and sent back once the reason is mended."""
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,28 @@ import asyncpg
 import click
 
 from services.cli.console import Fault, print_json, say, table
-from services.cli.options import data_option, json_option
+from services.cli.options import Commands, data_option, json_option
 from services.cli.prepare import database_for_now
 from services.cli.target import permitted_caller, read_settings
 from services.core.access import Act
-from services.kit.eventlog import DeadLetter, DeadLetters, TopicPartition, installation_of, position_of
+from services.kit.eventlog import (
+    DeadLetter,
+    DeadLetters,
+    TopicPartition,
+    contract_of,
+    dead_letter_topic,
+    dead_letter_topics,
+    installation_of,
+    original_of,
+    position_of,
+)
 
 __all__ = ["dlq"]
 
 _COLUMNS = ("position", "when", "reason", "bytes")
 
 
-@click.group()
+@click.group(cls=Commands)
 def dlq() -> None:
     """Look at dead letters, and send them back."""
 
@@ -35,6 +46,8 @@ def dlq() -> None:
 @json_option
 def list_command(topic: str | None, limit: int, data: Path, *, as_json: bool) -> None:
     """List dead letters: where they are and why, never what they hold."""
+    if topic is not None:
+        _check_topic(topic)
 
     async def fetch() -> Sequence[DeadLetter]:
         async with _open(data) as letters:
@@ -47,6 +60,18 @@ def list_command(topic: str | None, limit: int, data: Path, *, as_json: bool) ->
         say("there are no dead letters")
     else:
         table("Dead letters", _COLUMNS, [_row(one) for one in described], left=3)
+
+
+def _check_topic(topic: str) -> None:
+    """Raise Fault where nothing is ever set aside in a topic of this name, with those that are likely to be meant."""
+    among = dead_letter_topics()
+    with contextlib.suppress(ValueError):
+        original, stage = original_of(topic)
+        if dead_letter_topic(contract_of(original) or "", stage) in among:
+            return
+    meant = [one for one in among if one.startswith(f"{topic}.")] or get_close_matches(topic, among, n=3, cutoff=0.75)
+    hint = f"did you mean {' or '.join(meant)}?" if meant else "there are " + ", ".join(among)
+    raise Fault(f"{topic} is no topic of dead letters: {hint}", 2)
 
 
 def _row(one: dict[str, str | int]) -> tuple[Any, ...]:
@@ -108,7 +133,7 @@ def _position(text: str) -> tuple[TopicPartition, int]:
         raise Fault(f"{text} is not a position: topic/partition/offset, as `heraut dlq list` gives it", 2) from None
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def _open(data: Path) -> AsyncIterator[DeadLetters]:
     """Open the dead letters of the configured log."""
     settings = read_settings(data)

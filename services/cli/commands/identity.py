@@ -8,7 +8,7 @@ import click
 from services.cli.client import call
 from services.cli.console import print_json, say
 from services.cli.identity_list import all_identities, show_conflicts, show_ties
-from services.cli.options import data_option, json_option
+from services.cli.options import Commands, data_option, json_option
 
 __all__ = ["identity"]
 
@@ -17,7 +17,7 @@ _incident = click.option("--incident", "incident_id", required=True, metavar="ID
 _tie = click.argument("tie", type=click.IntRange(min=1), metavar="NUMBER")
 
 
-@click.group()
+@click.group(cls=Commands)
 def identity() -> None:
     """See who comes under two identities, and tie them or part them."""
 

@@ -10,14 +10,14 @@ import orjson
 from services.cli.client import call
 from services.cli.console import Fault, print_json, say, table
 from services.cli.document_file import as_lines, read_document, read_incident
-from services.cli.options import data_option, json_option
+from services.cli.options import Commands, data_option, json_option
 from services.core.policy import Policy, in_words
 from services.demo.made_up.incident import made_up_incident
 
 __all__ = ["incident"]
 
 
-@click.group()
+@click.group(cls=Commands)
 def incident() -> None:
     """Put an incident document, or look at one."""
 

@@ -5,14 +5,14 @@ from pathlib import Path
 import click
 
 from services.cli.console import Fault, print_json, say
-from services.cli.options import data_option, json_option
+from services.cli.options import Commands, data_option, json_option
 from services.cli.target import read_settings
 from services.kit.vault import convert_ring, create_keys, rotate_keys
 
 __all__ = ["keys"]
 
 
-@click.group()
+@click.group(cls=Commands)
 def keys() -> None:
     """Look after the keys. They lie in HERAUT_KEYS_DIR, else beside the data directory."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from services.cli.console import Fault, print_json, say, table
-from services.cli.options import data_option, json_option
+from services.cli.options import Commands, data_option, json_option
 from services.cli.target import read_settings
 from services.core.access import Principal, Role
 from services.kit.clock import SystemClock
@@ -44,7 +44,7 @@ class _Lifetime(click.ParamType[timedelta]):
             self.fail(f"{value}: {error}", param, ctx)
 
 
-@click.group()
+@click.group(cls=Commands)
 def principal() -> None:
     """Say who may do what: people and machines by name, with roles, and tokens that expire.
 

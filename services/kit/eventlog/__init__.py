@@ -18,6 +18,7 @@ from services.kit.eventlog.rights import Granted, TopicRight
 from services.kit.eventlog.topics import (
     contract_of,
     dead_letter_topic,
+    dead_letter_topics,
     family_member,
     family_topics,
     is_dead_letter_topic,
@@ -49,6 +50,7 @@ __all__ = [
     "contract_of",
     "dead_letter",
     "dead_letter_topic",
+    "dead_letter_topics",
     "decode_headers",
     "family_member",
     "family_topics",

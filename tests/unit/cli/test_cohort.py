@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from services.cli.client import Refused
+from services.cli.client import Refused, incidents_instead
 from services.cli.commands import cohort as commands
 from services.cli.commands.cohort import _check_answer, _show_answer
 from services.cli.console import Fault
@@ -61,8 +61,25 @@ def test_body_that_cannot_be_read_is_told_by_its_first_lines() -> None:
     refused = Refused(400, {"title": "No line can be read", "problems": problems})
     lines = refused.message.splitlines()
 
-    assert (2, "No line can be read", "line 1: invalid-json") == (refused.exit_code, *lines[:2])
+    assert (2, "No line can be read", "line 1: the record is no JSON: each line is one whole object") == (
+        refused.exit_code,
+        *lines[:2],
+    )
     assert ("and 980 more", 22) == (lines[-1], len(lines))
+
+
+def test_columns_of_an_answer_are_told_in_words() -> None:
+    """Where the server alone saw the header, what is likely meant is told as `check` tells it."""
+    body = {"title": "The header row cannot be used", "problems": [{"field": "famlyName", "problem": "unknown-column"}]}
+
+    assert "famlyName is no field of a member record; did you mean familyName?" in Refused(400, body).message
+
+
+def test_incident_that_is_not_known_is_told_with_those_that_are() -> None:
+    """A typo is seen at once, and so is that there is none yet."""
+    assert ["did you mean lab? known are: lab, bank"] == incidents_instead("labb", ["lab", "bank"])
+    assert ["known are: lab"] == incidents_instead("fire", ["lab"])
+    assert ["no incident is known yet: `heraut incident put FILE`"] == incidents_instead("lab", [])
 
 
 def test_a_release_that_is_stopped_names_cohorts_and_texts() -> None:

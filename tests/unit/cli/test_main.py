@@ -115,6 +115,10 @@ def test_every_command_has_help(command: list[str]) -> None:
         ["cohort", "withdraw", "--incident", "a", "--cohort", "b"],
         ["cohort", "withdraw", "--incident", "a", "--cohort", "b", "--ref", "m-1", "--line", "1"],
         ["dlq", "show", "no-position"],
+        ["dlq", "list", "--topic", "typo"],
+        ["dlq", "list", "--topic", "typo.dlq"],
+        ["dlq", "list", "--topic", "heraut.members.accepted.v1"],
+        ["dlq", "list", "--topic", "heraut.members.accepted.v1.tracking.dlq"],
     ],
 )
 def test_bad_usage_ends_with_two(arguments: list[str]) -> None:
@@ -122,6 +126,19 @@ def test_bad_usage_ends_with_two(arguments: list[str]) -> None:
     result = _run(arguments)
 
     assert (2, False) == (result.exit_code, "Traceback" in result.output)
+
+
+def test_topic_that_has_no_dead_letters_is_told_with_the_one_that_is_meant() -> None:
+    """A wrong name is no comfort: it does not say that there are none."""
+    said = _run(["dlq", "list", "--topic", "heraut.members.accepted.v1"]).output
+
+    assert said.endswith("did you mean heraut.members.accepted.v1.deduplication.dlq?\n")
+
+
+@pytest.mark.parametrize("group", [None, *SUBCOMMANDS])
+def test_help_cuts_no_line(group: str | None) -> None:
+    """What a command does can be read to the end of its sentence."""
+    assert "..." not in _run([*([group] if group else []), "--help"]).output.partition("Commands:")[2]
 
 
 def test_every_bad_setting_is_a_line(tmp_path: Path) -> None:
