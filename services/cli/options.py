@@ -6,7 +6,10 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["Commands", "data_option", "json_option"]
+from services.rendering.letters.profile import Profile
+from services.rendering.letters.profile_file import SUPPLIED, named_profile
+
+__all__ = ["Commands", "data_option", "json_option", "profile_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,3 +39,22 @@ def data_option(command: F) -> F:
 def json_option(command: F) -> F:
     """Return the command with the option --json."""
     return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, on one line.")(command)
+
+
+def profile_option(command: F) -> F:
+    """Return the command with the option --profile."""
+    return click.option(
+        "--profile",
+        envvar="HERAUT_PRINT_PROFILE",
+        default="nl-dl-left",
+        show_default=True,
+        callback=_profile,
+        help=f"What letters have to fit: {', '.join(SUPPLIED)}, or a file (or HERAUT_PRINT_PROFILE).",
+    )(command)
+
+
+def _profile(_context: click.Context, _option: click.Parameter, name: str) -> Profile:
+    try:
+        return named_profile(name)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error

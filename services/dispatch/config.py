@@ -16,6 +16,8 @@ from urllib.parse import unquote, urlsplit
 
 from services.core.transport import Peer, is_local
 from services.kit.config import ServiceConfig, duration, one_of, setting
+from services.rendering.letters.profile import FILE_FORMATS, Profile
+from services.rendering.letters.profile_file import USUAL_PROFILE, named_profile
 
 __all__ = [
     "Config",
@@ -115,7 +117,8 @@ class LetterConfig(Config):
 
     print_dir: Path | None = setting("HERAUT_PRINT_DIR", Path, default=None)  # unset = `print` in the data directory
     print_group: int | None = setting("HERAUT_PRINT_GROUP", _group, default=None)
-    letter_format: str = setting("HERAUT_LETTER_FORMAT", one_of("pdf", "ndjson"), default="pdf")
+    letter_format: str | None = setting("HERAUT_LETTER_FORMAT", one_of(*FILE_FORMATS), default=None)
+    print_profile: Profile = setting("HERAUT_PRINT_PROFILE", named_profile, default=USUAL_PROFILE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

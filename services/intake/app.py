@@ -33,6 +33,7 @@ async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = Non
             partitions=config.partitions,
             metrics=IntakeMetrics(service.registry),
             log_outside=installation_of(config).outside_database,
+            print_profile=config.print_profile,
         )
         # Not every log has upstream's topics.
         policy = StagePolicy(max_blocks=EVENTS_AT_ONCE)

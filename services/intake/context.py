@@ -8,6 +8,8 @@ from services.intake.records.hashes import HashesByIncident
 from services.intake.store import Store
 from services.kit.postgres import Pool
 from services.kit.vault import Vault
+from services.rendering.letters.profile import Profile
+from services.rendering.letters.profile_file import USUAL_PROFILE
 
 __all__ = ["SOURCE", "Context"]
 
@@ -27,3 +29,4 @@ class Context:
     metrics: IntakeMetrics
     # The log lies outside the database: what is committed is heard by others once it is published.
     log_outside: bool = False
+    print_profile: Profile = USUAL_PROFILE

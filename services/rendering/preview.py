@@ -15,9 +15,11 @@ from services.core.channel import Channel
 from services.core.incident import Incident
 from services.rendering.contact import Contact
 from services.rendering.letters.envelope import envelope
-from services.rendering.letters.fitting import Fitted, fit_envelope
+from services.rendering.letters.fitting import address_box, fit_envelope
 from services.rendering.letters.pdf import Typesetter
 from services.rendering.letters.print_job import print_job
+from services.rendering.letters.profile import Profile
+from services.rendering.letters.profile_file import USUAL_PROFILE
 from services.rendering.messages.email import Letterbox
 from services.rendering.messages.plain_text import PlainTexts
 from services.rendering.messages.portal import portal_message
@@ -36,14 +38,15 @@ class Preview(NamedTuple):
     pages: Sequence[bytes]
 
 
-def previews(incident: Incident, channel: Channel, at: datetime) -> Iterator[Preview]:
+def previews(incident: Incident, channel: Channel, at: datetime, profile: Profile = USUAL_PROFILE) -> Iterator[Preview]:
     """Return a notice to each made-up person in each wording: a letter as one PDF, a message as one text.
 
-    Raises LetterheadError where the sender does not fit a letter.
+    Letters are as `profile` asks; whose address does not fit it gets none, as such people are held. Raises UnfitError
+    where the sender or the text does not fit a letter.
     """
     samples = samples_of(incident, PEOPLE)
     if channel is Channel.LETTER:
-        yield from _letters(samples, at)
+        yield from _letters(samples, at, profile)
         return
     letterbox, texts = Letterbox(), PlainTexts()
     for row, sample in enumerate(samples.samples):
@@ -55,20 +58,15 @@ def previews(incident: Incident, channel: Channel, at: datetime) -> Iterator[Pre
         yield Preview(_name(sample), [shown.encode()])
 
 
-def _letters(samples: Samples, at: datetime) -> Iterator[Preview]:
-    typesetter, wordings = Typesetter(), Wordings(on_paper=True)
+def _letters(samples: Samples, at: datetime, profile: Profile) -> Iterator[Preview]:
+    typesetter, wordings, box = Typesetter(profile), Wordings(on_paper=True), address_box(profile)
     for row, sample in enumerate(samples.samples):
         one = samples.pick([row])
-        job = print_job(_name(sample), one, [_fitted(one.contacts[0])], wordings, at)
-        yield Preview(_name(sample), [typesetter.set(job).pdf])
-
-
-def _fitted(contact: Contact) -> Fitted:
-    found = envelope(contact)
-    fitted = fit_envelope(found) if found else None
-    if fitted is None:
-        raise ValueError("a made-up person has an address that fits no letter")
-    return fitted
+        found = envelope(one.contacts[0])
+        fitted = found and fit_envelope(found, box)
+        if fitted:
+            job = print_job(_name(sample), one, [fitted], wordings, at)
+            yield Preview(_name(sample), [typesetter.set(job).pdf])
 
 
 def _name(sample: Sample) -> str:

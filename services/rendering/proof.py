@@ -12,36 +12,38 @@ from services.core.channel import Channel
 from services.core.incident import Incident
 from services.rendering.letters.envelope import envelope
 from services.rendering.letters.faces import BOLD, REGULAR, Face, face
-from services.rendering.letters.fitting import MM, fit_envelope
+from services.rendering.letters.fitting import MM, address_box, fit_envelope
 from services.rendering.letters.letterhead import LetterheadError, letterhead
 from services.rendering.letters.pdf import Typesetter
 from services.rendering.letters.print_job import print_job
+from services.rendering.letters.profile import Profile, UnfitError
+from services.rendering.letters.profile_file import USUAL_PROFILE
 from services.rendering.messages.email import Letterbox
 from services.rendering.messages.plain_text import PlainTexts
 from services.rendering.messages.portal import portal_message
-from services.rendering.samples import LONGEST, Samples, samples_of
+from services.rendering.samples import LONGEST, USUAL, Samples, samples_of
 from services.rendering.texts import placed_texts, sender_texts
 from services.rendering.wording.wording import Wordings, phrases
 
 __all__ = ["Problem", "problems_of"]
 
 Problem = dict[str, str]  # field, problem
-# The narrowest column of running text, that of the box; and the sizes of `form.typ`.
-_COLUMN, _TEXT_SIZE, _TITLE_SIZE = 150 * MM, 10.5, 12.5
+# The narrowest column of running text is that of the box, so much narrower; and the sizes of `form.typ`.
+_INSET, _TEXT_SIZE, _TITLE_SIZE = 10.0, 10.5, 12.5
 _SHOWN = 10  # signs named in a problem
 _LIMIT = "cannot be set as a letter"
 _AT = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-def problems_of(incident: Incident) -> list[Problem]:
+def problems_of(incident: Incident, profile: Profile = USUAL_PROFILE) -> list[Problem]:
     """Return what keeps an incident from being rendered; nothing where all of it can be.
 
-    Takes some tenths of a second, and a few hundredths for each variant more.
+    `profile` is the print house's. Takes some tenths of a second, and a few hundredths for each variant more.
     """
     samples = samples_of(incident, {"longest": LONGEST}).different()
     found: list[Problem] = []
     if Channel.LETTER in incident.channels:
-        found += _unset(incident) or _letters(samples)
+        found += _unset(incident, profile) or _letters(samples, profile)
     if Channel.EMAIL in incident.channels:
         found += _mails(samples)
     if Channel.PORTAL in incident.channels:
@@ -49,43 +51,46 @@ def problems_of(incident: Incident) -> list[Problem]:
     return found
 
 
-def _unset(incident: Incident) -> list[Problem]:
+def _unset(incident: Incident, profile: Profile) -> list[Problem]:
     """Return texts that no letter can show."""
-    regular, bold = face(REGULAR), face(BOLD)
+    regular, bold, column = face(REGULAR), face(BOLD), (profile.text_width - _INSET) * MM
     found = []
     for placed in placed_texts(incident):
         heading = placed.block in {"title", "label"}
         size = _TITLE_SIZE if placed.block == "title" else _TEXT_SIZE
-        found += list(_of_text(placed.field, placed.text, bold if heading else regular, size))
+        found += list(_of_text(placed.field, placed.text, bold if heading else regular, size, column))
     for place, text in sender_texts(incident):
-        found += list(_of_text(place, text, regular, 0.0))
-    return found or _senders(incident)
+        found += list(_of_text(place, text, regular, 0.0, column))
+    return found or _senders(incident, profile)
 
 
-def _of_text(place: str, text: str, with_face: Face, size: float) -> Iterator[Problem]:
+def _of_text(place: str, text: str, with_face: Face, size: float, column: float) -> Iterator[Problem]:
     if missing := with_face.missing(text):
         named = ", ".join(f"U+{ord(sign):04X}" for sign in missing[:_SHOWN])
         yield _problem(place, f"has signs that the face of letters lacks: {named}")
-    if any(with_face.width(word, size) > _COLUMN for word in text.split()):
+    if any(with_face.width(word, size) > column for word in text.split()):
         yield _problem(place, "has a word that is wider than a line of a letter")
 
 
-def _senders(incident: Incident) -> list[Problem]:
+def _senders(incident: Incident, profile: Profile) -> list[Problem]:
     found: list[Problem] = []
     for language in incident.languages:
         try:
-            letterhead(incident, phrases(language))
+            letterhead(incident, phrases(language), profile)
         except LetterheadError as error:
             found.append(_problem(error.field, error.problem))
     return [one for at, one in enumerate(found) if one not in found[:at]]
 
 
-def _letters(samples: Samples) -> list[Problem]:
-    """Set a letter in each wording to somebody whose name and address are long."""
-    fitted = [fit_envelope(found) for contact in samples.contacts if (found := envelope(contact))]
-    job = print_job("proof", samples, [one for one in fitted if one], Wordings(on_paper=True), _AT)
+def _letters(samples: Samples, profile: Profile) -> list[Problem]:
+    """Set a letter in each wording to somebody whose name and address are as long as the window lets them be."""
+    box = address_box(profile)
+    found = [fit_envelope(one, box) for contact in (LONGEST, USUAL) if (one := envelope(contact))]
+    job = print_job("proof", samples, [next(filter(None, found))] * len(samples.contacts), Wordings(on_paper=True), _AT)
     try:
-        Typesetter().set(job)
+        Typesetter(profile).set(job)
+    except UnfitError as error:
+        return [_problem(error.field, error.problem)]
     except (typst.TypstError, RuntimeError) as error:
         return [_problem("content", f"{_LIMIT}: {error}")]
     return []

@@ -10,9 +10,10 @@ import orjson
 from services.cli.client import call
 from services.cli.console import Fault, print_json, say, table
 from services.cli.document_file import as_lines, read_document, read_incident
-from services.cli.options import Commands, data_option, json_option
+from services.cli.options import Commands, data_option, json_option, profile_option
 from services.core.policy import Policy, in_words
 from services.demo.made_up.incident import made_up_incident
+from services.rendering.letters.profile import Profile
 
 __all__ = ["incident"]
 
@@ -54,8 +55,9 @@ def put(file: Any, incident_id: str | None, data: Path, *, as_json: bool) -> Non
 
 @incident.command("check")
 @click.argument("file", type=click.File("rb"))
+@profile_option
 @json_option
-def check(file: Any, *, as_json: bool) -> None:
+def check(file: Any, profile: Profile, *, as_json: bool) -> None:
     """Check the incident document FILE without a server: read it, render it on every channel, look at its words.
 
     Status 1 where it would not be taken.
@@ -65,7 +67,8 @@ def check(file: Any, *, as_json: bool) -> None:
 
     read = read_incident(read_document(file.read()))
     findings = lint(read)
-    problems = [{"field": one.field, "problem": one.problem} for one in errors_of(read, findings)] + problems_of(read)
+    problems = [{"field": one.field, "problem": one.problem} for one in errors_of(read, findings)]
+    problems += problems_of(read, profile)
     warnings = [one.as_json() for one in findings]
     if as_json:
         print_json({"problems": problems, "warnings": warnings})

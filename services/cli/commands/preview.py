@@ -13,7 +13,7 @@ import pypdfium2
 from services.cli.client import call
 from services.cli.console import Fault, say
 from services.cli.document_file import as_lines, read_document, read_incident
-from services.cli.options import data_option
+from services.cli.options import data_option, profile_option
 from services.core.channel import CHANNEL_NAMES, Channel, channel_named
 from services.rendering.preview import Preview, previews
 from services.rendering.proof import problems_of
@@ -31,6 +31,7 @@ _SUFFIXES = {"pdf": "pdf", "png": "png", "text": "txt"}
 @click.option("--file", type=click.File("rb"), help="A document instead; it needs no server.")
 @click.option("--to", "folder", type=click.Path(file_okay=False, path_type=Path), help="A folder for the files.")
 @click.option("--as", "kind", type=click.Choice(list(_SUFFIXES)), help="How letters are made; else pdf.")
+@profile_option
 @data_option
 def preview(channel: str, incident_id: str | None, file: Any, data: Path, **how: Any) -> None:
     """Show what people would be told on CHANNEL: each language and variant, to made-up people.
@@ -44,9 +45,9 @@ def preview(channel: str, incident_id: str | None, file: Any, data: Path, **how:
     if made_as not in _KINDS[on]:
         raise click.UsageError(f"a notice on {channel} is made as {', '.join(_KINDS[on])}")
     incident = read_incident(_document(incident_id, file, data))
-    if problems := problems_of(incident):
+    if problems := problems_of(incident, how["profile"]):
         raise Fault("\n".join(as_lines(problems)), 1)
-    found = previews(incident, on, datetime.now(UTC))
+    found = previews(incident, on, datetime.now(UTC), how["profile"])
     made = [_SHOWN[made_as](one) for one in found] if on is Channel.LETTER else list(found)
     if folder is None:
         _print(made)

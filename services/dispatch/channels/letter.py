@@ -1,6 +1,6 @@
 """Letters: a print job is files in the print folder, for a print house to fetch. The folder knows our id of the job.
 
-A job is `<batchId>.pdf` (or `.ndjson`), `<batchId>.manifest.json` and last `<batchId>.done`. All three are written and
+A job is `<batchId>.pdf` (or `.ndjson`), `<batchId>.manifest.json` and last `<batchId>.done`. All are written and
 synced under hidden names first, so a full disk leaves nothing to be seen. Then each file gets its name by a link, which
 never replaces a file that is there.
 """
@@ -11,9 +11,9 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
-from itertools import starmap
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -21,7 +21,7 @@ import typst
 
 from services.core.channel import Channel
 from services.core.clock import Clock
-from services.core.notices import BLOCK_ENTRIES, FLAG_SECRET_ADDRESS
+from services.core.notices import BLOCK_ENTRIES
 from services.core.status import unprintable
 from services.dispatch.blame import Blame
 from services.dispatch.config import LetterConfig
@@ -29,17 +29,20 @@ from services.dispatch.domain import Round, Work
 from services.dispatch.outcomes import Ending, HandOver, Outage, Result
 from services.dispatch.provider import Provider, ProviderClass, Traits
 from services.kit.files import make_folder, read_own, sync_folder, write_synced
-from services.rendering.contact import Contact, Unprinted
+from services.rendering.contact import Contact
+from services.rendering.letters.address import in_delivery_order
 from services.rendering.letters.data import as_lines
 from services.rendering.letters.envelope import Envelope, envelope
-from services.rendering.letters.fitting import Fitted, at_full_size, fit_envelope
-from services.rendering.letters.letterhead import LetterheadError
+from services.rendering.letters.fitting import Fitted, address_box, at_full_size, fit_envelope
+from services.rendering.letters.manifest import Content, as_table, manifest
 from services.rendering.letters.pdf import Typesetter
 from services.rendering.letters.print_job import PrintJob, print_job
+from services.rendering.letters.profile import Profile, UnfitError
+from services.rendering.letters.profile_file import USUAL_PROFILE
 from services.rendering.letters.unprintable import unprintable_in
 from services.rendering.wording.wording import Wordings
 
-__all__ = ["AS_DATA", "AS_PDF", "PrintFolder", "manifest", "open_provider"]
+__all__ = ["AS_DATA", "AS_PDF", "PrintFolder", "open_provider"]
 
 logger = logging.getLogger(__name__)
 
@@ -65,57 +68,26 @@ _AGAIN = Result(Ending.REPEAT)
 _NOT_BEGUN = Result(Ending.NOT_SENT)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Content:
-    """The main file of a print job, and by column where its letters lie in it: the first page and how many."""
-
-    suffix: str
-    body: bytes
-    first_pages: Sequence[int]
-    pages: Sequence[int]
-
-
-class Letter(Unprinted, frozen=True):
-    """What a manifest says of a letter."""
-
-    notice_id: str
-    attempt: int
-    reference: str
-    revision: int
-    first_page: int
-    pages: int
-    kix: str
-    country: str  # ISO 3166
-
-
-class Manifest(Unprinted, frozen=True):
-    """What lies beside the main file of a print job, which has this `sha256`."""
-
-    batch_id: str
-    incident_id: str
-    created_at: str
-    handling: str  # "normal", or "secret": the addresses are, and few people are to handle the file
-    sha256: str
-    letters: Sequence[Letter]
-
-
 def open_provider(config: LetterConfig, _: Clock) -> Provider:
     """Return the print folder that the settings name, made where it is not there yet."""
     folder = config.print_dir or config.data_dir / "print"
     make_folder(folder, group=config.print_group)
-    return PrintFolder(folder, config.letter_format, config.print_group)
+    return PrintFolder(folder, config.letter_format, config.print_group, config.print_profile)
 
 
 class PrintFolder:
     """Hands print jobs over as files. Threads do its work, so that the event loop goes on meanwhile."""
 
-    def __init__(self, folder: Path, letter_format: str = "pdf", group: int | None = None) -> None:
-        """`group` may read what is written; None = nobody else."""
-        as_data = letter_format == "ndjson"
-        self.traits = AS_DATA if as_data else AS_PDF
-        self._folder, self._group = folder, group
-        self._typesetter = None if as_data else Typesetter()
-        self._fit = at_full_size if as_data else fit_envelope
+    def __init__(
+        self, folder: Path, letter_format: str | None = None, group: int | None = None, profile: Profile = USUAL_PROFILE
+    ) -> None:
+        """`letter_format` is another one than the profile's. `group` may read what is written; None = nobody else."""
+        as_data = (letter_format or profile.file.format) == "ndjson"
+        traits = AS_DATA if as_data else AS_PDF
+        self.traits = replace(traits, batch_size=min(profile.file.letters or traits.batch_size, traits.batch_size))
+        self._folder, self._group, self._profile = folder, group, profile
+        self._typesetter = None if as_data else Typesetter(profile)
+        self._fit = at_full_size if as_data else partial(fit_envelope, box=address_box(profile))
         self._wordings = Wordings(on_paper=True)
         self._threads = ThreadPoolExecutor(2 if as_data else 1, thread_name_prefix="letters")
 
@@ -132,16 +104,18 @@ class PrintFolder:
     def _hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
         addressed = [envelope(contact) for contact in work.contacts]
         found = [one and self._fit(one) for one in addressed]
-        envelopes = [one for one in found if one]
-        sent, letters = HandOver([_ACCEPTED] * len(found)), work
+        sent, letters, envelopes = HandOver([_ACCEPTED] * len(found)), work, [one for one in found if one]
         if len(envelopes) < len(found):
             rows = zip(work.contacts, addressed, found, strict=True)
             sent = HandOver([_ACCEPTED if one else _refused(contact, lines) for contact, lines, one in rows])
             letters = work.pick([row for row, one in enumerate(found) if one])
+        if self._profile.file.order == "postcode":
+            order = in_delivery_order(letters.contacts)
+            letters, envelopes = letters.pick(order), [envelopes[row] for row in order]
         try:
             if envelopes and not self._is_done(letters.round) and not self._write(letters, envelopes, go):
                 return HandOver([_AGAIN] * len(work.contacts))
-        except (LetterheadError, typst.TypstError):
+        except (UnfitError, typst.TypstError):
             logger.exception("letters cannot be set", extra={"incident_id": work.incident.incident_id})
             return HandOver([_UNMADE] * len(work.contacts))
         except OSError as error:
@@ -156,9 +130,12 @@ class PrintFolder:
         """Make the files and put them in place; returns False where the hand-over may not begin any more."""
         job = print_job(letters.name, letters, envelopes, self._wordings, letters.round.created_at)
         content = self._content(job)
-        about = msgspec.json.encode(manifest(job, content, hashlib.sha256(content.body).hexdigest()))
+        said = manifest(job, content, hashlib.sha256(content.body).hexdigest(), self._profile)
+        about = msgspec.json.encode(said)
+        table = [(f"{job.name}.manifest.csv", as_table(said))] if "csv" in self._profile.file.manifest else []
         files = (
             (f"{job.name}{content.suffix}", content.body),
+            *table,
             (f"{job.name}.manifest.json", about),
             (f"{job.name}.done", hashlib.sha256(about).hexdigest().encode() + b"\n"),
         )
@@ -169,6 +146,9 @@ class PrintFolder:
     def _content(self, job: PrintJob) -> Content:
         if self._typesetter:
             pdf, extents = self._typesetter.set(job)
+            most = self._profile.file.most_bytes
+            if most is not None and len(pdf) > most:
+                raise UnfitError("content", f"makes a file of {len(pdf)} bytes; the print house takes {most}")
             first_pages, pages = zip(*extents, strict=True)
             return Content(".pdf", pdf, first_pages, pages)
         body, first = as_lines(job)
@@ -217,30 +197,3 @@ def _link(written: Path, final: Path, body: bytes) -> None:
     except FileExistsError:
         if read_own(final) != body:
             written.replace(final)
-
-
-def manifest(job: PrintJob, content: Content, sha256: str) -> Manifest:
-    """Return the manifest of a print job; `sha256` is that of its main file.
-
-    Where the main file is letters as data, `firstPage` is the letter's line, counted from 1.
-    """
-    notices = job.told.notices
-    rows = zip(
-        job.notices,
-        notices.attempts,
-        job.references,
-        notices.revisions,
-        content.first_pages,
-        content.pages,
-        job.kix,
-        [(contact.country or "NL").upper() for contact in job.told.contacts],
-        strict=True,
-    )
-    return Manifest(
-        batch_id=job.name,
-        incident_id=notices.incident_id,
-        created_at=job.created_at.isoformat(timespec="milliseconds"),
-        handling="secret" if any(flags & FLAG_SECRET_ADDRESS for flags in notices.flags) else "normal",
-        sha256=sha256,
-        letters=list(starmap(Letter, rows)),
-    )

@@ -58,7 +58,7 @@ class Control:
         self._pool, self._store, self._clock = context.pool, context.store, context.clock
         self._partitions = context.partitions
         self._hashes = context.hashes
-        self._proving = Proving()
+        self._proving = Proving(context.print_profile)
 
     async def put_incident(self, caller: Caller, incident_id: str, document: Any, read: int | None = None) -> Put:
         """Take an incident document, where the newest version is the one that was `read` (None = whichever it is).

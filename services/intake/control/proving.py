@@ -4,6 +4,7 @@ import asyncio
 from hashlib import blake2b
 
 from services.core.incident import Incident
+from services.rendering.letters.profile import Profile
 from services.rendering.linter import errors_of, lint
 from services.wire.incident_document import InvalidDocument
 
@@ -16,8 +17,10 @@ _proved: set[bytes] = set()  # digests of documents that this process proved: a 
 class Proving:
     """Proves one document at a time: a proof keeps a processor busy for up to some seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, profile: Profile) -> None:
+        """`profile` is what letters have to fit."""
         self._turn = asyncio.Lock()
+        self._profile = profile
 
     async def check(self, incident: Incident, document: bytes) -> list[dict[str, str]]:
         """Render all that an incident can say; returns what the linter would have otherwise, as JSON.
@@ -35,7 +38,7 @@ class Proving:
         async with self._turn:
             if digest in _proved:
                 return
-            problems = await asyncio.to_thread(_problems, incident)
+            problems = await asyncio.to_thread(_problems, incident, self._profile)
             if problems:
                 raise InvalidDocument(problems)
             if len(_proved) >= _KEPT:
@@ -43,7 +46,7 @@ class Proving:
             _proved.add(digest)
 
 
-def _problems(incident: Incident) -> list[dict[str, str]]:
+def _problems(incident: Incident, profile: Profile) -> list[dict[str, str]]:
     from services.rendering.proof import problems_of  # noqa: PLC0415 - the typesetter is large, and few processes prove
 
-    return problems_of(incident)
+    return problems_of(incident, profile)

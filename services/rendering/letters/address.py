@@ -1,13 +1,13 @@
 """How an address is written: NEN 5825 for the Netherlands, the postal union's way abroad. Pure."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from services.rendering.contact import Contact
 from services.rendering.wording.names import full_name
 
-__all__ = ["address_lines", "compact", "house", "is_domestic", "place", "postal"]
+__all__ = ["address_lines", "compact", "house", "in_delivery_order", "is_domestic", "place", "postal"]
 
 # ISO 3166 -> name in English, capitals, as the postal union asks for (names: Unicode CLDR).
 _COUNTRIES: Mapping[str, str] = json.loads(Path(__file__).with_name("countries.json").read_text(encoding="utf-8"))
@@ -64,3 +64,15 @@ def place(code: str, city: str) -> str:
 def compact(postcode: str) -> str:
     """Return a Dutch postcode as six signs: `2583XL`."""
     return "".join(postcode.split()).upper()
+
+
+def in_delivery_order(contacts: Sequence[Contact]) -> list[int]:
+    """Return the rows as the post sorts letters: by postcode and house number, abroad by country behind them."""
+
+    def place_of(row: int) -> tuple[bool, str, str, int, str, int]:
+        contact, at_home = contacts[row], is_domestic(contacts[row])
+        number = int(contact.house_number) if contact.house_number.isdecimal() else 0
+        country = "" if at_home else contact.country.upper()
+        return not at_home, country, compact(contact.postcode), number, house(contact), row
+
+    return sorted(range(len(contacts)), key=place_of)

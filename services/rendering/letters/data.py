@@ -8,13 +8,26 @@ from itertools import starmap
 import msgspec
 import orjson
 
-from services.rendering.contact import Unprinted
+from services.rendering.contact import Contact, Unprinted
 from services.rendering.letters.print_job import PrintJob
 from services.rendering.letters.words import sender_of, words_of
 
 __all__ = ["as_lines"]
 
 _encode_lines = msgspec.json.Encoder().encode_lines
+
+
+class _Fields(Unprinted, frozen=True):
+    """An address in fields of their own, as the record has them."""
+
+    care_of: str
+    street: str
+    house_number: str
+    house_letter: str
+    house_number_addition: str
+    postcode: str
+    city: str
+    country: str  # ISO 3166
 
 
 class _Letter(Unprinted, frozen=True):
@@ -27,6 +40,7 @@ class _Letter(Unprinted, frozen=True):
     revision: int
     date: str
     address: tuple[str, ...]
+    address_fields: _Fields
     kix: str
     greeting: str
     wording_id: int
@@ -43,6 +57,7 @@ def as_lines(job: PrintJob) -> tuple[bytes, int]:
         notices.revisions,
         [own.date for own in job.words],
         job.addresses,
+        list(map(_fields, job.told.contacts)),
         job.kix,
         job.greetings,
         [own.number for own in job.words],
@@ -50,6 +65,13 @@ def as_lines(job: PrintJob) -> tuple[bytes, int]:
     )
     words = _words(job)
     return b"\n".join([*words, _encode_lines(list(starmap(_Letter, rows)))]), len(words) + 1
+
+
+def _fields(one: Contact) -> _Fields:
+    return _Fields(
+        one.care_of, one.street, one.house_number, one.house_letter, one.house_number_addition, one.postcode, one.city,
+        (one.country or "NL").upper(),
+    )  # fmt: skip
 
 
 def _words(job: PrintJob) -> list[bytes]:

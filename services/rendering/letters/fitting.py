@@ -8,8 +8,21 @@ from typing import NamedTuple
 
 from services.rendering.letters.envelope import Envelope
 from services.rendering.letters.faces import REGULAR, Face, face
+from services.rendering.letters.profile import Profile
+from services.rendering.letters.profile_file import USUAL_PROFILE
 
-__all__ = ["ADDRESS_SIZE", "GREETING_SIZE", "MM", "Fitted", "at_full_size", "fit_envelope", "fit_greeting", "wrapped"]
+__all__ = [
+    "ADDRESS_SIZE",
+    "GREETING_SIZE",
+    "MM",
+    "AddressBox",
+    "Fitted",
+    "address_box",
+    "at_full_size",
+    "fit_envelope",
+    "fit_greeting",
+    "wrapped",
+]
 
 MM = 72 / 25.4
 
@@ -17,14 +30,28 @@ ADDRESS_SIZE, GREETING_SIZE = 11.0, 10.5
 _SMALLER = (ADDRESS_SIZE, 10.0, 9.0)  # before a line is broken
 _BROKEN = (ADDRESS_SIZE, 10.0, 9.0, 8.0)  # smaller is not read by sorting machines, nor by many people
 _SMALLEST_GREETING = 9.0
-# The boxes of `letterhead.typ`. The address begins at 50 mm; what stands below it begins at 95 mm.
-_ADDRESS_WIDTH, _ADDRESS_HEIGHT, _GREETING_WIDTH = 92 * MM, 43 * MM, 160 * MM
 # Of the text's size: a line, the space between two, and that above a bar code, which is 5 mm high. `letters.typ`.
 _LINE, _LEADING, _ABOVE_CODE, _CODE = 0.66, 0.5, 2.3, 5 * MM
 # No sign of ASCII is wider than this part of the text's size: lines of so many of them need not be measured.
 _WIDEST = 0.95
-_SHORT_LINE = int(_ADDRESS_WIDTH / ADDRESS_SIZE / _WIDEST)
-_SHORT_GREETING = int(_GREETING_WIDTH / GREETING_SIZE / _WIDEST)
+
+
+class AddressBox(NamedTuple):
+    """The box of an address block, what is never measured as it is short enough, and whether a bar code is in it."""
+
+    width: float
+    height: float
+    short_line: int
+    coded: bool
+
+
+def address_box(profile: Profile) -> AddressBox:
+    """Return the box that a print profile has for the address."""
+    width, height = profile.address.width * MM, profile.address.height * MM
+    return AddressBox(width, height, int(width / ADDRESS_SIZE / _WIDEST), profile.address_code == "kix")
+
+
+_USUAL_BOX = address_box(USUAL_PROFILE)
 
 
 class Fitted(NamedTuple):
@@ -40,28 +67,30 @@ def at_full_size(envelope: Envelope) -> Fitted:
     return Fitted(*envelope, ADDRESS_SIZE)
 
 
-def fit_envelope(envelope: Envelope) -> Fitted | None:
+def fit_envelope(envelope: Envelope, box: AddressBox = _USUAL_BOX) -> Fitted | None:
     """Return an envelope as it is printed; None where a sign has no glyph, or the box is too small for the address."""
-    lines, kix = envelope
+    lines, kix = envelope[0], envelope[1] if box.coded else ""
     regular = face(REGULAR)
     if any(map(regular.missing, lines)):
         return None
-    if len(lines) <= 6 and all(len(line) <= _SHORT_LINE and line.isascii() for line in lines):
+    short = all(len(line) <= box.short_line and line.isascii() for line in lines)
+    if short and _height(len(lines), ADDRESS_SIZE, kix) <= box.height:
         return Fitted(lines, kix, ADDRESS_SIZE)
     for sizes, broken in ((_SMALLER, _as_it_is), (_BROKEN, _at_spaces), (_BROKEN[-1:], wrapped)):
         for size in sizes:
-            found = [part for line in lines for part in broken(line, _ADDRESS_WIDTH, size, regular)]
-            fits = all(regular.width(line, size) <= _ADDRESS_WIDTH for line in found)
-            if fits and _height(len(found), size, kix) <= _ADDRESS_HEIGHT:
+            found = [part for line in lines for part in broken(line, box.width, size, regular)]
+            fits = all(regular.width(line, size) <= box.width for line in found)
+            if fits and _height(len(found), size, kix) <= box.height:
                 return Fitted(tuple(found), kix, size)
     return None
 
 
-def fit_greeting(greeting: str, unnamed: str) -> tuple[str, float]:
-    """Return a salutation and its size. One whose name is too long for a line says no name."""
-    if len(greeting) <= _SHORT_GREETING and greeting.isascii():
+def fit_greeting(greeting: str, unnamed: str, width: float = USUAL_PROFILE.text_width) -> tuple[str, float]:
+    """Return a salutation and its size on a line of so many mm. One whose name is too long for it says no name."""
+    room = width * MM
+    if len(greeting) * GREETING_SIZE * _WIDEST <= room and greeting.isascii():
         return greeting, GREETING_SIZE
-    size = min(GREETING_SIZE, _GREETING_WIDTH / face(REGULAR).width(greeting, 1.0))
+    size = min(GREETING_SIZE, room / face(REGULAR).width(greeting, 1.0))
     return (greeting, size) if size >= _SMALLEST_GREETING else (unnamed, GREETING_SIZE)
 
 

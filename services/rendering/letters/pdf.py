@@ -18,6 +18,8 @@ from services.rendering.letters.fitting import fit_greeting
 from services.rendering.letters.kix import bars
 from services.rendering.letters.letterhead import letterhead
 from services.rendering.letters.print_job import PrintJob, SharedWords
+from services.rendering.letters.profile import Profile, UnfitError
+from services.rendering.letters.profile_file import USUAL_PROFILE
 from services.rendering.letters.words import words_of
 from services.rendering.wording.wording import WordingKey
 
@@ -58,7 +60,8 @@ class Typesetter:
     times faster, and a third of the size.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, profile: Profile = USUAL_PROFILE) -> None:
+        self._profile, self._layout = profile, json.dumps(profile.layout())
         fonts = typst.Fonts(
             include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(_FOLDER / "fonts")]
         )
@@ -68,18 +71,21 @@ class Typesetter:
         self._since_swept = 0
 
     def set(self, job: PrintJob) -> Typeset:
-        """Set the letters of a print job. Blocks for about half a millisecond a letter; other threads run meanwhile."""
+        """Set the letters of a print job. Blocks for about half a millisecond a letter; other threads run meanwhile.
+
+        Raises UnfitError where a letter is longer than the print house takes.
+        """
         forms, data = self._ready(job)
         self._sweep(len(job.words))
-        pdf = _compile(self._letters, data, int(job.created_at.timestamp()))
-        extents = _extents([forms[own.number - 1].pages for own in job.words])
+        pdf = self._compile(self._letters, data, int(job.created_at.timestamp()))
+        extents = _extents([forms[own.number - 1].pages for own in job.words], fill=self._profile.fills_sheets)
         _check_pages(pdf, extents)
         return Typeset(pdf, extents)
 
     def _ready(self, job: PrintJob) -> tuple[list[Form], bytes]:
         """Return the forms of a print job, and its data as `letters.typ` takes it."""
         forms = [self._form(job.told.incident, shared) for shared in job.shared]
-        data = {"title": job.name, "forms": [form.json for form in forms], "letters": _letters(job)}
+        data = {"title": job.name, "forms": [form.json for form in forms], "letters": _letters(job, self._profile)}
         return forms, orjson.dumps(data)
 
     def _form(self, incident: Incident, shared: SharedWords) -> Form:
@@ -94,12 +100,15 @@ class Typesetter:
     def _set_form(self, incident: Incident, shared: SharedWords) -> Form:
         wording = shared.wording
         data = {
-            "sender": letterhead(incident, wording.phrases).as_json(),
+            "sender": letterhead(incident, wording.phrases, self._profile).as_json(),
             "wording": words_of(wording),
             "supplement": shared.key.supplement,
         }
-        pdf = _compile(self._forms, orjson.dumps(data), 0)
+        pdf = self._compile(self._forms, orjson.dumps(data), 0)
         (extent,) = json.loads(self._forms.query("<extent>", field="value"))
+        most = self._profile.most_pages
+        if extent["pages"] > most:
+            raise UnfitError("content", f"makes a letter of {extent['pages']} pages; the print house takes {most}")
         form = {
             "pdf": list(pdf),
             "pages": extent["pages"],
@@ -117,13 +126,25 @@ class Typesetter:
         if self._since_swept > _KEPT_LETTERS:
             self._since_swept = coming
             for _ in range(11):
-                _compile(self._letters, _NOTHING, 0)
+                self._compile(self._letters, _NOTHING, 0)
+
+    def _compile(self, compiler: typst.Compiler, data: bytes, timestamp: int) -> bytes:
+        """Compile to PDF. Untagged: a print house has no use for tags, and they cost time and size."""
+        inputs = {"data": data.decode(), "layout": self._layout}
+        pdf, warnings = compiler.compile_with_warnings(
+            format="pdf", sys_inputs=inputs, timestamp=timestamp, pdf_tags=False
+        )
+        if warnings:
+            raise RuntimeError(f"typst warns: {'; '.join(sorted({warning.message for warning in warnings}))}")
+        if not isinstance(pdf, bytes):
+            raise TypeError("typst gave several files for one document")
+        return pdf
 
 
-def _letters(job: PrintJob) -> list[dict[str, Any]]:
+def _letters(job: PrintJob, profile: Profile) -> list[dict[str, Any]]:
     """Return each letter's own words, as `letters.typ` takes them; `form` is the position of its form."""
     greetings = [
-        fit_greeting(greeting, own.wording.phrases["dear_unnamed"])
+        fit_greeting(greeting, own.wording.phrases["dear_unnamed"], profile.text_width)
         for greeting, own in zip(job.greetings, job.words, strict=True)
     ]
     rows = zip(job.addresses, job.kix, job.sizes, greetings, job.references, job.earlier, job.words, strict=True)
@@ -143,18 +164,6 @@ def _letters(job: PrintJob) -> list[dict[str, Any]]:
     ]
 
 
-def _compile(compiler: typst.Compiler, data: bytes, timestamp: int) -> bytes:
-    """Compile to PDF. Untagged: a print house has no use for tags, and they cost time and size."""
-    pdf, warnings = compiler.compile_with_warnings(
-        format="pdf", sys_inputs={"data": data.decode()}, timestamp=timestamp, pdf_tags=False
-    )
-    if warnings:
-        raise RuntimeError(f"typst warns: {'; '.join(sorted({warning.message for warning in warnings}))}")
-    if not isinstance(pdf, bytes):
-        raise TypeError("typst gave several files for one document")
-    return pdf
-
-
 def _check_pages(pdf: bytes, extents: Sequence[Extent]) -> None:
     """Make sure that the file has the pages that the manifest will name. One off, and people would get others' letters.
 
@@ -166,11 +175,11 @@ def _check_pages(pdf: bytes, extents: Sequence[Extent]) -> None:
         raise RuntimeError(f"a print job of {expected} pages was set as {counted and int(counted[1])}")
 
 
-def _extents(pages: Sequence[int]) -> list[Extent]:
-    """Return each letter's extent from its number of pages; the blank page that fills its last sheet belongs to it."""
+def _extents(pages: Sequence[int], *, fill: bool) -> list[Extent]:
+    """Return each letter's extent from its number of pages; a blank page that fills its last sheet belongs to it."""
     extents = []
     first = 1
     for count in pages:
-        extents.append(Extent(first, count + count % 2))
-        first += count + count % 2
+        extents.append(Extent(first, count + count % 2 if fill else count))
+        first += extents[-1].pages
     return extents

@@ -1,9 +1,11 @@
 """Letters: the batch as set, and its files in the print folder."""
 
+import csv
 import errno
 import hashlib
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -11,10 +13,12 @@ import pytest
 
 from services.core.incident import CONTENT_BLOCKS
 from services.core.notices import FLAG_SECRET_ADDRESS
+from services.dispatch.blame import Blame
 from services.dispatch.channels.letter import PrintFolder
 from services.dispatch.domain import Work
 from services.dispatch.outcomes import Ending, Result
 from services.rendering.letters.pdf import Typesetter
+from services.rendering.letters.profile_file import USUAL_PROFILE
 from tests.unit.dispatch.people import a_contact, an_incident, some_letters, some_work
 
 ACCEPTED = Result(Ending.ACCEPTED)
@@ -123,7 +127,12 @@ async def test_a_batch_is_three_files_the_last_saying_done(folder: PrintFolder, 
         "batchId": _batch(work),
         "incidentId": "lab-2026",
         "createdAt": "2026-08-20T09:30:00.000+00:00",
+        "profile": "nl-dl-left",
+        "plex": "duplex",
+        "colour": "rgb",
         "handling": "normal",
+        "pages": 4,
+        "sheets": 2,
         "sha256": hashlib.sha256((tmp_path / f"{_batch(work)}.pdf").read_bytes()).hexdigest(),
         "letters": [
             {
@@ -133,8 +142,10 @@ async def test_a_batch_is_three_files_the_last_saying_done(folder: PrintFolder, 
                 "revision": 1,
                 "firstPage": 1 + 2 * row,
                 "pages": 2,
+                "sheets": 1,
                 "kix": "2583XL103XC",
                 "country": "NL",
+                "postage": "standard",
             }
             for row in range(2)
         ],
@@ -148,7 +159,38 @@ async def test_a_file_of_secret_addresses_says_so(folder: PrintFolder, tmp_path:
     await folder.hand_over(work, _go)
     about = json.loads((tmp_path / f"{_batch(work)}.manifest.json").read_bytes())
 
-    assert ("secret", ["NL", "BE"]) == (about["handling"], [letter["country"] for letter in about["letters"]])
+    assert "secret" == about["handling"]
+    assert [("NL", "standard"), ("BE", "international")] == [
+        (one["country"], one["postage"]) for one in about["letters"]
+    ]
+
+
+async def test_letters_lie_in_the_order_that_the_print_house_asks_for(tmp_path: Path) -> None:
+    """By postcode and number, abroad last; each result is still its own person's."""
+    numbers = ["10", "9", "1", "2"]
+    contacts = [a_contact(house_number=number, postcode="1234AB") for number in numbers]
+    contacts[2] = a_contact(country="BE", house_number="1", postcode="1000")
+    contacts[3] = a_contact(postcode="1011AA", family_name="王")
+    profile = replace(USUAL_PROFILE, file=USUAL_PROFILE.file._replace(order="postcode", manifest=("json", "csv")))
+    work = some_work(4, contacts=contacts)
+    handed = await PrintFolder(tmp_path, profile=profile).hand_over(work, _go)
+    about = json.loads((tmp_path / f"{_batch(work)}.manifest.json").read_bytes())
+    table = list(csv.DictReader((tmp_path / f"{_batch(work)}.manifest.csv").read_text().splitlines()))
+
+    assert [ACCEPTED] * 3 == handed.results[:3]
+    assert Result(Ending.REFUSED, "unprintable:familyName") == handed.results[3]
+    assert [work.references[row] for row in (1, 0, 2)] == [letter["reference"] for letter in about["letters"]]
+    assert [{name: str(value) for name, value in letter.items()} for letter in about["letters"]] == table
+
+
+async def test_a_print_house_may_take_one_letter_a_file(tmp_path: Path) -> None:
+    """Then no batch is larger, and a file that weighs too much is not handed over."""
+    rules = USUAL_PROFILE.file._replace(letters=1, most_bytes=1000)
+    folder = PrintFolder(tmp_path, profile=replace(USUAL_PROFILE, file=rules))
+    handed = await folder.hand_over(some_work(1), _go)
+
+    assert 1 == folder.traits.batch_size
+    assert ([Result(Ending.HELD, "unmade", Blame.CONTENT)], []) == (handed.results, _names(tmp_path))
 
 
 async def test_a_finished_batch_stands(folder: PrintFolder, tmp_path: Path) -> None:
@@ -248,6 +290,10 @@ async def test_letters_as_data_have_all_parts_of_a_letter(tmp_path: Path) -> Non
     assert {"Bevolkingsonderzoek Voorbeeld"} == {line["sender"]["name"] for line in shared.values()}
     assert work.earlier == [letter["supplementTo"] for letter in letters]
     assert ["J.A. van den Berg0", "Borgesiusstraat 103 c", "2583 XL  SCHEVENINGEN"] == letters[0]["address"]
+    assert {
+        "careOf": "", "street": "Borgesiusstraat", "houseNumber": "103", "houseLetter": "c", "houseNumberAddition": "",
+        "postcode": "2583XL", "city": "Scheveningen", "country": "NL",
+    } == letters[0]["addressFields"]  # fmt: skip
     assert "Geachte heer of mevrouw Van den Berg0," == letters[0]["greeting"]
     assert [(3, 1), (4, 1), (5, 1)] == [(letter["firstPage"], letter["pages"]) for letter in about["letters"]]
 
