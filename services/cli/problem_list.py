@@ -49,6 +49,7 @@ def work_in(row: Mapping[str, Any]) -> str | None:
     figures = [(row.get("rejected"), "rejected")]
     figures += [(held.get(one.key), f"held ({one.value})") for one in HoldReason if one.name not in _NOBODYS_WORK]
     figures += [(row.get("identityConflicts"), "with an identity that is somebody else's too")]
+    figures += [(row.get("uncorrected"), "by which somebody was told what is not theirs")]
     return ", ".join(f"{number(count)} {words}" for count, words in figures if count) or None
 
 

@@ -11,7 +11,16 @@ from typing import Final
 
 from services.core.channel import CHANNEL_NAMES
 
-__all__ = ["CONFLICTING", "COUNTERS", "NOTHING_DUE", "SET_ASIDE", "Disposition", "HoldReason", "percent"]
+__all__ = [
+    "CONFLICTING",
+    "COUNTERS",
+    "NOTHING_DUE",
+    "SET_ASIDE",
+    "UNCORRECTED",
+    "Disposition",
+    "HoldReason",
+    "percent",
+]
 
 
 class Disposition(Enum):
@@ -62,6 +71,10 @@ class HoldReason(Enum):
 # member stands somewhere like any other.
 CONFLICTING: Final = "conflicting"
 
+# Members by whose notice somebody was told what is not theirs: they turned out to be somebody else's, policy wants a
+# correction, and nobody got one. A figure beside the dispositions: such a member is counted where it belongs as well.
+UNCORRECTED: Final = "uncorrected"
+
 # Notices that dispatch holds back for a pause. Their bearers are released, and held.
 SET_ASIDE: Final = "set_aside"
 
@@ -71,10 +84,11 @@ COUNTERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         # discarded: records that were rejected and then withdrawn; they are accepted, and withdrawn.
         "intake": ("received", "rejected", "accepted", "discarded"),
-        # Each member that deduplication has seen is in exactly one of these, and perhaps in `conflicting` as well.
+        # Each member that deduplication has seen is in exactly one of these, but for the figures that stand beside.
         "deduplication": (
             *("released", "merged", "suppressed", CONFLICTING, "withdrawn"),
             *(reason.counter for reason in HoldReason if reason.stage == "deduplication"),
+            UNCORRECTED,
         ),
         "dispatch": (SET_ASIDE,),
         # notices_settled counts superseded notices too: all that were handed over or given up. Then how hand-overs

@@ -20,6 +20,7 @@ class Unsettled(IntEnum):
     IDENTITY_CONFLICT = 3  # held: nobody can tell whose record it is, or the incident holds people who contradict
     TOLD_APART = 4  # others have its pseudonym, and are somebody else; it is not held for that
     DECEASED_CONFLICT = 5  # held: of one person, one record says that they died, and another that they did not
+    UNCORRECTED = 6  # somebody was told by it what is not theirs, and nobody could be told so (yet)
 
 
 class ProblemKind(StrEnum):
@@ -28,6 +29,7 @@ class ProblemKind(StrEnum):
     REJECTED = "rejected"
     HELD = "held"
     CONFLICTING = "conflicting"
+    UNCORRECTED = "uncorrected"
 
 
 class Shown(NamedTuple):
@@ -45,5 +47,6 @@ SHOWN_AS: Final[Mapping[Unsettled, Shown]] = MappingProxyType(
         Unsettled.IDENTITY_CONFLICT: Shown(ProblemKind.HELD, "identity-conflict"),
         Unsettled.DECEASED_CONFLICT: Shown(ProblemKind.HELD, "deceased-conflict", ("deceased",)),
         Unsettled.TOLD_APART: Shown(ProblemKind.CONFLICTING, "identity-conflict"),
+        Unsettled.UNCORRECTED: Shown(ProblemKind.UNCORRECTED, "told-in-error"),
     }
 )

@@ -4,13 +4,13 @@ A claim keeps what its person was told in all. A *correction* sets that back to 
 one before, so that facts which come back are news again. Nothing else makes a claim that says less.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from services.core.notices import FLAG_WITHDRAWN
+from services.core.notices import FLAG_RETRACTED, FLAG_WITHDRAWN
 from services.core.policy import Correction
-from services.deduplication.domain import Claim, Member, Terms, is_reachable
+from services.deduplication.domain import Claim, Course, Member, Terms, is_reachable
 
-__all__ = ["addressee", "corrects", "data_of", "data_version", "since_corrected", "wants_correction"]
+__all__ = ["addressee", "corrects", "data_of", "data_version", "mistold_in", "since_corrected", "wants_correction"]
 
 
 def wants_correction(policy: Correction, told: Claim, exposed: int, confirmed: int) -> bool:
@@ -31,6 +31,19 @@ def since_corrected(told: Sequence[Claim]) -> Sequence[Claim]:
     """Return the claims of a group that still hold: the last that corrects, and those after it; all where none does."""
     first = max((at for at in range(1, len(told)) if corrects(told[at], told[at - 1])), default=0)
     return told[first:]
+
+
+def mistold_in(claims: Iterable[Claim], members: Mapping[bytes, Member], policy: Correction) -> dict[int, Claim]:
+    """Return, by group, the last notice of groups whose last bearer turned out to be somebody else.
+
+    A source that mends the identity of a record has often mended its address with it, so whoever read the notice may be
+    of the group. One that was stopped told nobody. Where policy wants no correction there is none to be asked for.
+    """
+    if policy is Correction.NONE:
+        return {}
+    last = {claim.group: claim for claim in claims if claim.course != Course.STOPPED}
+    void = ((group, claim, members.get(claim.bearer)) for group, claim in last.items() if claim.void)
+    return {group: claim for group, claim, bearer in void if bearer and bearer.flags & FLAG_RETRACTED}
 
 
 def addressee(told: Sequence[Claim], members: Sequence[Member], live: Sequence[Member], terms: Terms) -> Member | None:

@@ -21,6 +21,7 @@ __all__ = [
     "FOR_GOOD",
     "RETRACTED",
     "TORN",
+    "UNCORRECTED",
     "WITHDRAWN",
     "Claim",
     "Course",
@@ -74,6 +75,7 @@ class Standing(NamedTuple):
 
 
 RETRACTED: Final = Standing(Outcome.RETRACTED)
+UNCORRECTED: Final = Standing(Outcome.UNCORRECTED)
 WITHDRAWN: Final = Standing(Outcome.WITHDRAWN)
 TORN: Final = Standing(Outcome.HELD_IDENTITY_CONFLICT, conflict=True)
 
@@ -168,6 +170,7 @@ class Person(NamedTuple):
     claims: Sequence[Claim]  # of its group: what it was told, void ones included
     number: int  # of its group, if it is told or was told
     conflict: bool  # others have its pseudonym, and are somebody else
+    mistold: Claim | None = None  # its last notice, if the bearer turned out to be somebody else: see `corrections`
 
 
 class Release(NamedTuple):
@@ -188,6 +191,7 @@ class Settled(NamedTuple):
     standings: dict[bytes, Standing]
     released: Release | None
     superseded: Superseded | None
+    uncorrected: bool = False  # a correction of `mistold` is due, and did not go out
 
 
 def age(member: Member) -> tuple[int, bytes]:

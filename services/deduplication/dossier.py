@@ -11,11 +11,12 @@ from typing import Final, NamedTuple
 from services.core.notices import FLAG_DECEASED, FLAG_RETRACTED, FLAG_WITHDRAWN
 from services.core.witnesses import contradict
 from services.deduplication.agreement import Groups, groups_of
-from services.deduplication.corrections import data_of, since_corrected
+from services.deduplication.corrections import data_of, mistold_in, since_corrected, wants_correction
 from services.deduplication.domain import (
     FOR_GOOD,
     RETRACTED,
     TORN,
+    UNCORRECTED,
     WITHDRAWN,
     Claim,
     Course,
@@ -132,6 +133,7 @@ class _Case:
         self.claims = list(dossier.claims)
         self.said: dict[bytes, bytes] = {}  # witnesses of members that a block corrects, before it
         self.told_apart: dict[bytes, int] = {}  # the told group of each member, before those that are one are joined
+        self.mistold: dict[int, Claim] = {}  # by group: its last notice, whose bearer turned out to be somebody else
         self.released: list[Release] = []
         self.recalled: list[bytes] = []
         self.superseded: list[Superseded] = []
@@ -188,6 +190,7 @@ class _Case:
     def classify(self) -> None:
         """Tell the persons apart, and decide about each."""
         bearers = {claim.bearer for claim in self.claims if not claim.void}
+        self.mistold = mistold_in(self.claims, self.members, self.terms.correction)
         live = sorted((m for m in self.members.values() if self._is_live(m, bearers)), key=age)
         groups = self._groups(live)
         gone = self.members.values() if len(live) < len(self.members) else ()
@@ -198,20 +201,31 @@ class _Case:
             claims.setdefault(groups.one_with.get(claim.group, claim.group), []).append(claim)
         unused = max((claim.group for claim in self.claims), default=0) + 1
         conflict = self._saying(groups) > 1
+        wrong = {}
         for told, members in groups.together:
             number = told or unused
-            person = Person([self.members[m] for m in members], claims.get(number, ()), number, conflict)
+            mistold = None if number in groups.one_with.values() else self.mistold.get(number)
+            person = Person([self.members[m] for m in members], claims.get(number, ()), number, conflict, mistold)
             if stale := to_recall(person, self.members, self.terms):
                 self._recall(stale)
                 theirs = [c for c in self.claims if groups.one_with.get(c.group, c.group) == number]
                 person = person._replace(claims=theirs)
             settled = self._settle(person)
             standings.update(settled.standings)
+            wrong[number] = settled.uncorrected
             unused += bool(settled.released and not told)
         for m, number in self.told_apart.items() if groups.one_with else ():
             standings[m] = standings[m]._replace(told_with=number)  # with those it was told, whoever they are now
+        standings.update(self._uncorrected(wrong))
         self.standings = standings
         self.said.clear()
+
+    def _uncorrected(self, wrong: Mapping[int, bool]) -> Iterable[tuple[bytes, Standing]]:
+        """Return who bore what was told in error and not corrected; `wrong` says it of groups that have members."""
+        for group, claim in self.mistold.items():
+            nobody = wants_correction(self.terms.correction, claim, 0, 0)
+            if claim.course == Course.BEGUN and wrong.get(group, nobody):
+                yield claim.bearer, UNCORRECTED
 
     def _is_live(self, member: Member, bearers: Collection[bytes]) -> bool:
         """Tell whether a member is of some person. Who was withdrawn is only while it bears a notice: that was told."""
@@ -234,25 +248,28 @@ class _Case:
     def _told(self, live: Sequence[Member]) -> dict[bytes, int]:
         """Return the number of the told group that each member stays with.
 
-        A group stays while a notice of it counts. Whoever bears one stays with it; any other member leaves only by a
-        correction of its own, and only if it contradicts a bearer then.
+        A group stays while a notice of it counts, or its last one is to be corrected. Whoever bears one stays with it;
+        any other member leaves only by a correction of its own, and only if it contradicts a bearer then, or any other
+        member of a group that has no bearer left.
         """
         bearers = {claim.bearer: claim.group for claim in self.claims if not claim.void}
-        if not bearers:
+        if not (bearers or self.mistold):
             return bearers
         told = dict(bearers)
-        counting = set(bearers.values())
+        counting = {*bearers.values(), *self.mistold}
         for m in live:
             standing = self.standings.get(m.member)
-            if standing and standing.told_with in counting and not self._leaves(m, standing.told_with, bearers):
+            if standing and standing.told_with in counting and not self._leaves(m, standing.told_with, bearers, live):
                 told.setdefault(m.member, standing.told_with)
         return told
 
-    def _leaves(self, member: Member, group: int, bearers: Mapping[bytes, int]) -> bool:
+    def _leaves(self, member: Member, group: int, bearers: Mapping[bytes, int], live: Sequence[Member]) -> bool:
         """Tell whether a corrected member of a told group has become somebody else."""
         if self.said.get(member.member, member.witnesses) == member.witnesses:
             return False
-        mates = (self.members[bearer] for bearer, number in bearers.items() if number == group)
+        mates = [self.members[bearer] for bearer, number in bearers.items() if number == group]
+        if not mates:
+            mates = [m for m in live if m.member in self.standings and self.standings[m.member].told_with == group]
         return any(contradict(member.witnesses, mate.witnesses) for mate in mates)
 
     def _settle(self, person: Person) -> Settled:

@@ -16,7 +16,8 @@ class Metrics:
         members = Counter(
             "deduplication_members_total",
             "How often a member came to stand somewhere; one that moves counts again, as does a batch tried again. "
-            "conflicting: wherever it stands, its identity is somebody else's too.",
+            "conflicting: wherever it stands, its identity is somebody else's too. uncorrected: it told somebody what "
+            "is not theirs, and nobody could be told so.",
             ["outcome"],
             registry=registry,
         )

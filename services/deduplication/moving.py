@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 from services.core.ids import partitions_of
 from services.core.ledger import CONFLICTING
 from services.deduplication.batch import MEMBER_COLUMNS, Block, Effects
-from services.deduplication.domain import Claim, Member, Outcome, Standing, Terms
+from services.deduplication.domain import Claim, Member, Standing, Terms
 from services.deduplication.dossier import Decision, Dossier, decide, is_news_of
-from services.deduplication.unsettled import said_of
+from services.deduplication.outcomes import GONE, Outcome
+from services.deduplication.unsettled import Said, said_of
 
 __all__ = ["Home", "decide_moved", "housed", "move", "newer_homes", "partition_of"]
 
@@ -135,9 +136,11 @@ def _add(effects: Effects, before: Dossier, decision: Decision, stood: Mapping[b
             effects.stand_in(known.partition, known.members[m].cohort, standing.outcome, sign)
             effects.count_in(known.partition, known.members[m].cohort, CONFLICTING, sign * standing.conflict)
     for m, standing in after.standings.items():
-        if standing.outcome == Outcome.RETRACTED:
-            continue  # that was said when it left, and where it belongs now others say where it stands
-        if said := said_of(stood.get(m), after.members[m], standing):
+        if standing.outcome in GONE:
+            said = _said_of_gone(m, before, after)
+        else:
+            said = said_of(stood.get(m), after.members[m], standing)
+        if said:
             effects.said_in(after.partition).append(said)
     known_claims = {(claim.group, claim.revision): claim for claim in before.claims}
     for claim in after.claims:
@@ -147,3 +150,11 @@ def _add(effects: Effects, before: Dossier, decision: Decision, stood: Mapping[b
         elif claim != was:
             effects.turned.append((after.pseudonym, claim.notice, claim.void, claim.course))
     effects.send(decision)
+
+
+def _said_of_gone(m: bytes, before: Dossier, after: Dossier) -> Said | None:
+    """Return what is to be said of a member that left: others say where it stands, but for what it told in error."""
+    stood, stands = before.standings.get(m), after.standings[m]
+    if Outcome.UNCORRECTED not in {stands.outcome, stood.outcome if stood else None}:
+        return None
+    return said_of((before.members[m], stood) if stood else None, after.members[m], stands)

@@ -5,9 +5,9 @@ from enum import IntEnum
 from typing import Final
 
 from services.core.channel import CHANNELS, Channel
-from services.core.ledger import HoldReason
+from services.core.ledger import UNCORRECTED, HoldReason
 
-__all__ = ["COUNTED_AS", "HELD_AS", "Course", "Outcome", "Waits"]
+__all__ = ["COUNTED_AS", "GONE", "HELD_AS", "Course", "Outcome", "Waits"]
 
 
 class Outcome(IntEnum):
@@ -25,10 +25,11 @@ class Outcome(IntEnum):
     HELD_DECEASED_CONFLICT = 9  # one record says that the person died, another that they did not
     TAKEN_BACK = 10  # bears a notice that went out, and was withdrawn since: it counts as released
     HELD_PAUSED = 11  # may be told, but for the pause of a cohort whose facts the notice would name
+    UNCORRECTED = 12  # as RETRACTED; and whoever read the notice that it bore here was not told that it is wrong
 
 
-# The counter of `core.ledger` that a member stands in. Who was retracted is counted nowhere: intake counts that member
-# as another person's.
+# The counter of `core.ledger` that a member stands in. Who was retracted is counted nowhere, but for the figure beside
+# the others: intake counts that member as another person's.
 COUNTED_AS: Final[Mapping[int, str]] = {
     Outcome.RELEASED: "released",
     Outcome.MERGED: "merged",
@@ -41,7 +42,12 @@ COUNTED_AS: Final[Mapping[int, str]] = {
     Outcome.HELD_DECEASED_CONFLICT: HoldReason.DECEASED_CONFLICT.counter,
     Outcome.TAKEN_BACK: "released",
     Outcome.HELD_PAUSED: HoldReason.PAUSED.counter,
+    Outcome.UNCORRECTED: UNCORRECTED,
 }
+
+
+# Of members that are not of this pseudonym any more.
+GONE: Final = frozenset({Outcome.RETRACTED, Outcome.UNCORRECTED})
 
 
 class Waits(IntEnum):

@@ -141,7 +141,7 @@ where quotas.incident = $1 and quotas.cohort = moved.cohort and quotas.channel =
 -- name: of_cancelled
 -- The next rows of an incident, in the order of the key: those of cancelled cohorts that stand as if these were not, or
 -- are still marked for something, and the last row that was looked at. No index leads from a cohort to its rows: it
--- would cost every person an entry, for what happens to few cohorts. Retracted rows stay (6), and withdrawn ones are
+-- would cost every person an entry, for what happens to few cohorts. Retracted rows stay (6, 12), and withdrawn ones are
 -- done, told or not (8, 10): looking at those who were told has asked for their notices to be stopped.
 with looked_at as materialized (
     select person, member, cohort, partition, outcome, waits, conflict
@@ -154,7 +154,7 @@ affected as (
     select person, member
     from looked_at
     where cohort = any($4::int[]) and partition = any($5::smallint[])
-          and (outcome not in (6, 8, 10) or waits > 0 or conflict)
+          and (outcome not in (6, 8, 10, 12) or waits > 0 or conflict)
 ),
 last_row as (
     select person, member from looked_at order by person desc, member desc limit 1

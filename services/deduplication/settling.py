@@ -49,6 +49,7 @@ class _Settling:
         self.told = [claim for claim in person.claims if not claim.void]
         self.last = {claim.group: claim for claim in self.told}  # of several: groups that are one person now
         self.heard = _together(list(self.last.values()))
+        self.wrong = self._mistold()  # by somebody else's record, and to be corrected
         self.released: Release | None = None
         self.superseded: Superseded | None = None
 
@@ -61,7 +62,8 @@ class _Settling:
         paused = self._correct() if self.told and not deceased and not self.released else []
         bearers = {claim.bearer for claim in self.told}
         front = self._front(carriers, bearers) if waits else None
-        group, conflict = self.person.number if self.told else 0, self.person.conflict
+        stays = self.told or self.person.mistold
+        group, conflict = self.person.number if stays else 0, self.person.conflict
         standings = {}
         for m in self.person.live:
             standings[m.member] = Standing(Outcome.TAKEN_BACK, told_with=group)
@@ -78,7 +80,21 @@ class _Settling:
             standings[m.member] = standings[m.member]._replace(waits=Waits.PAUSE, usable=self.terms.usable)
         for m in waiting:
             standings[m.member] = standings[m.member]._replace(waits=waits, usable=self.terms.usable)
-        return Settled(standings, self.released, self.superseded)
+        return Settled(standings, self.released, self.superseded, bool(self.wrong and not (deceased or self.released)))
+
+    def _mistold(self) -> Claim | None:
+        """Return what the person was told by a record that is somebody else's, if that is to be corrected."""
+        mistold = self.person.mistold
+        if mistold is None or len(self.last) > 1:
+            return None
+        said = self._said()
+        exposed, confirmed = mistold.exposed & said.exposed, mistold.confirmed & said.confirmed
+        return mistold if wants_correction(self.terms.correction, mistold, exposed, confirmed) else None
+
+    def _is_asked(self) -> bool:
+        """Tell whether it is asked for a notice not to begin, so that nothing goes out until that is answered."""
+        asked = [*self.told, self.wrong] if self.wrong else self.told
+        return any(claim.course == Course.RECALLED for claim in asked)
 
     def _carriers(self) -> list[Member]:
         """Return the members that have news for the person."""
@@ -93,7 +109,7 @@ class _Settling:
             return Waits.CHANNEL, carriers
         if self.person.conflict and self.terms.hold_conflicts:
             return Waits.POLICY, carriers
-        if any(claim.course == Course.RECALLED for claim in self.told):
+        if self._is_asked():
             return Waits.ANSWER, ()
         return self._permitted(carriers, reachable)
 
@@ -135,9 +151,9 @@ class _Settling:
         Return the members whose pause holds a correction back. Limits hold none: who was told something wrong hears of
         it.
         """
-        if len(self.last) > 1 or any(claim.course == Course.RECALLED for claim in self.told):
+        if len(self.last) > 1 or self._is_asked():
             return []
-        said, told = self._said(), self.told[-1]
+        said, told = self._said(), self.wrong or self.told[-1]
         exposed, confirmed = told.exposed & said.exposed, told.confirmed & said.confirmed
         held = self.person.conflict and self.terms.hold_conflicts
         if not held and wants_correction(self.terms.correction, told, exposed, confirmed):
@@ -154,7 +170,7 @@ class _Settling:
 
     def _send(self, bearer: Member, facts: Facts, rests_on: frozenset[int] | None) -> None:
         exposed, confirmed = facts.exposed, facts.confirmed
-        before = self.heard
+        before = self.wrong or self.heard
         borne = next((claim for claim in reversed(self.told) if claim.bearer == bearer.member), None)
         claim = self._claim(bearer, before, exposed, confirmed)
         self.told.append(claim)

@@ -15,6 +15,7 @@ BY_OUTCOME: Final[Mapping[int, Unsettled]] = {
     Outcome.HELD_NOT_AT_ADDRESS: Unsettled.NOT_AT_ADDRESS,
     Outcome.HELD_IDENTITY_CONFLICT: Unsettled.IDENTITY_CONFLICT,
     Outcome.HELD_DECEASED_CONFLICT: Unsettled.DECEASED_CONFLICT,
+    Outcome.UNCORRECTED: Unsettled.UNCORRECTED,
 }
 
 

@@ -134,6 +134,7 @@ def _line_json(line: Line) -> dict[str, Any]:
         "accepted": line.accepted,
         **{disposition.value: members for disposition, members in line.standing().items()},
         "identityConflicts": line.conflicting,
+        "uncorrected": line.uncorrected,
         "heldReasons": {reason.key: members for reason, members in line.holds.items()},
         "toBeTold": line.to_be_told,
         "told": line.told,

@@ -95,6 +95,11 @@ _LINE = _object(
         **dict.fromkeys(_STANDING, _COUNT),
         "identityConflicts": _COUNT
         | {"description": "Accepted members, wherever they stand, whose identity is that of somebody else too"},
+        "uncorrected": _COUNT
+        | {
+            "description": "Accepted members by whose notice somebody was told what is not theirs: the record is"
+            " another person's, the policy wants a correction, and nobody could be told so"
+        },
         "heldReasons": {
             **_object({reason.key: _COUNT for reason in HoldReason}),
             "description": "Held members by what they wait for",

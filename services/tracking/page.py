@@ -107,6 +107,8 @@ def _sums(total: Line) -> str:
     }
     if total.conflicting:
         figures["whose identity is somebody else's too"] = _number(total.conflicting)
+    if total.uncorrected:
+        figures["told somebody what is not theirs, uncorrected"] = _number(total.uncorrected)
     return '<dl class="sums">' + "".join(f"<div><dt>{k}</dt><dd>{v}</dd></div>" for k, v in figures.items()) + "</dl>"
 
 

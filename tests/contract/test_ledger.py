@@ -19,7 +19,7 @@ STORED = {
     "intake": ("received", "rejected", "accepted", "discarded"),
     "deduplication": (
         "released", "merged", "suppressed", "conflicting", "withdrawn", "held_unreleased", "held_unreachable",
-        "held_not_at_address", "held_identity_conflict", "held_deceased_conflict", "held_paused",
+        "held_not_at_address", "held_identity_conflict", "held_deceased_conflict", "held_paused", "uncorrected",
     ),
     "dispatch": ("set_aside",),
     "tracking": (
@@ -67,7 +67,7 @@ def test_tracking_adds_up_everything_that_deduplication_counts() -> None:
     Those that conflict are among them, and counted beside.
     """
     counters = COUNTERS["deduplication"]
-    count = len(counters)  # one of them stands beside the others, and one member is intake's alone
+    count = len(counters) - 1  # two of them stand beside the others, and one member is intake's alone
     rows = [
         Totals("intake", "lab/c", {"received": count, "rejected": 0, "accepted": count, "discarded": 1}, 1),
         Totals("deduplication", "lab/c", dict.fromkeys(counters, 1), 1),
@@ -78,7 +78,7 @@ def test_tracking_adds_up_everything_that_deduplication_counts() -> None:
 
     assert (count - 1, True, 1) == (heard.seen, heard.agrees, line.in_flight)
     ours = {reason: int(reason.stage == "deduplication") for reason in HoldReason}
-    assert (1, ours) == (line.conflicting, line.holds)
+    assert (1, 1, ours) == (line.conflicting, line.uncorrected, line.holds)
     assert (count, 2) == (sum(line.standing().values()), line.withdrawn)
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from services.cli.recount import Recount, recount
+from services.core.channel import CHANNELS
 from services.core.ledger import COUNTERS
 from services.core.notices import (
     FLAG_DECEASED,
@@ -13,8 +14,10 @@ from services.core.notices import (
     FLAG_RETRACTED,
     FLAG_WITHDRAWN,
 )
+from services.core.policy import Correction, Policy
 from tests.conftest import RoomPool
 from tests.integration.deduplication.scene import INCIDENT, Scene, block, people
+from tests.unit.deduplication.builders import IDS
 from tests.unit.deduplication.said import Said, packed
 
 HELD = COUNTERS["deduplication"].index("held_unreleased") + 1  # its place in a row of counts
@@ -46,6 +49,10 @@ async def scene(room_pool: RoomPool) -> Scene:
     shared = [replace(one, person=rows[50].person) for one in rows[50:53]]
     told = [replace(one, witnesses=said) for one, said in zip(shared, born, strict=False)]
     await made.take(block("open", told, at=5), block("open", [shared[2]], at=5))
+    # Somebody was told, and the record is another person's: nobody is left who could hear of it.
+    made.incident(channels=CHANNELS, policy=Policy(correction=Correction.ALWAYS))
+    await made.take(block("open", [replace(rows[19], version=2, flags=int(FLAG_RETRACTED))], partition=1, at=6))
+    await made.answer([rows[19]], [IDS.of(rows[19].person, 1)], stopped=False)
     return made
 
 

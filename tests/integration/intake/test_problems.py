@@ -101,6 +101,7 @@ async def test_withdrawn_records_are_nobodys_work(intake: Intake) -> None:
         (Unsettled.NOT_AT_ADDRESS, ("held", "m-1", 1, "not-at-address", ["notAtAddress"])),
         (Unsettled.IDENTITY_CONFLICT, ("held", "m-1", 1, "identity-conflict", [])),
         (Unsettled.TOLD_APART, ("conflicting", "m-1", 1, "identity-conflict", [])),
+        (Unsettled.UNCORRECTED, ("uncorrected", "m-1", 1, "told-in-error", [])),
     ],
 )
 async def test_held_members_are_listed(intake: Intake, reason: Unsettled, shown: tuple[Any, ...]) -> None:

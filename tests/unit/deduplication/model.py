@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from services.core.channel import CHANNELS, TO_THE_ADDRESS
 from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_NOT_DECEASED, FLAG_RETRACTED, FLAG_WITHDRAWN
+from services.core.policy import Correction
 from services.deduplication.domain import Course, Member
 from tests.unit.deduplication.said import Said, said_in
 
@@ -97,6 +98,7 @@ class Control(NamedTuple):
     hold: bool = False
     cancelled: frozenset[int] = frozenset()
     paused: frozenset[int] = frozenset()
+    correction: Correction = Correction.NONE
 
 
 @dataclass(slots=True)

@@ -114,6 +114,7 @@ def test_stored_outcomes_keep_their_numbers() -> None:
         "HELD_DECEASED_CONFLICT",
         "TAKEN_BACK",
         "HELD_PAUSED",
+        "UNCORRECTED",
     )
 
     assert stored == tuple(outcome.name for outcome in sorted(Outcome))
