@@ -1,6 +1,7 @@
-"""Make the pages and JSON Schemas of what people write: `python proto/documents.py`, or `--check` for freshness.
+"""Make the pages and JSON Schemas of what people write, and the page of settings.
 
-Both come from the definitions that intake checks with: `wire.incident_schema`, and `intake.records.fields`.
+`python proto/documents.py`, or `--check` for freshness. Pages and schemas come from the definitions that intake
+checks with: `wire.incident_schema`, and `intake.records.fields`.
 """
 
 import argparse
@@ -11,12 +12,14 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from services.cli import settings_list
 from services.intake.records.schema import MEMBER_SCHEMA
 from services.wire.incident_schema import INCIDENT_SCHEMAS
 
 FOLDER = Path(__file__).resolve().parent / "documents"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _REF = "#/components/schemas/"
+_MADE = "<!-- Made by proto/documents.py; do not edit. -->\n"
 _FORMS = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
 
 Schema = Mapping[str, Any]
@@ -62,6 +65,7 @@ def files() -> dict[str, bytes]:
     for page in PAGES:
         made[f"{page.name}.md"] = _page(page).encode()
         made[f"{page.name}.schema.json"] = _schema_file(page)
+    made["settings.md"] = (_MADE + settings_list.page()).encode()
     return made
 
 
@@ -79,9 +83,8 @@ def _page(page: Page) -> str:
         f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |\n"
         for row in _fields(page.schemas, page.schemas[page.root], "")
     )
-    made = "<!-- Made by proto/documents.py; do not edit. -->\n"
     head = "| field | required | form | meaning | example |\n|---|---|---|---|---|\n"
-    return f"{made}{page.about}\n{head}{rows}"
+    return f"{_MADE}{page.about}\n{head}{rows}"
 
 
 def _fields(schemas: Mapping[str, Schema], schema: Schema, path: str) -> Iterator[tuple[str, ...]]:

@@ -15,8 +15,9 @@ from typing import Any
 
 import orjson
 
+from services.core.helpdesk import Helpdesk
 from services.intake.openapi import OPENAPI as INTAKE
-from services.kit.process import described
+from services.kit.process import described, with_helpdesk
 from services.tracking.openapi import OPENAPI as TRACKING
 
 HERE = Path(__file__).resolve().parent
@@ -43,7 +44,10 @@ def main() -> int:
 def _commands(folder: Path) -> Iterator[tuple[str, list[str]]]:
     for name, document in DOCUMENTS.items():
         file = folder / f"{name}.json"
-        file.write_bytes(orjson.dumps(document))
+        # The rules want somebody to ask: it is a setting, and no installation's address stands in the code.
+        file.write_bytes(
+            orjson.dumps(with_helpdesk(document, Helpdesk("Heraut", "heraut@example.org", "https://example.org")))
+        )
         run = ["npx", "--yes", "--package"]
         yield f"design rules: {name}", [*run, SPECTRAL, "spectral", "lint", "--ruleset", str(RULES), str(file)]
         yield f"redocly: {name}", [*run, REDOCLY, "redocly", "lint", str(file)]

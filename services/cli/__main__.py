@@ -3,11 +3,13 @@
 import logging
 import sys
 from importlib import import_module
+from platform import python_version
 
 import click
 
 from services.cli.failures import as_fault
 from services.cli.options import Commands
+from services.core.version import this_commit, this_version
 from services.kit.files import keep_private
 
 __all__ = ["heraut", "main"]
@@ -26,6 +28,7 @@ _COMMANDS = (
     "preview",
     "principal",
     "serve",
+    "settings",
     "topics",
     "up",
 )
@@ -45,11 +48,11 @@ class _Commands(Commands):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="heraut")
+@click.version_option(f"{this_version()}, commit {this_commit()}, Python {python_version()}", prog_name="heraut")
 def heraut() -> None:
     """Tell everyone hit by a data breach what was taken from them: once, fast, provably.
 
-    Settings are HERAUT_* variables; see the README. Exit status: 0 = done, 1 = a check did not hold or it
+    Settings are HERAUT_* variables: `heraut settings` lists them. Exit status: 0 = done, 1 = a check did not hold or it
     could not be done, 2 = bad usage, input or configuration.
     """
 

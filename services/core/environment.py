@@ -48,13 +48,14 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_TLS_KEY": "its key, for the services; both files are read again when they change",
         "HERAUT_PARTITIONS": "partitions of each topic; fixed at the first start, another number later is an error",
         "HERAUT_KEYS_DIR": "the keys, one file a purpose; unset = the folder `<data directory>-keys` beside it",
-        "HERAUT_PRINCIPALS_FILE": "who may do what: names, roles, hashes of tokens; `heraut principal` changes it",
+        "HERAUT_PRINCIPALS_FILE": "who may do what: names, roles, hashes of tokens; `heraut principal` changes it;"
+        " unset = `principals.json` in the data directory",
         "HERAUT_AUTH_AUDIENCE": "what the audience of a JWT must be to be meant for this installation",
         "HERAUT_AUTH_OIDC_ISSUER": "the identity provider of people (OpenID Connect); unset = tokens alone",
         "HERAUT_AUTH_OIDC_JWKS_URL": "where its keys are; unset = where its discovery document says",
         "HERAUT_AUTH_ALGORITHMS": "algorithms of signatures that are taken, comma-separated",
         "HERAUT_TOKEN": "the bearer token that the command line shows to the services",
-        "HERAUT_PRINT_DIR": "where print batches are put",
+        "HERAUT_PRINT_DIR": "where print batches are put; unset = `print` in the data directory",
         "HERAUT_PRINT_GROUP": "group that may read the print folder and what is in it; unset = its owner alone",
         "HERAUT_PRINT_PROFILE": "what the print house asks: nl-dl-left (as unset), notifynl, pingen, or a file",
         "HERAUT_LETTER_FORMAT": "pdf, or ndjson for print houses that compose themselves; unset = as the profile says",
@@ -67,6 +68,7 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_DRAIN_TIMEOUT": "how long a service may finish its work after SIGTERM, in seconds",
         "HERAUT_LEASE": "how long a silent process keeps its partitions, in seconds",
         "HERAUT_LOG_RETENTION": "how long blocks that everybody read are kept: 7d, 12h",
+        "HERAUT_HELPDESK": "whom users of the HTTP interface can ask, for `/openapi.json`; unset = nobody is named",
         "HERAUT_LOG_LEVEL": "debug, info, warning or error",
     }
 )
@@ -82,6 +84,7 @@ RECEIVERS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "HERAUT_TOKEN": frozenset(),  # it is the person's at the command line
         "HERAUT_DATABASE_URL": frozenset(),
+        "HERAUT_KAFKA_REPLICATION": frozenset(),  # `heraut topics` asks for it
         **{
             f"{name}_{room.upper()}": frozenset(stage for stage, of in STAGES.items() if of == room)
             for name in ("HERAUT_DATABASE_URL", "HERAUT_KAFKA_SASL_USERNAME", "HERAUT_KAFKA_SASL_PASSWORD")

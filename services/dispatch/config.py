@@ -15,7 +15,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from services.core.transport import Peer, is_local
-from services.kit.config import ServiceConfig, duration, one_of, setting
+from services.kit.config import ServiceConfig, duration, one_of, setting, takes
 from services.rendering.letters.profile import FILE_FORMATS, Profile
 from services.rendering.letters.profile_file import USUAL_PROFILE, named_profile
 
@@ -80,11 +80,13 @@ class SmtpAddress:
         return None if is_local(self.host) or (plaintext and not self.password) else True
 
 
+@takes("smtp://[user:password@]host[:port] or smtps://...")
 def smtp_address(url: str) -> SmtpAddress:
     """Parse HERAUT_SMTP_URL. Raises ValueError, which repeats no part of it: it may hold a password."""
     return SmtpAddress(url)
 
 
+@takes("letters, digits and -._~+/")
 def _bearer_token(text: str) -> str:
     """Check a bearer token (RFC 6750, 2.1)."""
     if not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", text, re.ASCII):
@@ -92,6 +94,7 @@ def _bearer_token(text: str) -> str:
     return text
 
 
+@takes("group of this machine, by name or number")
 def _group(name: str) -> int:
     """Return the id of a group of this machine, by its name or its number."""
     if re.fullmatch(r"[0-9]{1,9}", name, re.ASCII):
@@ -100,6 +103,9 @@ def _group(name: str) -> int:
         return grp.getgrnam(name).gr_gid
     except KeyError:
         raise ValueError("must be a group of this machine") from None
+
+
+_profile = takes("name of a profile, or a file")(named_profile)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +124,7 @@ class LetterConfig(Config):
     print_dir: Path | None = setting("HERAUT_PRINT_DIR", Path, default=None)  # unset = `print` in the data directory
     print_group: int | None = setting("HERAUT_PRINT_GROUP", _group, default=None)
     letter_format: str | None = setting("HERAUT_LETTER_FORMAT", one_of(*FILE_FORMATS), default=None)
-    print_profile: Profile = setting("HERAUT_PRINT_PROFILE", named_profile, default=USUAL_PROFILE)
+    print_profile: Profile = setting("HERAUT_PRINT_PROFILE", _profile, default=USUAL_PROFILE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from services.core.environment import is_known
+from services.core.helpdesk import Helpdesk, helpdesk
 from services.core.rooms import ROOMS
 from services.core.transport import PEERS, Peer, brokers_peer, callers_peer, database_peer
 from services.kit.errors import ConfigError
@@ -21,13 +22,16 @@ __all__ = [
     "LOGS",
     "ServiceConfig",
     "duration",
+    "form_of",
     "load",
     "one_of",
     "positive_int",
     "setting",
+    "takes",
 ]
 
 C = TypeVar("C")
+P = TypeVar("P", bound=Callable[[str], Any])
 
 _BROKERS = "HERAUT_KAFKA_BOOTSTRAP_SERVERS"
 # The event logs, by the word of HERAUT_LOG, each with the setting that says where the log lies: its servers, say, or a
@@ -55,9 +59,29 @@ def setting(
     return dataclasses.field(default=default, metadata=metadata, kw_only=True, repr=False)
 
 
+# What texts a parser takes, in words, for the list of settings.
+_FORMS: dict[Callable[[str], Any], str] = {str: "text", Path: "path"}
+
+
+def takes(words: str) -> Callable[[P], P]:
+    """Say of a parser of settings, in words, what texts it takes."""
+
+    def note(parse: P) -> P:
+        _FORMS[parse] = words
+        return parse
+
+    return note
+
+
+def form_of(parse: Callable[[str], Any]) -> str:
+    """Return what texts a parser of settings takes. Raises KeyError where nobody said it."""
+    return _FORMS[parse]
+
+
 def one_of(*words: str) -> Callable[[str], str]:
     """Return a parser that takes only these words."""
 
+    @takes(" or ".join(filter(None, (", ".join(words[:-1]), words[-1]))))
     def parse(text: str) -> str:
         if text not in words:
             raise ValueError(f"must be one of {', '.join(words)}")
@@ -66,6 +90,7 @@ def one_of(*words: str) -> Callable[[str], str]:
     return parse
 
 
+@takes("whole number above 0")
 def positive_int(text: str) -> int:
     """Parse a whole number above zero."""
     if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
@@ -73,6 +98,7 @@ def positive_int(text: str) -> int:
     return int(text)
 
 
+@takes("words with commas between them")
 def words(text: str) -> tuple[str, ...]:
     """Parse words with commas between them."""
     found = tuple(word.strip() for word in text.split(",") if word.strip())
@@ -81,6 +107,7 @@ def words(text: str) -> tuple[str, ...]:
     return found
 
 
+@takes(f"some of {', '.join(PEERS)}, with commas between them")
 def peers(text: str) -> tuple[str, ...]:
     """Parse the words of peers that may be reached without TLS."""
     named = words(text)
@@ -89,6 +116,7 @@ def peers(text: str) -> tuple[str, ...]:
     return named
 
 
+@takes("port, 0 to 65535")
 def port(text: str) -> int:
     """Parse a TCP port; 0 means any free one."""
     if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65535:
@@ -96,11 +124,13 @@ def port(text: str) -> int:
     return int(text)
 
 
+@takes("seconds, or 90s, 2m")
 def seconds(text: str) -> float:
     """Parse a number of seconds above zero, with or without a unit."""
     return duration(text if re.search(r"[a-z]$", text) else f"{text}s").total_seconds()
 
 
+@takes("duration: 250ms, 90s, 30m, 72h, 7d")
 def duration(text: str) -> timedelta:
     """Parse `72h`, `30m`, `90s`, `7d`, `250ms`."""
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)", text)
@@ -156,6 +186,9 @@ class ServiceConfig:
     # Long enough for a slow commit or a garbage pause, short enough that a dead process is replaced soon.
     lease: float = setting("HERAUT_LEASE", seconds, default=10.0)
     log_retention: timedelta = setting("HERAUT_LOG_RETENTION", duration, default=timedelta(days=7))
+    helpdesk: Helpdesk | None = setting(
+        "HERAUT_HELPDESK", takes("Name <address@example.org> https://...")(helpdesk), default=None
+    )
     log_level: str = setting("HERAUT_LOG_LEVEL", one_of("debug", "info", "warning", "error"), default="info")
 
     def faults(self) -> list[str]:

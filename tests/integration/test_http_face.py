@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from services.core.access import Act, Caller, Principal, Role
+from services.core.helpdesk import Helpdesk
 from services.kit.config import ServiceConfig, load
 from services.kit.principals import PrincipalsFile, authenticator_of, changing
 from services.kit.process import Problem, Route, figures_app, json_response, serve_http, web_app
@@ -94,7 +95,8 @@ async def face(health: Health, tmp_path: Path) -> AsyncIterator[Face]:
     tokens = make_principals(path, *(Principal(name, frozenset({role})) for name, role in roles.items()))
     config = load(ServiceConfig, {"HERAUT_PRINCIPALS_FILE": str(path)})
     authenticator = authenticator_of(config, PrincipalsFile(path, clock), clock)
-    app = web_app(health, registry, authenticator, routes=ROUTES)
+    desk = Helpdesk("Desk", "desk@lab.example", "https://lab.example")
+    app = web_app(health, registry, authenticator, routes=ROUTES, helpdesk=desk)
     async with serve_http(app, "127.0.0.1", 0) as url, aiohttp.ClientSession(url) as session:
         yield Face(session, tokens, path, clock)
 
@@ -251,3 +253,11 @@ async def test_metrics_are_for_who_scrapes(face: Face) -> None:
     assert "intake_batch_seconds_bucket" in text
     assert "process_resident_memory_bytes" in text
     assert 403 == (await face.get("/v1/secret", "scrape"))[0]
+
+
+async def test_whom_to_ask_is_who_runs_the_installation(face: Face) -> None:
+    """The description names them as the setting does, and nobody else."""
+    async with face.session.get("/v1/openapi.json") as answer:
+        described = await answer.json()
+
+    assert {"name": "Desk", "email": "desk@lab.example", "url": "https://lab.example"} == described["info"]["contact"]

@@ -7,9 +7,8 @@ directly (`EventLog.forward`), before the commit that steps over the record.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 
+from services.core.version import this_version
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog.headers import Headers
 from services.kit.eventlog.port import Output, Record, TopicPartition
@@ -35,7 +34,7 @@ def dead_letter(record: Record, stage: str, error_class: str, reason: str) -> Ou
         "original-seq": str(record.seq),
         "reason": reason,
         "error-class": error_class,
-        "service-version": _service_version(),
+        "service-version": this_version(),
     }
     ours = tuple((name, text.encode()[:_REASON_BYTES]) for name, text in headers.items())
     key = (("original-key", record.key),) if record.key is not None else ()
@@ -56,14 +55,6 @@ def by_reference(aside: Output) -> Output:
 
 def _is_the_records(header: str) -> bool:
     return header == "original-key" or header.startswith(_KEPT)
-
-
-@cache
-def _service_version() -> str:
-    try:
-        return version("heraut")
-    except PackageNotFoundError:  # run from a tree that is not installed
-        return "unknown"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from services.kit.process.guard import GuardedHandler, Route
 from services.kit.process.http import figures_app, json_response, read_json, serve_http, web_app
 from services.kit.process.listening import Limits
 from services.kit.process.log import AUDIT, configure_logs
-from services.kit.process.openapi import answer, described, faults, ref
+from services.kit.process.openapi import answer, described, faults, ref, with_helpdesk
 from services.kit.process.problems import Problem
 from services.kit.process.run import stop_on_signals
 from services.kit.process.service import Service, main, open_service
@@ -32,4 +32,5 @@ __all__ = [
     "stop_child",
     "stop_on_signals",
     "web_app",
+    "with_helpdesk",
 ]

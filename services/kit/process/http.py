@@ -15,13 +15,14 @@ from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CollectorRegistry, generate_latest
 
 from services.core.access import Act, Caller
+from services.core.helpdesk import Helpdesk
 from services.kit.errors import RetryableError
 from services.kit.postgres import is_retryable
 from services.kit.principals import Authenticator
 from services.kit.process.guard import REQUEST_ID, GuardedHandler, Handler, Route, guarded, new_request_id
 from services.kit.process.health import Health
 from services.kit.process.listening import Limits, runner_of
-from services.kit.process.openapi import BASE, described
+from services.kit.process.openapi import BASE, described, with_helpdesk
 from services.kit.process.problems import HEADERS, Problem, problem_response
 
 __all__ = ["figures_app", "json_response", "read_json", "serve_http", "web_app"]
@@ -63,6 +64,7 @@ def web_app(
     authenticator: Authenticator,
     *,
     openapi: Mapping[str, Any] | None = None,
+    helpdesk: Helpdesk | None = None,
     routes: Sequence[Route] = (),
 ) -> web.Application:
     """Build the application: three open paths, the metrics, and `routes`, each behind its guard.
@@ -70,7 +72,8 @@ def web_app(
     `client_max_size` stays small: uploads are streamed and never go through it.
     """
     app = _probed_app(health)
-    description = _openapi(openapi or described(f"Heraut {health.name}", "How it is, and its figures.", {}, {}))
+    document = openapi or described(f"Heraut {health.name}", "How it is, and its figures.", {}, {})
+    description = _openapi(with_helpdesk(document, helpdesk))
     for path in ("/openapi.json", f"{BASE}/openapi.json"):
         app.router.add_get(path, description)
     for route in (Route("GET", "/metrics", Act.METRICS_READ, _metrics(registry)), *routes):

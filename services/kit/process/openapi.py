@@ -9,9 +9,10 @@ from typing import Any, Final
 
 import orjson
 
+from services.core.helpdesk import Helpdesk
 from services.kit.process.problems import DETAILS, HEADERS, PROBLEM_TYPE
 
-__all__ = ["BASE", "answer", "described", "faults", "ref"]
+__all__ = ["BASE", "answer", "described", "faults", "ref", "with_helpdesk"]
 
 BASE: Final = "/v1"  # of all paths but those of a process itself
 _REF: Final = re.compile(r'"#/components/([A-Za-z]+/[A-Za-z0-9-]+)"')
@@ -68,7 +69,6 @@ def described(
             "version": HEADERS["API-Version"],
             "description": description,
             "license": {"name": "EUPL-1.2", "identifier": "EUPL-1.2"},
-            "contact": _CONTACT,
         },
         "servers": [{"url": BASE}],
         "security": [{"bearer": []}],
@@ -76,6 +76,11 @@ def described(
         "components": components,
     }
     return _pruned(document)
+
+
+def with_helpdesk(document: Mapping[str, Any], helpdesk: Helpdesk | None) -> dict[str, Any]:
+    """Return the document with whom to ask: whoever runs an installation answers for it."""
+    return {**document, "info": {**document["info"], **({"contact": helpdesk._asdict()} if helpdesk else {})}}
 
 
 def _pruned(document: dict[str, Any]) -> dict[str, Any]:
@@ -153,13 +158,6 @@ _HEADERS: Final[dict[str, Any]] = {
     "Retry-After": _header("After so many seconds the same request may succeed", {"type": "integer", "minimum": 1}),
     "WWW-Authenticate": _header("How to say who asks"),
     "Access-Control-Allow-Origin": _header("Pages of every origin may read it"),
-}
-# Whoever runs an installation answers for it; this document is the same in all of them.
-# The rules ask for an address: this one says that it is none.
-_CONTACT: Final = {
-    "name": "Who runs this installation",
-    "url": "https://example.org",
-    "email": "nobody@example.org",
 }
 _FAULT: Final = {
     "type": "object",

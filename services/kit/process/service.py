@@ -172,7 +172,14 @@ class Service:
         if certificate:
             self.jobs["certificate"] = certificate.run
         _collect_garbage_seldom()
-        face = web_app(self.health, self.registry, self.authenticator, routes=routes, openapi=openapi)
+        face = web_app(
+            self.health,
+            self.registry,
+            self.authenticator,
+            routes=routes,
+            openapi=openapi,
+            helpdesk=self.config.helpdesk,
+        )
         async with AsyncExitStack() as stack:
             url = await stack.enter_async_context(
                 serve_http(face, self.config.http_host, self.config.http_port, tls=tls)

@@ -28,6 +28,7 @@ REGISTERED = [
     "preview",
     "principal",
     "serve",
+    "settings",
     "topics",
     "up",
 ]
@@ -126,6 +127,28 @@ def test_bad_usage_ends_with_two(arguments: list[str]) -> None:
     result = _run(arguments)
 
     assert (2, False) == (result.exit_code, "Traceback" in result.output)
+
+
+def test_settings_are_listed_with_which_are_given_and_no_value(tmp_path: Path) -> None:
+    """An operator sees what a process would read; a password is not shown."""
+    secret = tmp_path / "token"
+    listed = _run(["settings", "--json"], HERAUT_PORTAL_TOKEN_FILE=str(secret), HERAUT_LOG="kafka")
+    told = {one["name"]: one for one in orjson.loads(listed.output)}
+
+    assert ("HERAUT_PORTAL_TOKEN_FILE", True) == (
+        told["HERAUT_PORTAL_TOKEN"]["given"],
+        told["HERAUT_PORTAL_TOKEN"]["secret"],
+    )
+    assert ("HERAUT_LOG", "postgres") == (told["HERAUT_LOG"]["given"], told["HERAUT_LOG"]["default"])
+    assert str(secret) not in listed.output
+    assert (0, 1) == (_run(["settings", "KAFKA", "password"]).exit_code, _run(["settings", "papyrus"]).exit_code)
+
+
+def test_version_says_which_commit_it_is() -> None:
+    """Whoever asks for help can say what runs."""
+    assert re.fullmatch(
+        r"heraut, version \S+, commit (?:[0-9a-f]{12}|unknown), Python [\d.]+\n", _run(["--version"]).output
+    )
 
 
 def test_topic_that_has_no_dead_letters_is_told_with_the_one_that_is_meant() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.core.environment import ENVIRONMENT
+from services.core.helpdesk import Helpdesk
 from services.kit.config import LOGS, ServiceConfig, duration, load, setting
 from services.kit.errors import ConfigError
 
@@ -118,3 +119,13 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
     """A number without a unit could mean anything."""
     with pytest.raises(ValueError, match="duration"):
         duration(text)
+
+
+def test_whom_to_ask_has_a_name_an_address_and_a_page() -> None:
+    """All three, or the rules of interfaces are not kept; without the setting nobody is named."""
+    given = load(ServiceConfig, {"HERAUT_HELPDESK": "Privacy office <privacy@lab.example> https://lab.example/api"})
+
+    assert Helpdesk("Privacy office", "privacy@lab.example", "https://lab.example/api") == given.helpdesk
+    assert load(ServiceConfig, {}).helpdesk is None
+    with pytest.raises(ConfigError, match="HERAUT_HELPDESK: must be"):
+        load(ServiceConfig, {"HERAUT_HELPDESK": "privacy@lab.example"})
