@@ -18,6 +18,7 @@ from services.dispatch.sending.references import ReferencesByIncident
 from services.dispatch.sending.sender import Sender
 from services.dispatch.sending.unsealing import VaultPayloads
 from services.dispatch.store import Store
+from services.kit.eventlog import comes_again_within
 from services.kit.process import open_service
 from services.kit.vault import Vault, load_keys
 from services.wire.incidents import follow_incidents
@@ -49,6 +50,7 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
             metrics=metrics,
             unknown_after=config.unknown_after,
             breaker=breaker,
+            keep_recalls=comes_again_within(NOTICES_RECALLED, config.log_retention),
             busy=busy,
         )
         stage = service.stage([ROUTED_TOPICS[channel], NOTICES_RECALLED], handler)

@@ -8,7 +8,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Protocol
 
 from notification.topics import NOTICES_RECALLED
@@ -33,6 +33,7 @@ from services.dispatch.provider import Traits
 from services.dispatch.recalls import Recalls, RecallStore
 from services.dispatch.rounds import by_partition, cut, gathered
 from services.kit.eventlog import Output, Record
+from services.kit.forgetting import Forgetting
 from services.kit.postgres import Connection
 from services.wire.incidents import Incidents
 from services.wire.recalls import Recalled, decode_recalled
@@ -77,6 +78,12 @@ class Attempts(RecallStore, PauseStore, Protocol):
         """List whose refusals were taken back."""
         ...
 
+    async def forget_recalls(
+        self, connection: Connection, partitions: Collection[int], before: datetime, limit: int
+    ) -> int:
+        """Drop marks that were answered before that time, up to `limit`; returns how many went."""
+        ...
+
 
 class DispatchHandler:
     """Queues routed notices as attempts of one channel."""
@@ -91,13 +98,18 @@ class DispatchHandler:
         metrics: DispatchMetrics,
         unknown_after: timedelta,
         breaker: Breaker,
+        keep_recalls: timedelta,
         busy: Collection[int] = (),
     ) -> None:
-        """Make a handler; `busy`: the batches that the sender is handing over."""
+        """Make a handler.
+
+        `keep_recalls`: how long an answered recall is remembered; `busy`: the batches that the sender is handing over.
+        """
         self._traits = traits
         self._blocks = OutcomeBlocks(traits)
         self._store = store
         self._recalls = Recalls(store)
+        self._forgetting = Forgetting(clock, keep_recalls)
         self._pauses = Pauses(incidents)
         self._pausing = Pausing(store, self._pauses, traits, busy)
         self._incidents = incidents
@@ -153,6 +165,7 @@ class DispatchHandler:
         told = [] if self._breaker.paused() else await self._tell(connection, partitions, now)
         given_up = await self._give_up(connection, partitions, now)
         recalled = await self._recalls.look_again(connection, partitions, now, moved)
+        await self._forgetting.look(partial(self._store.forget_recalls, connection, partitions))
         self._metrics.cohorts_paused(len(self._pauses.now()))
         observed = await self._pausing.tick(connection, partitions, now, moved)
         set_aside = await moved.written(connection, self._traits.channel)

@@ -121,8 +121,27 @@ order by recalled.notice
 on conflict (notice, channel) do nothing;
 
 -- name: end_recalls
--- It is known how these ended. The row stays: a block of recalls that is heard again would open it anew, for good.
-update recalls set state = 2 where channel = $1 and notice = any($2::bytea[]);
+-- It is known how these ended. The row stays as a mark, and is made where the recall itself was set aside: heard after
+-- that it would be open for good.
+insert into recalls (at, partition, channel, state, notice, pseudonym, incident_id)
+select $1, ended.partition, $2, 2, ended.notice, ended.pseudonym, ended.incident_id
+from unnest($3::int[], $4::bytea[], $5::bytea[], $6::text[]) as ended(partition, notice, pseudonym, incident_id)
+order by ended.notice
+on conflict (notice, channel) do update set state = 2, at = excluded.at where recalls.state <> 2;
+
+-- name: forget_recalls
+-- Drop marks that were answered before $3, those first that were answered first, a bounded number; returns how many went.
+with gone as (
+    delete from recalls using (
+        select notice from recalls
+        where channel = $1 and partition = any($2::int[]) and state = 2 and at < $3
+        order by at
+        limit $4
+    ) as old
+    where recalls.notice = old.notice and recalls.channel = $1
+    returning 1
+)
+select count(*) from gone;
 
 -- name: has_recalls
 -- Whether something is remembered in these partitions that is not here yet; nearly always nothing is.

@@ -49,8 +49,8 @@ class RecallStore(Protocol):
         """Remember notices that must not begin any more."""
         ...
 
-    async def end_recalls(self, connection: Connection, notices: Collection[bytes]) -> None:
-        """Note of which notices it is known how they ended."""
+    async def end_recalls(self, connection: Connection, recalls: Sequence[Recall], now: datetime) -> None:
+        """Note of which notices it is known how they ended, be their recall known here or not."""
         ...
 
     async def has_recalls(self, connection: Connection, partitions: Collection[int]) -> bool:
@@ -114,8 +114,8 @@ class Recalls:
             await self._store.add_recalls(connection, asked, now)
         wanted = {recall.notice for recall in asked}
         answers = await self._answer(connection, wanted.union(arrived), now, moved)
-        if over := [notice for block in blocks if block.over for notice in block.notices]:
-            await self._store.end_recalls(connection, over)
+        if over := {recall.notice: recall for block in blocks if block.over for recall in block.recalls}:
+            await self._store.end_recalls(connection, list(over.values()), now)
         return answers
 
     async def arrived(

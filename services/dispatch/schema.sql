@@ -40,10 +40,10 @@ create table taken_back (
     notice     bytea not null
 );
 
--- Notices that must not begin any more, as each channel knows of it: what is not here yet is stopped when it comes. A row
--- goes once it is known how the notice ended.
+-- Notices that must not begin any more, as each channel knows of it: what is not here yet is stopped when it comes. An
+-- answered row goes once no block of recalls can be heard again; an open one stays.
 create table recalls (
-    at          timestamptz not null,   -- when it was looked at last
+    at          timestamptz not null,   -- when it was looked at last, or answered
     partition   int not null,
     channel     smallint not null,      -- core.channel
     state       smallint not null,      -- recalls.Answering
@@ -55,6 +55,7 @@ create table recalls (
 
 -- What is still to be answered.
 create index recalls_open on recalls (channel, partition, state) where state in (0, 1);
+create index recalls_answered on recalls (channel, at) where state = 2;
 
 -- How far deduplication knows intake's blocks: all that they call back has been heard here. What a pause held back waits
 -- until that is as far as intake had come when the pause ended.

@@ -154,9 +154,17 @@ class Store:
         columns = [list(column) for column in zip(*recalls, strict=True)]
         await connection.execute(_QUERIES["add_recalls"], now, self._channel, *columns)
 
-    async def end_recalls(self, connection: Connection, notices: Collection[bytes]) -> None:
-        """Note of which notices it is known how they ended."""
-        await connection.execute(_QUERIES["end_recalls"], self._channel, list(notices))
+    async def end_recalls(self, connection: Connection, recalls: Sequence[Recall], now: datetime) -> None:
+        """Note of which notices it is known how they ended, be their recall known here or not."""
+        columns = [list(column) for column in zip(*recalls, strict=True)]
+        await connection.execute(_QUERIES["end_recalls"], now, self._channel, *columns)
+
+    async def forget_recalls(
+        self, connection: Connection, partitions: Collection[int], before: datetime, limit: int
+    ) -> int:
+        """Drop marks that were answered before that time, up to `limit`; returns how many went."""
+        gone = await connection.fetchval(_QUERIES["forget_recalls"], self._channel, list(partitions), before, limit)
+        return int(gone)
 
     async def has_recalls(self, connection: Connection, partitions: Collection[int]) -> bool:
         """Tell whether a recall of these partitions is not answered here."""

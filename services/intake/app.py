@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+from notification.topics import MEMBERS_HELD
+
 from services.core.keys import KEYS_OF
 from services.intake.api import Api
 from services.intake.config import Config
@@ -12,7 +14,7 @@ from services.intake.metrics import IntakeMetrics
 from services.intake.openapi import OPENAPI
 from services.intake.records.hashes import HashesByIncident
 from services.intake.store import Store
-from services.kit.eventlog import family_topics, installation_of
+from services.kit.eventlog import comes_again_within, family_topics, installation_of
 from services.kit.process import open_service
 from services.kit.stage import StagePolicy
 from services.kit.vault import Vault, load_keys
@@ -38,5 +40,6 @@ async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = Non
         # Not every log has upstream's topics.
         policy = StagePolicy(max_blocks=EVENTS_AT_ONCE)
         upstream = family_topics(service.principals.accounts.producers)
-        service.stage(TOPICS, IntakeHandler(context, service.principals), foreign_topics=upstream, policy=policy)
+        handler = IntakeHandler(context, service.principals, comes_again_within(MEMBERS_HELD, config.log_retention))
+        service.stage(TOPICS, handler, foreign_topics=upstream, policy=policy)
         await service.run(stop, ready_file=ready_file, routes=Api(context).routes(), openapi=OPENAPI)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final, Protocol
 
 from notification.topics import COHORT, MEMBERS_HELD, NOTICES_EXHAUSTED, STOPS_RAISED
@@ -16,6 +17,7 @@ from services.intake.events.cloudevents import CohortOpened, Event, MembersAffec
 from services.intake.identities.matching import Matching
 from services.intake.records.texts import normal_text
 from services.kit.eventlog import Output, Record, contract_of
+from services.kit.forgetting import Forgetting
 from services.kit.postgres import Connection
 from services.kit.principals import Accounts
 
@@ -118,8 +120,10 @@ class EventHandler:
 class IntakeHandler:
     """The handler of intake's stage: events of sources, and what other rooms say of members and cohorts."""
 
-    def __init__(self, context: Context, principals: KnownAccounts) -> None:
+    def __init__(self, context: Context, principals: KnownAccounts, keep_settled: timedelta) -> None:
+        """Make one; `keep_settled`: how long it is remembered that a member is nobody's work any more."""
         self._context = context
+        self._forgetting = Forgetting(context.clock, keep_settled)
         self._events = EventHandler(context, principals)
         self._stopping = Stopping(context)
 
@@ -149,7 +153,9 @@ class IntakeHandler:
         return [*outputs, *(await self._events.apply(connection, events) if events else ())]
 
     async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:
-        """Do what the events' part does."""
+        """Do what the events' part does, and forget who is settled; the owner of partition 0 does it for all."""
+        if 0 in partitions:
+            await self._forgetting.look(partial(self._context.store.forget_settled, connection))
         return await self._events.tick(connection, partitions)
 
 

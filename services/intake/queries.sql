@@ -282,7 +282,8 @@ order by new.member
 on conflict (member) do update
 set sequence = excluded.sequence, ref_block = excluded.ref_block, version = excluded.version, reason = excluded.reason,
     pseudonym = excluded.pseudonym,
-    since = case when unsettled.reason = excluded.reason then unsettled.since else excluded.since end
+    since = case when unsettled.reason = excluded.reason and excluded.reason > 0
+                 then unsettled.since else excluded.since end
 where (unsettled.version, unsettled.sequence) < (excluded.version, excluded.sequence);
 
 -- name: note_unprinted
@@ -411,6 +412,17 @@ returning key;
 -- Drop answers that nobody will ask for again.
 delete from answers
 where key in (select key from answers where answered_at < $1 order by answered_at limit $2);
+
+-- name: forget_settled
+-- Drop what was said of members that are nobody's work since before $1, a bounded number; returns how many went.
+with gone as (
+    delete from unsettled using (
+        select member from unsettled where reason = 0 and unprinted = 0 and since < $1 order by since limit $2
+    ) as old
+    where unsettled.member = old.member
+    returning 1
+)
+select count(*) from gone;
 
 -- name: take_event
 -- Note an event; no row comes back where it was taken before.

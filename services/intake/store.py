@@ -341,6 +341,10 @@ class Store:
         await connection.execute(_QUERIES["forget_answers"], before, limit)
         await connection.execute(_QUERIES["forget_events"], before, limit)
 
+    async def forget_settled(self, connection: Connection, before: datetime, limit: int) -> int:
+        """Drop members that are nobody's work since before that time, up to `limit`; returns how many went."""
+        return int(await connection.fetchval(_QUERIES["forget_settled"], before, limit))
+
     async def _cohort(self, query: str, connection: Connection, incident_id: str, cohort_id: str) -> CohortRow | None:
         row = await connection.fetchrow(_QUERIES[query], incident_id, cohort_id)
         return _cohort(incident_id, cohort_id, row) if row else None

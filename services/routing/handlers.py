@@ -2,10 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
 
 from services.core.channel import Channel
+from services.core.clock import Clock
 from services.core.notices import FLAG_MAYBE_TOLD, Notices
 from services.kit.eventlog import Output, Record
+from services.kit.forgetting import Forgetting
 from services.kit.postgres import Connection
 from services.routing.codec import Work, decode_work, encode_exhausted, encode_reattempted, encode_routed
 from services.routing.domain import Choices, choices_of, packed, route
@@ -25,9 +29,19 @@ _Ways = defaultdict[_Way, list[Notices]]
 class RoutingHandler:
     """Decides from the block and its incident version alone; what was given up may be attempted again later."""
 
-    def __init__(self, incidents: Incidents, metrics: RoutingMetrics, store: Store | None = None) -> None:
+    def __init__(
+        self,
+        incidents: Incidents,
+        metrics: RoutingMetrics,
+        clock: Clock,
+        keep_recalls: timedelta,
+        store: Store | None = None,
+    ) -> None:
+        """Make one; `keep_recalls`: how long a recall is remembered that is over."""
         self._incidents = incidents
         self._metrics = metrics
+        self._clock = clock
+        self._forgetting = Forgetting(clock, keep_recalls)
         self._store = store or Store()
         # A version of an incident never changes, so its choices are worked out once.
         self._choices: dict[tuple[str, int], Choices] = {}
@@ -71,8 +85,9 @@ class RoutingHandler:
         choices = self._choices[notices.incident_id, notices.incident_version]
         return ((channel or "", part) for channel, part in route(notices, choices))
 
-    async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:  # noqa: ARG002
-        """Nothing here waits for a time."""
+    async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:
+        """Forget recalls that are over and can be heard no more; nothing else here waits for a time."""
+        await self._forgetting.look(partial(self._store.forget_recalls, connection, partitions))
         return ()
 
     async def _answer(
@@ -105,11 +120,13 @@ class RoutingHandler:
             await self._store.keep_recalls(connection, asked)
         wanted = {recall.notice for recall in asked}.union(given_up_now)
         found = await self._store.recalled_exhausted(connection, wanted) if wanted else []
-        ended = [recall.notice for recall, _ in found]
+        ended = [recall for recall, _ in found]
         if ended:
-            await self._store.stop_exhausted(connection, ended)
-        if ended := [*ended, *(notice for block in recalled if block.over for notice in block.notices)]:
-            await self._store.end_recalls(connection, ended)
+            await self._store.stop_exhausted(connection, [recall.notice for recall in ended])
+        ended += [recall for block in recalled if block.over for recall in block.recalls]
+        if ended:
+            unique = {recall.notice: recall for recall in ended}
+            await self._store.end_recalls(connection, list(unique.values()), self._clock.now())
         return encode_stopped((recall, not notice.flags[0] & FLAG_MAYBE_TOLD) for recall, notice in found)
 
     async def _decide(

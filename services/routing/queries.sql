@@ -44,15 +44,34 @@ order by new.notice
 on conflict (notice) do nothing;
 
 -- name: end_recalls
--- It is known how these ended. The row stays: a block of recalls that is heard again would open it anew, for good.
-update recalls set over = true where notice = any($1::bytea[]);
+-- It is known how these ended. The row stays as a mark, and is made where the recall itself was set aside: heard after
+-- that it would be open for good.
+insert into recalls (over_since, partition, notice, pseudonym, incident_id)
+select $1, ended.partition, ended.notice, ended.pseudonym, ended.incident_id
+from unnest($2::int[], $3::bytea[], $4::bytea[], $5::text[]) as ended(partition, notice, pseudonym, incident_id)
+order by ended.notice
+on conflict (notice) do update set over_since = excluded.over_since where recalls.over_since is null;
+
+-- name: forget_recalls
+-- Drop marks that are over since before $2, the oldest first, a bounded number; returns how many went.
+with gone as (
+    delete from recalls using (
+        select notice from recalls
+        where partition = any($1::int[]) and over_since < $2
+        order by over_since
+        limit $3
+    ) as old
+    where recalls.notice = old.notice
+    returning 1
+)
+select count(*) from gone;
 
 -- name: recalled_exhausted
 -- Of these notices, those that were recalled, and were given up with no new attempt since.
 select recalls.partition, recalls.notice, recalls.pseudonym, recalls.incident_id, exhausted.block
 from recalls
 join exhausted on exhausted.notice = recalls.notice
-where recalls.notice = any($1::bytea[]) and not recalls.over and not exhausted.answered
+where recalls.notice = any($1::bytea[]) and recalls.over_since is null and not exhausted.answered
 order by recalls.notice
 for update of exhausted;
 

@@ -1,6 +1,7 @@
 """Notices that were given up, and new addresses: one method for each query, a batch in and a batch out."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from services.core.notices import Notices
@@ -38,9 +39,15 @@ class Store:
         """Remember notices that must not begin any more."""
         await connection.execute(_QUERIES["keep_recalls"], *map(list, zip(*recalls, strict=True)))
 
-    async def end_recalls(self, connection: Connection, notices: Collection[bytes]) -> None:
-        """Note of which notices it is known how they ended."""
-        await connection.execute(_QUERIES["end_recalls"], list(notices))
+    async def end_recalls(self, connection: Connection, recalls: Sequence[Recall], now: datetime) -> None:
+        """Note of which notices it is known how they ended, be their recall known here or not."""
+        await connection.execute(_QUERIES["end_recalls"], now, *map(list, zip(*recalls, strict=True)))
+
+    async def forget_recalls(
+        self, connection: Connection, partitions: Collection[int], before: datetime, limit: int
+    ) -> int:
+        """Drop marks that are over since before that time, up to `limit`; returns how many went."""
+        return int(await connection.fetchval(_QUERIES["forget_recalls"], list(partitions), before, limit))
 
     async def recalled_exhausted(
         self, connection: Connection, notices: Collection[bytes]

@@ -152,8 +152,8 @@ create table rejections (
 create index rejections_by_cohort on rejections (cohort, line);
 
 -- Members of which deduplication said that their source has work: they are held, or told apart from others. What it
--- said last of a member stays, so that a word that comes late is known to be old. And members whose letter cannot be
--- printed, as routing says.
+-- said last of a member stays for as long as a word can come late, so that it is known to be old. And members whose
+-- letter cannot be printed, as routing says.
 create table unsettled (
     sequence  bigint not null,  -- of deduplication's blocks, over all partitions
     cohort    int not null,
@@ -164,12 +164,13 @@ create table unsettled (
     incident_id text not null,
     member    bytea primary key,
     pseudonym bytea not null,   -- of that version of the member
-    since     timestamptz not null, -- of `reason`
+    since     timestamptz not null, -- of `reason`; of none, when that was said last
     came_back timestamptz,      -- since when the letter could not be printed
     fields    text[] not null   -- the names of the fields that keep it from being printed
 );
 
 create index unsettled_by_cohort on unsettled (cohort, ref_block, member) where reason > 0 or unprinted > 0;
+create index unsettled_no_more on unsettled (since) where reason = 0 and unprinted = 0;
 -- Who of an incident contradicts others; and who else is listed with the same identity, which has the incident in it.
 create index unsettled_conflicts on unsettled (incident_id, pseudonym) where reason in (3, 4, 5);
 create index unsettled_by_identity on unsettled (pseudonym) where reason > 0;

@@ -16,6 +16,7 @@ from services.kit.eventlog.replay import DeadLetters
 from services.kit.eventlog.retention import Retention
 from services.kit.eventlog.rights import Granted, TopicRight
 from services.kit.eventlog.topics import (
+    comes_again_within,
     contract_of,
     dead_letter_topic,
     dead_letter_topics,
@@ -46,6 +47,7 @@ __all__ = [
     "TopicPartition",
     "TopicRight",
     "append_outputs",
+    "comes_again_within",
     "compare_partitions",
     "contract_of",
     "dead_letter",

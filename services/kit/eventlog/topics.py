@@ -19,6 +19,7 @@ __all__ = [
     "MAX_BLOCK_BYTES",
     "UPSTREAM",
     "TopicSetting",
+    "comes_again_within",
     "config_of",
     "contract_of",
     "dead_letter_topic",
@@ -182,6 +183,16 @@ def retention_of(topic: str, default: timedelta) -> timedelta | None:
     if is_dead_letter_topic(topic):
         return timedelta(milliseconds=kafka)
     return None if kafka == -1 else default
+
+
+def comes_again_within(topic: str, default: timedelta) -> timedelta:
+    """Return for how long a block of a topic may be heard again, by whoever keeps a mark against that.
+
+    It lies in the log, and as a dead letter; sent back it lies in the log once more. `default` is as in `retention_of`.
+    """
+    kept = max(default, timedelta(milliseconds=int(config_of(topic)["retention.ms"])))
+    aside = [retention_of(dead_letter_topic(topic, stage), default) or timedelta() for stage in readers_of(topic)]
+    return 2 * kept + max(aside)
 
 
 def topic_settings(installation: int, log: str, family_members: Iterable[str]) -> Iterator[TopicSetting]:

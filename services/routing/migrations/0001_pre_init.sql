@@ -22,11 +22,14 @@ create table addresses (
     language text not null
 );
 
--- Notices that must not begin any more, and that were not given up yet: one that is, is stopped here.
+-- Notices that must not begin any more, and that were not given up yet: one that is, is stopped here. A row that is over
+-- goes once no block of recalls can be heard again; an open one stays.
 create table recalls (
+    over_since  timestamptz,       -- since when it is known how it ended; null = it is not
     partition   int not null,
-    over        boolean not null default false, -- it is known how it ended
     notice      bytea primary key,
     pseudonym   bytea not null,
     incident_id text not null
 );
+
+create index recalls_over on recalls (over_since) where over_since is not null;

@@ -38,6 +38,8 @@ from services.kit.vault.key_files import create_keys
 from services.wire.testing import FakeIncidents
 from tests.unit.dispatch.people import REFERENCES, TRAITS, an_incident
 
+KEEP_RECALLS = timedelta(days=44)
+
 
 class Transaction:
     """A transaction as the stage gives it."""
@@ -174,6 +176,7 @@ class Bench:
             metrics=self.metrics,
             unknown_after=timedelta(hours=72),
             breaker=self.breaker,
+            keep_recalls=KEEP_RECALLS,
             busy=self.busy,
         )
 

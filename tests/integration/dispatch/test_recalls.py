@@ -1,7 +1,7 @@
 """Recalls on PostgreSQL: what waits is stopped, what has begun is not, and each is answered once."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from services.kit.eventlog import Output, Record
 from services.kit.postgres import Pool
 from services.wire.recalls import Recall, decode_stopped, encode_recalled
 from tests.conftest import RoomPool
-from tests.integration.dispatch.bench import Bench, make_bench
+from tests.integration.dispatch.bench import KEEP_RECALLS, Bench, make_bench
 from tests.unit.dispatch.people import TRAITS, some_notices
 
 RECALLED = "heraut.notices.recalled.v1"
@@ -148,3 +148,45 @@ async def test_nobody_begins_from_a_queue_that_was_read_before_the_recall(bench:
     one = await begin(bench)
 
     assert notices.ids[1:] == one.notices.ids
+
+
+async def test_marks_go_once_no_recall_can_be_heard_again(bench: Bench) -> None:
+    """What is answered goes when its time has passed, and nothing else, however old: an open recall is a wall."""
+    notices = some_notices(6)
+    await hear(bench, asked(notices, range(4)), asked(notices, range(2), over=True))
+    await bench.tick(KEEP_RECALLS - timedelta(minutes=1))
+    early = await marks(bench)
+    await bench.tick(KEEP_RECALLS + timedelta(minutes=1))
+
+    assert set(notices.ids[:4]) == early
+    assert set(notices.ids[2:4]) == await marks(bench)
+
+
+async def test_no_replay_brings_back_what_was_recalled_and_forgotten(bench: Bench) -> None:
+    """Its attempt stays as the wall: not begun again, whatever block comes again in whatever order."""
+    notices = some_notices(2)
+    await hear(bench, routed(notices), asked(notices, range(1)))
+    await hear(bench, asked(notices, range(1), over=True))
+    await bench.tick(KEEP_RECALLS + timedelta(minutes=1))
+    forgotten = await marks(bench)
+    again = await hear(bench, routed(notices))
+    asked_again = await hear(bench, asked(notices, range(1)))
+
+    assert (set(), {}, {notices.ids[0]: True}) == (forgotten, again, asked_again)
+    assert {AttemptState.TAKEN: 1, AttemptState.STOPPED: 1} == await bench.states()
+
+
+async def test_a_recall_that_was_set_aside_and_comes_after_its_end_is_over(bench: Bench) -> None:
+    """Somebody had been told, as the others answered: what is attempted next goes on, and nothing stays open."""
+    notices = some_notices(2)
+    await hear(bench, asked(notices, range(2), over=True))
+    await hear(bench, asked(notices, range(2)))
+    come = await hear(bench, routed(notices))
+
+    assert {} == come
+    assert {AttemptState.TAKEN: 2} == await bench.states()
+
+
+async def marks(bench: Bench) -> set[bytes]:
+    """Return the notices of which is remembered that they were recalled."""
+    return {row["notice"] for row in await bench.pool.fetch("select notice from dispatch.recalls")}

@@ -3,6 +3,7 @@
 import csv
 import io
 import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -92,6 +93,23 @@ async def test_withdrawn_records_are_nobodys_work(intake: Intake) -> None:
         await intake.post(WITHDRAWALS, {"memberRef": ref})
 
     assert [] == await listed(intake)
+
+
+async def test_who_is_settled_is_forgotten_in_time_and_nobody_else(intake: Intake) -> None:
+    """Long after the last word nothing older can come; who is held, or was settled just now, is remembered."""
+    await upload(intake, ACCEPTED, a_record(memberRef="m-2"), a_record(memberRef="m-3"))
+    for ref, sequence, reason in (
+        ("m-1", 1, Unsettled.UNREACHABLE), ("m-2", 2, Unsettled.UNREACHABLE), ("m-2", 3, Unsettled.NOTHING),
+    ):  # fmt: skip
+        await hold(intake, ref, reason, sequence=sequence)
+    now = intake.context.clock.now()
+    async with intake.pool.acquire() as connection:
+        none = await intake.context.store.forget_settled(connection, now - timedelta(days=1), 9)
+        one = await intake.context.store.forget_settled(connection, now + timedelta(days=1), 9)
+        rest = await connection.fetchval("select count(*) from unsettled")
+
+    assert (0, 1, 1) == (none, one, rest)
+    assert [("held", "m-1", 1, "unreachable", [])] == await listed(intake)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Stops that tracking raises: the cohort is paused by its rule, once for each thing found; figures that people post."""
 
 import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ def _record(*found: Raised, offset: int = 7) -> Record:
 
 
 async def _hear(intake: Intake, *found: Raised) -> None:
-    handler = IntakeHandler(intake.context, intake.principals)
+    handler = IntakeHandler(intake.context, intake.principals, timedelta(days=44))
     async with intake.pool.acquire() as connection, connection.transaction():
         outputs = await handler.apply(connection, [handler.decode(_record(*found))])
         await append_outputs(connection, SOURCE, outputs)
@@ -109,7 +110,7 @@ async def test_what_is_cancelled_or_not_known_is_not_stopped(intake: Intake) -> 
 )
 async def test_what_names_no_cohort_or_rule_is_set_aside(intake: Intake, found: Raised) -> None:
     """Such a block is a dead letter."""
-    handler = IntakeHandler(intake.context, intake.principals)
+    handler = IntakeHandler(intake.context, intake.principals, timedelta(days=44))
     with pytest.raises(InvalidMessage):
         handler.decode(_record(found))
 

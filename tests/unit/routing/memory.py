@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from services.core.notices import Notices
 from services.kit.postgres import Connection
@@ -9,7 +10,9 @@ from services.routing.readdressing import Address, GivenUp
 from services.routing.store import Store
 from services.wire.recalls import Recall
 
-__all__ = ["MemoryStore"]
+__all__ = ["KEEP", "MemoryStore"]
+
+KEEP = timedelta(days=44)  # recalls that are over
 
 
 class MemoryStore(Store):
@@ -19,6 +22,7 @@ class MemoryStore(Store):
         self.given_up: dict[bytes, GivenUp] = {}
         self.moved: dict[bytes, Address] = {}
         self.recalls: dict[bytes, Recall] = {}
+        self.forgot_before: datetime | None = None
         self.over: set[bytes] = set()  # recalls of which it is known how they ended
 
     async def exhausted(self, connection: Connection, notices: Collection[bytes]) -> dict[bytes, GivenUp]:  # noqa: ARG002
@@ -37,9 +41,21 @@ class MemoryStore(Store):
         """Remember."""
         self.recalls = {one.notice: one for one in recalls} | self.recalls
 
-    async def end_recalls(self, connection: Connection, notices: Collection[bytes]) -> None:  # noqa: ARG002
+    async def end_recalls(self, connection: Connection, recalls: Sequence[Recall], now: datetime) -> None:  # noqa: ARG002
         """Note that these are over."""
-        self.over.update(notices)
+        await self.keep_recalls(connection, recalls)
+        self.over.update(one.notice for one in recalls)
+
+    async def forget_recalls(
+        self,
+        connection: Connection,  # noqa: ARG002
+        partitions: Collection[int],  # noqa: ARG002
+        before: datetime,
+        limit: int,  # noqa: ARG002
+    ) -> int:
+        """Forget nothing, and note from before when."""
+        self.forgot_before = before
+        return 0
 
     async def recalled_exhausted(
         self,

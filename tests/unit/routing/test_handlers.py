@@ -14,11 +14,12 @@ from services.core.notices import Notices
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog.port import Output, Record
 from services.kit.postgres import Connection
+from services.kit.testing import FakeClock
 from services.routing.handlers import RoutingHandler
 from services.routing.metrics import RoutingMetrics
 from services.wire.notices import notices_from_wire, notices_to_wire
 from services.wire.testing import FakeIncidents
-from tests.unit.routing.memory import MemoryStore
+from tests.unit.routing.memory import KEEP, MemoryStore
 
 UNUSED = cast("Connection", None)  # the tables are in memory
 
@@ -59,7 +60,7 @@ def seen(outputs: list[Output]) -> list[tuple[str, int, int, list[bytes]]]:
 async def test_blocks_are_packed_by_partition_channel_and_version() -> None:
     """What goes the same way shares a block; nothing changes partition or incident version."""
     registry = CollectorRegistry()
-    handler = RoutingHandler(incidents(), RoutingMetrics(registry), MemoryStore())
+    handler = RoutingHandler(incidents(), RoutingMetrics(registry), FakeClock(), KEEP, MemoryStore())
     work = [
         handler.decode(r) for r in (a_record(0, 1, 2, 4), a_record(0, 1, 2), a_record(0, 2, 2, 4), a_record(5, 1, 2))
     ]
@@ -80,7 +81,7 @@ async def test_blocks_are_packed_by_partition_channel_and_version() -> None:
 
 async def test_the_same_blocks_give_the_same_outputs() -> None:
     """A replay, or a transaction that is tried again, decides what was decided before."""
-    handler = RoutingHandler(incidents(), RoutingMetrics(CollectorRegistry()), MemoryStore())
+    handler = RoutingHandler(incidents(), RoutingMetrics(CollectorRegistry()), FakeClock(), KEEP, MemoryStore())
     work = [handler.decode(a_record(0, 1, 2, 4, 6)), handler.decode(a_record(0, 1, 4))]
     await handler.ready(work)
 
@@ -90,7 +91,7 @@ async def test_the_same_blocks_give_the_same_outputs() -> None:
 async def test_an_incident_version_is_waited_for_once() -> None:
     """A version never changes, so what follows from it is worked out once; each is asked for by its own key."""
     known = incidents()
-    handler = RoutingHandler(known, RoutingMetrics(CollectorRegistry()), MemoryStore())
+    handler = RoutingHandler(known, RoutingMetrics(CollectorRegistry()), FakeClock(), KEEP, MemoryStore())
     work = [handler.decode(a_record(0, 1, 2)), handler.decode(a_record(1, 2, 2)), handler.decode(a_record(2, 1, 2))]
 
     await handler.ready(work)
@@ -110,14 +111,19 @@ async def test_an_incident_version_is_waited_for_once() -> None:
 )
 def test_a_block_that_cannot_be_understood_is_a_dead_letter(record: Record, reason: str) -> None:
     """What cannot be read is routed nowhere."""
-    handler = RoutingHandler(incidents(), RoutingMetrics(CollectorRegistry()), MemoryStore())
+    handler = RoutingHandler(incidents(), RoutingMetrics(CollectorRegistry()), FakeClock(), KEEP, MemoryStore())
 
     with pytest.raises(InvalidMessage, match=reason):
         handler.decode(record)
 
 
-async def test_a_tick_does_nothing() -> None:
-    """Nothing in routing waits for a time."""
-    handler = RoutingHandler(incidents(), RoutingMetrics(CollectorRegistry()), MemoryStore())
-
+async def test_a_tick_forgets_and_sends_nothing() -> None:
+    """Nothing in routing waits for a time but what is kept against repeats, which is looked for seldom."""
+    store, clock = MemoryStore(), FakeClock()
+    handler = RoutingHandler(incidents(), RoutingMetrics(CollectorRegistry()), clock, KEEP, store)
     assert () == await handler.tick(UNUSED, [0, 1])
+    first = clock.now()
+    clock.advance(1)
+    assert () == await handler.tick(UNUSED, [0, 1])
+
+    assert first - KEEP == store.forgot_before

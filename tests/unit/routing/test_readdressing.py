@@ -16,11 +16,12 @@ from services.core.incident import Controller, Incident
 from services.core.notices import FLAG_MAYBE_TOLD, FLAG_SECRET_ADDRESS, Notices
 from services.kit.eventlog.port import Output, Record
 from services.kit.postgres import Connection
+from services.kit.testing import FakeClock
 from services.routing.handlers import RoutingHandler
 from services.routing.metrics import RoutingMetrics
 from services.wire.notices import notices_from_wire, notices_to_wire
 from services.wire.testing import FakeIncidents
-from tests.unit.routing.memory import MemoryStore
+from tests.unit.routing.memory import KEEP, MemoryStore
 
 T = TypeVar("T")
 PORTAL, EMAIL, LETTER = Channel.PORTAL, Channel.EMAIL, Channel.LETTER
@@ -38,7 +39,7 @@ def a_handler() -> RoutingHandler:
     at = datetime(2025, 8, 6, tzinfo=UTC)
     channels = (PORTAL, EMAIL, LETTER)
     known = Incident("lab", 1, {"nl": ""}, at, None, Controller("", (), "", ""), ("nl",), channels, frozenset(), (), {})
-    return RoutingHandler(FakeIncidents(known), RoutingMetrics(CollectorRegistry()), MemoryStore())
+    return RoutingHandler(FakeIncidents(known), RoutingMetrics(CollectorRegistry()), FakeClock(), KEEP, MemoryStore())
 
 
 def a_notice(

@@ -1,0 +1,370 @@
+"""The rooms as a model of recalls: each decides as it does, and messages are on their way between them."""
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Collection, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from notification.topics import NOTICES_EXHAUSTED, NOTICES_STOPPED
+from notification.v1 import routing_pb2
+from prometheus_client import CollectorRegistry
+
+from services.core.channel import CHANNELS, Channel
+from services.core.notices import FLAG_MAYBE_TOLD, Notices
+from services.core.status import AttemptState
+from services.deduplication.batch import Effects
+from services.deduplication.domain import COUNTED_AS, Course, Member, Outcome, Terms, is_withdrawn
+from services.dispatch.counting import Moved
+from services.dispatch.domain import Batch, Round
+from services.dispatch.outcomes import AttemptOutcome, part_ways
+from services.dispatch.recalls import Answering, RecalledAttempt, Recalls
+from services.kit.eventlog import Output, Record
+from services.kit.testing import FakeClock
+from services.routing.handlers import RoutingHandler, Work
+from services.routing.metrics import RoutingMetrics
+from services.tracking.domain import Deltas, Finding, State, better, moved
+from services.wire.notices import notices_from_wire
+from services.wire.recalls import Recall, Recalled, decode_stopped
+from services.wire.testing import FakeIncidents
+from tests.unit.deduplication.builders import INCIDENT, a_block, an_id, terms
+from tests.unit.deduplication.memory import Tables
+from tests.unit.dispatch.people import an_incident
+from tests.unit.routing.memory import KEEP, MemoryStore
+
+__all__ = ["PERSON", "World"]
+
+PERSON = an_id("person")
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+NOBODYS: Any = None  # there is no database
+T = TypeVar("T")
+
+
+def done(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Return what a coroutine comes to that waits for nothing."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    raise AssertionError
+
+
+@dataclass
+class Attempt:
+    """One attempt, alone in its batch."""
+
+    notice: Notices
+    state: AttemptState = AttemptState.TAKEN
+    began: bool = False  # somebody may have been told by it
+
+
+class Table:
+    """One channel's tables in memory; every attempt is a batch of its own."""
+
+    def __init__(self) -> None:
+        self.attempts: dict[tuple[bytes, int], Attempt] = {}
+        self.recalls: dict[bytes, tuple[Recall, Answering]] = {}
+
+    def numbered(self) -> list[Attempt]:
+        """Return the attempts; the place of each is its batch's number."""
+        return list(self.attempts.values())
+
+    async def add_recalls(self, _: object, recalls: Sequence[Recall], now: datetime) -> None:  # noqa: ARG002
+        """Remember."""
+        for one in recalls:
+            self.recalls.setdefault(one.notice, (one, Answering.OPEN))
+
+    async def end_recalls(self, _: object, recalls: Sequence[Recall], now: datetime) -> None:  # noqa: ARG002
+        """Answer."""
+        for one in recalls:
+            self.recalls[one.notice] = one, Answering.ANSWERED
+
+    async def has_recalls(self, _: object, partitions: Collection[int]) -> bool:  # noqa: ARG002
+        """Tell whether one is not answered."""
+        return any(state is not Answering.ANSWERED for _, state in self.recalls.values())
+
+    async def recalls_under_way(self, _: object, partitions: Collection[int], limit: int) -> list[bytes]:  # noqa: ARG002
+        """Return those that had begun."""
+        return [notice for notice, (_, state) in self.recalls.items() if state is Answering.UNDER_WAY]
+
+    async def recalled_attempts(self, _: object, notices: Collection[bytes]) -> list[RecalledAttempt]:
+        """Return the attempts of recalled notices."""
+        return [
+            RecalledAttempt(self.recalls[key[0]][0], number, attempt.state)
+            for number, (key, attempt) in enumerate(self.attempts.items())
+            if key[0] in notices and key[0] in self.recalls and self.recalls[key[0]][1] is not Answering.ANSWERED
+        ]
+
+    async def batches_of(self, _: object, numbers: Collection[int]) -> list[Batch]:
+        """Return batches."""
+        return [Batch(one, 0, self.numbered()[one].notice, 0, NOW) for one in sorted(numbers)]
+
+    async def mark_recalls(self, _: object, notices: Collection[bytes], state: Answering, now: datetime) -> None:  # noqa: ARG002
+        """Mark."""
+        for notice in notices:
+            self.recalls[notice] = self.recalls[notice][0], state
+
+    async def record(
+        self,
+        _: object,
+        one: Round,
+        outcomes: Sequence[AttemptOutcome],
+        now: datetime,  # noqa: ARG002
+        waiting: AttemptState = AttemptState.UNKNOWN,
+    ) -> list[int]:
+        """Settle what waits."""
+        settled: list[int] = []
+        for number, rows in one.rows():
+            attempt = self.numbered()[number]
+            (fate,) = part_ways(attempt.state, outcomes[rows.start : rows.stop], waiting)
+            if fate:
+                attempt.state = fate.state
+                settled += rows
+        return settled
+
+
+class World:
+    """One person's records, and everything that becomes of them, with the messages that are on their way."""
+
+    def __init__(self) -> None:
+        self.tables = Tables()
+        self.terms = terms(released=())
+        self.channels = {channel: Table() for channel in CHANNELS}
+        self.routing_store = MemoryStore()
+        incidents = FakeIncidents(an_incident(INCIDENT, 7))
+        metrics = RoutingMetrics(CollectorRegistry())
+        self.routing = RoutingHandler(incidents, metrics, FakeClock(), KEEP, self.routing_store)
+        self.queues: dict[tuple[str, Channel | None], deque[Any]] = defaultdict(deque)
+        self.history: list[tuple[tuple[str, Channel | None], Any]] = []
+        self.aside: list[tuple[tuple[str, Channel | None], Any]] = []  # what was set aside
+        self.findings: dict[bytes, Finding] = {}
+        self.deltas: Deltas = {}
+        self.versions: Counter[str] = Counter()
+
+    # Deduplication
+
+    def says(self, member: Member) -> None:
+        """Let a record come."""
+        self._sends(self.tables.take([a_block([(PERSON, member)])], self.terms))
+
+    def rules(self, ruled: Terms) -> None:
+        """Let an operator act."""
+        self.terms = ruled
+        self._sends(self.tables.look_again(ruled))
+
+    def _sends(self, effects: Effects) -> None:
+        for notices in effects.notices.values():
+            for row in range(len(notices)):
+                self._put(("released", None), notices.pick([row]))
+        for notice, person in (one for of_it in effects.recalled.values() for one in of_it):
+            self._recall(notice, person, over=False)
+        for one in (one for of_it in effects.superseded.values() for one in of_it):
+            self._find(Finding(one.notice, f"c{one.cohort}", None, 0, State.UNHEARD, 0, 0, 0, one.mark))
+
+    def _recall(self, notice: bytes, person: bytes, *, over: bool) -> None:
+        for reader in (*CHANNELS, None):
+            self._put(("recalled", reader), Recalled([Recall(0, notice, person, INCIDENT)], over))
+
+    def _put(self, queue: tuple[str, Channel | None], message: Any) -> None:
+        self.queues[queue].append(message)
+
+    # The others
+
+    def sets_aside(self, number: int) -> None:
+        """Let a message that cannot be read be stepped over, and be sent back some time later."""
+        waiting = [key for key, queue in sorted(self.queues.items(), key=str) if queue]
+        if waiting:
+            key = waiting[number % len(waiting)]
+            self.aside.append((key, self.queues[key].popleft()))
+
+    def sends_back(self, number: int) -> bool:
+        """Let a message that was set aside arrive; tells whether there was one."""
+        if not self.aside:
+            return False
+        key, message = self.aside.pop(number % len(self.aside))
+        self.history.append((key, message))
+        self._arrives(key, message)
+        return True
+
+    def forgets(self) -> None:
+        """Let weeks pass: marks that are answered everywhere go, and no recall of those is anywhere any more."""
+        marks = [{n: state for n, (_, state) in table.recalls.items()} for table in self.channels.values()]
+        open_here = {n for of_it in marks for n, state in of_it.items() if state is not Answering.ANSWERED}
+        open_here |= self.routing_store.recalls.keys() - self.routing_store.over
+        open_here |= {n for key, m in self._on_the_way() if key[0] in {"recalled", "stopped"} for n in m.notices}
+        gone = {n for of_it in marks for n in of_it} | self.routing_store.over
+        gone -= open_here
+        for table in self.channels.values():
+            for notice in gone & table.recalls.keys():
+                del table.recalls[notice]
+        for notice in gone & self.routing_store.over:
+            self.routing_store.over.discard(notice)
+            self.routing_store.recalls.pop(notice, None)
+        self.history = [
+            (key, message) for key, message in self.history
+            if key[0] != "recalled" or not gone.intersection(message.notices)
+        ]  # fmt: skip
+
+    def _on_the_way(self) -> list[tuple[tuple[str, Channel | None], Any]]:
+        return [*self.aside, *((key, message) for key, queue in self.queues.items() for message in queue)]
+
+    def deliver(self, number: int) -> bool:
+        """Let the next message of some queue arrive; tells whether there was one."""
+        waiting = [key for key, queue in sorted(self.queues.items(), key=str) if queue]
+        if not waiting:
+            return False
+        key = waiting[number % len(waiting)]
+        message = self.queues[key].popleft()
+        self.history.append((key, message))
+        self._arrives(key, message)
+        return True
+
+    def replay(self, number: int) -> None:
+        """Let a message that arrived before arrive again."""
+        if self.history:
+            self._arrives(*self.history[number % len(self.history)])
+
+    def _arrives(self, key: tuple[str, Channel | None], message: Any) -> None:
+        topic, channel = key
+        if topic in {"released", "refused"}:
+            self._routes(Work(0, message))
+        elif topic == "stopped":
+            courses = {n: Course.STOPPED if s else Course.BEGUN for n, s in zip(message[2], message[4], strict=True)}
+            self._sends(self.tables.hear(courses, self.terms))
+            for notice in courses:
+                self._recall(notice, PERSON, over=True)
+        elif channel is None:
+            self._routes(Work(0, recalled=message))
+        else:
+            table = self.channels[channel]
+            recalls = Recalls(table)
+            if topic == "routed":
+                table.attempts.setdefault((message.ids[0], message.attempts[0]), Attempt(message))
+                self._answers(done(recalls.arrived(NOBODYS, [0], message.ids, NOW, Moved())))
+            else:
+                self._answers(done(recalls.take(NOBODYS, [message], [], NOW, Moved())))
+
+    def _routes(self, work: Work) -> None:
+        done(self.routing.ready([work]))
+        for output in done(self.routing.apply(NOBODYS, [work])):
+            if output.topic == NOTICES_EXHAUSTED:
+                message = notices_from_wire(routing_pb2.NoticesExhausted.FromString(output.value).notices)
+                for row, notice in enumerate(message.ids):
+                    scope, bearer, attempt = message.cohorts[row], message.members[row], message.attempts[row]
+                    self._find(Finding(notice, scope, bearer, 1, State.EXHAUSTED, attempt, 0, 0))
+            elif output.topic == NOTICES_STOPPED:
+                self._answers([output])
+            else:
+                way = next(channel for channel in CHANNELS if f".{channel.label}." in output.topic)
+                self._put(
+                    ("routed", way), notices_from_wire(routing_pb2.NoticesRouted.FromString(output.value).notices)
+                )
+
+    def _answers(self, outputs: Sequence[Output]) -> None:
+        for output in outputs:
+            self._put(("stopped", None), decode_stopped(Record(output.topic, 0, 0, "dispatch", 1, 0, output.value)))
+
+    def goes_on(self, number: int) -> bool:
+        """Let one attempt go on in one of the ways that it can; tells whether there was one."""
+        open_to = [
+            (channel, attempt, state)
+            for channel in CHANNELS
+            for attempt in self.channels[channel].numbered()
+            for state in NEXT.get(attempt.state, ())
+        ]
+        if not open_to:
+            return False
+        self._becomes(*open_to[number % len(open_to)])
+        return True
+
+    def _becomes(self, channel: Channel, attempt: Attempt, state: AttemptState) -> None:
+        notices = attempt.notice
+        given_up = attempt.state is AttemptState.UNKNOWN and state is AttemptState.REFUSED
+        attempt.state = state
+        attempt.began = attempt.began or state in {AttemptState.ACCEPTED, AttemptState.UNKNOWN}
+        if state in {AttemptState.ACCEPTED, AttemptState.UNKNOWN}:
+            found = State.ACCEPTED if state is AttemptState.ACCEPTED else State.UNKNOWN
+            scope, bearer, number = notices.cohorts[0], notices.members[0], notices.attempts[0]
+            self._find(Finding(notices.ids[0], scope, bearer, notices.revisions[0], found, number, 0, int(channel)))
+        if state is AttemptState.REFUSED:
+            part = notices.pick([0])
+            part.tried = [part.tried[0] | channel]
+            part.flags = [part.flags[0] | FLAG_MAYBE_TOLD] if given_up else part.flags
+            self._put(("refused", None), part)
+
+    def ticks(self) -> None:
+        """Let every channel tick."""
+        for channel in CHANNELS:
+            self._answers(done(Recalls(self.channels[channel]).look_again(NOBODYS, [0], NOW, Moved())))
+
+    def _find(self, finding: Finding) -> None:
+        before = self.findings.get(finding.notice)
+        after = better(before, finding) if before else finding
+        moved(self.deltas, "0", before, after)
+        self.findings[finding.notice] = after
+
+    # What holds
+
+    def settle(self) -> None:
+        """Let everything come to its end."""
+        for turn in range(400):
+            self.ticks()
+            if not (self.deliver(turn) | self.goes_on(turn) | self.sends_back(turn)):
+                break
+
+    def figures(self) -> Counter[str]:
+        """Return the ledger's figures, all cohorts together."""
+        counts: Counter[str] = Counter()
+        for (_, _, counter), count in self.tables.counts.items():
+            counts[counter] += count
+        for moves in self.deltas.get("0", {}).values():
+            counts.update(moves)
+        return counts
+
+    def check(self) -> None:
+        """Check what holds at every instant."""
+        figures, claims = self.figures(), self.tables.dossiers[PERSON].claims if self.tables.dossiers else []
+        dossier = self.tables.dossiers.get(PERSON)
+        expected = Counter(COUNTED_AS[s.outcome] for s in dossier.standings.values()) if dossier else Counter()
+        assert +expected == Counter({name: figures[name] for name in set(COUNTED_AS.values()) if figures[name]})
+        void = {claim.notice for claim in claims if claim.course == Course.STOPPED}
+        for table in self.channels.values():
+            for attempt in table.numbered():
+                # Nobody was told, or may be told any more, by what was stopped: only so can a new notice go out.
+                assert attempt.notice.ids[0] not in void or (
+                    not attempt.began and attempt.state not in {AttemptState.INTENT, AttemptState.ACCEPTED}
+                )
+        for claim in claims:
+            accepted = [
+                a for t in self.channels.values() for (notice, _), a in t.attempts.items()
+                if notice == claim.notice and a.state is AttemptState.ACCEPTED
+            ]  # fmt: skip
+            assert len(accepted) <= 1
+
+    def check_at_the_end(self) -> None:
+        """Check what holds once nothing is on its way."""
+        figures, dossier = self.figures(), self.tables.dossiers[PERSON]
+        assert not [claim for claim in dossier.claims if claim.course == Course.RECALLED]
+        assert {Answering.ANSWERED} >= {state for one in self.channels.values() for _, state in one.recalls.values()}
+        assert self.routing_store.recalls.keys() <= self.routing_store.over
+        assert figures["released"] == figures["notified"] + figures["exhausted"]
+        told = {c.notice for c in dossier.claims if not c.void}
+        for claim in dossier.claims:
+            finding = self.findings.get(claim.notice)
+            stopped = claim.course == Course.STOPPED
+            assert stopped or (finding is not None and finding.state in {State.ACCEPTED, State.EXHAUSTED})
+            assert not stopped or finding is None or not finding.counted
+        for member, standing in dossier.standings.items():
+            if is_withdrawn(dossier.members[member], self.terms) and standing.outcome == Outcome.RELEASED:
+                assert any(c.bearer == member and c.notice in told for c in dossier.claims)
+
+
+NEXT: Mapping[AttemptState, Sequence[AttemptState]] = {
+    AttemptState.TAKEN: [AttemptState.INTENT],
+    AttemptState.INTENT: [
+        AttemptState.ACCEPTED, AttemptState.UNKNOWN, AttemptState.REFUSED_WAITING, AttemptState.TAKEN,
+    ],
+    AttemptState.REFUSED_WAITING: [AttemptState.REFUSED, AttemptState.TAKEN],
+    AttemptState.UNKNOWN: [AttemptState.REFUSED],
+}  # fmt: skip
