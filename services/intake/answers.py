@@ -53,7 +53,7 @@ def answered(handler: GuardedHandler) -> GuardedHandler:
             raise _refusal(request, error) from None
         except NotPublishedError as error:
             title, after = "Nobody has heard of it yet", {"Retry-After": "1"}
-            raise Problem(503, title, str(error), kind="not-heard-yet", headers=after, pauseId=error.pause_id) from None
+            raise Problem(503, title, str(error), kind="not-heard-yet", headers=after, **error.named) from None
         except MissingTextsError as error:
             title = "Texts are missing that people would read"
             raise Problem(409, title, kind="missing-texts", problems=error.problems) from None

@@ -1,5 +1,7 @@
 """The faults of uploads, requests and events that intake is given."""
 
+from collections.abc import Mapping
+
 from services.kit.errors import HerautError, InvalidMessage, RetryableError
 
 __all__ = [
@@ -74,14 +76,14 @@ class ThrottledError(HerautError):
 
 
 class NotPublishedError(HerautError):
-    """A pause is written, and the event log does not take it just now: 503. Nobody has heard of it yet."""
+    """A stop is written, and the event log does not take it just now: 503. Nobody has heard of it yet."""
 
-    def __init__(self, pause_id: str) -> None:
+    def __init__(self, stop: str, named: Mapping[str, str | int]) -> None:
         super().__init__(
-            f"the pause {pause_id} is written, but the event log does not take it just now, so notices go on; "
+            f"{stop} is written, but the event log does not take it just now, so notices go on; "
             "it holds from when the log takes it. Ask again to learn whether it has"
         )
-        self.pause_id = pause_id
+        self.named = named  # what the answer says of it beside the words
 
 
 class UnknownMemberError(NotFoundError):

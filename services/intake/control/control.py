@@ -2,7 +2,7 @@
 
 Each change is one transaction: it locks the row, writes the row's next version and who made it, and appends the block
 that tells every room of it. A cohort of a source that the caller does not speak for is as unknown as one that is not
-there.
+there. What stops notices is answered once the log has it: whoever asked for it relies on it from then on.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import orjson
-from notification.topics import INCIDENTS_CHANGED
+from notification.topics import INCIDENTS_CHANGED, MEMBERS_ACCEPTED
 
 from services.core.access import Act, Caller
 from services.core.cohort import Cohort, Grant
@@ -27,6 +27,7 @@ from services.intake.control.changes import (
 )
 from services.intake.control.cohorts import Cohorts, Put
 from services.intake.control.figures import with_figures
+from services.intake.control.heard import wait_heard
 from services.intake.control.pause_rows import PauseRows
 from services.intake.control.pausing import IncidentPause, Pausing
 from services.intake.control.proving import Proving
@@ -35,18 +36,16 @@ from services.intake.control.texts import check_texts
 from services.intake.control.versions import VersionsSoFar, check_size, check_versions
 from services.intake.control.withdrawals import Named, Withdrawals
 from services.intake.domain import DoneAct
-from services.intake.errors import ChangedMeanwhileError, ConflictError, NotFoundError, NotPublishedError
+from services.intake.errors import ChangedMeanwhileError, ConflictError, NotFoundError
 from services.intake.store import CohortRow
 from services.kit.eventlog import Output, append_outputs
 from services.kit.postgres import Connection
-from services.kit.stage import wait_published
 from services.wire.incident_document import normal_form, parse_incident
 from services.wire.incidents import encode_incident
 
 __all__ = ["Control", "release_json"]
 
 P = TypeVar("P", CohortRow, IncidentPause)
-_PUBLISHED_WITHIN = 2.0  # seconds; a log that is well takes some hundredths
 _ACTS_SHOWN = 1_000  # a page that can still be read
 
 
@@ -63,9 +62,18 @@ class Control:
     async def put_incident(self, caller: Caller, incident_id: str, document: Any, read: int | None = None) -> Put:
         """Take an incident document, where the newest version is the one that was `read` (None = whichever it is).
 
-        Raises InvalidDocument, ChangedMeanwhileError, ConflictError, MissingTextsError, ThrottledError.
+        Raises InvalidDocument, ChangedMeanwhileError, ConflictError, MissingTextsError, ThrottledError, and
+        NotPublishedError where nobody has heard of a change yet: it may close a channel, or slow people down.
         """
         incident = parse_incident(incident_id, 1, document)
+        put = await self._put_incident(caller, incident, document, read)
+        if not put.created:
+            stop = f"version {put.version} of the incident"
+            await wait_heard(self._context, stop, incidentId=incident_id, version=put.version)
+        return put
+
+    async def _put_incident(self, caller: Caller, incident: Incident, document: Any, read: int | None) -> Put:
+        incident_id = incident.incident_id
         normal, now = normal_form(document), self._clock.now()
         check_size(normal)
         warnings = await self._proving.check(incident, normal)
@@ -94,11 +102,14 @@ class Control:
     async def put_cohort(self, caller: Caller, incident_id: str, cohort_id: str, request: CohortRequest) -> Put:
         """Open a cohort, or change what its source says of it.
 
-        Raises NotFoundError, NotPermittedError, ConflictError.
+        Raises NotFoundError, NotPermittedError, ConflictError, and NotPublishedError where it does not go by itself any
+        more, and nobody has heard of that yet.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             put, outputs = await self._cohorts(connection, caller).put(incident_id, cohort_id, request)
             await append_outputs(connection, SOURCE, outputs)
+        if request.auto_release is False and not put.created:
+            await self._wait_heard("that it is not released by itself", incident_id, cohort_id)
         return put
 
     async def seal(self, caller: Caller, incident_id: str, cohort_id: str) -> Cohort:
@@ -108,13 +119,16 @@ class Control:
     async def release(self, caller: Caller, incident_id: str, cohort_id: str, grant: Grant = Grant()) -> CohortRow:  # noqa: B008 - frozen
         """Let so much of a cohort go, or ask for it where somebody else has to approve.
 
-        Raises NotFoundError, ConflictError, MissingTextsError.
+        Raises NotFoundError, ConflictError, MissingTextsError, and NotPublishedError where less goes than before, and
+        nobody has heard of that yet.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             releases = Releases(self._cohorts(connection, caller))
-            row, outputs = await releases.release(incident_id, cohort_id, grant)
-            await append_outputs(connection, SOURCE, outputs)
-        return row
+            given = await releases.release(incident_id, cohort_id, grant)
+            await append_outputs(connection, SOURCE, given.outputs)
+        if given.lets_no_more:
+            await self._wait_heard("the limit of its release", incident_id, cohort_id)
+        return given.row
 
     async def approve(self, caller: Caller, incident_id: str, cohort_id: str, grant: Grant | None = None) -> CohortRow:
         """Let go what somebody else asked for; with `grant`, if it is that.
@@ -123,9 +137,9 @@ class Control:
         """
         async with self._pool.acquire() as connection, connection.transaction():
             releases = Releases(self._cohorts(connection, caller))
-            row, outputs = await releases.approve(incident_id, cohort_id, grant)
-            await append_outputs(connection, SOURCE, outputs)
-        return row
+            given = await releases.approve(incident_id, cohort_id, grant)
+            await append_outputs(connection, SOURCE, given.outputs)
+        return given.row
 
     async def pause(self, caller: Caller, incident_id: str, cohort_id: str) -> CohortRow:
         """Stop all notices that name a cohort's facts; return once the log has it, as others hear of it then.
@@ -134,7 +148,8 @@ class Control:
         it: asked again, it is the same pause.
         """
         row = await self._paused(caller, lambda pausing: pausing.pause(incident_id, cohort_id))
-        await self._wait_published(row.cohort.pause_id or "")
+        pause_id = row.cohort.pause_id or ""
+        await wait_heard(self._context, f"the pause {pause_id}", pauseId=pause_id)
         return row
 
     async def resume(self, caller: Caller, incident_id: str, cohort_id: str) -> CohortRow:
@@ -142,8 +157,10 @@ class Control:
         return await self._paused(caller, lambda pausing: pausing.resume(incident_id, cohort_id))
 
     async def cancel(self, caller: Caller, incident_id: str, cohort_id: str) -> CohortRow:
-        """Take a whole cohort back, for good. Raises NotFoundError."""
-        return await self._paused(caller, lambda pausing: pausing.cancel(incident_id, cohort_id))
+        """Take a whole cohort back, for good; return once the log has it. Raises NotFoundError, NotPublishedError."""
+        row = await self._paused(caller, lambda pausing: pausing.cancel(incident_id, cohort_id))
+        await self._wait_heard("the cancellation", incident_id, cohort_id)
+        return row
 
     async def pause_incident(self, caller: Caller, incident_id: str) -> IncidentPause:
         """Pause all cohorts of an incident, also those that are opened until it goes on; return once the log has it.
@@ -151,7 +168,7 @@ class Control:
         Raises NotFoundError, and NotPublishedError as for the pause of a cohort.
         """
         paused = await self._paused(caller, lambda pausing: pausing.pause_incident(incident_id))
-        await self._wait_published(incident_id)
+        await wait_heard(self._context, f"the pause of {incident_id}", incidentId=incident_id)
         return paused
 
     async def resume_incident(self, caller: Caller, incident_id: str) -> IncidentPause:
@@ -169,7 +186,8 @@ class Control:
     async def withdraw(self, caller: Caller, incident_id: str, cohort_id: str, named: Named) -> dict[str, Any]:
         """Take one record back; return what it was, and whether somebody may have been told by it, as JSON.
 
-        Raises NotFoundError, UnknownMemberError, ConflictError.
+        An accepted one is answered once the log has it. Raises NotFoundError, UnknownMemberError, ConflictError,
+        NotPublishedError.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             withdrawals = Withdrawals(self._context, self._cohorts(connection, caller))
@@ -177,6 +195,10 @@ class Control:
             await append_outputs(connection, SOURCE, await withdrawals.take_back(found))
             # What is on its way to somebody is not known here. Before the first permission there can be nothing.
             maybe = found.member is not None and await self._store.ever_permitted(connection, incident_id)
+            place = await withdrawals.place_of(found)
+        if place is not None:
+            about = {"incidentId": incident_id, "cohortId": cohort_id}
+            await wait_heard(self._context, "the withdrawal", topic=MEMBERS_ACCEPTED, partition=place, **about)
         return {
             "incidentId": incident_id,
             "cohortId": cohort_id,
@@ -267,11 +289,9 @@ class Control:
             await append_outputs(connection, SOURCE, outputs)
         return cohort
 
-    async def _wait_published(self, pause: str) -> None:
-        if self._context.log_outside and not await wait_published(
-            self._pool, SOURCE, INCIDENTS_CHANGED, within=_PUBLISHED_WITHIN
-        ):
-            raise NotPublishedError(pause)
+    async def _wait_heard(self, stop: str, incident_id: str, cohort_id: str) -> None:
+        """Wait until others can hear of what stops a cohort. Raises NotPublishedError."""
+        await wait_heard(self._context, stop, incidentId=incident_id, cohortId=cohort_id)
 
     async def _paused(self, caller: Caller, step: Callable[[Pausing], Awaitable[tuple[P, list[Output]]]]) -> P:
         async with self._pool.acquire() as connection, connection.transaction():

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from services.core.access import Act
 from services.core.cohort import Grant
@@ -15,7 +16,15 @@ from services.intake.errors import ConflictError, NotFoundError, NotPermittedErr
 from services.intake.store import CohortRow
 from services.kit.eventlog import Output
 
-__all__ = ["Releases"]
+__all__ = ["Given", "Releases"]
+
+
+class Given(NamedTuple):
+    """How a cohort stands after a release, and the blocks that tell of it."""
+
+    row: CohortRow
+    outputs: list[Output]
+    lets_no_more: bool = False  # than before: if it changes anything, it stops something
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,25 +36,25 @@ class Releases:
 
     cohorts: Cohorts
 
-    async def release(self, incident_id: str, cohort_id: str, grant: Grant) -> tuple[CohortRow, list[Output]]:
+    async def release(self, incident_id: str, cohort_id: str, grant: Grant) -> Given:
         """Let this much of a cohort go, or ask for it where somebody else has to approve; repeated, it changes nothing.
 
         Raises NotFoundError, ConflictError, MissingTextsError.
         """
         incident, row = await self._locked(Act.COHORT_RELEASED, incident_id, cohort_id)
         if row.waits and row.asked == grant:
-            return row, []
+            return Given(row, [])
         changed = granted(row.cohort, grant)
         if not lets_more(row.cohort, changed):
-            return await self._give(row, Act.COHORT_RELEASED, grant)
+            return (await self._give(row, Act.COHORT_RELEASED, grant))._replace(lets_no_more=True)
         if incident.four_eyes and not row.cohort.sealed:
             raise ConflictError("the incident has fourEyes: seal the cohort first, nobody approves who is yet to come")
         await check_texts(self.cohorts.connection, self.cohorts.store, incident, [row])
         if incident.four_eyes:
-            return await self._ask(row, grant), []
+            return Given(await self._ask(row, grant), [])
         return await self._give(row, Act.COHORT_RELEASED, grant)
 
-    async def approve(self, incident_id: str, cohort_id: str, grant: Grant | None) -> tuple[CohortRow, list[Output]]:
+    async def approve(self, incident_id: str, cohort_id: str, grant: Grant | None) -> Given:
         """Let go what somebody else asked for; with `grant`, if it is that. Repeated, it changes nothing.
 
         Raises NotFoundError, NotPermittedError, ConflictError, MissingTextsError.
@@ -58,7 +67,7 @@ class Releases:
         if grant is not None and grant != row.asked:
             raise ConflictError("another release was asked for than the one that is approved")
         if not row.waits:
-            return row, []
+            return Given(row, [])
         granted(row.cohort, row.asked)
         await check_texts(self.cohorts.connection, self.cohorts.store, incident, [row])
         row = row._replace(approved_by=self._caller)
@@ -96,7 +105,7 @@ class Releases:
     async def _note(self, row: CohortRow) -> None:
         await self.cohorts.store.note_release(self.cohorts.connection, row)
 
-    async def _give(self, row: CohortRow, act: Act, grant: Grant) -> tuple[CohortRow, list[Output]]:
+    async def _give(self, row: CohortRow, act: Act, grant: Grant) -> Given:
         ids = row.cohort.incident_id, row.cohort.cohort_id
         cohort, outputs = await self.cohorts.change(act, *ids, partial(granted, grant=grant), grant.as_json())
-        return row._replace(cohort=cohort), outputs
+        return Given(row._replace(cohort=cohort), outputs)

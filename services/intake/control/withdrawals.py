@@ -16,6 +16,7 @@ from services.intake.context import SOURCE, Context
 from services.intake.control.cohorts import Cohorts
 from services.intake.domain import Counts, DoneAct, Stored, withdrawal_of
 from services.intake.errors import ConflictError, NotFoundError, UnknownMemberError
+from services.intake.homes import places_of
 from services.intake.identities.rows import IdentityRows
 from services.intake.records.record import readable_ref
 from services.intake.store import CohortRow
@@ -108,6 +109,14 @@ class Withdrawals:
         await cohorts.store.record_acts(cohorts.connection, [act], cohorts.now)
         self.context.metrics.withdrawn.inc()
         return outputs
+
+    async def place_of(self, found: Found) -> int | None:
+        """Return the partition that hears of a record's withdrawal; None for a rejected one, of which nobody hears."""
+        if found.member is None:
+            return None
+        pseudonyms = [found.member.pseudonym]
+        homes = await IdentityRows().find_homes(self.cohorts.connection, found.row.cohort.incident_id, pseudonyms)
+        return places_of(pseudonyms, self.context.partitions, homes)[0]
 
     async def _member(self, found: Found, member: Stored) -> list[Output]:
         cohorts, cohort = self.cohorts, found.row.cohort

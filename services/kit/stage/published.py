@@ -13,17 +13,17 @@ _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 _LOOK_EVERY = 0.02  # seconds: a block takes a few times as long to be published
 
 
-async def wait_published(pool: Pool, stage: str, topic: str, *, within: float) -> bool:
-    """Wait until all that was committed so far to partition 0 of a topic is published; tell whether it is.
+async def wait_published(pool: Pool, stage: str, topic: str, *, partition: int = 0, within: float) -> bool:
+    """Wait until all that was committed so far to a partition of a topic is published; tell whether it is.
 
     It waits no longer than `within` seconds: a log that is away may stay away for long.
     """
     give_up_at = time.monotonic() + within
     async with pool.acquire() as connection:
-        (last,) = await read_heads(connection, stage, topic, 1)
+        *_, last = await read_heads(connection, stage, topic, partition + 1)
     while True:
         async with pool.acquire() as connection:
-            published = await connection.fetchval(_QUERIES["read_published_of"], stage, topic, 0)
+            published = await connection.fetchval(_QUERIES["read_published_of"], stage, topic, partition)
         if (published or 0) >= last:
             return True
         if time.monotonic() >= give_up_at:
