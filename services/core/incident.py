@@ -18,6 +18,7 @@ __all__ = [
     "Incident",
     "KeyVersions",
     "Text",
+    "VersionRules",
 ]
 
 # Art. 34(2) with 33(3)(b), (c), (d) GDPR: what every notice must say; `advice` is the authority's checklist.
@@ -67,6 +68,21 @@ class KeyVersions(NamedTuple):
     references: int = 0  # of memberRefs, which intake keeps sealed
 
 
+class VersionRules(NamedTuple):
+    """What one version of an incident lets go, and from where in the log on: its words are not in it."""
+
+    channels: tuple[Channel, ...]  # that a notice may take, preferred first
+    policy: Policy
+    after: tuple[int, ...]  # as in `Incident`
+
+    def hold_in(self, partition: int, taken: int) -> bool:
+        """Tell whether all holds that it permits, in a partition of which intake's blocks up to `taken` are known.
+
+        Raises IndexError where it was put on fewer partitions.
+        """
+        return not self.after or taken >= self.after[partition]
+
+
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Incident:
     """One version of an incident."""
@@ -87,6 +103,9 @@ class Incident:
     four_eyes: bool = False  # a release takes two: one asks for it, another approves it
     variants: tuple[Variant, ...] = ()  # the most special first
     exceptions: frozenset[tuple[str, str]] = frozenset()  # (rule, place): findings of the linter that are meant so
+    # Of each partition: the last of intake's blocks of members when this version was put. Empty in the first one. What
+    # it permits and earlier ones did not holds where they are known; words, and what it stops, hold at once.
+    after: tuple[int, ...] = ()
 
     @property
     def usable_channels(self) -> tuple[Channel, ...]:
@@ -97,6 +116,11 @@ class Incident:
     def usable_mask(self) -> Channel:
         """`usable_channels` as one set."""
         return channel_mask(self.usable_channels)
+
+    @property
+    def rules(self) -> VersionRules:
+        """What this version lets go."""
+        return VersionRules(self.usable_channels, self.policy, self.after)
 
     @property
     def name(self) -> str:

@@ -13,7 +13,7 @@ from itertools import chain, repeat
 from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
-from services.core.channel import CHANNEL_BITS
+from services.core.channel import ALL_CHANNELS, CHANNEL_BITS
 from services.core.facts import NO_FACTS, Facts
 from services.core.ids import KEY_BYTES
 from services.core.ledger import CONFLICTING
@@ -171,7 +171,8 @@ class Effects:
         notices.confirmed += confirmed
         notices.told_exposed += [0] * count
         notices.told_confirmed += [0] * count
-        notices.channels += channels
+        named = self.terms.named
+        notices.channels += channels if named == ALL_CHANNELS else [one & named for one in channels]
         notices.flags += flags
         notices.languages += languages
         cohort_id = self.terms.cohorts[cohort]
@@ -240,7 +241,7 @@ class Effects:
             before = Facts(before.exposed & exposed, before.confirmed & confirmed)
         notices.told_exposed.append(before.exposed)
         notices.told_confirmed.append(before.confirmed)
-        notices.channels.append(bearer.channels)
+        notices.channels.append(bearer.channels & self.terms.named)
         notices.flags.append(bearer.flags)
         notices.languages.append(bearer.language)
         notices.cohorts.append(self.terms.cohorts[bearer.cohort])

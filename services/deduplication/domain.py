@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from services.core.channel import TO_THE_ADDRESS
+from services.core.channel import ALL_CHANNELS, TO_THE_ADDRESS
 from services.core.ids import ID_BYTES, hash_begun, notice_id
 from services.core.notices import FLAG_NOT_AT_ADDRESS, FLAG_WITHDRAWN
 from services.core.policy import Correction
@@ -142,6 +142,7 @@ class Terms:
     paused: Collection[int] = ()  # numbers of the cohorts of which no fact may be told just now
     limited: Collection[int] = ()  # numbers of the cohorts that are released under a limit
     allowance: Allowance | None = None  # what may go of those, where a turn is given
+    named: int = ALL_CHANNELS  # set of channels that a notice may name: less than all while some do not hold yet
 
     @property
     def may_go(self) -> Collection[int]:

@@ -5,12 +5,13 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from services.core.cohort import Cohort
-from services.core.incident import Incident
+from services.core.incident import Incident, VersionRules
 from services.core.policy import OnIdentityConflict
 from services.deduplication.domain import NoticeIds, Terms
 from services.deduplication.pacing import Limited
 from services.deduplication.permissions import check_partitions, permissions_in
 from services.deduplication.store import Cohorts
+from services.deduplication.versions import check_version, versions_in
 from services.kit.vault import KeyRing, KeyVersionError
 from services.wire.incidents import Incidents
 
@@ -51,14 +52,33 @@ class Ruling:
     ) -> Iterator[tuple[Terms, Collection[int], Limited]]:
         """Return the terms of an incident, with the partitions that they hold in, and what limits hold back there.
 
-        `taken` says of each partition how far intake's blocks are known: a release holds from where it was given.
+        `taken` says of each partition how far intake's blocks are known: a release holds from where it was given, and
+        so does what a version of the document permits. Raises ConfigError where one was given on another number of
+        partitions than this process has.
         """
-        number, cohorts = numbers[incident_id]
-        incident: Incident | None = self._incidents.get(("incident", incident_id))
-        assert incident is not None  # noqa: S101 - `ready` waited for it, and `tick` skips one that is not known
-        known = self._known(incident_id, cohorts)
-        terms = Terms(
-            incident_id=incident_id,
+        newest: Incident | None = self._incidents.get(("incident", incident_id))
+        assert newest is not None  # noqa: S101 - `ready` waited for it, and `tick` skips one that is not known
+        check_version(newest, self._partitions)
+        known = self._known(incident_id, numbers[incident_id][1])
+        for incident, here, waits in versions_in(newest, self._rules(newest), taken):
+            terms = self._terms(incident, numbers[incident_id], known)
+            if waits:
+                terms = replace(terms, named=terms.usable)
+            yield from _permitted(incident, terms, known, here)
+
+    def _rules(self, newest: Incident) -> Iterator[VersionRules]:
+        """Return what each version of an incident lets go, the newest first."""
+        yield newest.rules
+        for version in range(newest.version - 1, 0, -1):
+            rules: VersionRules | None = self._incidents.get(("rules", newest.incident_id, str(version)))
+            if rules is not None:
+                yield rules
+
+    def _terms(self, incident: Incident, numbers: tuple[int, Mapping[str, int]], known: Mapping[int, Cohort]) -> Terms:
+        """Return the terms without what depends on the partition."""
+        number, cohorts = numbers
+        return Terms(
+            incident_id=incident.incident_id,
             number=number,
             version=incident.version,
             usable=int(incident.usable_mask),
@@ -69,10 +89,6 @@ class Ruling:
             hold_conflicts=incident.policy.on_identity_conflict is OnIdentityConflict.HOLD,
             cancelled=frozenset(number for number, one in known.items() if one.cancelled),
         )
-        for here, partitions in permissions_in(known, taken, paced=incident.policy.pace.limits).items():
-            ruled = replace(terms, released=here.released, paused=here.paused, limited=here.limited)
-            limited = {number: known[number] for number in here.limited}
-            yield ruled, partitions, Limited(incident, limited, ruled, partitions)
 
     def _known(self, incident_id: str, numbers: Mapping[str, int]) -> dict[int, Cohort]:
         """Return those of an incident's cohorts that were heard of, by number.
@@ -84,3 +100,13 @@ class Ruling:
         for cohort in known.values():
             check_partitions(cohort, self._partitions)
         return known
+
+
+def _permitted(
+    incident: Incident, terms: Terms, known: Mapping[int, Cohort], taken: Mapping[int, int]
+) -> Iterator[tuple[Terms, Collection[int], Limited]]:
+    """Return terms with what cohorts let go, and with the partitions in which they do."""
+    for here, partitions in permissions_in(known, taken, paced=incident.policy.pace.limits).items():
+        ruled = replace(terms, released=here.released, paused=here.paused, limited=here.limited)
+        limited = {number: known[number] for number in here.limited}
+        yield ruled, partitions, Limited(incident, limited, ruled, partitions)

@@ -1,7 +1,8 @@
 """Incidents and cohorts as every room hears of them: `heraut.incidents.changed.v1`."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import orjson
@@ -42,11 +43,13 @@ class Incidents(Protocol):
         ...
 
 
-def encode_incident(incident_id: str, version: int, document: bytes, key_versions: KeyVersions) -> bytes:
+def encode_incident(
+    incident_id: str, version: int, document: bytes, key_versions: KeyVersions, after: Sequence[int] = ()
+) -> bytes:
     """Return the block for `heraut.incidents.changed.v1`; `document` is in its normal form."""
     versions = intake_pb2.KeyVersions(**key_versions._asdict())
     change = intake_pb2.IncidentChanged(
-        incident_id=incident_id, version=version, document=document, key_versions=versions
+        incident_id=incident_id, version=version, document=document, key_versions=versions, after=after
     )
     return intake_pb2.IncidentsChanged(incidents=[change]).SerializeToString()
 
@@ -89,6 +92,7 @@ def entries_of(known: Incident | Cohort, size: int = 0) -> list[Entry]:
     ("incident", id, version) and ("pause", incident id, pause id) never change: a pause that is over stays known, as
     the cohort was when it began. ("incident", id) and ("cohort", incident id, cohort id) are the newest. Of versions
     of incidents a bounded part stays in memory beside the newest: they are waited for (`wait_for`), which reads them.
+    ("rules", id, version) has what that version lets go, and stays.
     """
     if isinstance(known, Cohort):
         newest = Entry(("cohort", known.incident_id, known.cohort_id), known.version, known)
@@ -97,15 +101,17 @@ def entries_of(known: Incident | Cohort, size: int = 0) -> list[Entry]:
     return [
         Entry(("incident", known.incident_id, str(known.version)), 1, known, size),
         Entry(("incident", known.incident_id), known.version, known),
+        Entry(("rules", known.incident_id, str(known.version)), 1, known.rules),
     ]
 
 
 def _incident(change: intake_pb2.IncidentChanged) -> Incident:
     versions = KeyVersions(*(getattr(change.key_versions, purpose) for purpose in KeyVersions._fields))
     try:
-        return parse_incident(change.incident_id, change.version, orjson.loads(change.document), versions)
+        incident = parse_incident(change.incident_id, change.version, orjson.loads(change.document), versions)
     except (orjson.JSONDecodeError, InvalidDocument):
         raise InvalidMessage("incident-document") from None
+    return replace(incident, after=tuple(change.after))
 
 
 def _cohort(change: intake_pb2.CohortChanged) -> Cohort:

@@ -45,6 +45,7 @@ EXTRA = {
         "homes.py": "how their rows are locked and moved, across partitions",
         "outcomes.py": "numbers that are stored, apart from the rules that give them",
         "permissions.py": "what cohorts let go in which partition",
+        "versions.py": "what the versions of the document let go in which partition",
         "quotas.py": "how many may still go, and on which day",
         "pacing.py": "what limits leave is let go, under locks that all owners share",
         "ruling.py": "which terms hold for an incident's people, and in which partitions",

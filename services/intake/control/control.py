@@ -38,7 +38,7 @@ from services.intake.control.withdrawals import Named, Withdrawals
 from services.intake.domain import DoneAct
 from services.intake.errors import ChangedMeanwhileError, ConflictError, NotFoundError
 from services.intake.store import CohortRow
-from services.kit.eventlog import Output, append_outputs
+from services.kit.eventlog import Output, append_outputs, read_heads
 from services.kit.postgres import Connection
 from services.wire.incident_document import normal_form, parse_incident
 from services.wire.incidents import encode_incident
@@ -95,7 +95,8 @@ class Control:
             name, request_id = caller.principal.name, caller.request_id
             done = DoneAct(name, Act.INCIDENT_PUT.value, incident_id, None, version + 1, None, request_id)
             await self._store.record_acts(connection, [done], now)
-            block = encode_incident(incident_id, version + 1, normal, key_versions)
+            after = await self._taken_so_far(connection) if version else ()
+            block = encode_incident(incident_id, version + 1, normal, key_versions, after)
             await append_outputs(connection, SOURCE, [Output(INCIDENTS_CHANGED, 0, block)])
         return Put(version + 1, created=version == 0, changed=True, warnings=warnings)
 
@@ -261,6 +262,10 @@ class Control:
         """Return an incident and one of its cohorts, as they stand, for members. Raises NotFoundError."""
         async with self._pool.acquire() as connection:
             return await self._cohorts(connection, caller).for_members(incident_id, cohort_id)
+
+    async def _taken_so_far(self, connection: Connection) -> tuple[int, ...]:
+        """Return how many blocks of members were written in each partition: all that was acknowledged is in them."""
+        return await read_heads(connection, SOURCE, MEMBERS_ACCEPTED, self._partitions)
 
     async def _check_cohorts(self, connection: Connection, incident: Incident) -> None:
         """Check an incident's next document against the cohorts that it has. Raises ConflictError, MissingTextsError.

@@ -122,13 +122,15 @@ class Scene:
         channels: Collection[Channel],
         policy: Policy = Policy(),  # noqa: B008 - frozen
         key_versions: KeyVersions = FIRST_KEYS,
+        after: Sequence[int] = (),
     ) -> None:
-        """Say over which channels the incident's notices may go."""
+        """Say over which channels the incident's notices may go; `after`: how many of intake's blocks came before."""
         text = {"en": "words"}
         incident = Incident(
             INCIDENT, version, {"en": "A leak"}, datetime(2025, 7, 6, tzinfo=UTC), None,
             Controller("The controller", (), "", ""), ("en",), tuple(channels), frozenset(),
             (DataCategory("name", text), DataCategory("results", text)), {}, policy, key_versions,
+            after=tuple(after),
         )  # fmt: skip
         self.incidents.put(incident)
 

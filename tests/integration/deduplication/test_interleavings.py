@@ -1,12 +1,13 @@
-"""Whatever comes between what: a release is never ahead of what intake had taken before it was given."""
+"""Whatever comes between what: no permission is ahead of what intake had taken before it was given."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from services.core.channel import Channel, channel_mask
 from services.core.notices import FLAG_RETRACTED
 from services.kit.eventlog.port import Record
 from tests.conftest import RoomPool
@@ -17,11 +18,13 @@ PERSONS = [bytes([place]) + bytes([number]) * 15 for place in range(PLACES) for 
 MEMBERS = {bytes([number]) * 16: f"c{number % 2}" for number in range(4)}  # with their cohorts
 
 _members = st.sampled_from(sorted(MEMBERS))
+BOTH = (Channel.EMAIL, Channel.LETTER)  # that people of c0 have; those of c1 have the first alone
 _some_places = st.sets(st.sampled_from(range(PLACES)), min_size=1)
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("say"), _members, st.sampled_from(PERSONS)),
         st.tuples(st.just("release"), st.sampled_from(["c0", "c1"]), st.booleans()),
+        st.tuples(st.just("open"), st.sets(st.sampled_from(BOTH), min_size=1), st.none()),
         st.tuples(st.just("take"), _some_places, st.integers(1, 4)),
         st.tuples(st.just("lose"), _some_places, st.integers(1, 4)),
         st.tuples(st.just("tick"), _some_places, st.none()),
@@ -41,11 +44,15 @@ class _Model:
     said: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)  # member -> version, person
     released: dict[str, dict[bytes, tuple[int, bytes]]] = field(default_factory=dict)  # what was said before it was
     versions: dict[str, int] = field(default_factory=lambda: {"c0": 1, "c1": 1})
+    channels: list[set[Channel]] = field(default_factory=lambda: [{Channel.LETTER}])  # of each version of the document
+    # Of each channel that is open: what was said before it was opened.
+    opened: dict[Channel, dict[bytes, tuple[int, bytes]]] = field(default_factory=lambda: {Channel.LETTER: {}})
 
     async def begin(self) -> None:
         """Forget the example before; everybody was heard of once, and nobody may be told."""
         await self.scene.pool.execute("delete from members; delete from notices; delete from input; delete from totals")
         self.restart()
+        self.scene.incident(channels=self.channels[0])
         for cohort in self.versions:
             self.scene.cohort(cohort, released=False)
         for member, person in zip(sorted(MEMBERS), PERSONS, strict=True):
@@ -57,7 +64,8 @@ class _Model:
         version, before = self.said.get(member, (0, person))
         if before != person:
             self._append(Person(member, before, version + 1, flags=FLAG_RETRACTED))
-        self._append(Person(member, person, version + 1))
+        has = BOTH if MEMBERS[member] == "c0" else BOTH[:1]
+        self._append(Person(member, person, version + 1, channels=int(channel_mask(has))))
         self.said[member] = (version + 1, person)
 
     def _append(self, row: Person) -> None:
@@ -70,12 +78,20 @@ class _Model:
         if (cohort in self.released) == given:
             return
         self.versions[cohort] += 1
-        heads = [len(self.logs.get(place, ())) for place in range(PARTITIONS)]
-        self.scene.cohort(cohort, released=given, version=self.versions[cohort], after=heads)
+        self.scene.cohort(cohort, released=given, version=self.versions[cohort], after=self._heads())
         if given:
             self.released[cohort] = dict(self.said)
         else:
             del self.released[cohort]
+
+    def open(self, channels: set[Channel]) -> None:
+        """Put a version of the document with these channels, and no other."""
+        self.channels.append(channels)
+        self.scene.incident(version=len(self.channels), channels=sorted(channels), after=self._heads())
+        self.opened = {one: self.opened.get(one, dict(self.said)) for one in channels}
+
+    def _heads(self) -> list[int]:
+        return [len(self.logs.get(place, ())) for place in range(PARTITIONS)]
 
     async def take(self, places: Collection[int], count: int, *, lost: bool = False) -> None:
         """Take the next blocks of some partitions in one transaction; a lost one is rolled back, and forgotten."""
@@ -108,13 +124,21 @@ class _Model:
         self.scene.handler = self.scene.new_handler()
 
     def check(self, sent: Sent) -> None:
-        """See that each notice is allowed by a release, and says no less than was acknowledged before that."""
+        """See that each notice is allowed by a release, and says no less than was acknowledged before that.
+
+        It says no less either than was acknowledged before the last of its channels was opened.
+        """
         for _, notices in sent.notices:
-            for person, member, version in zip(notices.pseudonyms, notices.members, notices.versions, strict=True):
-                assert any(_holds(before, person, member, version) for before in self.released.values())
+            usable = channel_mask(self.channels[notices.incident_version - 1])
+            for at, about in enumerate(zip(notices.pseudonyms, notices.members, notices.versions, strict=True)):
+                assert any(_holds(before, *about) for before in self.released.values())
+                routed = [one for one in BOTH if one & usable & notices.channels[at]]
+                assert routed
+                assert all(one in self.opened and _holds(self.opened[one], *about) for one in routed)
 
     async def finish(self) -> None:
-        """Take all that is left, and see that everybody of a released cohort was told, and nobody else."""
+        """Take all that is left, and see that everybody of a released cohort was told, once all channels are open."""
+        self.open(set(BOTH))
         await self.take(range(PLACES), 1_000)
         while await self.tick(range(PLACES)):
             pass
@@ -135,12 +159,31 @@ async def interleaving_scene(room_pool: RoomPool) -> Scene:
     return Scene(await room_pool("deduplication"))
 
 
+FIRST, SECOND = sorted(MEMBERS)[:2]
+
+
 @given(steps=STEPS)
+@example(  # who has no channel but the one that is opened
+    steps=[
+        ("release", "c1", True),
+        ("say", SECOND, PERSONS[1]),
+        ("open", set(BOTH), None),
+        ("tick", {0}, None),
+    ]
+)
+@example(  # who is told by letter meanwhile is not told by e-mail
+    steps=[
+        ("release", "c0", True),
+        ("say", FIRST, PERSONS[0]),
+        ("open", set(BOTH), None),
+        ("tick", {0}, None),
+    ]
+)
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_no_interleaving_lets_a_release_overtake_what_was_taken_before_it(
+async def test_no_interleaving_lets_a_permission_overtake_what_was_taken_before_it(
     interleaving_scene: Scene, steps: Sequence[tuple[str, object, object]]
 ) -> None:
-    """Corrections, moves, releases given and taken back, progress, rollbacks, restarts and ticks, in any order."""
+    """Corrections, moves, releases, channels that open and close, progress, rollbacks, restarts and ticks."""
     model = _Model(interleaving_scene)
     await model.begin()
     for step in steps:
@@ -149,6 +192,8 @@ async def test_no_interleaving_lets_a_release_overtake_what_was_taken_before_it(
                 model.say(member, person)
             case "release", str(cohort), bool(given_now):
                 model.release(cohort, given_now)
+            case "open", set(channels), _:
+                model.open(channels)
             case "take" | "lose" as what, set(places), int(count):
                 await model.take(places, count, lost=what == "lose")
             case "tick", set(places), _:

@@ -137,6 +137,19 @@ async def test_release_says_what_came_before_it(intake: Intake) -> None:
     assert [[], _heads(p1=3), _heads(p1=3)] == await _release_after(intake)
 
 
+async def test_a_version_of_the_document_says_what_came_before_it(intake: Intake) -> None:
+    """What it permits holds once that is known; before the first version there was nothing. The same again is none."""
+    await _write(intake, 1, 3)
+    changed = a_document(compromisedChannels=["portal"])
+    await intake.put(INCIDENT, changed)
+    await _write(intake, 2, 1)
+    await intake.put(INCIDENT, changed)
+    await intake.put(INCIDENT, a_document())
+
+    versions = [(one.version, list(one.after)) for block in await intake.changes() for one in block.incidents]
+    assert [(1, []), (2, _heads(p1=3)), (3, _heads(p1=3, p2=1))] == versions
+
+
 async def test_permission_that_is_given_anew_comes_after_what_was_taken_since(intake: Intake) -> None:
     """Taken back, it has none; given again, it comes after all that was taken by then."""
     await intake.put(COHORT, {"source": "lab", "autoRelease": True})

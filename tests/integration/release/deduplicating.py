@@ -139,7 +139,14 @@ class Deduplicating:
 
     async def knows(self, incident_id: str, cohort_id: str, version: int) -> None:
         """Wait until a version of a cohort is known, and everybody was looked at under it."""
-        await self.incidents.wait_for(("cohort", incident_id, cohort_id), version, timeout=_PATIENCE)
+        await self._looked(("cohort", incident_id, cohort_id), version)
+
+    async def has_version(self, incident_id: str, version: int) -> None:
+        """Wait until a version of an incident is known, and everybody was looked at under it."""
+        await self._looked(("incident", incident_id), version)
+
+    async def _looked(self, key: tuple[str, ...], version: int) -> None:
+        await self.incidents.wait_for(key, version, timeout=_PATIENCE)
         before = self.gate.ticks
 
         async def ticked() -> bool:

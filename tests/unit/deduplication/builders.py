@@ -60,10 +60,10 @@ def terms(
     """Return terms over the cohorts 1 to 3; with `hold`, people who contradict each other are told nothing."""
     names = {1: "c1", 2: "c2", 3: "c3"}
     may_go = set(released) - set(cancelled)
-    named = {"paused": set(paused)}
+    off, still = set(cancelled), set(paused)
     return Terms(
-        INCIDENT, 1, 7, int(usable), names, may_go, IDS, hold, set(cancelled), correction, **named, allowance=allowance
-    )  # fmt: skip
+        INCIDENT, 1, 7, int(usable), names, may_go, IDS, hold, off, correction, paused=still, allowance=allowance
+    )
 
 
 def a_block(rows: Iterable[tuple[bytes, Member]], *, partition: int = 0) -> tuple[Block, int]:
