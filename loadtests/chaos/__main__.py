@@ -34,7 +34,6 @@ from loadtests.chaos.listed import drop_listed, listed_unknown
 from loadtests.chaos.plan import Fault, Kind, plan
 from loadtests.chaos.settled import rows_that_differ, settle
 from loadtests.chaos.sources import Acknowledgements, Sources
-from services.core.ids import References
 from services.core.rooms import STAGES
 from services.demo.checking.check import Verdict, check
 from services.demo.checking.providers import hand_overs
@@ -45,6 +44,7 @@ from services.demo.made_up.people import make_people
 from services.demo.made_up.wave import Wave
 from services.kit.config import DEFAULT_LOG, LOGS
 from services.kit.vault.key_files import load_keys
+from services.wire.references import References
 
 INCIDENT = "chaos"
 WAVES = 3

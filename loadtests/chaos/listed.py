@@ -8,9 +8,10 @@ from notification.topics import DELIVERIES_ATTEMPTED
 from notification.v1.dispatch_pb2 import DeliveriesAttempted
 
 from services.core.channel import MAY_END_UNKNOWN, channel_named
-from services.core.ids import ID_BYTES, References
+from services.core.ids import ID_BYTES
 from services.core.status import AttemptState
 from services.demo.checking.hand_over import HandOver
+from services.wire.references import References
 
 __all__ = ["drop_listed", "listed_unknown"]
 

@@ -63,6 +63,7 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_PORTAL_URL": "base address of the portal's API",
         "HERAUT_PORTAL_TOKEN": "bearer token that the portal knows us by; read at the start",
         "HERAUT_ALLOW_PLAINTEXT": "peers beyond this machine that need no TLS: smtp, postgres, kafka, portal, http",
+        "HERAUT_TRUSTED_PROXIES": "networks of reverse proxies whose X-Forwarded-For says who verifies a letter",
         "HERAUT_UNKNOWN_AFTER": "how long an unknown e-mail outcome waits before the letter: 72h, 30m, 90s",
         "HERAUT_REFUSED_AFTER": "how long a refusal may be taken back before the next channel is tried: 60s",
         "HERAUT_DRAIN_TIMEOUT": "how long a service may finish its work after SIGTERM, in seconds",
@@ -91,6 +92,7 @@ RECEIVERS: Mapping[str, frozenset[str]] = MappingProxyType(
             for room in ROOMS
         },
         "HERAUT_KEYS_DIR": frozenset(stage for stage, room in STAGES.items() if KEYS_OF[room]),
+        "HERAUT_TRUSTED_PROXIES": frozenset({"tracking"}),
         "HERAUT_SMTP_URL": frozenset({dispatch_stage(Channel.EMAIL)}),
         "HERAUT_PORTAL_URL": frozenset({dispatch_stage(Channel.PORTAL)}),
         "HERAUT_PORTAL_TOKEN": frozenset({dispatch_stage(Channel.PORTAL)}),

@@ -21,6 +21,6 @@ KEYS_OF: Mapping[str, frozenset[str]] = MappingProxyType(
         "deduplication": frozenset({"notice"}),
         "routing": frozenset(),
         "dispatch": frozenset({"reference", UNWRAP}),
-        "tracking": frozenset({"lookup"}),
+        "tracking": frozenset({"lookup", "reference"}),
     }
 )

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -20,10 +21,12 @@ __all__ = [
     "DEFAULT_ALGORITHMS",
     "DEFAULT_LOG",
     "LOGS",
+    "Networks",
     "ServiceConfig",
     "duration",
     "form_of",
     "load",
+    "networks",
     "one_of",
     "positive_int",
     "setting",
@@ -32,6 +35,7 @@ __all__ = [
 
 C = TypeVar("C")
 P = TypeVar("P", bound=Callable[[str], Any])
+Networks = tuple[IPv4Network | IPv6Network, ...]
 
 _BROKERS = "HERAUT_KAFKA_BOOTSTRAP_SERVERS"
 # The event logs, by the word of HERAUT_LOG, each with the setting that says where the log lies: its servers, say, or a
@@ -114,6 +118,18 @@ def peers(text: str) -> tuple[str, ...]:
     if not set(named) <= set(PEERS):
         raise ValueError(f"must be some of {', '.join(PEERS)}, with commas between them")
     return named
+
+
+@takes("networks with commas between them")
+def networks(text: str) -> Networks:
+    """Parse networks with commas between them, such as `10.0.0.0/8, ::1`."""
+    try:
+        found = tuple(ip_network(one.strip()) for one in text.split(",") if one.strip())
+    except ValueError:
+        found = ()
+    if not found:
+        raise ValueError("must be addresses or networks with commas between them")
+    return found
 
 
 @takes("port, 0 to 65535")

@@ -3,32 +3,40 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
+from services.core.keys import KEYS_OF
 from services.kit.postgres import is_retryable
-from services.kit.process import open_service
+from services.kit.process import Service, open_service
 from services.kit.retry import pause_until
+from services.kit.stage import Stage
+from services.kit.vault import load_keys
 from services.tracking.api import Api
 from services.tracking.codec import TOPICS
 from services.tracking.config import Config
 from services.tracking.handlers import Ledgers, PauseLists, TrackingHandler
-from services.tracking.metrics import LedgerMetrics, TrackingMetrics
+from services.tracking.metrics import LedgerMetrics, TrackingMetrics, VerificationMetrics
 from services.tracking.openapi import OPENAPI
 from services.tracking.progress import ReleaseProgress
 from services.tracking.stopping import Stopping
 from services.tracking.store import Store
+from services.tracking.verification import VerificationApi, Verifications
 from services.wire.incidents import follow_incidents
 
 __all__ = ["run"]
 
 # A scrape comes every 15 seconds or so; it loses nothing by figures that are a few seconds old.
 _GAUGES_EVERY = 5.0
+# Seconds: no mail is read, and its reference typed over, sooner than that.
+_FRESH = 10.0
 
 logger = logging.getLogger(__name__)
 
 
 async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = None) -> None:
     """Be the tracking service until `stop`."""
+    keys = load_keys(config.keys_folder, KEYS_OF["tracking"])
     async with open_service(config, "tracking") as service:
         store = Store()
         incidents = follow_incidents(service)
@@ -40,10 +48,22 @@ async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = Non
         async def refresh() -> None:
             gauges.show(await ledgers.all(), round(service.clock.now().timestamp() * 1000))
 
-        service.stage(TOPICS, TrackingHandler(store, TrackingMetrics(service.registry), Stopping(store, incidents)))
+        stage = service.stage(
+            TOPICS, TrackingHandler(store, TrackingMetrics(service.registry), Stopping(store, incidents))
+        )
         service.jobs["gauges"] = _repeat(refresh)
         routes = Api(ledgers, pauses, progress, service.clock).routes()
-        await service.run(stop, ready_file=ready_file, routes=routes, openapi=OPENAPI)
+        verifications = Verifications(service.pool, store, keys, incidents, partial(_is_up_to_date, service, stage))
+        verified = VerificationMetrics(service.registry)
+        open_routes = VerificationApi(verifications, verified, service.clock, config.trusted_proxies).routes()
+        await service.run(stop, ready_file=ready_file, routes=routes, open_routes=open_routes, openapi=OPENAPI)
+
+
+def _is_up_to_date(service: Service, stage: Stage) -> bool:
+    """Tell whether what rooms said until a moment ago is known here."""
+    waits = stage.waits_since()
+    behind = 0.0 if waits is None else service.clock.now().timestamp() - waits / 1000
+    return not service.health.unready() and behind < _FRESH
 
 
 def _repeat(step: Callable[[], Awaitable[None]]) -> Callable[[asyncio.Event], Awaitable[None]]:

@@ -1,8 +1,8 @@
-"""What tracking can be told: nothing beyond what every service is."""
+"""What tracking can be told."""
 
 from dataclasses import dataclass
 
-from services.kit.config import ServiceConfig
+from services.kit.config import Networks, ServiceConfig, networks, setting
 
 __all__ = ["Config"]
 
@@ -10,3 +10,5 @@ __all__ = ["Config"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config(ServiceConfig):
     """What tracking needs to know."""
+
+    trusted_proxies: Networks = setting("HERAUT_TRUSTED_PROXIES", networks, default=())

@@ -7,7 +7,7 @@ the figures of all stages come to together is in `ledger.py`.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Any, Final, NamedTuple
 
 from services.core.channel import CHANNEL_NAMES, Channel
@@ -22,6 +22,7 @@ __all__ = [
     "Refusals",
     "State",
     "Superseded",
+    "Verdict",
     "all_differ",
     "better",
     "counters_of",
@@ -47,6 +48,16 @@ class State(IntEnum):
     ACCEPTED = 3  # a provider took it
     REATTEMPTED = 4  # it was given up, and is on its way again: in flight
     UNPRINTABLE = 5  # its letter cannot be printed: held until its source corrects the contact data
+
+
+class Verdict(StrEnum):
+    """What a reader is told who has a reference checked. The words are those of the metric and of the page's texts."""
+
+    GENUINE = "genuine"
+    UNKNOWN = "unknown"  # of no notice of ours
+    MISTYPED = "mistyped"  # the check letter does not fit, or it is no reference at all
+    TOO_OFTEN = "too-often"  # nothing was looked up: more is asked than is allowed
+    NOT_NOW = "not-now"  # it may be of a notice that is not heard of here yet, or the database is away
 
 
 # Of two findings about the same attempt, what stands later here holds: it ends what comes before it.

@@ -6,10 +6,10 @@ from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from services.tracking.domain import KINDS
+from services.tracking.domain import KINDS, Verdict
 from services.tracking.ledger import Ledger, Line
 
-__all__ = ["LedgerMetrics", "TrackingMetrics"]
+__all__ = ["LedgerMetrics", "TrackingMetrics", "VerificationMetrics"]
 
 # More cohorts than a dashboard can show; those beyond are added up per incident, so that series stay few.
 _MAX_COHORTS = 200
@@ -33,6 +33,24 @@ class TrackingMetrics:
         """Count a block's events."""
         for kind, events in kinds.items():
             self._kinds[kind].inc(events)
+
+
+class VerificationMetrics:
+    """What people who verify a notice were told."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        verifications = Counter(
+            "tracking_verifications_total",
+            "References that people asked about, by what they were told. unknown: of no notice of ours, so many of "
+            "them say that somebody sends false ones; too-often: refused, because too many were asked about.",
+            ["verdict"],
+            registry=registry,
+        )
+        self._verdicts = {verdict: verifications.labels(verdict) for verdict in Verdict}
+
+    def count(self, verdict: Verdict) -> None:
+        """Count one answer."""
+        self._verdicts[verdict].inc()
 
 
 class LedgerMetrics(Collector):

@@ -5,6 +5,7 @@ from typing import Any
 from services.core.cohort import Figures
 from services.core.ledger import NOTHING_DUE, Disposition, HoldReason
 from services.kit.process import answer, described, faults, ref
+from services.tracking.verification.page import LANGUAGES
 
 __all__ = ["OPENAPI"]
 
@@ -83,6 +84,63 @@ _SHOW_PAGE = {
     ],
     "security": [{"basic": []}, {"bearer": []}],
     "responses": {"200": answer("The page", _TEXT, "text/html"), **faults(400, 503)},
+}
+
+_UNTOLD = {
+    "400": "The page: the reference was mistyped",
+    "429": "The page: too many were asked about",
+    "503": "The page: it cannot be told now",
+}
+_VERIFY = {
+    "operationId": "verifyReference",
+    "summary": "Whether a reference is of a notice of ours",
+    "description": "For whoever holds a letter: asks for no token, tells nothing else, and may be asked so often only. "
+    "A reference with a slip in it is 400, with the type urn:heraut:problem:mistyped-reference.",
+    "security": [],
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": _object({"reference": _TEXT | {"maxLength": 40, "examples": ["7K2M-9QXR-4TBN-W3HC"]}})
+            }
+        },
+    },
+    "responses": {
+        "200": answer("What is known of it", _object({"genuine": _YES_NO})),
+        **faults(400, 408, 413, 415, 429, 500, 503, guarded=False),
+    },
+}
+
+_LANGUAGE = {
+    "name": "lang",
+    "in": "query",
+    "schema": {"type": "string", "enum": list(LANGUAGES)},
+    "description": "Of the page; unset: what the browser accepts first",
+}
+_CHECKED = answer("The page", _TEXT, "text/html")
+_VERIFY_PAGE = {
+    "servers": [{"url": "/", "description": "This process"}],
+    "parameters": [_LANGUAGE],
+    "get": {
+        "operationId": "showVerification",
+        "summary": "The page on which people have a reference checked",
+        "security": [],
+        "responses": {"200": _CHECKED, **faults(500, guarded=False)},
+    },
+    "post": {
+        "operationId": "verifyOnPage",
+        "summary": "The page with what is known of a reference",
+        "security": [],
+        "requestBody": {
+            "required": True,
+            "content": {"application/x-www-form-urlencoded": {"schema": _object({"reference": _TEXT})}},
+        },
+        "responses": {
+            "200": _CHECKED,
+            **{status: answer(said, _TEXT, "text/html") for status, said in _UNTOLD.items()},
+            **faults(408, 413, 415, 500, guarded=False),
+        },
+    },
 }
 
 _LINE = _object(
@@ -188,6 +246,8 @@ OPENAPI: dict[str, Any] = described(
         "/incidents/{incidentId}/pauses": {"get": _LIST_PAUSES},
         "/incidents/{incidentId}/pauses/{pauseId}": {"get": _SHOW_PAUSE},
         "/incidents/{incidentId}/cohorts/{cohortId}/release": {"get": _SHOW_RELEASE},
+        "/verifications": {"post": _VERIFY},
+        "/verify": _VERIFY_PAGE,
     },
     {
         "Line": _LINE,

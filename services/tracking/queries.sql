@@ -127,3 +127,7 @@ select scope, counted_from, before, found from stops where scope = any($1::text[
 insert into stops (scope, counted_from, before, found) values ($1, $2, $3::jsonb, $4::jsonb)
 on conflict (scope) do update
 set counted_from = excluded.counted_from, before = excluded.before, found = excluded.found;
+
+-- name: find_notices
+-- The notices whose ids lie between two: few, where they begin alike.
+select notice from notices where notice between $1 and $2;

@@ -56,6 +56,10 @@ class Store:
         rows = await connection.fetch(_QUERIES["lock_notices"], list(notices))
         return {row["notice"]: Finding(*row) for row in rows}
 
+    async def find_notices(self, connection: Connection, first: bytes, last: bytes) -> list[bytes]:
+        """Return the notices whose ids lie between these, both included."""
+        return [row[0] for row in await connection.fetch(_QUERIES["find_notices"], first, last)]
+
     async def add_notices(
         self, connection: Connection, findings: Sequence[Finding], numbers: Mapping[str, int]
     ) -> set[bytes]:

@@ -26,7 +26,6 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.kafka import broker
-from services.core.ids import References
 from services.core.rooms import ROOMS
 from services.demo.made_up import names
 from services.demo.made_up.incident import CODES
@@ -35,6 +34,7 @@ from services.demo.made_up.wave import Wave
 from services.demo.stack import Stack, StackWish, open_stack
 from services.kit.postgres.embedded import EmbeddedPostgres
 from services.kit.vault.key_files import load_keys
+from services.wire.references import References
 from tests.e2e.made_up_load import Load, make_load, stack_wish, tell
 from tests.e2e.plaintext import Searcher, files_below
 from tests.e2e.unkeyed import UnkeyedIds, unkeyed_references

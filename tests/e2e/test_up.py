@@ -4,9 +4,11 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 
+from services.core.ids import format_reference
 from services.demo.made_up.incident import made_up_incident
 from tests.e2e.heraut_process import heraut, heraut_json, kill_everything, running_up
 
@@ -27,8 +29,22 @@ def data(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def _letters(data: Path) -> list[Any]:
+    manifests = (data / "print").glob("*.manifest.json")
+    return [letter for file in manifests for letter in json.loads(file.read_bytes())["letters"]]
+
+
 def _told(data: Path) -> int:
-    return sum(len(json.loads(file.read_bytes())["letters"]) for file in (data / "print").glob("*.manifest.json"))
+    return len(_letters(data))
+
+
+def _genuine(data: Path, reference: str) -> bool:
+    """Ask as a reader does, who has no token."""
+    tracking = json.loads((data / "services.json").read_bytes())["tracking"]
+    body = json.dumps({"reference": reference}).encode()
+    asked = Request(f"{tracking}/v1/verifications", body, {"Content-Type": "application/json"})  # noqa: S310 - our own
+    with urlopen(asked) as answer:  # noqa: S310
+        return bool(json.loads(answer.read())["genuine"])
 
 
 def _submit(data: Path) -> Any:
@@ -62,6 +78,8 @@ def test_an_operator_tells_a_cohort(data: Path) -> None:
         listed = heraut("ledger", "--data", str(data))
         recounted = heraut_json("ledger", "--recount", "--incident", "lab", "--data", str(data))
         second = heraut("up", "--data", str(data))
+        printed = [_genuine(data, letter["reference"]) for letter in _letters(data)]
+        made_up = _genuine(data, format_reference(bytes(range(16))))
 
     assert (5, 4, 1) == tuple(answer[name] for name in ("received", "accepted", "rejected"))
     assert {"bsn": "invalid-bsn"} == {one["field"]: one["problem"] for one in answer["problems"]}
@@ -81,6 +99,7 @@ def test_an_operator_tells_a_cohort(data: Path) -> None:
         for one in recounted["cohorts"][0]["figures"]
         if one["rows"] and one["figure"] != "notices_settled"
     }
+    assert ([True] * 3, False) == (printed, made_up)
     assert (2, True) == (second.returncode, "another heraut" in second.stderr)
 
 

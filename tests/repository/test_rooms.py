@@ -75,6 +75,7 @@ EXTRA = {
         "stopping.py": "who looks for that, and tells intake",
         "page.py": "the ledger for people",
         "page.css": "how it looks",
+        "verification": "readers have a reference checked: routes and a page that ask for no token",
     },
 }
 

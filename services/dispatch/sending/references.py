@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from services.core.ids import References
 from services.core.incident import Incident
 from services.core.notices import Notices
 from services.kit.vault import KeyRing
+from services.wire.references import References
 
 __all__ = ["ReferencesByIncident"]
 

@@ -1,8 +1,8 @@
 """A process: its settings, connections, HTTP face, logs and jobs, opened in one order and closed in the other."""
 
 from services.kit.process.children import start_child, stop_child
-from services.kit.process.guard import GuardedHandler, Route
-from services.kit.process.http import figures_app, json_response, read_json, serve_http, web_app
+from services.kit.process.guard import GuardedHandler, OpenRoute, Route
+from services.kit.process.http import figures_app, json_response, read_form, read_json, serve_http, web_app
 from services.kit.process.listening import Limits
 from services.kit.process.log import AUDIT, configure_logs
 from services.kit.process.openapi import answer, described, faults, ref, with_helpdesk
@@ -14,6 +14,7 @@ __all__ = [
     "AUDIT",
     "GuardedHandler",
     "Limits",
+    "OpenRoute",
     "Problem",
     "Route",
     "Service",
@@ -25,6 +26,7 @@ __all__ = [
     "json_response",
     "main",
     "open_service",
+    "read_form",
     "read_json",
     "ref",
     "serve_http",

@@ -19,7 +19,7 @@ from services.kit.principals import Authenticator, UnknownCaller
 from services.kit.process.log import AUDIT
 from services.kit.process.problems import Problem
 
-__all__ = ["REQUEST_ID", "GuardedHandler", "Handler", "Route", "guarded", "new_request_id"]
+__all__ = ["REQUEST_ID", "GuardedHandler", "Handler", "OpenRoute", "Route", "guarded", "new_request_id"]
 
 _audit = logging.getLogger(AUDIT)
 
@@ -31,7 +31,7 @@ GuardedHandler = Callable[[web.Request, Caller], Awaitable[web.StreamResponse]]
 
 
 class Route(NamedTuple):
-    """A route that is open to who may do `act`. No route of a room is without one.
+    """A route that is open to who may do `act`.
 
     `browser`: people open it in a browser, which knows HTTP Basic (RFC 7617) and no bearer tokens: the token is the
     password then, and the user name may be anything.
@@ -42,6 +42,14 @@ class Route(NamedTuple):
     act: Act
     handler: GuardedHandler
     browser: bool = False
+
+
+class OpenRoute(NamedTuple):
+    """A route for people whom nobody knows. What it tells, everybody may know, and it bounds how often it is asked."""
+
+    method: str
+    path: str
+    handler: Handler
 
 
 def new_request_id() -> str:

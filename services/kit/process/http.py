@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final
+from urllib.parse import parse_qs
 
 import orjson
 from aiohttp import ClientError, web
@@ -19,17 +20,26 @@ from services.core.helpdesk import Helpdesk
 from services.kit.errors import RetryableError
 from services.kit.postgres import is_retryable
 from services.kit.principals import Authenticator
-from services.kit.process.guard import REQUEST_ID, GuardedHandler, Handler, Route, guarded, new_request_id
+from services.kit.process.guard import (
+    REQUEST_ID,
+    GuardedHandler,
+    Handler,
+    OpenRoute,
+    Route,
+    guarded,
+    new_request_id,
+)
 from services.kit.process.health import Health
 from services.kit.process.listening import Limits, runner_of
 from services.kit.process.openapi import BASE, described, with_helpdesk
 from services.kit.process.problems import HEADERS, Problem, problem_response
 
-__all__ = ["figures_app", "json_response", "read_json", "serve_http", "web_app"]
+__all__ = ["figures_app", "json_response", "read_form", "read_json", "serve_http", "web_app"]
 
 logger = logging.getLogger(__name__)
 
 _LIMITS: Final = web.AppKey("limits", Limits)
+_FIELDS = 20  # of a form: more than any of ours has
 _RETRY_AFTER = 5.0  # seconds: a database restarts or fails over in about so long
 
 
@@ -43,19 +53,33 @@ async def read_json(request: web.Request) -> Any:
 
     Raises Problem, and what aiohttp raises where the body is too large.
     """
+    try:
+        return orjson.loads(await _read_whole(request))
+    except orjson.JSONDecodeError:
+        raise Problem(400, "The body is not JSON") from None
+
+
+async def read_form(request: web.Request) -> dict[str, str]:
+    """Return what a browser sends of a form, by field; bounds and faults are those of `read_json`."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise Problem(415, "The body is not a form")
+    try:
+        fields = parse_qs((await _read_whole(request)).decode(), max_num_fields=_FIELDS)
+    except ValueError:  # bytes that are no text are one, too
+        raise Problem(400, "The body is not a form") from None
+    return {name: values[0] for name, values in fields.items()}
+
+
+async def _read_whole(request: web.Request) -> bytes:
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise Problem(415, "Only members may come compressed")
     try:
         async with asyncio.timeout(request.app[_LIMITS].body_within):
-            body = await request.read()
+            return await request.read()
     except TimeoutError:
         raise Problem(408, "The body did not come in time") from None
     except (ClientError, HttpProcessingError, ConnectionError):
         raise Problem(400, "The body broke off") from None
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise Problem(400, "The body is not JSON") from None
 
 
 def web_app(
@@ -66,8 +90,9 @@ def web_app(
     openapi: Mapping[str, Any] | None = None,
     helpdesk: Helpdesk | None = None,
     routes: Sequence[Route] = (),
+    open_routes: Sequence[OpenRoute] = (),
 ) -> web.Application:
-    """Build the application: three open paths, the metrics, and `routes`, each behind its guard.
+    """Build the application: the open paths, the metrics, and `routes`, each behind its guard.
 
     `client_max_size` stays small: uploads are streamed and never go through it.
     """
@@ -76,10 +101,11 @@ def web_app(
     description = _openapi(with_helpdesk(document, helpdesk))
     for path in ("/openapi.json", f"{BASE}/openapi.json"):
         app.router.add_get(path, description)
-    for route in (Route("GET", "/metrics", Act.METRICS_READ, _metrics(registry)), *routes):
+    closed = (Route("GET", "/metrics", Act.METRICS_READ, _metrics(registry)), *routes)
+    for method, path, handler in (*open_routes, *((r.method, r.path, guarded(r, authenticator)) for r in closed)):
         # With GET comes HEAD.
-        add = app.router.add_get if route.method == "GET" else partial(app.router.add_route, route.method)
-        add(route.path, guarded(route, authenticator))
+        add = app.router.add_get if method == "GET" else partial(app.router.add_route, method)
+        add(path, handler)
     return app
 
 

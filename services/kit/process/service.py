@@ -48,7 +48,7 @@ from services.kit.postgres import (
 )
 from services.kit.principals import Authenticator, PrincipalsFile, authenticator_of
 from services.kit.process.certificate import ServerCertificate
-from services.kit.process.guard import Route
+from services.kit.process.guard import OpenRoute, Route
 from services.kit.process.health import Health
 from services.kit.process.http import figures_app, serve_http, web_app
 from services.kit.process.log import configure_logs
@@ -164,6 +164,7 @@ class Service:
         *,
         ready_file: Path | None = None,
         routes: Sequence[Route] = (),
+        open_routes: Sequence[OpenRoute] = (),
         openapi: Mapping[str, Any] | None = None,
     ) -> None:
         """Serve HTTP and run all jobs until `stop`; `ready_file` gets the bound address once the face is there."""
@@ -177,6 +178,7 @@ class Service:
             self.registry,
             self.authenticator,
             routes=routes,
+            open_routes=open_routes,
             openapi=openapi,
             helpdesk=self.config.helpdesk,
         )

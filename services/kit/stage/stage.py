@@ -60,6 +60,10 @@ class Stage:
         """Keep these partitions here as long as the context lasts, within the drain time-out."""
         return self._assignment.hold(partitions)
 
+    def waits_since(self) -> int | None:
+        """Return when the oldest block came that was fetched and waits, in ms since 1970; None where none does."""
+        return self._loop.oldest()
+
     def healthy(self) -> bool:
         """Tell whether log and database were heard from within a lease."""
         return self._context.liveness.both_within(self._context.policy.lease)

@@ -24,10 +24,14 @@ from services.kit.testing import FakeClock, make_principals
 from services.tracking.api import Api
 from services.tracking.domain import Observed
 from services.tracking.handlers import Ledgers, PauseLists
+from services.tracking.metrics import VerificationMetrics
 from services.tracking.openapi import OPENAPI
 from services.tracking.progress import ReleaseProgress
 from services.tracking.store import Store
+from services.tracking.verification.answering import Verifications
+from services.tracking.verification.api import VerificationApi
 from services.wire.testing import FakeIncidents
+from tests.keys import a_ring
 from tests.principals import AUDITOR, OPERATOR, SCRAPE, authenticator
 
 RoomPool = Callable[[str], Awaitable[Pool]]
@@ -71,12 +75,15 @@ class Tracking:
         clock = FakeClock()
         self.ledgers = Ledgers(pool, Store(), self.incidents, self._sleep)
         self.pauses = PauseLists(pool, Store(), self.incidents, PARTITIONS)
+        verifications = Verifications(pool, Store(), a_ring(), self.incidents, lambda: True)
+        registry = CollectorRegistry()
         app = web_app(
             Health("tracking", clock),
-            CollectorRegistry(),
+            registry,
             authenticator(principals, clock),
             openapi=OPENAPI,
             routes=Api(self.ledgers, self.pauses, ReleaseProgress(pool, Store(), self.incidents), clock).routes(),
+            open_routes=VerificationApi(verifications, VerificationMetrics(registry), clock, ()).routes(),
         )
         self.client = TestClient(TestServer(app))
 

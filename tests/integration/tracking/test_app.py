@@ -19,6 +19,7 @@ from services.kit.eventlog.port import Cursor, Output, TopicPartition
 from services.kit.eventlog.topics import dead_letter_topic
 from services.kit.postgres import Pool
 from services.kit.stage.totals import TotalsRow
+from services.kit.vault import create_keys
 from services.tracking.app import run
 from services.tracking.config import Config
 from services.wire.incidents import encode_cohort, encode_incident
@@ -49,6 +50,7 @@ async def tracking(database_url: str, folder: Path) -> AsyncIterator[ClientSessi
         "HERAUT_HTTP_HOST": "127.0.0.1",
         "HERAUT_HTTP_PORT": "0",
     }
+    create_keys(folder.with_name(f"{folder.name}-keys"))
     headers = bearer(folder / "principals.json")
     stop, ready = asyncio.Event(), folder / "ready"
     task = asyncio.create_task(run(load(Config, environ), stop, ready))

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from services.core.ids import (
     KEY_BYTES,
-    References,
     format_reference,
     format_references,
     member_id,
@@ -31,7 +30,7 @@ def test_reference_reads_back_as_what_it_was_made_from(notice: bytes) -> None:
 @given(st.lists(NOTICES))
 def test_references_of_many_are_those_of_each(notices: list[bytes]) -> None:
     """A letter's reference is the same, however many are printed with it."""
-    assert [format_reference(notice) for notice in notices] == format_references(notices)
+    assert [format_reference(notice) for notice in notices] == format_references(b"".join(notices))
 
 
 @given(NOTICES)
@@ -76,7 +75,6 @@ def test_ids_never_change() -> None:
 
     assert member_id(KEY, "lab", "wave-1", "r1").hex() == "b0931e751c076fd7256d3747f35df35f"
     assert notice.hex() == "b62a122890a884ceaf0ba4eb99ea4dad"
-    assert References(KEY).of_all([notice]) == ["JYPN-QWNR-6KS1-WPHE"]
     assert print_job_id("letter", [(bytes(16), 1)]).hex() == "16f4d8ecc481f629dbd1597d8c405b12"
     attempts = [(b"\xff" * 16, 300), (bytes(16), 2), (bytes(16), 1)]
     assert print_job_id("letter", attempts).hex() == "9f50aeb658a7d358942f4af35be00152"
@@ -106,8 +104,6 @@ def test_no_id_is_made_without_a_whole_key(key: bytes) -> None:
     """An empty key would make ids that whoever has them can search back."""
     with pytest.raises(ValueError, match="32 bytes"):
         member_id(key, "lab", "wave-1", "r1")
-    with pytest.raises(ValueError, match="32 bytes"):
-        References(key)
 
 
 def test_another_key_makes_other_ids() -> None:
@@ -116,18 +112,3 @@ def test_another_key_makes_other_ids() -> None:
 
     assert member_id(KEY, "lab", "wave-1", "r1") != member_id(other, "lab", "wave-1", "r1")
     assert notice_id(KEY, "lab", b"p" * 16, 1) != notice_id(other, "lab", b"p" * 16, 1)
-    assert References(KEY).of_all([b"n" * 16]) != References(other).of_all([b"n" * 16])
-
-
-@given(st.lists(st.one_of(NOTICES, st.just(b""))))
-def test_references_stand_in_their_rows(notices: list[bytes]) -> None:
-    """Each notice has the reference that it has alone, and a row without a notice has none."""
-    alone = [References(KEY).of_all([notice])[0] if notice else "" for notice in notices]
-
-    assert alone == References(KEY).of_all(notices)
-
-
-@given(NOTICES)
-def test_a_reference_does_not_follow_from_a_topic(notice: bytes) -> None:
-    """A topic shows the notice's id, and the id does not show what is printed on the letter."""
-    assert format_reference(notice) not in References(KEY).of_all([notice])

@@ -18,7 +18,7 @@ LINE = Line(
     suppressed=13, in_flight=10, exhausted=0,
     holds={**NO_HOLDS, HoldReason.UNRELEASED: 400, HoldReason.UNREACHABLE: 70},
 )  # fmt: skip
-VOID = {"meta", "rect", "link", "img", "br"}
+VOID = {"meta", "rect", "link", "img", "br", "input"}
 
 
 class Outline(HTMLParser):
