@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from services.core.helpdesk import Helpdesk
+from services.dispatch.openapi import OPENAPI as DISPATCH
 from services.intake.openapi import OPENAPI as INTAKE
 from services.kit.process import described, with_helpdesk
 from services.tracking.openapi import OPENAPI as TRACKING
@@ -26,6 +27,7 @@ SPECTRAL, REDOCLY = "@stoplight/spectral-cli@6.16.3", "@redocly/cli@2.77.0"
 DOCUMENTS: Mapping[str, Mapping[str, Any]] = {
     "intake": INTAKE,
     "tracking": TRACKING,
+    "dispatch": DISPATCH,
     "other": described("Heraut", "How it is, and its figures.", {}, {}),
 }
 

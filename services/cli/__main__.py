@@ -30,6 +30,7 @@ _COMMANDS = (
     "serve",
     "settings",
     "topics",
+    "unknown",
     "up",
 )
 

@@ -48,6 +48,8 @@ class Act(StrEnum):
     LEDGER_SHOWN = "ledger-shown"
     ACTS_SHOWN = "acts-shown"
     DEAD_LETTER_REPLAYED = "dead-letter-replayed"
+    DEAD_LETTERS_PURGED = "dead-letters-purged"
+    CHANNELS_SHOWN = "channels-shown"  # what waits to be handed over, and what nobody knows the end of
     METRICS_READ = "metrics-read"
 
 
@@ -80,6 +82,8 @@ PERMITTED: Final[Mapping[Act, frozenset[Role]]] = MappingProxyType(
         Act.LEDGER_SHOWN: frozenset({_SOURCE, _OPERATOR, _APPROVER, _AUDITOR}),
         Act.ACTS_SHOWN: frozenset({_OPERATOR, _AUDITOR}),
         Act.DEAD_LETTER_REPLAYED: frozenset({_OPERATOR}),
+        Act.DEAD_LETTERS_PURGED: frozenset({_OPERATOR}),
+        Act.CHANNELS_SHOWN: frozenset({_OPERATOR, _AUDITOR}),
         Act.METRICS_READ: frozenset({_OPERATOR, _AUDITOR, _SCRAPE}),
     }
 )
@@ -109,6 +113,7 @@ RECORDED: Final = frozenset(
         Act.IDENTITY_REFUSED,
         Act.ACTS_SHOWN,
         Act.DEAD_LETTER_REPLAYED,
+        Act.DEAD_LETTERS_PURGED,
     }
 )
 

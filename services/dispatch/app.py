@@ -9,11 +9,13 @@ from notification.topics import NOTICES_RECALLED
 from services.core.channel import Channel
 from services.core.keys import KEYS_OF
 from services.core.rooms import dispatch_stage
+from services.dispatch.api import Api
 from services.dispatch.breaker import Breaker, BreakerPolicy
 from services.dispatch.channels import open_provider
 from services.dispatch.config import Config
 from services.dispatch.handlers import DispatchHandler
 from services.dispatch.metrics import DispatchMetrics
+from services.dispatch.openapi import OPENAPI
 from services.dispatch.sending.references import ReferencesByIncident
 from services.dispatch.sending.sender import Sender
 from services.dispatch.sending.unsealing import VaultPayloads
@@ -70,4 +72,12 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
             beat=lambda: service.health.beat("sender"),
         )
         service.jobs["sender"] = sender.run
-        await service.run(stop, ready_file=ready_file)
+        api = Api(
+            service.pool,
+            store,
+            channel=channel,
+            provider=provider.traits.name,
+            breaker=breaker,
+            unknown_after=config.unknown_after,
+        )
+        await service.run(stop, ready_file=ready_file, routes=api.routes(), openapi=OPENAPI)

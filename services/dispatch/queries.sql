@@ -240,3 +240,18 @@ where channel = $1 and partition = $2 and state = 7 and batch > $3
 order by batch
 limit $4
 for update;
+
+-- name: standing
+-- How many attempts are in each open state, and since when the first of them is.
+select state, sum(count)::bigint as attempts, min(at) as since
+from batches
+where channel = $1 and state in (0, 1, 4, 5, 7)
+group by state;
+
+-- name: unknowns
+-- Batches whose outcome is unknown, a bounded number, in the order of their numbers.
+select batch, partition, tries, due as at, job, block
+from batches
+where channel = $1 and state = 4 and batch > $2
+order by batch
+limit $3;

@@ -98,6 +98,15 @@ class Store:
         rows = await connection.fetch(_QUERIES["waiting_refusals"], self._channel, list(partitions), until, limit)
         return _batches(rows)
 
+    async def standing(self, connection: Connection) -> dict[AttemptState, tuple[int, datetime]]:
+        """Return how many attempts are in each open state, and since when the first of them is."""
+        rows = await connection.fetch(_QUERIES["standing"], self._channel)
+        return {AttemptState(row["state"]): (row["attempts"], row["since"]) for row in rows}
+
+    async def unknowns(self, connection: Connection, after: int, limit: int) -> list[Batch]:
+        """Return `limit` batches at most whose outcome is unknown, behind the number `after`."""
+        return _batches(await connection.fetch(_QUERIES["unknowns"], self._channel, after, limit))
+
     async def wait_again(self, connection: Connection, partitions: Sequence[int], due: datetime) -> None:
         """Let the refusals of partitions wait until `due`, or longer where they do anyway."""
         await connection.execute(_QUERIES["wait_again"], self._channel, list(partitions), due)

@@ -30,6 +30,7 @@ REGISTERED = [
     "serve",
     "settings",
     "topics",
+    "unknown",
     "up",
 ]
 SUBCOMMANDS = {
@@ -52,6 +53,7 @@ SUBCOMMANDS = {
     "incident": ["acts", "check", "pause", "put", "resume", "show", "template"],
     "keys": ["init", "rotate"],
     "principal": ["add", "list", "revoke"],
+    "unknown": ["list"],
     "dlq": ["list", "replay", "show"],
 }
 

@@ -1,0 +1,98 @@
+"""Dispatch's routes: what waits on its channel, and the hand-overs of which nobody knows how they ended."""
+
+import re
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from aiohttp import web
+
+from services.core.access import Act, Caller
+from services.core.channel import Channel
+from services.core.status import AttemptState
+from services.dispatch.breaker import Breaker
+from services.dispatch.domain import Batch
+from services.dispatch.store import Store
+from services.kit.postgres import Pool
+from services.kit.process import Problem, Route, json_response
+
+__all__ = ["MOST_BATCHES", "Api"]
+
+MOST_BATCHES: Final = 256  # of one page: nearly each has one attempt
+_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
+# The key in an answer of each state that an attempt may wait in.
+_STANDING: Final = {
+    AttemptState.TAKEN: "queued",
+    AttemptState.INTENT: "underWay",
+    AttemptState.UNKNOWN: "unknown",
+    AttemptState.REFUSED_WAITING: "refused",
+    AttemptState.PAUSED: "paused",
+}
+
+
+class Api:
+    """The routes of one channel's process."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        store: Store,
+        *,
+        channel: Channel,
+        provider: str,
+        breaker: Breaker,
+        unknown_after: timedelta,
+    ) -> None:
+        self._pool, self._store, self._breaker, self._unknown_after = pool, store, breaker, unknown_after
+        self._channel, self._provider = channel, provider
+
+    def routes(self) -> list[Route]:
+        """Return the routes, each with the act that it asks for."""
+        return [
+            Route("GET", "/v1/channels", Act.CHANNELS_SHOWN, self.list_channels),
+            Route("GET", "/v1/unknowns", Act.CHANNELS_SHOWN, self.list_unknowns),
+        ]
+
+    async def list_channels(self, _: web.Request, _caller: Caller) -> web.StreamResponse:
+        """Return how the channel of this process stands: what waits, since when, and what keeps it."""
+        async with self._pool.acquire() as connection:
+            found = await self._store.standing(connection)
+        standing = {key: _waiting(found.get(state)) for state, key in _STANDING.items()}
+        shown = {
+            "channel": self._channel.label,
+            "provider": self._provider,
+            **standing,
+            "pauses": sorted({reason for _way, reason in self._breaker.paused_ways()}),
+        }
+        return json_response({"channels": [shown]})
+
+    async def list_unknowns(self, request: web.Request, _caller: Caller) -> web.StreamResponse:
+        """Return a page of attempts that began and of which nobody can tell how they ended."""
+        after = request.query.get("after", "0")
+        if not _NUMBER.fullmatch(after):
+            fault = {"field": "after", "problem": "must be the `next` of another page"}
+            raise Problem(400, "That is no page", problems=[fault])
+        async with self._pool.acquire() as connection:
+            batches = await self._store.unknowns(connection, int(after), MOST_BATCHES)
+        following = str(batches[-1].number) if len(batches) == MOST_BATCHES else None
+        return json_response(
+            {"unknowns": [one for batch in batches for one in self._unknown(batch)], "next": following}
+        )
+
+    def _unknown(self, batch: Batch) -> list[dict[str, Any]]:
+        """Return the attempts of a batch, each with when the next channel gets its notice."""
+        at, notices = batch.since, batch.notices
+        told = {"since": _time(at), "nextChannelAt": _time(at + self._unknown_after)}
+        return [
+            {"noticeId": notice.hex(), "attempt": attempt, "incidentId": notices.incident_id, "cohortId": cohort}
+            | {"channel": self._channel.label, **told}
+            for notice, attempt, cohort in zip(notices.ids, notices.attempts, notices.cohorts, strict=True)
+        ]
+
+
+def _waiting(found: tuple[int, datetime] | None) -> dict[str, Any]:
+    attempts, since = found or (0, None)
+    return {"attempts": attempts, "since": _time(since) if since else None}
+
+
+def _time(at: datetime) -> str:
+    return at.isoformat(timespec="seconds")

@@ -1,0 +1,101 @@
+"""What operators see of a channel: what waits, and what nobody knows the end of."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from prometheus_client import CollectorRegistry
+
+from services.core.channel import Channel
+from services.dispatch import api
+from services.dispatch.api import Api
+from services.dispatch.openapi import OPENAPI
+from services.kit.process import web_app
+from services.kit.process.health import Health
+from services.kit.testing import FakeClock, make_principals
+from tests.conftest import RoomPool
+from tests.integration.dispatch.bench import Bench, make_bench
+from tests.principals import AUDITOR, LAB, OPERATOR, authenticator
+from tests.unit.dispatch.people import some_notices
+
+
+class Face:
+    """Dispatch's HTTP face for e-mail, and its table."""
+
+    def __init__(self, bench: Bench, principals: Path) -> None:
+        self.bench, clock = bench, FakeClock()
+        self._tokens = make_principals(principals, OPERATOR, AUDITOR, LAB)
+        routes = Api(
+            bench.pool,
+            bench.store,
+            channel=bench.channel,
+            provider="test",
+            breaker=bench.breaker,
+            unknown_after=timedelta(hours=72),
+        ).routes()
+        guard = authenticator(principals, clock)
+        app = web_app(Health("dispatch", clock), CollectorRegistry(), guard, openapi=OPENAPI, routes=routes)
+        self.client = TestClient(TestServer(app))
+
+    async def get(self, path: str, who: str = "operator") -> tuple[int, Any]:
+        """Ask as one of the principals."""
+        headers = {"Authorization": f"Bearer {self._tokens[who]}"}
+        async with self.client.get(path, headers=headers) as answer:
+            return answer.status, await answer.json()
+
+    async def end_unknown(self, since: datetime) -> None:
+        """Let everything that waits have ended so that nobody knows how."""
+        await self.bench.pool.execute("update batches set state = 4, due = $1 where state = 0", since)
+
+
+@pytest.fixture
+async def face(room_pool: RoomPool, tmp_path: Path) -> AsyncIterator[Face]:
+    """Return the face on a fresh database."""
+    bench = make_bench(Channel.EMAIL, await room_pool("dispatch"), await room_pool("intake"), tmp_path)
+    made = Face(bench, tmp_path / "principals.json")
+    async with made.client:
+        yield made
+
+
+async def test_what_waits_is_counted_with_since_when(face: Face) -> None:
+    """A queue that nobody takes from is seen, before and after an outcome that nobody knows."""
+    await face.bench.take(some_notices(3))
+    _, waiting = await face.get("/v1/channels")
+    await face.end_unknown(datetime.now(UTC))
+    _, unknown = await face.get("/v1/channels", "auditor")
+
+    nobody = {"attempts": 0, "since": None}
+    (before,), (after,) = waiting["channels"], unknown["channels"]
+    assert ("email", "test", []) == (before["channel"], before["provider"], before["pauses"])
+    assert [3, 0] == [one["queued"]["attempts"] for one in (before, after)]
+    assert datetime.fromisoformat(before["queued"]["since"]) <= datetime.now(UTC)
+    assert [nobody, 3] == [before["unknown"], after["unknown"]["attempts"]]
+
+
+async def test_unknown_outcomes_are_listed_page_by_page(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each with its notice and when it goes to the next channel; a page says where the next one begins."""
+    monkeypatch.setattr(api, "MOST_BATCHES", 1)
+    since = datetime(2026, 3, 1, 9, tzinfo=UTC)
+    notices = [some_notices(2).pick([row]) for row in (0, 1)]
+    for one in notices:
+        await face.bench.take(one)
+    await face.end_unknown(since)
+    _, first = await face.get("/v1/unknowns")
+    _, second = await face.get(f"/v1/unknowns?after={first['next']}")
+    _, last = await face.get(f"/v1/unknowns?after={second['next']}")
+
+    assert [one.ids[0].hex() for one in notices] == [page["unknowns"][0]["noticeId"] for page in (first, second)]
+    assert ("2026-03-01T09:00:00+00:00", "2026-03-04T09:00:00+00:00") == (
+        first["unknowns"][0]["since"],
+        first["unknowns"][0]["nextChannelAt"],
+    )
+    assert {"unknowns": [], "next": None} == last
+
+
+async def test_who_may_not_look_is_refused_and_no_page_is_told(face: Face) -> None:
+    """A source sees its own records elsewhere; a cursor that is none is a fault of the request."""
+    assert [403, 403] == [(await face.get(path, "lab"))[0] for path in ("/v1/channels", "/v1/unknowns")]
+    assert 400 == (await face.get("/v1/unknowns?after=x"))[0]
