@@ -12,14 +12,16 @@ from typing import Any
 import asyncpg
 import click
 
-from services.cli.console import Fault, print_json, say, table
+from services.cli.console import Fault, number, print_json, say, table
 from services.cli.options import Commands, data_option, json_option
 from services.cli.prepare import database_for_now
+from services.cli.replaying import Replayed, delete_up_to, doomed_by, places_of, position, send_back
 from services.cli.target import permitted_caller, read_settings
 from services.core.access import Act
 from services.kit.eventlog import (
     DeadLetter,
     DeadLetters,
+    Place,
     TopicPartition,
     contract_of,
     dead_letter_topic,
@@ -101,28 +103,86 @@ def show(position: str, data: Path, *, as_json: bool) -> None:
 
 
 @dlq.command()
-@click.argument("positions", nargs=-1, required=True, metavar="POSITION...")
+@click.argument("positions", nargs=-1, metavar="[POSITION]...")
+@click.option("--all", "everything", is_flag=True, help="All of them, or all of --topic.")
+@click.option("--reason", metavar="R", help="Those that were set aside for this reason alone.")
+@click.option("--topic", metavar="T", help="Those of this dead-letter topic alone.")
+@click.option("--again", is_flag=True, help="Those too that were sent back before and are still there (Kafka).")
 @data_option
 @json_option
-def replay(positions: tuple[str, ...], data: Path, *, as_json: bool) -> None:
-    """Send dead letters back to their topics. Exit status 1 where one of them is not there (any more).
+def replay(positions: tuple[str, ...], data: Path, *, as_json: bool, **wanted: Any) -> None:
+    """Send dead letters back to their topics: those at POSITION, or many.
 
-    It is written down who did: whoever HERAUT_TOKEN belongs to, or the operator of the data directory.
+    It is written down who did: whoever HERAUT_TOKEN belongs to, or the operator of the data directory. Ctrl-C stops
+    between two letters, and the same command goes on. Exit status 1 where one is not there (any more) or cannot be
+    sent back.
     """
+    many = _many(positions, wanted)
     caller = permitted_caller(data, Act.DEAD_LETTER_REPLAYED)
-    wanted = {position: _position(position) for position in positions}
 
-    async def send() -> dict[str, bool]:
+    async def send() -> Replayed:
         async with _open(data) as letters:
-            return {position: await letters.replay(*where, caller) for position, where in wanted.items()}
+            if many:
+                places = await places_of(letters, wanted["topic"], wanted["reason"])
+            else:
+                places = list(map(_position, positions))
+            return await send_back(letters, places, caller, again=wanted["again"] or not many)
 
     done = asyncio.run(send())
     if as_json:
-        print_json({"replayed": [p for p, sent in done.items() if sent], "missing": [p for p in done if not done[p]]})
+        print_json(done.as_json())
     else:
-        say("\n".join(f"{position} {'sent back' if sent else 'is not there'}" for position, sent in done.items()))
-    if not all(done.values()):
+        say("\n".join(done.lines(each_told=not many)))
+    if done.missing or done.refused or done.stopped:
         sys.exit(1)
+
+
+def _many(positions: Sequence[str], wanted: dict[str, Any]) -> bool:
+    """Tell whether letters are chosen by what they are. Raises click.UsageError where it is not clear which ones."""
+    many = bool(wanted["everything"] or wanted.get("reason"))
+    if many == bool(positions):
+        raise click.UsageError("give positions, or --all or --reason")
+    if wanted["topic"] is not None:
+        _check_topic(wanted["topic"])
+    return many
+
+
+@dlq.command()
+@click.argument("positions", nargs=-1, metavar="[POSITION]...")
+@click.option("--all", "everything", is_flag=True, help="All of them, or all of --topic.")
+@click.option("--topic", metavar="T", help="With --all: those of this dead-letter topic alone.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@data_option
+@json_option
+def purge(positions: tuple[str, ...], data: Path, *, yes: bool, as_json: bool, **wanted: Any) -> None:
+    """Delete dead letters for good: the one at POSITION with all before it in its partition, or all.
+
+    It is written down who did. Whoever is in a letter that was never sent back is told of nothing by it.
+    """
+    many = _many(positions, wanted)
+    caller = permitted_caller(data, Act.DEAD_LETTERS_PURGED)
+
+    async def delete() -> list[Place]:
+        async with _open(data) as letters:
+            if many:
+                doomed = await places_of(letters, wanted["topic"])
+            else:
+                doomed = await doomed_by(letters, list(map(_position, positions)))
+            never = len(set(doomed) - await letters.sent_back())
+            if doomed and not yes and not click.confirm(_question(len(doomed), never), err=True):
+                raise click.Abort
+            await delete_up_to(letters, doomed, caller)
+            return doomed
+
+    gone = asyncio.run(delete())
+    if as_json:
+        print_json({"purged": list(map(position, gone))})
+    else:
+        say(f"{number(len(gone))} deleted")
+
+
+def _question(count: int, never: int) -> str:
+    return f"delete {count} dead letters for good, {never} of them never sent back?"
 
 
 def _position(text: str) -> tuple[TopicPartition, int]:

@@ -12,7 +12,7 @@ from services.kit.eventlog.headers import decode_headers
 from services.kit.eventlog.outbox import append_outputs, read_heads
 from services.kit.eventlog.partitions import compare_partitions, fix_partitions
 from services.kit.eventlog.port import Cursor, EventLog, Output, Record, Row, TopicPartition
-from services.kit.eventlog.replay import DeadLetters
+from services.kit.eventlog.replay import DeadLetters, Place
 from services.kit.eventlog.retention import Retention
 from services.kit.eventlog.rights import Granted, TopicRight
 from services.kit.eventlog.topics import (
@@ -41,6 +41,7 @@ __all__ = [
     "Granted",
     "Installation",
     "Output",
+    "Place",
     "Record",
     "Retention",
     "Row",

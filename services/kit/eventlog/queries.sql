@@ -23,9 +23,13 @@ select $1::text, numbered.topic, numbered.partition, head.last_seq - numbered.fr
 from numbered join head using (topic, partition)
 order by numbered.topic, numbered.partition, numbered.place;
 
--- name: note_replay
--- Write down who sends a dead letter back.
-insert into log.replays (principal, request_id, topic, partition, position) values ($1, $2, $3, $4, $5);
+-- name: note_act
+-- Write down who does what to a dead letter.
+insert into log.dead_letter_acts (principal, request_id, topic, partition, position, act) values ($1, $2, $3, $4, $5, $6);
+
+-- name: sent_back
+-- Which dead letters were sent back.
+select distinct topic, partition, position from log.dead_letter_acts where act = $1;
 
 -- name: heads
 -- The last sequence of a source in each of $3 partitions of a topic.

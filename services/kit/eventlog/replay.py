@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from services.core.access import Caller
+from services.core.access import Act, Caller
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog.dead_letters import DeadLetter
 from services.kit.eventlog.headers import decode_headers
@@ -17,16 +17,19 @@ from services.kit.eventlog.port import Output, Row, TopicPartition
 from services.kit.eventlog.topics import DLQ_SOURCE, is_foreign
 from services.kit.postgres import Connection, Queries
 
-__all__ = ["DeadLetters", "LogWriter", "back_to_its_topic", "note_replay", "send_back"]
+__all__ = ["DeadLetters", "LogWriter", "Place", "back_to_its_topic", "note_act", "noted_as_sent", "send_back"]
 
 _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
+
+
+Place = tuple[TopicPartition, int]  # of an entry: its partition, and where it stands in that
 
 
 class DeadLetters(Protocol):
     """The dead letters of an installation. Close it after use."""
 
-    async def entries(self, limit: int, topic: str | None = None) -> Sequence[DeadLetter]:
-        """Return the first entries, of one dead-letter topic or of all."""
+    async def entries(self, limit: int, topic: str | None = None, after: Place | None = None) -> Sequence[DeadLetter]:
+        """Return the first entries, of one dead-letter topic or of all, behind `after`; by their places."""
         ...
 
     async def entry(self, at: TopicPartition, offset: int) -> DeadLetter | None:
@@ -40,8 +43,12 @@ class DeadLetters(Protocol):
         """
         ...
 
-    async def purge(self, at: TopicPartition, through: int) -> None:
-        """Delete the entries of a partition up to and with this one."""
+    async def sent_back(self) -> frozenset[Place]:
+        """Return which entries were sent back once; on some logs they stay where they are."""
+        ...
+
+    async def purge(self, at: TopicPartition, through: int, caller: Caller) -> None:
+        """Delete the entries of a partition up to and with this one, and write down who did."""
         ...
 
     async def close(self) -> None:
@@ -63,9 +70,15 @@ class LogWriter(Protocol):
         ...
 
 
-async def note_replay(connection: Connection, caller: Caller, at: TopicPartition, offset: int) -> None:
-    """Write down who sends a dead letter back."""
-    await connection.execute(_QUERIES["note_replay"], caller.principal.name, caller.request_id, *at, offset)
+async def note_act(connection: Connection, caller: Caller, act: Act, at: TopicPartition, offset: int) -> None:
+    """Write down who does this to a dead letter."""
+    await connection.execute(_QUERIES["note_act"], caller.principal.name, caller.request_id, *at, offset, act.value)
+
+
+async def noted_as_sent(connection: Connection) -> frozenset[Place]:
+    """Return which dead letters were sent back once."""
+    rows = await connection.fetch(_QUERIES["sent_back"], Act.DEAD_LETTER_REPLAYED.value)
+    return frozenset((TopicPartition(topic, partition), position) for topic, partition, position in rows)
 
 
 def back_to_its_topic(entry: DeadLetter) -> Output:

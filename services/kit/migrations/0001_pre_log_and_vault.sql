@@ -41,15 +41,16 @@ create table log.reader (
     primary key (stage, topic, partition, source)
 );
 
--- Who sent which dead letter back; written before it is sent.
-create table log.replays (
+-- Who sent which dead letter back or deleted it; written before that is done.
+create table log.dead_letter_acts (
     number     bigint      generated always as identity primary key,
     at         timestamptz not null default clock_timestamp(),
     principal  text        not null,
     request_id text        not null,
     topic      text        not null,
     partition  integer     not null,
-    position   bigint      not null -- of the dead letter in its topic
+    position   bigint      not null, -- of the dead letter in its topic; of a purge the last one that is deleted
+    act        text        not null  -- core.access.Act
 );
 
 -- Sealed personal data and the wrapped keys that open it: the one place to erase.

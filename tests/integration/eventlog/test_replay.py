@@ -53,7 +53,7 @@ async def test_a_replayed_entry_is_a_new_block_of_its_topic(bench: Bench, letter
     await reading.start({FIRST: Cursor()})
     taken = await reading.take(3)
     assert replayed == [True, True]
-    noted = await bench.pool.fetch("select principal, request_id, topic, partition, position from log.replays")
+    noted = await bench.pool.fetch("select principal, request_id, topic, partition, position from log.dead_letter_acts")
     assert [("ann", "r-1", *DLQ, entry.record.offset) for entry in entries] == [tuple(row) for row in noted]
     assert [(r.seq, r.value) for r in taken if r.source == "dlq"] == [(1, b"broken"), (2, b"other")]
 
@@ -71,9 +71,24 @@ async def test_purged_entries_are_gone(bench: Bench, letters: DeadLetters) -> No
     await _set_aside(bench, b"one", b"two", b"three")
     entries = await letters.entries(10)
 
-    await letters.purge(DLQ, entries[1].record.offset)
+    await letters.purge(DLQ, entries[1].record.offset, BY)
+    noted = await bench.pool.fetch("select principal, act, position from log.dead_letter_acts")
 
     assert [entry.record.value for entry in await letters.entries(10)] == [b"three"]
+    assert [("ann", "dead-letters-purged", entries[1].record.offset)] == [tuple(row) for row in noted]
+
+
+async def test_entries_come_page_by_page_and_say_which_were_sent_back(bench: Bench, letters: DeadLetters) -> None:
+    """However many there are, none is read twice; what was sent back once is known, whether it stays or not."""
+    await _set_aside(bench, b"one", b"two", b"three")
+    (first,) = await letters.entries(1)
+    place = (first.record.topic_partition, first.record.offset)
+    rest = await letters.entries(10, DLQ.topic, place)
+    await letters.replay(*place, BY)
+
+    assert [b"two", b"three"] == [entry.record.value for entry in rest]
+    assert [] == await letters.entries(10, DLQ.topic, (rest[-1].record.topic_partition, rest[-1].record.offset))
+    assert {place} == await letters.sent_back()
 
 
 async def test_an_entry_of_the_embedded_log_is_replayed_once(postgres_bench: Bench) -> None:

@@ -54,7 +54,7 @@ SUBCOMMANDS = {
     "keys": ["init", "rotate"],
     "principal": ["add", "list", "revoke"],
     "unknown": ["list"],
-    "dlq": ["list", "replay", "show"],
+    "dlq": ["list", "purge", "replay", "show"],
 }
 
 
@@ -118,6 +118,12 @@ def test_every_command_has_help(command: list[str]) -> None:
         ["cohort", "withdraw", "--incident", "a", "--cohort", "b"],
         ["cohort", "withdraw", "--incident", "a", "--cohort", "b", "--ref", "m-1", "--line", "1"],
         ["dlq", "show", "no-position"],
+        ["dlq", "replay"],
+        ["dlq", "replay", "--topic", "heraut.members.accepted.v1.deduplication.dlq"],
+        ["dlq", "replay", "a/0/1", "--all"],
+        ["dlq", "replay", "--all", "--topic", "typo"],
+        ["dlq", "purge"],
+        ["dlq", "purge", "a/0/1", "--all"],
         ["dlq", "list", "--topic", "typo"],
         ["dlq", "list", "--topic", "typo.dlq"],
         ["dlq", "list", "--topic", "heraut.members.accepted.v1"],

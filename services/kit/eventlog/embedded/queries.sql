@@ -49,11 +49,11 @@ on conflict (stage, topic, partition, source) do update
 set taken = excluded.taken where reader.taken < excluded.taken;
 
 -- name: list_dead_letters
--- The first dead letters of these topics.
+-- The first dead letters of these topics behind one place, which need not be there.
 select log.topic, log.partition, log.source, log.seq, (extract(epoch from log.at) * 1000)::bigint as at,
        log.headers, log.block
 from log.log as log
-where log.topic = any($1::text[])
+where log.topic = any($1::text[]) and (log.topic, log.partition, log.seq) > ($3::text, $4::int, $5::bigint)
 order by log.topic, log.partition, log.seq
 limit $2;
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import asyncpg
 
-from services.core.access import Caller
+from services.core.access import Act, Caller
 from services.kit.eventlog.dead_letters import DeadLetter
 from services.kit.eventlog.headers import decode_headers
 from services.kit.eventlog.outbox import append_outputs
 from services.kit.eventlog.port import Record, TopicPartition
-from services.kit.eventlog.replay import back_to_its_topic, note_replay
+from services.kit.eventlog.replay import Place, back_to_its_topic, note_act, noted_as_sent
 from services.kit.eventlog.topics import DLQ_SOURCE, dead_letter_topics
 from services.kit.postgres import Connection, Queries
 
@@ -25,10 +25,11 @@ class EmbeddedDeadLetters:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def entries(self, limit: int, topic: str | None = None) -> Sequence[DeadLetter]:
-        """Return the first entries, of one dead-letter topic or of all."""
+    async def entries(self, limit: int, topic: str | None = None, after: Place | None = None) -> Sequence[DeadLetter]:
+        """Return the first entries, of one dead-letter topic or of all, behind `after`."""
         topics = [topic] if topic else dead_letter_topics()
-        rows = await self._connection.fetch(_QUERIES["list_dead_letters"], topics, limit)
+        at, offset = after or (TopicPartition("", 0), 0)
+        rows = await self._connection.fetch(_QUERIES["list_dead_letters"], topics, limit, *at, offset)
         return [_dead_letter(row) for row in rows]
 
     async def entry(self, at: TopicPartition, offset: int) -> DeadLetter | None:
@@ -41,13 +42,19 @@ class EmbeddedDeadLetters:
         async with self._connection.transaction():
             row = await self._connection.fetchrow(_QUERIES["take_dead_letter"], at.topic, at.partition, offset)
             if row is not None:
-                await note_replay(self._connection, caller, at, offset)
+                await note_act(self._connection, caller, Act.DEAD_LETTER_REPLAYED, at, offset)
                 await append_outputs(self._connection, DLQ_SOURCE, [back_to_its_topic(_dead_letter(row))])
         return row is not None
 
-    async def purge(self, at: TopicPartition, through: int) -> None:
-        """Delete the entries of a partition up to and with this one."""
-        await self._connection.execute(_QUERIES["purge_dead_letters"], at.topic, at.partition, through)
+    async def sent_back(self) -> frozenset[Place]:
+        """Return which entries were sent back; they are there no more."""
+        return await noted_as_sent(self._connection)
+
+    async def purge(self, at: TopicPartition, through: int, caller: Caller) -> None:
+        """Delete the entries of a partition up to and with this one, and write down who did."""
+        async with self._connection.transaction():
+            await note_act(self._connection, caller, Act.DEAD_LETTERS_PURGED, at, through)
+            await self._connection.execute(_QUERIES["purge_dead_letters"], at.topic, at.partition, through)
 
     async def close(self) -> None:
         """Nothing to do: the connection stays the caller's."""

@@ -6,13 +6,13 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import TopicPartition as KafkaPartition
 
-from services.core.access import Caller
+from services.core.access import Act, Caller
 from services.kit.eventlog.dead_letters import DeadLetter
 from services.kit.eventlog.kafka.client import Closing, KafkaSettings, connected_admin, passing_faults, started
 from services.kit.eventlog.kafka.reader import between, new_consumer
 from services.kit.eventlog.kafka.writer import KafkaWriter
 from services.kit.eventlog.port import TopicPartition
-from services.kit.eventlog.replay import note_replay, send_back
+from services.kit.eventlog.replay import Place, note_act, noted_as_sent, send_back
 from services.kit.eventlog.topics import dead_letter_topics_among, partitions_of
 from services.kit.postgres import Connection
 
@@ -30,10 +30,13 @@ class KafkaDeadLetters:
         self._writer = KafkaWriter(kafka, "heraut-dlq", self._closing)
         self._consumer: AIOKafkaConsumer | None = None
 
-    async def entries(self, limit: int, topic: str | None = None) -> Sequence[DeadLetter]:
-        """Return the first entries, of one dead-letter topic or of all."""
+    async def entries(self, limit: int, topic: str | None = None, after: Place | None = None) -> Sequence[DeadLetter]:
+        """Return the first entries, of one dead-letter topic or of all, behind `after`."""
         found: list[DeadLetter] = []
-        for at, (first, end) in (await self._extents(topic)).items():
+        for at, (begin, end) in sorted((await self._extents(topic)).items()):
+            first = max(begin, after[1] + 1) if after and at == after[0] else begin
+            if after and at < after[0]:
+                continue
             if first < end and len(found) < limit:
                 found += await self._read(at, first, min(end, first + limit - len(found)))
         return found
@@ -49,12 +52,17 @@ class KafkaDeadLetters:
         entry = await self.entry(at, offset)
         if entry is None:
             return False
-        await note_replay(self._connection, caller, at, offset)
+        await note_act(self._connection, caller, Act.DEAD_LETTER_REPLAYED, at, offset)
         await send_back(entry, self._connection, self._writer)
         return True
 
-    async def purge(self, at: TopicPartition, through: int) -> None:
-        """Delete the entries of a partition up to and with this one."""
+    async def sent_back(self) -> frozenset[Place]:
+        """Return which entries were sent back once; they stay."""
+        return await noted_as_sent(self._connection)
+
+    async def purge(self, at: TopicPartition, through: int, caller: Caller) -> None:
+        """Delete the entries of a partition up to and with this one, and write down who did."""
+        await note_act(self._connection, caller, Act.DEAD_LETTERS_PURGED, at, through)
         async with connected_admin(self._kafka) as admin:
             with passing_faults(f"{at.topic}/{at.partition} cannot be purged"):
                 await admin.delete_records({KafkaPartition(*at): RecordsToDelete(before_offset=through + 1)})
