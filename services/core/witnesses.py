@@ -22,6 +22,7 @@ __all__ = [
     "Witnesses",
     "are_others",
     "contradict",
+    "differ",
     "unpacked",
 ]
 
@@ -83,18 +84,18 @@ def are_others(one: Witnesses, other: Witnesses) -> bool:
     A birth date and a family name are looked at always. Initials and what else tells twins and neighbours apart count
     unless a number is known of both: then it says more than how somebody writes a name.
     """
-    if _differ(one.birth, other.birth):
+    if differ(one.birth, other.birth):
         return True
     born_alike = one.birth == other.birth and 0 not in one.birth
     if not born_alike and one.forms and other.forms and one.forms.isdisjoint(other.forms):
         return True
     if one.identified and other.identified:
         return False
-    return _differ(one.initials, other.initials) or any(
+    return differ(one.initials, other.initials) or any(
         mine and theirs and mine != theirs for mine, theirs in zip(one[4:], other[4:], strict=True)
     )
 
 
-def _differ(one: bytes, other: bytes) -> bool:
+def differ(one: bytes, other: bytes) -> bool:
     """Tell whether two differ in a byte that both know."""
     return one != other and any(mine and theirs and mine != theirs for mine, theirs in zip(one, other, strict=False))

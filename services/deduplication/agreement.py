@@ -2,16 +2,21 @@
 
 Two members contradict each other where both know something and it differs. What is not known contradicts nothing, so
 a member that says little may agree with two that contradict each other: it is torn between them, and joins neither.
+What an operator said of two records comes before what they say themselves.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from services.core.witnesses import Witnesses, are_others, contradict, unpacked
+from services.core.witnesses import Witnesses, contradict, unpacked
+from services.deduplication.judgements import NO_LESSONS, NO_WORD, Lessons, Word, closures
 
 __all__ = ["Groups", "groups_of"]
 
-Node = int | bytes  # members that are looked at as one: those of a told group, by its number, or who say the same
+# Members that are looked at as one: those of a told group, by its number, or who say the same. Of whom an operator said
+# something has a node alone, or with those who are one with it.
+Node = int | bytes
+_ALONE: Final = b"\xff"  # no witnesses begin so
 
 
 class Groups(NamedTuple):
@@ -21,31 +26,29 @@ class Groups(NamedTuple):
     torn: list[bytes]  # each a person of its own
     one_with: dict[int, int]  # told groups that are one person with another one, which has the lower number
 
-    @property
-    def persons(self) -> int:
-        """How many persons there are."""
-        return len(self.together) + len(self.torn)
 
-
-def groups_of(witnesses: Mapping[bytes, bytes], told: Mapping[bytes, int]) -> Groups:
-    """Tell persons apart: a function of the set of members, and of who was told together.
+def groups_of(witnesses: Mapping[bytes, bytes], told: Mapping[bytes, int], word: Word = NO_WORD) -> Groups:
+    """Tell persons apart: a function of the set of members, of who was told together, and of what operators said.
 
     `witnesses` has every member, the oldest first; `told` has the number of the group with which a member was told.
     The room's README says what the groups are.
     """
     numbers, sayings = {*told.values()}, {*witnesses.values()}
-    if len(numbers) < 2 and (len(sayings) == 1 or (len(sayings) == 2 and not contradict(*sayings))):
+    if not word and len(numbers) < 2 and (len(sayings) == 1 or (len(sayings) == 2 and not contradict(*sayings))):
         return Groups([(max(numbers, default=0), [*witnesses])], [], {})
+    looked_at = _judged(witnesses, told, word) if word else _Looked({}, {}, set(), NO_LESSONS)
     nodes: dict[Node, list[bytes]] = {}
     for member, said in witnesses.items():
-        nodes.setdefault(told.get(member) or said, []).append(member)
-    agreeing = _agreeing(
-        {node: set(map(unpacked, {witnesses[member] for member in members})) for node, members in nodes.items()}
-    )
-    torn = {node for node in nodes if isinstance(node, bytes) and _is_torn(node, agreeing)}
+        nodes.setdefault(looked_at.nodes.get(member) or told.get(member) or said, []).append(member)
+    profiles = {node: set(map(unpacked, {witnesses[m] for m in members})) for node, members in nodes.items()}
+    agreeing = _agreeing(profiles, looked_at.lessons)
+    for node, other in _parted(nodes, word):
+        agreeing[node].discard(other)
+    torn = {n for n in nodes if isinstance(n, bytes) and (n in looked_at.disputed or _is_torn(n, agreeing))}
     one_with = _told_as_one(agreeing)
+    one_with |= {number: one_with.get(first, first) for number, first in looked_at.one_with.items()}
     joined: dict[int, list[Node]] = {}
-    for number in sorted(numbers):
+    for number in sorted(numbers - looked_at.one_with.keys()):
         joined.setdefault(one_with.get(number, number), []).append(number)
     apart = []
     classes = _classes([node for node in nodes if isinstance(node, bytes) and node not in torn], agreeing)
@@ -59,12 +62,41 @@ def groups_of(witnesses: Mapping[bytes, bytes], told: Mapping[bytes, int]) -> Gr
         (number, sorted((member for node in theirs for member in nodes[node]), key=order.__getitem__))
         for number, theirs in [*sorted(joined.items()), *apart]
     ]
-    return Groups(
-        together, [member for member in witnesses if not told.get(member) and witnesses[member] in torn], one_with
-    )
+    return Groups(together, sorted((m for node in torn for m in nodes[node]), key=order.__getitem__), one_with)
 
 
-def _agreeing(nodes: Mapping[Node, Collection[Witnesses]]) -> dict[Node, set[Node]]:
+class _Looked(NamedTuple):
+    """How members are looked at of whom operators said something."""
+
+    nodes: dict[bytes, Node]  # by member
+    one_with: dict[int, int]  # told groups that are one with another one by an operator's word
+    disputed: set[Node]
+    lessons: Lessons
+
+
+def _judged(witnesses: Mapping[bytes, bytes], told: Mapping[bytes, int], word: Word) -> _Looked:
+    sets, disputed = closures(word, told)
+    nodes: dict[bytes, Node] = {m: _ALONE + m for m in (*word.one, *word.different) if m not in told}
+    one_with: dict[int, int] = {}
+    persons = []
+    for units in sets:
+        groups = sorted(unit for unit in units if isinstance(unit, int))
+        members = [m for m in witnesses if (told.get(m) or m) in units]
+        nodes.update(dict.fromkeys(members, groups[0] if groups else _ALONE + min(members)))
+        one_with.update(dict.fromkeys(groups[1:], groups[0] if groups else 0))
+        persons.append({unpacked(witnesses[m]) for m in members})
+    return _Looked(nodes, one_with, {_ALONE + unit for unit in disputed if isinstance(unit, bytes)}, Lessons(persons))
+
+
+def _parted(nodes: Mapping[Node, Sequence[bytes]], word: Word) -> Iterable[tuple[Node, Node]]:
+    """Return the nodes of which members were said to be different people, each pair both ways."""
+    if not word.different:
+        return []
+    of = {member: node for node, members in nodes.items() for member in members}
+    return [(of[one], of[other]) for one, others in word.different.items() for other in others]
+
+
+def _agreeing(nodes: Mapping[Node, Collection[Witnesses]], lessons: Lessons) -> dict[Node, set[Node]]:
     """Return with whom each node agrees: with all others that it does not contradict.
 
     Who knows a whole birth date is compared with those who have the same one, and with those who do not know all of
@@ -72,23 +104,23 @@ def _agreeing(nodes: Mapping[Node, Collection[Witnesses]]) -> dict[Node, set[Nod
     """
     by_birth: dict[bytes | None, list[Node]] = {}
     for node, profiles in nodes.items():
-        by_birth.setdefault(_whole_birth(profiles), []).append(node)
+        by_birth.setdefault(_whole_birth(profiles, lessons), []).append(node)
     whole = [node for birth, alike in by_birth.items() if birth for node in alike]
     agreeing: dict[Node, set[Node]] = {node: set() for node in nodes}
     for birth, alike in by_birth.items():
         for at, node in enumerate(alike, 1):
             for other in [*alike[at:], *(() if birth else whole)]:
-                if not any(are_others(one, two) for one in nodes[node] for two in nodes[other]):
+                if not any(lessons.are_others(one, two) for one in nodes[node] for two in nodes[other]):
                     agreeing[node].add(other)
                     agreeing[other].add(node)
     return agreeing
 
 
-def _whole_birth(profiles: Iterable[Witnesses]) -> bytes | None:
-    """Return the birth date of a node if all of its members know all of it, and it is the same."""
+def _whole_birth(profiles: Iterable[Witnesses], lessons: Lessons) -> bytes | None:
+    """Return the birth date of a node if all of its members know all of it, and it is the same, said in one way."""
     births = {profile.birth for profile in profiles}
     birth = births.pop()
-    return None if births or 0 in birth else birth
+    return None if births or 0 in birth or lessons.have(birth) else birth
 
 
 def _is_torn(node: Node, agreeing: Mapping[Node, set[Node]]) -> bool:

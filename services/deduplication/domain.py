@@ -13,6 +13,7 @@ from services.core.channel import ALL_CHANNELS, TO_THE_ADDRESS
 from services.core.ids import ID_BYTES, hash_begun, notice_id
 from services.core.notices import FLAG_NOT_AT_ADDRESS, FLAG_WITHDRAWN
 from services.core.policy import Correction
+from services.deduplication.judgements import NO_JUDGEMENTS, Judgements
 from services.deduplication.outcomes import COUNTED_AS, Course, Outcome, Waits
 from services.deduplication.quotas import Allowance
 
@@ -143,6 +144,7 @@ class Terms:
     limited: Collection[int] = ()  # numbers of the cohorts that are released under a limit
     allowance: Allowance | None = None  # what may go of those, where a turn is given
     named: int = ALL_CHANNELS  # set of channels that a notice may name: less than all while some do not hold yet
+    judgements: Judgements = NO_JUDGEMENTS  # what operators said of members, at least of those at hand
 
     @property
     def may_go(self) -> Collection[int]:

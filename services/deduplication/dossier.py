@@ -31,6 +31,7 @@ from services.deduplication.domain import (
     covers,
     is_withdrawn,
 )
+from services.deduplication.judgements import NO_WORD, Word
 from services.deduplication.recall import advances, to_recall
 from services.deduplication.settling import settle
 
@@ -102,9 +103,11 @@ def told_already(dossier: Dossier, member: Member, terms: Terms) -> Claim | None
     """Return the notice that a member is merged into, if all with its pseudonym are one person that was told.
 
     Return None where `decide` is needed: for news, a correction, a deceased, retracted or withdrawn member, news that
-    waits, or a pseudonym with members that contradict each other or this one.
+    waits, a pseudonym with members that contradict each other or this one, or of whom an operator said something.
     """
     if member.member in dossier.members or _takes_a_decision(member, terms):
+        return None
+    if terms.judgements and terms.judgements.concern((member.member, *dossier.members)):
         return None
     for known in dossier.members.values():
         standing = dossier.standings[known.member]
@@ -131,6 +134,7 @@ class _Case:
         self.members = dict(dossier.members)
         self.standings = dossier.standings
         self.claims = list(dossier.claims)
+        self.word = NO_WORD  # what operators said of those who are there
         self.said: dict[bytes, bytes] = {}  # witnesses of members that a block corrects, before it
         self.told_apart: dict[bytes, int] = {}  # the told group of each member, before those that are one are joined
         self.mistold: dict[int, Claim] = {}  # by group: its last notice, whose bearer turned out to be somebody else
@@ -192,6 +196,7 @@ class _Case:
         bearers = {claim.bearer for claim in self.claims if not claim.void}
         self.mistold = mistold_in(self.claims, self.members, self.terms.correction)
         live = sorted((m for m in self.members.values() if self._is_live(m, bearers)), key=age)
+        self.word = self._word(live)
         groups = self._groups(live)
         gone = self.members.values() if len(live) < len(self.members) else ()
         standings = {m.member: RETRACTED if m.flags & FLAG_RETRACTED else WITHDRAWN for m in gone}
@@ -200,10 +205,11 @@ class _Case:
         for claim in self.claims:
             claims.setdefault(groups.one_with.get(claim.group, claim.group), []).append(claim)
         unused = max((claim.group for claim in self.claims), default=0) + 1
-        conflict = self._saying(groups) > 1
+        saying = self._saying(groups)
         wrong = {}
         for told, members in groups.together:
             number = told or unused
+            conflict = len(saying) > 1 and not self._is_settled(members, saying)
             mistold = None if number in groups.one_with.values() else self.mistold.get(number)
             person = Person([self.members[m] for m in members], claims.get(number, ()), number, conflict, mistold)
             if stale := to_recall(person, self.members, self.terms):
@@ -233,15 +239,25 @@ class _Case:
             return False
         return member.member in bearers or not is_withdrawn(member, self.terms)
 
-    def _saying(self, groups: Groups) -> int:
-        """Return how many persons have a member that was not withdrawn: the others contradict nobody any more."""
-        silent = sum(all(is_withdrawn(self.members[m], self.terms) for m in members) for _, members in groups.together)
-        return groups.persons - silent
+    def _saying(self, groups: Groups) -> list[Sequence[bytes]]:
+        """Return the persons with a member that was not withdrawn: the others contradict nobody any more."""
+        together = [m for _, m in groups.together if not all(is_withdrawn(self.members[one], self.terms) for one in m)]
+        return [*together, *([m] for m in groups.torn)]
+
+    def _is_settled(self, person: Sequence[bytes], saying: Iterable[Sequence[bytes]]) -> bool:
+        """Tell whether an operator said of a person that all others with the pseudonym are somebody else."""
+        return bool(self.word.different) and all(other is person or self.word.part(person, other) for other in saying)
+
+    def _word(self, live: Sequence[Member]) -> Word:
+        """Return what operators said of those who are there, as far as it is still about what they say."""
+        if not self.terms.judgements or len(live) < 2:
+            return NO_WORD
+        return self.terms.judgements.word_on({m.member: (m.version, m.witnesses) for m in live})
 
     def _groups(self, live: Sequence[Member]) -> Groups:
         told = self.told_apart = self._told(live)
         if len(live) > 1:
-            return groups_of({m.member: m.witnesses for m in live}, told)
+            return groups_of({m.member: m.witnesses for m in live}, told, self.word)
         # Who is alone is decided from a table, which has no place for the question who it is.
         return Groups([(told.get(m.member, 0), [m.member]) for m in live], [], {})
 
@@ -249,8 +265,9 @@ class _Case:
         """Return the number of the told group that each member stays with.
 
         A group stays while a notice of it counts, or its last one is to be corrected. Whoever bears one stays with it;
-        any other member leaves only by a correction of its own, and only if it contradicts a bearer then, or any other
-        member of a group that has no bearer left.
+        any other member leaves only by a correction of its own, and only if it contradicts a bearer then, or by an
+        operator's word that it is somebody else than a bearer. Of a group that has no bearer left any other member
+        counts as one.
         """
         bearers = {claim.bearer: claim.group for claim in self.claims if not claim.void}
         if not (bearers or self.mistold):
@@ -264,13 +281,17 @@ class _Case:
         return told
 
     def _leaves(self, member: Member, group: int, bearers: Mapping[bytes, int], live: Sequence[Member]) -> bool:
-        """Tell whether a corrected member of a told group has become somebody else."""
-        if self.said.get(member.member, member.witnesses) == member.witnesses:
+        """Tell whether a member of a told group was said to be somebody else, or has become that by a correction."""
+        same = self.said.get(member.member, member.witnesses) == member.witnesses
+        if same and member.member not in self.word.different:
             return False
-        mates = [self.members[bearer] for bearer, number in bearers.items() if number == group]
+        mates = [bearer for bearer, number in bearers.items() if number == group]
         if not mates:
-            mates = [m for m in live if m.member in self.standings and self.standings[m.member].told_with == group]
-        return any(contradict(member.witnesses, mate.witnesses) for mate in mates)
+            mates = [m.member for m in live if m.member in self.standings]
+            mates = [m for m in mates if self.standings[m].told_with == group]
+        if self.word.part([member.member], mates):
+            return True
+        return not same and any(contradict(member.witnesses, self.members[mate].witnesses) for mate in mates)
 
     def _settle(self, person: Person) -> Settled:
         settled = settle(person, self.terms)

@@ -32,6 +32,7 @@ EXTRA = {
     },
     "deduplication": {
         "agreement.py": "who is one person, apart from what a person is told",
+        "judgements.py": "what operators said of who is one person",
         "settling.py": "what becomes of one person, apart from who is one",
         "corrections.py": "what was told and does not hold any more, by the incident's policy",
         "readdressing.py": "contact data that was corrected after a release, apart from what is released",

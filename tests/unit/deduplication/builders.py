@@ -1,16 +1,18 @@
 """Members, terms and blocks for tests, with whatever does not matter filled in."""
 
 from collections.abc import Collection, Iterable, Sequence
+from itertools import combinations
 
 from services.core.channel import ALL_CHANNELS, Channel
 from services.core.policy import Correction
 from services.deduplication.batch import Block
 from services.deduplication.domain import Member, NoticeIds, Terms
+from services.deduplication.judgements import Judgement, Judgements, Seen
 from services.deduplication.quotas import Allowance
 from tests.keys import a_key
 from tests.unit.deduplication.said import Said, packed
 
-__all__ = ["IDS", "INCIDENT", "a_block", "a_member", "an_id", "terms"]
+__all__ = ["IDS", "INCIDENT", "a_block", "a_member", "an_id", "judged", "terms"]
 
 INCIDENT = "lab-2025"
 IDS = NoticeIds(a_key("notice"), INCIDENT)
@@ -56,14 +58,22 @@ def terms(
     correction: Correction = Correction.NONE,
     paused: Collection[int] = (),
     allowance: Allowance | None = None,
+    judgements: Iterable[Judgement] = (),
 ) -> Terms:
     """Return terms over the cohorts 1 to 3; with `hold`, people who contradict each other are told nothing."""
     names = {1: "c1", 2: "c2", 3: "c3"}
     may_go = set(released) - set(cancelled)
     off, still = set(cancelled), set(paused)
     return Terms(
-        INCIDENT, 1, 7, int(usable), names, may_go, IDS, hold, off, correction, paused=still, allowance=allowance
-    )
+        INCIDENT, 1, 7, int(usable), names, may_go, IDS, hold, off, correction, paused=still, allowance=allowance,
+        judgements=Judgements(judgements),
+    )  # fmt: skip
+
+
+def judged(*members: Member, are_one: bool) -> list[Judgement]:
+    """Return what an operator says who sees these members: that they are one person, or that each is another one."""
+    seen = [Seen(m.member, m.version, m.witnesses) for m in members]
+    return [Judgement(one, other, are_one) for one, other in combinations(seen, 2)]
 
 
 def a_block(rows: Iterable[tuple[bytes, Member]], *, partition: int = 0) -> tuple[Block, int]:

@@ -1,18 +1,21 @@
 """The rules once more, as plainly as they can be said: sets of facts, no speed, no shared code."""
 
+import itertools
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from services.core.channel import CHANNELS, TO_THE_ADDRESS
 from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_NOT_DECEASED, FLAG_RETRACTED, FLAG_WITHDRAWN
 from services.core.policy import Correction
 from services.deduplication.domain import Course, Member
+from services.deduplication.judgements import Judgement
 from tests.unit.deduplication.said import Said, said_in
 
 __all__ = ["Control", "Model", "Notice", "clash", "persons_of"]
 
 Fact = tuple[int, bool]
+Pairs = Collection[frozenset[bytes]]
 Persons = list[tuple[int, list[bytes]]]  # number of the told group, or 0; members
 
 
@@ -37,41 +40,94 @@ def clash(one: Said, two: Said) -> bool:
     return any(a and b and a != b for a, b in pairs)
 
 
-def persons_of(said: Mapping[bytes, Said], told: Mapping[bytes, int]) -> tuple[Persons, set[bytes]]:
-    """Tell persons apart by trying everything: the groups, and the members that are torn."""
-    groups = {number: [m for m in said if told.get(m) == number] for number in sorted(set(told.values()))}
-    groups = {number: members for number, members in groups.items() if members}
-    free = [m for m in said if m not in told]
+def persons_of(
+    said: Mapping[bytes, Said], told: Mapping[bytes, int], same: Pairs = frozenset(), other: Pairs = frozenset()
+) -> tuple[Persons, set[bytes]]:
+    """Tell persons apart by trying everything: the groups, and the members that are torn.
+
+    `same` and `other`: pairs of members of whom somebody said so.
+    """
+    parts, disputed = _united(said, told, same, other)
+    taught = [lessons_of([said[m] for m in part]) for part in parts]
+    ways = {m: [*readings(said[m], taught)] for m in said}
+    units = [*parts, *({m for m in said if told.get(m) == n} for n in sorted({*told.values()})), *({m} for m in said)]
+    units = [unit for at, unit in enumerate(units) if unit and not any(unit & before for before in units[:at])]
+    groups = {min(told[m] for m in unit if m in told): [*unit] for unit in units if unit & told.keys()}
+    free = [[*unit] for unit in units if not unit & told.keys()]
 
     def against(some: Iterable[bytes], others: Iterable[bytes]) -> bool:
-        others = list(others)
-        return any(clash(said[a], said[b]) for a in some for b in others)
+        pairs = [(a, b) for a in some for b in others]
+        return any({a, b} in other or all(clash(x, y) for x in ways[a] for y in ways[b]) for a, b in pairs)
 
-    torn = set()
+    torn = [f for f in free if disputed & {*f}]
     for m in free:
-        fitting = [unit for unit in [*groups.values(), *([f] for f in free if f != m)] if not against([m], unit)]
-        if any(against(one, two) for one in fitting for two in fitting if one is not two):
-            torn.add(m)
-    settled = [m for m in free if m not in torn]
+        fitting = [unit for unit in [*groups.values(), *(f for f in free if f != m)] if not against(m, unit)]
+        if m not in torn and any(against(one, two) for one in fitting for two in fitting if one is not two):
+            torn.append(m)
     persons = {number: [*members] for number, members in groups.items()}
     left = []
-    for m in settled:
-        rivals = [unit for unit in [*groups.values(), *([f] for f in free)] if against([m], unit)]
-        fits = [n for n, theirs in groups.items() if theirs not in rivals]
+    for m in (f for f in free if f not in torn):
+        rivals = [unit for unit in [*groups.values(), *free] if against(m, unit)]
+        fits = [n for n, theirs in sorted(groups.items()) if theirs not in rivals]
         fits = [n for n in fits if all(against(rival, groups[n]) for rival in rivals)]
         if fits:
-            persons[fits[0]].append(m)
+            persons[fits[0]] += m
         else:
             left.append(m)
-    _join_told(persons, groups, [*groups.values(), *([f] for f in free)], against)
+    _join_told(persons, groups, [*groups.values(), *free], against)
     new: list[list[bytes]] = []
     for m in left:
-        home = next((group for group in new if not against([m], group)), None)
+        home = next((group for group in new if not against(m, group)), None)
         if home is None:
-            new.append([m])
+            new.append([*m])
         else:
-            home.append(m)
-    return [*persons.items(), *((0, group) for group in new)], torn
+            home += m
+    return [*sorted(persons.items()), *((0, group) for group in new)], {m for unit in torn for m in unit}
+
+
+def _united(
+    said: Iterable[bytes], told: Mapping[bytes, int], same: Pairs, other: Pairs
+) -> tuple[list[set[bytes]], set[bytes]]:
+    """Return who is one person by what was said and told, and those of whom two were said to be different as well."""
+    parts = [{m, *(one for one in told if m in told and told[one] == told[m])} for m in said]
+    for _ in same:
+        for pair in same:
+            joined = set[bytes]().union(*(part for part in parts if part & pair))
+            parts = [part for part in parts if not part & pair] + [joined]
+    parts = [part for part in parts if any(pair <= part for pair in same)]
+    apart = [pair for pair in other if len({told.get(m, m) for m in pair}) == 2]
+    disputed = [part for part in parts if any(pair <= part for pair in apart)]
+    return [part for part in parts if part not in disputed], {m for part in disputed for m in part if m not in told}
+
+
+def lessons_of(people: Iterable[Said]) -> list[tuple[str, object, object]]:
+    """Return what records of one person say in several ways: the field, a value, and what it could be as well."""
+    found: list[tuple[str, object, object]] = []
+    for one in people:
+        for two in people:
+            if any(a != b for a, b in zip(one.birth, two.birth, strict=True) if a and b):
+                both = zip(one.birth, two.birth, strict=True)
+                found.append(("birth", one.birth, tuple(theirs or mine for mine, theirs in both)))
+            if one.names and two.names and not one.names & two.names:
+                found.append(("names", one.names, two.names))
+            if any(a != b for a, b in zip(one.initials, two.initials, strict=False)):
+                longer = two.initials + one.initials[len(two.initials) :]
+                found.append(("initials", one.initials, longer))
+            for name in ("given_name", "house_letter", "addition"):
+                mine, theirs = getattr(one, name), getattr(two, name)
+                if mine and theirs and mine != theirs:
+                    found.append((name, mine, theirs))
+    return found
+
+
+def readings(said: Said, taught: Iterable[Iterable[tuple[str, object, object]]]) -> Iterable[Said]:
+    """Return everything that a record may mean, each field in every way."""
+    fields: dict[str, list[Any]] = {name: [getattr(said, name)] for name in Said._fields}
+    for name, value, way in itertools.chain.from_iterable(taught):
+        if getattr(said, name) == value:
+            fields[name].append(way)
+    fields["names"] = [frozenset[str]().union(*fields["names"])]
+    return itertools.starmap(Said, itertools.product(*fields.values()))
 
 
 def _join_told(
@@ -99,6 +155,7 @@ class Control(NamedTuple):
     cancelled: frozenset[int] = frozenset()
     paused: frozenset[int] = frozenset()
     correction: Correction = Correction.NONE
+    judgements: tuple[Judgement, ...] = ()
 
 
 @dataclass(slots=True)
@@ -123,6 +180,8 @@ class Model:
     stays: dict[bytes, int] = field(default_factory=dict)  # who was told, or was merged with whom, by group
     before: dict[bytes, bytes] = field(default_factory=dict)  # what corrected members said before this block
     silent: set[bytes] = field(default_factory=set)  # bearers who were taken back
+    same: set[frozenset[bytes]] = field(default_factory=set)  # what somebody said of those who are there
+    other: set[frozenset[bytes]] = field(default_factory=set)
     conflicting: set[bytes] = field(default_factory=set)
 
     def hear(self, member: Member) -> None:
@@ -171,23 +230,37 @@ class Model:
         """Release what may go out, and say where everybody stands."""
         live = [m.member for m in self.live(control.cancelled)]
         self.silent = {m for m in live if taken_back(self.members[m], control.cancelled)}
+        self._hear_judgements(live, control)
         self._stay(live)
-        persons, torn = persons_of({m: self.said(m) for m in live}, self.stays)
+        persons, torn = persons_of({m: self.said(m) for m in live}, self.stays, self.same, self.other)
         persons.sort(key=lambda one: (one[0] == 0, one[0], min(map(live.index, one[1]))))
         places = {
             m.member: "retracted" if m.flags & FLAG_RETRACTED else "withdrawn" for m in self.members.values()
         } | dict.fromkeys(torn, "held_identity_conflict")
-        speaking = [members for _, members in persons if not self.silent.issuperset(members)]
-        self.conflicting = torn | (set(live) - self.silent if len(speaking) + len(torn) > 1 else set())
-        held = control.hold and bool(self.conflicting - torn)
+        speaking = [{*members} for _, members in persons if not self.silent.issuperset(members)] + [{m} for m in torn]
+        disputes = [p for p in speaking if any(not self._settled(p, other) for other in speaking if other is not p)]
+        self.conflicting = torn.union(*disputes) - self.silent
         for number, members in persons:
             group = number or max([0, *(n.group for n in self.notices)]) + 1
             ordered = [self.members[m] for m in live if m in members]
             groups = [group, *sorted({self.stays[m] for m in members if m in self.stays} - {group})]
+            mine = [p for p in speaking if not p & {*members}]
+            held = control.hold and len(speaking) > 1 and any(not self._settled({*members}, p) for p in mine)
             places |= self._person(groups, ordered, control, held=held)
             if self.counting(groups):
                 self.stays |= {m: self.stays.get(m, group) for m in members}
         return places
+
+    def _hear_judgements(self, live: Collection[bytes], control: Control) -> None:
+        """Take what somebody said of records that still say what they said then."""
+        self.same, self.other = set(), set()
+        for one, other, are_one in control.judgements if len(live) > 1 else ():
+            records = [(self.members[seen.member], seen) for seen in (one, other) if seen.member in live]
+            if len(records) == 2 and all(m.version == s.version or m.witnesses == s.witnesses for m, s in records):
+                (self.same if are_one else self.other).add(frozenset({one.member, other.member}))
+
+    def _settled(self, one: set[bytes], two: set[bytes]) -> bool:
+        return any(len(pair & one) == len(pair & two) == 1 for pair in self.other)
 
     def _stay(self, live: list[bytes]) -> None:
         bearers = {n.bearer: n.group for n in self.counting()}
@@ -197,6 +270,9 @@ class Model:
             turned = m in live and self.members[m].witnesses != said
             if turned and m not in bearers and any(clash(self.said(m), self.said(b)) for b in mates):
                 stays.pop(m, None)
+        for m in [m for m in stays if m not in bearers]:
+            if any(frozenset({m, b}) in self.other for b, group in bearers.items() if group == stays[m]):
+                stays.pop(m)
         self.stays = stays
         self.before = {}
 

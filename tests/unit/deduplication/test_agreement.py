@@ -1,7 +1,7 @@
 """Who of the members with one pseudonym are one person."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from services.core.witnesses import contradict, unpacked
 from services.deduplication.agreement import Groups, groups_of
+from services.deduplication.judgements import Word
 from tests.unit.deduplication.builders import an_id
 from tests.unit.deduplication.model import clash, persons_of
 from tests.unit.deduplication.said import Said, packed
@@ -73,6 +74,7 @@ def _as_sets(groups: Groups) -> tuple[set[tuple[int, frozenset[bytes]]], set[byt
     return {(number, frozenset(members)) for number, members in groups.together}, set(groups.torn)
 
 
+Places = frozenset[frozenset[int]]
 PEOPLE = st.lists(some_said(), min_size=1, max_size=7)
 
 
@@ -85,6 +87,37 @@ def test_groups_are_what_trying_everything_finds(said: list[Said], numbers: list
     plain, torn = persons_of(dict(zip(members, said, strict=True)), told)
 
     assert ({(n, frozenset(theirs)) for n, theirs in plain}, torn) == _as_sets(groups_of(members, told))
+
+
+PAIRS = st.frozensets(st.frozensets(st.integers(0, 6), min_size=2, max_size=2), max_size=4)
+
+
+@settings(max_examples=400, deadline=None)
+@given(PEOPLE, st.lists(st.integers(0, 2), min_size=7, max_size=7), PAIRS, PAIRS)
+def test_groups_are_what_trying_everything_finds_with_an_operators_word(
+    said: list[Said], numbers: list[int], same: Places, other: Places
+) -> None:
+    """Any pairs of them said to be one person, and any to be different; never both of one pair."""
+    members = _members(said)
+    told = {member: number for member, number in zip(members, numbers, strict=False) if number}
+    one, two = (_named(members, pairs) for pairs in (same, other - same))
+    plain, torn = persons_of(dict(zip(members, said, strict=True)), told, one, two)
+    found = groups_of(members, told, Word(_by_member(one), _by_member(two)))
+
+    assert ({(n, frozenset(theirs)) for n, theirs in plain}, torn) == _as_sets(found)
+
+
+def _named(members: Iterable[bytes], pairs: Places) -> set[frozenset[bytes]]:
+    names = [*members]
+    return {frozenset(names[at] for at in pair) for pair in pairs if max(pair) < len(names)}
+
+
+def _by_member(pairs: Iterable[frozenset[bytes]]) -> dict[bytes, set[bytes]]:
+    found: dict[bytes, set[bytes]] = {}
+    for one, other in map(sorted, pairs):
+        found.setdefault(one, set()).add(other)
+        found.setdefault(other, set()).add(one)
+    return found
 
 
 @settings(max_examples=200, deadline=None)

@@ -28,7 +28,7 @@ from tests.unit.deduplication.builders import a_block, a_slot, an_id, terms
 from tests.unit.deduplication.memory import Tables
 from tests.unit.deduplication.model import Control, Model, facts_of, taken_back
 from tests.unit.deduplication.said import Said, packed
-from tests.unit.deduplication.strategies import some_said
+from tests.unit.deduplication.strategies import some_judgements, some_said
 
 _SOME = FLAG_SECRET_ADDRESS, FLAG_NOT_AT_ADDRESS, FLAG_DECEASED, FLAG_NOT_DECEASED, FLAG_RETRACTED, FLAG_WITHDRAWN
 FLAGS = st.sampled_from([*[0] * 6, *_SOME])
@@ -67,7 +67,8 @@ CONTROLS = st.tuples(
     st.sampled_from([False, False, True]),
     st.one_of(st.just(frozenset[int]()), st.frozensets(st.integers(1, 3), max_size=2)),
     st.one_of(st.just(frozenset[int]()), st.frozensets(st.integers(1, 3), max_size=2)),
-).map(lambda drawn: Control(*drawn))
+    st.one_of(st.just(()), some_judgements(SAYINGS)),
+).map(lambda drawn: Control(*drawn[:-1], judgements=drawn[-1]))
 CORRECTING = st.tuples(CONTROLS, st.sampled_from(Correction)).map(lambda drawn: drawn[0]._replace(correction=drawn[1]))
 
 
@@ -310,18 +311,25 @@ def test_replay_changes_nothing(rows: list[tuple[bytes, Member]], control: Contr
 
 
 @settings(max_examples=80, deadline=None)
-@given(st.lists(a_version(), min_size=1, max_size=10), st.randoms(use_true_random=False))
-def test_order_does_not_matter_while_nothing_is_released(versions: list[Member], chance: random.Random) -> None:
-    """Held people end up the same in whatever order their versions came, repeats included."""
+@given(st.lists(a_version(), min_size=1, max_size=10), CONTROLS, st.randoms(use_true_random=False))
+def test_order_does_not_matter_while_nothing_is_released(
+    versions: list[Member], control: Control, chance: random.Random
+) -> None:
+    """Held people end up the same in whatever order their versions came, repeats included.
+
+    It does not matter either when an operator said of them whatever was said.
+    """
     versions = [member._replace(accepted_at=COHORTS[member.member[:1].decode()]) for member in versions]
     shuffled = [*versions, *chance.sample(versions, len(versions) // 2)]
     chance.shuffle(shuffled)
-    closed = terms(released=())
+    closed = terms(released=(), hold=control.hold, judgements=control.judgements)
     straight = decide(Dossier.unknown(an_id("p"), 0), [[m] for m in versions], closed).dossier
-    mixed = decide(Dossier.unknown(an_id("p"), 0), [[m] for m in shuffled], closed).dossier
+    mixed = decide(Dossier.unknown(an_id("p"), 0), [[m] for m in shuffled], terms(released=())).dossier
+    mixed = decide(mixed, [()], closed).dossier
 
     assert straight == mixed
-    assert decide(straight, [()], terms()).dossier == decide(mixed, [()], terms()).dossier
+    opened = terms(hold=control.hold, judgements=control.judgements)
+    assert decide(straight, [()], opened).dossier == decide(mixed, [()], opened).dossier
 
 
 @settings(max_examples=150, deadline=None)
@@ -368,26 +376,3 @@ def test_no_notice_names_what_no_member_of_its_bearers_group_has(
                     assert dossier.members[bearer].cohort in control.released
                     assert not taken_back(dossier.members[bearer], control.cancelled)
                     assert bearer in mates
-
-
-@settings(max_examples=150, deadline=None)
-@given(
-    st.lists(free_versions(), min_size=1, max_size=6, unique_by=lambda m: m.member), st.randoms(use_true_random=False)
-)
-def test_notices_before_and_after_a_restore_have_the_same_ids(versions: list[Member], chance: random.Random) -> None:
-    """Everybody is told at one release, or each on arrival: whoever bears a first notice both times bears the same one.
-
-    Of members whose groups are the same both times; what came later may have shown another one to be torn.
-    """
-    members = [m._replace(accepted_at=at, flags=0, cohort=1, channels=ALL_CHANNELS) for at, m in enumerate(versions)]
-    waited = decide(Dossier.unknown(an_id("p"), 0), [[m] for m in members], terms(released=())).dossier
-    once = decide(waited, [()], terms()).dossier
-    shuffled = chance.sample(members, len(members))
-    again = decide(
-        decide(Dossier.unknown(an_id("p"), 0), [[m] for m in shuffled], terms(released=())).dossier, [()], terms()
-    )
-    step_by_step = decide(Dossier.unknown(an_id("p"), 0), [[m] for m in members], terms()).dossier
-
-    assert {c.bearer: c.notice for c in once.claims} == {c.bearer: c.notice for c in again.dossier.claims}
-    at_once = {c.bearer: c.notice for c in once.claims}
-    assert all(at_once.get(c.bearer, c.notice) == c.notice for c in step_by_step.claims if c.revision == 1)
