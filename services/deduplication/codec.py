@@ -17,10 +17,11 @@ from services.core.notices import (
     Notices,
     pieces,
 )
-from services.core.witnesses import LENGTHS
+from services.core.witnesses import LENGTHS, NO_WITNESSES
 from services.deduplication.batch import Block
 from services.deduplication.domain import Superseded
 from services.deduplication.errors import InvalidBlockError
+from services.deduplication.judgements import Judged, Seen
 from services.deduplication.moving import Home
 from services.deduplication.readdressing import Readdressed
 from services.deduplication.unsettled import Said
@@ -72,6 +73,7 @@ class Work:
     totals: TotalsRow | None
     homes: Mapping[bytes, Home]  # of members, of those who were ever moved
     moves: Mapping[bytes, Home]  # that this block asks for; then it has no members
+    judged: Judged | None  # then it has no members either
     seq: int  # intake's in this partition; 0 for a block that was sent back from the dead letters
 
 
@@ -116,7 +118,8 @@ def read_block(record: Record) -> Work:
     totals = totals_from_wire(wire.totals) if wire.HasField("totals") else None
     homes = _homes(wire.homes.rows, wire.homes.homes, wire.homes.versions, block.persons)
     moves = _moves(wire.moves)
-    return Work(block, totals, homes, moves, record.seq if record.source == WRITER else 0)
+    judged = _judged(wire.judgement) if wire.HasField("judgement") else None
+    return Work(block, totals, homes, moves, judged, record.seq if record.source == WRITER else 0)
 
 
 def _homes(rows: Sequence[int], packed: bytes, versions: Sequence[int], persons: Sequence[bytes]) -> dict[bytes, Home]:
@@ -132,6 +135,18 @@ def _moves(wire: intake_pb2.Moves) -> dict[bytes, Home]:
     count = len(wire.versions)
     homes = map(Home, split_ids(wire.homes, count), column(wire.versions, count))
     return dict(zip(split_ids(wire.pseudonyms, count), homes, strict=True))
+
+
+def _judged(wire: intake_pb2.Judgement) -> Judged:
+    count = len(wire.versions)
+    members, versions = split_ids(wire.members, count), column(wire.versions, count)
+    if not (0 < wire.number <= MASK and all(versions)):
+        raise InvalidBlockError("no-version")
+    if len(set(members)) < max(count, 2):
+        raise InvalidBlockError("judgement")
+    said = [b"" if one == NO_WITNESSES else one for one in _witnesses(wire.witnesses, count)]
+    seen = list(map(Seen, members, versions, said))
+    return Judged(wire.number, wire.are_one, wire.undone, seen, split_ids(wire.pseudonyms, count))
 
 
 def _witnesses(packed: bytes, count: int) -> list[bytes]:

@@ -8,5 +8,5 @@ __all__ = ["InvalidBlockError"]
 class InvalidBlockError(InvalidMessage):
     """A block of members that says something that cannot be.
 
-    `reason`: no-cohort, no-version, flags, facts, witnesses or homes.
+    `reason`: no-cohort, no-version, flags, facts, witnesses, homes or judgement.
     """

@@ -1,8 +1,9 @@
 """Deduplication's part of its stage: read who is known, decide, write, send on what may go out."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from itertools import chain
+from types import MappingProxyType
 from typing import Final
 
 from notification import topics
@@ -13,7 +14,10 @@ from services.core.ledger import COUNTERS
 from services.deduplication.announcing import Announcing
 from services.deduplication.batch import Block, Effects, decide_again, decide_batch, persons_of
 from services.deduplication.codec import TOPICS, Work, read
+from services.deduplication.domain import Course
 from services.deduplication.homes import Homes, Moved
+from services.deduplication.judgements import Judged
+from services.deduplication.judging import Judging, runs_of
 from services.deduplication.moving import decide_moved
 from services.deduplication.outputs import count_held, held_of, moves_of, outputs_of
 from services.deduplication.pacing import Pacing
@@ -54,10 +58,11 @@ class DeduplicationHandler:
         self._count = count
         self._partitions = partitions
         self._store = store or Store()
-        self._homes = Homes(self._store, partitions)
+        self._judging = Judging(self._store)
+        self._homes = Homes(self._store, self._judging, partitions)
         self._ruling = Ruling(incidents, keys, partitions)
         clock = clock or SystemClock()
-        self._ticking = Ticking(self._store, self._ruling, Pacing(self._store, clock))
+        self._ticking = Ticking(self._store, self._ruling, self._judging, Pacing(self._store, self._judging, clock))
         self._announcing = Announcing(self._store, incidents, clock)
 
     def decode(self, record: Record) -> Work | Answers:
@@ -101,31 +106,62 @@ class DeduplicationHandler:
         effects = []
         for incident_id, (number, _) in sorted(numbers.items()):
             of_it = [one for one in heard if one.incident_id == incident_id]
-            courses = courses_of(of_it)
             persons = sorted(set(chain.from_iterable(one.pseudonyms for one in of_it)))
             persons = await self._homes.followed(connection, number, persons)
-            dossiers = await self._store.read(connection, number, persons)
-            places = {one.partition for one in of_it} | {one.partition for one in dossiers.values()}
-            reached = await reached_in(connection, taken, places)
-            for terms, partitions, _ in self._ruling.terms(incident_id, numbers, reached):
-                self._ticking.note_decided(terms, partitions)
-                here = [one for one in dossiers.values() if one.partition in partitions]
-                effects.append(await self._written(connection, decide_again(here, terms, courses)))
+            decided = self._decide_again(connection, incident_id, numbers, persons, taken, courses=courses_of(of_it))
+            effects += [await self._written(connection, one) async for one in decided]
         return effects
+
+    async def _judge(
+        self, connection: Connection, incident_id: str, numbers: Cohorts, judged: Judged, taken: dict[int, int]
+    ) -> list[Effects]:
+        """Take what an operator says of records, and decide again about the people that it is about."""
+        number, _ = numbers[incident_id]
+        persons = await self._homes.followed(connection, number, judged.pseudonyms)
+        await self._store.put_judgement(connection, number, judged)
+        self._judging.note(number)
+        return [one async for one in self._decide_again(connection, incident_id, numbers, persons, taken)]
+
+    async def _decide_again(
+        self,
+        connection: Connection,
+        incident_id: str,
+        numbers: Cohorts,
+        persons: Sequence[bytes],
+        taken: dict[int, int],
+        *,
+        courses: Mapping[bytes, Course] = MappingProxyType({}),
+    ) -> AsyncIterator[Effects]:
+        """Decide again about people of whom something else than a record was heard; nobody moves meanwhile."""
+        dossiers = await self._store.read(connection, numbers[incident_id][0], persons)
+        reached = await reached_in(connection, taken, {one.partition for one in dossiers.values()})
+        for terms, partitions, _ in self._ruling.terms(incident_id, numbers, reached):
+            self._ticking.note_decided(terms, partitions)
+            here = [one for one in dossiers.values() if one.partition in partitions]
+            yield decide_again(here, await self._judging.under(connection, terms, here), courses)
 
     async def _take(self, connection: Connection, work: Sequence[Work], taken: dict[int, int]) -> list[Effects]:
         """Decide about everybody in these blocks, and write it down."""
         numbers = await self._store.number(connection, {(b.incident_id, b.cohort_id) for b in _blocks(work)})
         effects = []
-        for incident_id, (number, _) in sorted(numbers.items()):
-            theirs = [one for one in work if one.block.incident_id == incident_id]
-            async for step in self._homes.steps(connection, number, theirs):
-                if isinstance(step, Moved):
-                    decided = await self._decide_moved(connection, incident_id, numbers, step, taken)
-                else:
-                    decided = await self._decide_blocks(connection, incident_id, numbers, step, taken)
-                effects += [await self._written(connection, one) for one in decided]
+        for incident_id in sorted(numbers):
+            for run in runs_of(one for one in work if one.block.incident_id == incident_id):
+                async for decided in self._decide_run(connection, incident_id, numbers, run, taken):
+                    effects += [await self._written(connection, one) for one in decided]
         return effects
+
+    async def _decide_run(
+        self, connection: Connection, incident_id: str, numbers: Cohorts, run: Sequence[Work], taken: dict[int, int]
+    ) -> AsyncIterator[list[Effects]]:
+        """Decide step by step, each once the one before is written."""
+        if judged := run[0].judged:
+            yield await self._judge(connection, incident_id, numbers, judged, taken)
+            return
+        async for step in self._homes.steps(connection, numbers[incident_id][0], run):
+            if isinstance(step, Moved):
+                yield await self._decide_moved(connection, incident_id, numbers, step, taken)
+            else:
+                yield await self._decide_blocks(connection, incident_id, numbers, step, taken)
 
     async def _decide_blocks(
         self, connection: Connection, incident_id: str, numbers: Cohorts, blocks: Sequence[Block], taken: dict[int, int]
@@ -137,7 +173,8 @@ class DeduplicationHandler:
         for terms, partitions, _ in self._ruling.terms(incident_id, numbers, reached):
             self._ticking.note_decided(terms, partitions)
             pairs = [(block, cohorts[block.cohort_id]) for block in blocks if block.partition in partitions]
-            effects.append(decide_batch(pairs, known, terms))
+            ruled = await self._judging.under(connection, terms, known.values(), [block for block, _ in pairs])
+            effects.append(decide_batch(pairs, known, ruled))
         return effects
 
     async def _decide_moved(
@@ -148,7 +185,8 @@ class DeduplicationHandler:
         for terms, partitions, _ in self._ruling.terms(incident_id, numbers, reached):
             self._ticking.note_decided(terms, partitions)
             here = {home: one for home, one in moved.after.items() if one.partition in partitions}
-            effects.append(decide_moved(moved.before, here, terms))
+            ruled = await self._judging.under(connection, terms, here.values())
+            effects.append(decide_moved(moved.before, here, ruled))
         return effects
 
     async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:

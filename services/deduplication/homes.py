@@ -14,6 +14,7 @@ from typing import NamedTuple
 from services.deduplication.batch import Block
 from services.deduplication.codec import Work
 from services.deduplication.dossier import Dossier
+from services.deduplication.judging import Judging
 from services.deduplication.moving import Home, housed, move, newer_homes, partition_of
 from services.deduplication.store import Store
 from services.kit.postgres import Connection
@@ -34,8 +35,8 @@ Step = list[Block] | Moved
 class Homes:
     """Where people are at home."""
 
-    def __init__(self, store: Store, partitions: int) -> None:
-        self._store, self._partitions = store, partitions
+    def __init__(self, store: Store, judging: Judging, partitions: int) -> None:
+        self._store, self._judging, self._partitions = store, judging, partitions
         self._tied: set[int] = set()  # incidents in which somebody ever moved: a hint, no more
 
     async def read(self, connection: Connection, incident: int, persons: Sequence[bytes]) -> dict[bytes, Dossier]:
@@ -71,10 +72,11 @@ class Homes:
         The incident's people stay where they are until the transaction ends.
         """
         store = self._store
-        if incident in self._tied or await store.has_homes(connection, incident):
+        if await self._has_moved(connection, incident):
             await store.hold(connection, incident)
-            return sorted({*homes, *await store.homes_after(connection, incident, homes)})
-        await store.share(connection, incident)
+        else:
+            await store.share(connection, incident)
+        await self._judging.look(connection, incident)
         return sorted({*homes, *await store.homes_after(connection, incident, homes)})
 
     async def _locked(self, connection: Connection, incident: int, work: Sequence[Work]) -> dict[bytes, Home] | None:
@@ -90,9 +92,10 @@ class Homes:
             if self._asks_for_all(work, known):
                 await store.hold(connection, incident)
                 self._tied.add(incident)
+                await self._judging.look(connection, incident)
                 return await store.homes(connection, incident, pseudonyms)
         await store.share(connection, incident)
-        if not (says_homes or await store.has_homes(connection, incident)):
+        if not (await self._has_moved(connection, incident) or says_homes):
             return None
         self._tied.add(incident)
         known = await store.homes(connection, incident, pseudonyms)
@@ -100,6 +103,15 @@ class Homes:
             await store.hold(connection, incident)
             known = await store.homes(connection, incident, pseudonyms)
         return known
+
+    async def _has_moved(self, connection: Connection, incident: int) -> bool:
+        """Tell whether anybody ever moved, and note whether anything was judged."""
+        if incident in self._tied and self._judging.is_noted(incident):
+            return True
+        moved, judged = await self._store.marks(connection, incident)
+        if judged:
+            self._judging.note(incident)
+        return moved or incident in self._tied
 
     def _asks_for_all(self, work: Sequence[Work], known: Mapping[bytes, Home]) -> bool:
         """Tell whether people move, or are at home in another partition than where they were heard of."""

@@ -4,15 +4,26 @@ A judgement is about records as they were when they were looked at: it holds for
 one that says the same of whom it is about. The room's README says what follows from it.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from itertools import permutations
+from itertools import combinations, permutations
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from services.core.witnesses import Witnesses, are_others, differ
 
-__all__ = ["NO_JUDGEMENTS", "NO_LESSONS", "NO_WORD", "Judgement", "Judgements", "Lessons", "Seen", "Word", "closures"]
+__all__ = [
+    "NO_JUDGEMENTS",
+    "NO_LESSONS",
+    "NO_WORD",
+    "Judged",
+    "Judgement",
+    "Judgements",
+    "Lessons",
+    "Seen",
+    "Word",
+    "closures",
+]
 
 _FORMS, _BIRTH, _INITIALS, _LAST = 1, 2, 3, 6  # places in `Witnesses`
 _UNKNOWN: Final[tuple[Any, ...]] = (None, frozenset(), bytes(3), b"", b"", b"", b"")
@@ -38,6 +49,23 @@ class Judgement(NamedTuple):
     one: Seen
     other: Seen
     are_one: bool
+
+
+class Judged(NamedTuple):
+    """What an operator said of records at once, as it was heard: it holds of each two of them.
+
+    Of two records the highest number holds, and that it was undone comes after it was said.
+    """
+
+    number: int
+    are_one: bool
+    undone: bool
+    seen: Sequence[Seen]
+    pseudonyms: Sequence[bytes]
+
+    def pairs(self) -> list[tuple[Seen, Seen]]:
+        """Return each two of the records, in the order of their ids."""
+        return list(combinations(sorted(self.seen), 2))
 
 
 class Word(NamedTuple):

@@ -13,6 +13,7 @@ from services.core.cohort import Cohort
 from services.core.incident import Incident
 from services.deduplication.batch import Effects, decide_again
 from services.deduplication.domain import Terms
+from services.deduplication.judging import Judging
 from services.deduplication.quotas import Allowance, Limit, day_of, left_of, limits_of
 from services.deduplication.store import Store
 from services.kit.postgres import Connection
@@ -37,8 +38,8 @@ class Limited(NamedTuple):
 class Pacing:
     """One for a process."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
-        self._store, self._clock = store, clock
+    def __init__(self, store: Store, judging: Judging, clock: Clock) -> None:
+        self._store, self._judging, self._clock = store, judging, clock
 
     async def let_go(self, connection: Connection, limited: Limited, most: int) -> tuple[Effects | None, int]:
         """Decide about people whose turn it is, at most so many; return the effects, and about how many it was.
@@ -63,7 +64,9 @@ class Pacing:
         allowance = limited.allowance(left_of(limits, used, day))
         dossiers = await self._store.read(connection, incident, persons)
         here = [one for one in dossiers.values() if one.partition in limited.partitions]
-        effects = decide_again(here, replace(limited.terms, allowance=allowance))
+        await self._judging.look(connection, incident)
+        terms = await self._judging.under(connection, replace(limited.terms, allowance=allowance), here)
+        effects = decide_again(here, terms)
         taken = {limit: used[limit].more(count, day) for limit, count in allowance.taken.items() if count}
         if taken:
             await self._store.move_quotas(connection, incident, taken)

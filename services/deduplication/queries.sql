@@ -172,9 +172,30 @@ select pg_advisory_xact_lock_shared($1, $2);
 -- Nobody decides about people of the incident until this transaction ends.
 select pg_advisory_xact_lock($1, $2);
 
--- name: has_homes
--- Whether anybody ever moved.
-select exists (select from homes where incident = $1);
+-- name: show_marks
+-- Whether anybody ever moved, and whether an operator ever said anything of records.
+select exists (select from homes where incident = $1) as moved,
+       exists (select from judgements where incident = $1) as judged;
+
+-- name: read_judgements
+-- What operators say of two of these members, in the order of judgements.Judgement.
+select one, one_version, one_witnesses, other, other_version, other_witnesses, are_one
+from judgements
+where incident = $1 and one = any($2::bytea[]) and other = any($2::bytea[]) and not undone;
+
+-- name: put_judgement
+-- What an operator said of pairs of records, in the order of their keys, unless something later was said.
+insert into judgements
+    (incident, number, are_one, undone, one, one_version, one_witnesses, other, other_version, other_witnesses)
+select $1, $2, $3, $4, new.one, new.one_version, new.one_witnesses, new.other, new.other_version, new.other_witnesses
+from unnest($5::bytea[], $6::int[], $7::bytea[], $8::bytea[], $9::int[], $10::bytea[])
+     as new(one, one_version, one_witnesses, other, other_version, other_witnesses)
+order by new.one, new.other
+on conflict (incident, one, other) do update
+set number = excluded.number, are_one = excluded.are_one, undone = excluded.undone,
+    one_version = excluded.one_version, one_witnesses = excluded.one_witnesses,
+    other_version = excluded.other_version, other_witnesses = excluded.other_witnesses
+where (judgements.number, judgements.undone) < (excluded.number, excluded.undone);
 
 -- name: read_homes
 -- The homes of these pseudonyms, of those that ever moved.

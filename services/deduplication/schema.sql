@@ -72,6 +72,22 @@ create table homes (
     primary key (incident, pseudonym)
 );
 
+-- What operators said last of two records: one person's, or different people's. Each was seen as a version, and as its
+-- witnesses (empty = they are not known).
+create table judgements (
+    number          bigint not null,  -- intake's: of two records the highest holds
+    incident        int not null,
+    one_version     int not null,
+    other_version   int not null,
+    are_one         boolean not null,
+    undone          boolean not null, -- it is said no more
+    one             bytea not null,   -- the lower id
+    other           bytea not null,
+    one_witnesses   bytea not null,
+    other_witnesses bytea not null,
+    primary key (incident, one, other)
+);
+
 -- What went under a limit: of a cohort (a canary, a pace), of an incident or of one of its channels. Owners of different
 -- partitions take from one row.
 create table quotas (

@@ -13,6 +13,7 @@ from services.core.ledger import CONFLICTING
 from services.deduplication.batch import Effects, Row
 from services.deduplication.domain import COUNTED_AS, Claim, Member, Standing, Terms, Waits
 from services.deduplication.dossier import Dossier
+from services.deduplication.judgements import Judged, Judgement, Judgements, Seen
 from services.deduplication.moving import Home, partition_of
 from services.deduplication.quotas import Limit, Used
 from services.kit.postgres import Connection, Queries, binary_copy
@@ -83,9 +84,22 @@ class Store:
         """Wait until nobody decides about people of an incident, and keep others from it."""
         await connection.execute(_QUERIES["hold_homes"], _LOCKS_OF_HOMES, incident)
 
-    async def has_homes(self, connection: Connection, incident: int) -> bool:
-        """Tell whether anybody of an incident ever moved to another home."""
-        return bool(await connection.fetchval(_QUERIES["has_homes"], incident))
+    async def marks(self, connection: Connection, incident: int) -> tuple[bool, bool]:
+        """Tell whether anybody of an incident ever moved to another home, and whether anything was ever judged."""
+        row = await connection.fetchrow(_QUERIES["show_marks"], incident)
+        assert row is not None  # noqa: S101 - it has one row
+        return row["moved"], row["judged"]
+
+    async def judgements(self, connection: Connection, incident: int, members: Collection[bytes]) -> Judgements:
+        """Return what operators say of two of these members."""
+        rows = await connection.fetch(_QUERIES["read_judgements"], incident, list(members))
+        return Judgements(Judgement(Seen(*row[:3]), Seen(*row[3:6]), row[6]) for row in map(tuple, rows))
+
+    async def put_judgement(self, connection: Connection, incident: int, judged: Judged) -> None:
+        """Write what an operator said of records, of each two of them."""
+        pairs = [(*one, *other) for one, other in judged.pairs()]
+        head = judged.number, judged.are_one, judged.undone
+        await connection.execute(_QUERIES["put_judgement"], incident, *head, *map(list, zip(*pairs, strict=True)))
 
     async def homes(self, connection: Connection, incident: int, pseudonyms: Collection[bytes]) -> dict[bytes, Home]:
         """Return the homes of those of these pseudonyms that ever moved."""

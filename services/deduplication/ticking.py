@@ -10,6 +10,7 @@ from services.core.channel import CHANNELS
 from services.deduplication.batch import Effects, decide_again
 from services.deduplication.codec import WRITER
 from services.deduplication.domain import Terms
+from services.deduplication.judging import Judging
 from services.deduplication.pacing import Limited, Pacing
 from services.deduplication.ruling import Ruling
 from services.deduplication.store import BEFORE_ALL, SETS_OF_CHANNELS, Place, Store
@@ -40,8 +41,8 @@ class _Control(NamedTuple):
 class Ticking:
     """One for a process; it keeps what need not be looked for again."""
 
-    def __init__(self, store: Store, ruling: Ruling, pacing: Pacing) -> None:
-        self._store, self._ruling, self._pacing = store, ruling, pacing
+    def __init__(self, store: Store, ruling: Ruling, judging: Judging, pacing: Pacing) -> None:
+        self._store, self._ruling, self._judging, self._pacing = store, ruling, judging, pacing
         # By the incident's number and the partition: the control under which nobody was found who could be set free. A
         # look that found somebody is not remembered, so that nothing has to be forgotten when its transaction is rolled
         # back.
@@ -87,7 +88,8 @@ class Ticking:
             await self._store.share(connection, terms.number)
             dossiers = await self._store.read(connection, terms.number, persons)
             here = [one for one in dossiers.values() if one.partition in places]
-            return decide_again(here, terms), len(persons)
+            await self._judging.look(connection, terms.number)
+            return decide_again(here, await self._judging.under(connection, terms, here)), len(persons)
         return await self._pacing.let_go(connection, limited, most) if limited.cohorts else (None, 0)
 
     def _begin(self, partitions: Sequence[int]) -> None:

@@ -33,6 +33,7 @@ EXTRA = {
     "deduplication": {
         "agreement.py": "who is one person, apart from what a person is told",
         "judgements.py": "what operators said of who is one person",
+        "judging.py": "who hears it, and knows it where people are decided about",
         "settling.py": "what becomes of one person, apart from who is one",
         "corrections.py": "what was told and does not hold any more, by the incident's policy",
         "readdressing.py": "contact data that was corrected after a release, apart from what is released",

@@ -98,7 +98,7 @@ class IncidentsChanged(_message.Message):
     def __init__(self, incidents: _Optional[_Iterable[_Union[IncidentChanged, _Mapping]]] = ..., cohorts: _Optional[_Iterable[_Union[CohortChanged, _Mapping]]] = ...) -> None: ...
 
 class MembersAccepted(_message.Message):
-    __slots__ = ("incident_id", "incident_version", "cohort_id", "cohort_version", "accepted_at", "members", "versions", "pseudonyms", "exposed", "confirmed", "channels", "flags", "language_names", "languages", "totals", "slots", "witnesses", "contact_since", "homes", "moves")
+    __slots__ = ("incident_id", "incident_version", "cohort_id", "cohort_version", "accepted_at", "members", "versions", "pseudonyms", "exposed", "confirmed", "channels", "flags", "language_names", "languages", "totals", "slots", "witnesses", "contact_since", "homes", "moves", "judgement")
     class ContactSinceEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -126,6 +126,7 @@ class MembersAccepted(_message.Message):
     CONTACT_SINCE_FIELD_NUMBER: _ClassVar[int]
     HOMES_FIELD_NUMBER: _ClassVar[int]
     MOVES_FIELD_NUMBER: _ClassVar[int]
+    JUDGEMENT_FIELD_NUMBER: _ClassVar[int]
     incident_id: str
     incident_version: int
     cohort_id: str
@@ -146,7 +147,8 @@ class MembersAccepted(_message.Message):
     contact_since: _containers.ScalarMap[int, int]
     homes: Homes
     moves: Moves
-    def __init__(self, incident_id: _Optional[str] = ..., incident_version: _Optional[int] = ..., cohort_id: _Optional[str] = ..., cohort_version: _Optional[int] = ..., accepted_at: _Optional[int] = ..., members: _Optional[bytes] = ..., versions: _Optional[_Iterable[int]] = ..., pseudonyms: _Optional[bytes] = ..., exposed: _Optional[_Iterable[int]] = ..., confirmed: _Optional[_Iterable[int]] = ..., channels: _Optional[bytes] = ..., flags: _Optional[bytes] = ..., language_names: _Optional[_Iterable[str]] = ..., languages: _Optional[_Iterable[int]] = ..., totals: _Optional[_Union[_common_pb2.Totals, _Mapping]] = ..., slots: _Optional[_Iterable[int]] = ..., witnesses: _Optional[bytes] = ..., contact_since: _Optional[_Mapping[int, int]] = ..., homes: _Optional[_Union[Homes, _Mapping]] = ..., moves: _Optional[_Union[Moves, _Mapping]] = ...) -> None: ...
+    judgement: Judgement
+    def __init__(self, incident_id: _Optional[str] = ..., incident_version: _Optional[int] = ..., cohort_id: _Optional[str] = ..., cohort_version: _Optional[int] = ..., accepted_at: _Optional[int] = ..., members: _Optional[bytes] = ..., versions: _Optional[_Iterable[int]] = ..., pseudonyms: _Optional[bytes] = ..., exposed: _Optional[_Iterable[int]] = ..., confirmed: _Optional[_Iterable[int]] = ..., channels: _Optional[bytes] = ..., flags: _Optional[bytes] = ..., language_names: _Optional[_Iterable[str]] = ..., languages: _Optional[_Iterable[int]] = ..., totals: _Optional[_Union[_common_pb2.Totals, _Mapping]] = ..., slots: _Optional[_Iterable[int]] = ..., witnesses: _Optional[bytes] = ..., contact_since: _Optional[_Mapping[int, int]] = ..., homes: _Optional[_Union[Homes, _Mapping]] = ..., moves: _Optional[_Union[Moves, _Mapping]] = ..., judgement: _Optional[_Union[Judgement, _Mapping]] = ...) -> None: ...
 
 class Homes(_message.Message):
     __slots__ = ("rows", "homes", "versions")
@@ -167,3 +169,21 @@ class Moves(_message.Message):
     homes: bytes
     versions: _containers.RepeatedScalarFieldContainer[int]
     def __init__(self, pseudonyms: _Optional[bytes] = ..., homes: _Optional[bytes] = ..., versions: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Judgement(_message.Message):
+    __slots__ = ("number", "are_one", "undone", "members", "versions", "pseudonyms", "witnesses")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    ARE_ONE_FIELD_NUMBER: _ClassVar[int]
+    UNDONE_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    PSEUDONYMS_FIELD_NUMBER: _ClassVar[int]
+    WITNESSES_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    are_one: bool
+    undone: bool
+    members: bytes
+    versions: _containers.RepeatedScalarFieldContainer[int]
+    pseudonyms: bytes
+    witnesses: bytes
+    def __init__(self, number: _Optional[int] = ..., are_one: _Optional[bool] = ..., undone: _Optional[bool] = ..., members: _Optional[bytes] = ..., versions: _Optional[_Iterable[int]] = ..., pseudonyms: _Optional[bytes] = ..., witnesses: _Optional[bytes] = ...) -> None: ...

@@ -16,7 +16,7 @@ from services.core.incident import Controller, DataCategory, Incident, KeyVersio
 from services.core.ledger import COUNTERS
 from services.core.notices import Notices
 from services.core.policy import Policy
-from services.core.witnesses import IDENTIFIED
+from services.core.witnesses import IDENTIFIED, NO_WITNESSES
 from services.deduplication.domain import Outcome
 from services.deduplication.handlers import DeduplicationHandler
 from services.deduplication.store import Store
@@ -30,7 +30,7 @@ from services.wire.testing import FakeIncidents
 from services.wire.totals import decode_totals, totals_to_wire
 from tests.keys import FIRST_KEYS, a_ring
 
-__all__ = ["INCIDENT", "PARTITIONS", "Person", "Scene", "moves", "people"]
+__all__ = ["INCIDENT", "PARTITIONS", "Person", "Scene", "judgement", "moves", "people"]
 
 INCIDENT = "lab-2025"
 PARTITIONS = 8
@@ -239,6 +239,29 @@ def moves(homes: Mapping[bytes, tuple[bytes, int]], *, partition: int, seq: int 
             pseudonyms=b"".join(homes),
             homes=b"".join(home for home, _ in homes.values()),
             versions=[version for _, version in homes.values()],
+        ),
+    )  # fmt: skip
+    return Record("heraut.members.accepted.v1", partition, 0, "intake", seq, 0, wire.SerializeToString())
+
+
+def judgement(
+    number: int,
+    rows: Sequence[Person],
+    *,
+    are_one: bool,
+    undone: bool = False,
+    knows: bool = True,
+    partition: int = 0,
+    seq: int = 1,
+) -> Record:
+    """Return the block that tells what an operator said of records; `knows`: their witnesses go with them."""
+    wire = intake_pb2.MembersAccepted(
+        incident_id=INCIDENT, incident_version=1, cohort_id="c1", cohort_version=1, accepted_at=1000,
+        judgement=intake_pb2.Judgement(
+            number=number, are_one=are_one, undone=undone,
+            members=b"".join(one.member for one in rows), versions=[one.version for one in rows],
+            pseudonyms=b"".join(one.person for one in rows),
+            witnesses=b"".join(one.witnesses if knows else NO_WITNESSES for one in rows),
         ),
     )  # fmt: skip
     return Record("heraut.members.accepted.v1", partition, 0, "intake", seq, 0, wire.SerializeToString())

@@ -10,6 +10,7 @@ from services.core.notices import BLOCK_ENTRIES, MEMBER_FLAGS, Notices
 from services.core.witnesses import MAX_FORMS, NO_WITNESSES
 from services.deduplication.codec import encode_released, encode_superseded, read_block
 from services.deduplication.domain import Superseded
+from services.deduplication.judgements import Judged, Seen
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog.port import Record
 from services.wire.notices import notices_from_wire
@@ -60,6 +61,50 @@ def test_block_is_read_into_columns() -> None:
     assert (an_id("b"), 2, 9, 1000, 1, 0, 7, 8, "nl", 70_001, NO_WITNESSES, None) == tuple(work.block.member(1, 9))
     assert _FULL == work.block.witnesses[0]
     assert work.totals is None
+
+
+def _judgement(**changes: Any) -> intake_pb2.Judgement:
+    said: dict[str, Any] = {
+        "number": 5,
+        "are_one": True,
+        "members": an_id("a") + an_id("b"),
+        "versions": [1, 2],
+        "pseudonyms": an_id("p") + an_id("q"),
+        "witnesses": _FULL + NO_WITNESSES,
+    }
+    return intake_pb2.Judgement(**(said | changes))
+
+
+def _judging(judgement: intake_pb2.Judgement) -> Record:
+    empty = dict.fromkeys(("members", "pseudonyms", "channels", "flags", "witnesses"), b"")
+    none = dict.fromkeys(("versions", "slots", "exposed", "confirmed", "languages"), ())
+    return _record(_wire(judgement=judgement, **empty, **none))
+
+
+def test_what_an_operator_said_is_read() -> None:
+    """Of each record the version that was seen, and its witnesses where they are known."""
+    seen = [Seen(an_id("a"), 1, _FULL), Seen(an_id("b"), 2)]
+
+    assert Judged(5, True, False, seen, [an_id("p"), an_id("q")]) == read_block(_judging(_judgement())).judged
+    assert read_block(_record(_wire())).judged is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"number": 0}, "no-version"),
+        ({"versions": [1, 0]}, "no-version"),
+        ({"versions": [1]}, "column-length"),
+        ({"pseudonyms": an_id("p")}, "column-length"),
+        ({"witnesses": _FULL}, "witnesses"),
+        ({"members": an_id("a") * 2}, "judgement"),
+        ({"members": an_id("a"), "versions": [1], "pseudonyms": an_id("p"), "witnesses": _FULL}, "judgement"),
+    ],
+)
+def test_what_says_nothing_of_two_records_is_a_dead_letter(changes: dict[str, Any], reason: str) -> None:
+    """With its reason, and nothing of it taken."""
+    with pytest.raises(InvalidMessage, match=reason):
+        read_block(_judging(_judgement(**changes)))
 
 
 @pytest.mark.parametrize(
