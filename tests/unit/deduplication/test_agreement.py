@@ -92,7 +92,7 @@ def test_groups_are_what_trying_everything_finds(said: list[Said], numbers: list
 PAIRS = st.frozensets(st.frozensets(st.integers(0, 6), min_size=2, max_size=2), max_size=4)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(PEOPLE, st.lists(st.integers(0, 2), min_size=7, max_size=7), PAIRS, PAIRS)
 def test_groups_are_what_trying_everything_finds_with_an_operators_word(
     said: list[Said], numbers: list[int], same: Places, other: Places

@@ -68,7 +68,7 @@ CONTROLS = st.tuples(
     st.one_of(st.just(frozenset[int]()), st.frozensets(st.integers(1, 3), max_size=2)),
     st.one_of(st.just(frozenset[int]()), st.frozensets(st.integers(1, 3), max_size=2)),
     st.one_of(st.just(()), some_judgements(SAYINGS)),
-).map(lambda drawn: Control(*drawn[:-1], judgements=drawn[-1]))
+).map(lambda drawn: Control(*drawn[:5])._replace(judgements=drawn[5]))
 CORRECTING = st.tuples(CONTROLS, st.sampled_from(Correction)).map(lambda drawn: drawn[0]._replace(correction=drawn[1]))
 
 
