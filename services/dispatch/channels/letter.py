@@ -28,7 +28,7 @@ from services.dispatch.config import LetterConfig
 from services.dispatch.domain import Round, Work
 from services.dispatch.outcomes import Ending, HandOver, Outage, Result
 from services.dispatch.provider import Provider, ProviderClass, Traits
-from services.kit.files import make_folder, read_own, sync_folder, write_synced
+from services.kit.folders import Folder, make_folder, open_folder
 from services.rendering.contact import Contact
 from services.rendering.letters.address import in_delivery_order
 from services.rendering.letters.data import as_lines
@@ -113,7 +113,7 @@ class PrintFolder:
             order = in_delivery_order(letters.contacts)
             letters, envelopes = letters.pick(order), [envelopes[row] for row in order]
         try:
-            if envelopes and not self._is_done(letters.round) and not self._write(letters, envelopes, go):
+            if envelopes and not self._print(letters, envelopes, go):
                 return HandOver([_AGAIN] * len(work.contacts))
         except (UnfitError, typst.TypstError):
             logger.exception("letters cannot be set", extra={"incident_id": work.incident.incident_id})
@@ -123,10 +123,15 @@ class PrintFolder:
             return HandOver([_AGAIN] * len(work.contacts), Outage())
         return sent
 
-    def _is_done(self, letters: Round) -> bool:
-        return letters.print_job is not None and read_own(self._folder / f"{letters.print_job.hex()}.done") is not None
+    def _print(self, letters: Work, envelopes: Sequence[Fitted], go: Callable[[], bool]) -> bool:
+        """Put the files in place, all in the folder as it was opened, unless they are there.
 
-    def _write(self, letters: Work, envelopes: Sequence[Fitted], go: Callable[[], bool]) -> bool:
+        Returns False where the hand-over may not begin any more.
+        """
+        with open_folder(self._folder) as folder:
+            return _is_done(folder, letters.round) or self._write(folder, letters, envelopes, go)
+
+    def _write(self, folder: Folder, letters: Work, envelopes: Sequence[Fitted], go: Callable[[], bool]) -> bool:
         """Make the files and put them in place; returns False where the hand-over may not begin any more."""
         job = print_job(letters.name, letters, envelopes, self._wordings, letters.round.created_at)
         content = self._content(job)
@@ -140,8 +145,8 @@ class PrintFolder:
             (f"{job.name}.done", hashlib.sha256(about).hexdigest().encode() + b"\n"),
         )
         if letters.round.repeated:
-            self._remove_leftovers(job.name)
-        return self._place(files, go)
+            _remove_leftovers(folder, job.name)
+        return self._place(folder, files, go)
 
     def _content(self, job: PrintJob) -> Content:
         if self._typesetter:
@@ -155,29 +160,34 @@ class PrintFolder:
         count = len(job.notices)
         return Content(".ndjson", body, range(first, first + count), [1] * count)
 
-    def _place(self, files: Sequence[tuple[str, bytes]], go: Callable[[], bool]) -> bool:
-        hidden: list[Path] = []
+    def _place(self, folder: Folder, files: Sequence[tuple[str, bytes]], go: Callable[[], bool]) -> bool:
+        hidden: list[str] = []
         try:
             for name, body in files:
-                path = self._folder / f".{name}.{os.getpid()}"
-                hidden.append(path)
-                write_synced(path, body, group=self._group)
+                hidden.append(f".{name}.{os.getpid()}")
+                folder.write_synced(hidden[-1], body, group=self._group)
             if not go():
                 return False
             *contents, done = zip(hidden, files, strict=True)
             for named in (contents, [done]):
-                for path, (name, body) in named:
-                    _link(path, self._folder / name, body)
-                sync_folder(self._folder)
+                for written, (name, body) in named:
+                    _link(folder, written, name, body)
+                folder.sync()
             return True
         finally:
-            for path in hidden:
-                path.unlink(missing_ok=True)
+            for written in hidden:
+                folder.remove(written)
 
-    def _remove_leftovers(self, name: str) -> None:
-        """Remove the hidden files of this job that a process left when it died."""
-        for path in self._folder.glob(f".{name}.*"):
-            path.unlink(missing_ok=True)
+
+def _is_done(folder: Folder, letters: Round) -> bool:
+    return letters.print_job is not None and folder.read_own(f"{letters.print_job.hex()}.done") is not None
+
+
+def _remove_leftovers(folder: Folder, name: str) -> None:
+    """Remove the hidden files of this job that a process left when it died."""
+    for left in folder.names():
+        if left.startswith(f".{name}."):
+            folder.remove(left)
 
 
 def _refused(contact: Contact, lines: Envelope | None) -> Result:
@@ -185,7 +195,7 @@ def _refused(contact: Contact, lines: Envelope | None) -> Result:
     return Result(Ending.REFUSED, unprintable(unprintable_in(contact))) if lines else _NO_ADDRESS
 
 
-def _link(written: Path, final: Path, body: bytes) -> None:
+def _link(folder: Folder, written: str, final: str, body: bytes) -> None:
     """Give a written file its name. A file that has the name already stays, if it is the same.
 
     A different file there can only be of a job that an older template began and never finished (no `.done`, so
@@ -193,7 +203,7 @@ def _link(written: Path, final: Path, body: bytes) -> None:
     file that lies there, and what a link leads to can be changed by others.
     """
     try:
-        os.link(written, final, follow_symlinks=False)
+        folder.link(written, final)
     except FileExistsError:
-        if read_own(final) != body:
-            written.replace(final)
+        if folder.read_own(final) != body:
+            folder.rename(written, final)

@@ -13,14 +13,15 @@ import shutil
 import stat
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from services.core.keys import KEY_FILES, PURPOSES, UNWRAP, VERSIONS, WRAP
-from services.kit.files import sync_folder, write_atomically, write_synced
+from services.kit.files import write_atomically
+from services.kit.folders import open_file, open_folder
 from services.kit.vault.keys import KEY_BYTES, KeyRing, KeyRingError
 
 __all__ = ["convert_ring", "create_keys", "load_keys", "rotate_keys"]
@@ -72,8 +73,9 @@ def convert_ring(ring: Path, folder: Path) -> KeyRing:
     made = load_keys(folder)
     if dict(made.old_unwrapping) != sealing or any(made.peppers[name] != keys for name, keys in peppers.items()):
         raise KeyRingError(f"{folder} does not hold what {ring} holds: it was left as it is")
-    ring.unlink()
-    sync_folder(ring.parent)
+    with open_folder(ring.parent) as parent:
+        parent.remove(ring.name)
+        parent.sync()
     return made
 
 
@@ -112,8 +114,9 @@ def rotate_keys(folder: Path) -> KeyRing:
 def _read(folder: Path, name: str) -> Document:
     path = folder / f"{name}.json"
     try:
-        _check_mode(path)
-        document = json.loads(path.read_text(encoding="utf-8"))
+        with open_file(path) as file:
+            _check_mode(path, os.fstat(file.fileno()))
+            document = json.loads(file.read())
     except FileNotFoundError:
         raise KeyRingError(f"there are no keys of {name!r} at {path}: `heraut keys init` makes them") from None
     except (OSError, ValueError):
@@ -125,13 +128,13 @@ def _read(folder: Path, name: str) -> Document:
     return document
 
 
-def _check_mode(path: Path) -> None:
+def _check_mode(path: Path, found: os.stat_result) -> None:
     """Refuse keys that others may write, or may walk to and read where we could have closed them.
 
     A secret that is mounted into a container belongs to somebody else there, and everybody in it may read it: who is in
     it is this process alone.
     """
-    found, folder = path.stat(), path.parent.stat()
+    folder = path.parent.stat()
     is_ours = found.st_uid == os.geteuid()
     if found.st_mode & 0o022 or (is_ours and found.st_mode & 0o044 and folder.st_mode & 0o011):
         raise KeyRingError(f"{path} is open to others ({stat.S_IMODE(found.st_mode):03o}): chmod 600 {path}")
@@ -139,19 +142,22 @@ def _check_mode(path: Path) -> None:
 
 def _put(folder: Path, documents: Mapping[str, Document]) -> None:
     """Make the folder with these files at once. Raises FileExistsError where one is there, with anything in it."""
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}")
-    partial.mkdir(mode=0o700, parents=True)
-    try:
-        for name, document in documents.items():
-            write_synced(partial / f"{name}.json", _text(name, document).encode(), mode=0o600)
-        sync_folder(partial)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = f".{folder.name}.{os.getpid()}"
+    with open_folder(folder.parent) as parent:
+        made = parent.make(partial)
         try:
-            partial.rename(folder)  # unlike files, never over a folder that has something in it
-        except OSError:
-            raise FileExistsError(f"{folder} is there already") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    sync_folder(folder.parent)  # keys lost with a power cut are lost with all that they sealed
+            for name, document in documents.items():
+                made.write_synced(f"{name}.json", _text(name, document).encode(), mode=0o600)
+            made.sync()
+            try:
+                parent.rename(partial, folder.name)  # unlike files, never over a folder that has something in it
+            except OSError:
+                raise FileExistsError(f"{folder} is there already") from None
+        finally:
+            made.close()
+            shutil.rmtree(partial, ignore_errors=True, dir_fd=parent.descriptor)
+        parent.sync()  # keys lost with a power cut are lost with all that they sealed
 
 
 def _replace(folder: Path, name: str, document: Document) -> None:
@@ -197,15 +203,13 @@ def _fresh() -> str:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Keep other rotations out; a lock on the folder leaves no file behind. Raises KeyRingError without a folder."""
-    try:
-        lock = os.open(folder, os.O_RDONLY)
-    except OSError:
-        raise KeyRingError(f"there are no keys in {folder}") from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with ExitStack() as stack:
+        try:
+            opened = stack.enter_context(open_folder(folder))
+        except OSError:
+            raise KeyRingError(f"there are no keys in {folder}") from None
+        fcntl.flock(opened.descriptor, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(lock)
 
 
 def main(argv: list[str]) -> int:

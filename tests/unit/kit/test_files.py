@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from services.kit.files import keep_private, make_folder, read_own, sync_folder, write_atomically, write_synced
+from services.kit.files import keep_private, write_atomically
+from services.kit.folders import make_folder, open_folder
 
 
 @pytest.fixture
@@ -24,7 +25,8 @@ def test_a_synced_file_takes_nothing_from_the_one_before(tmp_path: Path) -> None
     path.chmod(0o666)
     before = path.open("rb")
 
-    write_synced(path, b"new", mode=0o600)
+    with open_folder(tmp_path) as folder:
+        folder.write_synced("file", b"new", mode=0o600)
 
     assert (b"new", 0o600) == (path.read_bytes(), stat.S_IMODE(path.stat().st_mode))
     assert b"a longer text than the new one" == before.read()
@@ -63,7 +65,8 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
 
 def test_a_folder_is_synced(tmp_path: Path, synced: list[Path]) -> None:
     """The folder itself is what is synced."""
-    sync_folder(tmp_path)
+    with open_folder(tmp_path) as folder:
+        folder.sync()
 
     assert [tmp_path] == synced
 
@@ -90,7 +93,8 @@ def test_a_group_may_read_what_it_is_named_for(tmp_path: Path) -> None:
         make_folder(tmp_path / "new", group=group)
         (tmp_path / "old").mkdir(mode=0o700)
         make_folder(tmp_path / "old", group=group)
-        write_synced(tmp_path / "file", b"x", group=group)
+        with open_folder(tmp_path) as folder:
+            folder.write_synced("file", b"x", group=group)
     finally:
         os.umask(before)
 
@@ -104,6 +108,7 @@ def test_a_link_is_no_file_of_ours(tmp_path: Path) -> None:
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     os.mkfifo(tmp_path / "pipe")
 
-    assert [b"x", None, None, None, None] == [
-        read_own(tmp_path / name) for name in ("file", "link", "dangling", "pipe", "nothing")
-    ]
+    with open_folder(tmp_path) as folder:
+        found = [folder.read_own(name) for name in ("file", "link", "dangling", "pipe", "nothing")]
+
+    assert [b"x", None, None, None, None] == found

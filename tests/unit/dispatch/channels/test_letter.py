@@ -346,3 +346,26 @@ async def test_no_link_takes_the_place_of_a_letter(folder: PrintFolder, tmp_path
     await folder.hand_over(work, _go)
 
     assert ["-rw-------"] * 3 == _kinds(tmp_path)
+
+
+async def test_a_folder_that_is_swapped_gets_no_letters(tmp_path: Path) -> None:
+    """Whoever can rename a folder of a shared tree has none of a job's files written where they can read them."""
+    shared, theirs = tmp_path / "shared", tmp_path / "theirs"
+    for path in (shared / "print", theirs / "print"):
+        path.mkdir(parents=True)
+    asked = 0
+
+    def go() -> bool:
+        """Let the hand-over begin; before its files get their names the folder above is another one."""
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            shared.rename(tmp_path / "aside")
+            shared.symlink_to(theirs)
+        return True
+
+    handed = await PrintFolder(shared / "print").hand_over(some_work(2), go)
+
+    assert [Ending.ACCEPTED] * 2 == [one.ending for one in handed.results]
+    assert 3 == len(list((tmp_path / "aside" / "print").iterdir()))
+    assert [] == list((theirs / "print").iterdir())
