@@ -6,13 +6,19 @@ from pathlib import Path
 from deploy.certificates import Authority
 from deploy.kafka.enforcing import Certificates
 
-__all__ = ["made_certificates"]
+__all__ = ["made_authority", "made_certificates"]
+
+
+def made_authority() -> Authority:
+    """Make an authority of its own."""
+    return Authority("tests", timedelta(days=1))
 
 
 def made_certificates(folder: Path) -> Certificates:
     """Make an authority, and a certificate for the loopback address, in a folder."""
-    authority = Authority("tests", timedelta(days=1))
+    authority = made_authority()
     made = Certificates(folder / "broker.pem", folder / "authority.pem")
     made.certificate.write_bytes(authority.signed("127.0.0.1", ["127.0.0.1"]))
+    made.certificate.chmod(0o600)
     made.authority.write_bytes(authority.pem)
     return made

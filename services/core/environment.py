@@ -61,7 +61,14 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_LETTER_FORMAT": "pdf, or ndjson for print houses that compose themselves; unset = as the profile says",
         "HERAUT_SMTP_URL": "smtp://[user:password@]host:port, smtps:// for TLS from the start",
         "HERAUT_PORTAL_URL": "base address of the portal's API",
-        "HERAUT_PORTAL_TOKEN": "bearer token that the portal knows us by; read at the start",
+        "HERAUT_PORTAL_TOKEN": "bearer token that the portal knows us by; a file is read again when it changes",
+        "HERAUT_PORTAL_OAUTH_URL": "where tokens for the portal are got (OAuth 2.0 client credentials, RFC 6749, 4.4)",
+        "HERAUT_PORTAL_OAUTH_CLIENT": "who we are there",
+        "HERAUT_PORTAL_OAUTH_SECRET": "our password there; unset = by our certificate alone",
+        "HERAUT_PORTAL_OAUTH_SCOPE": "what the tokens are to be good for, with spaces between the words",
+        "HERAUT_PORTAL_CERT": "certificate that the portal, and who gives its tokens, know us by, PEM",
+        "HERAUT_PORTAL_KEY": "its key; both files are read again when they change",
+        "HERAUT_PORTAL_CA": "who signed their certificates, PEM; unset = those whom this machine trusts",
         "HERAUT_ALLOW_PLAINTEXT": "peers beyond this machine that need no TLS: smtp, postgres, kafka, portal, http",
         "HERAUT_TRUSTED_PROXIES": "networks of reverse proxies whose X-Forwarded-For says who verifies a letter",
         "HERAUT_UNKNOWN_AFTER": "how long an unknown e-mail outcome waits before the letter: 72h, 30m, 90s",
@@ -75,7 +82,7 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
 )
 
 _SECRETS = frozenset(
-    {"HERAUT_TOKEN", "HERAUT_SMTP_URL", "HERAUT_PORTAL_TOKEN"}
+    {"HERAUT_TOKEN", "HERAUT_SMTP_URL", "HERAUT_PORTAL_TOKEN", "HERAUT_PORTAL_OAUTH_SECRET"}
     | {name for name in ENVIRONMENT if name.startswith("HERAUT_KAFKA_SASL_PASSWORD")}
     | {name for name in ENVIRONMENT if name.startswith("HERAUT_DATABASE_URL")}
 )
@@ -94,8 +101,11 @@ RECEIVERS: Mapping[str, frozenset[str]] = MappingProxyType(
         "HERAUT_KEYS_DIR": frozenset(stage for stage, room in STAGES.items() if KEYS_OF[room]),
         "HERAUT_TRUSTED_PROXIES": frozenset({"tracking"}),
         "HERAUT_SMTP_URL": frozenset({dispatch_stage(Channel.EMAIL)}),
-        "HERAUT_PORTAL_URL": frozenset({dispatch_stage(Channel.PORTAL)}),
-        "HERAUT_PORTAL_TOKEN": frozenset({dispatch_stage(Channel.PORTAL)}),
+        **{
+            name: frozenset({dispatch_stage(Channel.PORTAL)})
+            for name in ENVIRONMENT
+            if name.startswith("HERAUT_PORTAL_")
+        },
     }
 )
 

@@ -19,7 +19,7 @@ class Peer:
     """Whom a setting leads to, by one of the words of PEERS.
 
     `secured`: it has to prove who it is, under TLS, before anything is sent. `remedy` is what would make it so.
-    No hosts: it is on this machine.
+    No hosts: it is on this machine. `known_by` is what it knows us by, in words, where the settings say it.
     """
 
     word: str
@@ -27,6 +27,7 @@ class Peer:
     hosts: tuple[str, ...]
     secured: bool
     remedy: str
+    known_by: str = ""
 
     @property
     def is_here(self) -> bool:
@@ -44,11 +45,12 @@ class Peer:
 
     def way(self) -> str:
         """Return how it is reached, in words. It has no fault."""
+        known_by = f"; knows us by {self.known_by}" if self.known_by else ""
         if self.secured:
-            return f"{self.setting}: TLS, verified"
+            return f"{self.setting}: TLS, verified{known_by}"
         if self.is_here:
-            return f"{self.setting}: on this machine"
-        return f"{self.setting}: plain text, as HERAUT_ALLOW_PLAINTEXT={self.word} permits"
+            return f"{self.setting}: on this machine{known_by}"
+        return f"{self.setting}: plain text, as HERAUT_ALLOW_PLAINTEXT={self.word} permits{known_by}"
 
 
 def is_local(host: str) -> bool:

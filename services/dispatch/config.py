@@ -6,7 +6,7 @@ It loads no adapter: settings can be read and checked without the library of any
 import dataclasses
 import grp
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from services.core.transport import Peer, is_local
 from services.kit.config import ServiceConfig, duration, one_of, setting, takes
+from services.kit.files import lies_open
 from services.rendering.letters.profile import FILE_FORMATS, Profile
 from services.rendering.letters.profile_file import USUAL_PROFILE, named_profile
 
@@ -26,6 +27,7 @@ __all__ = [
     "PortalConfig",
     "ProviderAddress",
     "SmtpAddress",
+    "bearer_token",
     "provider_addresses",
     "smtp_address",
 ]
@@ -87,8 +89,8 @@ def smtp_address(url: str) -> SmtpAddress:
 
 
 @takes("letters, digits and -._~+/")
-def _bearer_token(text: str) -> str:
-    """Check a bearer token (RFC 6750, 2.1)."""
+def bearer_token(text: str) -> str:
+    """Check a bearer token (RFC 6750, 2.1). Raises ValueError, which repeats nothing of it."""
     if not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", text, re.ASCII):
         raise ValueError("must be a bearer token: letters, digits and -._~+/")
     return text
@@ -145,20 +147,68 @@ class PortalConfig(Config):
     """What dispatch-portal needs to know."""
 
     portal_url: str = _address("HERAUT_PORTAL_URL", provider="portal", ports=_HTTP_PORTS)
-    portal_token: str | None = setting("HERAUT_PORTAL_TOKEN", _bearer_token, default=None)
+    portal_token: str | None = setting("HERAUT_PORTAL_TOKEN", bearer_token, default=None)
+    oauth_url: str | None = setting("HERAUT_PORTAL_OAUTH_URL", default=None)
+    oauth_client: str | None = setting("HERAUT_PORTAL_OAUTH_CLIENT", default=None)
+    oauth_secret: str | None = setting("HERAUT_PORTAL_OAUTH_SECRET", default=None)
+    oauth_scope: str | None = setting("HERAUT_PORTAL_OAUTH_SCOPE", default=None)
+    portal_cert: Path | None = setting("HERAUT_PORTAL_CERT", Path, default=None)
+    portal_key: Path | None = setting("HERAUT_PORTAL_KEY", Path, default=None)
+    portal_ca: Path | None = setting("HERAUT_PORTAL_CA", Path, default=None)
 
     def faults(self) -> list[str]:
         """Return what is wrong between settings."""
-        portal = self.peers()[-1]
-        if self.portal_token is None or portal.secured or portal.is_here:
-            return Config.faults(self)
-        return [*Config.faults(self), "HERAUT_PORTAL_TOKEN: would go out in plain text; HERAUT_PORTAL_URL=https://..."]
+        return [*Config.faults(self), *self._credential_faults(), *self._exposed()]
+
+    def _credential_faults(self) -> Iterator[str]:
+        """Return what is missing, or too much, of what the portal is to know us by."""
+        if self.portal_token and self.oauth_url:
+            yield "HERAUT_PORTAL_TOKEN, HERAUT_PORTAL_OAUTH_URL: the portal knows us by one of them"
+        if self.oauth_url and not self.oauth_client:
+            yield "HERAUT_PORTAL_OAUTH_CLIENT is needed with HERAUT_PORTAL_OAUTH_URL"
+        if self.oauth_url and not self.oauth_secret and not self.portal_cert:
+            yield "HERAUT_PORTAL_OAUTH_SECRET, or HERAUT_PORTAL_CERT, is needed with HERAUT_PORTAL_OAUTH_URL"
+        if not self.oauth_url and (self.oauth_client or self.oauth_secret or self.oauth_scope):
+            yield "HERAUT_PORTAL_OAUTH_URL is needed with the others of HERAUT_PORTAL_OAUTH_*"
+        if (self.portal_cert is None) != (self.portal_key is None):
+            yield "HERAUT_PORTAL_CERT and HERAUT_PORTAL_KEY: both are needed"
+        for peer in self._portal_peers():
+            if (self.portal_cert or self.portal_ca) and not peer.secured:
+                yield f"{peer.setting}: is to be https:// where HERAUT_PORTAL_CERT or _CA is set"
+
+    def _exposed(self) -> Iterator[str]:
+        """Return which secret would go out in plain text, whatever is permitted, and which lies open."""
+        for peer, name, secret in zip(
+            self._portal_peers(),
+            ("HERAUT_PORTAL_TOKEN", "HERAUT_PORTAL_OAUTH_SECRET"),
+            (self.portal_token or self.oauth_url, self.oauth_url),
+            strict=False,
+        ):
+            if secret and not peer.secured and not peer.is_here:
+                yield f"{name}: would go out in plain text; {peer.setting}=https://..."
+        if self.portal_key is not None and self.portal_key.exists() and lies_open(self.portal_key):
+            yield f"HERAUT_PORTAL_KEY: {self.portal_key} is open to others: chmod 600"
 
     def peers(self) -> list[Peer]:
         """Return whom these settings lead to."""
-        parts = urlsplit(self.portal_url)
-        secured, hosts = parts.scheme == "https", (parts.hostname or "",)
-        return [*Config.peers(self), Peer("portal", "HERAUT_PORTAL_URL", hosts, secured, "its URL is to be https://")]
+        return [*Config.peers(self), *self._portal_peers()]
+
+    def _portal_peers(self) -> list[Peer]:
+        """Return the portal, and who gives its tokens."""
+        certificate = "our certificate" if self.portal_cert else ""
+        token = "tokens of HERAUT_PORTAL_OAUTH_URL" if self.oauth_url else "our token" if self.portal_token else ""
+        secret = "our password" if self.oauth_secret else ""
+        found = [_https("HERAUT_PORTAL_URL", self.portal_url, token, certificate)]
+        if self.oauth_url:
+            found.append(_https("HERAUT_PORTAL_OAUTH_URL", self.oauth_url, secret, certificate))
+        return found
+
+
+def _https(name: str, url: str, *known_by: str) -> Peer:
+    parts = urlsplit(url)
+    words = " and ".join(filter(None, known_by))
+    secured = parts.scheme == "https"
+    return Peer("portal", name, (parts.hostname or "",), secured, "its URL is to be https://", known_by=words)
 
 
 def provider_addresses(config: type[Config]) -> tuple[ProviderAddress, ...]:

@@ -16,6 +16,7 @@ from services.core.helpdesk import Helpdesk, helpdesk
 from services.core.rooms import ROOMS
 from services.core.transport import PEERS, Peer, brokers_peer, callers_peer, database_peer
 from services.kit.errors import ConfigError
+from services.kit.files import lies_open
 
 __all__ = [
     "DEFAULT_ALGORITHMS",
@@ -180,6 +181,9 @@ class ServiceConfig:
     database_urls: Mapping[str, str] = dataclasses.field(
         default_factory=dict, repr=False
     )  # by variable; filled by `load`
+    secret_files: Mapping[str, Path] = dataclasses.field(
+        default_factory=dict, repr=False
+    )  # by variable, of those that are given as files; filled by `load`
     data_dir: Path = setting("HERAUT_DATA_DIR", Path, default=Path("var/heraut"))
     http_host: str = setting("HERAUT_HTTP_HOST", default="127.0.0.1")
     http_port: int = setting("HERAUT_HTTP_PORT", port, default=8080)
@@ -277,6 +281,8 @@ def load(cls: type[C], environ: Mapping[str, str]) -> C:
     if "database_urls" in {f.name for f in dataclasses.fields(cls)}:  # type: ignore[arg-type]
         values["database_urls"] = _database_urls(environ, faults)
         values["kafka_logins"] = _kafka_logins(environ, faults)
+        given = (name for name, value in environ.items() if value and name.endswith("_FILE") and is_known(name))
+        values["secret_files"] = {name.removesuffix("_FILE"): Path(environ[name]) for name in given}
     if not faults:
         config = cls(**values)
         faults = config.faults() if isinstance(config, ServiceConfig) else []
@@ -300,8 +306,11 @@ def _read(
         elif field.default is dataclasses.MISSING:
             faults.append(f"{env} is needed")
     except (ValueError, OSError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        faults.append(f"{env}: {reason}")
+        faults.append(f"{env}: {_reason(error)}")
+
+
+def _reason(error: ValueError | OSError) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def _text(env: str, environ: Mapping[str, str]) -> str | None:
@@ -312,7 +321,10 @@ def _text(env: str, environ: Mapping[str, str]) -> str | None:
             raise ValueError(f"given twice, here and in {file_env}")
         return environ[env]
     if is_known(file_env) and environ.get(file_env):
-        return Path(environ[file_env]).read_text(encoding="utf-8").strip()
+        file = Path(environ[file_env])
+        if lies_open(file):
+            raise ValueError(f"{file} is open to others: chmod 600")
+        return file.read_text(encoding="utf-8").strip()
     return None
 
 
@@ -323,8 +335,8 @@ def _kafka_logins(environ: Mapping[str, str], faults: list[str]) -> dict[str, st
             try:
                 if text := _text(name, environ):
                     logins[name] = text
-            except (ValueError, OSError):
-                faults.append(f"{name}: cannot be read")
+            except (ValueError, OSError) as error:
+                faults.append(f"{name}: {_reason(error)}")
     return logins
 
 
@@ -341,8 +353,8 @@ def _database_urls(environ: Mapping[str, str], faults: list[str]) -> dict[str, s
     for name in sorted(names & {n for n in names if is_known(n)}):
         try:
             text = _text(name, environ)
-        except (ValueError, OSError):
-            faults.append(f"{name}: cannot be read")
+        except (ValueError, OSError) as error:
+            faults.append(f"{name}: {_reason(error)}")
             continue
         if text and not _is_url(text):
             faults.append(f"{name}: must be postgresql://user:password@host:port/database")

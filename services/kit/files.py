@@ -8,12 +8,23 @@ from pathlib import Path
 
 from services.kit.folders import open_folder
 
-__all__ = ["keep_private", "write_atomically"]
+__all__ = ["keep_private", "lies_open", "write_atomically"]
 
 
 def keep_private() -> None:
     """Let nobody else read what this process and its children make from now on, whoever makes it."""
     os.umask(0o077)
+
+
+def lies_open(path: Path, found: os.stat_result | None = None) -> bool:
+    """Tell whether others may write a secret's file, or may walk to it and read it where we could have closed it.
+
+    A secret that is mounted into a container belongs to somebody else there, and everybody in it may read it: who is in
+    it is this process alone. `found` is what is known of it where it is open already. Raises OSError.
+    """
+    its, folder = found or path.stat(), path.parent.stat()
+    is_ours = its.st_uid == os.geteuid()
+    return bool(its.st_mode & 0o022 or (is_ours and its.st_mode & 0o044 and folder.st_mode & 0o011))
 
 
 def write_atomically(path: Path, text: str, *, mode: int = 0o600) -> None:

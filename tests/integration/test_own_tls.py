@@ -12,9 +12,9 @@ import uvloop
 from aiohttp import web
 
 from services.cli.client import trusting
+from services.kit.certificate import Certificate, listening
 from services.kit.errors import ConfigError
 from services.kit.process import Limits, serve_http
-from services.kit.process.certificate import ServerCertificate
 from tests.certificates import made_certificates
 
 
@@ -30,9 +30,9 @@ def _folder(path: Path) -> Path:
 
 
 @pytest.fixture
-async def served(pair: Path) -> AsyncIterator[tuple[str, ServerCertificate]]:
+async def served(pair: Path) -> AsyncIterator[tuple[str, Certificate]]:
     """Return the address of an application under TLS, and what it shows."""
-    certificate = ServerCertificate(pair, pair)
+    certificate = Certificate(pair, pair, listening, "HERAUT_TLS_CERT, HERAUT_TLS_KEY")
     app = web.Application()
     app.router.add_get("/", _answer)
     async with serve_http(app, "127.0.0.1", 0, tls=certificate.context) as url:
@@ -49,7 +49,7 @@ async def _asked(url: str, context: ssl.SSLContext) -> int:
 
 
 async def test_the_command_line_trusts_the_certificate_of_its_settings_alone(
-    served: tuple[str, ServerCertificate], pair: Path, tmp_path: Path
+    served: tuple[str, Certificate], pair: Path, tmp_path: Path
 ) -> None:
     """A token goes to nobody who has another certificate, even one that the same name stands in."""
     other = made_certificates(_folder(tmp_path / "other"))
@@ -62,7 +62,7 @@ async def test_the_command_line_trusts_the_certificate_of_its_settings_alone(
 
 
 async def test_a_renewed_certificate_is_shown_without_a_restart(
-    served: tuple[str, ServerCertificate], pair: Path, tmp_path: Path
+    served: tuple[str, Certificate], pair: Path, tmp_path: Path
 ) -> None:
     """Renewing is copying two files; half a pair changes nothing."""
     url, certificate = served
@@ -81,7 +81,7 @@ async def test_a_renewed_certificate_is_shown_without_a_restart(
 def test_files_that_are_no_pair_are_a_fault_of_the_settings(tmp_path: Path) -> None:
     """The service ends with words, not with a trace."""
     with pytest.raises(ConfigError, match="HERAUT_TLS_CERT, HERAUT_TLS_KEY: No such file"):
-        ServerCertificate(tmp_path / "none.pem", tmp_path / "none.key")
+        Certificate(tmp_path / "none.pem", tmp_path / "none.key", listening, "HERAUT_TLS_CERT, HERAUT_TLS_KEY")
 
 
 def test_too_many_get_an_answer_under_tls_too(pair: Path) -> None:
@@ -99,7 +99,7 @@ async def _two_on_one(pair: Path) -> None:
 
     app = web.Application()
     app.router.add_get("/", slow)
-    tls = ServerCertificate(pair, pair).context
+    tls = Certificate(pair, pair, listening, "HERAUT_TLS_CERT, HERAUT_TLS_KEY").context
     async with serve_http(app, "127.0.0.1", 0, Limits(connections=1), tls=tls) as url:
         first = asyncio.create_task(_asked(url, trusting(pair)))
         await begun.wait()

@@ -2,22 +2,30 @@
 
 import asyncio
 import logging
-import re
+import ssl
 from collections.abc import Callable
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from functools import cache
+from functools import cache, partial
 
 import aiohttp
 
 from services.core.channel import Channel
 from services.core.clock import Clock
 from services.dispatch.blame import Blame, blame_of_portal
+from services.dispatch.channels.answers import read_bounded, seconds_of
+from services.dispatch.channels.credentials import (
+    ANONYMOUS,
+    ClientCredentials,
+    Credential,
+    SecretText,
+    Tokens,
+    TokenUnavailable,
+)
 from services.dispatch.channels.delivery import Delivery
-from services.dispatch.config import PortalConfig
+from services.dispatch.config import PortalConfig, bearer_token
 from services.dispatch.domain import MESSAGES_A_BATCH, Work
 from services.dispatch.outcomes import REFUSED_BY_PROVIDER, Ending, HandOver, Outage, Result
 from services.dispatch.provider import Provider, ProviderClass, Traits
+from services.kit.certificate import Certificate, calling
 from services.rendering.messages.plain_text import PlainTexts
 from services.rendering.messages.portal import portal_message
 
@@ -31,8 +39,6 @@ _AT_ONCE = 64
 _TIMEOUT = 30.0
 # Bytes of an answer that are read, so that its connection can be used again; of a longer one it is closed.
 _ENOUGH = 65_536
-_SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
-_DATE = re.compile(r"[A-Za-z]{3}, [0-9]{2} [A-Za-z]{3} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT", re.ASCII)
 
 TRAITS = Traits(
     channel=Channel.PORTAL,
@@ -48,13 +54,33 @@ _NOT_SENT = Result(Ending.NOT_SENT)
 _REFUSED = Result(Ending.REFUSED, REFUSED_BY_PROVIDER, Blame.RECIPIENT)
 _NO_RECIPIENT = Result(Ending.REFUSED, "no-recipient")
 
+_UNAUTHORIZED = 401
 # 409 = it has this key already.
 _ACCEPTING = frozenset({200, 201, 409})
 
 
-def open_provider(config: PortalConfig, _: Clock) -> Provider:
-    """Return the portal that the settings name."""
-    return Portal(config.portal_url, token=config.portal_token)
+def open_provider(config: PortalConfig, clock: Clock) -> Provider:
+    """Return the portal that the settings name. Raises ConfigError where a certificate cannot be used."""
+    make = partial(calling, config.portal_ca, "HERAUT_PORTAL_CA")
+    certificate = None
+    if config.portal_cert and config.portal_key:
+        certificate = Certificate(config.portal_cert, config.portal_key, make, "HERAUT_PORTAL_CERT, HERAUT_PORTAL_KEY")
+    tls = certificate.context if certificate else make() if config.portal_ca else None
+    return Portal(config.portal_url, credential=_credential(config, clock), tls=tls, certificate=certificate)
+
+
+def _credential(config: PortalConfig, clock: Clock) -> Credential:
+    files = config.secret_files
+    if config.oauth_url and config.oauth_client:
+        secret = (
+            SecretText(config.oauth_secret, files.get("HERAUT_PORTAL_OAUTH_SECRET")) if config.oauth_secret else None
+        )
+        return ClientCredentials(
+            config.oauth_url, config.oauth_client, clock=clock, secret=secret, scope=config.oauth_scope
+        )
+    if config.portal_token:
+        return Tokens(SecretText(config.portal_token, files.get("HERAUT_PORTAL_TOKEN"), bearer_token), clock)
+    return ANONYMOUS
 
 
 def idempotency_key(notice: bytes, attempt: int) -> str:
@@ -68,10 +94,21 @@ class Portal:
     traits = TRAITS
 
     def __init__(
-        self, url: str, *, token: str | None = None, timeout: float = _TIMEOUT, at_once: int = _AT_ONCE
+        self,
+        url: str,
+        *,
+        credential: Credential = ANONYMOUS,
+        tls: ssl.SSLContext | None = None,
+        certificate: Certificate | None = None,
+        timeout: float = _TIMEOUT,
+        at_once: int = _AT_ONCE,
     ) -> None:
-        """With `token`, a bearer token is shown with each message."""
-        self._who = {"Authorization": f"Bearer {token}"} if token else {}
+        """`credential` is shown with each message, and `certificate`, which is in `tls`, with each connection.
+
+        Without `tls` the portal proves who it is by the authorities that this machine trusts.
+        """
+        self._credential, self._certificate = credential, certificate
+        self._tls: ssl.SSLContext | bool = tls or True
         self._url = f"{url.rstrip('/')}/messages"
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._at_once = at_once
@@ -80,6 +117,8 @@ class Portal:
 
     async def hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
         """Send the messages, many at once."""
+        if self._certificate:
+            self._certificate.renew()
         delivery = Delivery(work, go)
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self._at_once, len(work.contacts))):
@@ -88,6 +127,7 @@ class Portal:
 
     async def close(self) -> None:
         """Close the connections."""
+        await self._credential.close()
         if self._session:
             await self._session.close()
 
@@ -112,43 +152,45 @@ class Portal:
     async def _post(self, key: str, body: bytes) -> tuple[Result, Outage | None]:
         try:
             try:
-                return await self._ask(key, body)
+                return _judge(*await self._told_who(key, body))
             except aiohttp.ServerDisconnectedError:
                 # A connection that was kept open and that the portal closed meanwhile: no sign of an outage.
-                return await self._ask(key, body)
-        except aiohttp.ClientConnectorError:
+                return _judge(*await self._told_who(key, body))
+        except TokenUnavailable as fault:
+            return fault.result, fault.outage
+        except aiohttp.ClientConnectorError as error:
+            logger.warning("the portal cannot be reached", extra={"error_class": type(error).__name__})
             return _NOT_SENT, Outage()
         except (aiohttp.ClientError, TimeoutError) as error:
             logger.warning("the portal did not answer", extra={"error_class": type(error).__name__})
             return _AGAIN, Outage()
 
-    async def _ask(self, key: str, body: bytes) -> tuple[Result, Outage | None]:
+    async def _told_who(self, key: str, body: bytes) -> tuple[int, str | None]:
+        """Send a message, once more where a token is no good any more and another one is there."""
+        shown = await self._credential.shown(self._open())
+        answer = await self._ask(key, body, shown)
+        if answer[0] == _UNAUTHORIZED and shown and self._credential.refused(shown):
+            answer = await self._ask(key, body, await self._credential.shown(self._open()))
+        return answer
+
+    async def _ask(self, key: str, body: bytes, shown: str | None) -> tuple[int, str | None]:
+        """Return status and `Retry-After` of the portal's answer."""
         headers = {"Idempotency-Key": key, "Content-Type": "application/json", "Accept-Encoding": "identity"}
+        headers |= {"Authorization": shown} if shown else {}
         async with self._open().post(self._url, data=body, headers=headers, allow_redirects=False) as response:
-            await _read_past(response)
-            return _judge(response.status, response.headers.get("Retry-After"))
+            await read_bounded(response, _ENOUGH)  # its status is all that counts
+            return response.status, response.headers.get("Retry-After")
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                headers=self._who,
                 timeout=self._timeout,
                 # Two rounds may be on the wire while one ends; cookies would tie people's messages together.
-                connector=aiohttp.TCPConnector(limit=self._at_once),
+                connector=aiohttp.TCPConnector(limit=self._at_once, ssl=self._tls),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,  # some kilobytes could be unpacked to all memory that there is
             )
         return self._session
-
-
-async def _read_past(response: aiohttp.ClientResponse) -> None:
-    """Read an answer's body, so that the connection can be used again, or close it: its status is all that counts."""
-    read = 0
-    async for piece in response.content.iter_any():
-        read += len(piece)
-        if read > _ENOUGH:
-            response.close()
-            return
 
 
 def _judge(status: int, retry_after: str | None) -> tuple[Result, Outage | None]:
@@ -164,16 +206,3 @@ def _judge(status: int, retry_after: str | None) -> tuple[Result, Outage | None]
 @cache  # a handful of statuses; rows that share a result are recorded together
 def _held(status: int, blame: Blame) -> Result:
     return Result(Ending.HELD, f"http-{status}", blame)
-
-
-def seconds_of(retry_after: str | None) -> float | None:
-    """Read `Retry-After`: seconds, or a date (RFC 9110, 5.6.7 and 10.2.3). None where it is absent or unreadable."""
-    given = (retry_after or "").strip()
-    if _SECONDS.fullmatch(given):
-        return float(given)
-    if not _DATE.fullmatch(given):
-        return None
-    try:
-        return max(0.0, (parsedate_to_datetime(given) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):  # a 99th of January
-        return None

@@ -21,6 +21,7 @@ from prometheus_client import CollectorRegistry
 
 from services.core.rooms import STAGES
 from services.core.transport import database_peer
+from services.kit.certificate import Certificate, listening
 from services.kit.clock import SystemClock
 from services.kit.config import ServiceConfig, load
 from services.kit.errors import ConfigError, RetryableError
@@ -47,7 +48,6 @@ from services.kit.postgres import (
     role_of,
 )
 from services.kit.principals import Authenticator, PrincipalsFile, authenticator_of
-from services.kit.process.certificate import ServerCertificate
 from services.kit.process.guard import OpenRoute, Route
 from services.kit.process.health import Health
 from services.kit.process.http import figures_app, serve_http, web_app
@@ -285,10 +285,10 @@ async def _compare_partitions(config: ServiceConfig, room: str, pool: Pool) -> N
             await fix_partitions(connection, config.partitions)
 
 
-def _certificate_of(config: ServiceConfig) -> ServerCertificate | None:
+def _certificate_of(config: ServiceConfig) -> Certificate | None:
     if config.tls_cert is None or config.tls_key is None:
         return None
-    return ServerCertificate(config.tls_cert, config.tls_key)
+    return Certificate(config.tls_cert, config.tls_key, listening, "HERAUT_TLS_CERT, HERAUT_TLS_KEY")
 
 
 def _collect_garbage_seldom() -> None:

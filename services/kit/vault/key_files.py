@@ -20,7 +20,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from services.core.keys import KEY_FILES, PURPOSES, UNWRAP, VERSIONS, WRAP
-from services.kit.files import write_atomically
+from services.kit.files import lies_open, write_atomically
 from services.kit.folders import open_file, open_folder
 from services.kit.vault.keys import KEY_BYTES, KeyRing, KeyRingError
 
@@ -129,14 +129,8 @@ def _read(folder: Path, name: str) -> Document:
 
 
 def _check_mode(path: Path, found: os.stat_result) -> None:
-    """Refuse keys that others may write, or may walk to and read where we could have closed them.
-
-    A secret that is mounted into a container belongs to somebody else there, and everybody in it may read it: who is in
-    it is this process alone.
-    """
-    folder = path.parent.stat()
-    is_ours = found.st_uid == os.geteuid()
-    if found.st_mode & 0o022 or (is_ours and found.st_mode & 0o044 and folder.st_mode & 0o011):
+    """Refuse keys that lie open to others."""
+    if lies_open(path, found):
         raise KeyRingError(f"{path} is open to others ({stat.S_IMODE(found.st_mode):03o}): chmod 600 {path}")
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from services.core.channel import Channel
 from services.core.status import AttemptState
+from services.dispatch.channels.credentials import ANONYMOUS, SecretText, Tokens
 from services.dispatch.channels.portal import Portal
 from tests.integration.dispatch.bench import Bench, a_payload
 from tests.integration.dispatch.servers import PortalServer
@@ -111,7 +112,7 @@ async def test_the_portal_is_shown_the_token(
 ) -> None:
     """The portal learns who sends with every message, and a portal that asks for nothing gets nothing."""
     await _queue(messages, 3)
-    portal = Portal(portal_server.url, token=token)
+    portal = Portal(portal_server.url, credential=Tokens(SecretText(token), messages.clock) if token else ANONYMOUS)
     await messages.send(portal)
     await portal.close()
 

@@ -44,3 +44,18 @@ def test_a_provider_in_the_open_is_a_fault(tmp_path: Path, monkeypatch: pytest.M
 
     assert ("way to portal", False) == finding[:2]
     assert finding.words.startswith("HERAUT_PORTAL_URL: leads beyond this machine")
+
+
+def test_doctor_says_what_the_portal_knows_us_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `--check-config` does: an operator sees which of the ways is used, and who gives the tokens."""
+    for name, value in {
+        "URL": "https://portal.example", "OAUTH_URL": "https://id.example/token", "OAUTH_CLIENT": "heraut",
+        "OAUTH_SECRET": "secret", "CERT": "/c.pem", "KEY": "/k.pem",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(f"HERAUT_PORTAL_{name}", value)
+    words = [finding.words for finding in _found(tmp_path)]
+
+    assert [
+        "HERAUT_PORTAL_URL: TLS, verified; knows us by tokens of HERAUT_PORTAL_OAUTH_URL and our certificate",
+        "HERAUT_PORTAL_OAUTH_URL: TLS, verified; knows us by our password and our certificate",
+    ] == words[:2]

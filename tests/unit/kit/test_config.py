@@ -129,3 +129,20 @@ def test_whom_to_ask_has_a_name_an_address_and_a_page() -> None:
     assert load(ServiceConfig, {}).helpdesk is None
     with pytest.raises(ConfigError, match="HERAUT_HELPDESK: must be"):
         load(ServiceConfig, {"HERAUT_HELPDESK": "privacy@lab.example"})
+
+
+@pytest.mark.parametrize("name", ["HERAUT_DATABASE_URL_INTAKE", "HERAUT_KAFKA_SASL_PASSWORD_INTAKE", "HERAUT_TOKEN"])
+def test_a_secret_in_a_file_that_others_can_read_is_refused(name: str, tmp_path: Path) -> None:
+    """As a file of keys is; one in a folder that is closed to others, or somebody else's mounted file, is fine."""
+    file = tmp_path / "secret"
+    file.write_text("postgresql://u:made.up@127.0.0.1/x")
+    file.chmod(0o644)
+    declared = dataclasses.make_dataclass(
+        "Declared", [("token", str, setting("HERAUT_TOKEN", default=None))], bases=(ServiceConfig,), frozen=True
+    )
+    assert {name: file} == load(declared, {f"{name}_FILE": str(file)}).secret_files
+    tmp_path.chmod(0o755)
+
+    with pytest.raises(ConfigError, match=f"{name}: .*secret is open to others: chmod 600") as caught:
+        load(declared, {f"{name}_FILE": str(file)})
+    assert "made.up" not in str(caught.value)

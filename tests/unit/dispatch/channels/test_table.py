@@ -168,6 +168,48 @@ def test_a_token_of_the_portal_comes_from_a_file(url: str, token: str, said: str
     assert "made" not in (str(caught.value) if caught else "")
 
 
+_OAUTH = {"OAUTH_URL": "https://id.example/token", "OAUTH_CLIENT": "heraut", "OAUTH_SECRET": "made.up"}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (_OAUTH, None),
+        (_OAUTH | {"OAUTH_URL": "http://127.0.0.1:9/token", "OAUTH_SCOPE": "a b"}, None),
+        (_OAUTH | {"OAUTH_SECRET": "", "CERT": "/c.pem", "KEY": "/k.pem"}, None),
+        (_OAUTH | {"TOKEN": "made.up"}, "HERAUT_PORTAL_TOKEN, HERAUT_PORTAL_OAUTH_URL: the portal knows us by one"),
+        (_OAUTH | {"OAUTH_CLIENT": ""}, "HERAUT_PORTAL_OAUTH_CLIENT is needed"),
+        (_OAUTH | {"OAUTH_SECRET": ""}, "HERAUT_PORTAL_OAUTH_SECRET, or HERAUT_PORTAL_CERT, is needed"),
+        (_OAUTH | {"OAUTH_URL": ""}, "HERAUT_PORTAL_OAUTH_URL is needed"),
+        (_OAUTH | {"OAUTH_URL": "http://id.example"}, "HERAUT_PORTAL_OAUTH_SECRET: would go out in plain text"),
+        (_OAUTH | {"URL": "http://portal.example"}, "HERAUT_PORTAL_TOKEN: would go out in plain text"),
+        ({"CERT": "/c.pem"}, "HERAUT_PORTAL_CERT and HERAUT_PORTAL_KEY: both are needed"),
+        ({"CERT": "/c.pem", "KEY": "/k.pem", "URL": "http://127.0.0.1:9"}, "HERAUT_PORTAL_URL: is to be https://"),
+        ({"CA": "/ca.pem", "URL": "http://127.0.0.1:9"}, "HERAUT_PORTAL_URL: is to be https://"),
+    ],
+    ids=str,
+)
+def test_what_the_portal_knows_us_by_is_whole_and_goes_to_nobody_in_the_open(
+    given: dict[str, str], said: str | None
+) -> None:
+    """Whatever is permitted; a certificate that would never be shown is a slip, too."""
+    environ = {f"HERAUT_PORTAL_{name}": value for name, value in ({"URL": "https://portal.example"} | given).items()}
+    with nullcontext() if said is None else pytest.raises(ConfigError, match=said) as caught:
+        load(PortalConfig, environ | {"HERAUT_ALLOW_PLAINTEXT": "portal"})
+
+    assert "made" not in (str(caught.value) if caught else "")
+
+
+def test_a_secret_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    """By the rule that files of keys follow."""
+    tmp_path.chmod(0o755)
+    (tmp_path / "token").write_text("made.up")
+    (tmp_path / "token").chmod(0o644)
+    environ = {"HERAUT_PORTAL_URL": "https://portal.example", "HERAUT_PORTAL_TOKEN_FILE": str(tmp_path / "token")}
+    with pytest.raises(ConfigError, match="token is open to others: chmod 600"):
+        load(PortalConfig, environ)
+
+
 def test_only_known_peers_may_be_permitted() -> None:
     """A misspelt word permits nothing in silence."""
     with pytest.raises(ConfigError, match="HERAUT_ALLOW_PLAINTEXT: must be some of smtp, "):

@@ -1,32 +1,40 @@
-"""The certificate that a process shows to its callers, looked at again for as long as it runs."""
+"""A certificate of our own, shown to callers or to who is called, and looked at again for as long as a process runs."""
 
 import asyncio
 import logging
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 from services.kit.errors import ConfigError
+from services.kit.files import lies_open
 from services.kit.retry import pause_until
 
-__all__ = ["ServerCertificate"]
+__all__ = ["Certificate", "calling", "listening"]
 
 logger = logging.getLogger(__name__)
 
 _LOOK_EVERY = 5.0  # seconds; certificates are renewed days before they end
 
 
-class ServerCertificate:
-    """A certificate and its key in PEM files; who connects after they changed is shown the new ones."""
+class Certificate:
+    """A certificate and its key in PEM files; connections that begin after they changed show the new ones.
 
-    def __init__(self, certificate: Path, key: Path) -> None:
-        """Load them. Raises ConfigError where they cannot be read, or are not each other's."""
+    `make` gives a context without them. `settings` are the variables that name the files.
+    """
+
+    def __init__(self, certificate: Path, key: Path, make: Callable[[], ssl.SSLContext], settings: str) -> None:
+        """Load them. Raises ConfigError where they cannot be read, are not each other's, or the key lies open."""
         self._files = (certificate, key)
+        self._make = make
         self._seen = self._state()
-        self.context = _server_context()
+        self.context = make()
         try:
+            if lies_open(key):
+                raise ConfigError(f"{settings}: the key is open to others: chmod 600 {key}")
             self._load_into(self.context)
         except OSError as error:  # among them ssl.SSLError
-            raise ConfigError(f"HERAUT_TLS_CERT, HERAUT_TLS_KEY: {error.strerror or type(error).__name__}") from None
+            raise ConfigError(f"{settings}: {error.strerror or type(error).__name__}") from None
 
     def renew(self) -> bool:
         """Load the files where they changed, and tell whether that was done. A pair with a fault is left alone."""
@@ -35,7 +43,7 @@ class ServerCertificate:
             return False
         try:
             # First into one that nobody uses: half a pair would be left in the other.
-            self._load_into(_server_context())
+            self._load_into(self._make())
             self._load_into(self.context)
         except OSError as error:
             logger.warning("the new certificate is not taken", extra={"error_class": type(error).__name__})
@@ -62,7 +70,21 @@ class ServerCertificate:
             return None
 
 
-def _server_context() -> ssl.SSLContext:
+def listening() -> ssl.SSLContext:
+    """Return a context for who is called."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 9325, 3.1.1
+    return context
+
+
+def calling(authorities: Path | None, setting: str) -> ssl.SSLContext:
+    """Return a context for who calls: who answers proves its name, by these authorities or those of the system.
+
+    Raises ConfigError, with the variable that names the file.
+    """
+    try:
+        context = ssl.create_default_context(cafile=authorities)
+    except OSError as error:
+        raise ConfigError(f"{setting}: {error.strerror or type(error).__name__}") from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
