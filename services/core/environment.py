@@ -58,6 +58,7 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_PRINT_DIR": "where print batches are put; unset = `print` in the data directory",
         "HERAUT_PRINT_GROUP": "group that may read the print folder and what is in it; unset = its owner alone",
         "HERAUT_PRINT_PROFILE": "what the print house asks: nl-dl-left (as unset), notifynl, pingen, or a file",
+        "HERAUT_PRINT_CLOSE_AFTER": "a print job is closed when its day is over, or nothing was added for so long: 1h",
         "HERAUT_LETTER_FORMAT": "pdf, or ndjson for print houses that compose themselves; unset = as the profile says",
         "HERAUT_SMTP_URL": "smtp://[user:password@]host:port, smtps:// for TLS from the start",
         "HERAUT_PORTAL_URL": "base address of the portal's API",

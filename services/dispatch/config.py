@@ -117,6 +117,8 @@ class Config(ServiceConfig):
     unknown_after: timedelta = setting("HERAUT_UNKNOWN_AFTER", duration, default=timedelta(hours=72))
     # `BreakerPolicy.window` has the reason for the default.
     refused_after: timedelta = setting("HERAUT_REFUSED_AFTER", duration, default=timedelta(seconds=60))
+    # Of channels that make files. Unset: print runs are closed when their day is over.
+    print_close_after: timedelta | None = setting("HERAUT_PRINT_CLOSE_AFTER", duration, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

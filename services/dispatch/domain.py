@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from services.core.incident import Incident
-from services.core.notices import Notices
+from services.core.notices import FLAG_SECRET_ADDRESS, Notices
 from services.rendering.contact import Contact
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Batch",
     "Key",
     "Pace",
+    "PrintedFile",
     "Round",
     "Taken",
     "Work",
@@ -42,7 +43,7 @@ class Taken(NamedTuple):
 class Batch:
     """A batch as it is stored. `tries` counts how often it was put off; `since` is when it came into its state.
 
-    `print_job` is the id of the print file that its letters are in, once there is an intent.
+    `print_job` is the id of the print file that its letters are in, once there is an intent; `print_run` has that file.
     """
 
     number: int
@@ -51,6 +52,16 @@ class Batch:
     tries: int
     since: datetime
     print_job: bytes | None = None
+    print_run: str | None = None
+
+
+class PrintedFile(NamedTuple):
+    """What lies in a print file."""
+
+    letters: int
+    pages: int
+    sheets: int
+    digest: bytes  # SHA-256
 
 
 @dataclass(slots=True)
@@ -58,7 +69,8 @@ class Round:
     """Batches of one partition and one incident version that one intent covers.
 
     `tries` has one entry an attempt. `parts` says which batches these are: number and attempts of each, in the
-    order of the rows. `print_job` (the id of a print file) and `created_at` make a repeat the same, to the byte.
+    order of the rows. `print_job` (the id of a print file), `print_run` and `created_at` make a repeat the same, to the
+    byte. `printed` is what is in the file, once it was handed over.
     """
 
     partition: int
@@ -68,6 +80,8 @@ class Round:
     print_job: bytes | None = None
     repeated: bool = False
     parts: Sequence[tuple[int, int]] = ()
+    print_run: str | None = None
+    printed: PrintedFile | None = None
 
     def __len__(self) -> int:
         return len(self.notices)
@@ -76,6 +90,11 @@ class Round:
     def keys(self) -> list[Key]:
         """The natural keys of its attempts."""
         return list(zip(self.notices.ids, self.notices.attempts, strict=True))
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether its addresses are secret: all of a print file are, or none is."""
+        return bool(self.notices.flags[0] & FLAG_SECRET_ADDRESS)
 
     @property
     def numbers(self) -> list[int]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from services.core.status import AttemptState, can_become
 from services.dispatch.blame import Blame
+from services.dispatch.domain import PrintedFile
 
 __all__ = [
     "PUT_OFF_TOO_OFTEN",
@@ -82,10 +83,11 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class HandOver:
-    """What became of a round: one result a row, in its order."""
+    """What became of a round: one result a row, in its order; and what is in its print file, where it is one."""
 
     results: Sequence[Result]
     outage: Outage | None = None
+    printed: PrintedFile | None = None
 
 
 class AttemptOutcome(NamedTuple):

@@ -8,14 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from services.core.channel import Channel
 from services.dispatch.domain import Work
 from services.dispatch.outcomes import HandOver
+from services.dispatch.print_runs import PrintRun
 from services.rendering.contact import Contact
 
-__all__ = ["Provider", "ProviderClass", "Traits"]
+__all__ = ["FileProvider", "Provider", "ProviderClass", "Traits"]
 
 
 class ProviderClass(Enum):
@@ -62,4 +63,13 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Let go of connections and threads."""
+        ...
+
+
+@runtime_checkable
+class FileProvider(Provider, Protocol):
+    """An adapter that makes files, and gives its provider the total of several."""
+
+    async def close_run(self, run: PrintRun) -> bool:
+        """Hand over the total of a print run; tells whether the provider has it. A repeat changes nothing."""
         ...

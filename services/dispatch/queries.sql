@@ -38,8 +38,9 @@ order by due, batch;
 
 -- name: open_intents
 -- The batches of a partition whose hand-over was begun and not settled, and whose turn it is to be begun again.
-select batch, partition, tries, at, job, block
+select batch, partition, tries, at, job, block, print_files.run
 from batches
+left join print_files using (job)
 where channel = $1 and partition = $2 and state = 1 and due <= $3
 order by due, batch;
 
@@ -255,3 +256,90 @@ from batches
 where channel = $1 and state = 4 and batch > $2
 order by batch
 limit $3;
+
+-- name: open_runs
+-- Open a print run of a day and partition for each handling that has none open: the next one of that day.
+insert into print_runs (run, day, at, partition, number, handling, state)
+select
+    format('%s-%s-%s-%s', to_char($1::date, 'YYYYMMDD'), $2::int, wanted.word, next.number),
+    $1, $3, $2, next.number, wanted.handling, 0
+from unnest($4::smallint[], $5::text[]) as wanted(handling, word)
+cross join lateral (
+    select coalesce(max(number), 0) + 1 as number, count(*) filter (where state = 0) as opened
+    from print_runs
+    where day = $1 and partition = $2 and handling = wanted.handling
+) as next
+where next.opened = 0;
+
+-- name: lock_open_runs
+-- The open print runs of a day and partition; nobody closes them before the end of the transaction.
+select handling, run from print_runs
+where day = $1 and partition = $2 and state = 0
+order by run
+for update;
+
+-- name: add_files
+-- Put print files that are about to be made into a run. One that is done already stays where it is.
+insert into print_files (job, run)
+select file.job, file.run
+from unnest($1::bytea[], $2::text[]) as file(job, run)
+order by file.job
+on conflict (job) do update
+set run = case when print_files.position is null then excluded.run else print_files.run end
+returning job, run;
+
+-- name: lock_run
+-- The run of a print file that is not done yet: files are counted one after the other.
+select print_runs.run from print_runs
+join print_files using (run)
+where job = $1 and position is null
+for update of print_runs;
+
+-- name: file_done
+-- Count a print file in its run, as the next one.
+update print_files
+set position = (select coalesce(max(position), 0) + 1 from print_files where run = $2),
+    letters = $3, pages = $4, sheets = $5, digest = $6
+where job = $1 and position is null;
+
+-- name: run_grew
+-- A file was added to a run.
+update print_runs set at = $2 where run = $1;
+
+-- name: drop_file
+-- No letter of this print file was printed.
+delete from print_files where job = $1 and position is null;
+
+-- name: runs_due
+-- Print runs of these partitions that are to be closed, a bounded number: their day is over, nothing was added since
+-- $3, or somebody began to close them; and no file of theirs is on its way.
+select run, partition from print_runs
+where partition = any($1::int[])
+    and (state = 1 or (state = 0 and (day < $2 or at <= $3)))
+    and not exists (select from print_files where print_files.run = print_runs.run and position is null)
+order by run
+limit 16;
+
+-- name: lock_run_due
+-- Whether a print run is open; nobody adds a file to it before the end of the transaction.
+select state from print_runs where run = $1 for update;
+
+-- name: files_on_their_way
+-- How many files of a run are done, and how many are not.
+select count(position) as done, count(*) - count(position) as on_their_way from print_files where run = $1;
+
+-- name: end_run
+-- Move a print run on to the state after the one that it is in.
+update print_runs set state = $2, at = $3 where run = $1 and state = $2 - 1;
+
+-- name: drop_run
+-- Nothing was printed in this run.
+delete from print_runs where run = $1 and state = 0;
+
+-- name: read_run
+-- A print run whose total stays as it is.
+select run, day, at, partition, number, handling from print_runs where run = $1 and state = 1;
+
+-- name: files_of_run
+-- The files of a run in its order.
+select job, letters, pages, sheets, digest from print_files where run = $1 order by position;

@@ -49,7 +49,12 @@ def reopened(partition: int, begun: Iterable[Batch], mine: Collection[int]) -> l
     """Return the rounds that somebody began and did not settle, as they were, less the batches that are `mine`."""
     others = (batch for batch in begun if batch.number not in mine)
     return [
-        replace(_round(partition, together, together[0].since), print_job=together[0].print_job, repeated=True)
+        replace(
+            _round(partition, together, together[0].since),
+            print_job=together[0].print_job,
+            print_run=together[0].print_run,
+            repeated=True,
+        )
         for together in _grouped(others, lambda batch: (batch.print_job, batch.since))
     ]
 

@@ -32,6 +32,35 @@ create table attempts (
     primary key (notice, attempt)
 );
 
+-- Print files of one partition, handling and day: the print house gets a total of them, and calls them a job. Its owner
+-- opens and closes it; whoever takes the partition over goes on with it.
+create table print_runs (
+    run        text primary key,
+    day        date not null,           -- in the Netherlands
+    at         timestamptz not null,    -- since when it is in its state; open: when the latest file was done
+    partition  int not null,
+    number     int not null,            -- in its day, from 1
+    handling   smallint not null,       -- 0 normal, 1 secret
+    state      smallint not null,       -- 0 open, 1 closing: its total stays as it is, 2 closed: the print house has it
+    unique (day, partition, handling, number)
+);
+
+create unique index print_runs_open on print_runs (partition, handling, day) where state = 0;
+create index print_runs_unclosed on print_runs (partition) where state in (0, 1);
+
+-- Print files: what is not done yet keeps its run from being closed.
+create table print_files (
+    job        bytea primary key,
+    run        text not null,
+    position   int,                     -- in its run, from 1, in the order in which they were done; null = not done
+    letters    int not null default 0,
+    pages      int not null default 0,
+    sheets     int not null default 0,
+    digest     bytea                    -- SHA-256 of the file
+);
+
+create index print_files_of_run on print_files (run, position);
+
 -- Refusals that were taken back, as the provider was ill: whom its illness hit, and when. For people to read.
 create table taken_back (
     at         timestamptz not null,

@@ -320,6 +320,6 @@ def _less(batch: Taken, fresh: set[Key]) -> Taken:
 
 def _batches(rows: Iterable[asyncpg.Record]) -> list[Batch]:
     return [
-        Batch(row["batch"], row["partition"], decode_block(row["block"]), row["tries"], row["at"], row["job"])
+        Batch(row[0], row["partition"], decode_block(row["block"]), row["tries"], row["at"], row["job"], row.get("run"))
         for row in rows
     ]

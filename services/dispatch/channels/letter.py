@@ -1,14 +1,8 @@
-"""Letters: a print job is files in the print folder, for a print house to fetch. The folder knows our id of the job.
-
-A job is `<batchId>.pdf` (or `.ndjson`), `<batchId>.manifest.json` and last `<batchId>.done`. All are written and
-synced under hidden names first, so a full disk leaves nothing to be seen. Then each file gets its name by a link, which
-never replaces a file that is there.
-"""
+"""Letters: a print job is files in the print folder, for a print house to fetch. The folder knows our id of the job."""
 
 import asyncio
 import hashlib
 import logging
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -24,11 +18,13 @@ from services.core.clock import Clock
 from services.core.notices import BLOCK_ENTRIES
 from services.core.status import unprintable
 from services.dispatch.blame import Blame
+from services.dispatch.channels.print_files import Mark, PrintFiles
 from services.dispatch.config import LetterConfig
-from services.dispatch.domain import Round, Work
+from services.dispatch.domain import PrintedFile, Work
 from services.dispatch.outcomes import Ending, HandOver, Outage, Result
+from services.dispatch.print_runs import PrintRun
 from services.dispatch.provider import Provider, ProviderClass, Traits
-from services.kit.folders import Folder, make_folder, open_folder
+from services.kit.folders import make_folder, open_folder
 from services.rendering.contact import Contact
 from services.rendering.letters.address import in_delivery_order
 from services.rendering.letters.data import as_lines
@@ -97,6 +93,21 @@ class PrintFolder:
             return HandOver([_NOT_BEGUN] * len(work.contacts))
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._hand_over, work, go)
 
+    async def close_run(self, run: PrintRun) -> bool:
+        """Write the total of a print run, which the print house calls a job; tells whether it is there."""
+        try:
+            there = await asyncio.get_running_loop().run_in_executor(self._threads, self._put_total, run)
+        except OSError as error:
+            logger.warning("the print folder cannot be written to", extra={"error_class": type(error).__name__})
+            return False
+        if not there:
+            logger.error("another total has the name of a print run, and stays", extra={"run": run.name})
+        return there
+
+    def _put_total(self, run: PrintRun) -> bool:
+        with open_folder(self._folder) as folder:
+            return PrintFiles(folder, self._group).put_total(run)
+
     async def close(self) -> None:
         """End the threads after the jobs in hand."""
         self._threads.shutdown(wait=False)
@@ -112,41 +123,52 @@ class PrintFolder:
         if self._profile.file.order == "postcode":
             order = in_delivery_order(letters.contacts)
             letters, envelopes = letters.pick(order), [envelopes[row] for row in order]
+        if not envelopes:
+            return sent
         try:
-            if envelopes and not self._print(letters, envelopes, go):
-                return HandOver([_AGAIN] * len(work.contacts))
+            printed = self._put(letters, envelopes, go)
+            return replace(sent, printed=printed) if printed else HandOver([_AGAIN] * len(work.contacts))
         except (UnfitError, typst.TypstError):
             logger.exception("letters cannot be set", extra={"incident_id": work.incident.incident_id})
             return HandOver([_UNMADE] * len(work.contacts))
         except OSError as error:
             logger.warning("the print folder cannot be written to", extra={"error_class": type(error).__name__})
             return HandOver([_AGAIN] * len(work.contacts), Outage())
-        return sent
 
-    def _print(self, letters: Work, envelopes: Sequence[Fitted], go: Callable[[], bool]) -> bool:
-        """Put the files in place, all in the folder as it was opened, unless they are there.
+    def _put(self, letters: Work, envelopes: Sequence[Fitted], go: Callable[[], bool]) -> PrintedFile | None:
+        """Make the files and put them in place, all in the folder as it was opened, unless they are there.
 
-        Returns False where the hand-over may not begin any more.
+        Returns None where the hand-over may not begin any more.
         """
         with open_folder(self._folder) as folder:
-            return _is_done(folder, letters.round) or self._write(folder, letters, envelopes, go)
+            files = PrintFiles(folder, self._group)
+            mark = files.mark(letters.name)
+            return mark.printed if mark else self._write(files, letters, envelopes, go)
 
-    def _write(self, folder: Folder, letters: Work, envelopes: Sequence[Fitted], go: Callable[[], bool]) -> bool:
-        """Make the files and put them in place; returns False where the hand-over may not begin any more."""
+    def _write(
+        self, folder: PrintFiles, letters: Work, envelopes: Sequence[Fitted], go: Callable[[], bool]
+    ) -> PrintedFile | None:
         job = print_job(letters.name, letters, envelopes, self._wordings, letters.round.created_at)
+        files, mark = self._made(job, letters.round.print_run or "")
+        if letters.round.repeated:
+            folder.remove_leftovers(job.name)
+        return mark.printed if folder.place(files, go) else None
+
+    def _made(self, job: PrintJob, run: str) -> tuple[list[tuple[str, bytes]], Mark]:
+        """Return the files of a print job, the mark last, and what that says."""
         content = self._content(job)
-        said = manifest(job, content, hashlib.sha256(content.body).hexdigest(), self._profile)
+        said = manifest(job, content, hashlib.sha256(content.body).hexdigest(), self._profile, run)
         about = msgspec.json.encode(said)
+        about_sha256 = hashlib.sha256(about).hexdigest()
+        mark = Mark(run, about_sha256, said.sha256, len(said.letters), said.pages, said.sheets)
         table = [(f"{job.name}.manifest.csv", as_table(said))] if "csv" in self._profile.file.manifest else []
-        files = (
+        files = [
             (f"{job.name}{content.suffix}", content.body),
             *table,
             (f"{job.name}.manifest.json", about),
-            (f"{job.name}.done", hashlib.sha256(about).hexdigest().encode() + b"\n"),
-        )
-        if letters.round.repeated:
-            _remove_leftovers(folder, job.name)
-        return self._place(folder, files, go)
+            (f"{job.name}.done", msgspec.json.encode(mark) + b"\n"),
+        ]
+        return files, mark
 
     def _content(self, job: PrintJob) -> Content:
         if self._typesetter:
@@ -160,50 +182,7 @@ class PrintFolder:
         count = len(job.notices)
         return Content(".ndjson", body, range(first, first + count), [1] * count)
 
-    def _place(self, folder: Folder, files: Sequence[tuple[str, bytes]], go: Callable[[], bool]) -> bool:
-        hidden: list[str] = []
-        try:
-            for name, body in files:
-                hidden.append(f".{name}.{os.getpid()}")
-                folder.write_synced(hidden[-1], body, group=self._group)
-            if not go():
-                return False
-            *contents, done = zip(hidden, files, strict=True)
-            for named in (contents, [done]):
-                for written, (name, body) in named:
-                    _link(folder, written, name, body)
-                folder.sync()
-            return True
-        finally:
-            for written in hidden:
-                folder.remove(written)
-
-
-def _is_done(folder: Folder, letters: Round) -> bool:
-    return letters.print_job is not None and folder.read_own(f"{letters.print_job.hex()}.done") is not None
-
-
-def _remove_leftovers(folder: Folder, name: str) -> None:
-    """Remove the hidden files of this job that a process left when it died."""
-    for left in folder.names():
-        if left.startswith(f".{name}."):
-            folder.remove(left)
-
 
 def _refused(contact: Contact, lines: Envelope | None) -> Result:
     """Return how the hand-over of a letter ends that is not printed."""
     return Result(Ending.REFUSED, unprintable(unprintable_in(contact))) if lines else _NO_ADDRESS
-
-
-def _link(folder: Folder, written: str, final: str, body: bytes) -> None:
-    """Give a written file its name. A file that has the name already stays, if it is the same.
-
-    A different file there can only be of a job that an older template began and never finished (no `.done`, so
-    nobody may have used it), or somebody else's, or a link. It is replaced, as the manifest must name the hash of the
-    file that lies there, and what a link leads to can be changed by others.
-    """
-    try:
-        folder.link(written, final)
-    except FileExistsError:
-        if folder.read_own(final) != body:
-            folder.rename(written, final)

@@ -129,8 +129,10 @@ class HandingOver:
         for row in set(range(len(contacts))).difference(present):
             results[row] = _NO_PAYLOAD
         if rows:
-            for row, result in zip(rows, await self._hand_over(work.pick(rows), go), strict=True):
+            part = work.pick(rows)
+            for row, result in zip(rows, await self._hand_over(part, go), strict=True):
                 results[row] = result
+            work.round.printed = part.round.printed
         return results
 
     async def _hand_over(self, work: Work, go: Callable[[], bool]) -> Sequence[Result]:
@@ -138,6 +140,7 @@ class HandingOver:
         handed = await self._provider.hand_over(work, go)
         seconds = self._clock.monotonic() - begin
         self._metrics.round_seconds.observe(seconds)
+        work.round.printed = handed.printed
         self._note(handed)
         if handed.outage is None:
             self._pace.took(len(handed.results) - handed.results.count(_NOT_SENT), seconds)

@@ -13,6 +13,7 @@ from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.outcomes import AttemptOutcome, Ending, Result, classify
 from services.dispatch.pauses import Pause, Pauses
 from services.dispatch.provider import Traits
+from services.dispatch.run_store import RunStore
 from services.dispatch.store import Store
 from services.kit.errors import LostOwnershipError
 from services.kit.postgres import is_retryable
@@ -45,7 +46,7 @@ class Recording:
         """`window` is how long the refusals of a provider wait before they are told, in seconds."""
         self._pauses = pauses
         self._stage = stage
-        self._store = store
+        self._store, self._runs = store, RunStore()
         self._blocks = OutcomeBlocks(traits)
         self._clock = clock
         self._metrics = metrics
@@ -76,6 +77,7 @@ class Recording:
         now = self._clock.now()
         async with self._stage.fenced([one.partition]) as transaction:
             done = await self._store.record(transaction.connection, one, outcomes, now)
+            await self._runs.settle(transaction.connection, one, outcomes, now)
             for pause in self._pauses.of(one.notices):  # nothing of it begins any more, so this had begun before
                 if begun := _begun(one, results, pause):
                     await self._store.note_begun(transaction.connection, pause, one.partition, begun)

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from services.core.clock import Clock
 from services.core.status import AttemptState
@@ -21,6 +21,8 @@ from services.dispatch.pauses import FRESH_SECONDS, Pauses
 from services.dispatch.pausing import Pausing
 from services.dispatch.provider import Provider
 from services.dispatch.rounds import reopened, rounds_of
+from services.dispatch.run_store import RunStore
+from services.dispatch.sending.closing import closing_of
 from services.dispatch.sending.handing_over import HandingOver, Payloads
 from services.dispatch.sending.rechecks import Rechecks
 from services.dispatch.sending.recording import Recording
@@ -56,14 +58,14 @@ class Sender:
         clock: Clock,
         metrics: DispatchMetrics,
         breaker: Breaker,
+        quiet: timedelta | None = None,
         busy: set[int] | None = None,
         beat: Callable[[], None] = lambda: None,
     ) -> None:
-        """Make a sender; `busy` is kept up as the batches that it is handing over."""
+        """Make a sender; `busy` is kept up as the batches that it is handing over. `quiet`: as in `Closing`."""
         self._traits = provider.traits
-        self._stage = stage
-        self._pool = pool
-        self._store = store
+        self._stage, self._pool = stage, pool
+        self._store, self._runs = store, RunStore()
         self._clock = clock
         self._beat = beat
         self._mine = set[int]() if busy is None else busy  # batches that this process is busy with
@@ -88,6 +90,7 @@ class Sender:
             window=breaker.policy.window,
             pauses=self._pauses,
         )
+        self._closing = closing_of(provider, stage, pool, clock, quiet)
         self._rechecks = Rechecks()
         self._slots = asyncio.Semaphore(provider.traits.rounds_at_once)
         self._stop = asyncio.Event()
@@ -119,6 +122,8 @@ class Sender:
         if not self._may_begin():
             return False
         try:
+            if self._closing:
+                await self._closing.look(self._rechecks.epochs, self._go)
             again = await self._reopen_due(group)
             return await self._claim_due(group) or again
         except LostOwnershipError:
@@ -184,6 +189,7 @@ class Sender:
                 rounds = rounds_of(self._traits, partition, queued, now)
                 for one in rounds:
                     self._mine.update(one.numbers)  # before anybody can see the intent
+                await self._runs.assign(transaction.connection, rounds, now)
                 await self._store.intend(transaction.connection, rounds, now)
                 transaction.emit(await moved.written(transaction.connection, self._traits.channel))
         except BaseException:

@@ -17,7 +17,7 @@ FIELDS = frozenset(
     {"stage", "topic", "partition", "offset", "source", "seq", "epoch", "holder", "part", "attempt", "after"}
     | {"reason", "error_class", "sqlstate", "signal", "status", "incident_id", "cohort_id", "channel", "provider"}
     | {"batch_id", "key_id", "table", "version", "count", "received", "accepted", "rejected", "seconds"}
-    | {"port", "url", "path", "principal", "act", "request_id"}
+    | {"port", "url", "path", "principal", "act", "request_id", "run", "files"}
 )
 AUDIT = "heraut.audit"  # the logger of audit lines
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}

@@ -47,6 +47,7 @@ class Manifest(Unprinted, frozen=True):
     batch_id: str
     incident_id: str
     created_at: str
+    job: str  # the print run, which the print house calls a job; its total comes when it is closed
     profile: str
     plex: str
     colour: str
@@ -57,8 +58,8 @@ class Manifest(Unprinted, frozen=True):
     letters: Sequence[Letter]
 
 
-def manifest(job: PrintJob, content: Content, sha256: str, profile: Profile) -> Manifest:
-    """Return the manifest of a print file; `sha256` is that of the file.
+def manifest(job: PrintJob, content: Content, sha256: str, profile: Profile, run: str) -> Manifest:
+    """Return the manifest of a print file of a print run; `sha256` is that of the file.
 
     Where the file is letters as data, `firstPage` is the letter's line, counted from 1.
     """
@@ -82,6 +83,7 @@ def manifest(job: PrintJob, content: Content, sha256: str, profile: Profile) -> 
         batch_id=job.name,
         incident_id=notices.incident_id,
         created_at=job.created_at.isoformat(timespec="milliseconds"),
+        job=run,
         profile=profile.name,
         plex=profile.plex,
         colour=profile.colour,

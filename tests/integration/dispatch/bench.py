@@ -25,6 +25,7 @@ from services.dispatch.handlers import DispatchHandler
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.outcomes import HandOver
 from services.dispatch.provider import Provider
+from services.dispatch.run_store import RunStore
 from services.dispatch.sending.references import ReferencesByIncident
 from services.dispatch.sending.sender import Sender
 from services.dispatch.sending.unsealing import VaultPayloads
@@ -144,10 +145,11 @@ class Bench:
     further: list[Incident] = field(default_factory=list)  # incidents and versions that are known beside `incident`
     busy: set[int] = field(default_factory=set)  # batches that the sender is handing over
     beats: int = 0  # how often a sender looked
+    quiet: timedelta | None = None  # after which a print run is closed before its day is over
 
     def __post_init__(self) -> None:
         self.incidents = FakeIncidents(self.incident)
-        self.store = Store(self.channel)
+        self.store, self.runs = Store(self.channel), RunStore()
         self.metrics = DispatchMetrics(self.registry, self.channel, "test")
 
     async def seal(self, notices: Notices, payloads: Sequence[dict[str, Any]]) -> None:
@@ -199,6 +201,7 @@ class Bench:
             clock=self.clock,
             metrics=self.metrics,
             breaker=self.breaker,
+            quiet=self.quiet,
             busy=self.busy,
             beat=self._beat,
         )

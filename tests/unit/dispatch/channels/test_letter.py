@@ -117,16 +117,26 @@ def test_names_are_values_and_never_run(typesetter: Typesetter, name: str) -> No
 async def test_a_batch_is_three_files_the_last_saying_done(folder: PrintFolder, tmp_path: Path) -> None:
     """The manifest names every letter and the hash of the file that holds them."""
     work = some_work(2)
+    work.round.print_run = "20260820-0-normal-1"
     handed = await folder.hand_over(work, _go)
-    about = json.loads((tmp_path / f"{_batch(work)}.manifest.json").read_bytes())
-    notices = work.round.notices
+    body = (tmp_path / f"{_batch(work)}.manifest.json").read_bytes()
+    about, notices = json.loads(body), work.round.notices
+    mark = json.loads((tmp_path / f"{_batch(work)}.done").read_bytes())
 
     assert [ACCEPTED] * 2 == handed.results
+    assert (2, 4, 2, bytes.fromhex(about["sha256"])) == handed.printed
+    assert {
+        "job": "20260820-0-normal-1",
+        "manifestSha256": hashlib.sha256(body).hexdigest(),
+        **{name: about[name] for name in ("sha256", "pages", "sheets")},
+        "letters": 2,
+    } == mark
     assert ["done", "manifest.json", "pdf"] == _names(tmp_path)
     assert {
         "batchId": _batch(work),
         "incidentId": "lab-2026",
         "createdAt": "2026-08-20T09:30:00.000+00:00",
+        "job": "20260820-0-normal-1",
         "profile": "nl-dl-left",
         "plex": "duplex",
         "colour": "rgb",
