@@ -35,6 +35,7 @@ from services.rendering.letters.pdf import Typesetter
 from services.rendering.letters.print_job import PrintJob, print_job
 from services.rendering.letters.profile import Profile, UnfitError
 from services.rendering.letters.profile_file import USUAL_PROFILE
+from services.rendering.letters.read_back import ReadBackError, agree
 from services.rendering.letters.unprintable import unprintable_in
 from services.rendering.wording.wording import Wordings
 
@@ -60,6 +61,7 @@ AS_DATA = replace(AS_PDF, rounds_at_once=4, batch_size=4 * BLOCK_ENTRIES)
 _ACCEPTED = Result(Ending.ACCEPTED)
 _NO_ADDRESS = Result(Ending.REFUSED, "no-address")
 _UNMADE = Result(Ending.HELD, "unmade", Blame.CONTENT)  # of a document that was taken before it was proved
+_MISREAD = Result(Ending.HELD, "read-back", Blame.PROVIDER)
 _AGAIN = Result(Ending.REPEAT)
 _NOT_BEGUN = Result(Ending.NOT_SENT)
 
@@ -131,6 +133,9 @@ class PrintFolder:
         except (UnfitError, typst.TypstError):
             logger.exception("letters cannot be set", extra={"incident_id": work.incident.incident_id})
             return HandOver([_UNMADE] * len(work.contacts))
+        except ReadBackError:
+            logger.exception("a print file does not hold its letters", extra={"incident_id": work.incident.incident_id})
+            return HandOver([_MISREAD] * len(work.contacts))
         except OSError as error:
             logger.warning("the print folder cannot be written to", extra={"error_class": type(error).__name__})
             return HandOver([_AGAIN] * len(work.contacts), Outage())
@@ -149,14 +154,15 @@ class PrintFolder:
         self, folder: PrintFiles, letters: Work, envelopes: Sequence[Fitted], go: Callable[[], bool]
     ) -> PrintedFile | None:
         job = print_job(letters.name, letters, envelopes, self._wordings, letters.round.created_at)
-        files, mark = self._made(job, letters.round.print_run or "")
+        content = self._content(job)
+        files, mark = self._made(job, content, letters.round.print_run or "")
         if letters.round.repeated:
             folder.remove_leftovers(job.name)
-        return mark.printed if folder.place(files, go) else None
+        placed = folder.place(files, go, partial(agree, job=job, content=content, sha256=mark.sha256))
+        return mark.printed if placed else None
 
-    def _made(self, job: PrintJob, run: str) -> tuple[list[tuple[str, bytes]], Mark]:
+    def _made(self, job: PrintJob, content: Content, run: str) -> tuple[list[tuple[str, bytes]], Mark]:
         """Return the files of a print job, the mark last, and what that says."""
-        content = self._content(job)
         said = manifest(job, content, hashlib.sha256(content.body).hexdigest(), self._profile, run)
         about = msgspec.json.encode(said)
         about_sha256 = hashlib.sha256(about).hexdigest()

@@ -7,13 +7,14 @@ Then each file gets its name by a link, which never replaces a file that is ther
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
 from services.dispatch.domain import PrintedFile
 from services.dispatch.print_runs import PrintRun, chain
 from services.kit.folders import Folder
+from services.rendering.letters.read_back import ReadBackError
 
 __all__ = ["Mark", "PrintFiles", "total_of"]
 
@@ -46,13 +47,21 @@ class PrintFiles:
         found = self._folder.read_own(f"{name}.done")
         return None if found is None else msgspec.json.decode(found, type=Mark)
 
-    def place(self, files: Sequence[tuple[str, bytes]], go: Callable[[], bool]) -> bool:
-        """Put files there, the last one after all others; returns False where that may not begin any more."""
+    def place(
+        self, files: Sequence[tuple[str, bytes]], go: Callable[[], bool], agrees: Callable[[bytes], None] | None = None
+    ) -> bool:
+        """Put files there, the last one after all others; returns False where that may not begin any more.
+
+        Before any has its name, all are read again, and `agrees` may look at what was read of the first. It raises what
+        it finds wrong.
+        """
         hidden: list[str] = []
         try:
             for name, body in files:
                 hidden.append(f".{name}.{os.getpid()}")
                 self._folder.write_synced(hidden[-1], body, group=self._group)
+            if agrees:
+                agrees(self._read_again(zip(hidden, files, strict=True)))
             if not go():
                 return False
             *contents, last = zip(hidden, files, strict=True)
@@ -64,6 +73,16 @@ class PrintFiles:
         finally:
             for written in hidden:
                 self._folder.remove(written)
+
+    def _read_again(self, files: Iterable[tuple[str, tuple[str, bytes]]]) -> bytes:
+        """Read files as they were written; returns what the first one holds. Raises ReadBackError."""
+        first = None
+        for written, (_, body) in files:
+            found = self._folder.read_own(written)
+            if found != body:
+                raise ReadBackError("a file is not what was written")
+            first = first or found
+        return first or b""
 
     def remove_leftovers(self, name: str) -> None:
         """Remove the hidden files of this name that a process left when it died."""

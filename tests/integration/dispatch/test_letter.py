@@ -11,8 +11,10 @@ from services.core.channel import Channel
 from services.core.cohort import Cohort
 from services.core.notices import FLAG_SECRET_ADDRESS
 from services.core.status import AttemptState
+from services.dispatch.breaker import Breaker, BreakerPolicy
 from services.dispatch.channels.letter import PrintFolder
 from tests.integration.dispatch.bench import Bench, a_payload
+from tests.unit.dispatch.channels.test_letter import Shifted
 from tests.unit.dispatch.people import DOCUMENT, an_incident, some_notices
 
 
@@ -110,6 +112,25 @@ async def test_a_folder_that_is_away_costs_nothing_but_time(letters: Bench, fold
 
     assert {AttemptState.INTENT: 3} == waiting
     assert [notice.hex() for notice in ids] == _printed(folder)
+
+
+async def test_files_that_do_not_hold_their_letters_keep_everybody_waiting(letters: Bench, folder: Path) -> None:
+    """Nobody is told by them, nor blamed for them; each gets one letter once the files are right."""
+    letters.breaker = Breaker(BreakerPolicy(first_probe=0.05))
+    ids = await _queue(letters, 3)
+    wrong = PrintFolder(folder)
+    wrong._typesetter = Shifted()
+
+    async def paused() -> bool:
+        return letters.paused("provider") == 1.0
+
+    await letters.send(wrong, until=paused)
+    waiting = (await letters.states(), _files(folder), await letters.pool.fetchval("select count(*) from print_files"))
+    await letters.send(PrintFolder(folder))
+
+    assert ({AttemptState.TAKEN: 3}, {}, 0) == waiting
+    assert [notice.hex() for notice in ids] == _printed(folder)
+    assert {AttemptState.ACCEPTED: ids} == await letters.attempted()
 
 
 async def test_whoever_has_no_address_goes_back_to_routing(letters: Bench, folder: Path) -> None:

@@ -4,6 +4,7 @@ import csv
 import errno
 import hashlib
 import json
+import os
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,8 @@ from services.dispatch.blame import Blame
 from services.dispatch.channels.letter import PrintFolder
 from services.dispatch.domain import Work
 from services.dispatch.outcomes import Ending, Result
-from services.rendering.letters.pdf import Typesetter
+from services.rendering.letters.pdf import Typeset, Typesetter
+from services.rendering.letters.print_job import PrintJob
 from services.rendering.letters.profile_file import USUAL_PROFILE
 from tests.unit.dispatch.people import a_contact, an_incident, some_letters, some_work
 
@@ -254,6 +256,46 @@ async def test_a_full_disk_leaves_nothing_to_be_seen_and_the_batch_open(
 
     assert ([Result(Ending.REPEAT)] * 2, []) == (handed.results, seen)
     assert handed.outage is not None
+    assert [ACCEPTED] * 2 == again.results
+
+
+class Shifted(Typesetter):
+    """A typesetter whose pages lie one further than it says, as a blank sheet too many would make them."""
+
+    def set(self, job: PrintJob) -> Typeset:
+        """Set the letters, and say where they do not lie."""
+        pdf, extents = super().set(job)
+        return Typeset(pdf, [*extents[1:], extents[0]])
+
+
+async def test_letters_that_are_not_on_their_pages_are_not_handed_over(folder: PrintFolder, tmp_path: Path) -> None:
+    """Else people get others' letters: everything stays open, and the channel pauses."""
+    folder._typesetter = Shifted()
+    handed = await folder.hand_over(some_work(2), _go)
+
+    assert ([Result(Ending.HELD, "read-back", Blame.PROVIDER)] * 2, []) == (handed.results, _names(tmp_path))
+    assert handed.printed is None
+
+
+@pytest.mark.parametrize("letter_format", ["pdf", "ndjson"])
+async def test_what_the_disk_did_not_keep_is_not_handed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, letter_format: str
+) -> None:
+    """A file is read again before it gets its name."""
+    work, synced = some_work(2), os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.ftruncate(descriptor, os.fstat(descriptor).st_size // 2)
+        synced(descriptor)
+
+    with monkeypatch.context() as broken:
+        broken.setattr("os.fsync", fsync)
+        handed = await PrintFolder(tmp_path, letter_format).hand_over(work, _go)
+    seen = _names(tmp_path)
+    again = await PrintFolder(tmp_path, letter_format).hand_over(work, _go)
+
+    assert ([Result(Ending.HELD, "read-back", Blame.PROVIDER)] * 2, []) == (handed.results, seen)
     assert [ACCEPTED] * 2 == again.results
 
 
