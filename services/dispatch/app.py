@@ -68,7 +68,6 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
             clock=service.clock,
             metrics=metrics,
             breaker=breaker,
-            quiet=config.print_close_after,
             busy=busy,
             beat=lambda: service.health.beat("sender"),
         )

@@ -117,8 +117,6 @@ class Config(ServiceConfig):
     unknown_after: timedelta = setting("HERAUT_UNKNOWN_AFTER", duration, default=timedelta(hours=72))
     # `BreakerPolicy.window` has the reason for the default.
     refused_after: timedelta = setting("HERAUT_REFUSED_AFTER", duration, default=timedelta(seconds=60))
-    # Of channels that make files. Unset: print runs are closed when their day is over.
-    print_close_after: timedelta | None = setting("HERAUT_PRINT_CLOSE_AFTER", duration, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +127,7 @@ class LetterConfig(Config):
     print_group: int | None = setting("HERAUT_PRINT_GROUP", _group, default=None)
     letter_format: str | None = setting("HERAUT_LETTER_FORMAT", one_of(*FILE_FORMATS), default=None)
     print_profile: Profile = setting("HERAUT_PRINT_PROFILE", _profile, default=USUAL_PROFILE)
+    print_close_after: timedelta | None = setting("HERAUT_PRINT_CLOSE_AFTER", duration, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

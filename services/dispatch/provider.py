@@ -42,6 +42,8 @@ class Traits:
     # secret addresses in files of their own. Without files, how many messages a round has is paced.
     makes_files: bool = False
     linger: timedelta = timedelta()  # how long a new attempt waits for others to share its round
+    # How long nothing may have been added to a print run that is closed before its day is over; None = it is not.
+    close_after: timedelta | None = None
     # Behind the provider, the domain that receives what somebody is sent: domains fall ill one by one.
     domain: Callable[[Contact], str] | None = None
 

@@ -70,19 +70,28 @@ def open_provider(config: LetterConfig, _: Clock) -> Provider:
     """Return the print folder that the settings name, made where it is not there yet."""
     folder = config.print_dir or config.data_dir / "print"
     make_folder(folder, group=config.print_group)
-    return PrintFolder(folder, config.letter_format, config.print_group, config.print_profile)
+    return PrintFolder(folder, config.letter_format, config.print_group, config.print_profile, config.print_close_after)
 
 
 class PrintFolder:
     """Hands print jobs over as files. Threads do its work, so that the event loop goes on meanwhile."""
 
     def __init__(
-        self, folder: Path, letter_format: str | None = None, group: int | None = None, profile: Profile = USUAL_PROFILE
+        self,
+        folder: Path,
+        letter_format: str | None = None,
+        group: int | None = None,
+        profile: Profile = USUAL_PROFILE,
+        close_after: timedelta | None = None,
     ) -> None:
-        """`letter_format` is another one than the profile's. `group` may read what is written; None = nobody else."""
+        """`letter_format` is another one than the profile's. `group` may read what is written; None = nobody else.
+
+        A print run is closed before its day is over where nothing was added for `close_after`.
+        """
         as_data = (letter_format or profile.file.format) == "ndjson"
         traits = AS_DATA if as_data else AS_PDF
-        self.traits = replace(traits, batch_size=min(profile.file.letters or traits.batch_size, traits.batch_size))
+        size = min(profile.file.letters or traits.batch_size, traits.batch_size)
+        self.traits = replace(traits, batch_size=size, close_after=close_after)
         self._folder, self._group, self._profile = folder, group, profile
         self._typesetter = None if as_data else Typesetter(profile)
         self._fit = at_full_size if as_data else partial(fit_envelope, box=address_box(profile))

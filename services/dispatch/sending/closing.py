@@ -33,15 +33,14 @@ class Closing:
         stage: StageHandle,
         pool: Pool,
         clock: Clock,
-        quiet: timedelta | None,
     ) -> None:
-        """`quiet` is how long nothing may have been added to a run that is closed before its day is over."""
         self._provider = provider
         self._stage = stage
         self._pool = pool
         self._runs = RunStore()
         self._clock = clock
-        self._quiet = _NEVER if quiet is None else quiet
+        close_after = provider.traits.close_after
+        self._quiet = _NEVER if close_after is None else close_after
         self._look_at = 0.0
 
     async def look(self, partitions: Collection[int], go: Callable[[], bool]) -> None:
@@ -71,10 +70,8 @@ class Closing:
         logger.info("a print run is closed", extra=about)
 
 
-def closing_of(
-    provider: Provider, stage: StageHandle, pool: Pool, clock: Clock, quiet: timedelta | None
-) -> Closing | None:
+def closing_of(provider: Provider, stage: StageHandle, pool: Pool, clock: Clock) -> Closing | None:
     """Return what closes the print runs of a provider; None where it is given no files."""
     if not isinstance(provider, FileProvider):
         return None
-    return Closing(provider=provider, stage=stage, pool=pool, clock=clock, quiet=quiet)
+    return Closing(provider=provider, stage=stage, pool=pool, clock=clock)

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from services.core.clock import Clock
 from services.core.status import AttemptState
@@ -58,11 +58,10 @@ class Sender:
         clock: Clock,
         metrics: DispatchMetrics,
         breaker: Breaker,
-        quiet: timedelta | None = None,
         busy: set[int] | None = None,
         beat: Callable[[], None] = lambda: None,
     ) -> None:
-        """Make a sender; `busy` is kept up as the batches that it is handing over. `quiet`: as in `Closing`."""
+        """Make a sender; `busy` is kept up as the batches that it is handing over."""
         self._traits = provider.traits
         self._stage, self._pool = stage, pool
         self._store, self._runs = store, RunStore()
@@ -90,7 +89,7 @@ class Sender:
             window=breaker.policy.window,
             pauses=self._pauses,
         )
-        self._closing = closing_of(provider, stage, pool, clock, quiet)
+        self._closing = closing_of(provider, stage, pool, clock)
         self._rechecks = Rechecks()
         self._slots = asyncio.Semaphore(provider.traits.rounds_at_once)
         self._stop = asyncio.Event()

@@ -145,7 +145,6 @@ class Bench:
     further: list[Incident] = field(default_factory=list)  # incidents and versions that are known beside `incident`
     busy: set[int] = field(default_factory=set)  # batches that the sender is handing over
     beats: int = 0  # how often a sender looked
-    quiet: timedelta | None = None  # after which a print run is closed before its day is over
 
     def __post_init__(self) -> None:
         self.incidents = FakeIncidents(self.incident)
@@ -201,7 +200,6 @@ class Bench:
             clock=self.clock,
             metrics=self.metrics,
             breaker=self.breaker,
-            quiet=self.quiet,
             busy=self.busy,
             beat=self._beat,
         )

@@ -33,9 +33,10 @@ def folder(tmp_path: Path) -> Path:
     return path
 
 
-def _printer(folder: Path, letters: int = 2) -> PrintFolder:
-    """Return a print folder whose files have so many letters at most."""
-    return PrintFolder(folder, profile=replace(USUAL_PROFILE, file=USUAL_PROFILE.file._replace(letters=letters)))
+def _printer(folder: Path, close_after: timedelta | None = None) -> PrintFolder:
+    """Return a print folder whose files have two letters at most."""
+    profile = replace(USUAL_PROFILE, file=USUAL_PROFILE.file._replace(letters=2))
+    return PrintFolder(folder, profile=profile, close_after=close_after)
 
 
 async def _queue(bench: Bench, count: int, *, first: int = 0, secret: int = 0) -> None:
@@ -119,9 +120,8 @@ async def test_a_job_that_is_closed_gets_nothing_more(letters: Bench, folder: Pa
     for at, later in enumerate((timedelta(), timedelta(minutes=1), DAY)):
         await _queue(letters, 2, first=2 * at)
         letters.clock = ShiftedClock(later)
-        letters.quiet = timedelta(0)
         await letters.send(_printer(folder))
-        await _close(letters, _printer(folder), later)
+        await _close(letters, _printer(folder, timedelta(0)), later)
     totals = _of(folder, "job.json")
 
     assert [1, 1, 1] == [total["count"] for total in totals]
@@ -211,15 +211,13 @@ async def test_a_crash_while_a_job_is_closed_ends_with_one_total(letters: Bench,
     """It was fixed before it was written, so the next owner writes the same, and nothing is added meanwhile."""
     await _queue(letters, 2)
     await letters.send(_printer(folder))
-    letters.clock, letters.quiet = ShiftedClock(timedelta(hours=0)), timedelta(0)
-    dying = DiesClosing(_printer(folder), after=after)
+    dying = DiesClosing(_printer(folder, timedelta(0)), after=after)
     task = asyncio.create_task(letters.sender(dying).run(asyncio.Event()))
     await asyncio.wait_for(dying.reached.wait(), 30)
     task.cancel()
     await asyncio.wait([task])
     written = _bodies(folder, ".job.json")
     await _queue(letters, 2, first=2)
-    letters.quiet = None
     await letters.send(_printer(folder))
     await _close(letters, _printer(folder))
     totals = {total["job"].rpartition("-")[2]: total["count"] for total in _of(folder, "job.json")}
