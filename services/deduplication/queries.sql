@@ -164,6 +164,46 @@ union all
 select person, member, false as affected from last_row
 order by affected desc, person, member;
 
+-- name: told_otherwise
+-- The next rows of an incident, in the order of the key: the persons among them to whom a notice said what their records
+-- do not say now, and the last row that was looked at. Also those of whom a bearer was taken back (10) or is somebody
+-- else (6, 12), and those who are several people: what each was told is not to be seen here.
+with looked_at as materialized (
+    select person, member
+    from members
+    where incident = $1 and (person, member) > ($2, $3)
+    order by person, member
+    limit $6
+),
+said as materialized (
+    select members.person,
+           bool_or(members.outcome in (6, 10, 12) or members.conflict) as unclear,
+           coalesce(bit_or(members.exposed) filter (where flags & 24 = 0 and cohort <> all($4::int[])), 0) as exposed,
+           coalesce(bit_or(members.confirmed) filter (where flags & 24 = 0 and cohort <> all($4::int[])), 0)
+               as confirmed
+    from (select distinct person from looked_at) as looked
+    join members on members.incident = $1 and members.person = looked.person
+    where members.partition = any($5::smallint[])
+    group by members.person
+),
+affected as (
+    select said.person
+    from said
+    where exists (
+        select from notices
+        where notices.incident = $1 and notices.person = said.person
+              and (said.unclear or not notices.void and (notices.exposed & ~said.exposed) <> 0
+                   or not notices.void and (notices.confirmed & ~said.confirmed) <> 0)
+    )
+),
+last_row as (
+    select person, member from looked_at order by person desc, member desc limit 1
+)
+select person, null::bytea as member, true as affected from affected
+union all
+select person, member, false as affected from last_row
+order by affected desc, person;
+
 -- name: share_homes
 -- Nobody of the incident moves to another home until this transaction ends.
 select pg_advisory_xact_lock_shared($1, $2);

@@ -25,8 +25,11 @@ _ANY_MARK: Final = [int(mark) for mark in Waits if mark]
 
 Place = tuple[bytes, bytes]  # person and member: where a row stands among those of its incident
 BEFORE_ALL: Final[Place] = (b"", b"")
+_AFTER_ALL: Final = b"\xff" * 17  # longer than any member's id: all rows of a person stand before it
 # Some tens of milliseconds where nobody is found.
 _ROWS_A_LOOK: Final = 20_000
+# Some tens of milliseconds too: the notices of all their people are looked at.
+ROWS_A_LATE_LOOK: Final = 5_000
 _LOCKS_OF_HOMES: Final = 1212502357  # beside the incident's number, in PostgreSQL's space of advisory locks
 
 Cohorts = dict[str, tuple[int, dict[str, int]]]  # incident id -> its number, and the numbers of its cohorts by id
@@ -263,6 +266,26 @@ class Store:
         if not rows:
             return [], None
         return list(dict.fromkeys(row[0] for row in rows if row[2]))[:limit], (rows[-1][0], rows[-1][1])
+
+    async def told_otherwise(
+        self,
+        connection: Connection,
+        terms: Terms,
+        partitions: Collection[int],
+        after: Place,
+        limit: int,
+    ) -> tuple[list[bytes], Place | None]:
+        """Look through an incident's next rows for persons who may have been told what their records do not say.
+
+        Return up to `limit` of them, and the last row that was looked at: None where there was none.
+        """
+        rows = await connection.fetch(
+            _QUERIES["told_otherwise"], terms.number, *after, list(terms.cancelled), list(partitions), ROWS_A_LATE_LOOK
+        )
+        persons = [row[0] for row in rows if row[2]]
+        if len(persons) > limit:
+            return persons[:limit], (persons[limit - 1], _AFTER_ALL)
+        return persons, (rows[-1][0], rows[-1][1]) if rows else None
 
     async def _persons(self, connection: Connection, query: str, *arguments: Collection[int] | int) -> list[bytes]:
         values = [one if isinstance(one, int) else list(one) for one in arguments]

@@ -9,6 +9,7 @@ from notification import topics
 from services.core.channel import CHANNELS
 from services.deduplication.batch import Effects, decide_again
 from services.deduplication.codec import WRITER
+from services.deduplication.correcting import Correcting
 from services.deduplication.domain import Terms
 from services.deduplication.judging import Judging
 from services.deduplication.pacing import Limited, Pacing
@@ -50,6 +51,7 @@ class Ticking:
         # By the incident's number, the partitions and the cancelled cohorts: how far its rows were looked through for
         # members of these cohorts, None = all of them. Only rows that nobody was found in count, for the same reason.
         self._looked_through: dict[tuple[int, frozenset[int], frozenset[int]], Place | None] = {}
+        self._correcting = Correcting(store, judging)
         self._looked_at: Sequence[int] = ()  # the partitions of the last tick
         self._ticks = 0
 
@@ -90,12 +92,16 @@ class Ticking:
             here = [one for one in dossiers.values() if one.partition in places]
             await self._judging.look(connection, terms.number)
             return decide_again(here, await self._judging.under(connection, terms, here)), len(persons)
-        return await self._pacing.let_go(connection, limited, most) if limited.cohorts else (None, 0)
+        effects, looked_at = await self._correcting.due(connection, terms, places, most)
+        if effects is not None or not limited.cohorts:
+            return effects, looked_at
+        return await self._pacing.let_go(connection, limited, most)
 
     def _begin(self, partitions: Sequence[int]) -> None:
         self._ticks += 1
         if self._looked_at != tuple(partitions):
             self._looked_through.clear()
+            self._correcting.forget()
         if self._ticks % _TICKS_TO_TRUST == 0 or self._looked_at != tuple(partitions):
             self._idle.clear()
         self._looked_at = tuple(partitions)
