@@ -114,6 +114,7 @@ class Effects:
     superseded: dict[int, list[Superseded]] = field(default_factory=dict)  # by partition
     readdressed: dict[int, list[Readdressed]] = field(default_factory=dict)  # by partition
     unsettled: dict[int, list[Said]] = field(default_factory=dict)  # by partition: what sources have to look at
+    turns: list[tuple[bytes, int]] = field(default_factory=list)  # notices, with cohorts of whose limit they took
     moves: dict[tuple[int, int], Counter[str]] = field(default_factory=dict)  # (partition, cohort) -> counter -> change
     entered: Counter[str] = field(default_factory=Counter)  # how many members came to stand in each counter
 
@@ -225,7 +226,8 @@ class Effects:
         self.count_in(partition, cohort, CONFLICTING, after.conflict - (before.conflict if before else 0))
 
     def _release(self, dossier: Dossier, release: Release) -> None:
-        claim, told, bearer, exposed, confirmed, cohorts, _ = release
+        claim, told, bearer, exposed, confirmed, cohorts, rests_on = release
+        self.turns += ((claim.notice, cohort) for cohort in rests_on or ())
         notices = self._notices(dossier.partition)
         notices.ids.append(claim.notice)
         notices.members.append(claim.bearer)

@@ -62,7 +62,8 @@ class DeduplicationHandler:
         self._homes = Homes(self._store, self._judging, partitions)
         self._ruling = Ruling(incidents, keys, partitions)
         clock = clock or SystemClock()
-        self._ticking = Ticking(self._store, self._ruling, self._judging, Pacing(self._store, self._judging, clock))
+        self._pacing = Pacing(self._store, self._judging, clock)
+        self._ticking = Ticking(self._store, self._ruling, self._judging, self._pacing)
         self._announcing = Announcing(self._store, incidents, clock)
 
     def decode(self, record: Record) -> Work | Answers:
@@ -108,8 +109,10 @@ class DeduplicationHandler:
             of_it = [one for one in heard if one.incident_id == incident_id]
             persons = sorted(set(chain.from_iterable(one.pseudonyms for one in of_it)))
             persons = await self._homes.followed(connection, number, persons)
-            decided = self._decide_again(connection, incident_id, numbers, persons, taken, courses=courses_of(of_it))
+            courses = courses_of(of_it)
+            decided = self._decide_again(connection, incident_id, numbers, persons, taken, courses=courses)
             effects += [await self._written(connection, one) async for one in decided]
+            await self._pacing.hear(connection, number, courses)
         return effects
 
     async def _judge(

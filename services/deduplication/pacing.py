@@ -12,7 +12,7 @@ from services.core.clock import Clock
 from services.core.cohort import Cohort
 from services.core.incident import Incident
 from services.deduplication.batch import Effects, decide_again
-from services.deduplication.domain import Terms
+from services.deduplication.domain import Course, Terms
 from services.deduplication.judging import Judging
 from services.deduplication.quotas import Allowance, Limit, day_of, left_of, limits_of
 from services.deduplication.store import Store
@@ -70,7 +70,24 @@ class Pacing:
         taken = {limit: used[limit].more(count, day) for limit, count in allowance.taken.items() if count}
         if taken:
             await self._store.move_quotas(connection, incident, taken)
+        canaries = {number for number, cohort in limited.cohorts.items() if cohort.canary is not None}
+        if turns := [turn for turn in effects.turns if turn[1] in canaries]:
+            await self._store.take_turns(connection, incident, turns)
         return effects, len(persons)
+
+    async def hear(self, connection: Connection, incident: int, courses: Mapping[bytes, Course]) -> None:
+        """Let somebody else have the turn of a notice that was stopped: nobody was told by it, and nobody will be.
+
+        A turn is given back once, as it is noted once; what had begun keeps its own. Of a pace nothing is given back:
+        the next day has its own number.
+        """
+        ends: dict[bool, list[bytes]] = {}
+        for notice, course in courses.items():
+            ends.setdefault(course == Course.STOPPED, []).append(notice)
+        for stopped, notices in ends.items():
+            turns = await self._store.end_turns(connection, incident, notices)
+            if stopped:
+                await self._store.give_back(connection, incident, turns)
 
     async def _waiting(self, connection: Connection, limited: Limited, allowance: Allowance, most: int) -> list[bytes]:
         """Return up to `most` people who may have a turn, in the order of their keys."""

@@ -138,6 +138,23 @@ from unnest($2::int[], $3::smallint[], $4::bigint[], $5::date[], $6::bigint[])
      as moved(cohort, channel, total, day, today)
 where quotas.incident = $1 and quotas.cohort = moved.cohort and quotas.channel = moved.channel;
 
+-- name: take_turns
+-- Notices that took a turn of a canary, in the order of their keys.
+insert into turns (incident, notice, cohort)
+select $1, new.notice, new.cohort
+from unnest($2::bytea[], $3::int[]) as new(notice, cohort)
+order by new.notice, new.cohort
+on conflict (incident, notice, cohort) do nothing;
+
+-- name: end_turns
+-- Notices of which the end is known: what they took is given back, or is theirs for good.
+delete from turns where incident = $1 and notice = any($2::bytea[])
+returning cohort;
+
+-- name: give_back
+-- A canary has so many more turns left.
+update quotas set total = total - $3 where incident = $1 and cohort = $2 and channel = 0;
+
 -- name: of_cancelled
 -- The next rows of an incident, in the order of the key: those of cancelled cohorts that stand as if these were not, or
 -- are still marked for something, and the last row that was looked at. No index leads from a cohort to its rows: it

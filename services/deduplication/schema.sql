@@ -100,6 +100,14 @@ create table quotas (
     primary key (incident, cohort, channel)
 );
 
+-- Turns of canaries: which notice took one of which cohort's. One that was stopped gives it back, once.
+create table turns (
+    incident int not null references incidents,
+    cohort   int not null,
+    notice   bytea not null,
+    primary key (incident, notice, cohort)
+);
+
 -- How far intake's blocks of each partition were said to be known, to what waits for that after a pause.
 create table announced (
     at        timestamptz not null, -- when it was said last

@@ -246,6 +246,20 @@ class Store:
         rows = [(*limit, *one) for limit, one in used.items()]
         await connection.execute(_QUERIES["move_quotas"], incident, *map(list, zip(*rows, strict=True)))
 
+    async def take_turns(self, connection: Connection, incident: int, turns: Collection[tuple[bytes, int]]) -> None:
+        """Note which notices took a turn of which cohorts' canaries."""
+        await connection.execute(_QUERIES["take_turns"], incident, *map(list, zip(*turns, strict=True)))
+
+    async def end_turns(self, connection: Connection, incident: int, notices: Collection[bytes]) -> Counter[int]:
+        """Forget the turns of these notices; return of each cohort how many they were."""
+        rows = await connection.fetch(_QUERIES["end_turns"], incident, list(notices))
+        return Counter(row["cohort"] for row in rows)
+
+    async def give_back(self, connection: Connection, incident: int, turns: Mapping[int, int]) -> None:
+        """Let so many more go under cohorts' canaries; other owners take from the same rows."""
+        for cohort, count in sorted(turns.items()):
+            await connection.execute(_QUERIES["give_back"], incident, cohort, count)
+
     async def of_cancelled(
         self,
         connection: Connection,

@@ -9,8 +9,11 @@ import pytest
 from services.core.channel import CHANNELS, Channel
 from services.core.policy import Pace, Policy
 from services.deduplication.handlers import DeduplicationHandler
+from services.kit.eventlog import Record
+from services.wire.recalls import Recall, encode_stopped
 from tests.conftest import RoomPool
-from tests.integration.deduplication.scene import Person, Scene, block, people, read_back
+from tests.integration.deduplication.scene import INCIDENT, Person, Scene, block, people, read_back
+from tests.integration.deduplication.test_withdrawals import taken_back
 from tests.unit.deduplication.builders import IDS
 
 DAY = 24 * 3600
@@ -201,12 +204,11 @@ async def test_a_correction_in_the_middle_of_a_canary_is_told_to_who_waits(scene
     )
 
 
-@pytest.mark.parametrize("stopped", [True, False])
-async def test_new_facts_of_who_had_a_turn_take_another(scene: Scene, *, stopped: bool) -> None:
-    """With the canary spent they wait: a supplement, where the notice had begun, and who was called back as well.
-
-    A notice that was stopped gives no turn back, so that a canary tells fewer rather than more.
-    """
+@pytest.mark.parametrize(("stopped", "at_once", "later"), [(True, 10, 0), (False, 0, 4)])
+async def test_new_facts_of_who_had_a_turn_take_another(
+    scene: Scene, *, stopped: bool, at_once: int, later: int
+) -> None:
+    """With the canary spent a supplement waits, where the notice had begun; one that was stopped gave its turn back."""
     scene.cohort("wave", released=True, version=2, canary=10)
     rows = people(10)
     await scene.take(block("wave", rows))
@@ -216,9 +218,63 @@ async def test_new_facts_of_who_had_a_turn_take_another(scene: Scene, *, stopped
     meanwhile = await _told(scene)
     scene.cohort("wave", released=True, version=3, canary=14)
 
-    assert (10, 10, 0, 4) == (first, len(recalled), meanwhile, await _told(scene))
+    assert (10, 10, at_once, later) == (first, len(recalled), meanwhile, await _told(scene))
 
 
 def _whose(rows: Sequence[Person], notices: Sequence[bytes]) -> list[Person]:
     persons = {IDS.of(one.person, 1): one for one in rows}
     return [persons[notice] for notice in notices]
+
+
+async def test_a_notice_that_was_stopped_gives_its_turn_to_somebody_else(scene: Scene) -> None:
+    """Of a canary N are told, whoever was called back in time; what had begun, or is answered again, gives none."""
+    scene.cohort("wave", released=True, version=2, canary=3)
+    rows = people(9)
+    await scene.take(block("wave", rows))
+    first = [notice for _ in range(2) for notice in (await scene.tick()).ids]
+    by_notice = {IDS.of(one.person, 1): one for one in rows}
+    told = [by_notice[notice] for notice in first]
+    await scene.take(block("wave", taken_back(told)))
+    await scene.answer(told[:2], first[:2], stopped=True)
+    await scene.answer(told[2:], first[2:], stopped=False)
+    again = await _told(scene)
+    await scene.answer(told[:2], first[:2], stopped=True)
+    once_more = await _told(scene)
+
+    assert (3, 2, 0) == (len(first), again, once_more)
+    assert {"released": 3, "withdrawn": 2, "held_unreleased": 4} == await scene.counts()
+
+
+async def test_a_turn_whose_answer_was_lost_is_given_back_once(scene: Scene) -> None:
+    """What a transaction gave back that did not commit is taken still; the answer comes again."""
+    scene.cohort("wave", released=True, version=2, canary=2)
+    rows = people(6)
+    await scene.take(block("wave", rows))
+    first = [notice for _ in range(2) for notice in (await scene.tick()).ids]
+    told = [one for one in rows if IDS.of(one.person, 1) in first]
+    await scene.take(block("wave", taken_back(told)))
+    answers = [(Recall(0, IDS.of(one.person, 1), one.person, INCIDENT), True) for one in told]
+    (output,) = encode_stopped(answers)
+    work = [scene.handler.decode(Record(output.topic, 0, 0, "dispatch-letter", 1, 0, output.value))]
+    async with scene.connection() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        await scene.handler.apply(connection, work)
+        await transaction.rollback()
+    lost = await _told(scene)
+    await scene.answer(told, [IDS.of(one.person, 1) for one in told], stopped=True)
+
+    assert (2, 0, 2) == (len(first), lost, await _told(scene))
+
+
+async def test_a_turn_of_a_pace_is_not_given_back(scene: Scene) -> None:
+    """What went on a day went on it: the next day has as many again."""
+    scene.cohort("wave", released=True, version=2, per_day=3)
+    rows = people(9)
+    await scene.take(block("wave", rows))
+    first = [notice for _ in range(2) for notice in (await scene.tick()).ids]
+    told = [one for one in rows if IDS.of(one.person, 1) in first]
+    await scene.take(block("wave", taken_back(told)))
+    await scene.answer(told, [IDS.of(one.person, 1) for one in told], stopped=True)
+
+    assert (3, 0, 0) == (len(first), await _told(scene), await scene.pool.fetchval("select count(*) from turns"))
