@@ -40,6 +40,7 @@ EXTRA = {
         "readdressing.py": "contact data that was corrected after a release, apart from what is released",
         "dossier.py": "one pseudonym, whose people are decided about one by one",
         "unsettled.py": "what a member's source has to do about it, apart from where the member stands",
+        "standings.py": "how somebody stands who is alone, as a table for whole columns",
         "batch.py": "nearly everybody is new: decided over columns, not one by one",
         "recall.py": "which released notices must not begin any more, apart from what is released",
         "recalling.py": "recalls as blocks, and what dispatch need not remember",

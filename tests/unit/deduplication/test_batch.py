@@ -8,10 +8,11 @@ import pytest
 from services.core.channel import ALL_CHANNELS, CHANNEL_BITS, CHANNELS
 from services.core.ledger import CONFLICTING, COUNTERS, HoldReason
 from services.core.notices import MEMBER_FLAG_BITS, MEMBER_FLAGS
-from services.deduplication import batch
-from services.deduplication.batch import decide_batch, first_standings, looked_up
+from services.deduplication import standings
+from services.deduplication.batch import decide_batch
 from services.deduplication.domain import COUNTED_AS, Member, Outcome, Standing, Waits
 from services.deduplication.dossier import Dossier, decide
+from services.deduplication.standings import first_standings, looked_up
 from tests.unit.deduplication.builders import a_block, a_member, an_id, terms
 
 PERSON = an_id("p")
@@ -79,7 +80,7 @@ def test_nobody_new_in_a_paused_cohort_is_released() -> None:
 def test_a_rule_cannot_ask_for_what_the_table_has_no_place_for(ask: Callable[[object], object]) -> None:
     """Nearly everybody is decided by the table: a rule on anything else than its keys must not be missed there."""
     with pytest.raises(TypeError, match="widen"):
-        ask(batch._Unasked())
+        ask(standings._Unasked())
 
 
 def test_a_bit_that_the_table_has_not_is_an_error() -> None:
