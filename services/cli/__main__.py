@@ -32,6 +32,7 @@ _COMMANDS = (
     "topics",
     "unknown",
     "up",
+    "watch",
 )
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import aiohttp
@@ -17,10 +17,11 @@ from services.cli.console import Fault
 from services.cli.problem_words import WORDS, in_words
 from services.cli.target import Target, find_target
 
-__all__ = ["Client", "Refused", "call", "incidents_instead", "open_client", "trusting"]
+__all__ = ["Client", "Face", "Refused", "call", "incidents_instead", "open_client", "trusting"]
 
 _END = "-----END CERTIFICATE-----"
 
+_FACE_SECONDS = 5.0
 _SHOWN_INCIDENTS = 20
 _SHOWN_PROBLEMS = 20  # of an upload whose lines all failed: the first ones say what is wrong with it
 
@@ -32,6 +33,14 @@ class Refused(Fault):
         super().__init__("\n".join([*_lines(status, body), *more]), 2 if status in {400, 404, 409, 413, 415} else 1)
         self.answer_status = status
         self.body = body
+
+
+class Face(NamedTuple):
+    """What a process answered of itself."""
+
+    status: int
+    date: str | None  # by its own clock (RFC 9110, 6.6.1)
+    body: bytes
 
 
 class Client:
@@ -49,6 +58,17 @@ class Client:
         async with self._answer(method, service, *path, **options) as answer:
             body = await answer.read()
             return orjson.loads(body) if body else None
+
+    async def face(self, service: str, path: str) -> "Face":
+        """Ask for a path of the process itself, such as `/readyz`. Raises Fault where it does not answer."""
+        base = self._target.address(service)
+        try:
+            async with asyncio.timeout(_FACE_SECONDS), self._http.get(f"{base}{path}") as answer:
+                return Face(answer.status, answer.headers.get("Date"), await answer.read())
+        except aiohttp.ClientConnectionError as error:
+            raise Fault(f"{service} does not answer at {base} ({_reason(error)})") from None
+        except TimeoutError:
+            raise Fault(f"{service} at {base} did not answer within {_FACE_SECONDS:.0f} s") from None
 
     async def pieces(self, method: str, service: str, *path: str, **options: Any) -> AsyncIterator[bytes]:
         """Call as `call` does, and give the body as it comes. Raises what `call` raises."""

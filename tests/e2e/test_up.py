@@ -76,6 +76,9 @@ def test_an_operator_tells_a_cohort(data: Path) -> None:
         totals = _settled(data)["totals"]
         services = json.loads((data / "services.json").read_bytes())
         listed = heraut("ledger", "--data", str(data))
+        examined = heraut_json("doctor", "--data", str(data))
+        seen = heraut_json("watch", "--once", "--data", str(data))
+        unknown = heraut_json("unknown", "list", "--data", str(data))
         recounted = heraut_json("ledger", "--recount", "--incident", "lab", "--data", str(data))
         second = heraut("up", "--data", str(data))
         printed = [_genuine(data, letter["reference"]) for letter in _letters(data)]
@@ -100,6 +103,15 @@ def test_an_operator_tells_a_cohort(data: Path) -> None:
         if one["rows"] and one["figure"] != "notices_settled"
     }
     assert ([True] * 3, False) == (printed, made_up)
+    assert {"mail server", "portal", "channel email", "channel portal", "incident lab"} == {
+        one["name"] for one in examined if one["look"] and one["name"] != "disk"
+    }
+    assert [] == unknown
+    assert (7, 3, 3) == (
+        sum(one["ready"] for one in seen["processes"]),
+        len(seen["channels"]),
+        seen["ledgers"][0]["totals"]["notified"],
+    )
     assert (2, True) == (second.returncode, "another heraut" in second.stderr)
 
 

@@ -1,4 +1,4 @@
-"""`heraut doctor`: checks of the settings and of the connections that they name."""
+"""`heraut doctor`: checks of the settings, of the connections that they name, and of the running system."""
 
 import asyncio
 import os
@@ -7,18 +7,22 @@ import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import asyncpg
 import click
 
-from services.cli.console import Fault, out, print_json
+from services.cli.console import Fault, escape, out, print_json
+from services.cli.finding import Finding, fault, look, well
 from services.cli.options import data_option, json_option
 from services.cli.prepare import database_for_now, given_logins, producers_of
+from services.cli.service_findings import service_findings
+from services.cli.snapshot import take_snapshot
+from services.cli.store_findings import disk_findings, store_findings
 from services.cli.target import read_settings
 from services.core.rooms import ROOMS
 from services.core.transport import Peer, database_peer
+from services.core.version import this_commit, this_version
 from services.dispatch.channels import ADAPTERS, PROVIDER_ADDRESSES
 from services.dispatch.config import ProviderAddress, provider_addresses
 from services.kit.config import ServiceConfig
@@ -27,27 +31,30 @@ from services.kit.eventlog import compare_partitions, installation_of
 from services.kit.postgres import check_login, connect_pool, made_logins
 from services.kit.vault import load_keys
 
-__all__ = ["Finding", "doctor", "peer_findings"]
+__all__ = ["doctor", "peer_findings"]
+
+
+class _NotGivenError(Exception):
+    """A setting that a check needs is not given, and need not be."""
+
 
 _PATIENCE = 10.0  # seconds for each check: a person is waiting
 
 
-class Finding(NamedTuple):
-    """The result of one check; `words` says what was found."""
-
-    name: str
-    ok: bool
-    words: str
-
-
 @click.command()
+@click.option("--no-services", is_flag=True, help="Before anything runs: look at settings and connections alone.")
 @data_option
 @json_option
-def doctor(data: Path, *, as_json: bool) -> None:
-    """Check configuration and connections. Exit status 1 where something does not answer."""
+def doctor(data: Path, *, no_services: bool, as_json: bool) -> None:
+    """Check configuration, connections and the running system. Exit status 1 where something is wrong.
+
+    What works and still wants somebody's eye is marked, and ends with 0.
+    """
     settings = read_settings(data)
-    findings = [Finding("settings", ok=True, words=f"log {settings.log}, {settings.partitions} partitions")]
+    findings = [well("settings", f"log {settings.log}, {settings.partitions} partitions")]
     findings += [*peer_findings(settings, data), *asyncio.run(_examine(settings))]
+    if not no_services:
+        findings += asyncio.run(_running(settings, data))
     if as_json:
         print_json([finding._asdict() for finding in findings])
     else:
@@ -56,20 +63,43 @@ def doctor(data: Path, *, as_json: bool) -> None:
         sys.exit(1)
 
 
+_MARKS = {"ok": "[green]✓[/]", "look": "[bold yellow]![/]", "FAULT": "[bold red]✗[/]"}
+
+
 def _show(findings: list[Finding]) -> None:
-    for name, ok, words in findings:
+    for finding in findings:
         if out.is_terminal:
-            out.print(f"  {'[green]✓[/]' if ok else '[bold red]✗[/]'} {name:<16} {words}")
+            out.print(f"  {_MARKS[finding.mark]} {finding.name:<16} {escape(finding.words)}")
         else:
-            out.print(f"{'ok' if ok else 'FAULT'}\t{name}\t{words}")
+            out.print(f"{finding.mark}\t{finding.name}\t{escape(finding.words)}")
+
+
+async def _running(settings: ServiceConfig, data: Path) -> list[Finding]:
+    """Look at the running services, and at what they leave in database and log."""
+    own = f"{this_version()}, commit {this_commit()}"
+    found = list(service_findings(await take_snapshot(data), settings.partitions, own, _without_provider()))
+    try:
+        found += [finding async for finding in store_findings(settings)]
+    except (HerautError, asyncpg.PostgresError, OSError) as error:
+        found.append(fault("store", f"cannot be looked at: {str(error).splitlines()[0]}"))
+    return found
+
+
+def _without_provider() -> dict[str, str]:
+    """Return, by channel, the setting with its provider's address that is not given here."""
+    needed = {channel.label: provider_addresses(adapter.config) for channel, adapter in ADAPTERS.items()}
+    missing = {
+        name: [one.setting for one in addresses if not _setting(one.setting)] for name, addresses in needed.items()
+    }
+    return {name: settings[0] for name, settings in missing.items() if settings}
 
 
 def peer_findings(settings: ServiceConfig, data: Path) -> list[Finding]:
     """Return how each peer is reached, a line each."""
     found = [*_ways(settings.peers()), *_ways_to_providers(data)]
     for peer in settings.callers():
-        fault = peer.fault(settings.allow_plaintext)
-        found.append(Finding(f"way to {peer.word}", ok=fault is None, words=fault or peer.way()))
+        wrong = peer.fault(settings.allow_plaintext)
+        found.append(Finding(f"way to {peer.word}", ok=wrong is None, words=wrong or peer.way()))
     return found
 
 
@@ -88,12 +118,13 @@ def _ways_to_providers(data: Path) -> list[Finding]:
         try:
             config = read_settings(data, adapter.config)
             found += [way for way in _ways(config.peers()) if way not in _ways(ServiceConfig.peers(config))]
-        except Fault as fault:
-            found.append(Finding(f"way to {addresses[0].provider}", ok=False, words=fault.message))
+        except Fault as error:
+            found.append(fault(f"way to {addresses[0].provider}", error.message))
     return found
 
 
 async def _examine(settings: ServiceConfig) -> list[Finding]:
+    disks = disk_findings(*map(_deepest_there, (settings.data_dir, _print_place(settings))))
     checks: dict[str, Callable[[ServiceConfig], Awaitable[str]]] = {
         "database": _database,
         "event log": _event_log,
@@ -101,15 +132,17 @@ async def _examine(settings: ServiceConfig) -> list[Finding]:
         "print folder": _print_folder,
         **{address.provider: partial(_provider_answers, address) for address in PROVIDER_ADDRESSES},
     }
-    return [await _finding(name, look, settings) for name, look in checks.items()]
+    return [*[await _finding(name, check, settings) for name, check in checks.items()], *disks]
 
 
-async def _finding(name: str, look: Callable[[ServiceConfig], Awaitable[str]], settings: ServiceConfig) -> Finding:
+async def _finding(name: str, check: Callable[[ServiceConfig], Awaitable[str]], settings: ServiceConfig) -> Finding:
     try:
         async with asyncio.timeout(_PATIENCE):
-            return Finding(name, ok=True, words=await look(settings))
-    except Fault as fault:
-        return Finding(name, ok=False, words=fault.message)
+            return Finding(name, ok=True, words=await check(settings))
+    except _NotGivenError:
+        return look(name, "its address is not set: what goes that way waits")
+    except Fault as error:
+        return fault(name, error.message)
     except TimeoutError:
         return Finding(name, ok=False, words=f"no answer in {_PATIENCE:.0f} s")
     except (HerautError, asyncpg.PostgresError) as error:
@@ -126,8 +159,8 @@ async def _database(settings: ServiceConfig) -> str:
             if room not in logins:
                 raise Fault(f"{room} has no login: run `heraut migrate`, or set HERAUT_DATABASE_URL_{room.upper()}")
             file = f"{settings.logins_folder / room}.url"
-            if fault := database_peer(file, logins[room]).fault(settings.allow_plaintext):
-                raise Fault(fault)
+            if wrong := database_peer(file, logins[room]).fault(settings.allow_plaintext):
+                raise Fault(wrong)
             found.append(await _room_works(logins[room], room, settings.partitions))
     embedded = owner is not None and not settings.database_urls
     return f"PostgreSQL {found[0]}{' (embedded)' if embedded else ''}, {len(found)} logins"
@@ -165,11 +198,15 @@ async def _keys(settings: ServiceConfig) -> str:
 
 
 async def _print_folder(settings: ServiceConfig) -> str:
-    folder = Path(os.environ.get("HERAUT_PRINT_DIR") or settings.data_dir / "print")
+    folder = _print_place(settings)
     place = _deepest_there(folder)
     if not os.access(place, os.W_OK | os.X_OK):
         raise Fault(f"{place} cannot be written to")
     return str(folder)
+
+
+def _print_place(settings: ServiceConfig) -> Path:
+    return Path(os.environ.get("HERAUT_PRINT_DIR") or settings.data_dir / "print")
 
 
 def _deepest_there(folder: Path) -> Path:
@@ -182,7 +219,7 @@ async def _provider_answers(about: ProviderAddress, _settings: ServiceConfig) ->
     name, ports = about.setting, about.ports
     address = _setting(name)
     if not address:
-        return f"{name} is not set"
+        raise _NotGivenError
     parts = urlsplit(address)
     if parts.scheme not in ports or not parts.hostname:
         raise Fault(f"{name} must begin with {' or '.join(f'{scheme}://' for scheme in ports)} and name a host")

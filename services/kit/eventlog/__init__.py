@@ -7,6 +7,7 @@ so notices a repeat and a loss alike. There is no promised order across sources.
 
 from services.kit.eventlog.choose import Installation, installation_of
 from services.kit.eventlog.dead_letters import DeadLetter, DlqLimit, DlqTally, dead_letter, position_of
+from services.kit.eventlog.durability import Durability
 from services.kit.eventlog.globaltable import Entry, GlobalTable
 from services.kit.eventlog.headers import decode_headers
 from services.kit.eventlog.outbox import append_outputs, read_heads
@@ -35,6 +36,7 @@ __all__ = [
     "DeadLetters",
     "DlqLimit",
     "DlqTally",
+    "Durability",
     "Entry",
     "EventLog",
     "GlobalTable",

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from services.kit.config import ServiceConfig
+from services.kit.eventlog.durability import Durability
 from services.kit.eventlog.port import EventLog
 from services.kit.eventlog.replay import DeadLetters
 from services.kit.eventlog.rights import Granted
@@ -71,6 +72,10 @@ class Installation(Protocol):
 
         Raises ConfigError where a topic has another number, RetryableError where the log cannot be reached.
         """
+        ...
+
+    async def durability(self, family_members: Iterable[str]) -> Durability:
+        """Say how well the log keeps what it acknowledged, these topics included. Raises RetryableError."""
         ...
 
     async def check(self, family_members: Iterable[str]) -> str:

@@ -50,7 +50,20 @@ async def test_servers_that_are_away_are_a_passing_fault(word: str) -> None:
     """Whoever asks for topics or a check is told that it may work later."""
     away = installation_of(load(ServiceConfig, {"HERAUT_LOG": word, str(LOGS[word]): "127.0.0.1:1"}))
 
-    with_arguments = partial(away.make_topics, ()), partial(away.check, ()), partial(away.grant, {})
+    with_arguments = (
+        partial(away.make_topics, ()),
+        partial(away.check, ()),
+        partial(away.grant, {}),
+        partial(away.durability, ()),
+    )
     for ask in (away.topics, away.delete_topics, *with_arguments):
         with pytest.raises(RetryableError):
             await ask()
+
+
+async def test_a_log_says_how_well_it_keeps_what_it_acknowledged(installation: Installation) -> None:
+    """A broker alone has one copy of each topic, and that is told; the database answers for its own log."""
+    found = await installation.durability((COHORT,))
+
+    assert () == found.wrong
+    assert installation.outside_database == any("fewer than 3 copies" in words for words in found.weak)

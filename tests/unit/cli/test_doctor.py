@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.commands.doctor import Finding, peer_findings
+from services.cli.commands.doctor import peer_findings
+from services.cli.finding import Finding
 from services.cli.target import read_settings
 
 

@@ -32,6 +32,7 @@ REGISTERED = [
     "topics",
     "unknown",
     "up",
+    "watch",
 ]
 SUBCOMMANDS = {
     "cohort": [

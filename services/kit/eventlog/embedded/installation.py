@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from services.kit.eventlog.durability import Durability
 from services.kit.eventlog.embedded.log import EmbeddedLog
 from services.kit.eventlog.embedded.replay import EmbeddedDeadLetters
 from services.kit.eventlog.rights import Granted
@@ -44,6 +45,10 @@ class EmbeddedInstallation:
 
     async def compare_partitions(self) -> None:
         """Nothing to do: the number stands in the database, and is compared there."""
+
+    async def durability(self, family_members: Iterable[str]) -> Durability:  # noqa: ARG002 - the port's: it has no topics
+        """Say that it is as durable as the database."""
+        return Durability("as the database keeps it")
 
     async def check(self, family_members: Iterable[str]) -> str:  # noqa: ARG002 - the port's: it has none
         """Say where the log is; the database is checked by itself."""

@@ -2,23 +2,26 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from aiokafka.admin import NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from services.kit.errors import ConfigError, RetryableError
+from services.kit.eventlog.durability import TopicCopies
 from services.kit.eventlog.kafka.client import KafkaAdmin, KafkaSettings, connected_admin, passing_faults
 from services.kit.eventlog.topics import TopicSetting, family_topics_among, topic_settings
 
-__all__ = ["compare_partitions", "delete_topics", "ensure_topics", "kafka_topics", "listed_topics"]
+__all__ = ["compare_partitions", "delete_topics", "ensure_topics", "kafka_topics", "listed_topics", "topic_copies"]
 
 # Leaders are elected within a second; a cluster that is busy starting may take some.
 _LEADER_SECONDS = 30.0
 _POLL_SECONDS = 0.1
 # Every topic of Heraut begins so; another system's topics on the same brokers are never touched.
 _OURS = "heraut."
+_LEAST_IN_SYNC = "min.insync.replicas"
 
 
 def kafka_topics(partitions: int, family_members: Iterable[str]) -> list[TopicSetting]:
@@ -77,7 +80,33 @@ async def compare_partitions(kafka: KafkaSettings, partitions: int) -> None:
             _check(wanted, await _partitions(admin, wanted))
 
 
-async def _partitions(admin: KafkaAdmin, wanted: Mapping[str, TopicSetting]) -> dict[str, Sequence[Mapping[str, Any]]]:
+async def topic_copies(kafka: KafkaSettings, names: Collection[str]) -> list[TopicCopies]:
+    """Return how the brokers keep those of these topics that exist. Raises RetryableError."""
+    async with connected_admin(kafka) as admin:
+        with passing_faults("the topics' copies cannot be counted"):
+            found = await _partitions(admin, dict.fromkeys(names))
+            least = await _least_in_sync(admin, found)
+    return [
+        TopicCopies(
+            name, [len(one["replicas"]) for one in partitions], [len(one["isr"]) for one in partitions], least[name]
+        )
+        for name, partitions in sorted(found.items())
+    ]
+
+
+async def _least_in_sync(admin: KafkaAdmin, names: Iterable[str]) -> dict[str, int]:
+    """Return how many copies have to have a block before it is acknowledged, by topic; 1 where nobody says."""
+    asked = [ConfigResource(ConfigResourceType.TOPIC, name, {_LEAST_IN_SYNC: None}) for name in names]
+    if not asked:
+        return {}
+    (answer,) = await admin.describe_configs(asked)
+    found = dict.fromkeys(names, 1)
+    for _, _, _, name, entries in answer.resources:
+        found[name] = next((int(value) for key, value, *_ in entries if key == _LEAST_IN_SYNC), 1)
+    return found
+
+
+async def _partitions(admin: KafkaAdmin, wanted: Mapping[str, object]) -> dict[str, Sequence[Mapping[str, Any]]]:
     """Return the partitions of those wanted topics that exist. All topics are listed: asking by name may make them."""
     topics = await admin.describe_topics()
     return {t["topic"]: t["partitions"] for t in topics if t["topic"] in wanted and not t["error_code"]}
@@ -95,7 +124,9 @@ def _check(wanted: Mapping[str, TopicSetting], existing: Mapping[str, Sequence[o
 
 async def _create(admin: KafkaAdmin, topics: Sequence[TopicSetting], replication_factor: int) -> Sequence[str]:
     """Ask for topics; returns the names of those that were not there."""
-    new = [NewTopic(t.name, t.partitions, replication_factor, topic_configs=dict(t.config)) for t in topics]
+    # Of three copies two have to have a block: with one alone its broker could be lost with what it acknowledged.
+    agreed = {_LEAST_IN_SYNC: "2"} if replication_factor > 2 else {}
+    new = [NewTopic(t.name, t.partitions, replication_factor, topic_configs={**t.config, **agreed}) for t in topics]
     answer = await admin.create_topics(new)
     made, faults = [], []
     for name, code, *message in answer.topic_errors:

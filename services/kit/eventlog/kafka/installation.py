@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from services.kit.config import ServiceConfig
 from services.kit.errors import ConfigError
+from services.kit.eventlog.durability import Durability, judged
 from services.kit.eventlog.kafka.acls import grant_producers
 from services.kit.eventlog.kafka.admin import (
     compare_partitions,
@@ -11,6 +12,7 @@ from services.kit.eventlog.kafka.admin import (
     ensure_topics,
     kafka_topics,
     listed_topics,
+    topic_copies,
 )
 from services.kit.eventlog.kafka.client import KafkaSettings
 from services.kit.eventlog.kafka.log import KafkaLog
@@ -63,6 +65,11 @@ class KafkaInstallation:
     async def compare_partitions(self) -> None:
         """Compare the setting with the topics that exist. Raises ConfigError, RetryableError."""
         await compare_partitions(self._kafka, self._partitions)
+
+    async def durability(self, family_members: Iterable[str]) -> Durability:
+        """Say how many copies the topics have, and how many have to agree. Raises RetryableError."""
+        wanted = {topic.name for topic in kafka_topics(self._partitions, family_members)}
+        return judged(await topic_copies(self._kafka, wanted))
 
     async def check(self, family_members: Iterable[str]) -> str:
         """Say where the brokers are, once they answered and have every topic. Raises ConfigError, RetryableError."""

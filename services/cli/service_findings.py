@@ -1,0 +1,154 @@
+"""What a snapshot of the running system means: what works, what to look at, what is wrong. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from services.cli.console import number
+from services.cli.finding import Finding, fault, look, well
+from services.cli.snapshot import Process, Snapshot
+from services.core.ledger import HoldReason, percent
+
+__all__ = ["age", "held_words", "service_findings"]
+
+# Seconds: a block is read and committed within one, and a service that has more to do is behind.
+_BEHIND = 60.0
+# Seconds that attempts may wait for a provider before somebody should know why.
+_WAITS_LONG = 600.0
+# Seconds by which clocks may differ: leases and retention go by them. `Date` is exact to the second.
+_CLOCK_LOOK, _CLOCK_FAULT = 2.0, 10.0
+_NOBODYS_WORK: Final = {HoldReason.UNRELEASED.key, HoldReason.PAUSED.key}  # they wait for an operator, who knows
+_WORDS: Final = {reason.key: reason.value for reason in HoldReason}
+
+
+def service_findings(
+    found: Snapshot, partitions: int, own_version: str, without_provider: Mapping[str, str]
+) -> Iterator[Finding]:
+    """Return what the services' answers mean.
+
+    `without_provider`: by channel, the setting of its provider that is not given here.
+    """
+    if all(process.fault for process in found.processes):
+        yield fault("services", "none answers: is `heraut up` running? --no-services looks at the settings alone")
+        return
+    yield from _processes(found.processes, partitions)
+    yield _clocks(found.processes)
+    yield _versions(found.processes, own_version)
+    for channel in found.channels:
+        yield _channel(channel, found.at, without_provider.get(channel["channel"]))
+    yield from (_people(ledger) for ledger in found.ledgers)
+    yield from (fault(name, words) for name, words in found.unanswered.items() if not _is_away(found, name))
+
+
+def _is_away(found: Snapshot, name: str) -> bool:
+    return any(process.name == name and process.fault for process in found.processes)
+
+
+def _processes(processes: Sequence[Process], partitions: int) -> Iterator[Finding]:
+    """Return a line for each process that is not well, and one for all that are."""
+    lines = {process.name: list(_process(process, partitions)) for process in processes}
+    yield from (line for found in lines.values() for line in found)
+    if sound := [name for name, found in lines.items() if not found]:
+        who = "all" if len(sound) == len(processes) else ", ".join(sound)
+        yield well("services", f"{who} ready, {partitions} partitions owned, none stands still")
+
+
+def _process(process: Process, partitions: int) -> Iterator[Finding]:
+    name = process.name
+    if process.fault:
+        yield fault(name, process.fault)
+        return
+    if process.waiting_for:
+        yield fault(name, f"not ready: it waits for {', '.join(process.waiting_for)}")
+    if stopped := process.figure("stopped_partitions"):
+        yield fault(name, f"{number(stopped)} partitions stand still until somebody looks: its log says why")
+    if process.figure("provider_paused"):
+        yield fault(name, "its provider takes nothing now, and is asked again from time to time")
+    if not process.figures:
+        yield look(name, "its figures are not shown to this token: what it owns is not known")
+    elif (owned := process.figure("owned_partitions")) < partitions:
+        yield look(name, f"owns {number(owned)} of {partitions} partitions: another process has the others, or nobody")
+    if (behind := process.figure("oldest_unprocessed_seconds")) > _BEHIND:
+        yield look(name, f"is {age(behind)} behind")
+
+
+def _clocks(processes: Sequence[Process]) -> Finding:
+    answering = [process for process in processes if not process.fault]
+    worst = max(answering, key=lambda process: abs(process.ahead))
+    if abs(worst.ahead) <= _CLOCK_LOOK:
+        return well("clock", "the services' clocks agree with this one")
+    words = f"{worst.name} is {abs(worst.ahead):.0f} s {'ahead of' if worst.ahead > 0 else 'behind'} this clock"
+    return fault("clock", words) if abs(worst.ahead) > _CLOCK_FAULT else look("clock", words)
+
+
+def _versions(processes: Sequence[Process], own: str) -> Finding:
+    others = {process.name: process.version for process in processes if process.version not in {None, own}}
+    if not others:
+        return well("version", own)
+    told = "; ".join(f"{name} is {version}" for name, version in others.items())
+    return look("version", f"this command is {own}, and {told}")
+
+
+def _channel(channel: Mapping[str, Any], now: datetime, setting: str | None) -> Finding:
+    """Return how a channel stands: what waits, for how long, and what keeps it."""
+    name = f"channel {channel['channel']}"
+    queued, unknown = channel["queued"], channel["unknown"]["attempts"]
+    waited = (now - datetime.fromisoformat(queued["since"])).total_seconds() if queued["since"] else 0.0
+    words = _waiting(channel, waited)
+    if channel["pauses"]:
+        return fault(name, f"left alone ({', '.join(channel['pauses'])}): its log has the answer; {words}")
+    if setting and queued["attempts"]:
+        return fault(name, f"{setting} is not given here: {words}")
+    if unknown:
+        return look(name, f"{words}: heraut unknown list")
+    if waited > _WAITS_LONG:
+        return look(name, f"{words}: does its provider take anything?")
+    return look(name, f"{setting} is not given here: what goes that way waits") if setting else well(name, words)
+
+
+def _waiting(channel: Mapping[str, Any], waited: float) -> str:
+    kinds = {"queued": "queued", "underWay": "under way", "refused": "refused and waiting", "paused": "paused"}
+    kinds["unknown"] = "of unknown outcome"
+    told = [f"{number(channel[key]['attempts'])} {words}" for key, words in kinds.items() if channel[key]["attempts"]]
+    oldest = f", the first for {age(waited)}" if channel["queued"]["attempts"] else ""
+    return (", ".join(told) or "nothing waits") + oldest
+
+
+def _people(ledger: Mapping[str, Any]) -> Finding:
+    """Return how the people of an incident stand, and why some are held."""
+    name, total = f"incident {ledger['incidentId']}", ledger["totals"]
+    told, going = percent(total["told"]), number(total["inFlight"])
+    counts = f"{number(total['accepted'])} accepted, {told} told, {going} in flight"
+    if not ledger["balanced"]:
+        return fault(name, f"the ledger does not balance: heraut ledger --recount; {counts}")
+    held = held_words(total)
+    work = sum(held_of(total, *(set(_WORDS) - _NOBODYS_WORK)).values()) + total["rejected"] + total["exhausted"]
+    words = "; ".join(filter(None, (counts, held and f"held: {held}", _left_over(total))))
+    return look(name, f"{words}: heraut cohort problems") if work else well(name, words)
+
+
+def _left_over(total: Mapping[str, Any]) -> str:
+    kinds = [(total["rejected"], "rejected"), (total["exhausted"], "refused on every channel")]
+    return ", ".join(f"{number(count)} {words}" for count, words in kinds if count)
+
+
+def held_of(total: Mapping[str, Any], *keys: str) -> dict[str, int]:
+    """Return how many of a ledger's row are held, by these reasons' keys; those of nobody are left out."""
+    reasons = total["heldReasons"]
+    return {key: reasons[key] for key in reasons if key in keys and reasons[key]}
+
+
+def held_words(total: Mapping[str, Any]) -> str:
+    """Return in words why people are held, and how many."""
+    return ", ".join(f"{number(count)} {_WORDS[key]}" for key, count in held_of(total, *_WORDS).items())
+
+
+def age(seconds: float) -> str:
+    """Return a time in its two largest units: 3d 4h, 12m 5s."""
+    left = int(seconds)
+    parts: list[str] = []
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")):
+        count, left = divmod(left, size)
+        if count or parts:
+            parts.append(f"{count}{unit}")
+    return " ".join(parts[:2]) or "0s"
