@@ -120,9 +120,23 @@ async def open_client(data: Path) -> AsyncIterator[Client]:
     headers = {"Authorization": f"Bearer {target.token}"} if target.token else {}
     # An upload may take as long as it needs; a service that sends nothing for a minute is stuck.
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
-    connector = aiohttp.TCPConnector(ssl=trusting(target.certificate) if target.certificate else True)
+    connector = aiohttp.TCPConnector(ssl=_tls(target))
     async with aiohttp.ClientSession(headers=headers, timeout=timeout, connector=connector) as http:
         yield Client(http, target)
+
+
+def _tls(target: Target) -> ssl.SSLContext | bool:
+    """Return how to connect: what the services must show, and what they are shown. Raises Fault."""
+    context = trusting(target.certificate) if target.certificate else None
+    if target.shown is None:
+        return context or True
+    context = context or ssl.create_default_context()
+    try:
+        context.load_cert_chain(*target.shown, password="")
+    except OSError as error:  # among them ssl.SSLError
+        words = error.strerror or type(error).__name__
+        raise Fault(f"HERAUT_CLIENT_CERT, HERAUT_CLIENT_KEY: {words}", 2) from None
+    return context
 
 
 def trusting(certificate: Path) -> ssl.SSLContext:

@@ -42,6 +42,7 @@ class Target:
     token: str | None
     addresses: dict[str, str]
     certificate: Path | None = None  # what they show
+    shown: tuple[Path, Path] | None = None  # the certificate that they are shown, and its key
 
     def address(self, service: str) -> str:
         """Return the base URL of a service."""
@@ -70,7 +71,8 @@ def find_target(data: Path) -> Target:
     The addresses are those of services.json where `up` wrote it, else they follow from HERAUT_HTTP_HOST and _PORT.
     """
     settings = read_settings(data)
-    return Target(find_token(data), _addresses(data, settings), settings.tls_cert)
+    shown = (settings.client_cert, settings.client_key) if settings.client_cert and settings.client_key else None
+    return Target(find_token(data), _addresses(data, settings), settings.tls_cert, shown)
 
 
 def find_token(data: Path) -> str | None:

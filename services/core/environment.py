@@ -46,6 +46,10 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_METRICS_PORT": "its port; unset = metrics at the other port alone, for the role scrape",
         "HERAUT_TLS_CERT": "certificate that the services show at both, PEM; the command line trusts this one alone",
         "HERAUT_TLS_KEY": "its key, for the services; both files are read again when they change",
+        "HERAUT_TLS_CLIENT_CA": "who signs the certificates of callers, PEM; unset = no caller is asked for one",
+        "HERAUT_TLS_CLIENTS": "whether callers may (optional) or must (required) show one; probes need none",
+        "HERAUT_CLIENT_CERT": "certificate that the command line shows to the services, PEM",
+        "HERAUT_CLIENT_KEY": "its key",
         "HERAUT_PARTITIONS": "partitions of each topic; fixed at the first start, another number later is an error",
         "HERAUT_KEYS_DIR": "the keys, one file a purpose; unset = the folder `<data directory>-keys` beside it",
         "HERAUT_PRINCIPALS_FILE": "who may do what: names, roles, hashes of tokens; `heraut principal` changes it;"
@@ -91,7 +95,9 @@ _SECRETS = frozenset(
 # What is for some stages alone, or for none: a process gets its own secrets and no other's. The rest is for all.
 RECEIVERS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
-        "HERAUT_TOKEN": frozenset(),  # it is the person's at the command line
+        **dict.fromkeys(
+            ("HERAUT_TOKEN", "HERAUT_CLIENT_CERT", "HERAUT_CLIENT_KEY"), frozenset()
+        ),  # of who runs commands
         "HERAUT_DATABASE_URL": frozenset(),
         "HERAUT_KAFKA_REPLICATION": frozenset(),  # `heraut topics` asks for it
         **{

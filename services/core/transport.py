@@ -19,7 +19,7 @@ class Peer:
     """Whom a setting leads to, by one of the words of PEERS.
 
     `secured`: it has to prove who it is, under TLS, before anything is sent. `remedy` is what would make it so.
-    No hosts: it is on this machine. `known_by` is what it knows us by, in words, where the settings say it.
+    No hosts: it is on this machine. `known_by` says who is known by what, where the settings say it.
     """
 
     word: str
@@ -45,7 +45,7 @@ class Peer:
 
     def way(self) -> str:
         """Return how it is reached, in words. It has no fault."""
-        known_by = f"; knows us by {self.known_by}" if self.known_by else ""
+        known_by = f"; {self.known_by}" if self.known_by else ""
         if self.secured:
             return f"{self.setting}: TLS, verified{known_by}"
         if self.is_here:

@@ -208,6 +208,7 @@ class PortalConfig(Config):
 def _https(name: str, url: str, *known_by: str) -> Peer:
     parts = urlsplit(url)
     words = " and ".join(filter(None, known_by))
+    words = f"knows us by {words}" if words else ""
     secured = parts.scheme == "https"
     return Peer("portal", name, (parts.hostname or "",), secured, "its URL is to be https://", known_by=words)
 

@@ -70,9 +70,19 @@ class Certificate:
             return None
 
 
-def listening() -> ssl.SSLContext:
-    """Return a context for who is called."""
+def listening(client_authority: Path | None = None) -> ssl.SSLContext:
+    """Return a context for who is called; with an authority, callers may show a certificate that it signed.
+
+    Raises ConfigError where the authority's certificate cannot be read.
+    """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    if client_authority is not None:
+        # Whether one is needed, each route says: probes come without.
+        context.verify_mode = ssl.CERT_OPTIONAL
+        try:
+            context.load_verify_locations(client_authority)
+        except OSError as error:
+            raise ConfigError(f"HERAUT_TLS_CLIENT_CA: {error.strerror or type(error).__name__}") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 9325, 3.1.1
     return context
 

@@ -3,7 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -191,6 +191,10 @@ class ServiceConfig:
     metrics_port: int | None = setting("HERAUT_METRICS_PORT", port, default=None)
     tls_cert: Path | None = setting("HERAUT_TLS_CERT", Path, default=None)
     tls_key: Path | None = setting("HERAUT_TLS_KEY", Path, default=None)
+    tls_client_ca: Path | None = setting("HERAUT_TLS_CLIENT_CA", Path, default=None)
+    tls_clients: str = setting("HERAUT_TLS_CLIENTS", one_of("optional", "required"), default="optional")
+    client_cert: Path | None = setting("HERAUT_CLIENT_CERT", Path, default=None)
+    client_key: Path | None = setting("HERAUT_CLIENT_KEY", Path, default=None)
     allow_plaintext: tuple[str, ...] = setting("HERAUT_ALLOW_PLAINTEXT", peers, default=())
     # Enough to keep two cores busy, few enough that a batch still fills its blocks.
     partitions: int = setting("HERAUT_PARTITIONS", positive_int, default=8)
@@ -231,7 +235,9 @@ class ServiceConfig:
         if self.metrics_port is not None:
             listening.append(("HERAUT_METRICS_HOST", self.metrics_host))
         secured = self.tls_cert is not None and self.tls_key is not None
-        return [callers_peer(name, host, secured=secured) for name, host in listening]
+        asked = f"their certificates are {self.tls_clients}" if self.tls_client_ca else ""
+        found = [callers_peer(name, host, secured=secured) for name, host in listening]
+        return [replace(found[0], known_by=asked), *found[1:]]
 
     @property
     def log_place(self) -> str | None:

@@ -26,6 +26,9 @@ from services.kit.principals import (
     issue_token,
     load_accounts,
     read_accounts,
+    read_certificate,
+    subject_name,
+    thumbprint_name,
     with_token,
 )
 
@@ -67,10 +70,19 @@ def principal() -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Public key (PEM) of a machine that signs its own JWTs.",
 )
+@click.option(
+    "--certificate",
+    "certificate_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A certificate (PEM) that it shows, this one alone (HERAUT_TLS_CLIENT_CA).",
+)
+@click.option(
+    "--certificate-subject", metavar="CN=...", help="Whichever certificate has this subject, so renewed ones."
+)
 @click.option("--topic", metavar="T", help="The Kafka topic that it alone writes its events to.")
 @click.option("--kafka-user", metavar="U", help="Who it is to the brokers: gets the right to write to its topic.")
 @click.option("--expires", type=_Lifetime(), default="90d", show_default=True, help="How long the new token is good.")
-@click.option("--no-token", is_flag=True, help="Make no token: it is known by its subject, key or topic.")
+@click.option("--no-token", is_flag=True, help="Make no token: it is known otherwise.")
 @click.option(
     "--token-file",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -106,6 +118,8 @@ def _account(name: str, known: Account | None, given: dict[str, Any], settings: 
     changed = {key: value for key, value in changed.items() if value}
     if given["key_file"]:
         changed["keys"] = {given["key_file"].stem: _public_key(given["key_file"], settings)}
+    if names := _certificate_names(given["certificate_file"], given["certificate_subject"]):
+        changed["certificates"] = names
     if known is None and not given["roles"]:
         raise Fault(f"there is no principal {name}: --role says what a new one may do", 2)
     if given["roles"] or given["sources"]:
@@ -113,6 +127,15 @@ def _account(name: str, known: Account | None, given: dict[str, Any], settings: 
         sources = frozenset(given["sources"]) or (known.principal.sources if known else frozenset())
         changed["principal"] = Principal(name, roles, sources)
     return replace(known or Account(Principal(name, frozenset())), **changed)
+
+
+def _certificate_names(file: Path | None, subject: str | None) -> tuple[str, ...]:
+    """Return by which certificates a principal is known. Raises Fault where one cannot be read."""
+    try:
+        names = [thumbprint_name(read_certificate(file))] if file else []
+        return (*names, *([subject_name(subject)] if subject else []))
+    except (ValueError, OSError) as error:
+        raise Fault(f"{file or '--certificate-subject'}: {error}", 2) from None
 
 
 def _topic(name: str) -> str:
@@ -183,6 +206,7 @@ def _known_otherwise(account: Account) -> Iterable[str]:
     if account.subject:
         yield f"subject {account.subject}"
     yield from (f"key {name}" for name in account.keys)
+    yield from (f"certificate {name}" for name in account.certificates)
     if account.topic:
         yield f"topic {account.topic}"
 

@@ -12,6 +12,7 @@ from services.kit.principals.bearer_jwt import (
     Subject,
     key_id,
 )
+from services.kit.principals.client_certificate import read_certificate, subject_name, thumbprint_name
 from services.kit.principals.file import changing, load_accounts
 from services.kit.principals.identity_provider import IdentityProviderDown
 from services.kit.principals.key_set import DEFAULT_ALGORITHMS
@@ -39,6 +40,9 @@ __all__ = [
     "key_id",
     "load_accounts",
     "read_accounts",
+    "read_certificate",
+    "subject_name",
+    "thumbprint_name",
     "token_id_of",
     "with_token",
 ]

@@ -1,7 +1,7 @@
 """Accounts: who the principals of an installation are and how each is recognised, as the principals file says it.
 
 The file is JSON: `{"version": 1, "principals": [{"name", "roles", "sources"?, "tokens"?, "subject"?, "keys"?,
-"topic"?, "kafkaUser"?}]}`. It holds no secret: of tokens only hashes, of machines only public keys.
+"certificates"?, "topic"?, "kafkaUser"?}]}`. It holds no secret: of tokens only hashes, of machines only public keys.
 """
 
 import re
@@ -16,6 +16,7 @@ import orjson
 from services.core.access import Principal, Role
 from services.kit.errors import ConfigError
 from services.kit.principals.bearer_jwt import MachineKey
+from services.kit.principals.client_certificate import NAMED, names_of
 from services.kit.principals.tokens import StoredToken, token_id_of
 
 __all__ = ["Account", "Accounts", "read_accounts", "with_token"]
@@ -23,7 +24,7 @@ __all__ = ["Account", "Accounts", "read_accounts", "with_token"]
 _FORMAT = 1
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_KEYS = frozenset({"name", "roles", "sources", "tokens", "subject", "keys", "topic", "kafkaUser"})
+_KEYS = frozenset({"name", "roles", "sources", "tokens", "subject", "keys", "certificates", "topic", "kafkaUser"})
 _MAX_TEXT = 200  # characters of a source, subject or user: as long as a source may be
 
 
@@ -37,6 +38,7 @@ class Account:
     keys: Mapping[str, str] = field(default_factory=dict)  # key id -> public key (PEM) of a machine that signs itself
     topic: str | None = None  # where it alone may write its events: who writes there counts as this principal
     kafka_user: str | None = None  # the brokers' name for it, who gets the right to write
+    certificates: tuple[str, ...] = ()  # that it shows, by thumbprint or subject: `client_certificate`
 
     @property
     def name(self) -> str:
@@ -52,6 +54,7 @@ class Account:
             "tokens": [_token_json(token) for token in self.tokens],
             "subject": self.subject,
             "keys": dict(self.keys),
+            "certificates": list(self.certificates),
             "topic": self.topic,
             "kafkaUser": self.kafka_user,
         }
@@ -64,6 +67,7 @@ class Accounts:
     def __init__(self, accounts: Iterable[Account] = ()) -> None:
         self._by_name = {account.name: account for account in accounts}
         self._by_subject = {one.subject: one for one in self._by_name.values() if one.subject}
+        self._by_certificate = {name: one for one in self._by_name.values() for name in one.certificates}
         self._by_topic = {one.topic: one for one in self._by_name.values() if one.topic}
         self.keys = {kid: MachineKey(one.name, pem) for one in self._by_name.values() for kid, pem in one.keys.items()}
         self._by_token = {token.token_id: (one, token) for one in self._by_name.values() for token in one.tokens}
@@ -78,6 +82,10 @@ class Accounts:
     def of_subject(self, subject: str) -> Account | None:
         """Return the account of a person whom the identity provider knows by this subject."""
         return self._by_subject.get(subject)
+
+    def of_certificate(self, der: bytes) -> Account | None:
+        """Return the account of who shows this certificate, which TLS has verified; its own name counts first."""
+        return next((self._by_certificate[name] for name in names_of(der) if name in self._by_certificate), None)
 
     def of_topic(self, topic: str) -> Account | None:
         """Return the account of whoever writes to a topic."""
@@ -154,6 +162,7 @@ class _Reader:
             self._pems(f"{place}.keys", entry.get("keys")),
             self._text(f"{place}.topic", entry.get("topic")),
             self._text(f"{place}.kafkaUser", entry.get("kafkaUser")),
+            self._certificates(f"{place}.certificates", entry.get("certificates")),
         )
         if account.topic and len(sources) != 1:
             self.faults.append(f"{place}.topic: a topic speaks for one source")
@@ -162,11 +171,12 @@ class _Reader:
         return account
 
     def expect_unique(self, accounts: list[Account]) -> None:
-        """Add a fault for each name, subject, topic, key id and token id that two accounts have."""
+        """Add a fault for each name, subject, topic, certificate, key id and token id that two accounts have."""
         for word, values in (
             ("name", [one.name for one in accounts]),
             ("subject", [one.subject for one in accounts if one.subject]),
             ("topic", [one.topic for one in accounts if one.topic]),
+            ("certificate", [name for one in accounts for name in one.certificates]),
             ("key", [kid for one in accounts for kid in one.keys]),
             ("token", [token.token_id for one in accounts for token in one.tokens]),
         ):
@@ -200,6 +210,13 @@ class _Reader:
             self.faults.append(f"{place}: must map key ids to public keys (PEM)")
             return {}
         return dict(given)
+
+    def _certificates(self, place: str, given: Any) -> tuple[str, ...]:
+        listed = given if isinstance(given, list) else [] if given is None else [None]
+        if not all(isinstance(name, str) and NAMED.fullmatch(name) for name in listed):
+            self.faults.append(f"{place}: must be a list of sha256:<64 hex digits> and subject:<CN=...>")
+            return ()
+        return tuple(listed)
 
     def _tokens(self, place: str, given: Any) -> list[StoredToken]:
         if given is not None and not isinstance(given, list):

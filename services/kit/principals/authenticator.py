@@ -77,17 +77,32 @@ class PrincipalsFile:
 class Authenticator:
     """Recognises a caller by a credential: a token of ours, a JWT of the identity provider, or one a machine signed.
 
-    `people` checks those of the identity provider; None = there is none. To be closed at the end.
+    `people` checks those of the identity provider; None = there is none. With `certificates_needed` nobody is
+    recognised who shows no certificate, whatever else they show. To be closed at the end.
     """
 
     def __init__(
-        self, file: PrincipalsFile, clock: Clock, machines: MachineKeys, people: OidcVerifier | None = None
+        self,
+        file: PrincipalsFile,
+        clock: Clock,
+        machines: MachineKeys,
+        people: OidcVerifier | None = None,
+        *,
+        certificates_needed: bool = False,
     ) -> None:
         self._file, self._clock = file, clock
+        self._certificates_needed = certificates_needed
         self._machines, self._people = machines, people
 
-    async def recognise(self, credential: str) -> Principal:
-        """Return whose credential it is. Raises UnknownCaller, and IdentityProviderDown."""
+    async def recognise(self, credential: str, certificate: bytes | None = None) -> Principal:
+        """Return whose credential it is; without one, whose certificate.
+
+        `certificate` is what the caller shows, which TLS has verified. Raises UnknownCaller, and IdentityProviderDown.
+        """
+        if self._certificates_needed and certificate is None:
+            raise UnknownCaller("no-certificate")
+        if not credential and certificate is not None:
+            return _known(self._file.accounts.of_certificate(certificate))
         if not credential:
             raise UnknownCaller("no-credential")
         if len(credential) > _MAX_CREDENTIAL or not credential.isascii():
@@ -123,7 +138,8 @@ def authenticator_of(config: ServiceConfig, file: PrincipalsFile, clock: Clock) 
         )
     except ValueError as error:
         raise ConfigError(f"HERAUT_AUTH_*: {error}") from None
-    return Authenticator(file, clock, machines, people or None)
+    needed = config.tls_clients == "required"
+    return Authenticator(file, clock, machines, people or None, certificates_needed=needed)
 
 
 def _known(account: Account | None) -> Principal:

@@ -76,16 +76,24 @@ def guarded(route: Route, authenticator: Authenticator) -> Handler:
 
 async def _recognise(request: web.Request, route: Route, authenticator: Authenticator, trail: "_Trail") -> Principal:
     try:
-        return await authenticator.recognise(_credential(request.headers.get("Authorization", ""), route))
+        credential = _credential(request.headers.get("Authorization", ""), route)
+        return await authenticator.recognise(credential, _certificate(request))
     except UnknownCaller as error:
         trail.refuse(error.reason)
         challenge = f'Basic {_REALM}, charset="UTF-8"' if route.browser else f"Bearer {_REALM}"
-        raise Problem(401, "Who asks?", "A valid token is needed.", headers={"WWW-Authenticate": challenge}) from None
+        detail = "A certificate is needed." if error.reason == "no-certificate" else "A valid token is needed."
+        raise Problem(401, "Who asks?", detail, headers={"WWW-Authenticate": challenge}) from None
     except RetryableError:
         trail.refuse("identity-provider-down")
         raise Problem(
             503, "Nobody can be recognised now", "The identity provider does not answer.", headers={"Retry-After": "5"}
         ) from None
+
+
+def _certificate(request: web.Request) -> bytes | None:
+    """Return the certificate that the caller showed, which TLS has verified; None where there is none."""
+    connection = request.get_extra_info("ssl_object")
+    return connection.getpeercert(binary_form=True) if connection else None
 
 
 def _credential(header: str, route: Route) -> str:

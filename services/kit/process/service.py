@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -168,10 +169,10 @@ class Service:
         openapi: Mapping[str, Any] | None = None,
     ) -> None:
         """Serve HTTP and run all jobs until `stop`; `ready_file` gets the bound address once the face is there."""
-        certificate = _certificate_of(self.config)
-        tls = certificate.context if certificate else None
+        certificate = _certificate_of(self.config, self.config.tls_client_ca)
         if certificate:
             self.jobs["certificate"] = certificate.run
+        tls = certificate.context if certificate else None
         _collect_garbage_seldom()
         face = web_app(
             self.health,
@@ -285,10 +286,10 @@ async def _compare_partitions(config: ServiceConfig, room: str, pool: Pool) -> N
             await fix_partitions(connection, config.partitions)
 
 
-def _certificate_of(config: ServiceConfig) -> Certificate | None:
+def _certificate_of(config: ServiceConfig, clients: Path | None) -> Certificate | None:
     if config.tls_cert is None or config.tls_key is None:
         return None
-    return Certificate(config.tls_cert, config.tls_key, listening, "HERAUT_TLS_CERT, HERAUT_TLS_KEY")
+    return Certificate(config.tls_cert, config.tls_key, partial(listening, clients), "HERAUT_TLS_CERT, HERAUT_TLS_KEY")
 
 
 def _collect_garbage_seldom() -> None:
@@ -337,6 +338,10 @@ def _settings(config_class: type[C], environ: Mapping[str, str]) -> C:
     faults = [fault for caller in config.callers() if (fault := caller.fault(config.allow_plaintext))]
     if (config.tls_cert is None) != (config.tls_key is None):
         faults.append("HERAUT_TLS_CERT and HERAUT_TLS_KEY: a service needs both")
+    if config.tls_client_ca is not None and config.tls_cert is None:
+        faults.append("HERAUT_TLS_CLIENT_CA: needs HERAUT_TLS_CERT, or nobody is asked")
+    if config.tls_client_ca is None and config.tls_clients == "required":
+        faults.append("HERAUT_TLS_CLIENTS=required needs HERAUT_TLS_CLIENT_CA")
     if faults:
         raise ConfigError("\n".join(faults))
     return config
