@@ -53,6 +53,30 @@ create table log.dead_letter_acts (
     act        text        not null  -- core.access.Act
 );
 
+-- Tokens that machines signed and that were used, until they have expired: each opens once in an installation.
+create table log.spent_tokens (
+    digest bytea       primary key, -- of the machine and the token's id
+    until  timestamptz not null
+);
+create index spent_tokens_until on log.spent_tokens (until);
+
+-- Says whether a token was not used before, and that it is now. Rooms have no other way to the table: one that is taken
+-- over can make no used token good again. Some that are over go each time; five minutes later than they say, as clocks
+-- differ.
+create function log.spend(token bytea, good_until timestamptz) returns boolean
+language sql volatile security definer set search_path = log, pg_temp as $$
+    with over as (
+        delete from spent_tokens where digest in (
+            select digest from spent_tokens where until < clock_timestamp() - interval '5 minutes'
+            order by until limit 20 for update skip locked
+        )
+    ), spent as (
+        insert into spent_tokens (digest, until) values (token, good_until) on conflict do nothing returning digest
+    )
+    select exists (select from spent)
+$$;
+revoke all on function log.spend from public;
+
 -- Sealed personal data and the wrapped keys that open it: the one place to erase.
 create schema vault;
 

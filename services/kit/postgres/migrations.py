@@ -212,6 +212,7 @@ async def _grant(connection: Connection) -> None:
             grant select, insert, delete on log.log to {role};
             grant select, insert, update on log.head, log.reader to {role};
             grant select, insert on log.installation to {role};
+            grant execute on function log.spend to {role};
             """
         )
     await connection.execute(

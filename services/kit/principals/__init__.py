@@ -16,6 +16,7 @@ from services.kit.principals.client_certificate import read_certificate, subject
 from services.kit.principals.file import changing, load_accounts
 from services.kit.principals.identity_provider import IdentityProviderDown
 from services.kit.principals.key_set import DEFAULT_ALGORITHMS
+from services.kit.principals.spent_tokens import SpentInDatabase, SpentTokens
 from services.kit.principals.tokens import StoredToken, issue_token, token_id_of
 
 __all__ = [
@@ -31,6 +32,8 @@ __all__ = [
     "PrincipalsFile",
     "Reason",
     "RefusedToken",
+    "SpentInDatabase",
+    "SpentTokens",
     "StoredToken",
     "Subject",
     "UnknownCaller",

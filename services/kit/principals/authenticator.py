@@ -11,6 +11,7 @@ from services.kit.errors import ConfigError, HerautError
 from services.kit.principals.accounts import Account, Accounts
 from services.kit.principals.bearer_jwt import MachineKeys, OidcVerifier, RefusedToken, key_id
 from services.kit.principals.file import load_accounts
+from services.kit.principals.spent_tokens import SpentTokens, token_digest
 
 __all__ = ["Authenticator", "PrincipalsFile", "UnknownCaller", "authenticator_of"]
 
@@ -78,7 +79,8 @@ class Authenticator:
     """Recognises a caller by a credential: a token of ours, a JWT of the identity provider, or one a machine signed.
 
     `people` checks those of the identity provider; None = there is none. With `certificates_needed` nobody is
-    recognised who shows no certificate, whatever else they show. To be closed at the end.
+    recognised who shows no certificate, whatever else they show. `spent` says which tokens of machines were used up
+    anywhere in the installation; without it, this process alone knows. To be closed at the end.
     """
 
     def __init__(
@@ -89,9 +91,10 @@ class Authenticator:
         people: OidcVerifier | None = None,
         *,
         certificates_needed: bool = False,
+        spent: SpentTokens | None = None,
     ) -> None:
         self._file, self._clock = file, clock
-        self._certificates_needed = certificates_needed
+        self._certificates_needed, self._spent = certificates_needed, spent
         self._machines, self._people = machines, people
 
     async def recognise(self, credential: str, certificate: bytes | None = None) -> Principal:
@@ -117,10 +120,24 @@ class Authenticator:
     async def _by_signature(self, credential: str) -> Account | None:
         accounts = self._file.accounts
         if key_id(credential) in accounts.keys:
-            return accounts.named(self._machines.verify(credential, accounts.keys))
+            return accounts.named(await self._by_machine(credential, accounts))
         if self._people is None:
             raise UnknownCaller("unknown-key")
         return accounts.of_subject((await self._people.verify(credential)).subject)
+
+    async def _by_machine(self, credential: str, accounts: Accounts) -> str:
+        """Return which machine signed, of whom nobody has seen this token before."""
+        signed = self._machines.verify(credential, accounts.keys)
+        if self._spent is None:
+            return signed.subject
+        try:
+            is_new = await self._spent.spend(token_digest(signed.subject, signed.jti), signed.until)
+        except BaseException:
+            self._machines.forget(signed)
+            raise
+        if not is_new:
+            raise RefusedToken("replayed")
+        return signed.subject
 
     async def close(self) -> None:
         """Close the connections to the identity provider."""
@@ -128,7 +145,9 @@ class Authenticator:
             await self._people.close()
 
 
-def authenticator_of(config: ServiceConfig, file: PrincipalsFile, clock: Clock) -> Authenticator:
+def authenticator_of(
+    config: ServiceConfig, file: PrincipalsFile, clock: Clock, spent: SpentTokens | None = None
+) -> Authenticator:
     """Return the authenticator that the settings ask for. Raises ConfigError where they cannot be used."""
     audience, algorithms = config.auth_audience, config.auth_algorithms
     try:
@@ -139,7 +158,7 @@ def authenticator_of(config: ServiceConfig, file: PrincipalsFile, clock: Clock) 
     except ValueError as error:
         raise ConfigError(f"HERAUT_AUTH_*: {error}") from None
     needed = config.tls_clients == "required"
-    return Authenticator(file, clock, machines, people or None, certificates_needed=needed)
+    return Authenticator(file, clock, machines, people or None, certificates_needed=needed, spent=spent)
 
 
 def _known(account: Account | None) -> Principal:

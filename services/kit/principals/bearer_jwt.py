@@ -7,6 +7,7 @@ import heapq
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple, get_args
 
 import aiohttp
@@ -17,7 +18,17 @@ from services.kit.errors import HerautError
 from services.kit.principals.identity_provider import IdentityProvider, open_session
 from services.kit.principals.key_set import DEFAULT_ALGORITHMS, VerifyingKey, asymmetric, read_pem
 
-__all__ = ["REASONS", "MachineKey", "MachineKeys", "OidcVerifier", "Reason", "RefusedToken", "Subject", "key_id"]
+__all__ = [
+    "REASONS",
+    "MachineKey",
+    "MachineKeys",
+    "OidcVerifier",
+    "Reason",
+    "RefusedToken",
+    "Signed",
+    "Subject",
+    "key_id",
+]
 
 Reason = Literal[
     "bad-signature",
@@ -79,6 +90,14 @@ class MachineKey(NamedTuple):
     pem: str
 
 
+class Signed(NamedTuple):
+    """Who signed a token, its id (`jti`), and until when it could be shown again."""
+
+    subject: str
+    jti: str
+    until: datetime
+
+
 class _Header(NamedTuple):
     kid: str
     algorithm: str
@@ -131,8 +150,8 @@ class OidcVerifier:
 class MachineKeys:
     """Verifies tokens that machines sign themselves, one for each request (the client assertion of RFC 7523, 3).
 
-    A token opens once. What was used is remembered in this process alone, until the token has expired: another process
-    with the same audience would take it once more. Raises ValueError where an algorithm is not asymmetric.
+    A token opens once. What was used is remembered here until the token has expired, for this process; `Signed` has
+    what others of the installation know it by. Raises ValueError where an algorithm is not asymmetric.
     """
 
     def __init__(self, audience: str, *, clock: Clock, algorithms: Iterable[str] = DEFAULT_ALGORITHMS) -> None:
@@ -145,8 +164,8 @@ class MachineKeys:
         """Raise ValueError, with words for who brought it, where this is no public key that could verify a token."""
         read_pem(pem, self._algorithms)
 
-    def verify(self, token: str, keys: Mapping[str, MachineKey]) -> str:
-        """Return the subject that signed the token, which is used up by this. Raises RefusedToken.
+    def verify(self, token: str, keys: Mapping[str, MachineKey]) -> Signed:
+        """Return who signed the token, which is used up by this. Raises RefusedToken.
 
         `keys` are those of all machines, by `kid`; one machine's key opens for no other.
         """
@@ -159,8 +178,13 @@ class MachineKeys:
             raise RefusedToken("wrong-issuer")
         if expires - issued > _MACHINE_LIFE:
             raise RefusedToken("too-long-lived")
-        self._used[subject].take(_text(claims, "jti"), expires + _LEEWAY, self._clock.now().timestamp())
-        return subject
+        jti, end = _text(claims, "jti"), expires + _LEEWAY
+        self._used[subject].take(jti, end, self._clock.now().timestamp())
+        return Signed(subject, jti, datetime.fromtimestamp(end, UTC))
+
+    def forget(self, signed: Signed) -> None:
+        """Let a token be used once more: nobody could tell whether it had been used elsewhere."""
+        self._used[signed.subject].give_back(signed.jti)
 
     def _read(self, key: MachineKey | None) -> VerifyingKey | None:
         """Return the key; one that cannot be read verifies nothing."""
@@ -187,6 +211,10 @@ class _UsedIds:
             raise RefusedToken("too-many")  # to forget one instead would let it be used again
         self._ids.add(jti)
         heapq.heappush(self._by_end, (end, jti))
+
+    def give_back(self, jti: str) -> None:
+        """Forget an id."""
+        self._ids.discard(jti)
 
 
 def key_id(token: str) -> str:

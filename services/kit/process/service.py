@@ -48,7 +48,7 @@ from services.kit.postgres import (
     password_of,
     role_of,
 )
-from services.kit.principals import Authenticator, PrincipalsFile, authenticator_of
+from services.kit.principals import Authenticator, PrincipalsFile, SpentInDatabase, authenticator_of
 from services.kit.process.guard import OpenRoute, Route
 from services.kit.process.health import Health
 from services.kit.process.http import figures_app, serve_http, web_app
@@ -244,7 +244,7 @@ async def open_service(config: ServiceConfig, stage_name: str) -> AsyncIterator[
         Health(stage_name, clock),
         clock,
         principals,
-        authenticator_of(config, principals, clock),
+        authenticator_of(config, principals, clock, SpentInDatabase(pool)),
     )
     try:
         await check_login(pool, room)

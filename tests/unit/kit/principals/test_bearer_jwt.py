@@ -40,7 +40,7 @@ def machines(clock: FakeClock) -> MachineKeys:
 @pytest.mark.parametrize("signer", SIGNERS.values(), ids=SIGNERS)
 def test_a_machine_is_known_by_its_key(machines: MachineKeys, signer: Signer) -> None:
     """Each algorithm that is allowed without a setting opens."""
-    assert MACHINE == machines.verify(signer.sign(_claims()), KEYS)
+    assert MACHINE == machines.verify(signer.sign(_claims()), KEYS).subject
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_machine_is_known_by_its_key(machines: MachineKeys, signer: Signer) ->
 )
 def test_a_token_at_the_edge_of_what_is_allowed_opens(machines: MachineKeys, changed: Claims) -> None:
     """Clocks may differ by thirty seconds, and a token may be for several services."""
-    assert MACHINE == machines.verify(OURS.sign(_claims(**changed)), KEYS)
+    assert MACHINE == machines.verify(OURS.sign(_claims(**changed)), KEYS).subject
 
 
 @pytest.mark.parametrize("wrong", FORGERIES)
@@ -97,7 +97,7 @@ def test_one_machines_key_opens_for_no_other(machines: MachineKeys) -> None:
     keys = KEYS | {other.kid: MachineKey("hospital-8", other.pem())}
 
     assert "wrong-issuer" == _refusal(machines, other.sign(_claims()), keys)
-    assert "hospital-8" == machines.verify(other.sign(_claims(iss="hospital-8", sub="hospital-8")), keys)
+    assert "hospital-8" == machines.verify(other.sign(_claims(iss="hospital-8", sub="hospital-8")), keys).subject
 
 
 def test_a_token_opens_once(machines: MachineKeys, clock: FakeClock) -> None:
@@ -120,7 +120,7 @@ def test_an_id_is_used_up_by_its_machine_alone_and_by_good_tokens_alone(machines
     for wrong in ("signed by a stranger", "for another service", "expired"):
         _refusal(machines, FORGERIES[wrong][0](_claims()))
 
-    assert MACHINE == machines.verify(OURS.sign(_claims()), keys)
+    assert MACHINE == machines.verify(OURS.sign(_claims()), keys).subject
     assert "replayed" == _refusal(machines, SIGNERS["ES256"].sign(_claims()))
 
 
@@ -133,7 +133,7 @@ def test_what_is_remembered_is_bounded(clock: FakeClock, monkeypatch: pytest.Mon
 
     assert "too-many" == _refusal(machines, OURS.sign(_claims(jti="4")))
     clock.advance(90)
-    assert MACHINE == machines.verify(OURS.sign(_claims(jti="4")), KEYS)
+    assert MACHINE == machines.verify(OURS.sign(_claims(jti="4")), KEYS).subject
     assert "replayed" == _refusal(machines, OURS.sign(_claims(jti="1")))
 
 
@@ -151,7 +151,7 @@ def test_algorithms_are_those_of_the_setting(clock: FakeClock) -> None:
     machines = MachineKeys(AUDIENCE, clock=clock, algorithms=["ES256"])
 
     assert "wrong-algorithm" == _refusal(machines, OURS.sign(_claims()))
-    assert MACHINE == machines.verify(SIGNERS["ES256"].sign(_claims()), KEYS)
+    assert MACHINE == machines.verify(SIGNERS["ES256"].sign(_claims()), KEYS).subject
 
 
 def test_symmetric_algorithms_cannot_be_configured(clock: FakeClock) -> None:

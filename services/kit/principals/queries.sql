@@ -1,0 +1,4 @@
+-- Tokens that open once.
+
+-- name: spend
+select log.spend($1, $2)
