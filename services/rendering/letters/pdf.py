@@ -14,6 +14,7 @@ import orjson
 import typst
 
 from services.core.incident import Incident
+from services.rendering.letters.datamatrix import sheet_mark
 from services.rendering.letters.fitting import fit_greeting
 from services.rendering.letters.kix import bars
 from services.rendering.letters.letterhead import letterhead
@@ -85,8 +86,17 @@ class Typesetter:
     def _ready(self, job: PrintJob) -> tuple[list[Form], bytes]:
         """Return the forms of a print job, and its data as `letters.typ` takes it."""
         forms = [self._form(job.told.incident, shared) for shared in job.shared]
-        data = {"title": job.name, "forms": [form.json for form in forms], "letters": _letters(job, self._profile)}
+        data = {"title": job.name, "forms": [form.json for form in forms], "letters": self._own(job, forms)}
         return forms, orjson.dumps(data)
+
+    def _own(self, job: PrintJob, forms: Sequence[Form]) -> list[dict[str, Any]]:
+        """Return each letter's own words, and the marks of its sheets."""
+        letters = _letters(job, self._profile)
+        if self._profile.sheet_mark:
+            for letter, reference, own in zip(letters, job.references, job.words, strict=True):
+                sheets = self._profile.sheets(forms[own.number - 1].pages)
+                letter["marks"] = [list(sheet_mark(reference, sheet, sheets)) for sheet in range(1, sheets + 1)]
+        return letters
 
     def _form(self, incident: Incident, shared: SharedWords) -> Form:
         of_version = (incident.incident_id, incident.version, shared.key)

@@ -88,6 +88,7 @@ class Profile:
     kept_free: tuple[Box, ...]  # of the first page: for franking, and marks of the print house's own
     folds: tuple[float, ...]
     fold_marks: bool
+    sheet_mark: Box | None  # on the front of each sheet, a DataMatrix of its letter and number; None = none
     colour: str  # "rgb", "cmyk", or "black"
     plex: str  # "duplex": a letter's last sheet is filled, so that no two people share one; or "simplex"
     most_sheets: int  # of a letter
@@ -129,6 +130,8 @@ class Profile:
             "particulars": self.particulars,
             "folds": self.folds if self.fold_marks else (),
             "edge": self.edge,
+            "mark": self.sheet_mark and self.sheet_mark._asdict(),
+            "sides": 2 if self.plex == "duplex" else 1,
             "colour": self.colour,
             "fill": self.fills_sheets,
         }

@@ -15,7 +15,7 @@ SUPPLIED = tuple(sorted(path.stem for path in _FOLDER.glob("*.json")))
 _LONGEST_FILE = 1 << 16  # bytes; a profile has about one thousand
 _KEYS = (
     "about", "window", "address", "addressCode", "returnAddress", "letterhead", "sender", "particulars", "margins",
-    "edge", "keptFree", "folds", "foldMarks", "colour", "plex", "mostSheets", "file", "postage",
+    "edge", "keptFree", "folds", "foldMarks", "sheetMark", "colour", "plex", "mostSheets", "file", "postage",
 )  # fmt: skip
 _FILE_KEYS = ("format", "letters", "mostBytes", "order", "manifest")
 _PARTICULARS_HEIGHT = 14.5  # labels and values of date and reference
@@ -26,8 +26,10 @@ _LEAST: Mapping[str, tuple[float, float]] = {
     "returnAddress": (60.0, 5.2),
     "letterhead": (100.0, 11.5),
     "sender": (40.0, 20.0),
+    "sheetMark": (8.0, 8.0),
 }
 _WIDEST_KIX = 84.0  # eighteen signs
+_MOST_MARKED = 99  # two digits
 
 
 class InvalidProfile(ValueError):  # noqa: N818 - says what it is
@@ -73,6 +75,7 @@ def parse_profile(name: str, value: Any) -> Profile:
         kept_free=tuple(check.each(source, "keptFree", check.box_of)),
         folds=tuple(check.each(source, "folds", check.length)),
         fold_marks=check.yes_no(source, "foldMarks"),
+        sheet_mark=check.box(source, "sheetMark") if "sheetMark" in source else None,
         colour=check.word(source, "colour", ("rgb", "cmyk", "black")),
         plex=check.word(source, "plex", ("duplex", "simplex")),
         most_sheets=check.count(source.get("mostSheets"), "mostSheets"),
@@ -213,6 +216,11 @@ def _of_window(profile: Profile, boxes: Mapping[str, Box]) -> Iterator[tuple[str
         yield "folds", "must not run through the window"
     if profile.address_code == "kix" and profile.address.width < _WIDEST_KIX:
         yield "address", f"must be {_WIDEST_KIX:g} mm wide for a KIX code"
+    mark, text = profile.sheet_mark, Box(profile.margins.left, 0.0, profile.text_width, SHEET.height)
+    if mark and (mark.overlaps(text) or mark.width != mark.height):
+        yield "sheetMark", "must be square, and beside the text"
+    if mark and profile.most_sheets > _MOST_MARKED:
+        yield "mostSheets", f"must be at most {_MOST_MARKED} where sheets are marked"
     if profile.text_width < 150:
         yield "margins", "must leave 150 mm for date, reference and the earlier reference beside each other"
 
@@ -226,7 +234,8 @@ def _boxes(profile: Profile) -> dict[str, Box]:
         "sender": profile.sender,
         "particulars": particulars,
     }
-    return found | ({"returnAddress": profile.return_to} if profile.return_to else {})
+    others = {"returnAddress": profile.return_to, "sheetMark": profile.sheet_mark}
+    return found | {name: box for name, box in others.items() if box}
 
 
 USUAL_PROFILE = named_profile("nl-dl-left")

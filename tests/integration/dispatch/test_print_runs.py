@@ -13,14 +13,15 @@ import pytest
 from services.core.notices import FLAG_SECRET_ADDRESS
 from services.core.status import AttemptState
 from services.dispatch.channels.letter import PrintFolder
-from services.dispatch.domain import Work
+from services.dispatch.domain import PrintedFile, Work
 from services.dispatch.outcomes import HandOver
 from services.dispatch.print_runs import PrintRun
 from services.kit.errors import LostOwnershipError
+from services.kit.postgres import Connection
 from services.rendering.letters.print_job import letter_date
 from services.rendering.letters.profile_file import USUAL_PROFILE
 from tests.integration.dispatch.bench import Bench, ShiftedClock, a_payload
-from tests.unit.dispatch.people import an_id, some_notices
+from tests.unit.dispatch.people import a_round, an_id, some_notices
 
 DAY = timedelta(days=1)
 
@@ -225,6 +226,36 @@ async def test_a_crash_while_a_job_is_closed_ends_with_one_total(letters: Bench,
     assert after == bool(written)
     assert {"1": 1, "2": 1} == totals
     assert set(written) <= set(_bodies(folder, ".job.json"))
+
+
+async def test_a_run_is_not_closed_while_a_file_is_put_into_it(letters: Bench, folder: Path) -> None:
+    """Whoever closes it waits for the intent that is being written, and sees its file."""
+    await _queue(letters, 2)
+    await letters.send(_printer(folder))
+    now, runs = letters.clock.now(), letters.runs
+    name = f"{letter_date(now):%Y%m%d}-0-normal-1"
+    one = replace(a_round(some_notices(1, ids=[an_id("late")])), print_job=an_id("file"))
+    async with letters.pool.acquire() as writing, letters.pool.acquire() as closing:
+        async with writing.transaction():
+            await runs.assign(writing, [one], now)
+            begun = asyncio.create_task(_begin_closing(letters, closing, name))
+            while not await letters.pool.fetchval(_WAITING):  # noqa: ASYNC110 - a lock has no event
+                await asyncio.sleep(0.01)
+        total = await begun
+        await runs.settle(writing, replace(one, printed=PrintedFile(1, 2, 1, bytes(32))), [], now)
+        afterwards = await _begin_closing(letters, closing, name)
+
+    assert (name, None) == (one.print_run, total)
+    assert afterwards
+    assert [2, 1] == [file.letters for _, file in afterwards.files]
+
+
+_WAITING = "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like '%print_runs%')"
+
+
+async def _begin_closing(bench: Bench, connection: Connection, name: str) -> PrintRun | None:
+    async with connection.transaction():
+        return await bench.runs.begin_closing(connection, name, bench.clock.now())
 
 
 async def test_who_lost_the_partition_closes_nothing(letters: Bench, folder: Path) -> None:

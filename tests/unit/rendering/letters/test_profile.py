@@ -167,6 +167,9 @@ def test_fold_marks_stand_at_the_edge_alone() -> None:
         ({"sender": {"x": 100, "y": 50, "width": 52, "height": 43}}, ["sender", "sender"]),
         ({"particulars": 80}, ["particulars", "particulars", "particulars"]),
         ({"folds": [70]}, ["folds"]),
+        ({"sheetMark": {"x": 8, "y": 120, "width": 10, "height": 9}}, ["sheetMark"]),
+        ({"sheetMark": {"x": 20, "y": 55, "width": 10, "height": 10}}, ["sheetMark"] * 3),
+        ({"sheetMark": {"x": 8, "y": 120, "width": 10, "height": 10}, "mostSheets": 100}, ["mostSheets"]),
         ({"margins": {"left": 40, "right": 40, "top": 25, "bottom": 24}}, ["margins"]),
     ],
 )  # fmt: skip
