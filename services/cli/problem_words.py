@@ -29,6 +29,8 @@ WORDS: Final[Mapping[str, str]] = MappingProxyType(
         "invalid-email": "is no e-mail address",
         "invalid-language": "is no language tag (BCP 47, such as nl or en): the notice would be in Dutch",
         "unknown-category": "names a category that the incident does not have",
+        "invalid-role": "is none of self, guardian, next-of-kin and representative",
+        "too-many-lines": "has more than six lines, or none",
         "invalid-certainty": "is neither confirmed nor possible",
         "invalid-boolean": "is neither true nor false (nor ja or nee)",
         "unreachable": "can be written to on no channel: it is accepted and held until a correction comes",

@@ -10,6 +10,7 @@ __all__ = [
     "COLUMNS",
     "FLAG_DECEASED",
     "FLAG_MAYBE_TOLD",
+    "FLAG_NEXT_OF_KIN",
     "FLAG_NOT_AT_ADDRESS",
     "FLAG_NOT_DECEASED",
     "FLAG_RETRACTED",
@@ -30,11 +31,18 @@ FLAG_NOT_AT_ADDRESS = 4
 FLAG_RETRACTED = 8  # this member (id, version) no longer belongs to this pseudonym
 FLAG_WITHDRAWN = 16  # its source, or an operator, took this member back; it stays of its pseudonym
 FLAG_NOT_DECEASED = 32  # the record says so; silence about it says nothing
-FLAG_MAYBE_TOLD = 64  # the notice may have been handed over on a channel of MAY_END_UNKNOWN: nobody can know
+FLAG_NEXT_OF_KIN = 64  # the person has died, and the record's contact data is that of the next of kin
+FLAG_MAYBE_TOLD = 128  # the notice may have been handed over on a channel of MAY_END_UNKNOWN: nobody can know
 
 # What intake may say of a member: deduplication refuses a block with any other flag.
 MEMBER_FLAGS: Final = (
-    FLAG_DECEASED | FLAG_SECRET_ADDRESS | FLAG_NOT_AT_ADDRESS | FLAG_RETRACTED | FLAG_WITHDRAWN | FLAG_NOT_DECEASED
+    FLAG_DECEASED
+    | FLAG_SECRET_ADDRESS
+    | FLAG_NOT_AT_ADDRESS
+    | FLAG_RETRACTED
+    | FLAG_WITHDRAWN
+    | FLAG_NOT_DECEASED
+    | FLAG_NEXT_OF_KIN
 )
 MEMBER_FLAG_BITS: Final = MEMBER_FLAGS.bit_length()  # a table by sets of these has 1 << MEMBER_FLAG_BITS entries
 ALL_FLAGS: Final = MEMBER_FLAGS | FLAG_MAYBE_TOLD  # routing adds what only arises on the way

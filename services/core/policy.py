@@ -14,10 +14,12 @@ from services.core.channel import Channel
 
 __all__ = [
     "KEYS",
+    "OF_AGE",
     "RULES",
     "SMALLEST_SAMPLE",
     "CallCentre",
     "Correction",
+    "Minors",
     "OnIdentityConflict",
     "Pace",
     "Policy",
@@ -87,6 +89,15 @@ class Stop(NamedTuple):
     complaints: float = 0.02  # of all that was accepted
 
 
+OF_AGE: Final = 18  # years (art. 1:233 BW): beyond it nobody is a minor
+
+
+class Minors(NamedTuple):
+    """To whom a notice about a minor is written, where its record does not say so itself."""
+
+    under_age: int = 16  # years: of who is younger, the parents or carers are written to (art. 5 UAVG); 0 = of nobody
+
+
 # Shares of fewer hand-overs than this stop nothing. Where two in a hundred fail, which is usual, more than a tenth of
 # fifty do so once in 2,000 times, of twenty once in 200; and each block of outcomes is another look.
 SMALLEST_SAMPLE: Final = 50
@@ -101,6 +112,7 @@ class Policy:
     correction: Correction = Correction.NONE
     pace: Pace = Pace()
     stop: Stop = Stop()
+    minors: Minors = Minors()
 
 
 class Rule(NamedTuple):
@@ -129,13 +141,14 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
 )
 
 
-KEYS: Final = frozenset({*RULES, "pace", "stop"})  # what `policy` of a document may have
+KEYS: Final = frozenset({*RULES, "pace", "stop", "minors"})  # what `policy` of a document may have
 
 
 def in_words(policy: Policy) -> dict[str, Any]:
     """Return every rule of a policy as a document would say it, those that a document left out as well."""
     words = {key: getattr(policy, rule.attribute).value for key, rule in RULES.items()}
-    return words | {"pace": _pace_in_words(policy.pace), "stop": policy.stop._asdict()}
+    minors = {"underAge": policy.minors.under_age}
+    return words | {"pace": _pace_in_words(policy.pace), "stop": policy.stop._asdict(), "minors": minors}
 
 
 def _pace_in_words(pace: Pace) -> dict[str, Any]:

@@ -7,7 +7,7 @@ attempts the notice again if no channel is left for it. Whether that is so is no
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from services.core.notices import FLAG_DECEASED, FLAG_RETRACTED
+from services.core.notices import FLAG_DECEASED, FLAG_NEXT_OF_KIN, FLAG_RETRACTED
 from services.deduplication.domain import Claim, Member, Terms, is_reachable, is_withdrawn
 from services.deduplication.dossier import Dossier
 
@@ -54,5 +54,7 @@ def _may_be_told(bearer: Member, claim: Claim, dossier: Dossier, terms: Terms) -
         return False
     if not is_reachable(bearer.channels, bearer.flags, terms.usable):
         return False
+    if bearer.flags & FLAG_NEXT_OF_KIN:
+        return True
     together = (m for m in dossier.members.values() if dossier.standings[m.member].told_with == claim.group)
     return not any(m.flags & FLAG_DECEASED and not is_withdrawn(m, terms) for m in together)

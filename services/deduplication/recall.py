@@ -5,9 +5,11 @@ stop it, and answers once: it was stopped, or it had begun. Until then it counts
 """
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import or_
 from typing import Final
 
-from services.core.notices import FLAG_DECEASED
+from services.core.notices import FLAG_DECEASED, FLAG_NEXT_OF_KIN, FLAG_NOT_DECEASED
 from services.deduplication.corrections import corrects, data_version
 from services.deduplication.domain import Claim, Course, Member, Person, Terms, is_withdrawn
 
@@ -45,7 +47,7 @@ def _is_stale(
         return False
     bearer = members[claim.bearer]
     taken_back = is_withdrawn(bearer, terms) and not corrects(claim, before[-1] if before else None)
-    if data_version(bearer) > claim.version or taken_back or any(m.flags & FLAG_DECEASED for m in said):
+    if data_version(bearer) > claim.version or taken_back or _may_not_be_read(bearer, said):
         return True
     exposed, confirmed = claim.exposed, claim.confirmed
     for m in said:
@@ -54,3 +56,9 @@ def _is_stale(
         return False
     told = before[-1] if before else None
     return bool(exposed & ~(told.exposed if told else 0) or confirmed & ~(told.confirmed if told else 0))
+
+
+def _may_not_be_read(bearer: Member, said: Sequence[Member]) -> bool:
+    """Tell whether the person has died, by what anybody says, and the bearer's data is not that of the next of kin."""
+    flags = reduce(or_, (m.flags for m in said), 0)
+    return bool(flags & FLAG_DECEASED) and (not bearer.flags & FLAG_NEXT_OF_KIN or bool(flags & FLAG_NOT_DECEASED))

@@ -8,7 +8,7 @@ from functools import reduce
 from operator import or_
 
 from services.core.facts import NO_FACTS, Facts
-from services.core.notices import FLAG_DECEASED, FLAG_NOT_DECEASED
+from services.core.notices import FLAG_DECEASED, FLAG_NEXT_OF_KIN, FLAG_NOT_DECEASED
 from services.deduplication.corrections import addressee, data_version, since_corrected, wants_correction
 from services.deduplication.domain import (
     Claim,
@@ -45,6 +45,9 @@ class _Settling:
     def __init__(self, person: Person, terms: Terms) -> None:
         self.person = person
         self.live = [m for m in person.live if not is_withdrawn(m, terms)]
+        # Of somebody who has died, nobody is told but the next of kin, where a record says who that is.
+        kin = [m for m in self.live if m.flags & FLAG_NEXT_OF_KIN]
+        self.readers = kin if any(m.flags & FLAG_DECEASED for m in self.live) else self.live
         self.terms = terms
         self.told = [claim for claim in person.claims if not claim.void]
         self.last = {claim.group: claim for claim in self.told}  # of several: groups that are one person now
@@ -55,8 +58,9 @@ class _Settling:
 
     def settled(self) -> Settled:
         """Decide."""
-        deceased = any(m.flags & FLAG_DECEASED for m in self.live)
-        disputed = deceased and any(m.flags & FLAG_NOT_DECEASED for m in self.live)
+        died = any(m.flags & FLAG_DECEASED for m in self.live)
+        disputed = died and any(m.flags & FLAG_NOT_DECEASED for m in self.live)
+        deceased = died and (disputed or not self.readers)
         carriers = [] if deceased else self._carriers()
         waits, waiting = self._release(carriers) if carriers else (Waits.NOTHING, ())
         paused = self._correct() if self.told and not deceased and not self.released else []
@@ -104,7 +108,9 @@ class _Settling:
         """Release the news if it may go out and can be written; say what it waits for otherwise, and in whom."""
         usable = self.terms.usable
         # The member that brought the news has the newest data; one that was told before can still be written to.
-        reachable = [m for m in (*carriers, *self.live) if is_reachable(m.channels, m.flags, usable)]
+        reachable = [
+            m for m in (*carriers, *self.live) if m in self.readers and is_reachable(m.channels, m.flags, usable)
+        ]
         if not reachable:
             return Waits.CHANNEL, carriers
         if self.person.conflict and self.terms.hold_conflicts:
@@ -112,6 +118,10 @@ class _Settling:
         if self._is_asked():
             return Waits.ANSWER, ()
         return self._permitted(carriers, reachable)
+
+    def _can_read(self, m: Member) -> bool:
+        """Tell whether the person, or the next of kin, can be written to by what this record says."""
+        return m in self.readers and is_reachable(m.channels, m.flags, self.terms.usable)
 
     def _permitted(self, carriers: Sequence[Member], reachable: Sequence[Member]) -> tuple[Waits, Iterable[Member]]:
         """Release news that can be written if it may go out now; say what it waits for otherwise, and in whom."""
@@ -157,7 +167,7 @@ class _Settling:
         exposed, confirmed = told.exposed & said.exposed, told.confirmed & said.confirmed
         held = self.person.conflict and self.terms.hold_conflicts
         if not held and wants_correction(self.terms.correction, told, exposed, confirmed):
-            bearer = addressee(self.told, self.person.live, self.live, self.terms)
+            bearer = addressee(self.told, self.person.live, self.readers, self.terms)
             if bearer and (paused := self._paused()):
                 return paused
             if bearer:
@@ -193,8 +203,9 @@ class _Settling:
     def _front(self, carriers: Sequence[Member], bearers: Collection[bytes]) -> Member | None:
         """Return the member that is held for the news; None where all members that bring it bear earlier notices."""
         free = [m for m in carriers if m.member not in bearers]
-        reachable = (m for m in free if is_reachable(m.channels, m.flags, self.terms.usable))
-        return next(reachable, free[0] if free else None)
+        # Where nobody can be written to, it is the first one's work; of the dead, that of who names the next of kin.
+        free.sort(key=lambda m: (not self._can_read(m), m not in self.readers))
+        return free[0] if free else None
 
     def _merged_or_held(self, m: Member, front: Member | None, waits: Waits) -> tuple[Outcome, bytes | None]:
         """Return the outcome of a member that bears no notice, and the member that it is merged into."""

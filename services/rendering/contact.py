@@ -37,3 +37,8 @@ class Contact(Unprinted, frozen=True):
     care_of: str = ""
     email: str = ""
     portal_id: str = ""
+    birth_date: str = ""
+    addressee: str = ""
+    salutation: str = ""
+    address_lines: str = ""  # with bars between
+    role: str = ""  # `core.addressee`; empty = self

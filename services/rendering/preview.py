@@ -23,12 +23,13 @@ from services.rendering.letters.profile_file import USUAL_PROFILE
 from services.rendering.messages.email import Letterbox
 from services.rendering.messages.plain_text import PlainTexts
 from services.rendering.messages.portal import portal_message
-from services.rendering.samples import LONGEST, ODD, USUAL, Sample, Samples, samples_of
-from services.rendering.wording.wording import Wordings
+from services.rendering.samples import CHILD, LONGEST, ODD, USUAL, Sample, Samples, samples_of
+from services.rendering.wording.addressees import addressees_of
+from services.rendering.wording.wording import Wordings, phrases
 
 __all__ = ["Preview", "previews"]
 
-PEOPLE: Mapping[str, Contact] = {"usual": USUAL, "longest": LONGEST, "odd": ODD}
+PEOPLE: Mapping[str, Contact] = {"usual": USUAL, "longest": LONGEST, "odd": ODD, "guardian": CHILD}
 
 
 class Preview(NamedTuple):
@@ -62,7 +63,7 @@ def _letters(samples: Samples, at: datetime, profile: Profile) -> Iterator[Previ
     typesetter, wordings, box = Typesetter(profile), Wordings(on_paper=True), address_box(profile)
     for row, sample in enumerate(samples.samples):
         one = samples.pick([row])
-        found = envelope(one.contacts[0])
+        found = envelope(one.contacts[0], *addressees_of(one, phrases))
         fitted = found and fit_envelope(found, box)
         if fitted:
             job = print_job(_name(sample), one, [fitted], wordings, at)

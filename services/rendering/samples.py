@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import NamedTuple
 
+from services.core.addressee import AddresseeRole
 from services.core.channel import ALL_CHANNELS
 from services.core.incident import Incident
 from services.core.notices import Notices
 from services.core.variants import Kind, Reading, certainty_of
 from services.rendering.contact import Contact
 
-__all__ = ["LONGEST", "ODD", "USUAL", "Sample", "Samples", "samples_of"]
+__all__ = ["CHILD", "LONGEST", "ODD", "USUAL", "Sample", "Samples", "samples_of"]
 
 USUAL = Contact(
     initials="J.A.", prefix="van den", family_name="Berg", street="Borgesiusstraat", house_number="103",
@@ -28,6 +29,10 @@ LONGEST = Contact(
 ODD = Contact(
     initials="Đ.", family_name="Nguyễn-Παππά Київський", street="Łódź'straße", house_number="7",
     house_number_addition="III", postcode="1017AB", city="'s-Gravenhage", email="odd@mail.example", portal_id="ø",
+)  # fmt: skip
+CHILD = Contact(
+    given_name="Noor", prefix="d'", family_name="Ancona-Verhoeven", street="Lindelaan", house_number="8",
+    postcode="3511AB", city="Utrecht", email="gezin@mail.example", portal_id="portal-2", role=AddresseeRole.GUARDIAN,
 )  # fmt: skip
 _REFERENCE, _EARLIER = "7K2M-9QXR-4TBN-W3HC", "2P8V-6JDS-5GZA-1FYE"
 _BEFORE = b"before".ljust(16)

@@ -9,7 +9,7 @@ import orjson
 from services.core.channel import CHANNEL_NAMES, Channel, channel_named
 from services.core.incident import Controller, Incident, KeyVersions
 from services.core.mailbox import mailbox
-from services.core.policy import KEYS, RULES, CallCentre, Pace, Policy, Rule, Stop
+from services.core.policy import KEYS, OF_AGE, RULES, CallCentre, Minors, Pace, Policy, Rule, Stop
 from services.wire.incident_schema import INCIDENT_SCHEMAS
 from services.wire.incident_words import WordsCheck
 
@@ -161,7 +161,22 @@ class _Check(WordsCheck):
             self.fail(f"policy.{key[:64]}", "is not a rule of the policy")
         given = {key: rule for key, rule in RULES.items() if key in value}
         words = {rule.attribute: self.word(value[key], f"policy.{key}", rule) for key, rule in given.items()}
-        return Policy(**words, pace=self.pace(value.get("pace", {})), stop=self.stop(value.get("stop", {})))
+        return Policy(
+            **words,
+            pace=self.pace(value.get("pace", {})),
+            stop=self.stop(value.get("stop", {})),
+            minors=self.minors(value.get("minors", {})),
+        )
+
+    def minors(self, value: Any) -> Minors:
+        """Read below which age parents or carers are written to; what is left out is the default."""
+        age = self.fields(value, "policy.minors", {"underAge"}).get("underAge")
+        if age is None:
+            return Minors()
+        if type(age) is not int or not 0 <= age <= OF_AGE:
+            self.fail("policy.minors.underAge", f"must be a whole number, 0 to {OF_AGE}")
+            return Minors()
+        return Minors(age)
 
     def stop(self, value: Any) -> Stop:
         """Read above which shares a cohort stops; each that is left out is the default."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 from services.core.channel import CHANNEL_NAMES
 from services.core.facts import MAX_CATEGORIES
 from services.core.incident import CONTENT_BLOCKS, MORE_BLOCKS, PHRASED_LANGUAGES
-from services.core.policy import RULES, SMALLEST_SAMPLE, CallCentre, Policy, Stop, in_words
+from services.core.policy import OF_AGE, RULES, SMALLEST_SAMPLE, CallCentre, Minors, Policy, Stop, in_words
 from services.core.variants import Certainty, Kind
 from services.wire.incident_words import CATEGORY_CODE, GROUP, LANGUAGE, MOST_VARIANTS
 
@@ -223,6 +223,20 @@ _STOP: Final = _object(
     },
     description=f"Shares above which a cohort is paused by itself, of {SMALLEST_SAMPLE} hand-overs or more; 1 = never",
 )
+_MINORS: Final = _object(
+    {
+        "underAge": {
+            "type": ["integer", "null"],
+            "minimum": 0,
+            "maximum": OF_AGE,
+            "default": Minors().under_age,
+            "description": "Years: of who is younger when the record comes, the parents or carers are written to,"
+            " unless the record says who is; 0 = of nobody",
+            "examples": [Minors().under_age],
+        }
+    },
+    description="To whom a notice about a minor is written",
+)
 _POLICY: Final = _object(
     {
         key: {
@@ -236,6 +250,7 @@ _POLICY: Final = _object(
     | {
         "pace": {"anyOf": [_ref("Pace"), {"type": "null"}], "description": "How many notices go a day"},
         "stop": {"anyOf": [_ref("Stop"), {"type": "null"}], "description": "What stops a cohort by itself"},
+        "minors": {"anyOf": [_ref("Minors"), {"type": "null"}], "description": "To whom is written about a minor"},
     },
     description="Rules; each that is left out is its default",
 )
@@ -311,6 +326,7 @@ INCIDENT_SCHEMAS: Final[Mapping[str, Schema]] = {
     "When": _WHEN,
     "Exception": _EXCEPTION,
     "Policy": _POLICY,
+    "Minors": _MINORS,
     "Pace": _PACE,
     "Stop": _STOP,
     "TextByLanguage": {

@@ -29,15 +29,16 @@ from services.rendering.contact import Contact
 from services.rendering.letters.address import in_delivery_order
 from services.rendering.letters.data import as_lines
 from services.rendering.letters.envelope import Envelope, envelope
-from services.rendering.letters.fitting import Fitted, address_box, at_full_size, fit_envelope
+from services.rendering.letters.fitting import AddressBox, Fitted, address_box, at_full_size, fit_envelope
 from services.rendering.letters.manifest import Content, as_table, manifest
 from services.rendering.letters.pdf import Typesetter
 from services.rendering.letters.print_job import PrintJob, print_job
 from services.rendering.letters.profile import Profile, UnfitError
 from services.rendering.letters.profile_file import USUAL_PROFILE
 from services.rendering.letters.read_back import ReadBackError, agree
-from services.rendering.letters.unprintable import unprintable_in
-from services.rendering.wording.wording import Wordings
+from services.rendering.letters.unprintable import is_salutation_printable, unprintable_in
+from services.rendering.wording.addressees import addressees_of
+from services.rendering.wording.wording import Wordings, phrases
 
 __all__ = ["AS_DATA", "AS_PDF", "PrintFolder", "open_provider"]
 
@@ -94,7 +95,7 @@ class PrintFolder:
         self.traits = replace(traits, batch_size=size, close_after=close_after)
         self._folder, self._group, self._profile = folder, group, profile
         self._typesetter = None if as_data else Typesetter(profile)
-        self._fit = at_full_size if as_data else partial(fit_envelope, box=address_box(profile))
+        self._fit = _as_it_is if as_data else partial(_fitted, box=address_box(profile))
         self._wordings = Wordings(on_paper=True)
         self._threads = ThreadPoolExecutor(2 if as_data else 1, thread_name_prefix="letters")
 
@@ -124,8 +125,8 @@ class PrintFolder:
         self._threads.shutdown(wait=False)
 
     def _hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
-        addressed = [envelope(contact) for contact in work.contacts]
-        found = [one and self._fit(one) for one in addressed]
+        addressed = list(map(envelope, work.contacts, addressees_of(work, phrases)))
+        found = [one and self._fit(contact, one) for contact, one in zip(work.contacts, addressed, strict=True)]
         sent, letters, envelopes = HandOver([_ACCEPTED] * len(found)), work, [one for one in found if one]
         if len(envelopes) < len(found):
             rows = zip(work.contacts, addressed, found, strict=True)
@@ -196,6 +197,15 @@ class PrintFolder:
         body, first = as_lines(job)
         count = len(job.notices)
         return Content(".ndjson", body, range(first, first + count), [1] * count)
+
+
+def _as_it_is(_: Contact, lines: Envelope) -> Fitted:
+    return at_full_size(lines)
+
+
+def _fitted(contact: Contact, lines: Envelope, box: AddressBox) -> Fitted | None:
+    """Return an address as it is printed; None where it, or the salutation, cannot be."""
+    return fit_envelope(lines, box) if is_salutation_printable(contact) else None
 
 
 def _refused(contact: Contact, lines: Envelope | None) -> Result:

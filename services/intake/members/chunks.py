@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from services.core.cohort import Cohort
 from services.core.incident import Incident
-from services.core.notices import FLAG_DECEASED
+from services.core.notices import FLAG_DECEASED, FLAG_NEXT_OF_KIN
 from services.intake.domain import Chunk, Fault, Problem, Rejected, Severity
 from services.intake.errors import BrokenBodyError
 from services.intake.reading.lines import TOO_LONG, RawRecord
@@ -40,6 +40,7 @@ _KEPT_FIELDS = frozenset(FIELD_NAMES) | {"identity"}  # any other name came from
 Row = tuple[int, str, str, bytes, bytes, bytes, bytes, bytes, int, int, int, int, str, bytes]
 _MEMBER: Final = 3  # places in a row
 _CHANNELS: Final = 10
+_NOBODY_READS: Final = FLAG_DECEASED | FLAG_NEXT_OF_KIN  # of these the first alone: the dead read nothing
 _NO_LETTERS = Fault("familyName", "required")  # a name of signs alone: it would be the only name of its record
 
 
@@ -251,7 +252,7 @@ class ChunkBuilder:
         """Add a warning for each row from `first` on that no channel can reach, except those of the dead."""
         chunk, usable = self.chunk, self._usable
         for row in range(first, len(chunk.members)):
-            if not chunk.channels[row] & usable and not chunk.flags[row] & FLAG_DECEASED:
+            if not chunk.channels[row] & usable and chunk.flags[row] & _NOBODY_READS != FLAG_DECEASED:
                 warning = Fault(None, "unreachable", Severity.WARNING)
                 self._note(chunk.lines[row], shown_ref(chunk, row), [warning])
 

@@ -14,6 +14,7 @@ from services.intake.records.record import Flawed, Reading, Record, RecordColumn
 __all__ = ["NdjsonReader", "read_object"]
 
 _KINDS = {field.name: field.kind for field in FIELDS}
+_OF_LINES = frozenset(field.name for field in FIELDS if field.about.lines)
 
 
 class NdjsonReader:
@@ -67,7 +68,9 @@ def read_object(value: Any) -> Reading:
 
 
 def _plain(key: str, said: Any) -> Any:
-    """Return what a field says, with 1 and 0 of a flag as texts."""
+    """Return what a field says, with 1 and 0 of a flag as texts, and a list of lines as one text."""
+    if key in _OF_LINES and isinstance(said, list) and all(isinstance(line, str) for line in said):
+        return "|".join(said)
     return str(said) if type(said) is int and _KINDS[key] is Kind.FLAG else said
 
 

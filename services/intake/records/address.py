@@ -2,16 +2,18 @@
 
 import re
 
+from services.core.addressee import MAX_ADDRESS_LINES, lines_of
 from services.intake.domain import Fault
 from services.intake.records.countries import normal_country
 from services.intake.records.record import Record
 
-__all__ = ["ADDRESS", "DEFAULT_COUNTRY", "check_address", "normal_house_number", "normal_postcode"]
+__all__ = ["ADDRESS", "DEFAULT_COUNTRY", "check_address", "normal_house_number", "normal_lines", "normal_postcode"]
 
 DEFAULT_COUNTRY = "NL"
 # The fields that lead to a door: where one of them is flawed, a letter would come to another door.
 ADDRESS = frozenset(
     {"careOf", "street", "houseNumber", "houseLetter", "houseNumberAddition", "postcode", "city", "country"}
+    | {"addressLines"}
 )
 
 _POSTCODE = re.compile(r"([1-9][0-9]{3}) *([A-Za-z]{2})", re.ASCII)
@@ -27,6 +29,10 @@ _WITH_SUFFIX = re.compile(
 
 def check_address(record: Record, faults: list[Fault]) -> None:
     """Bring an address to its one spelling; a field that has none is emptied, and a fault says so."""
+    if record.address_lines:
+        record.address_lines = normal_lines(record.address_lines) or ""
+        if not record.address_lines:
+            faults.append(Fault("addressLines", "too-many-lines"))
     if record.country != DEFAULT_COUNTRY:
         country = normal_country(record.country) if record.country else DEFAULT_COUNTRY
         record.country = country or ""
@@ -40,6 +46,12 @@ def check_address(record: Record, faults: list[Fault]) -> None:
             faults.append(Fault("postcode", "invalid-postcode"))
     if record.house_number and not _PLAIN_NUMBER(record.house_number):  # type: ignore[arg-type]  # a text by now
         _split_house_number(record, faults)
+
+
+def normal_lines(text: str) -> str | None:
+    """Return lines with bars between, without those that say nothing; None where they are too many, or none."""
+    lines = lines_of(text)
+    return "|".join(lines) if 0 < len(lines) <= MAX_ADDRESS_LINES else None
 
 
 def normal_postcode(text: str) -> str | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
 
-from services.intake.records.address import DEFAULT_COUNTRY, normal_house_number, normal_postcode
+from services.intake.records.address import DEFAULT_COUNTRY, normal_house_number, normal_lines, normal_postcode
 from services.intake.records.bsn import are_bsns, normal_bsn
 from services.intake.records.countries import normal_country
 from services.intake.records.dates import is_whole
@@ -64,7 +64,7 @@ class ColumnsChecker:
 
     def check(self, columns: RecordColumns) -> CheckedColumns | None:
         """Check rows and bring their cells to the normal form; None where most of the rows are odd."""
-        odd = _odd_texts(columns.rows) | _odd_lengths(columns) | _abroad(columns.country)
+        odd = _odd_texts(columns.rows) | _odd_lengths(columns) | _abroad(columns.country) | _for_others(columns.role)
         checked = self._check_plain(columns, odd) if _are_few(odd, columns) else None
         return checked if _are_few(odd, columns) else None  # the check may have found more odd rows
 
@@ -77,6 +77,7 @@ class ColumnsChecker:
         columns.postcode = _normal(columns.postcode, _are_postcodes, normal_postcode, odd)
         columns.house_number = _normal(columns.house_number, _are_house_numbers, normal_house_number, odd)
         columns.email = _normal(columns.email, _are_blank, normal_email, odd)
+        columns.address_lines = _normal(columns.address_lines, _are_blank, normal_lines, odd)
         columns.birth_date = self._normal_birth_dates(columns.birth_date, odd)
         identities = _identities(columns, odd)
         exposed, confirmed, flags = self._read_attributes(columns, odd)
@@ -195,6 +196,11 @@ def _abroad(countries: Sequence[str]) -> set[int]:
     return {row for row, country in enumerate(countries) if country in abroad} if abroad else set()
 
 
+def _for_others(roles: Sequence[str]) -> set[int]:
+    """Return the rows whose notice somebody else reads: what the role says is not of this row's texts alone."""
+    return set() if _are_blank(roles) else {row for row, role in enumerate(roles) if role}
+
+
 def _are_few(odd: set[int], columns: RecordColumns) -> bool:
     """Tell whether checking the other rows together still pays."""
     return len(odd) <= len(columns.rows) // 2
@@ -235,8 +241,11 @@ def _identity_without_bsn(columns: RecordColumns, row: int) -> bytes | None:
 def _channels(columns: RecordColumns) -> list[int]:
     """Return the channels that each row has data for, by the rules of `validation` for the Netherlands."""
     letters = [LETTER] * len(columns.rows)
-    for needed in (columns.family_name, columns.street, columns.city, columns.postcode, columns.house_number):
+    for needed in (columns.street, columns.city, columns.postcode, columns.house_number):
         for row in _blanks(needed):
+            letters[row] = LETTER if columns.address_lines[row] else 0
+    for row in _blanks(columns.family_name):
+        if not columns.addressee[row]:
             letters[row] = 0
     masks = letters
     for channel, field in REACHED_BY:

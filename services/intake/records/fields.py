@@ -11,6 +11,8 @@ from typing import Annotated, Any, Generic, NamedTuple, TypeVar, get_type_hints
 
 import msgspec
 
+from services.core.addressee import MAX_ADDRESS_LINES
+
 __all__ = [
     "FIELDS",
     "FIELD_NAMES",
@@ -29,6 +31,7 @@ __all__ = [
 MAX_TEXT = 200  # characters: longer than any name or street in the registers, short enough for an address window
 MAX_REF = 64  # characters of a memberRef
 _MAX_EMAIL = 254  # characters: the limit of RFC 5321
+_MAX_ADDRESS = 420  # characters of six lines, each as long as a window shows, and more
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_ -]{0,39}")
 
 Text = TypeVar("Text")
@@ -56,6 +59,7 @@ class About(NamedTuple):
     sealed: bool = False  # stored in the vault, because a notice needs it
     limit: int = MAX_TEXT  # characters of a text
     required: bool = False  # a CSV must have the column
+    lines: int = 0  # of a text that is as many lines at most, with bars between; in JSON also a list of them
 
 
 _NO_TEXT: Any = ""
@@ -96,6 +100,30 @@ class MemberFields(msgspec.Struct, Generic[Text, Number, Word, Codes, Flag], ren
     email: Annotated[Text, About("E-mail address", "j.berg@example.nl", sealed=True, limit=_MAX_EMAIL)] = _NO_TEXT
     portal_id: Annotated[Text, About("Account at the portal", "p-1", sealed=True)] = _NO_TEXT
     language: Annotated[Text, About("Language, BCP 47; nl where it is not given", "en", sealed=True)] = _NO_TEXT
+    addressee: Annotated[
+        Text, About("To whom a letter is addressed, in place of the name", "Familie Berg", sealed=True)
+    ] = _NO_TEXT
+    salutation: Annotated[
+        Text, About("How a notice begins, in place of ours", "Geachte mevrouw Van der Berg", sealed=True)
+    ] = _NO_TEXT
+    address_lines: Annotated[
+        Text,
+        About(
+            "The address as it is printed below the addressee, in place of ours",
+            "Postbus 12|3500 AB  UTRECHT",
+            sealed=True,
+            limit=_MAX_ADDRESS,
+            lines=MAX_ADDRESS_LINES,
+        ),
+    ] = _NO_TEXT
+    role: Annotated[
+        Word,
+        About(
+            "What the reader is to the person: self (where it is not given), guardian, next-of-kin or representative",
+            "guardian",
+            sealed=True,
+        ),
+    ] = _NO_TEXT
     data_categories: Annotated[
         Codes, About("Codes of the incident's data categories that were hit", ["name", "bsn"], required=True)
     ] = _NO_CODES

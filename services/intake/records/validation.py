@@ -12,9 +12,16 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from operator import attrgetter
 
+from services.core.addressee import AddresseeRole
 from services.core.channel import Channel
 from services.core.incident import Incident
-from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_NOT_DECEASED, FLAG_SECRET_ADDRESS
+from services.core.notices import (
+    FLAG_DECEASED,
+    FLAG_NEXT_OF_KIN,
+    FLAG_NOT_AT_ADDRESS,
+    FLAG_NOT_DECEASED,
+    FLAG_SECRET_ADDRESS,
+)
 from services.intake.domain import Fault, Severity
 from services.intake.records.address import ADDRESS, DEFAULT_COUNTRY, check_address
 from services.intake.records.bsn import is_bsn, normal_bsn
@@ -36,6 +43,7 @@ __all__ = [
     "is_accepted",
     "is_nobody",
     "normal_key",
+    "normal_role",
 ]
 
 _DEFAULT_LANGUAGE = "nl"
@@ -54,13 +62,15 @@ REACHED_BY = ((int(Channel.PORTAL), "portal_id"), (int(Channel.EMAIL), "email"))
 _reaches = attrgetter(*(field for _, field in REACHED_BY))
 _YES, _NO = ("true", "yes", "ja", "j", "y", "waar", "1"), ("false", "no", "nee", "n", "onwaar", "0", "")
 _BOOLEANS: dict[object, bool] = {**dict.fromkeys((*_YES, True), True), **dict.fromkeys((*_NO, None, False), False)}
+_ROLES = {role.value: "" if role is AddresseeRole.SELF else role.value for role in AddresseeRole} | {"": ""}
+_NEXT_OF_KIN = AddresseeRole.NEXT_OF_KIN.value
 _CERTAINTIES = {"": True, "confirmed": True, "possible": False}
 REMEMBERED = 4_096  # different attributes: a bound against a source whose records all differ in them
 
 # Fields whose flaw rejects a record. Who it is about: a BSN that is wrong never makes way for another identity, which
 # could be somebody else's. What is told, and what decides whether telling does harm: a death or a secret address that
 # cannot be read is not the absence of one.
-_FATAL = frozenset({"memberRef", "identity", "bsn", "dataCategories", "certainty", "deceased", "secretAddress"})
+_FATAL = frozenset({"memberRef", "identity", "bsn", "dataCategories", "certainty", "deceased", "secretAddress", "role"})
 # Without BSN and person key: what the match key is made of, how its postcode and number are to be read, and what tells
 # two people with one match key apart.
 _MATCHED = frozenset({"familyName", "birthDate", "postcode", "houseNumber"})
@@ -106,10 +116,14 @@ class Validator:
         if not record.member_ref:
             faults.append(Fault("memberRef", "required"))
         check_address(record, faults)
+        if record.role:
+            _check_role(record, record.role, faults)
         if record.email:
             _check_email(record, faults)
         given = _given_attributes(record)
         record.language, exposed, confirmed, flags = self._attributes.get(given) or self._read_attributes(given, faults)
+        if record.role == _NEXT_OF_KIN:
+            flags |= FLAG_DECEASED | FLAG_NEXT_OF_KIN
         if not (record.bsn or record.person_key):
             _check_match_key(record, faults)
         channels = _channels(record)
@@ -274,15 +288,29 @@ def _check_email(record: Record, faults: list[Fault]) -> None:
         faults.append(Fault("email", "invalid-email"))
 
 
+def normal_role(text: str) -> str | None:
+    """Return what the reader is to the person, empty for the person; None where it is no word for that."""
+    return _ROLES.get(text.strip().lower())
+
+
+def _check_role(record: Record, given: str, faults: list[Fault]) -> None:
+    role = normal_role(given)
+    record.role = role or ""
+    if role is None:
+        faults.append(Fault("role", "invalid-role"))
+
+
 def _channels(record: Record) -> int:
     """Return the channels that the record has data for.
 
     A letter needs an addressee, because without one anybody at the address may open it, and an address that a
-    postman can use: in the Netherlands street, number, postcode and city; elsewhere at least street and city.
+    postman can use: in the Netherlands street, number, postcode and city; elsewhere at least street and city; or the
+    lines as they are printed.
     """
     mask = sum(channel for (channel, _), given in zip(REACHED_BY, _reaches(record), strict=True) if given)
     abroad = record.country != DEFAULT_COUNTRY
-    if record.family_name and record.street and record.city and (abroad or (record.postcode and record.house_number)):
+    composed = record.street and record.city and (abroad or (record.postcode and record.house_number))
+    if (record.family_name or record.addressee) and (composed or record.address_lines):
         mask |= LETTER
     return mask
 

@@ -4,13 +4,18 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from services.core.addressee import lines_of
 from services.rendering.contact import Contact
-from services.rendering.wording.names import full_name
+from services.rendering.wording.names import named
 
 __all__ = ["address_lines", "compact", "house", "in_delivery_order", "is_domestic", "place", "postal"]
 
 # ISO 3166 -> name in English, capitals, as the postal union asks for (names: Unicode CLDR).
 _COUNTRIES: Mapping[str, str] = json.loads(Path(__file__).with_name("countries.json").read_text(encoding="utf-8"))
+# Where a country's post wants number and postcode, if not behind the street and before the city (UPU).
+_FORMS: Mapping[str, Mapping[str, str]] = json.loads(
+    Path(__file__).with_name("address_forms.json").read_text(encoding="utf-8")
+)
 # The Kingdom's other countries have posts of their own, so they are abroad for an envelope.
 _HOME = "NL"
 
@@ -22,26 +27,45 @@ def is_domestic(contact: Contact) -> bool:
 
 def postal(contact: Contact) -> bool:
     """Tell whether there is enough to write on an envelope."""
+    known = is_domestic(contact) or contact.country.upper() in _COUNTRIES
+    if contact.address_lines:
+        return known
     if is_domestic(contact):
         return bool(contact.postcode and contact.house_number and contact.city and contact.street)
-    return bool(contact.street and contact.city and contact.country.upper() in _COUNTRIES)
+    return bool(contact.street and contact.city and known)
 
 
-def address_lines(contact: Contact) -> tuple[str, ...]:
-    """Return the lines of the address block, the name first; at most six."""
+def address_lines(contact: Contact, addressee: tuple[str, ...] | None = None) -> tuple[str, ...]:
+    """Return the lines of the address block: the addressee, where none is given the contact, and the address.
+
+    Lines that a source gave win over those that are made of its fields.
+    """
     at_home = is_domestic(contact)
-    lines = [full_name(contact)]
-    if contact.care_of:
-        lines.append(f"{'p/a' if at_home else 'c/o'} {contact.care_of}")
-    lines.append(f"{contact.street} {house(contact)}".strip())
-    if at_home:
-        lines.append(place(compact(contact.postcode), contact.city))
+    lines = [*(named(contact) if addressee is None else addressee)]
+    if contact.address_lines:
+        lines += lines_of(contact.address_lines)
     else:
-        lines += [
-            f"{contact.postcode} {contact.city}".strip(),
-            _COUNTRIES.get(contact.country.upper(), contact.country),
-        ]
+        if contact.care_of:
+            lines.append(f"{'p/a' if at_home else 'c/o'} {contact.care_of}")
+        lines += _at_home(contact) if at_home else _abroad(contact)
+    if not at_home:
+        country = _COUNTRIES.get(contact.country.upper(), contact.country)
+        if not lines or lines[-1].casefold() != country.casefold():
+            lines.append(country)
     return tuple(filter(None, lines))
+
+
+def _at_home(contact: Contact) -> list[str]:
+    return [f"{contact.street} {house(contact)}".strip(), place(compact(contact.postcode), contact.city)]
+
+
+def _abroad(contact: Contact) -> list[str]:
+    """Return street and place as the country's own post wants them; city in capitals (UPU, S42)."""
+    form = _FORMS.get(contact.country.upper(), {})
+    number, city, postcode = house(contact), contact.city.upper(), contact.postcode.upper()
+    order = (number, contact.street) if form.get("number") == "before" else (contact.street, number)
+    places = {"before": [f"{postcode} {city}"], "after": [f"{city} {postcode}"], "below": [city, postcode]}
+    return [line.strip() for line in (" ".join(order), *places[form.get("postcode", "before")])]
 
 
 def house(contact: Contact) -> str:

@@ -13,13 +13,13 @@ from services.core.incident import Incident
 from services.rendering.contact import Contact
 from services.rendering.letters.fitting import Fitted
 from services.rendering.told import Told
+from services.rendering.wording.addressees import greeting_in
 from services.rendering.wording.wording import (
     PlainKey,
     Wording,
     WordingKey,
     Wordings,
     date_in,
-    greeting_in,
     wording_keys,
 )
 
@@ -94,5 +94,5 @@ def _shared(incident: Incident, keys: Iterable[PlainKey], day: date, wordings: W
         key = WordingKey(*plain)
         wording = wordings.of(incident, key)
         words = wording.phrases
-        shared[plain] = SharedWords(number, key, wording, date_in(words, day), greeting_in(words))
+        shared[plain] = SharedWords(number, key, wording, date_in(words, day), greeting_in(words, key.role))
     return shared

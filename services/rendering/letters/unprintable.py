@@ -3,12 +3,13 @@
 from services.rendering.contact import Contact
 from services.rendering.letters.faces import REGULAR, face
 
-__all__ = ["unprintable_in"]
+__all__ = ["is_salutation_printable", "unprintable_in"]
 
 # By the name that a member record has for it.
 _PRINTED = {
     "initials": "initials", "givenName": "given_name", "prefix": "prefix", "familyName": "family_name",
     "careOf": "care_of", "street": "street", "houseNumber": "house_number", "houseLetter": "house_letter",
+    "addressee": "addressee", "salutation": "salutation", "addressLines": "address_lines",
     "houseNumberAddition": "house_number_addition", "postcode": "postcode", "city": "city",
 }  # fmt: skip
 _SHORT = 40  # a line of an address in full size; lines of so many signs fit its box
@@ -20,3 +21,8 @@ def unprintable_in(contact: Contact) -> tuple[str, ...]:
     printed = {field: str(getattr(contact, name)) for field, name in _PRINTED.items()}
     without_glyph = tuple(field for field, text in printed.items() if regular.missing(text))
     return without_glyph or tuple(field for field, text in printed.items() if len(text) > _SHORT)
+
+
+def is_salutation_printable(contact: Contact) -> bool:
+    """Tell whether a face has every sign of the salutation that a source gave; one of ours has the signs of a name."""
+    return not (contact.salutation and face(REGULAR).missing(contact.salutation))

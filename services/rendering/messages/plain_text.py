@@ -4,6 +4,7 @@ No links and no attachments: the authority tells people not to click, and a noti
 """
 
 from services.rendering.told import Told
+from services.rendering.wording.addressees import greeting
 from services.rendering.wording.wording import (
     KEPT_WORDINGS,
     ItemList,
@@ -11,7 +12,6 @@ from services.rendering.wording.wording import (
     Wording,
     WordingKey,
     Wordings,
-    greeting,
 )
 
 __all__ = ["PlainTexts", "one_line"]
@@ -34,7 +34,7 @@ class PlainTexts:
         lines = [f"{words['label_reference']}: {work.references[row]}"]
         if work.earlier[row]:
             lines.append(f"{wording.earlier}: {work.earlier[row]}")
-        return "\n".join([*lines, "", greeting(words, work.contacts[row]), "", wording.opening, "", ""])
+        return "\n".join([*lines, "", greeting(words, work.contacts[row], wording.role), "", wording.opening, "", ""])
 
     def tail(self, wording: Wording) -> str:
         """Return the rest of a notice, which everybody with these facts shares."""

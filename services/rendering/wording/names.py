@@ -1,20 +1,46 @@
 """How a person is named: on an envelope, and in a salutation. Pure."""
 
+import re
+
 from services.rendering.contact import Contact
 
-__all__ = ["full_name", "surname"]
+__all__ = ["full_name", "named", "surname"]
+
+_APOSTROPHES = "'\N{RIGHT SINGLE QUOTATION MARK}"
+# French and Italian particles that are written together with the name; 't is a word of its own.
+_JOINED = re.compile(rf"(?i)(?<![\w{_APOSTROPHES}])((?:d|l|dell|dall|sant)[{_APOSTROPHES}]) +(?=\w)")
+_IS_JOINED = re.compile(rf"(?i)(?:.* )?(?:d|l|dell|dall|sant)[{_APOSTROPHES}]").fullmatch
 
 
 def full_name(contact: Contact) -> str:
     """Return the name as on an envelope: initials (else the given name), prefix, family name."""
-    first, prefix, family = contact.initials or contact.given_name, contact.prefix, contact.family_name
-    if first and family:
-        return f"{first} {prefix} {family}" if prefix else f"{first} {family}"
-    return " ".join(filter(None, (first, prefix, family)))
+    first, family = contact.initials or contact.given_name, contact.family_name
+    if contact.prefix or "'" in family or "\N{RIGHT SINGLE QUOTATION MARK}" in family:
+        family = _with_prefix(contact)
+    return f"{first} {family}" if first and family else first or family
+
+
+def named(contact: Contact) -> tuple[str, ...]:
+    """Return the name as lines of an envelope: one, or none where nothing is known of it."""
+    name = full_name(contact)
+    return (name,) if name else ()
 
 
 def surname(contact: Contact) -> str:
     """Return the family name with its prefix, with the capital that Dutch wants where no name stands before it."""
-    name = f"{contact.prefix} {contact.family_name}" if contact.prefix else contact.family_name
+    name = _with_prefix(contact)
     first = name[:1]
     return name if first.isupper() else first.upper() + name[1:]
+
+
+def _with_prefix(contact: Contact) -> str:
+    """Return prefix and family name, as people write them together: `van Dijk`, `d'Ancona`.
+
+    Sources often give the prefix twice, in its own field and before the name.
+    """
+    prefix, family = contact.prefix, _JOINED.sub(r"\1", contact.family_name)
+    if not prefix:
+        return family
+    between = "" if _IS_JOINED(prefix) else " "
+    before = prefix + between
+    return family if family[: len(before)].casefold() == before.casefold() else before + family

@@ -6,7 +6,7 @@ Texts of the incident and names of people are placed as values: only the phrases
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -17,9 +17,8 @@ from typing import Any, NamedTuple
 from services.core.facts import Facts
 from services.core.incident import Incident
 from services.core.variants import Certainty, Kind, Reading, Said, certainty_of
-from services.rendering.contact import Contact
 from services.rendering.told import Told
-from services.rendering.wording.names import full_name, surname
+from services.rendering.wording.addressees import role_of, roles_of
 
 __all__ = [
     "KEPT_WORDINGS",
@@ -32,8 +31,6 @@ __all__ = [
     "Wordings",
     "compose",
     "date_in",
-    "greeting",
-    "greeting_in",
     "phrases",
     "plain_website",
     "wording_keys",
@@ -57,6 +54,7 @@ class WordingKey(NamedTuple):
     told_confirmed: int
     supplement: bool
     group: str = ""
+    role: str = ""  # of who reads it
 
     @property
     def certainty(self) -> Certainty:
@@ -97,10 +95,11 @@ class WordingKey(NamedTuple):
             told_confirmed=notices.told_confirmed[row],
             supplement=bool(notices.supersedes[row]),
             group=told.groups.get(notices.cohorts[row], ""),
+            role=role_of(told, row),
         )
 
 
-PlainKey = tuple[str, int, int, int, int, bool, str]  # the fields of a WordingKey, and equal to it
+PlainKey = tuple[str, int, int, int, int, bool, str, str]  # the fields of a WordingKey, and equal to it
 
 
 def wording_keys(told: Told) -> list[PlainKey]:
@@ -108,7 +107,7 @@ def wording_keys(told: Told) -> list[PlainKey]:
     notices, groups = told.notices, told.groups
     group = [groups.get(cohort, "") for cohort in notices.cohorts] if groups else repeat("", len(notices))
     columns = (notices.languages, notices.exposed, notices.confirmed, notices.told_exposed, notices.told_confirmed)
-    return list(zip(*columns, map(bool, notices.supersedes), group, strict=True))
+    return list(zip(*columns, map(bool, notices.supersedes), group, roles_of(told), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +149,7 @@ class Wording:
     sender: str
     phrases: Phrases
     signatory: tuple[str, ...] = ()
+    role: str = ""  # of its reader
 
 
 @cache
@@ -165,23 +165,6 @@ def phrases(language: str) -> Phrases:
 def date_in(words: Phrases, day: date) -> str:
     """Write a date out: `6 juli 2025`."""
     return str(words["date"]).format(day=day.day, month=words["months"][day.month - 1], year=day.year)
-
-
-def greeting(words: Phrases, contact: Contact) -> str:
-    """Return the salutation. Nobody's gender is known, so none is guessed."""
-    return greeting_in(words)(contact)
-
-
-def greeting_in(words: Phrases) -> Callable[[Contact], str]:
-    """Return a function that writes salutations in a language: for many people, its phrases are looked up once."""
-    name_of = surname if words["name_in_greeting"] == "surname" else full_name
-    around_name, unnamed = words["dear"].split("{name}"), str(words["dear_unnamed"])
-
-    def write(contact: Contact) -> str:
-        name = name_of(contact)
-        return name.join(around_name) if name else unnamed
-
-    return write
 
 
 def compose(incident: Incident, key: WordingKey, *, on_paper: bool) -> Wording:
@@ -206,6 +189,7 @@ def compose(incident: Incident, key: WordingKey, *, on_paper: bool) -> Wording:
         sender=incident.controller.name,
         phrases=words,
         signatory=tuple((incident.controller.signatory or "").splitlines()),
+        role=key.role,
     )
 
 
@@ -287,7 +271,9 @@ def _subject(said: Said, key: WordingKey, words: Phrases) -> str:
 
 
 def _opening(words: Phrases, key: WordingKey) -> str:
-    return str(words[f"opening_{key.kind.value if key.supplement else key.certainty.value}"])
+    """Return how a notice begins; whoever reads it for somebody else is told so first."""
+    opening = str(words[f"opening_{key.kind.value if key.supplement else key.certainty.value}"])
+    return f"{words[f'about_{key.role}']} {opening}" if key.role else opening
 
 
 def _when(incident: Incident, words: Phrases) -> str:

@@ -30,7 +30,7 @@ def _run(*arguments: str | Path) -> Result:
     return CliRunner(env={"HERAUT_DATA_DIR": None}).invoke(heraut, [str(argument) for argument in arguments])
 
 
-@pytest.mark.parametrize(("kind", "begin", "files"), [("pdf", b"%PDF-", 30), ("png", b"\x89PNG", 60)])
+@pytest.mark.parametrize(("kind", "begin", "files"), [("pdf", b"%PDF-", 40), ("png", b"\x89PNG", 80)])
 def test_letters_are_files_to_look_at(document: Path, tmp_path: Path, kind: str, begin: bytes, files: int) -> None:
     """Each certainty and kind, to three made-up people; as pictures one a page."""
     done = _run("preview", "letter", "--file", document, "--to", tmp_path / "out", "--as", kind)
@@ -50,7 +50,7 @@ def test_notices_are_printed_as_text(document: Path, channel: str, shown: str) -
     done = _run("preview", channel, "--file", document)
 
     assert 0 == done.exit_code
-    assert 30 == done.output.count("=== nl-")
+    assert 40 == done.output.count("=== nl-")
     assert shown in done.output
     assert "Nguyễn-Παππά Київський" in done.output
 

@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from services.core.channel import CHANNELS, TO_THE_ADDRESS
-from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_NOT_DECEASED, FLAG_RETRACTED, FLAG_WITHDRAWN
+from services.core.notices import (
+    FLAG_DECEASED,
+    FLAG_NEXT_OF_KIN,
+    FLAG_NOT_AT_ADDRESS,
+    FLAG_NOT_DECEASED,
+    FLAG_RETRACTED,
+    FLAG_WITHDRAWN,
+)
 from services.core.policy import Correction
 from services.deduplication.domain import Course, Member
 from services.deduplication.judgements import Judgement
@@ -281,12 +288,16 @@ class Model:
         live = [m for m in everybody if m.member not in self.silent]
         told: set[Fact] = set().union(*(n.facts for n in self.counting(groups)))
         everything: set[Fact] = set().union(*(facts_of(m) for m in live))
-        deceased = any(m.flags & FLAG_DECEASED for m in live)
-        self._call_back(groups, everything, deceased=deceased)
+        died = any(m.flags & FLAG_DECEASED for m in live)
+        denied = any(m.flags & FLAG_NOT_DECEASED for m in live)
+        kin = [m for m in live if m.flags & FLAG_NEXT_OF_KIN]
+        readers = kin if died else live
+        deceased = died and (denied or not kin)
+        self._call_back(groups, everything, readers=[] if deceased else readers, died=died)
         bringing = [m for m in live if not self.counting(groups) or facts_of(m) - told]
         why = ""
         if bringing and not deceased:
-            writable = [m for m in [*bringing, *live] if can_be_written(m, usable)]
+            writable = [m for m in [*bringing, *live] if m in readers and can_be_written(m, usable)]
             bearers = [m for m in writable if m.cohort in released]
             asked = any(n.course == Course.RECALLED for n in self.counting(groups))
             if not writable:
@@ -302,16 +313,18 @@ class Model:
                 group = self.stays.get(bearer.member, groups[0])
                 self.notices.append(Notice(group, bearer.member, everything | told, bearer.version))
         silent = {m.member: "taken_back" for m in everybody}
-        return silent | self._places(groups, live, deceased=deceased, held=why, bringing=bringing, usable=usable)
+        first = sorted(bringing, key=lambda m: (m not in readers or not can_be_written(m, usable), m not in readers))
+        return silent | self._places(groups, live, deceased=deceased, held=why, bringing=first, usable=usable)
 
-    def _call_back(self, groups: list[int], said: set[Fact], *, deceased: bool) -> None:
+    def _call_back(self, groups: list[int], said: set[Fact], *, readers: list[Member], died: bool) -> None:
         """Call back what should not go as it is, and what names it as the one before."""
         told: set[Fact] = set()
         stale = False
         for notice in sorted(self.counting(groups), key=lambda n: n.group):
             bearer = self.members[notice.bearer]
             wrong = notice.bearer in self.silent or bearer.version > notice.version or notice.facts - told - said
-            stale = stale or bool(notice.course == Course.OPEN and (wrong or deceased))
+            unread = died and bearer not in readers
+            stale = stale or bool(notice.course == Course.OPEN and (wrong or unread))
             if stale and notice.course == Course.OPEN:
                 notice.course = Course.RECALLED
             told = notice.facts
@@ -321,7 +334,6 @@ class Model:
     ) -> dict[bytes, str]:
         bearers = {n.bearer for n in self.counting(groups)}
         free = [m for m in bringing if m.member not in bearers]
-        free.sort(key=lambda m: not can_be_written(m, usable))
         places = {}
         for m in live:
             if m.member in bearers:

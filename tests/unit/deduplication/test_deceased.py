@@ -1,6 +1,6 @@
 """One record says that a person died, another that they did not: neither told nor suppressed."""
 
-from services.core.notices import FLAG_DECEASED, FLAG_NOT_DECEASED, FLAG_WITHDRAWN
+from services.core.notices import FLAG_DECEASED, FLAG_NEXT_OF_KIN, FLAG_NOT_DECEASED, FLAG_WITHDRAWN
 from services.core.unsettled import Unsettled
 from services.deduplication.domain import Member, Outcome
 from tests.unit.deduplication.builders import a_block, a_member, an_id, terms
@@ -8,6 +8,7 @@ from tests.unit.deduplication.memory import Tables
 
 DEAD = a_member("a", flags=FLAG_DECEASED)
 ALIVE = a_member("b", cohort=2, flags=FLAG_NOT_DECEASED)
+KIN = a_member("k", cohort=3, flags=FLAG_DECEASED | FLAG_NEXT_OF_KIN)
 
 
 def outcomes(tables: Tables) -> dict[bytes, int]:
@@ -59,3 +60,28 @@ def test_who_was_told_stays_told() -> None:
 
     assert {an_id("b"), an_id("a")} == outcomes(tables).keys()
     assert Outcome.HELD_DECEASED_CONFLICT == outcomes(tables)[an_id("a")]
+
+
+def test_of_the_dead_the_next_of_kin_is_told() -> None:
+    """Whatever else says that the person died, and in either order: nothing goes to the address of the dead."""
+    for order in ((KIN,), (DEAD, KIN), (KIN, DEAD), (KIN, a_member("b", cohort=2))):
+        tables = heard(*order)
+
+        assert Outcome.RELEASED == outcomes(tables)[an_id("k")]
+        assert [an_id("k")] == [member for notices in tables.sent for member in notices.members][-1:]
+
+
+def test_who_is_said_to_live_has_no_next_of_kin_told() -> None:
+    """One of the two is wrong, so nobody is told until it is settled."""
+    tables = heard(ALIVE._replace(channels=0), KIN)
+
+    assert {Outcome.HELD_DECEASED_CONFLICT} == set(outcomes(tables).values())
+    assert [] == tables.sent
+
+
+def test_next_of_kin_who_cannot_be_written_to_are_the_work_of_their_source() -> None:
+    """The address of the dead is no way to them."""
+    tables = heard(DEAD, KIN._replace(channels=0))
+
+    assert Outcome.HELD_UNREACHABLE == outcomes(tables)[an_id("k")]
+    assert [] == tables.sent

@@ -13,6 +13,7 @@ from services.core.channel import ALL_CHANNELS
 from services.core.ledger import CONFLICTING, COUNTERS
 from services.core.notices import (
     FLAG_DECEASED,
+    FLAG_NEXT_OF_KIN,
     FLAG_NOT_AT_ADDRESS,
     FLAG_NOT_DECEASED,
     FLAG_RETRACTED,
@@ -30,7 +31,8 @@ from tests.unit.deduplication.model import Control, Model, facts_of, taken_back
 from tests.unit.deduplication.said import Said, packed
 from tests.unit.deduplication.strategies import some_judgements, some_said
 
-_SOME = FLAG_SECRET_ADDRESS, FLAG_NOT_AT_ADDRESS, FLAG_DECEASED, FLAG_NOT_DECEASED, FLAG_RETRACTED, FLAG_WITHDRAWN
+_KIN = FLAG_DECEASED | FLAG_NEXT_OF_KIN
+_SOME = FLAG_SECRET_ADDRESS, FLAG_NOT_AT_ADDRESS, FLAG_DECEASED, _KIN, FLAG_NOT_DECEASED, FLAG_RETRACTED, FLAG_WITHDRAWN
 FLAGS = st.sampled_from([*[0] * 6, *_SOME])
 LANGUAGES = ("nl", "en", "")
 COHORTS = {"a": 1, "b": 1, "c": 2, "d": 3}

@@ -141,6 +141,7 @@ def test_what_is_shown_of_a_policy_can_be_put_again() -> None:
     pace = {"perDay": 500, "perChannel": {"letter": 90}, "callCentre": {"callsPerDay": 40, "shareOfCallers": 0.1}}
     stop = {"refused": 0.2, "bounced": 0.3, "returned": 1, "complaints": 0.01}
     given: dict[str, object] = {"onIdentityConflict": "hold", "correction": "always", "pace": pace, "stop": stop}
+    given["minors"] = {"underAge": 12}
     shown = in_words(parse_incident("lab", 1, document(policy=given)).policy)
 
     assert given == shown
@@ -276,3 +277,10 @@ def test_more_blocks_may_be_there() -> None:
 
     assert {"apology", "notTaken"} <= set(incident.content)
     assert ["content.whereNow.en"] == _problems(content=whole | {"whereNow": {"nl": "tekst"}})
+
+
+@pytest.mark.parametrize("minors", [{"underAge": 19}, {"underAge": -1}, {"underAge": True}, {"age": 16}, [], "16"])
+def test_minors_by_another_age_are_refused(minors: Any) -> None:
+    """Beyond eighteen nobody is a minor, and a slip is told with its place."""
+    with pytest.raises(InvalidDocument, match=r"policy\.minors"):
+        parse_incident("lab", 1, document(policy={"minors": minors}))

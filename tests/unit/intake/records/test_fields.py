@@ -88,7 +88,7 @@ def test_fields_are_those_of_the_interface() -> None:
     """
     sealed = (
         "initials givenName prefix familyName birthDate street houseNumber houseLetter houseNumberAddition postcode "
-        "city country careOf email portalId language"
+        "city country careOf email portalId language addressee salutation addressLines role"
     )
     others = "memberRef bsn personKey dataCategories certainty deceased secretAddress notAtAddress"
 

@@ -10,11 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.core.channel import Channel
-from services.core.notices import FLAG_DECEASED, FLAG_NOT_AT_ADDRESS, FLAG_NOT_DECEASED, FLAG_SECRET_ADDRESS
+from services.core.notices import (
+    FLAG_DECEASED,
+    FLAG_NEXT_OF_KIN,
+    FLAG_NOT_AT_ADDRESS,
+    FLAG_NOT_DECEASED,
+    FLAG_SECRET_ADDRESS,
+)
 from services.intake.domain import Fault
 from services.intake.reading.ndjson import NdjsonReader
 from services.intake.records.record import Record
-from services.intake.records.validation import Checked, Validator, is_accepted
+from services.intake.records.validation import LETTER, Checked, Validator, is_accepted
 from tests.unit.intake.builders import TODAY, a_record, an_incident
 
 KEY = "abcdef0123456789" * 4
@@ -68,6 +74,9 @@ def weighed(faults: list[Fault]) -> list[tuple[str | None, str, str]]:
         ({"dataCategories": []}, ("dataCategories", "required", "error")),
         ({"dataCategories": ["name", "shoe-size"]}, ("dataCategories", "unknown-category", "error")),
         ({"certainty": "maybe"}, ("certainty", "invalid-certainty", "error")),
+        ({"role": "moeder"}, ("role", "invalid-role", "error")),
+        ({"addressLines": "a|b|c|d|e|f|g"}, ("addressLines", "too-many-lines", "warning")),
+        ({"addressLines": " | "}, ("addressLines", "too-many-lines", "warning")),
         ({"deceased": "onbekend"}, ("deceased", "invalid-boolean", "error")),
         ({"secretAddress": "?"}, ("secretAddress", "invalid-boolean", "error")),
         ({"notAtAddress": "?"}, ("notAtAddress", "invalid-boolean", "warning")),
@@ -275,3 +284,30 @@ def test_any_texts_are_judged(texts: dict[str, str], categories: list[str]) -> N
 
         assert checked == validator.check(record, faults)
         assert once == msgspec.structs.astuple(record)
+
+
+@pytest.mark.parametrize(
+    ("role", "flags", "kept"),
+    [
+        ("guardian", 0, "guardian"),
+        (" Self ", 0, ""),
+        ("next-of-kin", FLAG_DECEASED | FLAG_NEXT_OF_KIN, "next-of-kin"),
+    ],
+)
+def test_who_reads_is_kept_and_next_of_kin_means_a_death(role: str, flags: int, kept: str) -> None:
+    """Also where the record does not say so: nobody writes to next of kin of the living."""
+    record, checked, faults = check(role=role)
+
+    assert (kept, flags, []) == (record.role, checked[3], faults)
+
+
+def test_lines_and_an_addressee_are_an_address() -> None:
+    """Who has them ready made needs no street, city or family name; without an addressee anybody may open a letter."""
+    nothing = dict.fromkeys(("familyName", "street", "houseNumber", "postcode", "city", "email", "portalId"))
+    given = nothing | {"addressLines": " Postbus 12 || 3500 AB UTRECHT"}
+
+    record, with_addressee, _ = check(**given, addressee="Familie Berg")
+    without = check(**given)[1]
+
+    assert "Postbus 12|3500 AB UTRECHT" == record.address_lines
+    assert (LETTER, 0) == (with_addressee[2] & LETTER, without[2] & LETTER)

@@ -45,7 +45,43 @@ def test_country_is_the_last_line_abroad() -> None:
         street="Hauptstraße", house_number="9", house_letter="", postcode="10115", city="Berlin", country="DE"
     )
 
-    assert ("J.A. van den Berg", "Hauptstraße 9", "10115 Berlin", "GERMANY") == address_lines(contact)
+    assert ("J.A. van den Berg", "Hauptstraße 9", "10115 BERLIN", "GERMANY") == address_lines(contact)
+
+
+@pytest.mark.parametrize(
+    ("country", "city", "postcode", "lines"),
+    [
+        ("US", "Washington DC", "20500", ("1600 Pennsylvania Avenue", "WASHINGTON DC 20500", "UNITED STATES")),
+        ("GB", "London", "sw1a 2aa", ("1600 Pennsylvania Avenue", "LONDON", "SW1A 2AA", "UNITED KINGDOM")),
+        ("FR", "Paris", "75008", ("1600 Pennsylvania Avenue", "75008 PARIS", "FRANCE")),
+        ("BE", "Gent", "9000", ("Pennsylvania Avenue 1600", "9000 GENT", "BELGIUM")),
+        ("CW", "Willemstad", "", ("Pennsylvania Avenue 1600", "WILLEMSTAD", "CURAÇAO")),
+    ],
+)
+def test_each_country_has_its_own_order(country: str, city: str, postcode: str, lines: tuple[str, ...]) -> None:
+    """Number and postcode stand where the post of the country looks for them, and the place is in capitals."""
+    contact = a_contact(
+        street="Pennsylvania Avenue",
+        house_number="1600",
+        house_letter="",
+        postcode=postcode,
+        city=city,
+        country=country,
+    )
+
+    assert lines == address_lines(contact)[1:]
+
+
+def test_lines_of_the_source_win() -> None:
+    """What a register has ready made is printed as it is, below whom it is for; abroad the country closes it."""
+    given = {"address_lines": "Postbus 12|3500 AB  UTRECHT", "care_of": "Zorghuis"}
+
+    assert ("Familie Berg", "Postbus 12", "3500 AB  UTRECHT") == address_lines(a_contact(**given), ("Familie Berg",))
+    assert ("J.A. van den Berg", "Postbus 12", "3500 AB  UTRECHT", "BELGIUM") == address_lines(
+        a_contact(**given, country="BE")
+    )
+    assert postal(a_contact(**given, street="", city=""))
+    assert not postal(a_contact(**given, country="XX"))
 
 
 @pytest.mark.parametrize("missing", ["street", "house_number", "postcode", "city"])

@@ -50,3 +50,18 @@ def test_the_bar_code_is_that_of_the_address(changes: dict[str, str], kix: str) 
     contact = a_contact(**changes)
 
     assert (address_lines(contact), kix) == envelope(contact)
+
+
+@pytest.mark.parametrize(
+    ("lines", "code"),
+    [
+        ("Borgesiusstraat 103 c|2583 XL  SCHEVENINGEN", "2583XL103XC"),
+        ("Postbus 12|3500 AB  UTRECHT", ""),  # the fields lead to another door than the lines
+    ],
+)
+def test_the_bar_code_leads_where_the_lines_lead(lines: str, code: str) -> None:
+    """A sorting machine reads the code, and a postman the lines."""
+    found = envelope(a_contact(address_lines=lines))
+
+    assert found is not None
+    assert code == found[1]

@@ -10,14 +10,17 @@ from typing import Any
 
 import pytest
 
+from services.core.addressee import AddresseeRole
 from services.core.incident import CONTENT_BLOCKS, MORE_BLOCKS, Incident
 from services.rendering.letters.words import words_of
 from services.rendering.messages.plain_text import PlainTexts
 from services.rendering.wording import wording as module
-from services.rendering.wording.wording import WordingKey, compose, date_in, greeting, phrases
+from services.rendering.wording.addressees import addressee_lines, greeting
+from services.rendering.wording.wording import WordingKey, compose, date_in, phrases
 from tests.unit.dispatch.people import a_contact, an_incident, some_work
 
 FILES = sorted((Path(module.__file__).parent / "phrases").glob("*.json"))
+ROLES = ["", *(role.value for role in AddresseeRole if role is not AddresseeRole.SELF)]
 LANGUAGES = [path.stem for path in FILES]
 # The salutation of a language names people in one of these ways; it is a choice and is not printed.
 CHOICES = {"name_in_greeting": {"surname", "full"}}
@@ -77,12 +80,14 @@ def _everything_said(language: str) -> str:
         WordingKey(language, 0, 0, 0b111, 0b011, supplement=True),
         WordingKey(language, 0b111, 0b011, 0, 0, supplement=False),
         WordingKey(language, 0b111, 0, 0, 0, supplement=False),
-        WordingKey(language, 0b111, 0b111, 0, 0, supplement=False),
+        *(WordingKey(language, 0b111, 0b111, 0, 0, supplement=False, role=role) for role in ROLES),
     ]
     said += [
-        greeting(phrases(language), contact)
+        greeting(phrases(language), contact, role)
+        for role in ROLES
         for contact in (a_contact(), a_contact(initials="", prefix="", family_name=""))
     ]
+    said += [line for role in ROLES for line in addressee_lines(phrases(language), a_contact(), role)]
     for incident, key, on_paper in product(_incidents(language), keys, (True, False)):
         wording = compose(incident, key, on_paper=on_paper)
         work = some_work(1, contacts=[a_contact()], incident=incident, supersedes=[b"x" * 16])

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from services.core.incident import CONTENT_BLOCKS, MORE_BLOCKS
-from services.rendering.wording.wording import Wording, WordingKey, compose, date_in, greeting, phrases
+from services.rendering.wording.addressees import greeting
+from services.rendering.wording.wording import Wording, WordingKey, compose, date_in, phrases
 from tests.unit.dispatch.people import DOCUMENT, a_contact, an_incident
 
 
