@@ -308,13 +308,24 @@ async def test_whoever_has_no_address_is_refused_alone(folder: PrintFolder, tmp_
     assert [work.round.notices.ids[1].hex()] == [letter["noticeId"] for letter in about["letters"]]
 
 
-async def test_whoever_cannot_be_printed_is_refused_alone(folder: PrintFolder, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("contact", "field"),
+    [
+        ({"family_name": "王"}, "familyName"),
+        ({"salutation": "Beste 王"}, "salutation"),
+        ({"addressee": "王"}, "addressee"),
+        ({"address_lines": "Postbus 1|王"}, "addressLines"),
+    ],
+)
+async def test_whoever_cannot_be_printed_is_refused_alone(
+    folder: PrintFolder, tmp_path: Path, contact: dict[str, str], field: str
+) -> None:
     """Signs without a glyph would be boxes: the source hears which field has them."""
-    work = some_work(2, contacts=[a_contact(family_name="王"), a_contact()])
+    work = some_work(2, contacts=[a_contact(**contact), a_contact()])
     handed = await folder.hand_over(work, _go)
     about = json.loads((tmp_path / f"{_batch(work)}.manifest.json").read_bytes())
 
-    assert [Result(Ending.REFUSED, "unprintable:familyName"), ACCEPTED] == handed.results
+    assert [Result(Ending.REFUSED, f"unprintable:{field}"), ACCEPTED] == handed.results
     assert [work.round.notices.ids[1].hex()] == [letter["noticeId"] for letter in about["letters"]]
 
 
