@@ -13,17 +13,14 @@ import hmac
 import io
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from hashlib import blake2b
 from pathlib import Path
-from typing import Protocol
 
 import aiohttp
 import asyncpg
 import pytest
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.kafka import broker
 from services.core.rooms import ROOMS
@@ -35,8 +32,12 @@ from services.demo.stack import Stack, StackWish, open_stack
 from services.kit.postgres.embedded import EmbeddedPostgres
 from services.kit.vault.key_files import load_keys
 from services.wire.references import References
+from tests.e2e.heraut_process import heraut_json
 from tests.e2e.made_up_load import Load, make_load, stack_wish, tell
+from tests.e2e.newer_shapes import COHORT as STRANGERS
+from tests.e2e.newer_shapes import Strangers
 from tests.e2e.plaintext import Searcher, files_below
+from tests.e2e.topics import EVENTS, UPSTREAM, Finder, found_in_topics, sent_as_events
 from tests.e2e.unkeyed import UnkeyedIds, unkeyed_references
 from tests.kafka_fixtures import started_broker
 
@@ -47,8 +48,8 @@ PEOPLE, SEED = 2000, 11
 FAMILY, GIVEN, STREET, TOWN, MAILBOX = "kwbzxqd", "vjqxwpt", "zqhxjvr", "bxqvkwf", "xjwqzbn.example"
 BORN = "12-03-1861"  # nobody else is so old
 WORDS = (FAMILY, GIVEN, STREET, TOWN, MAILBOX, BORN, "mp-0000")  # each portal account begins with the last one
+_STRANGE_SOURCE = ("principal", "add", "strange", "--role", "source", "--source", "strange")
 BY_NUMBER = "by-number"  # a cohort, and its source, that calls its records by BSN
-UPSTREAM = "heraut.cohort.v1"  # this topic and its dead letters belong to the sources, and hold members in the open
 
 
 @pytest.fixture
@@ -136,7 +137,7 @@ async def test_nobody_can_be_read_on_the_embedded_log(tmp_path: Path, searcher: 
         found = await _found_while_running(stack, searcher)
         ids = await _unkeyed_ids(stack, load)
         searched_back = await _found_while_running(stack, ids)
-        references = await _references_searched_back(stack)
+        references = await _references_searched_back(stack) | await _short_ones_searched_back(stack, ids)
 
     assert {} == found | _found_on_disk(tmp_path, searcher)
     assert ({}, set()) == (searched_back, references)
@@ -148,15 +149,20 @@ async def test_nobody_can_be_read_on_kafka(tmp_path: Path, searcher: Searcher) -
     bootstrap = started_broker(tmp_path / "kafka")
     try:
         wish = stack_wish(tmp_path, log="kafka", HERAUT_KAFKA_BOOTSTRAP_SERVERS=bootstrap)
+        heraut_json(*_STRANGE_SOURCE, "--topic", EVENTS, "--data", str(tmp_path))
         async with _told(wish, searcher) as (stack, load):
-            found = await _found_while_running(stack, searcher) | await _found_in_topics(bootstrap, searcher)
+            events, unreadable = _strangers().events(load.incident_id)
+            said = await sent_as_events(bootstrap, events, unreadable)
+            assert [] == [one for one in said if searcher.found_in(one.encode())]
+            found = await _found_while_running(stack, searcher) | await found_in_topics(bootstrap, searcher)
             ids = await _unkeyed_ids(stack, load)
-            searched_back = await _found_while_running(stack, ids) | await _found_in_topics(bootstrap, ids)
+            searched_back = await _found_while_running(stack, ids) | await found_in_topics(bootstrap, ids)
+            short = await _short_ones_searched_back(stack, ids)
     finally:
         broker.stop(tmp_path / "kafka")
 
     assert {} == found | _found_on_disk(tmp_path, searcher)
-    assert {} == searched_back
+    assert ({}, set()) == (searched_back, short)
 
 
 @asynccontextmanager
@@ -170,6 +176,8 @@ async def _told(wish: StackWish, searcher: Searcher) -> AsyncIterator[tuple[Stac
         await tell(stack, load)
         assert set() == searcher.found_in(await _send_oddly_written(stack, load))
         await _send_by_number(stack, load)
+        answers = await _strangers().come(stack, load.incident_id)
+        assert [] == [(asked, answer) for asked, answer in answers if searcher.found_in(answer)]
         await _execute(stack.data, "checkpoint")
         yield stack, load
 
@@ -229,12 +237,10 @@ async def _send_by_number(stack: Stack, load: Load) -> None:
     assert set(numbers[4:-2:2]) <= listed
 
 
-class Finder(Protocol):
-    """Whatever finds somebody in bytes."""
-
-    def found_in(self, data: bytes) -> set[str]:
-        """Return what was found."""
-        ...
+def _strangers() -> Strangers:
+    """Return people in every shape that one comes in, with numbers that are nobody else's here."""
+    bsns = [person.bsn for person in make_people(PEOPLE, SEED) if person.bsn][-5:]
+    return Strangers(f"Aa{FAMILY}", BORN, f"Co{STREET}straat", f"Ho{TOWN}", bsns)
 
 
 async def _unkeyed_ids(stack: Stack, load: Load) -> UnkeyedIds:
@@ -246,6 +252,7 @@ async def _unkeyed_ids(stack: Stack, load: Load) -> UnkeyedIds:
         ids.add_members(wave.cohort_id, _refs(wave))
         ids.add_records(wave)
     ids.add_members(BY_NUMBER, _numbers())
+    ids.add_strangers(STRANGERS, _strangers())
     ids.add_notices(await _column(stack.data, "select distinct person from deduplication.members"))
     assert len(ids) > 10 * PEOPLE
     return ids
@@ -269,6 +276,15 @@ async def _references_searched_back(stack: Stack) -> set[str]:
     assert printed
     assert printed <= set(References(key).of_all(notices))  # with the key, each is found from its notice
     return printed & unkeyed_references(notices)
+
+
+async def _short_ones_searched_back(stack: Stack, ids: UnkeyedIds) -> set[str]:
+    """Return the likenesses and witnesses that can be made without a key; short, they are searched in their columns."""
+    likenesses = await _column(stack.data, "select substr(likeness, 1, 8) from intake.members where likeness <> ''")
+    likenesses += await _column(stack.data, "select int8send(match) from intake.matches")
+    witnesses = await _column(stack.data, "select witnesses from deduplication.members")
+    assert min(map(len, (ids.likenesses, likenesses, ids.witnesses, witnesses))) > PEOPLE / 10
+    return {one.hex() for one in (ids.likenesses & set(likenesses)) | (ids.witnesses & set(witnesses))}
 
 
 async def _column(data: Path, query: str) -> list[bytes]:
@@ -315,50 +331,6 @@ async def _tables(data: Path) -> AsyncIterator[tuple[str, bytes]]:
             yield f"{schema}.{table}", out.getvalue()
     finally:
         await connection.close()
-
-
-async def _found_in_topics(bootstrap: str, searcher: Finder) -> dict[str, set[str]]:
-    """Search keys, values and headers of every record, as the broker's files are compressed."""
-    found: dict[str, set[str]] = {}
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
-    await consumer.start()
-    try:
-        partitions = await _partitions(bootstrap)
-        assert len({partition.topic for partition in partitions}) > len(ROOMS)
-        consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
-        await consumer.seek_to_beginning()
-        left = {partition: end for partition, end in ends.items() if end > 0}
-        assert left
-        while left:
-            for partition, records in (await consumer.getmany(timeout_ms=500)).items():
-                content = b"\n".join(part for record in records for part in _parts(record))
-                found.setdefault(f"topic {partition.topic}", set()).update(searcher.found_in(content))
-            left = {one: end for one, end in left.items() if await consumer.position(one) < end}
-    finally:
-        await consumer.stop()
-    return {place: what for place, what in found.items() if what}
-
-
-async def _partitions(bootstrap: str) -> list[TopicPartition]:
-    """Return the partitions of all topics but the sources' own."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
-        topics = [topic for topic in await admin.list_topics() if not topic.startswith(UPSTREAM)]
-        return [
-            TopicPartition(topic["topic"], partition["partition"])
-            for topic in await admin.describe_topics(topics)
-            for partition in topic["partitions"]
-        ]
-    finally:
-        await admin.close()
-
-
-def _parts(record: ConsumerRecord) -> Iterator[bytes]:
-    yield from (part for part in (record.key, record.value) if part)
-    for name, value in record.headers:
-        yield from (name.encode(), value)
 
 
 def _found_on_disk(data: Path, searcher: Searcher) -> dict[str, set[str]]:
