@@ -7,6 +7,7 @@ import click
 import orjson
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 __all__ = ["Fault", "err", "number", "out", "print_json", "say", "table"]
 
@@ -30,17 +31,12 @@ class Fault(click.ClickException):
     def show(self, file: Any = None) -> None:  # noqa: ARG002 - click's signature
         """Print the faults, one line each."""
         for line in self.message.splitlines():
-            err.print(f"[bold red]heraut:[/] {escape(line)}")
-
-
-def escape(text: str) -> str:
-    """Return a text for rich, which would read a bracket as markup."""
-    return text.replace("[", r"\[")
+            err.print(Text.assemble(("heraut:", "bold red"), " ", line))
 
 
 def say(text: str) -> None:
     """Print a line for the user on standard error, where it stays out of the result."""
-    err.print(escape(text))
+    err.print(Text(text))  # what is no Text would be read for markup
 
 
 def number(value: float) -> str:
@@ -57,18 +53,25 @@ def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Any
         for row in (columns, *rows):
             print("\t".join(_plain(cell) for cell in row))  # noqa: T201 - plain output is meant for pipes
         return
-    shown = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
+    shown = Table(
+        title=title and Text(title),
+        title_justify="left",
+        title_style="bold",
+        header_style="dim",
+        box=None,
+        pad_edge=False,
+    )
     for at, column in enumerate(columns):
-        shown.add_column(column, justify="left" if at < left else "right")
+        shown.add_column(Text(column), justify="left" if at < left else "right")
     for row in rows:
         shown.add_row(*map(_shown, row))
     out.print(shown)
 
 
-def _shown(cell: Any) -> str:
-    if isinstance(cell, str):
-        return escape(cell)
-    return "-" if cell is None else number(cell)
+def _shown(cell: Any) -> Text:
+    if isinstance(cell, Text):
+        return cell
+    return Text(cell if isinstance(cell, str) else "-" if cell is None else number(cell))
 
 
 def _plain(cell: Any) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.text import Text
+
 from services.cli.console import Fault, out, table
 from services.core.ledger import Disposition, percent
 
@@ -35,9 +37,7 @@ def show_cohorts(title: str | None, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _cells(row: Mapping[str, Any]) -> list[Any]:
-    balanced = "yes" if row.get("balanced") else "NO"
-    if out.is_terminal:
-        balanced = f"[green]{balanced}[/]" if row.get("balanced") else f"[bold red]{balanced}[/]"
+    balanced = Text("yes", style="green") if row.get("balanced") else Text("NO", style="bold red")
     terms = [row.get(key) for key in _TERMS.values()]
     return [row["cohortId"], row.get("source") or "", *terms, row.get("toBeTold"), percent(row.get("told")), balanced]
 

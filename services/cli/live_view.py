@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -55,10 +56,10 @@ def _head(found: Snapshot, pace: float | None) -> Iterator[str]:
         yield f"[green]all {len(found.processes)} services ready[/]"
     for process in away:
         why = "does not answer" if process.fault else f"waits for {', '.join(process.waiting_for)}"
-        yield f"[bold red]{process.name} {why}[/]"
+        yield f"[bold red]{process.name} {escape(why)}[/]"
     for process in stopped:
         yield f"[bold red]{process.name}: {process.figure('stopped_partitions'):.0f} partitions stand still[/]"
-    yield from (f"[yellow]{name}: {words.splitlines()[0]}[/]" for name, words in found.unanswered.items())
+    yield from (f"[yellow]{name}: {escape(words.splitlines()[0])}[/]" for name, words in found.unanswered.items())
 
 
 def _rate(found: Snapshot, pace: float | None) -> str:
@@ -72,11 +73,11 @@ def _rate(found: Snapshot, pace: float | None) -> str:
 
 def _cohorts(ledger: Mapping[str, Any]) -> Table:
     mark = "" if ledger["balanced"] else " [bold red]DOES NOT BALANCE[/]"
-    shown = Table(title=f"{ledger['incidentId']}{mark}", title_justify="left", box=None, pad_edge=False)
+    shown = Table(title=f"{escape(ledger['incidentId'])}{mark}", title_justify="left", box=None, pad_edge=False)
     _columns(shown, ("cohort", *_COHORT_COLUMNS, "told"))
     shown.add_column("held", style="yellow", overflow="fold")
     for row in ({**one} for one in ledger["cohorts"]):
-        shown.add_row(row["cohortId"], *_cells(row, _COHORT_COLUMNS), percent(row["told"]), held_words(row))
+        shown.add_row(escape(row["cohortId"]), *_cells(row, _COHORT_COLUMNS), percent(row["told"]), held_words(row))
     if len(ledger["cohorts"]) > 1:
         total = ledger["totals"]
         cells = (*_cells(total, _COHORT_COLUMNS), percent(total["told"]), held_words(total))

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import click
+from rich.markup import escape
 
-from services.cli.console import Fault, escape, out, print_json
+from services.cli.console import Fault, out, print_json
 from services.cli.finding import Finding, fault, look, well
 from services.cli.options import data_option, json_option
 from services.cli.prepare import database_for_now, given_logins, producers_of

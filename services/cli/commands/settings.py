@@ -3,8 +3,9 @@
 import os
 
 import click
+from rich.markup import escape
 
-from services.cli.console import Fault, escape, out, print_json, table
+from services.cli.console import Fault, out, print_json, table
 from services.cli.options import json_option
 from services.cli.settings_list import Described, described_settings
 
