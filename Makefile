@@ -19,6 +19,7 @@ check: ## style, types, walls and contracts, no test
 
 deploy-check: ## what takes long or needs npm: the rules of the API, and requests by the thousand
 	.venv/bin/python deploy/api/check.py
+	.venv/bin/python deploy/api/fuzz.py
 
 lock: ## write the lock files anew
 	deploy/lock.sh

@@ -6,6 +6,7 @@ Member records in it follow from `records.fields`, the incident document from `w
 from typing import Any
 
 from services.core.unsettled import ProblemKind
+from services.intake.control.listing import CURSOR_FORM
 from services.intake.control.shapes import CONFLICTS, SHAPES
 from services.intake.domain import Severity
 from services.intake.identities.tying import State
@@ -29,6 +30,8 @@ _PATH_ID = {
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"},
 }
 _TIME = {"type": "string", "format": "date-time"}
+_NUMBER = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
+_PAGE = {"type": "string", "pattern": f"^{CURSOR_FORM}$"}
 _TEXT, _COUNT, _YES_NO = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
 _MAYBE_TEXT, _MAYBE_COUNT = {"type": ["string", "null"]}, {"type": ["integer", "null"]}
 _TIE_STATE = {"enum": [state.value for state in State]}
@@ -61,7 +64,7 @@ _PATHS: dict[str, Any] = {
         "get": {
             "operationId": "listActs",
             "summary": "Who did what to an incident and its cohorts, from the oldest act",
-            "parameters": [{"in": "query", "name": "after", "schema": {"type": "integer", "minimum": 0}}],
+            "parameters": [{"in": "query", "name": "after", "schema": _NUMBER}],
             "responses": {"200": answer("A page of acts", ref("schemas/Acts")), **faults(400, 404, 503)},
         },
     },
@@ -89,7 +92,7 @@ _PATHS: dict[str, Any] = {
             "operationId": "postMembers",
             "summary": "Take members; answered once they are durable",
             "parameters": [
-                {"in": "header", "name": "Idempotency-Key", "schema": {"type": "string", "maxLength": 255}},
+                {"in": "header", "name": "Idempotency-Key", "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"}},
                 {"in": "header", "name": "Content-Encoding", "schema": {"enum": ["gzip", "identity"]}},
             ],
             "requestBody": {
@@ -203,7 +206,7 @@ _PATHS: dict[str, Any] = {
             "summary": "Whose records are rejected, held, or told apart from others, and why; for their source",
             "parameters": [
                 {"in": "query", "name": "format", "schema": {"enum": ["json", "csv"]}},
-                {"in": "query", "name": "after", "schema": _TEXT, "description": "`next` of the page before"},
+                {"in": "query", "name": "after", "schema": _PAGE, "description": "`next` of the page before"},
                 {"in": "query", "name": "limit", "schema": {"type": "integer", "minimum": 1, "maximum": 1000}},
             ],
             "responses": {
@@ -233,9 +236,9 @@ _PATHS: dict[str, Any] = {
             "operationId": "listIdentities",
             "summary": "Ties: pairs that are, or may be, one person. Conflicts: records that contradict each other",
             "parameters": [
-                {"name": "after", "in": "query", "schema": {"type": "integer", "minimum": 0}},
+                {"name": "after", "in": "query", "schema": _NUMBER},
                 {"name": "state", "in": "query", "schema": _TIE_STATE},
-                {"name": "afterConflict", "in": "query", "schema": _TEXT},
+                {"name": "afterConflict", "in": "query", "schema": {"type": "string", "pattern": "^([0-9a-f]{32})?$"}},
             ],
             "responses": {
                 "200": answer("A page of each, or of one", ref("schemas/Identities")),
@@ -326,7 +329,10 @@ _SCHEMAS: dict[str, Any] = {
         "type": "object",
         "required": ["action", "tie"],
         "additionalProperties": False,
-        "properties": {"action": {"enum": ["tie", "untie", "refuse"]}, "tie": _COUNT | {"minimum": 1}},
+        "properties": {
+            "action": {"enum": ["tie", "untie", "refuse"]},
+            "tie": _COUNT | {"minimum": 1, "maximum": 2**63 - 2},
+        },
     },
     "Settled": {
         "type": "object",

@@ -101,7 +101,7 @@ _VERIFY = {
         "required": True,
         "content": {
             "application/json": {
-                "schema": _object({"reference": _TEXT | {"maxLength": 40, "examples": ["7K2M-9QXR-4TBN-W3HC"]}})
+                "schema": _object({"reference": _TEXT | {"maxLength": 40, "examples": ["7K2M-9QXR-4TBN-W3HK"]}})
             }
         },
     },

@@ -9,6 +9,7 @@ import orjson
 from services.core.channel import CHANNEL_NAMES, Channel, channel_named
 from services.core.incident import Controller, Incident, KeyVersions
 from services.core.mailbox import mailbox
+from services.core.numbers import whole
 from services.core.policy import KEYS, OF_AGE, RULES, CallCentre, Minors, Pace, Policy, Rule, Stop
 from services.wire.incident_schema import INCIDENT_SCHEMAS
 from services.wire.incident_words import WordsCheck
@@ -233,7 +234,7 @@ class _Check(WordsCheck):
 
     def count(self, source: Mapping[str, Any], key: str, path: str) -> int | None:
         """Read how many; None where it is left out."""
-        value = source.get(key)
+        value = whole(source.get(key))
         if value is not None and not (type(value) is int and 0 < value <= _MOST):
             self.fail(path + key, f"must be a whole number, 1 to {_MOST}")
             return None

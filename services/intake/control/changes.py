@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from services.core.cohort import Cohort
+from services.core.numbers import whole
 from services.intake.errors import ConflictError
 from services.wire.incident_words import GROUP
 
@@ -43,7 +44,7 @@ def read_cohort(body: Any) -> tuple[CohortRequest, list[dict[str, str]]]:
     """Read what a source says of its cohort; returns it with all problems in it."""
     if not isinstance(body, dict):
         return CohortRequest("", None, None), [{"field": "", "problem": "must be a JSON object"}]
-    source, declared, auto = (body.get(key) for key in ("source", "declaredCount", "autoRelease"))
+    source, declared, auto = (whole(body.get(key)) for key in ("source", "declaredCount", "autoRelease"))
     group = body.get("group")
     problems = [
         {"field": key[:64], "problem": "is not a field of a cohort"}

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from services.core.cohort import Cohort, Figures
+from services.core.numbers import whole
 
 __all__ = ["read_figures", "with_figures"]
 
@@ -22,7 +23,7 @@ def read_figures(body: Any) -> tuple[dict[str, int], list[dict[str, str]]]:
     ]
     if not given:
         problems.append({"field": "", "problem": f"must be an object with one or more of {', '.join(Figures._fields)}"})
-    known = {key: given[key] for key in Figures._fields if key in given}
+    known = {key: whole(given[key]) for key in Figures._fields if key in given}
     problems += [
         {"field": key, "problem": f"must be a whole number, 0 to {_MOST}: how many in all so far"}
         for key, count in known.items()

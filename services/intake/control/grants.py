@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from services.core.cohort import Cohort, Grant
+from services.core.numbers import whole
 from services.intake.control.changes import CANCELLED
 from services.intake.errors import ConflictError
 
@@ -14,7 +15,7 @@ _MOST = 10**9  # more than any cohort has: a larger number is a mistake
 
 def read_release(body: Any) -> tuple[Grant, list[dict[str, str]]]:
     """Read what is to be let go; returns it with all problems in it. Nothing is quietly made into everything."""
-    given = body if isinstance(body, dict) else {}
+    given = {key: whole(value) for key, value in body.items()} if isinstance(body, dict) else {}
     problems = [
         {"field": key[:64], "problem": "is not a field of a release"}
         for key in sorted(set(given) - {"all", "canary", "perDay"})

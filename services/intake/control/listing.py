@@ -12,6 +12,7 @@ from services.core.unsettled import SHOWN_AS, ProblemKind, Unsettled
 
 __all__ = [
     "COLUMNS",
+    "CURSOR_FORM",
     "START",
     "Cursor",
     "Listed",
@@ -27,7 +28,9 @@ COLUMNS: Final = ("kind", "memberRef", "line", "reason", "fields", "since")
 # What makes a formula of a cell (OWASP, "CSV Injection"), in full width too. Who reads a cell with an apostrophe before
 # it sees a text, and spreadsheets hide the apostrophe.
 _FORMULA: Final = re.compile("[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-_CURSOR: Final = re.compile(r"([ru])\.([0-9]{1,18})\.([0-9a-f]{32})", re.ASCII)
+# Lines are counted by the billion at most, blocks of references by fewer: their columns hold no larger number.
+CURSOR_FORM: Final = r"(?:r\.[0-9]{1,18}|u\.[0-9]{1,9})\.[0-9a-f]{32}"
+_CURSOR: Final = re.compile(CURSOR_FORM, re.ASCII)
 
 
 class Cursor(NamedTuple):
@@ -61,8 +64,10 @@ class Listed(NamedTuple):
 
 def read_cursor(text: str) -> Cursor | None:
     """Return the cursor that a page gave; None where the text is none."""
-    match = _CURSOR.fullmatch(text)
-    return Cursor(match[1] == "r", int(match[2]), bytes.fromhex(match[3])) if match else None
+    if not _CURSOR.fullmatch(text):
+        return None
+    part, number, record = text.split(".")
+    return Cursor(part == "r", int(number), bytes.fromhex(record))
 
 
 def of_rejected(

@@ -5,10 +5,12 @@ from typing import Any, Final
 from services.core.cohort import Figures
 from services.core.policy import Stop
 from services.core.unsettled import ProblemKind
+from services.wire.incident_words import GROUP
 
 __all__ = ["CONFLICTS", "SHAPES"]
 
-_SOME = {"type": "integer", "minimum": 1}
+_MOST: Final = 10**9  # notices, or people who complain
+_SOME = {"type": "integer", "minimum": 1, "maximum": _MOST}
 _TEXT, _COUNT, _YES_NO = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
 _MAYBE_TEXT, _MAYBE_COUNT = {"type": ["string", "null"]}, {"type": ["integer", "null"]}
 _SHARE = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
@@ -19,10 +21,10 @@ SHAPES: Final[dict[str, Any]] = {
         "required": ["source"],
         "additionalProperties": False,
         "properties": {
-            "source": _TEXT,
-            "declaredCount": {"type": "integer", "minimum": 0},
+            "source": {"type": "string", "maxLength": 200, "pattern": r"\S", "description": "Printable, on one line"},
+            "declaredCount": {"type": "integer", "minimum": 0, "maximum": 10**10},
             "autoRelease": _YES_NO,
-            "group": _TEXT,
+            "group": {"type": "string", "pattern": f"^{GROUP.pattern}$"},
         },
     },
     "Cohort": {
@@ -62,7 +64,7 @@ SHAPES: Final[dict[str, Any]] = {
         "description": "Each in all so far; what is left out stays",
         "additionalProperties": False,
         "minProperties": 1,
-        "properties": {name: {"type": "integer", "minimum": 0} for name in Figures._fields},
+        "properties": {name: {"type": "integer", "minimum": 0, "maximum": _MOST} for name in Figures._fields},
     },
     "IncidentPause": {
         "type": "object",
@@ -91,9 +93,16 @@ SHAPES: Final[dict[str, Any]] = {
         "type": "object",
         "description": "Either of the two",
         "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": 1,
         "properties": {
-            "memberRef": {**_TEXT, "maxLength": 64},
-            "line": _COUNT | {"minimum": 1, "description": "On which the record was rejected, if it was on no other"},
+            "memberRef": {**_TEXT, "maxLength": 64, "pattern": r"[!-~]"},
+            "line": _COUNT
+            | {
+                "minimum": 1,
+                "maximum": 10**12 - 1,
+                "description": "On which the record was rejected, if it was on no other",
+            },
         },
     },
     "Withdrawn": {

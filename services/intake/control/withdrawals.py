@@ -11,6 +11,7 @@ from notification.topics import MEMBERS_ACCEPTED, TOTALS_CHANGED
 
 from services.core.access import Act
 from services.core.incident import Incident
+from services.core.numbers import whole
 from services.intake.codec import BlockHeader, encode_members
 from services.intake.context import SOURCE, Context
 from services.intake.control.cohorts import Cohorts
@@ -53,7 +54,7 @@ def read_named(body: Any) -> tuple[Named, list[dict[str, str]]]:
         {"field": key[:64], "problem": "is not a field of a withdrawal"}
         for key in sorted(set(body) - {"memberRef", "line"})
     ]
-    ref, line = body.get("memberRef"), body.get("line")
+    ref, line = whole(body.get("memberRef")), whole(body.get("line"))
     if (ref is None) == (line is None):
         problems.append({"field": "memberRef", "problem": "either memberRef or line must be given"})
     if ref is not None:

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from services.core.access import Act, Caller
+from services.core.numbers import whole
 from services.intake.codec import BlockHeader
 from services.intake.context import SOURCE, Context
 from services.intake.domain import DoneAct
@@ -44,7 +45,7 @@ def read_settlement(body: Any) -> tuple[Settlement, list[dict[str, str]]]:
     problems = [
         {"field": key[:64], "problem": "is not a field of this"} for key in sorted(set(body) - {"action", "tie"})
     ]
-    action, tie = body.get("action"), body.get("tie")
+    action, tie = body.get("action"), whole(body.get("tie"))
     if not isinstance(action, str) or action not in _ACTIONS:
         problems.append({"field": "action", "problem": f"must be one of {', '.join(_ACTIONS)}"})
     if not (type(tie) is int and 0 < tie < _MOST_TIES):

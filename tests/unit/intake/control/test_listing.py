@@ -72,3 +72,4 @@ def test_cursors_are_read_back_and_nothing_else_is() -> None:
 
     assert cursor == read_cursor(str(cursor))
     assert [None] * 4 == [read_cursor(text) for text in ("", str(START), "r.1.zz", f"{cursor} ")]
+    assert read_cursor(f"u.934020464181.{'0' * 32}") is None  # more than the database has numbers for
