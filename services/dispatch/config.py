@@ -26,9 +26,11 @@ __all__ = [
     "LetterConfig",
     "PortalConfig",
     "ProviderAddress",
+    "SftpAddress",
     "SmtpAddress",
     "bearer_token",
     "provider_addresses",
+    "sftp_address",
     "smtp_address",
 ]
 
@@ -88,6 +90,31 @@ def smtp_address(url: str) -> SmtpAddress:
     return SmtpAddress(url)
 
 
+class SftpAddress:
+    """Where print files are sent to: from `sftp://user@host[:port][/folder]`."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme != "sftp" or not parts.hostname or not parts.username or parts.password:
+            raise ValueError("must be sftp://user@host[:port][/folder]")
+        self.host, self.port, self.user = parts.hostname, parts.port or 22, unquote(parts.username)
+        self.folder = unquote(parts.path).rstrip("/")  # as the server has it, from its root
+
+
+@takes("sftp://user@host[:port][/folder]")
+def sftp_address(url: str) -> SftpAddress:
+    """Parse HERAUT_PRINT_SFTP_URL. Raises ValueError."""
+    return SftpAddress(url)
+
+
+@takes("public key as OpenSSH writes it: ssh-ed25519 AAAA...")
+def _host_key(text: str) -> str:
+    """Check the form of a server's public key (RFC 4253, 6.6)."""
+    if not re.fullmatch(r"[a-z0-9@.-]+ [A-Za-z0-9+/]+=*( .*)?", text.strip(), re.ASCII):
+        raise ValueError("must be a public key as OpenSSH writes it: ssh-ed25519 AAAA...")
+    return text.strip()
+
+
 @takes("letters, digits and -._~+/")
 def bearer_token(text: str) -> str:
     """Check a bearer token (RFC 6750, 2.1). Raises ValueError, which repeats nothing of it."""
@@ -128,6 +155,17 @@ class LetterConfig(Config):
     letter_format: str | None = setting("HERAUT_LETTER_FORMAT", one_of(*FILE_FORMATS), default=None)
     print_profile: Profile = setting("HERAUT_PRINT_PROFILE", _profile, default=USUAL_PROFILE)
     print_close_after: timedelta | None = setting("HERAUT_PRINT_CLOSE_AFTER", duration, default=None)
+    # Unset: print files stay in the print folder, for a print house to fetch.
+    print_sftp_url: SftpAddress | None = setting("HERAUT_PRINT_SFTP_URL", sftp_address, default=None)
+    print_sftp_key: Path | None = setting("HERAUT_PRINT_SFTP_KEY", Path, default=None)
+    print_sftp_host_key: str | None = setting("HERAUT_PRINT_SFTP_HOST_KEY", _host_key, default=None)
+
+    def faults(self) -> list[str]:
+        """Return what is wrong between settings."""
+        if self.print_sftp_url is None or (self.print_sftp_key and self.print_sftp_host_key):
+            return Config.faults(self)
+        needed = "HERAUT_PRINT_SFTP_KEY and HERAUT_PRINT_SFTP_HOST_KEY are needed with HERAUT_PRINT_SFTP_URL"
+        return [*Config.faults(self), needed]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,10 +68,15 @@ _NOT_BEGUN = Result(Ending.NOT_SENT)
 
 
 def open_provider(config: LetterConfig, _: Clock) -> Provider:
-    """Return the print folder that the settings name, made where it is not there yet."""
+    """Return the print folder that the settings name, made where it is not there yet, and who is sent its files."""
     folder = config.print_dir or config.data_dir / "print"
     make_folder(folder, group=config.print_group)
-    return PrintFolder(folder, config.letter_format, config.print_group, config.print_profile, config.print_close_after)
+    here = PrintFolder(folder, config.letter_format, config.print_group, config.print_profile, config.print_close_after)
+    if not (config.print_sftp_url and config.print_sftp_key and config.print_sftp_host_key):
+        return here
+    from services.dispatch.channels.sftp import PrintHouse  # noqa: PLC0415 - most print houses fetch their files
+
+    return PrintHouse(here, folder, config.print_sftp_url, config.print_sftp_key, config.print_sftp_host_key)
 
 
 class PrintFolder:

@@ -43,9 +43,12 @@ class PrintFiles:
         self._folder, self._group = folder, group
 
     def mark(self, name: str) -> Mark | None:
-        """Return what the mark of a print file says; None where the file is not done."""
+        """Return what the mark of a print file says; None where the file is not done. Raises ReadBackError."""
         found = self._folder.read_own(f"{name}.done")
-        return None if found is None else msgspec.json.decode(found, type=Mark)
+        try:
+            return None if found is None else msgspec.json.decode(found, type=Mark)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise ReadBackError("a mark cannot be read") from error
 
     def place(
         self, files: Sequence[tuple[str, bytes]], go: Callable[[], bool], agrees: Callable[[bytes], None] | None = None

@@ -298,6 +298,18 @@ async def test_what_the_disk_did_not_keep_is_not_handed_over(
     assert [ACCEPTED] * 2 == again.results
 
 
+@pytest.mark.parametrize("mark", [b"", b"{}", b"\xff", b"0" * 64])
+async def test_a_mark_that_cannot_be_read_keeps_everybody_waiting(
+    folder: PrintFolder, tmp_path: Path, mark: bytes
+) -> None:
+    """Somebody may have printed the file: a human looks before anything is printed again."""
+    work = some_work(1)
+    (tmp_path / f"{_batch(work)}.done").write_bytes(mark)
+    handed = await folder.hand_over(work, _go)
+
+    assert ([Result(Ending.HELD, "read-back", Blame.PROVIDER)], ["done"]) == (handed.results, _names(tmp_path))
+
+
 async def test_whoever_has_no_address_is_refused_alone(folder: PrintFolder, tmp_path: Path) -> None:
     """One bad address keeps nobody else from their letter."""
     work = some_work(2, contacts=[a_contact(city=""), a_contact()])

@@ -1,0 +1,164 @@
+"""Print files by SFTP: a real server, whole files in the right order, once, and to nobody else."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+import pytest
+
+from services.core.status import AttemptState
+from services.dispatch.channels.letter import PrintFolder
+from services.dispatch.channels.print_files import total_of
+from services.dispatch.channels.sftp import PrintHouse
+from services.dispatch.config import SftpAddress
+from services.dispatch.outcomes import Ending
+from services.dispatch.print_runs import PrintRun
+from tests.integration.dispatch.bench import Bench, a_payload
+from tests.unit.dispatch.people import CREATED, some_notices, some_work
+
+
+def _go() -> bool:
+    return True
+
+
+class Server(asyncssh.SFTPServer):
+    """The print house's server: its root is a folder of the test. It notes what gets a name, and may break off."""
+
+    def __init__(self, channel: asyncssh.SSHServerChannel[bytes], house: "House") -> None:
+        super().__init__(channel, chroot=str(house.folder).encode())
+        self._house, self._channel = house, channel
+
+    def write(self, file_obj: object, offset: int, data: bytes) -> Any:
+        """Write, unless the connection is to break now."""
+        self._house.writes += 1
+        if self._house.breaks_at == self._house.writes:
+            self._channel.get_connection().abort()
+            return 0
+        return super().write(file_obj, offset, data)
+
+    def posix_rename(self, oldpath: bytes, newpath: bytes) -> Any:
+        """Give a file its name."""
+        self._house.named.append(newpath.decode().rpartition("/")[2])
+        return super().posix_rename(oldpath, newpath)
+
+
+class House:
+    """A print house: its keys, its folder, and what happened there."""
+
+    def __init__(self, home: Path) -> None:
+        self.folder, self.local = home / "there", home / "here"
+        (self.folder / "in").mkdir(parents=True)
+        self.local.mkdir()
+        self.host_key, self.our_key = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
+        self.key_file = home / "key"
+        self.our_key.write_private_key(self.key_file)
+        self.known = asyncssh.import_authorized_keys(self.our_key.export_public_key().decode())
+        self.named: list[str] = []
+        self.writes, self.breaks_at, self.port = 0, 0, 0
+
+    async def serve(self) -> asyncssh.SSHAcceptor:
+        """Listen, at the same port again."""
+        acceptor = await asyncssh.listen(
+            "127.0.0.1", self.port, server_host_keys=[self.host_key], authorized_client_keys=self.known,
+            sftp_factory=lambda channel: Server(channel, self), password_auth=False,
+        )  # fmt: skip
+        self.port = acceptor.get_port()
+        return acceptor
+
+    def printer(self, host_key: asyncssh.SSHKey | None = None) -> PrintHouse:
+        """Return what sends there; it trusts this key."""
+        key = (host_key or self.host_key).export_public_key().decode()
+        address = SftpAddress(f"sftp://heraut@127.0.0.1:{self.port}/in")
+        return PrintHouse(PrintFolder(self.local), self.local, address, self.key_file, key)
+
+    def files(self, folder: Path | None = None) -> dict[str, bytes]:
+        """Return what lies there, or in another folder."""
+        return {path.name: path.read_bytes() for path in (folder or self.folder / "in").iterdir()}
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    """Return a print house that is there."""
+    found = House(tmp_path / "house")
+    acceptor = await found.serve()
+    yield found
+    acceptor.close()
+    await acceptor.wait_closed()
+
+
+async def test_a_print_file_is_there_whole_and_its_mark_last(house: House) -> None:
+    """The same bytes as here, under their names; a repeat sends nothing again."""
+    work, printer = some_work(2), house.printer()
+    handed = await printer.hand_over(work, _go)
+    named, there = list(house.named), house.files()
+    await printer.close()
+    work.round.repeated, printer = True, house.printer()
+    again = await printer.hand_over(work, _go)
+    await printer.close()
+
+    assert [Ending.ACCEPTED] * 2 == [result.ending for result in handed.results]
+    assert house.files(house.local) == there
+    assert ["manifest.json", "pdf", "done"] == [name.split(".", 1)[1] for name in named]
+    assert (handed, named) == (again, house.named)
+
+
+async def test_the_total_of_a_run_is_sent_too(house: House) -> None:
+    """The print house knows how many files there are to be; one that is sent again is the same."""
+    printer = house.printer()
+    run = PrintRun("20260820-0-normal-1", CREATED.date(), "normal", CREATED, [])
+    sent = [await printer.close_run(run), await printer.close_run(run)]
+    await printer.close()
+
+    assert ([True, True], {"20260820-0-normal-1.job.json": total_of(run)}) == (sent, house.files())
+    assert ["20260820-0-normal-1.job.json"] == house.named
+
+
+async def test_another_server_is_sent_nothing(house: House) -> None:
+    """Whoever took the print house's name has not its key: the letters wait."""
+    printer = house.printer(asyncssh.generate_private_key("ssh-ed25519"))
+    handed = await printer.hand_over(some_work(1), _go)
+
+    assert ([Ending.REPEAT], True, {}) == ([one.ending for one in handed.results], bool(handed.outage), house.files())
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+async def test_a_line_that_breaks_leaves_nothing_to_be_printed(house: House, at: int) -> None:
+    """Wherever it broke there is no mark; the next try ends with the same files as one without trouble."""
+    work, printer = some_work(2), house.printer()
+    house.breaks_at = at
+    handed = await printer.hand_over(work, _go)
+    seen = [name for name in house.files() if name.endswith(".done")]
+    again = await printer.hand_over(work, _go)
+    there = {name: body for name, body in house.files().items() if not name.startswith(".")}
+    await printer.close()
+
+    assert ([Ending.REPEAT] * 2, []) == ([one.ending for one in handed.results], seen)
+    assert [Ending.ACCEPTED] * 2 == [one.ending for one in again.results]
+    assert house.files(house.local) == there
+
+
+async def test_a_server_that_is_away_costs_nothing_but_time(letters: Bench, tmp_path: Path) -> None:
+    """Everybody stays open and is told once when it is back, in a run that it gets the total of."""
+    house = House(tmp_path / "house")
+    acceptor = await house.serve()
+    acceptor.close()
+    await acceptor.wait_closed()
+    notices = some_notices(3)
+    await letters.seal(notices, [a_payload()] * 3)
+    await letters.take(notices)
+
+    async def tried() -> bool:
+        return letters.count("repeat") >= 3.0
+
+    await letters.send(house.printer(), until=tried)
+    waiting = await letters.states()
+    acceptor, printer = await house.serve(), house.printer()
+    await letters.send(printer)
+    await printer.close()
+    acceptor.close()
+    await acceptor.wait_closed()
+
+    assert {AttemptState.INTENT: 3} == waiting
+    assert {AttemptState.ACCEPTED: sorted(notices.ids)} == await letters.attempted()
+    assert house.files(house.local) == house.files()

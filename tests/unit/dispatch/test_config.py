@@ -1,0 +1,48 @@
+"""Settings of dispatch that depend on each other."""
+
+import pytest
+
+from services.dispatch.config import LetterConfig, SftpAddress
+from services.kit.config import load
+from services.kit.errors import ConfigError
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJustAnExample0000000000000000000000000000 print house"
+WHOLE = {
+    "HERAUT_PRINT_SFTP_URL": "sftp://heraut@print.example:2222/in/letters",
+    "HERAUT_PRINT_SFTP_KEY": "key",
+    "HERAUT_PRINT_SFTP_HOST_KEY": KEY,
+}
+
+
+def test_a_print_house_is_sent_to_with_both_keys() -> None:
+    """Ours, by which it knows us, and its own: without them nobody knows who gets the letters."""
+    config = load(LetterConfig, WHOLE)
+    address = config.print_sftp_url
+    assert address
+
+    assert ("print.example", 2222, "heraut", "/in/letters") == (
+        address.host, address.port, address.user, address.folder
+    )  # fmt: skip
+    for missing in ("HERAUT_PRINT_SFTP_KEY", "HERAUT_PRINT_SFTP_HOST_KEY"):
+        with pytest.raises(ConfigError, match="HERAUT_PRINT_SFTP_KEY and HERAUT_PRINT_SFTP_HOST_KEY are needed"):
+            load(LetterConfig, {name: value for name, value in WHOLE.items() if name != missing})
+
+
+@pytest.mark.parametrize("url", ["ftp://heraut@x", "sftp://x/in", "sftp://heraut:secret@x", "sftp://", "x"])
+def test_an_address_of_another_form_is_refused(url: str) -> None:
+    """Without a user nobody is let in, and a password would lie in the environment."""
+    with pytest.raises(ValueError, match=r"must be sftp://user@host\[:port\]\[/folder\]"):
+        SftpAddress(url)
+
+
+def test_what_is_no_host_key_is_refused() -> None:
+    """A fingerprint, or a private key, is none."""
+    for text in ("SHA256:abc", "-----BEGIN OPENSSH PRIVATE KEY-----", "ssh-ed25519"):
+        with pytest.raises(ConfigError, match="must be a public key"):
+            load(LetterConfig, WHOLE | {"HERAUT_PRINT_SFTP_HOST_KEY": text})
+
+
+def test_a_profile_that_cannot_be_taken_is_told_with_its_faults() -> None:
+    """A fault of the setting stops the start, before anybody is told."""
+    with pytest.raises(ConfigError, match="must be one of nl-dl-left, notifynl, pingen, or a file"):
+        load(LetterConfig, {"HERAUT_PRINT_PROFILE": "nowhere"})
