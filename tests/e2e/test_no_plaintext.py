@@ -12,8 +12,9 @@ import gzip
 import hmac
 import io
 import json
+import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from hashlib import blake2b
 from pathlib import Path
@@ -29,6 +30,7 @@ from services.demo.made_up.incident import CODES
 from services.demo.made_up.people import make_people
 from services.demo.made_up.wave import Wave
 from services.demo.stack import Stack, StackWish, open_stack
+from services.kit.files import keep_private
 from services.kit.postgres.embedded import EmbeddedPostgres
 from services.kit.vault.key_files import load_keys
 from services.wire.references import References
@@ -141,6 +143,7 @@ async def test_nobody_can_be_read_on_the_embedded_log(tmp_path: Path, searcher: 
 
     assert {} == found | _found_on_disk(tmp_path, searcher)
     assert ({}, set()) == (searched_back, references)
+    assert [] == _lying_open(tmp_path)
 
 
 @pytest.mark.kafka
@@ -163,6 +166,15 @@ async def test_nobody_can_be_read_on_kafka(tmp_path: Path, searcher: Searcher) -
 
     assert {} == found | _found_on_disk(tmp_path, searcher)
     assert ({}, set()) == (searched_back, short)
+
+
+@pytest.fixture(autouse=True)
+def _private() -> Iterator[None]:
+    """Be as private as the command line is, whose part this process plays."""
+    before = os.umask(0o022)
+    keep_private()
+    yield
+    os.umask(before)
 
 
 @asynccontextmanager
@@ -348,6 +360,14 @@ def _found_on_disk(data: Path, searcher: Searcher) -> dict[str, set[str]]:
     assert set(WORDS) <= set().union(*in_the_open.values())
     assert len(set().union(*in_the_open.values())) > PEOPLE / 4  # in the files that are not compressed
     return searcher.found_in_files(files)
+
+
+def _lying_open(data: Path) -> list[str]:
+    """Return what others may read, write or enter, the print folder included, but for what tests and sources made."""
+    made_here = {data / "cohorts", data / "providers"}
+    walked = [path for entry in data.iterdir() if entry not in made_here for path in (entry, *entry.rglob("*"))]
+    assert any(path.suffix == ".done" for path in walked)
+    return [str(path) for path in walked if not path.is_symlink() and path.stat().st_mode & 0o077]
 
 
 def _among(files: list[Path], name: str) -> bool:

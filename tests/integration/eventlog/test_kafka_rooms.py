@@ -10,8 +10,8 @@ from aiokafka.protocol.admin import CreateAclsRequest
 from notification.topics import COHORT, INCIDENTS_CHANGED, TOPICS
 
 from services.core.rooms import ROOMS, STAGES
-from services.kit.errors import ConfigError, RetryableError
-from services.kit.eventlog import Cursor, TopicPartition, dead_letter_topic
+from services.kit.errors import ConfigError, LogRefusedError, RetryableError
+from services.kit.eventlog import Cursor, Output, TopicPartition, dead_letter_topic
 from services.kit.eventlog.kafka import KafkaLog, KafkaSettings, ensure_topics, new_admin
 from services.kit.eventlog.kafka.acls import ALLOW, LITERAL, WRITE
 from services.kit.eventlog.kafka.room_rights import TOPIC, grant_rooms
@@ -96,6 +96,16 @@ async def test_a_room_reads_no_other_topic(broker: EnforcingBroker) -> None:
                 await asyncio.wait_for(log.assign({TopicPartition(topic, 0): Cursor()}), 20)
         finally:
             await log.close()
+
+
+async def test_a_refusal_is_no_passing_fault(broker: EnforcingBroker) -> None:
+    """A dead letter that may not be written is not tried again for ever: its partition stops, and says so."""
+    log = KafkaLog(broker.settings(USERS["tracking"]), "tracking")
+    try:
+        with pytest.raises(LogRefusedError, match="TopicAuthorizationFailedError"):
+            await asyncio.wait_for(log.forward(Output(dead_letter_topic(COHORT, "intake"), 0, b"in the open")), 20)
+    finally:
+        await log.close()
 
 
 async def test_what_the_contracts_do_not_give_is_taken_away(broker: EnforcingBroker) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.kit.errors import InvalidMessage
+from services.kit.errors import InvalidMessage, LogRefusedError
 from services.kit.eventlog.dead_letters import DlqLimit
 from services.kit.eventlog.outbox import append_outputs
 from services.kit.eventlog.port import Output, Record, TopicPartition
@@ -288,6 +288,46 @@ async def test_a_foreign_record_is_set_aside_past_the_database(stage_database: s
 
         assert [b"in the open"] == [record.value for record in topics.records[dead]]
         assert 0 == await pool.fetchval("select count(*) from log.log")
+    finally:
+        await pool.close()
+
+
+async def test_what_the_log_refuses_for_good_stops_its_partition_alone(stage_database: str) -> None:
+    """No repeat mends it, and stepping over the record would lose it: a human looks, and the others go on."""
+
+    class Upstream(Copying):
+        def decode(self, record: Record) -> bytes:
+            """Understand nothing."""
+            raise InvalidMessage("unreadable") from ValueError(record.offset)
+
+    class Refusing(MemoryLog):
+        async def forward(self, output: Output) -> None:
+            """Take no dead letter of the first partition."""
+            if output.partition == 0:
+                raise LogRefusedError("it may not be written")
+            await super().forward(output)
+
+    topics, topic = MemoryTopics(), "heraut.cohort.v1"
+    for partition in (0, 1):
+        topics.write(TopicPartition(topic, partition), b"in the open")
+    pool = await connect_pool(own_login(stage_database, "intake"), "intake")
+    await pool.execute("delete from owner; delete from replica; delete from input; delete from publisher")
+    context = StageContext(
+        stage="intake", topics=[topic], partitions=2, pool=pool, log=Refusing(topics),
+        handler=Upstream(), policy=POLICY, metrics=StageMetrics("intake", new_registry()),
+    )  # fmt: skip
+    replica = Replica(Stage(context), pool, MemoryLog(topics), context.metrics)
+    try:
+        async with replica.running():
+
+            async def one_stands() -> bool:
+                taken = await pool.fetchval("select next_offset from input where partition = 1")
+                return _stopped(replica) == 1 and taken == 1
+
+            await until(one_stands)
+
+        assert 0 == await pool.fetchval("select coalesce(max(next_offset), 0) from input where partition = 0")
+        assert [1] == [at.partition for at, found in topics.records.items() if at.topic.endswith(".dlq") and found]
     finally:
         await pool.close()
 

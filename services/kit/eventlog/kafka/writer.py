@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
@@ -75,12 +75,9 @@ class KafkaWriter:
 
         Raises LogRefusedError where the brokers will never take it: trying again would hold up whatever comes after it.
         """
-        async with self._partition_locks[at], self._writing(at) as producer:
+        async with self._partition_locks[at], self._writing(at, refusals=_refusals) as producer:
             async with asyncio.timeout(_BATCH_SECONDS):
-                with _refusals(at):
-                    await producer.send_and_wait(
-                        at.topic, value, key=key, partition=at.partition, headers=list(headers)
-                    )
+                await producer.send_and_wait(at.topic, value, key=key, partition=at.partition, headers=list(headers))
 
     def close(self) -> None:
         """Close the producer in the background."""
@@ -88,11 +85,16 @@ class KafkaWriter:
             self._discard(self._producer)
 
     @asynccontextmanager
-    async def _writing(self, at: TopicPartition) -> AsyncIterator[AIOKafkaProducer]:
-        """Lend the producer, and throw it away where that did not end well, cancellation included."""
+    async def _writing(
+        self, at: TopicPartition, refusals: Callable[[TopicPartition], AbstractContextManager[object]] = nullcontext
+    ) -> AsyncIterator[AIOKafkaProducer]:
+        """Lend the producer, and throw it away where that did not end well, cancellation included.
+
+        `refusals` sees faults first, that of looking for the partition too: a user without any right is told there.
+        """
         producer = await self._ready()
         try:
-            with passing_faults(f"{at.topic}/{at.partition} cannot be written"):
+            with passing_faults(f"{at.topic}/{at.partition} cannot be written"), refusals(at):
                 await _check_partition(producer, at)
                 yield producer
         except BaseException:
