@@ -12,6 +12,7 @@ from typing import Final
 from services.core.channel import CHANNEL_NAMES
 
 __all__ = [
+    "BARE_JOINED",
     "CONFLICTING",
     "COUNTERS",
     "NOTHING_DUE",
@@ -75,6 +76,9 @@ CONFLICTING: Final = "conflicting"
 # correction, and nobody got one. A figure beside the dispositions: such a member is counted where it belongs as well.
 UNCORRECTED: Final = "uncorrected"
 
+# Members that say neither name nor birth date, and are one person with others by their identity alone. A figure beside.
+BARE_JOINED: Final = "bare_joined"
+
 # Notices that dispatch holds back for a pause. Their bearers are released, and held.
 SET_ASIDE: Final = "set_aside"
 
@@ -89,6 +93,7 @@ COUNTERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             *("released", "merged", "suppressed", CONFLICTING, "withdrawn"),
             *(reason.counter for reason in HoldReason if reason.stage == "deduplication"),
             UNCORRECTED,
+            BARE_JOINED,
         ),
         "dispatch": (SET_ASIDE,),
         # notices_settled counts superseded notices too: all that were handed over or given up. Then how hand-overs

@@ -17,6 +17,7 @@ __all__ = [
     "OF_AGE",
     "RULES",
     "SMALLEST_SAMPLE",
+    "BareJoins",
     "CallCentre",
     "Correction",
     "Minors",
@@ -34,6 +35,13 @@ class OnIdentityConflict(Enum):
 
     TELL_APART = "tell-apart"  # each is told what its own records say
     HOLD = "hold"  # none is told anything more, as long as it is so
+
+
+class BareJoins(Enum):
+    """What becomes of records that share an identity with others and say neither name nor birth date. Its words."""
+
+    JOIN = "join"  # they are the same person's, by the identity alone
+    HOLD = "hold"  # they are held, as nobody can tell whose they are
 
 
 class Correction(Enum):
@@ -113,6 +121,8 @@ class Policy:
     pace: Pace = Pace()
     stop: Stop = Stop()
     minors: Minors = Minors()
+    # Sources that send numbers and facts alone are usual: what they say is the numbers' owners'.
+    bare_joins: BareJoins = BareJoins.JOIN
 
 
 class Rule(NamedTuple):
@@ -130,6 +140,12 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
             OnIdentityConflict,
             "What becomes of people who share an identity and contradict each other:"
             " each is told what its own records say, or none is told anything more",
+        ),
+        "bareJoins": Rule(
+            "bare_joins",
+            BareJoins,
+            "What becomes of records that share an identity with others and say neither name nor birth date:"
+            " they are the same person's, or are held",
         ),
         "correction": Rule(
             "correction",

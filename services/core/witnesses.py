@@ -23,6 +23,7 @@ __all__ = [
     "are_others",
     "contradict",
     "differ",
+    "is_bare",
     "unpacked",
 ]
 
@@ -34,6 +35,7 @@ IDENTIFIED: Final = 128  # the pseudonym was made from a BSN or a person key, no
 # The parts that the head names, with their lengths, in the order in which they follow the birth date.
 PARTS: Final = {8: INITIALS, 16: HASH_BYTES, 32: HASH_BYTES, 64: HASH_BYTES}
 _BIRTH: Final = 3
+_NO_BIRTH: Final = bytes(_BIRTH)
 
 
 def _length(head: int) -> int:
@@ -71,6 +73,11 @@ def unpacked(packed: bytes) -> Witnesses:
         parts.append(packed[at : at + size])
         at += size
     return Witnesses(bool(head & IDENTIFIED), forms, birth, *parts)
+
+
+def is_bare(packed: bytes) -> bool:
+    """Tell whether a record says neither a name nor anything of a birth date: it is known by its pseudonym alone."""
+    return not packed[0] & _FORMS and packed[1 : 1 + _BIRTH] == _NO_BIRTH
 
 
 def contradict(one: bytes, other: bytes) -> bool:

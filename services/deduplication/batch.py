@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from services.core.channel import ALL_CHANNELS
 from services.core.facts import NO_FACTS, Facts
-from services.core.ledger import CONFLICTING
+from services.core.ledger import BARE_JOINED, CONFLICTING
 from services.core.notices import Notices
+from services.core.witnesses import is_bare
 from services.deduplication.corrections import corrects
 from services.deduplication.domain import (
     COUNTED_AS,
@@ -180,9 +181,11 @@ class Effects:
 
     def add_told(self, dossier: Dossier, member: Member, claim: Claim) -> None:
         """Merge a member into the notice by which its person was told already what it says."""
-        merged = (Outcome.MERGED, Waits.NOTHING, 0, claim.group, False, claim.bearer)
+        joined = is_bare(member.witnesses)
+        merged = (Outcome.MERGED, Waits.NOTHING, 0, claim.group, False, claim.bearer, joined)
         self.members.append((dossier.pseudonym, dossier.partition, *member, *merged))
         self.stand_in(dossier.partition, member.cohort, Outcome.MERGED, 1)
+        self.count_in(dossier.partition, member.cohort, BARE_JOINED, joined)
 
     def add(self, before: Dossier, decision: Decision) -> None:
         """Add what a decision about one pseudonym changes; `before` is what was known of it."""
@@ -219,6 +222,7 @@ class Effects:
             if before:
                 self.stand_in(partition, cohort, before.outcome, -1)
         self.count_in(partition, cohort, CONFLICTING, after.conflict - (before.conflict if before else 0))
+        self.count_in(partition, cohort, BARE_JOINED, after.joined - (before.joined if before else 0))
 
     def _release(self, dossier: Dossier, release: Release) -> None:
         claim, told, bearer, exposed, confirmed, cohorts, rests_on = release

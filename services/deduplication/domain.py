@@ -20,6 +20,7 @@ from services.deduplication.quotas import Allowance
 __all__ = [
     "COUNTED_AS",
     "FOR_GOOD",
+    "HELD_BARE",
     "RETRACTED",
     "TORN",
     "UNCORRECTED",
@@ -73,12 +74,14 @@ class Standing(NamedTuple):
     told_with: int = 0  # number of the group of its pseudonym that was told and that it stays with; 0 = of none
     conflict: bool = False  # others have its pseudonym, and are somebody else
     merged_into: bytes | None = None
+    joined: bool = False  # it says neither name nor birth date, and is one person with others by its identity alone
 
 
 RETRACTED: Final = Standing(Outcome.RETRACTED)
 UNCORRECTED: Final = Standing(Outcome.UNCORRECTED)
 WITHDRAWN: Final = Standing(Outcome.WITHDRAWN)
 TORN: Final = Standing(Outcome.HELD_IDENTITY_CONFLICT, conflict=True)
+HELD_BARE: Final = Standing(Outcome.HELD_IDENTITY_CONFLICT, Waits.BARE)
 
 
 class Claim(NamedTuple):
@@ -145,6 +148,7 @@ class Terms:
     allowance: Allowance | None = None  # what may go of those, where a turn is given
     named: int = ALL_CHANNELS  # set of channels that a notice may name: less than all while some do not hold yet
     judgements: Judgements = NO_JUDGEMENTS  # what operators said of members, at least of those at hand
+    hold_bare: bool = False  # what the incident's policy says of records that are known by their identity alone
 
     @property
     def may_go(self) -> Collection[int]:

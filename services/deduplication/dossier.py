@@ -9,11 +9,13 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from services.core.notices import FLAG_DECEASED, FLAG_RETRACTED, FLAG_WITHDRAWN
-from services.core.witnesses import contradict
+from services.core.witnesses import contradict, is_bare
 from services.deduplication.agreement import Groups, groups_of
+from services.deduplication.bare import bare_of, held_for_bare, joined_of, joins_unseen
 from services.deduplication.corrections import data_of, mistold_in, since_corrected, wants_correction
 from services.deduplication.domain import (
     FOR_GOOD,
+    HELD_BARE,
     RETRACTED,
     TORN,
     UNCORRECTED,
@@ -103,7 +105,8 @@ def told_already(dossier: Dossier, member: Member, terms: Terms) -> Claim | None
     """Return the notice that a member is merged into, if all with its pseudonym are one person that was told.
 
     Return None where `decide` is needed: for news, a correction, a deceased, retracted or withdrawn member, news that
-    waits, a pseudonym with members that contradict each other or this one, or of whom an operator said something.
+    waits, a pseudonym with members that contradict each other or this one, of whom an operator said something, or of
+    whom one has joined others by this.
     """
     if member.member in dossier.members or _takes_a_decision(member, terms):
         return None
@@ -113,7 +116,7 @@ def told_already(dossier: Dossier, member: Member, terms: Terms) -> Claim | None
         standing = dossier.standings[known.member]
         if _takes_a_decision(known, terms) or standing.waits or standing.conflict or standing == WITHDRAWN:
             return None
-        if known.witnesses != member.witnesses and contradict(known.witnesses, member.witnesses):
+        if contradict(known.witnesses, member.witnesses) or not joins_unseen(member, known, standing):
             return None
     told = [claim for claim in dossier.claims if not claim.void]
     if any(claim.group != told[0].group for claim in told):
@@ -122,7 +125,9 @@ def told_already(dossier: Dossier, member: Member, terms: Terms) -> Claim | None
 
 
 def _takes_a_decision(member: Member, terms: Terms) -> bool:
-    return bool(member.flags & _TAKES_A_DECISION) or member.cohort in terms.cancelled
+    if member.flags & _TAKES_A_DECISION or member.cohort in terms.cancelled:
+        return True
+    return terms.hold_bare and is_bare(member.witnesses)
 
 
 class _Case:
@@ -211,13 +216,16 @@ class _Case:
             number = told or unused
             conflict = len(saying) > 1 and not self._is_settled(members, saying)
             mistold = None if number in groups.one_with.values() else self.mistold.get(number)
-            person = Person([self.members[m] for m in members], claims.get(number, ()), number, conflict, mistold)
+            theirs, joined, held = self._known_apart([self.members[m] for m in members])
+            person = Person(theirs, claims.get(number, ()), number, conflict, mistold)
             if stale := to_recall(person, self.members, self.terms):
                 self._recall(stale)
-                theirs = [c for c in self.claims if groups.one_with.get(c.group, c.group) == number]
-                person = person._replace(claims=theirs)
+                told_them = [c for c in self.claims if groups.one_with.get(c.group, c.group) == number]
+                person = person._replace(claims=told_them)
             settled = self._settle(person)
             standings.update(settled.standings)
+            standings.update((m, standings[m]._replace(joined=True)) for m in joined)
+            standings.update(dict.fromkeys(held, HELD_BARE._replace(usable=self.terms.usable)))
             wrong[number] = settled.uncorrected
             unused += bool(settled.released and not told)
         for m, number in self.told_apart.items() if groups.one_with else ():
@@ -225,6 +233,14 @@ class _Case:
         standings.update(self._uncorrected(wrong))
         self.standings = standings
         self.said.clear()
+
+    def _known_apart(self, members: Sequence[Member]) -> tuple[Sequence[Member], Sequence[bytes], Sequence[bytes]]:
+        """Return a group less those who are held for being bare, who of it joined for that, and who is held."""
+        if len(members) < 2 or not (bare := bare_of(members, self.word.one)):
+            return members, (), ()
+        held = held_for_bare(members, bare, self.told_apart) if self.terms.hold_bare else ()
+        theirs = [m for m in members if m.member not in held]
+        return theirs, joined_of(theirs, [m for m in bare if m not in held]), held
 
     def _uncorrected(self, wrong: Mapping[int, bool]) -> Iterable[tuple[bytes, Standing]]:
         """Return who bore what was told in error and not corrected; `wrong` says it of groups that have members."""

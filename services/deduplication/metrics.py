@@ -17,7 +17,7 @@ class Metrics:
             "deduplication_members_total",
             "How often a member came to stand somewhere; one that moves counts again, as does a batch tried again. "
             "conflicting: wherever it stands, its identity is somebody else's too. uncorrected: it told somebody what "
-            "is not theirs, and nobody could be told so.",
+            "is not theirs, and nobody could be told so. bare_joined: it joined others by its identity alone.",
             ["outcome"],
             registry=registry,
         )

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from services.core.ids import partitions_of
-from services.core.ledger import CONFLICTING
+from services.core.ledger import BARE_JOINED, CONFLICTING
 from services.deduplication.batch import MEMBER_COLUMNS, Block, Effects
 from services.deduplication.domain import Claim, Member, Standing, Terms
 from services.deduplication.dossier import Decision, Dossier, decide, is_news_of
@@ -135,6 +135,7 @@ def _add(effects: Effects, before: Dossier, decision: Decision, stood: Mapping[b
         for m, standing in known.standings.items():
             effects.stand_in(known.partition, known.members[m].cohort, standing.outcome, sign)
             effects.count_in(known.partition, known.members[m].cohort, CONFLICTING, sign * standing.conflict)
+            effects.count_in(known.partition, known.members[m].cohort, BARE_JOINED, sign * standing.joined)
     for m, standing in after.standings.items():
         if standing.outcome in GONE:
             said = _said_of_gone(m, before, after)

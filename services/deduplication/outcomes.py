@@ -59,6 +59,7 @@ class Waits(IntEnum):
     POLICY = 3  # another policy: this one holds people who contradict others with their pseudonym
     ANSWER = 4  # whether a notice that was recalled was stopped: the answer sets it free, so nobody is marked for it
     PAUSE = 5  # the end of the pause of its cohort, whose facts a notice would name
+    BARE = 6  # another policy: this one holds those who share a pseudonym with others and say not who they are
     # A channel's next day: the one that the notice takes first has had its number. These bear the channel's bit.
     TURN_OF_PORTAL = 16 | Channel.PORTAL
     TURN_OF_EMAIL = 16 | Channel.EMAIL

@@ -37,7 +37,7 @@ on conflict (incident, cohort_id) do nothing;
 -- All members of these persons, in the order of domain.Member and domain.Standing.
 select person, partition,
        member, version, cohort, accepted_at, exposed, confirmed, channels, flags, language, slot, witnesses,
-       pseudonym, outcome, waits, usable, told_with, conflict, merged_into
+       pseudonym, outcome, waits, usable, told_with, conflict, merged_into, joined
 from members
 where incident = $1 and person = any($2::bytea[]);
 
@@ -64,9 +64,10 @@ where notices.incident = $1 and notices.person = turned.person and notices.notic
 -- The members of each cohort by where they stand, of one incident or of all; every row is read, so nothing but
 -- `heraut ledger --recount` asks. Rows of a cohort that is not known are named by its number.
 select coalesce(incidents.incident_id || '/' || cohorts.cohort_id, '?/' || kept.cohort) as scope,
-       kept.outcome, kept.members, kept.conflicting
+       kept.outcome, kept.members, kept.conflicting, kept.joined
 from (
-  select cohort, outcome, count(*) as members, count(*) filter (where conflict) as conflicting
+  select cohort, outcome, count(*) as members, count(*) filter (where conflict) as conflicting,
+         count(*) filter (where joined) as joined
   from members
   group by cohort, outcome
 ) as kept
@@ -91,10 +92,11 @@ where cohort = any($1::int[]) and waits = any($5::smallint[]) and usable = any($
 limit $4;
 
 -- name: held_by_policy
--- Persons with news that is held because others with their pseudonym are somebody else.
+-- Persons that another policy held: others with their pseudonym are somebody else, or nobody can tell whose they are.
 select person
 from members
-where cohort = any($1::int[]) and waits = 3 and usable = any($2::smallint[]) and partition = any($3::smallint[])
+where cohort = any($1::int[]) and waits = any($5::smallint[]) and usable = any($2::smallint[])
+      and partition = any($3::smallint[])
 limit $4;
 
 -- name: held_by_pause

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from services.core.cohort import Cohort
 from services.core.incident import Incident, VersionRules
-from services.core.policy import OnIdentityConflict
+from services.core.policy import BareJoins, OnIdentityConflict
 from services.deduplication.domain import NoticeIds, Terms
 from services.deduplication.pacing import Limited
 from services.deduplication.permissions import check_partitions, permissions_in
@@ -88,6 +88,7 @@ class Ruling:
             correction=incident.policy.correction,
             hold_conflicts=incident.policy.on_identity_conflict is OnIdentityConflict.HOLD,
             cancelled=frozenset(number for number, one in known.items() if one.cancelled),
+            hold_bare=incident.policy.bare_joins is BareJoins.HOLD,
         )
 
     def _known(self, incident_id: str, numbers: Mapping[str, int]) -> dict[int, Cohort]:

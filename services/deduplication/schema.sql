@@ -31,6 +31,7 @@ create table members (
     waits       smallint not null, -- domain.Waits
     usable      smallint not null, -- the incident's channels that it was decided with, while it waits
     conflict    boolean not null,  -- others have its pseudonym, and are somebody else
+    joined      boolean not null,  -- it is bare, and one person with others by its identity alone
     person      bytea not null,    -- the pseudonym that is its home: of one person, or of several who contradict each other
     member      bytea not null,
     witnesses   bytea not null,    -- core.witnesses

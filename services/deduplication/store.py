@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from services.core.channel import CHANNEL_BITS
-from services.core.ledger import CONFLICTING
+from services.core.ledger import BARE_JOINED, CONFLICTING
 from services.deduplication.batch import Effects, Row
 from services.deduplication.domain import COUNTED_AS, Claim, Member, Standing, Terms, Waits
 from services.deduplication.dossier import Dossier
@@ -38,11 +38,11 @@ _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 
 # A row of binary COPY: the number of fields, then each field with its length before it. Fields of variable length come
 # last. A member's row begins with what many members have in common, which is packed once for all of them.
-_MEMBERS_HEAD = struct.Struct("!h iq iq iq ii ii ii ii ih ih ih ih ih ih i?")
+_MEMBERS_HEAD = struct.Struct("!h iq iq iq ii ii ii ii ih ih ih ih ih ih i? i?")
 _MEMBERS_OWN = struct.Struct("!iq i16s i16s i")
 _MEMBER_COLUMNS = (
     "accepted_at", "exposed", "confirmed", "incident", "cohort", "version", "told_with", "partition", "channels",
-    "flags", "outcome", "waits", "usable", "conflict", "language", "slot", "person", "member", "witnesses",
+    "flags", "outcome", "waits", "usable", "conflict", "joined", "language", "slot", "person", "member", "witnesses",
     "pseudonym", "merged_into",
 )  # fmt: skip
 _NOTICE = struct.Struct("!h iq iq ii ii ii ii ih i? i16s i16s i16s")
@@ -162,9 +162,10 @@ class Store:
     async def recount(self, connection: Connection, incident_id: str | None) -> dict[str, Counter[str]]:
         """Return how many members stand in each counter, by scope, of one incident or of all. Reads every row."""
         found: dict[str, Counter[str]] = {}
-        for scope, outcome, members, conflicting in await connection.fetch(_QUERIES["recount"], incident_id):
+        for scope, outcome, members, conflicting, joined in await connection.fetch(_QUERIES["recount"], incident_id):
             counts = found.setdefault(scope, Counter())
             counts[CONFLICTING] += conflicting
+            counts[BARE_JOINED] += joined
             if counter := COUNTED_AS.get(outcome):
                 counts[counter] += members
         return found
@@ -188,10 +189,14 @@ class Store:
         return await self._persons(connection, "decided_with_channels", cohorts, masks, partitions, limit, marks)
 
     async def held_by_policy(
-        self, connection: Connection, cohorts: Collection[int], partitions: Collection[int], limit: int
+        self, connection: Connection, terms: Terms, partitions: Collection[int], limit: int
     ) -> list[bytes]:
-        """Return up to `limit` persons with news that waits for another policy."""
-        return await self._persons(connection, "held_by_policy", cohorts, SETS_OF_CHANNELS, partitions, limit)
+        """Return up to `limit` persons with news that waited for another policy than the one that holds now."""
+        holds = {Waits.POLICY: terms.hold_conflicts, Waits.BARE: terms.hold_bare}
+        marks = [int(mark) for mark, held in holds.items() if not held]
+        return await self._persons(
+            connection, "held_by_policy", terms.cohorts, SETS_OF_CHANNELS, partitions, limit, marks
+        )
 
     async def held_by_pause(
         self, connection: Connection, cohorts: Collection[int], partitions: Collection[int], limit: int
@@ -319,9 +324,10 @@ def _pack_members(incident: int, rows: Iterable[Row]) -> Iterator[bytes]:
     heads: dict[Row, bytes] = {}
     own = _MEMBERS_OWN.pack
     for (person, partition, member, version, cohort, accepted_at, exposed, confirmed, channels, flags, language,
-         slot, witnesses, pseudonym, outcome, waits, usable, told_with, conflict, merged_into) in rows:  # fmt: skip
+         slot, witnesses, pseudonym, outcome, waits, usable, told_with, conflict, merged_into,
+         joined) in rows:  # fmt: skip
         key = (partition, version, cohort, accepted_at, exposed, confirmed, channels, flags, language, outcome, waits,
-               usable, told_with, conflict)  # fmt: skip
+               usable, told_with, conflict, joined)  # fmt: skip
         head = heads.get(key)
         if head is None:
             head = heads[key] = _members_head(incident, *key)
@@ -333,11 +339,11 @@ def _pack_members(incident: int, rows: Iterable[Row]) -> Iterator[bytes]:
 def _members_head(  # noqa: PLR0917 - the columns, in the order of the rows
     incident: int, partition: int, version: int, cohort: int, accepted_at: int, exposed: int, confirmed: int,
     channels: int, flags: int, language: str, outcome: int, waits: int, usable: int, told_with: int,
-    conflict: bool,  # noqa: FBT001 - as above
+    conflict: bool, joined: bool,  # noqa: FBT001 - as above
 ) -> bytes:  # fmt: skip
     return _MEMBERS_HEAD.pack(
         len(_MEMBER_COLUMNS), 8, accepted_at, 8, exposed, 8, confirmed, 4, incident, 4, cohort, 4, version,
-        4, told_with, 2, partition, 2, channels, 2, flags, 2, outcome, 2, waits, 2, usable, 1, conflict,
+        4, told_with, 2, partition, 2, channels, 2, flags, 2, outcome, 2, waits, 2, usable, 1, conflict, 1, joined,
     ) + _field(language.encode())  # fmt: skip
 
 

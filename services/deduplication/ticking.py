@@ -36,6 +36,7 @@ class _Control(NamedTuple):
     usable: int
     released: frozenset[int]
     hold_conflicts: bool
+    hold_bare: bool
     paused: frozenset[int]
 
 
@@ -117,8 +118,8 @@ class Ticking:
         if not persons:
             others = [mask for mask in SETS_OF_CHANNELS if mask != terms.usable]
             persons = await self._store.decided_with_channels(connection, terms.cohorts, others, places, limit)
-        if not persons and not terms.hold_conflicts:
-            persons = await self._store.held_by_policy(connection, terms.cohorts, places, limit)
+        if not persons and not (terms.hold_conflicts and terms.hold_bare):
+            persons = await self._store.held_by_policy(connection, terms, places, limit)
         if not persons:
             persons = await self._store.waiting_for_turn(connection, terms.released, CHANNELS, places, limit)
         if not persons:
@@ -147,4 +148,5 @@ class Ticking:
 
 
 def _control(terms: Terms) -> _Control:
-    return _Control(terms.usable, frozenset(terms.released), terms.hold_conflicts, frozenset(terms.paused))
+    held = terms.hold_conflicts, terms.hold_bare
+    return _Control(terms.usable, frozenset(terms.released), *held, frozenset(terms.paused))

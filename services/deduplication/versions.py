@@ -9,12 +9,13 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from services.core.incident import Incident, VersionRules
-from services.core.policy import Correction, OnIdentityConflict, Pace, Policy
+from services.core.policy import BareJoins, Correction, OnIdentityConflict, Pace, Policy
 from services.kit.errors import ConfigError
 
 __all__ = ["Version", "check_version", "versions_in"]
 
 _FEWER_FIRST: Final = list(Correction)  # corrections that are sent: none, some, all
+_MORE_HELD: Final = list(BareJoins)  # nobody, those who say nothing
 
 
 class Version(NamedTuple):
@@ -72,6 +73,7 @@ def _careful(policies: Sequence[Policy]) -> Policy:
         on_identity_conflict=_hold_if_any(one.on_identity_conflict for one in policies),
         correction=min((one.correction for one in policies), key=_FEWER_FIRST.index),
         pace=_slowest([one.pace for one in policies]),
+        bare_joins=max((one.bare_joins for one in policies), key=_MORE_HELD.index),
     )
 
 

@@ -135,6 +135,7 @@ def _line_json(line: Line) -> dict[str, Any]:
         **{disposition.value: members for disposition, members in line.standing().items()},
         "identityConflicts": line.conflicting,
         "uncorrected": line.uncorrected,
+        "bareJoins": line.bare_joined,
         "heldReasons": {reason.key: members for reason, members in line.holds.items()},
         "toBeTold": line.to_be_told,
         "told": line.told,

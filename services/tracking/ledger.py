@@ -48,6 +48,7 @@ class Heard:
     withdrawn: int = 0
     conflicting: int = 0  # of all that deduplication has seen
     uncorrected: int = 0  # by deduplication, beside the others: nobody was told that what they bore is wrong
+    bare_joined: int = 0  # by deduplication, beside the others: one person with others by their identity alone
     set_aside: int = 0  # by dispatch: notices that a pause holds back there, of those that were released
     notified: int = 0  # by tracking
     exhausted: int = 0
@@ -163,6 +164,7 @@ class Line:
     exhausted: int = 0
     conflicting: int = 0  # of the accepted: their identity is somebody else's too
     uncorrected: int = 0  # of the accepted: somebody was told what is not theirs by it, and not corrected
+    bare_joined: int = 0  # of the accepted: they say neither name nor birth date, and joined by their identity alone
     not_awaited: int = 0  # of the missing and rejected: those of cancelled cohorts, which take nothing more
     holds: Holds = field(default_factory=_no_holds)
 

@@ -158,6 +158,11 @@ _LINE = _object(
             "description": "Accepted members by whose notice somebody was told what is not theirs: the record is"
             " another person's, the policy wants a correction, and nobody could be told so"
         },
+        "bareJoins": _COUNT
+        | {
+            "description": "Accepted members that say neither name nor birth date, and are taken for one person with"
+            " others by their identity alone (policy bareJoins)"
+        },
         "heldReasons": {
             **_object({reason.key: _COUNT for reason in HoldReason}),
             "description": "Held members by what they wait for",

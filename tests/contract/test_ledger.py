@@ -5,7 +5,7 @@ from typing import Any
 from notification.topics import TOPIC, TOTALS_CHANGED
 from prometheus_client import CollectorRegistry
 
-from services.core.ledger import CONFLICTING, COUNTERS, Disposition, HoldReason
+from services.core.ledger import BARE_JOINED, CONFLICTING, COUNTERS, Disposition, HoldReason
 from services.core.rooms import ROOMS, STAGES
 from services.deduplication.domain import COUNTED_AS
 from services.intake.domain import Counts
@@ -20,6 +20,7 @@ STORED = {
     "deduplication": (
         "released", "merged", "suppressed", "conflicting", "withdrawn", "held_unreleased", "held_unreachable",
         "held_not_at_address", "held_identity_conflict", "held_deceased_conflict", "held_paused", "uncorrected",
+        "bare_joined",
     ),
     "dispatch": ("set_aside",),
     "tracking": (
@@ -40,7 +41,7 @@ def test_every_room_that_counts_uses_the_words_of_core() -> None:
 
     assert {*(STAGES[stage] for stage in TOPIC[TOTALS_CHANGED].producers), "tracking"} == COUNTERS.keys() <= set(ROOMS)
     assert COUNTERS["intake"] == Counts._fields
-    assert set(COUNTERS["deduplication"]) == {*COUNTED_AS.values(), CONFLICTING}
+    assert set(COUNTERS["deduplication"]) == {*COUNTED_AS.values(), CONFLICTING, BARE_JOINED}
     assert len(set(words)) == len(words)
 
 
@@ -67,7 +68,7 @@ def test_tracking_adds_up_everything_that_deduplication_counts() -> None:
     Those that conflict are among them, and counted beside.
     """
     counters = COUNTERS["deduplication"]
-    count = len(counters) - 1  # two of them stand beside the others, and one member is intake's alone
+    count = len(counters) - 2  # three of them stand beside the others, and one member is intake's alone
     rows = [
         Totals("intake", "lab/c", {"received": count, "rejected": 0, "accepted": count, "discarded": 1}, 1),
         Totals("deduplication", "lab/c", dict.fromkeys(counters, 1), 1),
@@ -78,7 +79,7 @@ def test_tracking_adds_up_everything_that_deduplication_counts() -> None:
 
     assert (count - 1, True, 1) == (heard.seen, heard.agrees, line.in_flight)
     ours = {reason: int(reason.stage == "deduplication") for reason in HoldReason}
-    assert (1, 1, ours) == (line.conflicting, line.uncorrected, line.holds)
+    assert (1, 1, 1, ours) == (line.conflicting, line.uncorrected, line.bare_joined, line.holds)
     assert (count, 2) == (sum(line.standing().values()), line.withdrawn)
 
 

@@ -36,6 +36,7 @@ EXTRA = {
         "judging.py": "who hears it, and knows it where people are decided about",
         "settling.py": "what becomes of one person, apart from who is one",
         "corrections.py": "what was told and does not hold any more, by the incident's policy",
+        "bare.py": "records that say not who they are about, apart from who agrees with whom",
         "correcting.py": "whom a changed policy wants a correction for, looked for in pages",
         "readdressing.py": "contact data that was corrected after a release, apart from what is released",
         "dossier.py": "one pseudonym, whose people are decided about one by one",

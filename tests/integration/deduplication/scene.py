@@ -13,7 +13,7 @@ from notification.v1 import deduplication_pb2, intake_pb2
 from services.core.channel import CHANNELS, Channel
 from services.core.cohort import Cohort
 from services.core.incident import Controller, DataCategory, Incident, KeyVersions
-from services.core.ledger import COUNTERS
+from services.core.ledger import BARE_JOINED, COUNTERS
 from services.core.notices import Notices
 from services.core.policy import Policy
 from services.core.witnesses import IDENTIFIED, NO_WITNESSES
@@ -190,6 +190,10 @@ class Scene:
         return {row["member"]: Outcome(row["outcome"]).name.lower() for row in rows}
 
     async def counts(self) -> dict[str, int]:
+        """Return the sums of the totals, but for who joined others by the identity alone: most of these records do."""
+        return {counter: count for counter, count in (await self.all_counts()).items() if counter != BARE_JOINED}
+
+    async def all_counts(self) -> dict[str, int]:
         """Return the sums of the totals."""
         rows = await self.pool.fetch("select counts from totals")
         counters = COUNTERS["deduplication"]

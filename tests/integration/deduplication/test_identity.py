@@ -7,7 +7,7 @@ import pytest
 
 from services.core.channel import CHANNELS, Channel
 from services.core.notices import FLAG_DECEASED
-from services.core.policy import OnIdentityConflict, Policy
+from services.core.policy import BareJoins, OnIdentityConflict, Policy
 from services.intake.records.identity import Pseudonyms, canonical
 from services.intake.records.record import Record
 from services.intake.records.witnesses import Witnesses
@@ -199,3 +199,17 @@ async def test_what_was_told_stays_whoever_comes(scene: Scene) -> None:
     assert ([], ["c"]) == (joins.ids, [*told(alone)])
     assert [(1, 1), (2, 1)] == [(row["told_group"], row["revision"]) for row in rows]
     assert 2 == len({row["notice"] for row in rows})
+
+
+async def test_a_policy_that_holds_bare_records_lets_them_join_later(scene: Scene) -> None:
+    """Held beside who says who they are; once the policy lets them, a tick joins them, and they are counted."""
+    scene.incident(channels=CHANNELS, policy=Policy(bare_joins=BareJoins.HOLD))
+    named = row("a", with_bsn("1980-01-02", "Jansen"))
+    await scene.take(block("open", [named]))
+    held = await scene.take(block("open", [Person(b"b" * 16, named.person, exposed=NAME | RESULT)], at=2))
+    before = await scene.all_counts()
+    scene.incident(version=2, channels=CHANNELS, policy=Policy())
+    freed = [notice for _ in range(2) for notice in (await scene.tick()).ids]
+
+    assert ([], {"released": 1, "held_identity_conflict": 1}) == (held.ids, before)
+    assert (1, {"released": 2, "bare_joined": 1}) == (len(freed), await scene.all_counts())

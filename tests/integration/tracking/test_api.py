@@ -127,7 +127,7 @@ async def _hear_of_cohort_a(tracking: Tracking) -> None:
     await tracking.heard("deduplication", "lab/a", 1, {"released": 3, "merged": 1, "held_unreachable": 2}, "0")
     await tracking.heard(
         "deduplication", "lab/a", 1,
-        {"suppressed": 1, "held_not_at_address": 1, "conflicting": 4, "uncorrected": 2}, "1",
+        {"suppressed": 1, "held_not_at_address": 1, "conflicting": 4, "uncorrected": 2, "bare_joined": 1}, "1",
     )  # fmt: skip
     await tracking.counted("lab/a", {"notified": 1}, "0")
     await tracking.counted("lab/a", {"exhausted": 1}, "1")
@@ -143,7 +143,8 @@ async def test_the_ledger_says_where_everybody_stands(tracking: Tracking) -> Non
     line = {
         "declared": 12, "received": 10, "missing": 2, "rejected": 1, "accepted": 9, "notified": 1, "merged": 1,
         "suppressed": 1, "withdrawn": 0, "held": 3, "heldReasons": no_holds | {"unreachable": 2, "notAtAddress": 1},
-        "inFlight": 2, "exhausted": 1, "identityConflicts": 4, "uncorrected": 2, "toBeTold": 10, "told": 0.1,
+        "inFlight": 2, "exhausted": 1, "identityConflicts": 4, "uncorrected": 2, "bareJoins": 1,
+        "toBeTold": 10, "told": 0.1,
     }  # fmt: skip
     nothing: dict[str, Any] = dict.fromkeys(line, 0) | {"heldReasons": no_holds, "told": None}
     assert {

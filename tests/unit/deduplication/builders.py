@@ -59,6 +59,7 @@ def terms(
     paused: Collection[int] = (),
     allowance: Allowance | None = None,
     judgements: Iterable[Judgement] = (),
+    hold_bare: bool = False,
 ) -> Terms:
     """Return terms over the cohorts 1 to 3; with `hold`, people who contradict each other are told nothing."""
     names = {1: "c1", 2: "c2", 3: "c3"}
@@ -66,7 +67,7 @@ def terms(
     off, still = set(cancelled), set(paused)
     return Terms(
         INCIDENT, 1, 7, int(usable), names, may_go, IDS, hold, off, correction, paused=still, allowance=allowance,
-        judgements=Judgements(judgements),
+        judgements=Judgements(judgements), hold_bare=hold_bare,
     )  # fmt: skip
 
 

@@ -162,6 +162,7 @@ class Control(NamedTuple):
     cancelled: frozenset[int] = frozenset()
     paused: frozenset[int] = frozenset()
     correction: Correction = Correction.NONE
+    hold_bare: bool = False
     judgements: tuple[Judgement, ...] = ()
 
 

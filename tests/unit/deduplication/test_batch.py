@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from services.core.channel import ALL_CHANNELS, CHANNEL_BITS, CHANNELS
-from services.core.ledger import CONFLICTING, COUNTERS, HoldReason
+from services.core.ledger import BARE_JOINED, CONFLICTING, COUNTERS, HoldReason
 from services.core.notices import MEMBER_FLAG_BITS, MEMBER_FLAGS
 from services.deduplication import standings
 from services.deduplication.batch import decide_batch
@@ -124,7 +124,7 @@ def test_stored_outcomes_keep_their_numbers() -> None:
 def test_every_place_but_retracted_is_counted_once() -> None:
     """Each outcome has a counter of its own, and no counter is without one but the figure that stands beside them."""
     assert set(Outcome) - {Outcome.RETRACTED} == COUNTED_AS.keys()
-    assert sorted(COUNTERS["deduplication"]) == sorted({*COUNTED_AS.values(), CONFLICTING})
+    assert sorted(COUNTERS["deduplication"]) == sorted({*COUNTED_AS.values(), CONFLICTING, BARE_JOINED})
     assert {reason.counter for reason in HoldReason if reason.stage == "deduplication"} == {
         counter for outcome, counter in COUNTED_AS.items() if Outcome(outcome).name.startswith("HELD_")
     }

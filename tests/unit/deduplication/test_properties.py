@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.core.channel import ALL_CHANNELS
-from services.core.ledger import CONFLICTING, COUNTERS
+from services.core.ledger import BARE_JOINED, CONFLICTING, COUNTERS
 from services.core.notices import (
     FLAG_DECEASED,
     FLAG_NEXT_OF_KIN,
@@ -71,7 +71,9 @@ CONTROLS = st.tuples(
     st.one_of(st.just(frozenset[int]()), st.frozensets(st.integers(1, 3), max_size=2)),
     st.one_of(st.just(()), some_judgements(SAYINGS)),
 ).map(lambda drawn: Control(*drawn[:5])._replace(judgements=drawn[5]))
-CORRECTING = st.tuples(CONTROLS, st.sampled_from(Correction)).map(lambda drawn: drawn[0]._replace(correction=drawn[1]))
+CORRECTING = st.tuples(CONTROLS, st.sampled_from(Correction), st.sampled_from([False, False, True])).map(
+    lambda drawn: drawn[0]._replace(correction=drawn[1], hold_bare=drawn[2])
+)
 
 
 @st.composite
@@ -264,6 +266,7 @@ def _check_counts(tables: Tables) -> None:
                 counter = Outcome(standing.outcome).name.lower().replace("taken_back", "released")
                 expected[dossier.members[member].cohort, counter] += 1
                 expected[dossier.members[member].cohort, CONFLICTING] += standing.conflict
+                expected[dossier.members[member].cohort, BARE_JOINED] += standing.joined
     found = dict.fromkeys(expected, 0)
     for (_, cohort, name), count in tables.counts.items():
         found[cohort, name] += count

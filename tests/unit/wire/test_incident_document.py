@@ -140,8 +140,8 @@ def test_what_is_shown_of_a_policy_can_be_put_again() -> None:
     """Every rule is shown with a word that documents take, those that were left out as well."""
     pace = {"perDay": 500, "perChannel": {"letter": 90}, "callCentre": {"callsPerDay": 40, "shareOfCallers": 0.1}}
     stop = {"refused": 0.2, "bounced": 0.3, "returned": 1, "complaints": 0.01}
-    given: dict[str, object] = {"onIdentityConflict": "hold", "correction": "always", "pace": pace, "stop": stop}
-    given["minors"] = {"underAge": 12}
+    words: dict[str, object] = {"onIdentityConflict": "hold", "bareJoins": "hold", "correction": "always"}
+    given = words | {"pace": pace, "stop": stop, "minors": {"underAge": 12}}
     shown = in_words(parse_incident("lab", 1, document(policy=given)).policy)
 
     assert given == shown
