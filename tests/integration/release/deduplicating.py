@@ -162,6 +162,11 @@ class Deduplicating:
 
         await until(known)
 
+    async def partitions(self, cohort_id: str) -> set[int]:
+        """Return the partitions in which a cohort has members."""
+        query = "select distinct partition from members join cohorts on number = cohort where cohort_id = $1"
+        return {row["partition"] for row in await self._pool.fetch(query, cohort_id)}
+
     async def told(self, count: int) -> Mapping[int, list[int]]:
         """Wait until so many notices stand; return the version of the record that each says, by partition."""
 
