@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Any
 
 from services.cli.console import number, out, say, table
+from services.cli.problem_words import in_words
 from services.core.ledger import HoldReason
 
 __all__ = ["all_problems", "print_csv", "show_problems", "work_in"]
@@ -12,7 +13,7 @@ __all__ = ["all_problems", "print_csv", "show_problems", "work_in"]
 # A longer table does not fit on a screen; --csv and --json have everybody, and a pipe gets everybody too.
 _SHOWN = 100
 _NOBODYS_WORK = frozenset({"UNRELEASED", "PAUSED"})  # they wait for an operator
-_COLUMNS = ("kind", "memberRef", "line", "reason", "fields", "since")
+_COLUMNS = ("kind", "memberRef", "line", "what", "since")
 
 
 async def all_problems(read: Callable[[dict[str, str]], Awaitable[Any]]) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def show_problems(problems: Sequence[Mapping[str, Any]]) -> None:
         say("nobody is rejected, held or told apart from others")
         return
     shown = problems[:_SHOWN] if out.is_terminal else problems
-    table("Problems", _COLUMNS, [[_cell(one[name]) for name in _COLUMNS] for one in shown], left=len(_COLUMNS))
+    table("Problems", _COLUMNS, [_row(one) for one in shown], left=len(_COLUMNS))
     if len(shown) < len(problems):
         say(f"and {number(len(problems) - len(shown))} more; --csv or --json has all of them")
 
@@ -53,5 +54,10 @@ def work_in(row: Mapping[str, Any]) -> str | None:
     return ", ".join(f"{number(count)} {words}" for count, words in figures if count) or None
 
 
+def _row(one: Mapping[str, Any]) -> list[str]:
+    what = in_words(", ".join(one["fields"]) or None, one["reason"])
+    return [_cell(one["kind"]), _cell(one["memberRef"]), _cell(one["line"]), what, _cell(one["since"])]
+
+
 def _cell(value: Any) -> str:
-    return ", ".join(value) if isinstance(value, list) else "" if value is None else str(value)
+    return "" if value is None else str(value)

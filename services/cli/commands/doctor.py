@@ -80,9 +80,10 @@ async def _running(settings: ServiceConfig, data: Path) -> list[Finding]:
     own = f"{this_version()}, commit {this_commit()}"
     found = list(service_findings(await take_snapshot(data), settings.partitions, own, _without_provider()))
     try:
-        found += [finding async for finding in store_findings(settings)]
+        async with asyncio.timeout(3 * _PATIENCE):
+            found += [finding async for finding in store_findings(settings)]
     except (HerautError, asyncpg.PostgresError, OSError) as error:
-        found.append(fault("store", f"cannot be looked at: {str(error).splitlines()[0]}"))
+        found.append(fault("store", f"cannot be looked at: {(str(error) or type(error).__name__).splitlines()[0]}"))
     return found
 
 

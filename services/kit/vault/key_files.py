@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from services.core.keys import KEY_FILES, PURPOSES, UNWRAP, VERSIONS, WRAP
 from services.kit.files import lies_open, write_atomically
 from services.kit.folders import open_file, open_folder
-from services.kit.vault.keys import KEY_BYTES, KeyRing, KeyRingError
+from services.kit.vault.keys import KEY_BYTES, KeyFileError, KeyRing
 
 __all__ = ["convert_ring", "create_keys", "load_keys", "rotate_keys"]
 
@@ -32,7 +32,7 @@ Document = dict[str, Any]
 
 
 def load_keys(folder: Path, files: Collection[str] = KEY_FILES) -> KeyRing:
-    """Read keys, of these purposes alone. Raises KeyRingError where one is missing, broken, or open to others."""
+    """Read keys, of these purposes alone. Raises KeyFileError where one is missing, broken, or open to others."""
     documents = {name: _read(folder, name) for name in files}
     try:
         opening, newest = documents.get(UNWRAP, {}), documents.get(VERSIONS, {"keys": {}})["keys"]
@@ -44,7 +44,7 @@ def load_keys(folder: Path, files: Collection[str] = KEY_FILES) -> KeyRing:
             newest_versions={name: int(version) for name, version in newest.items()},
         )
     except (KeyError, ValueError, TypeError, AttributeError):
-        raise KeyRingError(f"a file of keys in {folder} lacks a key, or one is not {KEY_BYTES} bytes") from None
+        raise KeyFileError(f"a file of keys in {folder} lacks a key, or one is not {KEY_BYTES} bytes") from None
 
 
 def create_keys(folder: Path) -> KeyRing:
@@ -58,7 +58,7 @@ def create_keys(folder: Path) -> KeyRing:
 def convert_ring(ring: Path, folder: Path) -> KeyRing:
     """Make the folder out of a ring of one file, once; the file goes when all that it held is in the folder.
 
-    What was sealed before opens as before; what is sealed from now on, intake cannot open. Raises KeyRingError,
+    What was sealed before opens as before; what is sealed from now on, intake cannot open. Raises KeyFileError,
     OSError.
     """
     sealing, peppers = _read_ring(ring)
@@ -72,7 +72,7 @@ def convert_ring(ring: Path, folder: Path) -> KeyRing:
     _put(folder, documents | {VERSIONS: {"keys": newest}})
     made = load_keys(folder)
     if dict(made.old_unwrapping) != sealing or any(made.peppers[name] != keys for name, keys in peppers.items()):
-        raise KeyRingError(f"{folder} does not hold what {ring} holds: it was left as it is")
+        raise KeyFileError(f"{folder} does not hold what {ring} holds: it was left as it is")
     with open_folder(ring.parent) as parent:
         parent.remove(ring.name)
         parent.sync()
@@ -80,18 +80,18 @@ def convert_ring(ring: Path, folder: Path) -> KeyRing:
 
 
 def _read_ring(ring: Path) -> tuple[dict[int, bytes], dict[str, dict[int, bytes]]]:
-    """Return the keys of the vault and those of hashes that a ring of one file holds. Raises KeyRingError."""
+    """Return the keys of the vault and those of hashes that a ring of one file holds. Raises KeyFileError."""
     try:
         old = json.loads(ring.read_text(encoding="utf-8"))
         if old["version"] == _OLD_FORMAT:
             return _keys(old["kek"]), {name: _keys(keys) for name, keys in old["peppers"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass
-    raise KeyRingError(f"the key ring at {ring} cannot be read")
+    raise KeyFileError(f"the key ring at {ring} cannot be read")
 
 
 def rotate_keys(folder: Path) -> KeyRing:
-    """Add a fresh version of every key; the versions before stay. Raises KeyRingError, OSError.
+    """Add a fresh version of every key; the versions before stay. Raises KeyFileError, OSError.
 
     A reader sees each file as it was or whole, what opens comes before what closes, and the new versions are said to be
     the newest at last. Cut off in the middle, nothing begins with a key that is not there yet.
@@ -118,20 +118,20 @@ def _read(folder: Path, name: str) -> Document:
             _check_mode(path, os.fstat(file.fileno()))
             document = json.loads(file.read())
     except FileNotFoundError:
-        raise KeyRingError(f"there are no keys of {name!r} at {path}: `heraut keys init` makes them") from None
+        raise KeyFileError(f"there are no keys of {name!r} at {path}: `heraut keys init` makes them") from None
     except (OSError, ValueError):
-        raise KeyRingError(f"the keys at {path} cannot be read") from None
+        raise KeyFileError(f"the keys at {path} cannot be read") from None
     if not isinstance(document, dict) or document.get("version") != _FORMAT:
-        raise KeyRingError(f"the keys at {path} are not of format {_FORMAT}, the one known here")
+        raise KeyFileError(f"the keys at {path} are not of format {_FORMAT}, the one known here")
     if document.get("purpose") != name:
-        raise KeyRingError(f"the keys at {path} are not those of {name!r}")
+        raise KeyFileError(f"the keys at {path} are not those of {name!r}")
     return document
 
 
 def _check_mode(path: Path, found: os.stat_result) -> None:
     """Refuse keys that lie open to others."""
     if lies_open(path, found):
-        raise KeyRingError(f"{path} is open to others ({stat.S_IMODE(found.st_mode):03o}): chmod 600 {path}")
+        raise KeyFileError(f"{path} is open to others ({stat.S_IMODE(found.st_mode):03o}): chmod 600 {path}")
 
 
 def _put(folder: Path, documents: Mapping[str, Document]) -> None:
@@ -196,12 +196,12 @@ def _fresh() -> str:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Keep other rotations out; a lock on the folder leaves no file behind. Raises KeyRingError without a folder."""
+    """Keep other rotations out; a lock on the folder leaves no file behind. Raises KeyFileError without a folder."""
     with ExitStack() as stack:
         try:
             opened = stack.enter_context(open_folder(folder))
         except OSError:
-            raise KeyRingError(f"there are no keys in {folder}") from None
+            raise KeyFileError(f"there are no keys in {folder}") from None
         fcntl.flock(opened.descriptor, fcntl.LOCK_EX)
         yield
 

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
-from services.kit.errors import HerautError, RetryableError
+from services.kit.errors import ConfigError, HerautError, RetryableError
 
-__all__ = ["KEY_BYTES", "KeyRing", "KeyRingError", "KeyVersionError"]
+__all__ = ["KEY_BYTES", "KeyFileError", "KeyRing", "KeyRingError", "KeyVersionError"]
 
 KEY_BYTES = 32  # AES-256, a full block for HMAC-SHA256, and a key of X25519
 _NONCE_BYTES = 12
@@ -26,6 +26,10 @@ _CONTEXT = b"heraut-vault-wrap-1"  # what a wrapped key consists of; a change of
 
 class KeyRingError(HerautError):
     """The keys cannot be used; the message never holds key material."""
+
+
+class KeyFileError(KeyRingError, ConfigError):
+    """The files of the keys cannot be used: nothing that needs them can start."""
 
 
 class KeyVersionError(KeyRingError, RetryableError):

@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 
 from services.cli.problem_list import all_problems, print_csv, show_problems, work_in
+from services.cli.problem_words import WORDS
+from services.core.status import unprintable
+from services.core.unsettled import SHOWN_AS
 
 
 async def test_every_page_is_fetched() -> None:
@@ -34,11 +37,17 @@ def test_problems_are_rows(capsys: pytest.CaptureFixture[str]) -> None:
     """In a pipe, all of them, with tabs between the cells."""
     held: dict[str, Any] = {"kind": "held", "memberRef": "m-1", "line": None, "reason": "unreachable"}
     held |= {"fields": [], "since": "now"}
-    show_problems([held, held | {"fields": ["a", "b"], "line": 7}])
+    rejected = held | {"kind": "rejected", "reason": "too-long", "fields": ["street", "city"], "line": 7}
+    show_problems([held, rejected])
+    first, second = capsys.readouterr().out.splitlines()[1:]
 
-    assert ["held\tm-1\t\tunreachable\t\tnow", "held\tm-1\t7\tunreachable\ta, b\tnow"] == capsys.readouterr().out.split(
-        "\n"
-    )[1:3]
+    assert first.startswith("held\tm-1\t\tthe record can be written to on no channel")
+    assert second.startswith("rejected\tm-1\t7\tstreet, city is longer than its limit")
+
+
+def test_every_reason_has_words() -> None:
+    """Whatever is listed to a source says what to do, and not only its code."""
+    assert {shown.reason for shown in SHOWN_AS.values()} | {unprintable(())} <= WORDS.keys()
 
 
 @pytest.mark.parametrize(

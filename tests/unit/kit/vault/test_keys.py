@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from services.core.keys import KEY_FILES, KEYS_OF, PURPOSES, UNWRAP, VERSIONS, WRAP
 from services.core.rooms import ROOMS
-from services.kit.errors import RetryableError
+from services.kit.errors import ConfigError, RetryableError
 from services.kit.vault.key_files import convert_ring, create_keys, load_keys, rotate_keys
 from services.kit.vault.keys import KeyRingError, KeyVersionError
 
@@ -176,7 +176,7 @@ def test_the_keys_of_another_purpose_are_not_taken(tmp_path: Path) -> None:
 
 def test_missing_keys_are_said_to_be_missing(tmp_path: Path) -> None:
     """The commonest mistake has its own words."""
-    with pytest.raises(KeyRingError, match="there are no keys of 'notice'"):
+    with pytest.raises(ConfigError, match="there are no keys of 'notice'"):  # told in a line, with status 2
         load_keys(tmp_path, {"notice"})
 
 
