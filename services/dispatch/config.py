@@ -115,6 +115,14 @@ def _host_key(text: str) -> str:
     return text.strip()
 
 
+@takes("public key of age: age1...")
+def _age_recipient(text: str) -> str:
+    """Check the form of a public key of age (Bech32, 32 bytes)."""
+    if not re.fullmatch(r"age1[02-9ac-hj-np-z]{58}", text, re.ASCII):
+        raise ValueError("must be a public key of age: age1...")
+    return text
+
+
 @takes("letters, digits and -._~+/")
 def bearer_token(text: str) -> str:
     """Check a bearer token (RFC 6750, 2.1). Raises ValueError, which repeats nothing of it."""
@@ -159,9 +167,12 @@ class LetterConfig(Config):
     print_sftp_url: SftpAddress | None = setting("HERAUT_PRINT_SFTP_URL", sftp_address, default=None)
     print_sftp_key: Path | None = setting("HERAUT_PRINT_SFTP_KEY", Path, default=None)
     print_sftp_host_key: str | None = setting("HERAUT_PRINT_SFTP_HOST_KEY", _host_key, default=None)
+    print_age_recipient: str | None = setting("HERAUT_PRINT_AGE_RECIPIENT", _age_recipient, default=None)
 
     def faults(self) -> list[str]:
         """Return what is wrong between settings."""
+        if self.print_age_recipient and self.print_sftp_url is None:
+            return [*Config.faults(self), "HERAUT_PRINT_AGE_RECIPIENT: only files that are sent are encrypted"]
         if self.print_sftp_url is None or (self.print_sftp_key and self.print_sftp_host_key):
             return Config.faults(self)
         needed = "HERAUT_PRINT_SFTP_KEY and HERAUT_PRINT_SFTP_HOST_KEY are needed with HERAUT_PRINT_SFTP_URL"

@@ -76,7 +76,8 @@ def open_provider(config: LetterConfig, _: Clock) -> Provider:
         return here
     from services.dispatch.channels.sftp import PrintHouse  # noqa: PLC0415 - most print houses fetch their files
 
-    return PrintHouse(here, folder, config.print_sftp_url, config.print_sftp_key, config.print_sftp_host_key)
+    key, host_key = config.print_sftp_key, config.print_sftp_host_key
+    return PrintHouse(here, folder, config.print_sftp_url, key, host_key, recipient=config.print_age_recipient)
 
 
 class PrintFolder:

@@ -2,7 +2,8 @@
 
 Files are made in our folder first, as without it. Then each is sent under a hidden name and renamed once all of it is
 there, its mark last: what has no mark is not to be used. A mark that is there with the same bytes says that the file
-went before, and it does not go again. The server has to have the one host key that the settings name.
+went before, and it does not go again. The server has to have the one host key that the settings name. Where they name a
+key of the print house (age, C2SP), all but mark and total are encrypted to it, so that nobody else reads them there.
 """
 
 import asyncio
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import cast
 
 import asyncssh
+import pyrage
+from pyrage import x25519
 
 from services.dispatch.channels.letter import PrintFolder
 from services.dispatch.config import SftpAddress
@@ -33,15 +36,26 @@ _LONGEST = 110.0  # seconds for the files of one round: some hundred kilobytes a
 class PrintHouse:
     """A print folder, and the one at the print house that its files are sent to."""
 
-    def __init__(self, folder: PrintFolder, local: Path, address: SftpAddress, key: Path, host_key: str) -> None:
+    def __init__(
+        self,
+        folder: PrintFolder,
+        local: Path,
+        address: SftpAddress,
+        key: Path,
+        host_key: str,
+        *,
+        recipient: str | None = None,
+    ) -> None:
         """`local` is where `folder` puts its files; `key` is our own, and `host_key` the server's public one.
 
-        Raises ValueError where one of them is no key, OSError where ours cannot be read.
+        `recipient` is whom files are encrypted to; None = they are not. Raises ValueError where one of them is no key,
+        OSError where ours cannot be read.
         """
         self._inner, self._local, self._address = folder, local, address
         logging.getLogger("asyncssh").setLevel(logging.WARNING)  # it tells of each connection and file
         self._key = asyncssh.read_private_key(key)
         self._host_key = asyncssh.import_public_key(host_key)
+        self._recipient = _recipient(recipient) if recipient else None
         self.traits = folder.traits
         self._connecting = asyncio.Lock()
         self._connection: asyncssh.SSHClientConnection | None = None
@@ -88,13 +102,18 @@ class PrintHouse:
         last, mark = files[-1]
         if await _found(client, self._there(last)) == mark:
             return
-        for name, body in files:
+        for name, body in [*map(self._closed, files[:-1]), files[-1]]:
             hidden, final = self._there(f".{name}.part"), self._there(name)
             async with client.open(hidden, "wb") as file:
                 await file.write(body)
             if await _found(client, hidden) != body:
                 raise asyncssh.SFTPFailure("a file is not what was sent")
             await client.posix_rename(hidden, final)
+
+    def _closed(self, file: tuple[str, bytes]) -> tuple[str, bytes]:
+        """Return a file as it is sent: encrypted, with a name that says so, where that is wanted."""
+        name, body = file
+        return file if self._recipient is None else (f"{name}.age", pyrage.encrypt(body, [self._recipient]))
 
     def _there(self, name: str) -> str:
         return f"{self._address.folder}/{name}" if self._address.folder else name
@@ -125,6 +144,13 @@ class PrintHouse:
         if connection is not None:
             connection.abort()
             await connection.wait_closed()
+
+
+def _recipient(text: str) -> x25519.Recipient:
+    try:
+        return x25519.Recipient.from_str(text)
+    except pyrage.RecipientError as error:
+        raise ValueError("HERAUT_PRINT_AGE_RECIPIENT is no public key of age") from error
 
 
 async def _found(client: asyncssh.SFTPClient, path: str) -> bytes | None:

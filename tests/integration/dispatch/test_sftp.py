@@ -5,15 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
+import pyrage
 import pytest
+from pyrage import x25519
 
 from services.core.status import AttemptState
-from services.dispatch.channels.letter import PrintFolder
+from services.dispatch.channels.letter import PrintFolder, open_provider
 from services.dispatch.channels.print_files import total_of
 from services.dispatch.channels.sftp import PrintHouse
-from services.dispatch.config import SftpAddress
+from services.dispatch.config import LetterConfig, SftpAddress
 from services.dispatch.outcomes import Ending
 from services.dispatch.print_runs import PrintRun
+from services.kit.clock import SystemClock
+from services.kit.config import load
 from tests.integration.dispatch.bench import Bench, a_payload
 from tests.unit.dispatch.people import CREATED, some_notices, some_work
 
@@ -66,11 +70,11 @@ class House:
         self.port = acceptor.get_port()
         return acceptor
 
-    def printer(self, host_key: asyncssh.SSHKey | None = None) -> PrintHouse:
-        """Return what sends there; it trusts this key."""
+    def printer(self, host_key: asyncssh.SSHKey | None = None, recipient: str | None = None) -> PrintHouse:
+        """Return what sends there; it trusts this key, and encrypts to that one."""
         key = (host_key or self.host_key).export_public_key().decode()
         address = SftpAddress(f"sftp://heraut@127.0.0.1:{self.port}/in")
-        return PrintHouse(PrintFolder(self.local), self.local, address, self.key_file, key)
+        return PrintHouse(PrintFolder(self.local), self.local, address, self.key_file, key, recipient=recipient)
 
     def files(self, folder: Path | None = None) -> dict[str, bytes]:
         """Return what lies there, or in another folder."""
@@ -103,6 +107,26 @@ async def test_a_print_file_is_there_whole_and_its_mark_last(house: House) -> No
     assert (handed, named) == (again, house.named)
 
 
+async def test_settings_lead_to_the_print_house(house: House) -> None:
+    """With them files are sent; the folder here is made where it is not there yet."""
+    local = house.local / "made"
+    config = load(
+        LetterConfig,
+        {
+            "HERAUT_PRINT_DIR": str(local),
+            "HERAUT_PRINT_SFTP_URL": f"sftp://heraut@127.0.0.1:{house.port}/in",
+            "HERAUT_PRINT_SFTP_KEY": str(house.key_file),
+            "HERAUT_PRINT_SFTP_HOST_KEY": house.host_key.export_public_key().decode(),
+        },
+    )
+    printer = open_provider(config, SystemClock())
+    handed = await printer.hand_over(some_work(1), _go)
+    await printer.close()
+
+    assert [Ending.ACCEPTED] == [one.ending for one in handed.results]
+    assert house.files(local) == house.files()
+
+
 async def test_the_total_of_a_run_is_sent_too(house: House) -> None:
     """The print house knows how many files there are to be; one that is sent again is the same."""
     printer = house.printer()
@@ -112,6 +136,25 @@ async def test_the_total_of_a_run_is_sent_too(house: House) -> None:
 
     assert ([True, True], {"20260820-0-normal-1.job.json": total_of(run)}) == (sent, house.files())
     assert ["20260820-0-normal-1.job.json"] == house.named
+
+
+async def test_files_are_encrypted_to_the_print_house_where_that_is_wanted(house: House) -> None:
+    """Whoever runs its server reads none of them; opened with its key they are the files as we have them."""
+    identity = x25519.Identity.generate()
+    work, printer = some_work(1), house.printer(recipient=str(identity.to_public()))
+    handed = await printer.hand_over(work, _go)
+    await printer.close()
+    here, there = house.files(house.local), house.files()
+    opened = {
+        name.removesuffix(".age"): pyrage.decrypt(body, [identity])
+        for name, body in there.items()
+        if name.endswith("age")
+    }
+
+    assert [Ending.ACCEPTED] == [one.ending for one in handed.results]
+    assert {f"{work.name}.done", f"{work.name}.manifest.json.age", f"{work.name}.pdf.age"} == there.keys()
+    assert here == opened | {f"{work.name}.done": there[f"{work.name}.done"]}
+    assert not any(work.references[0].encode() in body for body in there.values())
 
 
 async def test_another_server_is_sent_nothing(house: House) -> None:

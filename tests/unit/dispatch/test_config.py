@@ -28,6 +28,17 @@ def test_a_print_house_is_sent_to_with_both_keys() -> None:
             load(LetterConfig, {name: value for name, value in WHOLE.items() if name != missing})
 
 
+def test_only_files_that_are_sent_are_encrypted() -> None:
+    """In our own folder they would lie open all the same: whoever asks for it without a print house is told."""
+    recipient = {"HERAUT_PRINT_AGE_RECIPIENT": "age1sz5m7vjxrsjud3vg8ay9wpejxld4k5qkj29f8cccaj0vky8wag0sav4v66"}
+
+    assert load(LetterConfig, WHOLE | recipient).print_age_recipient
+    with pytest.raises(ConfigError, match="only files that are sent are encrypted"):
+        load(LetterConfig, recipient)
+    with pytest.raises(ConfigError, match="must be a public key of age"):
+        load(LetterConfig, WHOLE | {"HERAUT_PRINT_AGE_RECIPIENT": "age1short"})
+
+
 @pytest.mark.parametrize("url", ["ftp://heraut@x", "sftp://x/in", "sftp://heraut:secret@x", "sftp://", "x"])
 def test_an_address_of_another_form_is_refused(url: str) -> None:
     """Without a user nobody is let in, and a password would lie in the environment."""
