@@ -1,7 +1,7 @@
 """Folders that are held open: whatever takes a folder's name meanwhile, our files go into the one that was opened.
 
 What others could have put on the way to it is not passed: in a folder that others may write, a folder or link counts
-only if it is ours or the superuser's (as Linux has it for links: `protected_symlinks` in proc(5)).
+only if it is ours, its owner's or the superuser's (as Linux has it for links: `protected_symlinks` in proc(5)).
 """
 
 import os
@@ -178,8 +178,7 @@ def _names(path: str) -> list[str]:
 def _trusted(here: int, found: int, path: Path) -> os.stat_result:
     """Return what is known of something in a folder. Raises PermissionError where others could have put it there."""
     above, its = os.fstat(here), os.fstat(found)
-    ours = {0, os.geteuid()}
-    if (above.st_mode & _OTHERS or above.st_uid not in ours) and its.st_uid not in ours:
+    if above.st_mode & _OTHERS and its.st_uid not in {0, os.geteuid(), above.st_uid}:
         raise PermissionError(f"{path}: others may have put something in its place")
     return its
 

@@ -102,6 +102,25 @@ def test_what_somebody_chose_who_alone_may_is_entered(tmp_path: Path) -> None:
 
 
 @as_superuser
+@pytest.mark.parametrize("mode", [0o755, 0o775])
+def test_the_tree_of_somebody_who_was_named_is_entered(tmp_path: Path, mode: int) -> None:
+    """Who runs us as the superuser in a folder of their own trusts themselves; links of theirs count there."""
+    theirs = tmp_path / "theirs"
+    (theirs / "data" / "keys").mkdir(parents=True)
+    (theirs / "link").symlink_to("data")
+    (theirs / "data" / "keys" / "file").write_bytes(b"x")
+    for path in (theirs, theirs / "link", *theirs.rglob("*")):
+        os.chown(path, OTHER, -1, follow_symlinks=False)
+    theirs.chmod(mode)
+    make_folder(theirs / "link" / "print")
+
+    with open_folder(theirs / "link" / "keys") as folder:
+        assert ["file"] == folder.names()
+    with open_file(theirs / "link" / "keys" / "file") as file:
+        assert b"x" == file.read()
+
+
+@as_superuser
 def test_a_file_that_others_put_there_is_not_read(shared: Path) -> None:
     """Keys that they know would seal what they can open."""
     for name in ("file", "target"):
