@@ -45,6 +45,8 @@ class Act(StrEnum):
     IDENTITY_TIED = "identity-tied"
     IDENTITY_UNTIED = "identity-untied"
     IDENTITY_REFUSED = "identity-refused"
+    IDENTITY_SETTLED = "identity-settled"  # what was said of records that contradict each other, or were taken for one
+    IDENTITY_UNSETTLED = "identity-unsettled"
     LEDGER_SHOWN = "ledger-shown"
     ACTS_SHOWN = "acts-shown"
     DEAD_LETTER_REPLAYED = "dead-letter-replayed"
@@ -79,6 +81,8 @@ PERMITTED: Final[Mapping[Act, frozenset[Role]]] = MappingProxyType(
         Act.IDENTITY_TIED: frozenset({_OPERATOR}),
         Act.IDENTITY_UNTIED: frozenset({_OPERATOR}),
         Act.IDENTITY_REFUSED: frozenset({_OPERATOR}),
+        Act.IDENTITY_SETTLED: frozenset({_OPERATOR}),
+        Act.IDENTITY_UNSETTLED: frozenset({_OPERATOR}),
         Act.LEDGER_SHOWN: frozenset({_SOURCE, _OPERATOR, _APPROVER, _AUDITOR}),
         Act.ACTS_SHOWN: frozenset({_OPERATOR, _AUDITOR}),
         Act.DEAD_LETTER_REPLAYED: frozenset({_OPERATOR}),
@@ -111,6 +115,8 @@ RECORDED: Final = frozenset(
         Act.IDENTITY_TIED,
         Act.IDENTITY_UNTIED,
         Act.IDENTITY_REFUSED,
+        Act.IDENTITY_SETTLED,
+        Act.IDENTITY_UNSETTLED,
         Act.ACTS_SHOWN,
         Act.DEAD_LETTER_REPLAYED,
         Act.DEAD_LETTERS_PURGED,

@@ -116,11 +116,11 @@ class DeduplicationHandler:
         return effects
 
     async def _judge(
-        self, connection: Connection, incident_id: str, numbers: Cohorts, judged: Judged, taken: dict[int, int]
+        self, connection: Connection, numbers: Cohorts, block: Block, judged: Judged, taken: dict[int, int]
     ) -> list[Effects]:
         """Take what an operator says of records, and decide again about the people that it is about."""
-        number, _ = numbers[incident_id]
-        persons = await self._homes.followed(connection, number, judged.pseudonyms)
+        incident_id, (number, _) = block.incident_id, numbers[block.incident_id]
+        persons = await self._homes.followed(connection, number, judged.pseudonyms, block.partition)
         await self._store.put_judgement(connection, number, judged)
         self._judging.note(number)
         return [one async for one in self._decide_again(connection, incident_id, numbers, persons, taken)]
@@ -158,7 +158,7 @@ class DeduplicationHandler:
     ) -> AsyncIterator[list[Effects]]:
         """Decide step by step, each once the one before is written."""
         if judged := run[0].judged:
-            yield await self._judge(connection, incident_id, numbers, judged, taken)
+            yield await self._judge(connection, numbers, run[0].block, judged, taken)
             return
         async for step in self._homes.steps(connection, numbers[incident_id][0], run):
             if isinstance(step, Moved):

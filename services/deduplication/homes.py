@@ -66,18 +66,25 @@ class Homes:
             blocks += housed(one.block, known, self._partitions)
         yield blocks
 
-    async def followed(self, connection: Connection, incident: int, homes: Sequence[bytes]) -> list[bytes]:
+    async def followed(
+        self, connection: Connection, incident: int, homes: Sequence[bytes], partition: int | None = None
+    ) -> list[bytes]:
         """Return homes with those to which their members moved on: what is heard of a notice may name where it was.
 
-        The incident's people stay where they are until the transaction ends.
+        The incident's people stay where they are until the transaction ends. With `partition` only those at home there
+        are returned where nobody ever moved, as others decide about the rest.
         """
         store = self._store
-        if await self._has_moved(connection, incident):
+        moved = await self._has_moved(connection, incident)
+        if moved:
             await store.hold(connection, incident)
         else:
             await store.share(connection, incident)
         await self._judging.look(connection, incident)
-        return sorted({*homes, *await store.homes_after(connection, incident, homes)})
+        found = sorted({*homes, *await store.homes_after(connection, incident, homes)})
+        if moved or partition is None:
+            return found
+        return [one for one in found if partition_of(one, self._partitions) == partition]
 
     async def _locked(self, connection: Connection, incident: int, work: Sequence[Work]) -> dict[bytes, Home] | None:
         """Lock the incident's homes as far as these blocks ask for; return those of everybody in them who ever moved.

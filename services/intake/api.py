@@ -23,6 +23,8 @@ from services.intake.control.listing import START, Cursor, Listed, as_csv, as_js
 from services.intake.control.problems import MOST_RECORDS, Problems
 from services.intake.control.withdrawals import read_named
 from services.intake.errors import BadHeaderError, BrokenBodyError, NotPermittedError
+from services.intake.identities.judgements import read_said, read_unsaid
+from services.intake.identities.judging import Judging
 from services.intake.identities.settling import Settling, read_settlement
 from services.intake.members.slots import UploadPace, UploadSlots
 from services.intake.members.upload import Format, Report, Upload, unpacked
@@ -36,6 +38,8 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")  # an Idempotency-Key: signs that every
 _CONFLICT = re.compile(r"(?:[0-9a-f]{32})?", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _IDLE = 60.0  # seconds without a byte after which the sender counts as gone
+# What a page of identities lists, with the queries that ask for it alone.
+_LISTED = {"ties": {"after", "state"}, "conflicts": {"afterConflict"}, "judgements": {"afterJudgement"}}
 _INCIDENT = "/v1/incidents/{incident_id}"
 _COHORT = _INCIDENT + "/cohorts/{cohort_id}"
 
@@ -47,7 +51,7 @@ class Api:
 
     def __init__(self, context: Context, slots: UploadSlots | None = None) -> None:
         self._context, self._control, self._problems = context, Control(context), Problems(context)
-        self._settling, self._conflicts = Settling(context), Conflicts(context)
+        self._settling, self._judging, self._conflicts = Settling(context), Judging(context), Conflicts(context)
         self._slots = slots or UploadSlots()
 
     def routes(self) -> list[Route]:
@@ -96,33 +100,49 @@ class Api:
         return json_response(await self._control.show_acts(caller, _incident_id(request), int(after)))
 
     async def show_identities(self, request: web.Request, caller: Caller) -> web.StreamResponse:
-        """Return ties between identities, and conflicts: records with one identity that contradict each other.
+        """Return ties between identities, conflicts (records with one that contradict each other), and judgements.
 
-        `?after=` and `?state=` ask for ties alone, `?afterConflict=` for conflicts alone, as a source always does.
+        `?after=` and `?state=` ask for ties alone, `?afterConflict=` for conflicts alone, `?afterJudgement=` for
+        judgements alone. A source sees no ties.
         """
         incident_id, query = _incident_id(request), request.query
-        of_ties, of_conflicts = not {"after", "state"}.isdisjoint(query), "afterConflict" in query
+        asked = {name for name, keys in _LISTED.items() if not keys.isdisjoint(query)} or {*_LISTED}
         if caller.principal.is_bound(Act.IDENTITIES_SHOWN):
-            if of_ties:
+            if asked == {"ties"}:
                 raise NotPermittedError("a source sees conflicts, not ties")
-            of_conflicts = True
+            asked.discard("ties")
         after, conflict = query.get("after", "0"), query.get("afterConflict", "")
-        if not _NUMBER.fullmatch(after):
-            raise Problem(400, "That is no tie", problems=[{"field": "after", "problem": "must be a whole number"}])
+        judgement = query.get("afterJudgement", "0")
+        for name, number in (("after", after), ("afterJudgement", judgement)):
+            if not _NUMBER.fullmatch(number):
+                raise Problem(400, "That is no page", problems=[{"field": name, "problem": "must be a whole number"}])
         if not _CONFLICT.fullmatch(conflict):
             problem = {"field": "afterConflict", "problem": "must be the `nextConflict` of another page"}
             raise Problem(400, "That is no conflict", problems=[problem])
         shown: dict[str, Any] = {"incidentId": incident_id}
-        if not of_conflicts:
+        if "ties" in asked:
             shown |= await self._settling.show(caller, incident_id, int(after), query.get("state"))
-        if not of_ties:
-            shown |= await self._conflicts.page(caller, incident_id, bytes.fromhex(conflict))
+        if asked != {"ties"}:
+            past = bytes.fromhex(conflict) if "conflicts" in asked else None
+            past_judgement = int(judgement) if "judgements" in asked else None
+            shown |= await self._conflicts.page(caller, incident_id, past, past_judgement)
         return json_response(shown)
 
     async def settle_identity(self, request: web.Request, caller: Caller) -> web.StreamResponse:
-        """Make, undo or refuse a tie."""
-        incident_id = _incident_id(request)
-        said, problems = read_settlement(await read_json(request))
+        """Make, undo or refuse a tie; or say whose records are that contradict each other, or say that no more."""
+        incident_id, body = _incident_id(request), await read_json(request)
+        action = body.get("action") if isinstance(body, dict) else None
+        if action == "settle":
+            judged, problems = read_said(body)
+            if judged is None:
+                raise Problem(400, "That settles no conflict", problems=problems)
+            return json_response(await self._judging.settle(caller, incident_id, judged))
+        if action == "unsettle":
+            number, problems = read_unsaid(body)
+            if problems:
+                raise Problem(400, "That undoes nothing", problems=problems)
+            return json_response(await self._judging.unsettle(caller, incident_id, number))
+        said, problems = read_settlement(body)
         if problems:
             raise Problem(400, "That settles no tie", problems=problems)
         return json_response(await self._settling.settle(caller, incident_id, said))

@@ -1,14 +1,15 @@
 """Where the wire ends: blocks of accepted members go out, blocks of held ones come in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from notification.v1 import deduplication_pb2, intake_pb2, routing_pb2
 
 from services.core.ids import ID_BYTES
 from services.core.status import unprintable_fields
 from services.core.unsettled import Unsettled
+from services.core.witnesses import NO_WITNESSES
 from services.intake.domain import Block
 from services.intake.errors import InvalidBlockError
 from services.intake.homes import Home
@@ -22,8 +23,11 @@ from services.wire.totals import totals_to_wire
 __all__ = [
     "BlockHeader",
     "HeldBlock",
+    "Judged",
+    "SeenRecord",
     "StopBlock",
     "UnprintedBlock",
+    "encode_judged",
     "encode_members",
     "encode_moves",
     "read_given_up",
@@ -85,6 +89,45 @@ def encode_moves(header: BlockHeader, moves: Mapping[bytes, Home]) -> bytes:
             pseudonyms=b"".join(moves),
             homes=b"".join(home.home for home in moves.values()),
             versions=[home.version for home in moves.values()],
+        ),
+    ).SerializeToString()
+
+
+class SeenRecord(NamedTuple):
+    """A record as an operator saw it, and where it is at home now."""
+
+    member: bytes
+    version: int
+    pseudonym: bytes
+    witnesses: bytes = b""  # empty = they are not known
+
+
+class Judged(NamedTuple):
+    """What an operator says of records, or says no more."""
+
+    number: int
+    are_one: bool
+    undone: bool
+    seen: Sequence[SeenRecord]
+
+
+def encode_judged(header: BlockHeader, judged: Judged) -> bytes:
+    """Return the block for `heraut.members.accepted.v1` that tells what an operator says of records."""
+    return intake_pb2.MembersAccepted(
+        incident_id=header.incident_id,
+        incident_version=header.incident_version,
+        cohort_id=header.cohort_id,
+        cohort_version=header.cohort_version,
+        accepted_at=header.accepted_at,
+        totals=totals_to_wire(header.totals),
+        judgement=intake_pb2.Judgement(
+            number=judged.number,
+            are_one=judged.are_one,
+            undone=judged.undone,
+            members=b"".join(one.member for one in judged.seen),
+            versions=[one.version for one in judged.seen],
+            pseudonyms=b"".join(one.pseudonym for one in judged.seen),
+            witnesses=b"".join(one.witnesses or NO_WITNESSES for one in judged.seen),
         ),
     ).SerializeToString()
 

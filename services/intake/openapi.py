@@ -9,7 +9,7 @@ from services.core.unsettled import ProblemKind
 from services.intake.control.listing import CURSOR_FORM
 from services.intake.control.shapes import CONFLICTS, SHAPES
 from services.intake.domain import Severity
-from services.intake.identities.tying import State
+from services.intake.identities.shapes import JUDGEMENTS, SETTLING, TIE_STATE
 from services.intake.records.schema import MEMBER_SCHEMA
 from services.kit.process import answer, described, faults, ref
 from services.wire.incident_schema import INCIDENT_SCHEMAS
@@ -34,7 +34,6 @@ _NUMBER = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
 _PAGE = {"type": "string", "pattern": f"^{CURSOR_FORM}$"}
 _TEXT, _COUNT, _YES_NO = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
 _MAYBE_TEXT, _MAYBE_COUNT = {"type": ["string", "null"]}, {"type": ["integer", "null"]}
-_TIE_STATE = {"enum": [state.value for state in State]}
 
 _PATHS: dict[str, Any] = {
     "/incidents/{incidentId}": {
@@ -234,11 +233,13 @@ _PATHS: dict[str, Any] = {
         "parameters": _INCIDENT,
         "get": {
             "operationId": "listIdentities",
-            "summary": "Ties: pairs that are, or may be, one person. Conflicts: records that contradict each other",
+            "summary": "Ties: pairs that are, or may be, one person. Conflicts: records that contradict each other. "
+            "Judgements: what operators said of records",
             "parameters": [
                 {"name": "after", "in": "query", "schema": _NUMBER},
-                {"name": "state", "in": "query", "schema": _TIE_STATE},
+                {"name": "state", "in": "query", "schema": TIE_STATE},
                 {"name": "afterConflict", "in": "query", "schema": {"type": "string", "pattern": "^([0-9a-f]{32})?$"}},
+                {"name": "afterJudgement", "in": "query", "schema": _NUMBER},
             ],
             "responses": {
                 "200": answer("A page of each, or of one", ref("schemas/Identities")),
@@ -247,10 +248,10 @@ _PATHS: dict[str, Any] = {
         },
         "post": {
             "operationId": "settleTie",
-            "summary": "Say that a listed pair is one person, or is not",
+            "summary": "Say that a listed pair is one person, or is not; or whose records are, and undo that",
             "requestBody": _body("Settlement"),
             "responses": {
-                "200": answer("It stands", ref("schemas/Settled")),
+                "200": answer("It stands", {"oneOf": [ref("schemas/Settled"), ref("schemas/Judgement")]}),
                 **faults(400, 404, 408, 409, 413, 415, 503),
             },
         },
@@ -308,6 +309,7 @@ _SCHEMAS: dict[str, Any] = {
         "properties": {
             "incidentId": _TEXT,
             **CONFLICTS,
+            **JUDGEMENTS,
             "next": {"type": ["integer", "null"], "description": "Ask again, after this number; null: that was all"},
             "ties": {
                 "type": "array",
@@ -315,7 +317,7 @@ _SCHEMAS: dict[str, Any] = {
                     "type": "object",
                     "properties": {
                         "tie": _COUNT,
-                        "state": _TIE_STATE,
+                        "state": TIE_STATE,
                         "fields": {"type": "array", "items": _TEXT, "description": "Those that agree"},
                         "record": _TEXT | {"description": "The id of the member that showed it: a keyed hash"},
                         "decidedBy": _TEXT | {"description": "`rule`, or an operator"},
@@ -325,19 +327,7 @@ _SCHEMAS: dict[str, Any] = {
             },
         },
     },
-    "Settlement": {
-        "type": "object",
-        "required": ["action", "tie"],
-        "additionalProperties": False,
-        "properties": {
-            "action": {"enum": ["tie", "untie", "refuse"]},
-            "tie": _COUNT | {"minimum": 1, "maximum": 2**63 - 2},
-        },
-    },
-    "Settled": {
-        "type": "object",
-        "properties": {"incidentId": _TEXT, "tie": _COUNT, "state": _TIE_STATE, "changed": _YES_NO},
-    },
+    **SETTLING,
     "Member": MEMBER_SCHEMA,
     "UploadReport": {
         "type": "object",

@@ -353,7 +353,7 @@ with sharing as (
     where own.incident_id = $1 and own.pseudonym = any($2::bytea[])
 ),
 found as (
-    select sharing.conflict, listed.member, listed.reason, listed.since, members.ref_block,
+    select sharing.conflict, listed.member, listed.version, listed.reason, listed.since, members.ref_block,
            cohorts.cohort_id, cohorts.source, count(*) over (partition by sharing.conflict) as records,
            row_number() over (
                partition by sharing.conflict, $3::text[] is null or cohorts.source = any($3)
@@ -369,7 +369,7 @@ found as (
     join members on members.member = listed.member and members.version = listed.version
     join cohorts on cohorts.number = listed.cohort
 )
-select conflict, member, reason, since, ref_block, cohort_id, source, records
+select conflict, member, version, reason, since, ref_block, cohort_id, source, records
 from found
 where place <= $4 and ($3::text[] is null or source = any($3))
 order by conflict, place;
@@ -578,3 +578,93 @@ for update of ties;
 -- name: settle_tie
 -- What an operator said of a tie.
 update ties set state = $2, decided_by = $3, decided_at = $4 where number = $1;
+
+-- name: cohorts_of_records
+-- The cohorts of records of an incident, in the order of their ids.
+select distinct cohorts.cohort_id
+from members
+join cohorts on cohorts.number = members.cohort
+where cohorts.incident_id = $1 and members.member = any($2::bytea[])
+order by cohorts.cohort_id;
+
+-- name: lock_records
+-- Records of an incident as they stand, locked in the order of their keys; $3 = the bytes before a likeness's witnesses.
+select members.member, members.version, members.pseudonym, substr(members.likeness, $3::int + 1) as witnesses,
+       members.content = '' as withdrawn, members.cohort, cohorts.cohort_id
+from members
+join cohorts on cohorts.number = members.cohort
+where cohorts.incident_id = $1 and members.member = any($2::bytea[])
+order by members.member
+for update of members;
+
+-- name: connected_judgements
+-- The judgements that stand about these records, and about all records that one of them leads to: a row for each record,
+-- with what is known of it now; $3 = the bytes before a likeness's witnesses.
+with recursive connected as (
+    select unnest($2::bytea[]) as member
+    union
+    select other.member
+    from connected
+    join judged as own on own.member = connected.member
+    join judgements on judgements.number = own.judgement
+    join judged as other on other.judgement = own.judgement
+    where judgements.incident_id = $1 and judgements.undone_at is null
+)
+select judgements.number, judgements.people, judged.member, judged.version,
+       judged.version = members.version
+       or judged.witnesses <> '' and judged.witnesses = substr(members.likeness, $3::int + 1) as still
+from judgements
+join judged on judged.judgement = judgements.number
+join members on members.member = judged.member
+where judgements.incident_id = $1 and judgements.undone_at is null
+      and judgements.number in (select judgement from judged where member in (select member from connected))
+order by judgements.number;
+
+-- name: add_judgement
+-- What an operator says of records.
+insert into judgements (incident_id, people, evidence, reference, decided_at, decided_by)
+values ($1, $2, $3, $4, $5, $6)
+returning number;
+
+-- name: add_judged
+-- The records that it is about.
+insert into judged (judgement, cohort, version, member, witnesses)
+select $1, new.cohort, new.version, new.member, new.witnesses
+from unnest($2::int[], $3::int[], $4::bytea[], $5::bytea[]) as new(cohort, version, member, witnesses);
+
+-- name: lock_judgement
+-- A judgement, locked to be undone.
+select people, undone_at from judgements where incident_id = $1 and number = $2 for update;
+
+-- name: undo_judgement
+-- An operator says it no more.
+update judgements set undone_at = $2, undone_by = $3 where number = $1;
+
+-- name: judged_records
+-- The records of a judgement as they were seen.
+select member, version, witnesses from judged where judgement = $1 order by member;
+
+-- name: list_judgements
+-- Judgements of an incident past this number. $3 = the sources of which one of its records has to be; null = any.
+select number, people, evidence, reference, decided_at, decided_by, undone_at, undone_by
+from judgements
+where incident_id = $1 and number > $2
+      and ($3::text[] is null or exists (
+          select from judged
+          join cohorts on cohorts.number = judged.cohort
+          where judged.judgement = judgements.number and cohorts.source = any($3)
+      ))
+order by number
+limit $4;
+
+-- name: list_judged
+-- The records of judgements, and whether each says still what it said then of whom it is about; $2 = the bytes before a
+-- likeness's witnesses.
+select judged.judgement, judged.member, judged.version, members.ref_block, cohorts.cohort_id, cohorts.source,
+       judged.version = members.version
+       or judged.witnesses <> '' and judged.witnesses = substr(members.likeness, $2::int + 1) as still
+from judged
+join members on members.member = judged.member
+join cohorts on cohorts.number = judged.cohort
+where judged.judgement = any($1::bigint[])
+order by judged.judgement, cohorts.number, judged.member;

@@ -138,6 +138,34 @@ create table ties (
 
 create index ties_by_number on ties (incident_id, numbered);
 
+-- What operators said of records that were looked at: they are one person's, or each is another person's. Of two records
+-- the last one holds.
+create table judgements (
+    number      bigint generated always as identity primary key,
+    incident_id text not null,
+    people      text not null,     -- one, different
+    evidence    text not null,     -- what it rests on: a word of identities.judgements.Evidence
+    reference   text not null,     -- of the file that says more; empty = none. Nothing personal
+    decided_at  timestamptz not null,
+    decided_by  text not null,     -- the principal
+    undone_at   timestamptz,       -- null = it stands
+    undone_by   text
+);
+
+create index judgements_by_incident on judgements (incident_id, number);
+
+-- The records that were looked at.
+create table judged (
+    judgement bigint not null references judgements,
+    version   int not null,        -- that was seen
+    cohort    int not null,
+    member    bytea not null,
+    witnesses bytea not null,      -- of that version; empty = they are not known
+    primary key (judgement, member)
+);
+
+create index judged_by_member on judged (member);
+
 create table rejections (
     record      bytea primary key, -- member id: a line without a memberRef is nobody's, and stands nowhere
     cohort      int not null,

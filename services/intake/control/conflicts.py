@@ -1,4 +1,7 @@
-"""Records that contradict each other, those of one identity together: for operators, and for the records' sources."""
+"""Records that contradict each other, those of one identity together, and what was said of them, for those who see it.
+
+Operators see all, sources what a record of theirs is in.
+"""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -10,8 +13,9 @@ import asyncpg
 from services.core.access import Act, Caller
 from services.core.incident import Incident
 from services.intake.context import Context
+from services.intake.control.judged import Judged
 from services.intake.control.listing import as_json, of_unsettled
-from services.intake.control.refs import Refs, find_incident, read_refs, wanted_refs
+from services.intake.control.refs import Refs, find_incident, refs_of
 from services.intake.domain import DoneAct
 from services.intake.identities.rows import IdentityRows
 from services.kit.postgres import Connection
@@ -27,12 +31,15 @@ class Conflicts:
     """Lists what contradicts, a page at a time."""
 
     def __init__(self, context: Context) -> None:
-        self._context, self._rows = context, IdentityRows()
+        self._context, self._rows, self._judged = context, IdentityRows(), Judged(context)
 
-    async def page(self, caller: Caller, incident_id: str, after: bytes) -> dict[str, Any]:
-        """Return the conflicts past this one as JSON, and store who was shown them. Raises NotFoundError.
+    async def page(
+        self, caller: Caller, incident_id: str, conflict: bytes | None, judgement: int | None
+    ) -> dict[str, Any]:
+        """Return conflicts and judgements past these as JSON, None = no such, and store who was shown them.
 
         A caller who is bound to sources is shown those that a record of theirs is in, and of these their own records.
+        Raises NotFoundError.
         """
         sources = sorted(caller.principal.sources) if caller.principal.is_bound(Act.IDENTITIES_SHOWN) else None
         async with self._context.pool.acquire() as connection, connection.transaction():
@@ -42,19 +49,21 @@ class Conflicts:
                 caller.principal.name, Act.IDENTITIES_SHOWN.value, incident_id, None, None, None, caller.request_id
             )
             await self._context.store.record_acts(connection, [act], self._context.clock.now())
-            named = await self._rows.list_conflicts(connection, incident_id, after, sources, _AT_ONCE)
-            rows = await self._rows.list_conflicting(connection, incident_id, named, sources, _RECORDS_OF_EACH)
-            refs = await self._refs(connection, incident, rows)
+            shown = {}
+            if conflict is not None:
+                shown = await self._conflicts(connection, incident, conflict, sources)
+            if judgement is not None:
+                shown |= await self._judged.page(connection, incident, judgement, sources)
+        return shown
+
+    async def _conflicts(
+        self, connection: Connection, incident: Incident, after: bytes, sources: Sequence[str] | None
+    ) -> dict[str, Any]:
+        named = await self._rows.list_conflicts(connection, incident.incident_id, after, sources, _AT_ONCE)
+        rows = await self._rows.list_conflicting(connection, incident.incident_id, named, sources, _RECORDS_OF_EACH)
+        refs = await refs_of(self._context, connection, incident, rows)
         conflicts = [_conflict(one, list(theirs), refs) for one, theirs in groupby(rows, itemgetter("conflict"))]
         return {"conflicts": conflicts, "nextConflict": named[-1].hex() if len(named) == _AT_ONCE else None}
-
-    async def _refs(self, connection: Connection, incident: Incident, rows: Sequence[asyncpg.Record]) -> Refs:
-        found: dict[bytes, tuple[str, int]] = {}
-        by_cohort = itemgetter("cohort_id")
-        for cohort_id, theirs in groupby(sorted(rows, key=by_cohort), by_cohort):
-            wanted = wanted_refs((row["ref_block"], row["member"]) for row in theirs)
-            found |= await read_refs(self._context, connection, incident, cohort_id, wanted)
-        return found
 
 
 def _conflict(name: bytes, rows: Sequence[asyncpg.Record], refs: Refs) -> dict[str, Any]:
@@ -63,5 +72,6 @@ def _conflict(name: bytes, rows: Sequence[asyncpg.Record], refs: Refs) -> dict[s
     for row in rows:
         ref, line = refs.get(row["member"], (None, None))
         whose = {"cohortId": row["cohort_id"], "source": row["source"], "record": row["member"].hex()}
+        whose["version"] = row["version"]
         records += [whose | shown for shown in as_json(of_unsettled(ref, line, row["reason"], row["since"]))]
     return {"conflict": name.hex(), "records": records, "others": rows[0]["records"] - len(rows)}

@@ -3,8 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Collection, Iterable, Mapping
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
+import asyncpg
 import orjson
 from cryptography.exceptions import InvalidTag
 
@@ -15,7 +18,7 @@ from services.intake.records.sealed_refs import RefPlace, found_among
 from services.kit.postgres import Connection
 from services.wire.incident_document import parse_incident
 
-__all__ = ["Refs", "find_incident", "read_refs", "wanted_refs"]
+__all__ = ["Refs", "find_incident", "read_refs", "refs_of", "wanted_refs"]
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +55,16 @@ async def read_refs(
                 continue
             found |= found_among(refs, lines, wanted[number], ids)
             await asyncio.sleep(0)  # a block has thousands: other requests get their turn
+    return found
+
+
+async def refs_of(context: Context, connection: Connection, incident: Incident, rows: Iterable[asyncpg.Record]) -> Refs:
+    """Return the memberRefs of records of several cohorts; rows have `cohort_id`, `ref_block` and `member`."""
+    found: dict[bytes, tuple[str, int]] = {}
+    by_cohort = itemgetter("cohort_id")
+    for cohort_id, theirs in groupby(sorted(rows, key=by_cohort), by_cohort):
+        wanted = wanted_refs((row["ref_block"], row["member"]) for row in theirs)
+        found |= await read_refs(context, connection, incident, cohort_id, wanted)
     return found
 
 

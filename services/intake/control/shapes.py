@@ -136,6 +136,7 @@ CONFLICTS: Final[dict[str, Any]] = {
                         "properties": {
                             **dict.fromkeys(("cohortId", "source", "reason", "since"), _TEXT),
                             "record": _TEXT | {"description": "The id of the member: a keyed hash"},
+                            "version": _COUNT | {"description": "The version that this is said of"},
                             "kind": {"enum": [ProblemKind.HELD.value, ProblemKind.CONFLICTING.value]},
                             "memberRef": _MAYBE_TEXT | {"description": "Whole, as the source sent it"},
                             "line": _MAYBE_COUNT,

@@ -3,17 +3,21 @@
 import struct
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
 import asyncpg
 
+from services.intake.codec import SeenRecord
 from services.intake.homes import Home
+from services.intake.identities.judgements import People, Said, Standing
 from services.intake.identities.tying import Pair, State, Tie
 from services.intake.records.likeness import LIKENESS_BYTES
 from services.kit.postgres import Connection, Queries, binary_copy
 
-__all__ = ["NOBODY", "READY", "IdentityRows", "LockedTie", "PutTie"]
+__all__ = ["NOBODY", "READY", "IdentityRows", "LockedRecord", "LockedTie", "PutTie"]
 
 _QUERIES = Queries.load(Path(__file__).parents[1] / "queries.sql")
 # A row of `matches` in COPY's binary format: how many columns, cohort, match key, and an array of one profile, which
@@ -42,8 +46,20 @@ class LockedTie(NamedTuple):
     record: bytes
 
 
+class LockedRecord(NamedTuple):
+    """An accepted record as it stands, locked for what an operator says of it."""
+
+    member: bytes
+    version: int
+    pseudonym: bytes
+    witnesses: bytes  # empty = they are not known
+    withdrawn: bool
+    cohort: int  # number
+    cohort_id: str
+
+
 class IdentityRows:
-    """Reads and writes matches, homes and ties."""
+    """Reads and writes matches, homes, ties and judgements."""
 
     async def share_matching(self, connection: Connection, incident_id: str) -> int:
         """Keep an incident's matching from changing until the transaction ends; return how far it is."""
@@ -186,6 +202,64 @@ class IdentityRows:
     ) -> None:
         """Write what an operator said of a tie."""
         await connection.execute(_QUERIES["settle_tie"], number, state.value, principal, now)
+
+    async def cohorts_of(self, connection: Connection, incident_id: str, records: Collection[bytes]) -> list[str]:
+        """Return the cohorts of those of these records that are an incident's, in the order of their ids."""
+        rows = await connection.fetch(_QUERIES["cohorts_of_records"], incident_id, list(records))
+        return [row["cohort_id"] for row in rows]
+
+    async def lock_records(
+        self, connection: Connection, incident_id: str, records: Collection[bytes]
+    ) -> list[LockedRecord]:
+        """Lock those of these records that are an incident's accepted ones."""
+        rows = await connection.fetch(_QUERIES["lock_records"], incident_id, list(records), LIKENESS_BYTES)
+        return [LockedRecord(*row) for row in rows]
+
+    async def connected(self, connection: Connection, incident_id: str, records: Collection[bytes]) -> list[Standing]:
+        """Return the judgements about these records, and about those that one of them leads to, by number."""
+        rows = await connection.fetch(_QUERIES["connected_judgements"], incident_id, list(records), LIKENESS_BYTES)
+        found = []
+        for (number, people), theirs in groupby(rows, itemgetter("number", "people")):
+            own = list(theirs)
+            seen = {row["member"]: row["version"] for row in own}
+            found.append(Standing(number, People(people), seen, {row["member"] for row in own if row["still"]}))
+        return found
+
+    async def add_judgement(
+        self, connection: Connection, incident_id: str, said: Said, principal: str, now: datetime
+    ) -> int:
+        """Write what an operator says; return its number."""
+        words = said.people.value, said.evidence.value, said.reference
+        return int(await connection.fetchval(_QUERIES["add_judgement"], incident_id, *words, now, principal))
+
+    async def add_judged(self, connection: Connection, number: int, records: Sequence[LockedRecord]) -> None:
+        """Write which records that is about, as they stand."""
+        columns = zip(*((one.cohort, one.version, one.member, one.witnesses) for one in records), strict=True)
+        await connection.execute(_QUERIES["add_judged"], number, *map(list, columns))
+
+    async def lock_judgement(self, connection: Connection, incident_id: str, number: int) -> tuple[People, bool] | None:
+        """Lock a judgement, if it is there; return what it says, and whether it was undone."""
+        row = await connection.fetchrow(_QUERIES["lock_judgement"], incident_id, number)
+        return (People(row["people"]), row["undone_at"] is not None) if row else None
+
+    async def undo_judgement(self, connection: Connection, number: int, principal: str, now: datetime) -> None:
+        """Write that an operator says it no more."""
+        await connection.execute(_QUERIES["undo_judgement"], number, now, principal)
+
+    async def judged_records(self, connection: Connection, number: int) -> dict[bytes, SeenRecord]:
+        """Return the records of a judgement as they were seen, without pseudonyms."""
+        rows = await connection.fetch(_QUERIES["judged_records"], number)
+        return {member: SeenRecord(member, version, b"", witnesses) for member, version, witnesses in rows}
+
+    async def list_judgements(
+        self, connection: Connection, incident_id: str, after: int, sources: Sequence[str] | None, limit: int
+    ) -> list[asyncpg.Record]:
+        """Return judgements of an incident past the one of this number; with `sources`, about records of theirs."""
+        return await connection.fetch(_QUERIES["list_judgements"], incident_id, after, sources, limit)
+
+    async def list_judged(self, connection: Connection, numbers: Sequence[int]) -> list[asyncpg.Record]:
+        """Return the records of judgements, one judgement after the other."""
+        return await connection.fetch(_QUERIES["list_judged"], numbers, LIKENESS_BYTES)
 
 
 def _homes(rows: Sequence[asyncpg.Record]) -> dict[bytes, Home]:

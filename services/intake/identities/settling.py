@@ -47,7 +47,7 @@ def read_settlement(body: Any) -> tuple[Settlement, list[dict[str, str]]]:
     ]
     action, tie = body.get("action"), whole(body.get("tie"))
     if not isinstance(action, str) or action not in _ACTIONS:
-        problems.append({"field": "action", "problem": f"must be one of {', '.join(_ACTIONS)}"})
+        problems.append({"field": "action", "problem": f"must be one of {', '.join(_ACTIONS)}, settle, unsettle"})
     if not (type(tie) is int and 0 < tie < _MOST_TIES):
         problems.append({"field": "tie", "problem": "must be the number of a tie"})
     return Settlement(str(action), tie if type(tie) is int else 0), problems

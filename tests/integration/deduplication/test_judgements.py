@@ -57,11 +57,14 @@ async def test_every_order_of_records_and_words_comes_to_the_same(scene: Scene) 
     scene.cohort("c1", released=False, version=2)
     orders = [*permutations(range(5))][::11]
     for at, order in enumerate(orders):
-        one, two = (replace(row, member=row.member[:15] + bytes([at]), person=bytes([at]) * 16) for row in PAIR)
+        one, two = (replace(row, member=row.member[:15] + bytes([at]), person=HOME[:15] + bytes([at])) for row in PAIR)
         blocks = [
-            block("c1", [one], at=1), block("c1", [two], at=2), block("c1", [replace(two, version=2, exposed=3)], at=2),
-            judgement(1, [one, two], are_one=False), judgement(2, [one, two], are_one=True),
-        ]  # fmt: skip
+            block("c1", [one], partition=1, at=1),
+            block("c1", [two], partition=1, at=2),
+            block("c1", [replace(two, version=2, exposed=3)], partition=1, at=2),
+            judgement(1, [one, two], are_one=False, partition=1),
+            judgement(2, [one, two], are_one=True, partition=1),
+        ]
         scene.handler = scene.new_handler()
         if at % 2:
             await scene.take(*(blocks[place] for place in order))

@@ -79,7 +79,8 @@ async def test_a_source_sees_its_own_records(intake: Intake) -> None:
     _, acts = await intake.get("/v1/incidents/lab/acts")
 
     assert [([("o-1", "identity-conflict")], 1)] == seen
-    assert ({"incidentId", "conflicts", "nextConflict"}, {403}) == (set(answer), refused)
+    shown = {"incidentId", "conflicts", "nextConflict", "judgements", "nextJudgement"}
+    assert (shown, {403}) == (set(answer), refused)
     assert ["other"] * 2 == [act["principal"] for act in acts["acts"] if act["act"] == "identities-shown"]
     assert 2 == len(await conflicts(intake))
 

@@ -176,6 +176,10 @@ class Deduplicating:
         await until(stand)
         return await self.notices()
 
+    async def totals(self) -> list[Any]:
+        """Return the rows of totals, of every partition."""
+        return await self._pool.fetch("select scope, counts from totals")
+
     async def notices(self) -> Mapping[int, list[int]]:
         """Return the versions of the records that people were told by, by partition; void notices included."""
         found: dict[int, list[int]] = {}

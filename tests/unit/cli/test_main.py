@@ -50,7 +50,7 @@ SUBCOMMANDS = {
         "template",
         "withdraw",
     ],
-    "identity": ["list", "refuse", "tie", "untie"],
+    "identity": ["list", "refuse", "settle", "tie", "unsettle", "untie"],
     "incident": ["acts", "check", "pause", "put", "resume", "show", "template"],
     "keys": ["init", "rotate"],
     "principal": ["add", "list", "revoke"],
