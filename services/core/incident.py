@@ -106,6 +106,7 @@ class Incident:
     # Of each partition: the last of intake's blocks of members when this version was put. Empty in the first one. What
     # it permits and earlier ones did not holds where they are known; words, and what it stops, hold at once.
     after: tuple[int, ...] = ()
+    reissue: bool = False  # notices that were released with an earlier version, and are not begun, follow this one
 
     @property
     def usable_channels(self) -> tuple[Channel, ...]:

@@ -131,6 +131,14 @@ class Breaker:
         """Return the ways that are paused, each with its reason."""
         return [(way, lane.pause.reason) for way, lane in self._lanes.items() if lane.pause]
 
+    def leave(self, way: Way) -> None:
+        """End the pause of a way that attempts go no more: no probe would."""
+        lane = self._lanes.get(way)
+        if lane is not None and lane.pause is not None:
+            lane.reset()
+            self._probes.pop(way, None)
+            self.turns.append(Turn(way, ""))
+
     def may_go(self, now: float, way: Way = CHANNEL) -> bool:
         """Tell whether attempts of a way may begin: it is not paused, or its next probe is due and none is out."""
         pause = self._pause(way)

@@ -36,6 +36,12 @@ from (
 where so_far <= $4 or place = 1
 order by due, batch;
 
+-- name: reword
+-- Give batches of the queue blocks with another version of their incident.
+update batches set block = reworded.block
+from unnest($1::bigint[], $2::bytea[]) as reworded(batch, block)
+where batches.batch = reworded.batch and batches.state = 0;
+
 -- name: open_intents
 -- The batches of a partition whose hand-over was begun and not settled, and whose turn it is to be begun again.
 select batch, partition, tries, at, job, block, print_files.run

@@ -80,6 +80,10 @@ class Store:
         """Return batches whose turn it is, the longest waiting first: one, or more with `limit` attempts at most."""
         return _batches(await connection.fetch(_QUERIES["queue"], self._channel, partition, now, limit))
 
+    async def reword(self, connection: Connection, blocks: dict[int, bytes]) -> None:
+        """Give batches of the queue blocks with another version of their incident."""
+        await connection.execute(_QUERIES["reword"], list(blocks), list(blocks.values()))
+
     async def open_intents(self, connection: Connection, partition: int, now: datetime) -> list[Batch]:
         """Return batches whose hand-over was begun and is not settled, and whose wait is over."""
         return _batches(await connection.fetch(_QUERIES["open_intents"], self._channel, partition, now))

@@ -41,7 +41,7 @@ _PATHS: dict[str, Any] = {
         "put": {
             "operationId": "putIncident",
             "summary": "Make an incident known, or change it: the same document again changes nothing",
-            "requestBody": _body("IncidentDocument"),
+            "requestBody": _body("IncidentRequest"),
             "parameters": [ref("parameters/If-Match")],
             "responses": {
                 "200": answer("It stands", ref("schemas/IncidentPut"), _JSON, "ETag"),

@@ -15,6 +15,14 @@ with changed as (
 )
 insert into incident_versions (incident_id, version, document, changed_at) values ($1, $2, $3, $4);
 
+-- name: mark_reissue
+-- Note that notices which wait shall follow a version.
+update incident_versions set reissued = true where incident_id = $1 and version = $2;
+
+-- name: is_reissue
+-- Whether they do.
+select reissued from incident_versions where incident_id = $1 and version = $2;
+
 -- name: count_versions
 -- What an incident's versions come to: their bytes together, and how many are from $2 on.
 select coalesce(sum(length(document)), 0)::bigint as size, count(*) filter (where changed_at >= $2) as lately

@@ -44,13 +44,20 @@ class Incidents(Protocol):
 
 
 def encode_incident(
-    incident_id: str, version: int, document: bytes, key_versions: KeyVersions, after: Sequence[int] = ()
+    incident_id: str,
+    version: int,
+    document: bytes,
+    key_versions: KeyVersions,
+    after: Sequence[int] = (),
+    *,
+    reissue: bool = False,
 ) -> bytes:
     """Return the block for `heraut.incidents.changed.v1`; `document` is in its normal form."""
     versions = intake_pb2.KeyVersions(**key_versions._asdict())
     change = intake_pb2.IncidentChanged(
         incident_id=incident_id, version=version, document=document, key_versions=versions, after=after
     )
+    change.reissue = reissue
     return intake_pb2.IncidentsChanged(incidents=[change]).SerializeToString()
 
 
@@ -92,13 +99,16 @@ def entries_of(known: Incident | Cohort, size: int = 0) -> list[Entry]:
     ("incident", id, version) and ("pause", incident id, pause id) never change: a pause that is over stays known, as
     the cohort was when it began. ("incident", id) and ("cohort", incident id, cohort id) are the newest. Of versions
     of incidents a bounded part stays in memory beside the newest: they are waited for (`wait_for`), which reads them.
-    ("rules", id, version) has what that version lets go, and stays.
+    ("rules", id, version) has what that version lets go, and stays. ("reissue", id) is the newest version that notices
+    which wait shall follow.
     """
     if isinstance(known, Cohort):
         newest = Entry(("cohort", known.incident_id, known.cohort_id), known.version, known)
         pause = known.pause_id
         return [newest, Entry(("pause", known.incident_id, pause), 1, known)] if pause else [newest]
+    followed = [Entry(("reissue", known.incident_id), known.version, known.version)] if known.reissue else []
     return [
+        *followed,
         Entry(("incident", known.incident_id, str(known.version)), 1, known, size),
         Entry(("incident", known.incident_id), known.version, known),
         Entry(("rules", known.incident_id, str(known.version)), 1, known.rules),
@@ -111,7 +121,7 @@ def _incident(change: intake_pb2.IncidentChanged) -> Incident:
         incident = parse_incident(change.incident_id, change.version, orjson.loads(change.document), versions)
     except (orjson.JSONDecodeError, InvalidDocument):
         raise InvalidMessage("incident-document") from None
-    return replace(incident, after=tuple(change.after))
+    return replace(incident, after=tuple(change.after), reissue=change.reissue)
 
 
 def _cohort(change: intake_pb2.CohortChanged) -> Cohort:

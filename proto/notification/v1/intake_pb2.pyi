@@ -26,18 +26,20 @@ class KeyVersions(_message.Message):
     def __init__(self, match: _Optional[int] = ..., witness: _Optional[int] = ..., member: _Optional[int] = ..., content: _Optional[int] = ..., notice: _Optional[int] = ..., reference: _Optional[int] = ..., references: _Optional[int] = ...) -> None: ...
 
 class IncidentChanged(_message.Message):
-    __slots__ = ("incident_id", "version", "document", "key_versions", "after")
+    __slots__ = ("incident_id", "version", "document", "key_versions", "after", "reissue")
     INCIDENT_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_FIELD_NUMBER: _ClassVar[int]
     KEY_VERSIONS_FIELD_NUMBER: _ClassVar[int]
     AFTER_FIELD_NUMBER: _ClassVar[int]
+    REISSUE_FIELD_NUMBER: _ClassVar[int]
     incident_id: str
     version: int
     document: bytes
     key_versions: KeyVersions
     after: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, incident_id: _Optional[str] = ..., version: _Optional[int] = ..., document: _Optional[bytes] = ..., key_versions: _Optional[_Union[KeyVersions, _Mapping]] = ..., after: _Optional[_Iterable[int]] = ...) -> None: ...
+    reissue: bool
+    def __init__(self, incident_id: _Optional[str] = ..., version: _Optional[int] = ..., document: _Optional[bytes] = ..., key_versions: _Optional[_Union[KeyVersions, _Mapping]] = ..., after: _Optional[_Iterable[int]] = ..., reissue: _Optional[bool] = ...) -> None: ...
 
 class Figures(_message.Message):
     __slots__ = ("complaints", "bounced", "returned")

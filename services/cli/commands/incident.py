@@ -33,9 +33,14 @@ def template() -> None:
 @incident.command("put")
 @click.argument("file", type=click.File("rb"))
 @click.option("--incident", "incident_id", metavar="ID", help="Its id; else the file's name without its ending.")
+@click.option(
+    "--reissue",
+    type=click.Choice(["waiting"]),
+    help="Notices that were released before, and are not begun, follow this version.",
+)
 @data_option
 @json_option
-def put(file: Any, incident_id: str | None, data: Path, *, as_json: bool) -> None:
+def put(file: Any, incident_id: str | None, reissue: str | None, data: Path, *, as_json: bool) -> None:
     """Put the incident document FILE (JSON; `-` = standard input): a new one, or its next version."""
     document = read_document(file.read())
     # Some users keep the id in the document; the service takes it from the URL alone.
@@ -43,6 +48,8 @@ def put(file: Any, incident_id: str | None, data: Path, *, as_json: bool) -> Non
     wanted = incident_id or named or (Path(file.name).stem if file.name != "<stdin>" else None)
     if not isinstance(wanted, str):
         raise Fault("--incident ID is needed with standard input", 2)
+    if reissue and isinstance(document, dict):
+        document["reissue"] = reissue
     answer = call(data, "PUT", "intake", "incidents", wanted, json=document)
     if as_json:
         print_json(answer)

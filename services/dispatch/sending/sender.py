@@ -27,6 +27,7 @@ from services.dispatch.sending.handing_over import HandingOver, Payloads
 from services.dispatch.sending.rechecks import Rechecks
 from services.dispatch.sending.recording import Recording
 from services.dispatch.sending.references import ReferencesByIncident
+from services.dispatch.sending.rewording import Rewording
 from services.dispatch.sending.watching import Watching
 from services.dispatch.store import Store
 from services.kit.errors import LostOwnershipError
@@ -65,19 +66,20 @@ class Sender:
         self._traits = provider.traits
         self._stage, self._pool = stage, pool
         self._store, self._runs = store, RunStore()
-        self._clock = clock
-        self._beat = beat
+        self._clock, self._beat = clock, beat
         self._mine = set[int]() if busy is None else busy  # batches that this process is busy with
         self._incidents = incidents
         self._pauses = Pauses(incidents)
         self._pausing = Pausing(store, self._pauses, provider.traits, self._mine)
+        watching = Watching(breaker, provider.traits, clock, metrics)
+        self._rewording = Rewording(store, incidents, watching)
         self._handing_over = HandingOver(
             provider=provider,
             payloads=payloads,
             incidents=incidents,
             references=references,
             clock=clock,
-            watching=Watching(breaker, provider.traits, clock, metrics),
+            watching=watching,
             metrics=metrics,
         )
         self._recording = Recording(
@@ -211,7 +213,7 @@ class Sender:
             more = await self._store.queue(connection, partition, now, max(limit, _SET_ASIDE))
             await self._pausing.set_aside(connection, partition, more, now, moved)
             queued = await self._store.queue(connection, partition, now, limit)
-        return queued
+        return await self._rewording.follow(connection, queued)
 
     async def _carry(self, rounds: Sequence[Round], hold: AsyncExitStack) -> None:
         """See rounds through, one after the other; their slot and their attempts are free again afterwards."""

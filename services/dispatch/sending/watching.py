@@ -47,6 +47,11 @@ class Watching:
         """Whether the channel is paused, so that one attempt at a time is enough."""
         return self._breaker.paused()
 
+    def left(self, incident_id: str, version: int) -> None:
+        """Take note that notices have other words now than those of a version."""
+        self._breaker.leave((_WORDS, incident_id, version))
+        self._make_known()
+
     def held(self, one: Round) -> Sequence[Result] | None:
         """Return the results of a round that need not be made ready, as all of it is paused; None where some goes."""
         now, ways = self._clock.monotonic(), Ways(_words(one))

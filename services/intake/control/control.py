@@ -6,6 +6,7 @@ there. What stops notices is answered once the log has it: whoever asked for it 
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -31,6 +32,7 @@ from services.intake.control.heard import wait_heard
 from services.intake.control.pause_rows import PauseRows
 from services.intake.control.pausing import IncidentPause, Pausing
 from services.intake.control.proving import Proving
+from services.intake.control.reissuing import DETAIL, Reissues, check_reissue, read_reissue
 from services.intake.control.releases import Releases
 from services.intake.control.texts import check_texts
 from services.intake.control.versions import VersionsSoFar, check_size, check_versions
@@ -57,15 +59,19 @@ class Control:
         self._pool, self._store, self._clock = context.pool, context.store, context.clock
         self._partitions = context.partitions
         self._hashes = context.hashes
+        self._reissues = Reissues()
         self._proving = Proving(context.print_profile)
 
-    async def put_incident(self, caller: Caller, incident_id: str, document: Any, read: int | None = None) -> Put:
+    async def put_incident(self, caller: Caller, incident_id: str, body: Any, read: int | None = None) -> Put:
         """Take an incident document, where the newest version is the one that was `read` (None = whichever it is).
+
+        With `reissue` in the body, notices that were released and not begun follow it.
 
         Raises InvalidDocument, ChangedMeanwhileError, ConflictError, MissingTextsError, ThrottledError, and
         NotPublishedError where nobody has heard of a change yet: it may close a channel, or slow people down.
         """
-        incident = parse_incident(incident_id, 1, document)
+        document, reissue = read_reissue(body)
+        incident = replace(parse_incident(incident_id, 1, document), reissue=reissue)
         put = await self._put_incident(caller, incident, document, read)
         if not put.created:
             stop = f"version {put.version} of the incident"
@@ -83,7 +89,9 @@ class Control:
             caller.incident_id = incident_id
             if read is not None and read != version:
                 raise ChangedMeanwhileError(version)
-            if before == normal:
+            if incident.reissue and version:
+                check_reissue(incident)
+            if before == normal and not await self._follows_anew(connection, incident, version):
                 return Put(version, created=False, changed=False, warnings=warnings)
             if version:
                 check_growth(before, document)
@@ -92,13 +100,20 @@ class Control:
             so_far = await self._store.count_versions(connection, incident_id, now - timedelta(minutes=1))
             check_versions(VersionsSoFar(*so_far), normal)
             await self._store.change_incident(connection, incident_id, version + 1, normal, now)
+            if incident.reissue:
+                await self._reissues.mark(connection, incident_id, version + 1)
             name, request_id = caller.principal.name, caller.request_id
-            done = DoneAct(name, Act.INCIDENT_PUT.value, incident_id, None, version + 1, None, request_id)
+            act = DoneAct(name, Act.INCIDENT_PUT.value, incident_id, None, version + 1, None, request_id)
+            done = act._replace(detail=DETAIL) if incident.reissue else act
             await self._store.record_acts(connection, [done], now)
             after = await self._taken_so_far(connection) if version else ()
-            block = encode_incident(incident_id, version + 1, normal, key_versions, after)
+            block = encode_incident(incident_id, version + 1, normal, key_versions, after, reissue=incident.reissue)
             await append_outputs(connection, SOURCE, [Output(INCIDENTS_CHANGED, 0, block)])
         return Put(version + 1, created=version == 0, changed=True, warnings=warnings)
+
+    async def _follows_anew(self, connection: Connection, incident: Incident, version: int) -> bool:
+        """Tell whether notices that wait shall follow the words as they stand, and do not yet."""
+        return incident.reissue and not await self._reissues.is_marked(connection, incident.incident_id, version)
 
     async def put_cohort(self, caller: Caller, incident_id: str, cohort_id: str, request: CohortRequest) -> Put:
         """Open a cohort, or change what its source says of it.

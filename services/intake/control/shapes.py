@@ -1,10 +1,12 @@
-"""What `/openapi.json` says of cohorts, releases and conflicts. Data."""
+"""What `/openapi.json` says of putting incidents, and of cohorts, releases and conflicts. Data."""
 
 from typing import Any, Final
 
 from services.core.cohort import Figures
 from services.core.policy import Stop
 from services.core.unsettled import ProblemKind
+from services.intake.control.reissuing import WAITING
+from services.wire.incident_schema import INCIDENT_SCHEMAS
 from services.wire.incident_words import GROUP
 
 __all__ = ["CONFLICTS", "SHAPES"]
@@ -16,6 +18,17 @@ _MAYBE_TEXT, _MAYBE_COUNT = {"type": ["string", "null"]}, {"type": ["integer", "
 _SHARE = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
 
 SHAPES: Final[dict[str, Any]] = {
+    "IncidentRequest": INCIDENT_SCHEMAS["IncidentDocument"]
+    | {
+        "properties": INCIDENT_SCHEMAS["IncidentDocument"]["properties"]
+        | {
+            "reissue": {
+                "enum": [WAITING],
+                "description": "Notices that were released with an earlier version and are not begun follow this one;"
+                " no part of the document",
+            }
+        }
+    },
     "CohortRequest": {
         "type": "object",
         "required": ["source"],

@@ -18,6 +18,7 @@ create table incident_versions (
     version     int not null,
     document    bytea not null,
     changed_at  timestamptz not null,
+    reissued    boolean not null default false, -- notices that waited were to follow it
     primary key (incident_id, version)
 );
 
