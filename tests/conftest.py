@@ -8,6 +8,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from hypothesis import settings
 
 from services.kit.config import LOGS
 from services.kit.postgres import Pool
@@ -17,6 +18,10 @@ from services.kit.postgres.pool import connect_pool
 from tests.logins import own_login, own_logins
 
 pytest_plugins = ["tests.kafka_fixtures"]
+
+# No example has a time to keep: how fast code is, `loadtests` measures, and a busy machine is slow, not wrong.
+settings.register_profile("heraut", deadline=None)
+settings.load_profile("heraut")
 
 RoomPool = Callable[[str], Awaitable[Pool]]
 # Every log that is tested, by the word of HERAUT_LOG: the fixture that gives the value of its setting, if it has one.

@@ -14,11 +14,13 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+from services.core.mailbox import LOCAL_PART, is_host, mailbox
 from services.core.transport import Peer, is_local
 from services.kit.config import ServiceConfig, duration, one_of, setting, takes
 from services.kit.files import lies_open
 from services.rendering.letters.profile import FILE_FORMATS, Profile
 from services.rendering.letters.profile_file import USUAL_PROFILE, named_profile
+from services.rendering.messages.email import ENVELOPE_ID
 
 __all__ = [
     "Config",
@@ -142,6 +144,33 @@ def _group(name: str) -> int:
         raise ValueError("must be a group of this machine") from None
 
 
+@takes("e-mail address")
+def _mail_address(text: str) -> str:
+    """Check an e-mail address. Raises ValueError."""
+    found = mailbox(text)
+    if found is None:
+        raise ValueError("must be an e-mail address")
+    return found
+
+
+@takes("e-mail address, to which each mail adds +<notice>.<attempt>")
+def _bounce_address(text: str) -> str:
+    """Check an address that has room for what each mail adds to it. Raises ValueError."""
+    found = _mail_address(text)
+    room = LOCAL_PART - ENVELOPE_ID - 1
+    if len(found.rpartition("@")[0]) > room:
+        raise ValueError(f"must have {room} characters at most before the @: each mail adds its own")
+    return found
+
+
+@takes("name of a host")
+def _host_name(text: str) -> str:
+    """Check the name of a host. Raises ValueError."""
+    if not is_host(text):
+        raise ValueError("must be the name of a host")
+    return text
+
+
 _profile = takes("name of a profile, or a file")(named_profile)
 
 
@@ -184,6 +213,9 @@ class EmailConfig(Config):
     """What dispatch-email needs to know."""
 
     smtp_url: SmtpAddress = _address("HERAUT_SMTP_URL", smtp_address, provider="mail server", ports=_SMTP_PORTS)
+    smtp_replies: str | None = setting("HERAUT_SMTP_REPLIES", _mail_address, default=None)
+    smtp_bounces: str | None = setting("HERAUT_SMTP_BOUNCES", _bounce_address, default=None)
+    smtp_own_name: str | None = setting("HERAUT_SMTP_OWN_NAME", _host_name, default=None)
 
     def peers(self) -> list[Peer]:
         """Return whom these settings lead to."""

@@ -23,12 +23,14 @@ from services.dispatch.domain import MESSAGES_A_BATCH, Work
 from services.dispatch.outcomes import REFUSED_BY_PROVIDER, Ending, HandOver, Outage, Result
 from services.dispatch.provider import Provider, ProviderClass, Traits
 from services.rendering.contact import Contact
-from services.rendering.messages.email import Letterbox, Mail
+from services.rendering.messages.email import Answers, Letterbox, Mail
 
 __all__ = ["TRAITS", "Smtp", "open_provider"]
 
 logger = logging.getLogger(__name__)
 
+# The machine's own name is nobody's business (RFC 2606), and a relay of one's own takes any.
+_NAMELESS = "heraut.invalid"
 # Each waits for four answers a message; eight hide a server's latency of some milliseconds, and relays allow them.
 _CONNECTIONS = 8
 # RFC 5321 (4.5.3.2) allows minutes for each answer. A relay of one's own answers in seconds. One that hangs longer
@@ -56,6 +58,7 @@ _NOT_NOW = Result(Ending.NOT_NOW, blame=Blame.LATER)
 _UNKNOWN = Result(Ending.UNKNOWN, "no-answer")
 _NO_RECIPIENT = Result(Ending.REFUSED, "no-recipient")
 _REFUSED = Result(Ending.REFUSED, REFUSED_BY_PROVIDER, Blame.RECIPIENT)
+_ON_FAILURE = ["NOTIFY=FAILURE"]  # what is only late need not be reported
 _CLOSING = 421  # the server closes the connection
 # It closed the connection, or fell silent, at this recipient: put off, as by any other answer that is for now.
 _CLOSED = Result(Ending.NOT_NOW, "closed", Blame.LATER)
@@ -65,7 +68,14 @@ _CLOSED_IN_A_ROW = _CONNECTIONS
 
 def open_provider(config: EmailConfig, clock: Clock) -> Provider:
     """Return the mail server that the settings name."""
-    return Smtp(config.smtp_url, clock, plaintext="smtp" in config.allow_plaintext)
+    answers = Answers(config.smtp_replies or "", config.smtp_bounces or "")
+    return Smtp(
+        config.smtp_url,
+        clock,
+        plaintext="smtp" in config.allow_plaintext,
+        answers=answers,
+        own_name=config.smtp_own_name or _NAMELESS,
+    )
 
 
 class _ProviderDownError(Exception):
@@ -87,11 +97,14 @@ class Smtp:
         data_timeout: float = _DATA_TIMEOUT,
         tls_context: ssl.SSLContext | None = None,
         plaintext: bool = False,
+        answers: Answers = Answers(),  # noqa: B008 - it is frozen
+        own_name: str = _NAMELESS,
     ) -> None:
-        """With `plaintext`, mail may go out without TLS beyond this machine."""
+        """With `plaintext`, mail may go out without TLS beyond this machine. `own_name` is said at EHLO."""
         self._address = address
         self._clock = clock
-        self._letterbox = Letterbox()
+        self._letterbox = Letterbox(answers)
+        self._own_name = own_name
         self._timeouts = (command_timeout, data_timeout)
         self._tls_context = tls_context
         self._start_tls = address.start_tls(plaintext=plaintext)
@@ -111,7 +124,7 @@ class Smtp:
             start_tls=self._start_tls,
             tls_context=self._tls_context,
             timeout=self._timeouts[0],
-            local_hostname="heraut.invalid",  # the machine's own name is nobody's business (RFC 2606)
+            local_hostname=self._own_name,
         )
 
     async def hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
@@ -193,7 +206,9 @@ class _Connection:
     async def _try(self, mail: Mail) -> Result:
         try:
             client = await self._open()
-            await client.mail(mail.sender)
+            # A report on this mail comes without its text, and names the attempt (RFC 3461).
+            named = ["RET=HDRS", f"ENVID={mail.envelope_id}"] if client.supports_extension("dsn") else []
+            await client.mail(mail.sender, options=named)
         except aiosmtplib.SMTPResponseException as answer:
             self._drop()
             return _judge_session(answer.code, answer.message)
@@ -253,7 +268,7 @@ async def _announce(client: aiosmtplib.SMTP, mail: Mail) -> Result | None:
     Raises an error of the library where the server closes the connection or falls silent.
     """
     try:
-        await client.rcpt(mail.recipient)
+        await client.rcpt(mail.recipient, options=_ON_FAILURE if client.supports_extension("dsn") else [])
     except aiosmtplib.SMTPRecipientRefused as refused:
         if refused.code == _CLOSING:
             raise

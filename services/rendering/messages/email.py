@@ -8,15 +8,18 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
+from services.core.ids import ID_BYTES
 from services.core.incident import Incident
 from services.core.mailbox import mailbox
 from services.rendering.messages.plain_text import PlainTexts, one_line
 from services.rendering.told import Told
 from services.rendering.wording.wording import KEPT_WORDINGS, Wording
 
-__all__ = ["Letterbox", "Mail", "message_id"]
+__all__ = ["ENVELOPE_ID", "Answers", "Letterbox", "Mail", "message_id"]
 
 _NEWLINE = b"\r\n"
+ENVELOPE_ID = 2 * ID_BYTES + 4  # characters at most: a notice's id, a dot, and the number of an attempt
+_FIRST = 1  # the attempt that nearly every notice went out by: a wrong guess only leaves two mails apart
 
 
 def message_id(notice: bytes, attempt: int, host: str) -> str:
@@ -26,11 +29,28 @@ def message_id(notice: bytes, attempt: int, host: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A message ready for the wire: dots at line starts are not yet doubled."""
+    """A message ready for the wire: dots at line starts are not yet doubled.
+
+    `sender` is where it goes back to if it cannot be delivered; `envelope_id` names the attempt to who reports on it.
+    """
 
     sender: str
     recipient: str
     body: bytes
+    envelope_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Where answers to a mail go: empty = to the controller's address."""
+
+    replies: str = ""
+    bounces: str = ""  # each mail gets an address of its own there: `<local part>+<notice>.<attempt>@<host>`
+
+    def bounces_of(self, envelope_id: str) -> str:
+        """Return where this attempt goes back to, if it does (variable envelope return path)."""
+        local, _, host = self.bounces.rpartition("@")
+        return f"{local}+{envelope_id}@{host}" if local else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +65,8 @@ class _Shared:
 class Letterbox:
     """Makes e-mails. Headers and the shared text are encoded once by the standard library, then reused."""
 
-    def __init__(self) -> None:
-        self._texts = PlainTexts()
+    def __init__(self, answers: Answers = Answers()) -> None:
+        self._texts, self._answers = PlainTexts(), answers
         self._shared: dict[tuple[str, int, int], _Shared] = {}
 
     def mail(self, work: Told, row: int, now: datetime) -> Mail | None:
@@ -56,13 +76,18 @@ class Letterbox:
             return None
         shared = self._shared_of(work.incident, self._texts.wording(work, row))
         notices = work.notices
-        notice, attempt = notices.ids[row], notices.attempts[row]
+        notice, attempt, before = notices.ids[row], notices.attempts[row], notices.supersedes[row]
+        earlier = f"References: {message_id(before, _FIRST, shared.host)}\r\n" if before else ""
         own = (
             f"To: {recipient}\r\nDate: {format_datetime(now)}\r\n"
-            f"Message-ID: {message_id(notice, attempt, shared.host)}\r\nX-Heraut-Notice: {notice.hex()}\r\n\r\n"
+            f"Message-ID: {message_id(notice, attempt, shared.host)}\r\n{earlier}"
+            f"X-Heraut-Notice: {notice.hex()}\r\n\r\n"
         )
-        top = _quoted(self._texts.top(shared.wording, work, row))
-        return Mail(shared.sender, recipient, b"".join((shared.headers, own.encode("ascii"), top, shared.tail)))
+        body = b"".join(
+            (shared.headers, own.encode("ascii"), _quoted(self._texts.top(shared.wording, work, row)), shared.tail)
+        )
+        envelope_id = f"{notice.hex()}.{attempt}"
+        return Mail(self._answers.bounces_of(envelope_id) or shared.sender, recipient, body, envelope_id)
 
     def _shared_of(self, incident: Incident, wording: Wording) -> _Shared:
         key = (incident.incident_id, incident.version, id(wording))
@@ -79,17 +104,19 @@ class Letterbox:
             raise ValueError("the controller's e-mail address can not be written from")
         return _Shared(
             wording=wording,
-            headers=_headers(incident.controller.name, sender, wording),
+            headers=_headers(incident.controller.name, sender, wording, self._answers.replies),
             tail=_quoted(self._texts.tail(wording)),
             sender=sender,
             host=sender.rpartition("@")[2],
         )
 
 
-def _headers(name: str, sender: str, wording: Wording) -> bytes:
+def _headers(name: str, sender: str, wording: Wording, replies: str) -> bytes:
     """Return the headers that everybody's message has, without the blank line that ends them."""
     message = EmailMessage(policy=SMTP)
     message["From"] = Address(one_line(name), addr_spec=sender)
+    if replies:
+        message["Reply-To"] = Address(addr_spec=replies)
     message["Subject"] = one_line(wording.subject)
     message["Auto-Submitted"] = "auto-generated"
     message["Content-Language"] = wording.language

@@ -10,11 +10,34 @@ from aiohttp import web
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 
+class _Server(SMTP):
+    """A server that knows the options of DSN (RFC 3461), which aiosmtpd does not."""
+
+    async def smtp_MAIL(self, arg: str | None) -> None:  # noqa: N802 - aiosmtpd's name
+        """Note the options, and take the rest."""
+        await super().smtp_MAIL(self._without_options(arg))
+
+    async def smtp_RCPT(self, arg: str | None) -> None:  # noqa: N802 - aiosmtpd's name
+        """Note the options, and take the rest."""
+        await super().smtp_RCPT(self._without_options(arg))
+
+    def _without_options(self, arg: str | None) -> str | None:
+        mail_server: MailServer = self.event_handler
+        words = (arg or "").split()
+        options = [word for word in words if word.startswith(("RET=", "ENVID=", "NOTIFY="))]
+        mail_server.options.update(options)
+        return " ".join(word for word in words if word not in options) if mail_server.offers_dsn else arg
+
+
 class MailServer:
     """A real SMTP server that keeps what it takes, and misbehaves as told."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, bytes]] = []
+        self.senders: list[str] = []  # where those that were taken go back to
+        self.greeted: set[str] = set()  # names that clients said of themselves
+        self.options: set[str] = set()  # of DSN, at MAIL and RCPT
+        self.offers_dsn = False
         self.asked: list[str] = []  # recipients that were not taken
         self.recipients: dict[str, str] = {}  # address, or @domain -> what is answered at RCPT
         self.everybody = ""  # what is answered at RCPT whoever it is; "" = as `recipients` says
@@ -25,9 +48,10 @@ class MailServer:
         self.port = 0
 
     async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
-        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+        self, _server: SMTP, session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         """Take the sender, or answer as told."""
+        self.greeted.add(session.host_name or "")
         if not self.sender:
             envelope.mail_from = address
         return self.sender or "250 OK"
@@ -45,12 +69,20 @@ class MailServer:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
+    async def handle_EHLO(  # noqa: N802 - aiosmtpd's name
+        self, _server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        """Offer what the server can do."""
+        session.host_name = hostname
+        return [*responses[:-1], *(["250-DSN"] if self.offers_dsn else []), responses[-1]]
+
     async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Take the message, or misbehave."""
         self.reached.set()
         if self.after_data[:1].isdigit():
             return self.after_data
         content = envelope.content
+        self.senders.append(envelope.mail_from or "")
         self.taken.append((envelope.rcpt_tos[0], content if isinstance(content, bytes) else b""))
         if self.after_data == "close":
             cast("asyncio.Transport", server.transport).abort()
@@ -62,7 +94,7 @@ class MailServer:
     async def serve(self) -> AsyncIterator["MailServer"]:
         """Listen while the context lasts; the same port when served again."""
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: SMTP(self, hostname="test", loop=loop), "127.0.0.1", self.port)
+        server = await loop.create_server(lambda: _Server(self, hostname="test", loop=loop), "127.0.0.1", self.port)
         self.port = server.sockets[0].getsockname()[1]
         try:
             yield self

@@ -11,6 +11,7 @@ from services.dispatch.channels.email import Smtp
 from services.dispatch.config import SmtpAddress
 from services.dispatch.handlers import DispatchHandler
 from services.dispatch.sending.references import ReferencesByIncident
+from services.rendering.messages.email import Answers
 from tests.integration.dispatch.bench import Bench, a_payload
 from tests.integration.dispatch.servers import MailServer
 from tests.keys import a_ring
@@ -37,6 +38,25 @@ async def test_everybody_gets_one_mail_and_tracking_hears_of_it(mails: Bench, ma
     assert 40 == len(mail_server.taken)
     assert {AttemptState.ACCEPTED: ids} == await mails.attempted()
     assert 40.0 == mails.count("accepted")
+
+
+@pytest.mark.parametrize("dsn", [False, True])
+async def test_what_cannot_be_delivered_goes_back_by_attempt(
+    mails: Bench, mail_server: MailServer, *, dsn: bool
+) -> None:
+    """Each mail has a way back of its own, where the operator names a mailbox; who reports names the attempt."""
+    mail_server.offers_dsn = dsn
+    ids = await _queue(mails, 2)
+    address = SmtpAddress(f"smtp://127.0.0.1:{mail_server.port}")
+    answers = Answers(replies="vragen@ministerie.example", bounces="retour@ministerie.example")
+    await mails.send(Smtp(address, mails.clock, answers=answers, own_name="post.ministerie.example"))
+
+    back = {f"retour+{one.hex()}.1@ministerie.example" for one in ids}
+    assert back == set(mail_server.senders)
+    assert {"post.ministerie.example"} == mail_server.greeted
+    assert all(b"Reply-To: vragen@ministerie.example" in mail for _, mail in mail_server.taken)
+    named = {"RET=HDRS", "NOTIFY=FAILURE", *(f"ENVID={one.hex()}.1" for one in ids)}
+    assert (named if dsn else set()) == mail_server.options
 
 
 async def test_an_attempt_that_comes_again_is_not_made_again(mails: Bench, mail_server: MailServer) -> None:

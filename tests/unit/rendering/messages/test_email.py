@@ -37,6 +37,17 @@ def test_headers_say_which_notice_it_is_and_that_a_machine_wrote_it() -> None:
     assert "Thu, 20 Aug 2026 09:30:00 +0000" == message["Date"]
 
 
+def test_a_supplement_stands_beside_the_notice_before() -> None:
+    """Mail programs show the two together."""
+    work = some_work(1, Channel.EMAIL, [a_contact()], supersedes=[b"\xab" * 16])
+    mail = Letterbox().mail(work, 0, NOW)
+
+    assert mail is not None
+    message = email.message_from_bytes(mail.body, policy=email.policy.default)
+    assert message_id(b"\xab" * 16, 1, "bevolkingsonderzoek.example") == message["References"]
+    assert _message()["References"] is None
+
+
 def test_message_id_is_made_of_notice_and_attempt() -> None:
     """The same attempt has the same Message-ID, another one another."""
     assert "<" + "ab" * 16 + ".2@a.example>" == message_id(b"\xab" * 16, 2, "a.example")
