@@ -11,8 +11,9 @@ from aiohttp import ClientSession
 from notification.topics import INCIDENTS_CHANGED, MEMBERS_ACCEPTED
 from notification.v1 import intake_pb2
 
+from services.core.cohort import Cohort
 from services.core.ids import member_id, notice_id
-from services.core.incident import KeyVersions
+from services.core.incident import Incident, KeyVersions
 from services.deduplication.handlers import DeduplicationHandler
 from services.intake.api import Api
 from services.intake.records.hashes import HashesByIncident
@@ -63,7 +64,8 @@ class Deduplication:
         incidents = FakeIncidents()
         for block in await intake.blocks(INCIDENTS_CHANGED):
             for entry in decode_incidents(block):
-                incidents.put(entry.value)
+                if isinstance(entry.value, Incident | Cohort):  # the other entries are made of these
+                    incidents.put(entry.value)
         handler = DeduplicationHandler(incidents, lambda _: None, PARTITIONS, keys)
         rows = await intake.pool.fetch(
             "select partition, seq, block from log.log where topic = $1 order by at, seq", MEMBERS_ACCEPTED
