@@ -1,8 +1,10 @@
 """A cohort as every room knows it: one source's list of people hit by one incident."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from services.core.permission import is_reached
 
 __all__ = ["Cohort", "Figures", "Grant"]
 
@@ -55,6 +57,9 @@ class Cohort:
     counted_from: int = 0  # the version from which stop rules count: that which ended their last stop; 0 = the first
     figures_before: Figures = Figures()  # as they were in that version
     group: str = ""  # which of the incident's variants its people read beside; set when it is opened, and stays
+    # Some people of the incident came under several identities when it was released, or went on: that holds once all
+    # partitions have come so far.
+    tied: bool = False
 
     @property
     def paused(self) -> bool:
@@ -76,17 +81,22 @@ class Cohort:
         """Tell whether its release, if it is released, lets only so many go."""
         return not (self.canary is None and self.per_day is None)
 
-    def is_released_in(self, partition: int, taken: int) -> bool:
-        """Tell whether the release holds in a partition of which intake's blocks up to `taken` are known.
+    def is_released_in(self, partition: int, taken: Sequence[int], *, tied: bool = False) -> bool:
+        """Tell whether the release holds in a partition; `taken`: how far intake's blocks are known of each.
 
-        Raises IndexError where it was released on fewer partitions.
+        `tied`: some people of the incident are known by now to come under several identities. Raises IndexError where
+        it was released on fewer partitions.
         """
-        return self.is_released and taken >= self.release_after[partition]
+        if not self.is_released:
+            return False
+        return is_reached(self.release_after, partition, taken, everywhere=tied or self.tied)
 
-    def is_paused_in(self, partition: int, taken: int) -> bool:
-        """Tell whether the pause holds in a partition of which intake's blocks up to `taken` are known.
+    def is_paused_in(self, partition: int, taken: Sequence[int], *, tied: bool = False) -> bool:
+        """Tell whether the pause holds in a partition; `taken`, `tied`: as in `is_released_in`.
 
         It holds at once, and ends only where all is known that came before its end. Raises IndexError where it ended on
         fewer partitions.
         """
-        return self.paused or bool(self.resumed_after and taken < self.resumed_after[partition])
+        if self.paused or not self.resumed_after:
+            return self.paused
+        return not is_reached(self.resumed_after, partition, taken, everywhere=tied or self.tied)

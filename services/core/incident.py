@@ -1,11 +1,12 @@
 """The incident document: what happened, who tells, over which channels, in which words (art. 34 GDPR)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from services.core.channel import Channel, channel_mask
+from services.core.permission import is_reached
 from services.core.policy import Policy
 from services.core.variants import Reading, Said, Text, Variant, said_to
 
@@ -73,14 +74,16 @@ class VersionRules(NamedTuple):
 
     channels: tuple[Channel, ...]  # that a notice may take, preferred first
     policy: Policy
-    after: tuple[int, ...]  # as in `Incident`
+    after: tuple[int, ...]  # this and the next as in `Incident`
+    tied: bool
 
-    def hold_in(self, partition: int, taken: int) -> bool:
-        """Tell whether all holds that it permits, in a partition of which intake's blocks up to `taken` are known.
+    def hold_in(self, partition: int, taken: Sequence[int], *, tied: bool = False) -> bool:
+        """Tell whether all holds that it permits in a partition; `taken`: how far intake's blocks are known of each.
 
-        Raises IndexError where it was put on fewer partitions.
+        `tied`: some people of the incident are known by now to come under several identities. Raises IndexError where
+        it was put on fewer partitions.
         """
-        return not self.after or taken >= self.after[partition]
+        return not self.after or is_reached(self.after, partition, taken, everywhere=tied or self.tied)
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -107,6 +110,7 @@ class Incident:
     # it permits and earlier ones did not holds where they are known; words, and what it stops, hold at once.
     after: tuple[int, ...] = ()
     reissue: bool = False  # notices that were released with an earlier version, and are not begun, follow this one
+    tied: bool = False  # some of its people came under several identities then: see `core.permission`
 
     @property
     def usable_channels(self) -> tuple[Channel, ...]:
@@ -121,7 +125,7 @@ class Incident:
     @property
     def rules(self) -> VersionRules:
         """What this version lets go."""
-        return VersionRules(self.usable_channels, self.policy, self.after)
+        return VersionRules(self.usable_channels, self.policy, self.after, self.tied)
 
     @property
     def name(self) -> str:

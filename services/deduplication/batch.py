@@ -154,7 +154,7 @@ class Effects:
         ids = self.terms.ids.first(persons)
         self.claims += zip(
             persons, repeat(1), ids, members, versions, exposed, confirmed, repeat(None), repeat(False), repeat(1),
-            repeat(0), strict=False,
+            repeat(0), repeat(None), strict=False,
         )  # fmt: skip
         notices = self._notices(block.partition)
         notices.ids += ids
@@ -207,9 +207,8 @@ class Effects:
     def send(self, decision: Decision) -> None:
         """Add what a decision sends out."""
         after = decision.dossier
-        if decision.recalled:
-            asked = self.recalled.setdefault(after.partition, [])
-            asked += ((notice, after.pseudonym) for notice in decision.recalled)
+        for notice in decision.recalled:
+            self.recalled.setdefault(after.place_of(notice), []).append((notice, after.pseudonym))
         for release in decision.released:
             self._release(after, release)
         if decision.superseded:
@@ -304,8 +303,8 @@ def decide_batch(blocks: Sequence[tuple[Block, int]], known: Mapping[bytes, Doss
         else:
             decision = decide(dossier, steps, terms)
             effects.add(dossier, decision)
-            if moved := readdressed(dossier, decision.dossier, since, terms):
-                effects.readdressed.setdefault(partition, []).extend(moved)
+            for moved in readdressed(dossier, decision.dossier, since, terms):
+                effects.readdressed.setdefault(decision.dossier.place_of(moved.notice), []).append(moved)
     return effects
 
 

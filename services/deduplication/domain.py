@@ -100,6 +100,7 @@ class Claim(NamedTuple):
     void: bool = False  # this person was not told by it: its bearer is somebody else, or it was stopped
     group: int = 1  # number among the groups of the pseudonym that were told
     course: int = Course.OPEN
+    through: int | None = None  # the partition that it went through, where its person is at home in another one now
 
 
 class NoticeIds:

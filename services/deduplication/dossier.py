@@ -56,6 +56,11 @@ class Dossier(NamedTuple):
         """Return a pseudonym of which nothing is known."""
         return cls(pseudonym, partition, {}, {}, [])
 
+    def place_of(self, notice: bytes) -> int:
+        """Return the partition in which the others have a notice: what is said of it goes there, in its order."""
+        through = next((claim.through for claim in self.claims if claim.notice == notice), None)
+        return self.partition if through is None else through
+
 
 class Decision(NamedTuple):
     """What becomes of the people with one pseudonym."""

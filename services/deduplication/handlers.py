@@ -1,7 +1,7 @@
 """Deduplication's part of its stage: read who is known, decide, write, send on what may go out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from types import MappingProxyType
 from typing import Final
@@ -21,10 +21,11 @@ from services.deduplication.judging import Judging, runs_of
 from services.deduplication.moving import decide_moved
 from services.deduplication.outputs import count_held, held_of, moves_of, outputs_of
 from services.deduplication.pacing import Pacing
+from services.deduplication.permissions import Reached
 from services.deduplication.recalling import courses_of, over
 from services.deduplication.ruling import Ruling
 from services.deduplication.store import Cohorts, Store
-from services.deduplication.taken import STAGE, reached_in, taken_before
+from services.deduplication.taken import STAGE, taken_before
 from services.deduplication.ticking import Ticking
 from services.kit.clock import SystemClock
 from services.kit.eventlog import Output, Record
@@ -63,8 +64,10 @@ class DeduplicationHandler:
         self._ruling = Ruling(incidents, keys, partitions)
         clock = clock or SystemClock()
         self._pacing = Pacing(self._store, self._judging, clock)
-        self._ticking = Ticking(self._store, self._ruling, self._judging, self._pacing)
-        self._announcing = Announcing(self._store, incidents, clock)
+        self._ticking = Ticking(
+            self._store, self._ruling, self._judging, self._pacing, self._homes, partitions=partitions
+        )
+        self._announcing = Announcing(self._store, incidents, clock, partitions)
 
     def decode(self, record: Record) -> Work | Answers:
         """Read one block. Raises InvalidMessage."""
@@ -94,14 +97,14 @@ class DeduplicationHandler:
 
     async def apply(self, connection: Connection, work: Sequence[Work | Answers]) -> Sequence[Output]:
         """Decide about everybody in these blocks, write it down, and return the blocks that may go out."""
-        taken = await taken_before(connection, work)
+        taken = await taken_before(connection, work, self._partitions)
         heard = [one for one in work if isinstance(one, Answers)]
         effects = await self._hear(connection, heard, taken)
         effects += await self._take(connection, [one for one in work if isinstance(one, Work)], taken)
         totals = [one.totals for one in work if isinstance(one, Work) and one.totals]
         return [*await self._finish(connection, effects, totals), *over(heard)]
 
-    async def _hear(self, connection: Connection, heard: Sequence[Answers], taken: dict[int, int]) -> list[Effects]:
+    async def _hear(self, connection: Connection, heard: Sequence[Answers], taken: Sequence[int]) -> list[Effects]:
         """Decide again about people of whose notices it was heard how far they came, and write it down."""
         numbers = await self._store.cohorts(connection, {one.incident_id for one in heard}) if heard else {}
         effects = []
@@ -116,7 +119,7 @@ class DeduplicationHandler:
         return effects
 
     async def _judge(
-        self, connection: Connection, numbers: Cohorts, block: Block, judged: Judged, taken: dict[int, int]
+        self, connection: Connection, numbers: Cohorts, block: Block, judged: Judged, taken: Sequence[int]
     ) -> list[Effects]:
         """Take what an operator says of records, and decide again about the people that it is about."""
         incident_id, (number, _) = block.incident_id, numbers[block.incident_id]
@@ -131,19 +134,20 @@ class DeduplicationHandler:
         incident_id: str,
         numbers: Cohorts,
         persons: Sequence[bytes],
-        taken: dict[int, int],
+        taken: Sequence[int],
         *,
         courses: Mapping[bytes, Course] = MappingProxyType({}),
     ) -> AsyncIterator[Effects]:
         """Decide again about people of whom something else than a record was heard; nobody moves meanwhile."""
-        dossiers = await self._store.read(connection, numbers[incident_id][0], persons)
-        reached = await reached_in(connection, taken, {one.partition for one in dossiers.values()})
+        number, _ = numbers[incident_id]
+        dossiers = await self._store.read(connection, number, persons)
+        reached = self._reached(number, {one.partition for one in dossiers.values()}, taken)
         for terms, partitions, _ in self._ruling.terms(incident_id, numbers, reached):
             self._ticking.note_decided(terms, partitions)
             here = [one for one in dossiers.values() if one.partition in partitions]
             yield decide_again(here, await self._judging.under(connection, terms, here), courses)
 
-    async def _take(self, connection: Connection, work: Sequence[Work], taken: dict[int, int]) -> list[Effects]:
+    async def _take(self, connection: Connection, work: Sequence[Work], taken: Sequence[int]) -> list[Effects]:
         """Decide about everybody in these blocks, and write it down."""
         numbers = await self._store.number(connection, {(b.incident_id, b.cohort_id) for b in _blocks(work)})
         effects = []
@@ -154,7 +158,7 @@ class DeduplicationHandler:
         return effects
 
     async def _decide_run(
-        self, connection: Connection, incident_id: str, numbers: Cohorts, run: Sequence[Work], taken: dict[int, int]
+        self, connection: Connection, incident_id: str, numbers: Cohorts, run: Sequence[Work], taken: Sequence[int]
     ) -> AsyncIterator[list[Effects]]:
         """Decide step by step, each once the one before is written."""
         if judged := run[0].judged:
@@ -167,12 +171,12 @@ class DeduplicationHandler:
                 yield await self._decide_blocks(connection, incident_id, numbers, step, taken)
 
     async def _decide_blocks(
-        self, connection: Connection, incident_id: str, numbers: Cohorts, blocks: Sequence[Block], taken: dict[int, int]
+        self, connection: Connection, incident_id: str, numbers: Cohorts, blocks: Sequence[Block], taken: Sequence[int]
     ) -> list[Effects]:
         number, cohorts = numbers[incident_id]
         known = await self._homes.read(connection, number, persons_of(blocks))
         effects = []
-        reached = await reached_in(connection, taken, {block.partition for block in blocks})
+        reached = self._reached(number, {block.partition for block in blocks}, taken)
         for terms, partitions, _ in self._ruling.terms(incident_id, numbers, reached):
             self._ticking.note_decided(terms, partitions)
             pairs = [(block, cohorts[block.cohort_id]) for block in blocks if block.partition in partitions]
@@ -181,16 +185,21 @@ class DeduplicationHandler:
         return effects
 
     async def _decide_moved(
-        self, connection: Connection, incident_id: str, numbers: Cohorts, moved: Moved, taken: dict[int, int]
+        self, connection: Connection, incident_id: str, numbers: Cohorts, moved: Moved, taken: Sequence[int]
     ) -> list[Effects]:
         effects = []
-        reached = await reached_in(connection, taken, {one.partition for one in moved.after.values()})
+        places = {one.partition for one in moved.after.values()}
+        reached = self._reached(numbers[incident_id][0], places, taken)
         for terms, partitions, _ in self._ruling.terms(incident_id, numbers, reached):
             self._ticking.note_decided(terms, partitions)
             here = {home: one for home, one in moved.after.items() if one.partition in partitions}
             ruled = await self._judging.under(connection, terms, here.values())
             effects.append(decide_moved(moved.before, here, ruled))
         return effects
+
+    def _reached(self, incident: int, partitions: Collection[int], taken: Sequence[int]) -> Reached:
+        """Return how far intake's blocks are known; call it with the incident's people locked."""
+        return Reached(sorted(partitions), taken, self._homes.is_tied(incident))
 
     async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:
         """Decide again about people whom a release, a cancellation or other channels change, some thousands at once."""

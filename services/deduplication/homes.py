@@ -39,6 +39,17 @@ class Homes:
         self._store, self._judging, self._partitions = store, judging, partitions
         self._tied: set[int] = set()  # incidents in which somebody ever moved: a hint, no more
 
+    async def look(self, connection: Connection) -> None:
+        """Learn in which incidents somebody ever moved, whichever process heard of it.
+
+        Who moves into a partition is heard of in that partition, so nobody does while its owner decides.
+        """
+        self._tied.update(await self._store.with_homes(connection))
+
+    def is_tied(self, incident: int) -> bool:
+        """Tell whether somebody of an incident is known to have moved, after its people were locked or looked for."""
+        return incident in self._tied
+
     async def read(self, connection: Connection, incident: int, persons: Sequence[bytes]) -> dict[bytes, Dossier]:
         """Return what is known of these persons; of an incident in which nobody ever moved no more is asked for."""
         partitions = self._partitions if incident in self._tied else None
@@ -81,7 +92,10 @@ class Homes:
         else:
             await store.share(connection, incident)
         await self._judging.look(connection, incident)
-        found = sorted({*homes, *await store.homes_after(connection, incident, homes)})
+        later = await store.homes_after(connection, incident, homes)
+        if moved or later:  # by somebody meanwhile
+            self._tied.add(incident)
+        found = sorted({*homes, *later})
         if moved or partition is None:
             return found
         return [one for one in found if partition_of(one, self._partitions) == partition]

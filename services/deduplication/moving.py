@@ -77,9 +77,13 @@ def move(dossiers: dict[bytes, Dossier], pseudonym: bytes, source: bytes, target
     first = max((claim.group for claim in new.claims), default=0) + 1
     numbers = {group: first + at for at, group in enumerate(dict.fromkeys(claim.group for claim in taken))}
     dossiers[source] = _without(old, leaving, taken)
-    dossiers[target] = _with(
-        new, old, leaving, [claim._replace(group=numbers[claim.group]) for claim in taken], numbers
-    )
+    theirs = [_taken_along(claim, old.partition, numbers[claim.group]) for claim in taken]
+    dossiers[target] = _with(new, old, leaving, theirs, numbers)
+
+
+def _taken_along(claim: Claim, partition: int, group: int) -> Claim:
+    """Return a claim as it goes to another home; its notice went through a partition, and stays there."""
+    return claim._replace(group=group, through=partition if claim.through is None else claim.through)
 
 
 def _without(old: Dossier, leaving: Collection[bytes], taken: Collection[Claim]) -> Dossier:

@@ -3,13 +3,21 @@
 A permission, and the end of a pause, hold where all is known that was acknowledged before them; a stop holds at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from services.core.cohort import Cohort
 from services.kit.errors import ConfigError
 
-__all__ = ["Permissions", "check_partitions", "permissions_in"]
+__all__ = ["Permissions", "Reached", "check_partitions", "permissions_in"]
+
+
+class Reached(NamedTuple):
+    """Partitions in which it is decided about people of an incident, and how far intake's blocks are known."""
+
+    partitions: Collection[int]
+    taken: Sequence[int]  # of each partition of the installation
+    tied: bool = False  # some people of the incident are known to come under several identities
 
 
 class Permissions(NamedTuple):
@@ -21,25 +29,25 @@ class Permissions(NamedTuple):
 
 
 def permissions_in(
-    cohorts: Mapping[int, Cohort], taken: Mapping[int, int], *, paced: bool = False
+    cohorts: Mapping[int, Cohort], reached: Reached, *, paced: bool = False
 ) -> dict[Permissions, list[int]]:
     """Return the partitions by what holds in them; nearly always all are alike.
 
-    `taken` says of each partition how far intake's blocks are known; `paced`: their incident has a pace, which limits
-    every release of it.
+    `paced`: the incident has a pace, which limits every release of it.
     """
+    taken, tied = reached.taken, reached.tied
     released = {number: one for number, one in cohorts.items() if one.is_released}
     limited = {number for number, one in released.items() if paced or one.is_limited}
     stopped = {number: one for number, one in cohorts.items() if one.paused or one.resumed_after}
     found: dict[Permissions, list[int]] = {}
-    for partition, last in taken.items():
-        may_go = {number for number, one in released.items() if one.is_released_in(partition, last)}
+    for at in reached.partitions:
+        may_go = {number for number, one in released.items() if one.is_released_in(at, taken, tied=tied)}
         here = Permissions(
             released=frozenset(may_go - limited),
             limited=frozenset(may_go & limited),
-            paused=frozenset(number for number, one in stopped.items() if one.is_paused_in(partition, last)),
+            paused=frozenset(number for number, one in stopped.items() if one.is_paused_in(at, taken, tied=tied)),
         )
-        found.setdefault(here, []).append(partition)
+        found.setdefault(here, []).append(at)
     return found
 
 

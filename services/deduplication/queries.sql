@@ -43,7 +43,7 @@ where incident = $1 and person = any($2::bytea[]);
 
 -- name: read_notices
 -- All notices of these persons, in the order of domain.Claim.
-select person, revision, notice, bearer, version, exposed, confirmed, supersedes, void, told_group, course
+select person, revision, notice, bearer, version, exposed, confirmed, supersedes, void, told_group, course, through
 from notices
 where incident = $1 and person = any($2::bytea[])
 order by person, told_group, revision;
@@ -256,6 +256,10 @@ set number = excluded.number, are_one = excluded.are_one, undone = excluded.undo
     other_version = excluded.other_version, other_witnesses = excluded.other_witnesses
 where (judgements.number, judgements.undone) < (excluded.number, excluded.undone);
 
+-- name: with_homes
+-- The incidents of which anybody ever moved; a look into the key for each.
+select number from incidents where exists (select from homes where homes.incident = incidents.number);
+
 -- name: read_homes
 -- The homes of these pseudonyms, of those that ever moved.
 select pseudonym, home, version from homes where incident = $1 and pseudonym = any($2::bytea[]);
@@ -276,14 +280,15 @@ set home = excluded.home, version = excluded.version, before = homes.before || h
 where homes.version < excluded.version;
 
 -- name: read_announced
--- How far intake's blocks of these partitions were said to be known, and when.
+-- How far intake's blocks were said to be known in these partitions, of each, and when.
 select partition, up_to, at from announced where partition = any($1::int[]);
 
 -- name: announce
--- It is said how far intake's blocks are known, in the order of the keys.
+-- It is said how far intake's blocks are known, in the order of the keys. No count falls, so the greater of two is the
+-- later one.
 insert into announced (at, partition, up_to)
-select $1, new.partition, new.up_to
-from unnest($2::int[], $3::bigint[]) as new(partition, up_to)
+select $1, new.partition, $3::bigint[]
+from unnest($2::int[]) as new(partition)
 order by new.partition
 on conflict (partition) do update set at = excluded.at, up_to = greatest(announced.up_to, excluded.up_to);
 

@@ -9,7 +9,7 @@ from services.core.incident import Incident, VersionRules
 from services.core.policy import BareJoins, OnIdentityConflict
 from services.deduplication.domain import NoticeIds, Terms
 from services.deduplication.pacing import Limited
-from services.deduplication.permissions import check_partitions, permissions_in
+from services.deduplication.permissions import Reached, check_partitions, permissions_in
 from services.deduplication.store import Cohorts
 from services.deduplication.versions import check_version, versions_in
 from services.kit.vault import KeyRing, KeyVersionError
@@ -48,19 +48,18 @@ class Ruling:
         return NoticeIds(key, incident.incident_id)
 
     def terms(
-        self, incident_id: str, numbers: Cohorts, taken: Mapping[int, int]
+        self, incident_id: str, numbers: Cohorts, reached: Reached
     ) -> Iterator[tuple[Terms, Collection[int], Limited]]:
         """Return the terms of an incident, with the partitions that they hold in, and what limits hold back there.
 
-        `taken` says of each partition how far intake's blocks are known: a release holds from where it was given, and
-        so does what a version of the document permits. Raises ConfigError where one was given on another number of
-        partitions than this process has.
+        A release holds from where it was given, and so does what a version of the document permits. Raises ConfigError
+        where one was given on another number of partitions than this process has.
         """
         newest: Incident | None = self._incidents.get(("incident", incident_id))
         assert newest is not None  # noqa: S101 - `ready` waited for it, and `tick` skips one that is not known
         check_version(newest, self._partitions)
         known = self._known(incident_id, numbers[incident_id][1])
-        for incident, here, waits in versions_in(newest, self._rules(newest), taken):
+        for incident, here, waits in versions_in(newest, self._rules(newest), reached):
             terms = self._terms(incident, numbers[incident_id], known)
             if waits:
                 terms = replace(terms, named=terms.usable)
@@ -104,10 +103,10 @@ class Ruling:
 
 
 def _permitted(
-    incident: Incident, terms: Terms, known: Mapping[int, Cohort], taken: Mapping[int, int]
+    incident: Incident, terms: Terms, known: Mapping[int, Cohort], reached: Reached
 ) -> Iterator[tuple[Terms, Collection[int], Limited]]:
     """Return terms with what cohorts let go, and with the partitions in which they do."""
-    for here, partitions in permissions_in(known, taken, paced=incident.policy.pace.limits).items():
+    for here, partitions in permissions_in(known, reached, paced=incident.policy.pace.limits).items():
         ruled = replace(terms, released=here.released, paused=here.paused, limited=here.limited)
         limited = {number: known[number] for number in here.limited}
         yield ruled, partitions, Limited(incident, limited, ruled, partitions)

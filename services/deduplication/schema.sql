@@ -59,6 +59,7 @@ create table notices (
     notice     bytea not null,
     bearer     bytea not null,
     supersedes bytea,
+    through    smallint,        -- the partition that it went through, where its person is at home in another one now
     primary key (incident, person, told_group, revision)
 );
 
@@ -109,10 +110,10 @@ create table turns (
     primary key (incident, notice, cohort)
 );
 
--- How far intake's blocks of each partition were said to be known, to what waits for that after a pause.
+-- How far intake's blocks were said to be known, in each partition, to what waits for that after a pause.
 create table announced (
     at        timestamptz not null, -- when it was said last
-    up_to     bigint not null,
+    up_to     bigint[] not null,    -- by partition
     partition int primary key
 );
 

@@ -48,7 +48,7 @@ _MEMBER_COLUMNS = (
 _NOTICE = struct.Struct("!h iq iq ii ii ii ii ih i? i16s i16s i16s")
 _NOTICE_COLUMNS = (
     "exposed", "confirmed", "incident", "told_group", "revision", "version", "course", "void", "person", "notice",
-    "bearer", "supersedes",
+    "bearer", "supersedes", "through",
 )  # fmt: skip
 _NULL = struct.pack("!i", -1)
 _STANDING = 2 + len(Member._fields)  # where the standing begins in a row of `read_members`
@@ -103,6 +103,10 @@ class Store:
         pairs = [(*one, *other) for one, other in judged.pairs()]
         head = judged.number, judged.are_one, judged.undone
         await connection.execute(_QUERIES["put_judgement"], incident, *head, *map(list, zip(*pairs, strict=True)))
+
+    async def with_homes(self, connection: Connection) -> list[int]:
+        """Return the incidents of which somebody ever moved to another home."""
+        return [row["number"] for row in await connection.fetch(_QUERIES["with_homes"])]
 
     async def homes(self, connection: Connection, incident: int, pseudonyms: Collection[bytes]) -> dict[bytes, Home]:
         """Return the homes of those of these pseudonyms that ever moved."""
@@ -221,14 +225,18 @@ class Store:
         """Return the next numbers of blocks of `members.held`, higher than those of all that was said before."""
         return iter([row["nextval"] for row in await connection.fetch(_QUERIES["next_numbers"], count)])
 
-    async def announced(self, connection: Connection, partitions: Collection[int]) -> dict[int, tuple[int, datetime]]:
-        """Return how far intake's blocks of partitions were said to be known, and when."""
+    async def announced(
+        self, connection: Connection, partitions: Collection[int]
+    ) -> dict[int, tuple[Sequence[int], datetime]]:
+        """Return how far intake's blocks were said to be known in partitions, of each, and when."""
         rows = await connection.fetch(_QUERIES["read_announced"], list(partitions))
         return {row["partition"]: (row["up_to"], row["at"]) for row in rows}
 
-    async def announce(self, connection: Connection, known: Mapping[int, int], now: datetime) -> None:
-        """Note how far intake's blocks are said to be known, by partition."""
-        await connection.execute(_QUERIES["announce"], now, *map(list, zip(*sorted(known.items()), strict=True)))
+    async def announce(
+        self, connection: Connection, partitions: Collection[int], taken: Sequence[int], now: datetime
+    ) -> None:
+        """Note in which partitions it is said how far intake's blocks are known, of each."""
+        await connection.execute(_QUERIES["announce"], now, sorted(partitions), taken)
 
     async def read_quotas(self, connection: Connection, incident: int) -> dict[Limit, Used]:
         """Return what went under the limits of an incident."""
@@ -349,11 +357,12 @@ def _members_head(  # noqa: PLR0917 - the columns, in the order of the rows
 
 def _pack_claims(incident: int, rows: Iterable[Row]) -> Iterator[bytes]:
     pack = _NOTICE.pack
-    for person, revision, notice, bearer, version, exposed, confirmed, supersedes, void, group, course in rows:
+    for person, revision, notice, bearer, version, exposed, confirmed, supersedes, void, group, course, through in rows:
+        end = _NULL if through is None else _field(through.to_bytes(2, "big"))
         yield pack(
-            12, 8, exposed, 8, confirmed, 4, incident, 4, group, 4, revision, 4, version, 2, course, 1, void,
+            13, 8, exposed, 8, confirmed, 4, incident, 4, group, 4, revision, 4, version, 2, course, 1, void,
             16, person, 16, notice, 16, bearer,
-        ) + (_NULL if supersedes is None else _field(supersedes))  # fmt: skip
+        ) + (_NULL if supersedes is None else _field(supersedes)) + end  # fmt: skip
 
 
 def _field(value: bytes) -> bytes:

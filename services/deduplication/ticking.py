@@ -4,20 +4,18 @@ from collections.abc import Collection, Sequence
 from itertools import chain
 from typing import Final, NamedTuple
 
-from notification import topics
-
 from services.core.channel import CHANNELS
 from services.deduplication.batch import Effects, decide_again
-from services.deduplication.codec import WRITER
 from services.deduplication.correcting import Correcting
 from services.deduplication.domain import Terms
+from services.deduplication.homes import Homes
 from services.deduplication.judging import Judging
 from services.deduplication.pacing import Limited, Pacing
+from services.deduplication.permissions import Reached
 from services.deduplication.ruling import Ruling
 from services.deduplication.store import BEFORE_ALL, SETS_OF_CHANNELS, Place, Store
-from services.deduplication.taken import STAGE
+from services.deduplication.taken import taken_now
 from services.kit.postgres import Connection
-from services.kit.stage import read_taken
 
 __all__ = ["PERSONS_A_TICK", "Ticking"]
 
@@ -43,8 +41,12 @@ class _Control(NamedTuple):
 class Ticking:
     """One for a process; it keeps what need not be looked for again."""
 
-    def __init__(self, store: Store, ruling: Ruling, judging: Judging, pacing: Pacing) -> None:
+    def __init__(
+        self, store: Store, ruling: Ruling, judging: Judging, pacing: Pacing, homes: Homes, *, partitions: int
+    ) -> None:
+        """Make one; `partitions` is how many this installation has."""
         self._store, self._ruling, self._judging, self._pacing = store, ruling, judging, pacing
+        self._homes, self._partitions = homes, partitions
         # By the incident's number and the partition: the control under which nobody was found who could be set free. A
         # look that found somebody is not remembered, so that nothing has to be forgotten when its transaction is rolled
         # back.
@@ -62,9 +64,11 @@ class Ticking:
         left = PERSONS_A_TICK
         effects: list[Effects] = []
         numbers = await self._store.cohorts(connection)
-        taken = await read_taken(connection, STAGE, topics.MEMBERS_ACCEPTED, WRITER, partitions)
+        taken = await taken_now(connection, self._partitions)
+        await self._homes.look(connection)
         known = [one for one in sorted(numbers) if self._ruling.can_decide(one)]
-        for ruled in chain.from_iterable(self._ruling.terms(one, numbers, taken) for one in known):
+        reached = {one: Reached(partitions, taken, self._homes.is_tied(numbers[one][0])) for one in known}
+        for ruled in chain.from_iterable(self._ruling.terms(one, numbers, reached[one]) for one in known):
             decided, looked_at = await self._decided_under(connection, *ruled, left)
             if decided is not None:
                 await self._store.write(connection, decided)

@@ -4,12 +4,13 @@ What a version stops holds at once; what it permits and the versions before it d
 acknowledged before it was put. Until then the more careful rule holds. Words are no permission.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
 from services.core.incident import Incident, VersionRules
 from services.core.policy import BareJoins, Correction, OnIdentityConflict, Pace, Policy
+from services.deduplication.permissions import Reached
 from services.kit.errors import ConfigError
 
 __all__ = ["Version", "check_version", "versions_in"]
@@ -22,28 +23,27 @@ class Version(NamedTuple):
     """The newest version of an incident with the rules that hold in some partitions."""
 
     incident: Incident
-    taken: Mapping[int, int]  # of these partitions: how far intake's blocks are known
+    reached: Reached
     waits: bool  # it opens a channel that is not open here yet
 
 
-def versions_in(newest: Incident, rules: Iterable[VersionRules], taken: Mapping[int, int]) -> list[Version]:
+def versions_in(newest: Incident, rules: Iterable[VersionRules], reached: Reached) -> list[Version]:
     """Return the rules that hold, with the partitions in which they do; nearly always it is one for all.
 
-    `rules` are those of all versions, the newest first; no more of them are asked for than it takes. `taken` says of
-    each partition how far intake's blocks are known.
+    `rules` are those of all versions, the newest first; no more of them are asked for than it takes.
     """
     found: list[Version] = []
-    left, heard = dict(taken), list[VersionRules]()
+    left, heard = list(reached.partitions), list[VersionRules]()
     for one in rules:
         heard.append(one)
-        settled = {partition: last for partition, last in left.items() if one.hold_in(partition, last)}
+        settled = [at for at in left if one.hold_in(at, reached.taken, tied=reached.tied)]
         if settled:
-            found.append(_version(newest, heard, settled))
-            left = {partition: last for partition, last in left.items() if partition not in settled}
+            found.append(_version(newest, heard, reached._replace(partitions=settled)))
+            left = [at for at in left if at not in settled]
         if not left:
             break
     if left:  # no version is known from which on nothing is waited for
-        found.append(_version(newest, heard, left))
+        found.append(_version(newest, heard, reached._replace(partitions=left)))
     return found
 
 
@@ -56,14 +56,14 @@ def check_version(incident: Incident, partitions: int) -> None:
         )
 
 
-def _version(newest: Incident, rules: Sequence[VersionRules], taken: Mapping[int, int]) -> Version:
+def _version(newest: Incident, rules: Sequence[VersionRules], reached: Reached) -> Version:
     """Return the newest version with the most careful of these rules; the first are its own."""
     if len(rules) <= 1:
-        return Version(newest, taken, waits=False)
+        return Version(newest, reached, waits=False)
     channels = tuple(one for one in newest.usable_channels if all(one in each.channels for each in rules))
     policy = _careful([one.policy for one in rules])
     held_back = replace(newest, channels=channels, compromised=frozenset(), policy=policy)
-    return Version(held_back, taken, waits=held_back.usable_channels != newest.usable_channels)
+    return Version(held_back, reached, waits=held_back.usable_channels != newest.usable_channels)
 
 
 def _careful(policies: Sequence[Policy]) -> Policy:

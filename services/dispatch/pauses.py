@@ -49,7 +49,8 @@ class Pauses:
         self._ever: frozenset[Pause] = frozenset()
         self._resumed: Mapping[str, Sequence[Cohort]] = {}  # by incident: cohorts of which a pause has ended
         self._cancelled: frozenset[tuple[str, str]] = frozenset()
-        self._known: dict[int, int] = {}  # by partition: how far deduplication knows intake's blocks
+        # By the partition that it was said in: how far deduplication knows intake's blocks, of each.
+        self._known: dict[int, Sequence[int]] = {}
         self._held: dict[tuple[str, int], Collection[str]] = {}  # by incident and partition: cohorts that hold notices
 
     def now(self) -> list[Pause]:
@@ -68,8 +69,8 @@ class Pauses:
         resumed = [one for of_it in self._resumed.values() for one in of_it]
         return bool(resumed) and any(self._is_behind(one, at) for at in partitions for one in resumed)
 
-    def learn(self, known: Mapping[int, int]) -> None:
-        """Hear how far deduplication knows intake's blocks, by partition."""
+    def learn(self, known: Mapping[int, Sequence[int]]) -> None:
+        """Hear how far deduplication knows intake's blocks, of each partition, as it said in some."""
         self._known.update(known)
         self._held.clear()
 
@@ -124,7 +125,7 @@ class Pauses:
         return found
 
     def _is_behind(self, cohort: Cohort, partition: int) -> bool:
-        return cohort.is_paused_in(partition, self._known.get(partition, 0))
+        return cohort.is_paused_in(partition, self._known.get(partition, ()))
 
     def _refresh(self) -> None:
         if self._changes == self._cohorts.changes:

@@ -28,12 +28,12 @@ _TICKS_TO_TRUST: Final = 10
 class PauseStore(Protocol):
     """What pauses need of the store."""
 
-    async def keep_known(self, connection: Connection, known: Mapping[int, int]) -> None:
-        """Note how far deduplication knows intake's blocks, by partition."""
+    async def keep_known(self, connection: Connection, known: Mapping[int, Sequence[int]]) -> None:
+        """Note how far deduplication knows intake's blocks, of each partition, as it said in some."""
         ...
 
-    async def read_known(self, connection: Connection, partitions: Collection[int]) -> dict[int, int]:
-        """Return how far deduplication knows intake's blocks, by partition."""
+    async def read_known(self, connection: Connection, partitions: Collection[int]) -> dict[int, Sequence[int]]:
+        """Return how far deduplication knows intake's blocks, of each partition, as it said in these."""
         ...
 
     async def see_pauses(self, connection: Connection, partitions: Collection[int], pauses: Sequence[Pause]) -> bool:
@@ -90,10 +90,10 @@ class Pausing:
 
     async def hear(self, connection: Connection, blocks: Iterable[Recalled]) -> None:
         """Note how far deduplication has come, by blocks whose recalls, and all before them, are written down."""
-        known: dict[int, int] = {}
+        known: dict[int, tuple[int, ...]] = {}
         for block in blocks:
             if block.known:
-                known[block.partition] = max(block.known, known.get(block.partition, 0))
+                known[block.partition] = max(block.known, known.get(block.partition, ()))
         if known:
             await self._store.keep_known(connection, known)
 

@@ -181,15 +181,12 @@ order by batch;
 update recalls set state = $3, at = $4 where channel = $1 and notice = any($2::bytea[]);
 
 -- name: keep_known
--- How far deduplication knows intake's blocks, in the order of the keys; a repeat may say less.
-insert into known (channel, partition, up_to)
-select $1, new.partition, new.up_to
-from unnest($2::int[], $3::bigint[]) as new(partition, up_to)
-order by new.partition
+-- How far deduplication knows intake's blocks; a repeat may say less. No count falls, so the greater of two is the later.
+insert into known (channel, partition, up_to) values ($1, $2, $3)
 on conflict (channel, partition) do update set up_to = greatest(known.up_to, excluded.up_to);
 
 -- name: read_known
--- How far deduplication is known to have come in these partitions.
+-- How far deduplication is known to have come, as it said in these partitions.
 select partition, up_to from known where channel = $1 and partition = any($2::int[]);
 
 -- name: see_pauses

@@ -89,7 +89,7 @@ create index recalls_answered on recalls (channel, at) where state = 2;
 -- How far deduplication knows intake's blocks: all that they call back has been heard here. What a pause held back waits
 -- until that is as far as intake had come when the pause ended.
 create table known (
-    up_to       bigint not null,        -- of intake's blocks of members in this partition
+    up_to       bigint[] not null,      -- of intake's blocks of members, by partition
     partition   int not null,
     channel     smallint not null,      -- core.channel
     primary key (channel, partition)

@@ -210,14 +210,13 @@ class Store:
         """Note how far recalls are answered."""
         await connection.execute(_QUERIES["mark_recalls"], self._channel, list(notices), int(state), now)
 
-    async def keep_known(self, connection: Connection, known: Mapping[int, int]) -> None:
-        """Note how far deduplication knows intake's blocks, by partition."""
-        await connection.execute(
-            _QUERIES["keep_known"], self._channel, *map(list, zip(*sorted(known.items()), strict=True))
-        )
+    async def keep_known(self, connection: Connection, known: Mapping[int, Sequence[int]]) -> None:
+        """Note how far deduplication knows intake's blocks, of each partition, as it said in some."""
+        rows = [(self._channel, partition, taken) for partition, taken in sorted(known.items())]
+        await connection.executemany(_QUERIES["keep_known"], rows)
 
-    async def read_known(self, connection: Connection, partitions: Collection[int]) -> dict[int, int]:
-        """Return how far deduplication knows intake's blocks, by partition."""
+    async def read_known(self, connection: Connection, partitions: Collection[int]) -> dict[int, Sequence[int]]:
+        """Return how far deduplication knows intake's blocks, of each partition, as it said in these."""
         rows = await connection.fetch(_QUERIES["read_known"], self._channel, list(partitions))
         return {row["partition"]: row["up_to"] for row in rows}
 

@@ -51,11 +51,12 @@ def encode_incident(
     after: Sequence[int] = (),
     *,
     reissue: bool = False,
+    tied: bool = False,
 ) -> bytes:
     """Return the block for `heraut.incidents.changed.v1`; `document` is in its normal form."""
     versions = intake_pb2.KeyVersions(**key_versions._asdict())
     change = intake_pb2.IncidentChanged(
-        incident_id=incident_id, version=version, document=document, key_versions=versions, after=after
+        incident_id=incident_id, version=version, document=document, key_versions=versions, after=after, tied=tied
     )
     change.reissue = reissue
     return intake_pb2.IncidentsChanged(incidents=[change]).SerializeToString()
@@ -82,6 +83,7 @@ def encode_cohort(cohort: Cohort) -> bytes:
         counted_from=cohort.counted_from,
         figures=intake_pb2.Figures(**cohort.figures._asdict()),
         figures_before=intake_pb2.Figures(**cohort.figures_before._asdict()),
+        tied=cohort.tied,
     )
     return intake_pb2.IncidentsChanged(cohorts=[change]).SerializeToString()
 
@@ -121,7 +123,7 @@ def _incident(change: intake_pb2.IncidentChanged) -> Incident:
         incident = parse_incident(change.incident_id, change.version, orjson.loads(change.document), versions)
     except (orjson.JSONDecodeError, InvalidDocument):
         raise InvalidMessage("incident-document") from None
-    return replace(incident, after=tuple(change.after), reissue=change.reissue)
+    return replace(incident, after=tuple(change.after), reissue=change.reissue, tied=change.tied)
 
 
 def _cohort(change: intake_pb2.CohortChanged) -> Cohort:
@@ -144,6 +146,7 @@ def _cohort(change: intake_pb2.CohortChanged) -> Cohort:
         counted_from=change.counted_from,
         figures=_figures(change.figures),
         figures_before=_figures(change.figures_before),
+        tied=change.tied,
     )
 
 

@@ -39,13 +39,13 @@ class Recall(NamedTuple):
 class Recalled(NamedTuple):
     """A block of recalls; where it is `over`, they need not be remembered any more.
 
-    One of none says how far intake's blocks of the partition are `known`: all that they call back was named before.
+    One of none says how far intake's blocks are `known`, by partition: all that they call back was named before.
     """
 
     recalls: Sequence[Recall]
     over: bool
     partition: int = 0
-    known: int = 0
+    known: tuple[int, ...] = ()
 
     @property
     def notices(self) -> list[bytes]:
@@ -76,9 +76,9 @@ def encode_recalled(recalls: Sequence[Recall], *, over: bool) -> Iterable[Output
         yield Output(NOTICES_RECALLED, piece[0].partition, block.SerializeToString())
 
 
-def encode_known(partition: int, up_to: int) -> Output:
-    """Return the block for `heraut.notices.recalled.v1` that says how far intake's blocks of a partition are known."""
-    block = deduplication_pb2.NoticesRecalled(known=up_to)
+def encode_known(partition: int, taken: Sequence[int]) -> Output:
+    """Return the block for `heraut.notices.recalled.v1` that says how far intake's blocks are known, by partition."""
+    block = deduplication_pb2.NoticesRecalled(known=taken)
     return Output(NOTICES_RECALLED, partition, block.SerializeToString())
 
 
@@ -86,9 +86,12 @@ def decode_recalled(record: Record) -> Recalled:
     """Read a block of `heraut.notices.recalled.v1`. Raises InvalidMessage."""
     wire = parse(deduplication_pb2.NoticesRecalled(), record.value)
     if wire.known and not wire.ids:
-        if wire.known > _MOST_KNOWN:
+        known = tuple(wire.known)
+        if max(known) > _MOST_KNOWN:
             raise InvalidMessage("number-range")
-        return Recalled((), over=False, partition=record.partition, known=wire.known)
+        if record.partition >= len(known):
+            raise InvalidMessage("partitions")
+        return Recalled((), over=False, partition=record.partition, known=known)
     rows = _rows(wire.incident_id, wire.ids, wire.pseudonyms)
     recalls = [Recall(record.partition, notice, pseudonym, wire.incident_id) for notice, pseudonym in rows]
     return Recalled(recalls, wire.over, record.partition)

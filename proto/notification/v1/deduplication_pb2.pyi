@@ -52,8 +52,8 @@ class NoticesRecalled(_message.Message):
     ids: bytes
     pseudonyms: bytes
     over: bool
-    known: int
-    def __init__(self, incident_id: _Optional[str] = ..., ids: _Optional[bytes] = ..., pseudonyms: _Optional[bytes] = ..., over: _Optional[bool] = ..., known: _Optional[int] = ...) -> None: ...
+    known: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, incident_id: _Optional[str] = ..., ids: _Optional[bytes] = ..., pseudonyms: _Optional[bytes] = ..., over: _Optional[bool] = ..., known: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class NoticesReaddressed(_message.Message):
     __slots__ = ("incident_id", "ids", "versions", "since", "slots", "channels", "flags", "language_names", "languages")

@@ -26,20 +26,22 @@ class KeyVersions(_message.Message):
     def __init__(self, match: _Optional[int] = ..., witness: _Optional[int] = ..., member: _Optional[int] = ..., content: _Optional[int] = ..., notice: _Optional[int] = ..., reference: _Optional[int] = ..., references: _Optional[int] = ...) -> None: ...
 
 class IncidentChanged(_message.Message):
-    __slots__ = ("incident_id", "version", "document", "key_versions", "after", "reissue")
+    __slots__ = ("incident_id", "version", "document", "key_versions", "after", "reissue", "tied")
     INCIDENT_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_FIELD_NUMBER: _ClassVar[int]
     KEY_VERSIONS_FIELD_NUMBER: _ClassVar[int]
     AFTER_FIELD_NUMBER: _ClassVar[int]
     REISSUE_FIELD_NUMBER: _ClassVar[int]
+    TIED_FIELD_NUMBER: _ClassVar[int]
     incident_id: str
     version: int
     document: bytes
     key_versions: KeyVersions
     after: _containers.RepeatedScalarFieldContainer[int]
     reissue: bool
-    def __init__(self, incident_id: _Optional[str] = ..., version: _Optional[int] = ..., document: _Optional[bytes] = ..., key_versions: _Optional[_Union[KeyVersions, _Mapping]] = ..., after: _Optional[_Iterable[int]] = ..., reissue: _Optional[bool] = ...) -> None: ...
+    tied: bool
+    def __init__(self, incident_id: _Optional[str] = ..., version: _Optional[int] = ..., document: _Optional[bytes] = ..., key_versions: _Optional[_Union[KeyVersions, _Mapping]] = ..., after: _Optional[_Iterable[int]] = ..., reissue: _Optional[bool] = ..., tied: _Optional[bool] = ...) -> None: ...
 
 class Figures(_message.Message):
     __slots__ = ("complaints", "bounced", "returned")
@@ -52,7 +54,7 @@ class Figures(_message.Message):
     def __init__(self, complaints: _Optional[int] = ..., bounced: _Optional[int] = ..., returned: _Optional[int] = ...) -> None: ...
 
 class CohortChanged(_message.Message):
-    __slots__ = ("incident_id", "cohort_id", "version", "source", "declared", "auto_release", "sealed", "released", "release_after", "cancelled", "paused_since", "resumed_after", "canary", "per_day", "group", "counted_from", "figures", "figures_before")
+    __slots__ = ("incident_id", "cohort_id", "version", "source", "declared", "auto_release", "sealed", "released", "release_after", "cancelled", "paused_since", "resumed_after", "canary", "per_day", "group", "counted_from", "figures", "figures_before", "tied")
     INCIDENT_ID_FIELD_NUMBER: _ClassVar[int]
     COHORT_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -71,6 +73,7 @@ class CohortChanged(_message.Message):
     COUNTED_FROM_FIELD_NUMBER: _ClassVar[int]
     FIGURES_FIELD_NUMBER: _ClassVar[int]
     FIGURES_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    TIED_FIELD_NUMBER: _ClassVar[int]
     incident_id: str
     cohort_id: str
     version: int
@@ -89,7 +92,8 @@ class CohortChanged(_message.Message):
     counted_from: int
     figures: Figures
     figures_before: Figures
-    def __init__(self, incident_id: _Optional[str] = ..., cohort_id: _Optional[str] = ..., version: _Optional[int] = ..., source: _Optional[str] = ..., declared: _Optional[int] = ..., auto_release: _Optional[bool] = ..., sealed: _Optional[bool] = ..., released: _Optional[bool] = ..., release_after: _Optional[_Iterable[int]] = ..., cancelled: _Optional[bool] = ..., paused_since: _Optional[int] = ..., resumed_after: _Optional[_Iterable[int]] = ..., canary: _Optional[int] = ..., per_day: _Optional[int] = ..., group: _Optional[str] = ..., counted_from: _Optional[int] = ..., figures: _Optional[_Union[Figures, _Mapping]] = ..., figures_before: _Optional[_Union[Figures, _Mapping]] = ...) -> None: ...
+    tied: bool
+    def __init__(self, incident_id: _Optional[str] = ..., cohort_id: _Optional[str] = ..., version: _Optional[int] = ..., source: _Optional[str] = ..., declared: _Optional[int] = ..., auto_release: _Optional[bool] = ..., sealed: _Optional[bool] = ..., released: _Optional[bool] = ..., release_after: _Optional[_Iterable[int]] = ..., cancelled: _Optional[bool] = ..., paused_since: _Optional[int] = ..., resumed_after: _Optional[_Iterable[int]] = ..., canary: _Optional[int] = ..., per_day: _Optional[int] = ..., group: _Optional[str] = ..., counted_from: _Optional[int] = ..., figures: _Optional[_Union[Figures, _Mapping]] = ..., figures_before: _Optional[_Union[Figures, _Mapping]] = ..., tied: _Optional[bool] = ...) -> None: ...
 
 class IncidentsChanged(_message.Message):
     __slots__ = ("incidents", "cohorts")

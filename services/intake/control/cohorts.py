@@ -18,6 +18,7 @@ from services.intake.control.pause_rows import PauseRows
 from services.intake.control.texts import check_texts
 from services.intake.domain import DoneAct
 from services.intake.errors import ConflictError, NotFoundError, NotPermittedError
+from services.intake.identities.rows import IdentityRows
 from services.intake.store import CohortRow, Store
 from services.kit.eventlog import Output, read_heads
 from services.kit.postgres import Connection
@@ -176,11 +177,22 @@ class Cohorts:
         if more or goes_on:
             heads = await read_heads(self.connection, SOURCE, MEMBERS_ACCEPTED, self.partitions)
         released = cohort.release_after if cohort.is_released else ()
-        return replace(
+        changed = replace(
             cohort,
             release_after=heads if more else released,
             resumed_after=heads if goes_on else cohort.resumed_after,
         )
+        return replace(changed, tied=await self._is_tied(changed))
+
+    async def _is_tied(self, cohort: Cohort) -> bool:
+        """Tell whether what a cohort permits has to be reached in all partitions.
+
+        That is asked after the heads were read: all that was acknowledged of people who are not tied then is in them,
+        in their own partitions. Who was ever tied counts for good.
+        """
+        if not (cohort.release_after or cohort.resumed_after):
+            return False
+        return await IdentityRows().has_moved(self.connection, cohort.incident_id)
 
     async def _write(self, cohort: Cohort, acts: list[DoneAct]) -> list[Output]:
         await self.store.change_cohort(self.connection, cohort, self.now)

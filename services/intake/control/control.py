@@ -39,6 +39,7 @@ from services.intake.control.versions import VersionsSoFar, check_size, check_ve
 from services.intake.control.withdrawals import Named, Withdrawals
 from services.intake.domain import DoneAct
 from services.intake.errors import ChangedMeanwhileError, ConflictError, NotFoundError
+from services.intake.identities.rows import IdentityRows
 from services.intake.store import CohortRow
 from services.kit.eventlog import Output, append_outputs, read_heads
 from services.kit.postgres import Connection
@@ -107,7 +108,9 @@ class Control:
             done = act._replace(detail=DETAIL) if incident.reissue else act
             await self._store.record_acts(connection, [done], now)
             after = await self._taken_so_far(connection) if version else ()
-            block = encode_incident(incident_id, version + 1, normal, key_versions, after, reissue=incident.reissue)
+            tied = await IdentityRows().has_moved(connection, incident_id) if version else False
+            said = {"reissue": incident.reissue, "tied": tied}
+            block = encode_incident(incident_id, version + 1, normal, key_versions, after, **said)
             await append_outputs(connection, SOURCE, [Output(INCIDENTS_CHANGED, 0, block)])
         return Put(version + 1, created=version == 0, changed=True, warnings=warnings)
 

@@ -65,11 +65,14 @@ class Sent:
     superseded: list[bytes] = field(default_factory=list)
     readdressed: list[tuple[bytes, int, int]] = field(default_factory=list)  # notice, the bearer's version, since
     recalled: list[bytes] = field(default_factory=list)
+    places: dict[bytes, int] = field(default_factory=dict)  # of notices recalled or readdressed: the partition
     over: list[bytes] = field(default_factory=list)
     held: list[tuple[int, int, int]] = field(default_factory=list)  # partition, number, and members of each block
     totals: list[TotalsRow] = field(default_factory=list)
     # By partition: how far intake's blocks are said to be known, and how many were recalled before that.
     known: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+    marked: dict[int, list[int]] = field(default_factory=dict)  # the same, of all partitions
 
     @property
     def ids(self) -> list[bytes]:
@@ -88,7 +91,7 @@ class CountingStore(Store):
         self.looks += 1
         return await super().waiting_for_release(*arguments)
 
-    async def announced(self, *arguments: Any) -> dict[int, tuple[int, datetime]]:
+    async def announced(self, *arguments: Any) -> dict[int, tuple[Sequence[int], datetime]]:
         """Count and ask."""
         self.asked += 1
         return await super().announced(*arguments)
@@ -123,6 +126,7 @@ class Scene:
         policy: Policy = Policy(),  # noqa: B008 - frozen
         key_versions: KeyVersions = FIRST_KEYS,
         after: Sequence[int] = (),
+        tied: bool = False,
     ) -> None:
         """Say over which channels the incident's notices may go; `after`: how many of intake's blocks came before."""
         text = {"en": "words"}
@@ -130,7 +134,7 @@ class Scene:
             INCIDENT, version, {"en": "A leak"}, datetime(2025, 7, 6, tzinfo=UTC), None,
             Controller("The controller", (), "", ""), ("en",), tuple(channels), frozenset(),
             (DataCategory("name", text), DataCategory("results", text)), {}, policy, key_versions,
-            after=tuple(after),
+            after=tuple(after), tied=tied,
         )  # fmt: skip
         self.incidents.put(incident)
 
@@ -288,12 +292,15 @@ def read_back(outputs: Sequence[Output]) -> Sent:
             moved = deduplication_pb2.NoticesReaddressed.FromString(output.value)
             found = [moved.ids[at : at + 16] for at in range(0, len(moved.ids), 16)]
             sent.readdressed += zip(found, moved.versions, moved.since, strict=True)
+            sent.places.update(dict.fromkeys(found, output.partition))
         elif output.topic == "heraut.notices.recalled.v1":
             recalled = deduplication_pb2.NoticesRecalled.FromString(output.value)
             notices = [recalled.ids[at : at + 16] for at in range(0, len(recalled.ids), 16)]
             if recalled.known:
-                sent.known[output.partition] = recalled.known, len(sent.recalled)
+                sent.marked[output.partition] = list(recalled.known)
+                sent.known[output.partition] = recalled.known[output.partition], len(sent.recalled)
             (sent.over if recalled.over else sent.recalled).extend(notices)
+            sent.places.update(dict.fromkeys(notices, output.partition))
         else:
             assert (output.topic, output.partition) == ("heraut.totals.changed.v1", 0)
             sent.totals += decode_totals(output.value)

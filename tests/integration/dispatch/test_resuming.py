@@ -12,10 +12,10 @@ from tests.integration.dispatch.test_recalls import RECALLED, asked, hear
 from tests.unit.dispatch.people import some_notices
 
 
-def known(up_to: int, partition: int = 0) -> Record:
-    """Return the block that says how far deduplication knows intake's blocks."""
-    output = encode_known(partition, up_to)
-    return Record(RECALLED, partition, 0, "deduplication", 2, 0, output.value)
+def known(*taken: int) -> Record:
+    """Return the block that says in the first partition how far deduplication knows intake's blocks, of each."""
+    output = encode_known(0, taken)
+    return Record(RECALLED, 0, 0, "deduplication", 2, 0, output.value)
 
 
 async def test_a_resume_waits_for_what_was_acknowledged_before_it(messages: Bench, portal_server: PortalServer) -> None:
@@ -41,3 +41,23 @@ async def test_a_resume_waits_for_what_was_acknowledged_before_it(messages: Benc
     assert dict.fromkeys(notices.ids[:2], True) == stopped
     assert {AttemptState.STOPPED: 2, AttemptState.ACCEPTED: 4} == states
     assert {f"{notice.hex()}.1" for notice in notices.ids[2:]} == set(said(portal_server))
+
+
+async def test_with_ties_a_resume_waits_for_all_partitions(messages: Bench, portal_server: PortalServer) -> None:
+    """A correction in another partition may call back what lies here: nobody goes before that one is known as well."""
+    notices = some_notices(3, carriers=[("wave-1",)] * 3)
+    await queue(messages, notices)
+    messages.incidents.put(replace(a_cohort(messages), version=2, paused_since=2))
+    async with sending(messages, portal_server):
+        messages.incidents.put(replace(a_cohort(messages), version=3, resumed_after=(1, 5), tied=True))
+        await hear(messages, known(9, 4))
+        await messages.tick()
+        await messages.until_looked()
+        before = set(said(portal_server))
+        stopped = await hear(messages, asked(notices, range(1)), known(9, 5))
+        await hear(messages, known(9, 4))
+        await messages.tick()
+        states = await until_states(messages, AttemptState.TAKEN, AttemptState.INTENT, AttemptState.PAUSED)
+
+    assert (set(), {notices.ids[0]: True}) == (before, stopped)
+    assert {AttemptState.STOPPED: 1, AttemptState.ACCEPTED: 2} == states

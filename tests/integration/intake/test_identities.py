@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from tests.integration.intake.conftest import COHORT, Intake
+from tests.integration.intake.conftest import COHORT, Intake, a_document
 from tests.unit.intake.builders import a_record
 
 IDENTITIES, OTHERS = "/v1/incidents/lab/identities", "/v1/incidents/lab/cohorts/others"
@@ -161,3 +161,26 @@ async def test_who_is_no_operator_settles_nothing(intake: Intake) -> None:
     status, answer = await intake.post(IDENTITIES, {"action": "join", "tie": "1", "who": 2})
     assert (400, ["who", "action", "tie"]) == (status, [one["field"] for one in answer["problems"]])
     assert 404 == (await intake.post(IDENTITIES, {"action": "tie", "tie": 99}))[0]
+
+
+async def test_permissions_say_whether_anybody_was_ever_tied(intake: Intake) -> None:
+    """Data of tied people may be in another partition than their notice: what waits for it waits for all then."""
+    incident = "/v1/incidents/lab"
+    await upload(intake, a_record(memberRef="m-1"))
+    await intake.post(f"{COHORT}/release", {"all": True})
+    await intake.put(incident, a_document(compromisedChannels=["portal"]))
+    await upload(intake, a_record(memberRef="m-2", **ON_MATCH_KEY))
+    tied = await ties(intake)
+    await intake.post(f"{COHORT}/pause")
+    await intake.post(f"{COHORT}/resume")
+    await intake.put(incident, a_document())
+    (tie,) = (await intake.get(IDENTITIES))[1]["ties"]
+    await intake.post(IDENTITIES, {"action": "untie", "tie": tie["tie"]})
+    await intake.put(incident, a_document(compromisedChannels=["email"]))
+
+    changes = await intake.changes()
+    assert ([("made", "rule")], [False, False, True, True]) == (
+        tied,
+        [one.tied for block in changes for one in block.cohorts if one.cohort_id == "wave-1"],
+    )
+    assert [False, False, True, True] == [one.tied for block in changes for one in block.incidents]

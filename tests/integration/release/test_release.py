@@ -1,6 +1,7 @@
 """A release takes effect after everything that was acknowledged before it: intake's process, deduplication's stage."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -137,6 +138,38 @@ async def test_nobody_is_told_over_a_channel_that_was_opened_after_a_correction(
     assert 3 not in early
     assert {2} == {version for versions in told.values() for version in versions}
     assert PEOPLE == sum(map(len, told.values()))
+
+
+async def test_nobody_is_told_what_was_corrected_under_another_identity(installation: Installation) -> None:
+    """Known by name and birth date, corrected, and only then tied to a number elsewhere: no partition goes ahead."""
+    room, names = installation.room, [f"Naam{chr(ord('a') + at)}" for at in range(20)]
+    at_first = [_by_name(name, street="Oude weg") for name in names]
+    async with room.running():
+        await installation.opened()
+        await installation.uploaded(*at_first)
+        await room.has_members(len(names))
+        room.gate.shut = range(4)
+        await installation.uploaded(*(_by_name(name, street="Nieuwe weg") for name in names))
+        numbered = [a_record(memberRef=name, familyName=name, bsn=bsn(at)) for at, name in enumerate(names)]
+        await installation.uploaded(*numbered)
+        await room.knows("lab", "wave-1", await installation.released())
+        early = await room.notices()
+        room.gate.shut = ()
+        told = await room.told(len(names))
+
+    assert {} == early
+    assert {2: len(names)} == Counter(version for versions in told.values() for version in versions)
+
+
+def _by_name(name: str, **said: Any) -> Mapping[str, Any]:
+    return a_record(memberRef=f"of-{name}", familyName=name, bsn=None, personKey=None, **said)
+
+
+def bsn(number: int) -> str:
+    """Return one of the numbers that citizens may have."""
+    first = [int(digit) for digit in f"{10_000_000 + 7 * number:08}"]
+    last = sum(weight * digit for weight, digit in zip(range(9, 1, -1), first, strict=True)) % 11
+    return "".join(map(str, first)) + str(last) if last < 10 else bsn(number + 1_000)
 
 
 ON_THE_EMBEDDED_LOG = pytest.mark.parametrize("log_settings", ["postgres"], indirect=True)

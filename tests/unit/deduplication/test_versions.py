@@ -1,6 +1,7 @@
 """Which rules of the document hold where: what is stopped at once, what is permitted once all before it is known."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from services.core.channel import CHANNELS, Channel
 from services.core.incident import Controller, Incident
 from services.core.policy import CallCentre, Correction, OnIdentityConflict, Pace, Policy
+from services.deduplication.permissions import Reached
 from services.deduplication.versions import Version, versions_in
 
 EMAIL, LETTER, PORTAL = Channel.EMAIL, Channel.LETTER, Channel.PORTAL
@@ -31,14 +33,15 @@ def a_version(
     )  # fmt: skip
 
 
-def found(versions: Sequence[Incident], taken: Mapping[int, int]) -> list[Version]:
-    """Return what holds where, of versions in their order."""
-    return versions_in(versions[-1], (one.rules for one in reversed(versions)), taken)
+def found(versions: Sequence[Incident], *taken: int, tied: bool = False) -> list[Version]:
+    """Return what holds where, of versions in their order; `taken` by partition."""
+    reached = Reached(range(len(taken)), taken, tied)
+    return versions_in(versions[-1], (one.rules for one in reversed(versions)), reached)
 
 
 def held_back(first: Policy, second: Policy) -> Policy:
     """Return the policy that holds while it is not known yet what came before the second version."""
-    (version,) = found([a_version(1, policy=first), a_version(2, policy=second, after=[3])], {0: 2})
+    (version,) = found([a_version(1, policy=first), a_version(2, policy=second, after=[3])], 2)
     return version.incident.policy
 
 
@@ -46,23 +49,35 @@ def test_the_newest_version_holds_as_it_is_where_all_before_it_is_known() -> Non
     """Nothing is made or asked for: the same object, for all partitions at once."""
     newest = a_version(3, [EMAIL], after=[3, 0])
 
-    assert [Version(newest, {0: 3, 1: 0}, waits=False)] == versions_in(newest, iter([newest.rules]), {0: 3, 1: 0})
-    assert found([a_version(1, [LETTER]), newest], {0: 3, 1: 0})[0].incident is newest
+    reached = Reached([0, 1], [3, 0])
+
+    assert [Version(newest, reached, waits=False)] == versions_in(newest, iter([newest.rules]), reached)
+    assert found([a_version(1, [LETTER]), newest], 3, 0)[0].incident is newest
 
 
 def test_partitions_are_told_apart_by_how_far_they_are() -> None:
     """Each has the rules of the last version that it has reached, made careful by those after it."""
     versions = [a_version(1, [LETTER]), a_version(2, [LETTER, EMAIL], after=[2, 2, 2])]
     versions.append(a_version(3, [EMAIL, LETTER, PORTAL], after=[4, 4, 4]))
-    rules = {next(iter(one.taken)): (one.incident.usable_channels, one.waits) for one in found(versions, {0: 4, 1: 3})}
+    rules = [(one.reached.partitions, one.incident.usable_channels, one.waits) for one in found(versions, 4, 3, 1)]
 
-    assert {0: ((EMAIL, LETTER, PORTAL), False), 1: ((EMAIL, LETTER), True)} == rules
-    assert [(LETTER,)] == [one.incident.usable_channels for one in found(versions, {2: 1})]
+    assert [([0], (EMAIL, LETTER, PORTAL), False), ([1], (EMAIL, LETTER), True), ([2], (LETTER,), True)] == rules
+
+
+def test_with_ties_all_partitions_wait_for_the_last() -> None:
+    """Some people's data may be in another partition than what is decided about them."""
+    versions = [a_version(1, [LETTER]), a_version(2, [LETTER, EMAIL], after=[2, 2])]
+    (behind,), (there,) = found(versions, 4, 1, tied=True), found(versions, 2, 2, tied=True)
+    said = [a_version(1, [LETTER]), replace(versions[1], tied=True)]
+
+    assert ([0, 1], (LETTER,)) == (behind.reached.partitions, behind.incident.usable_channels)
+    assert there.incident is versions[1]
+    assert [(LETTER,)] == [one.incident.usable_channels for one in found(said, 4, 1)]
 
 
 def test_words_hold_at_once() -> None:
     """A version says what it says from the moment that it is known, whatever else of it waits."""
-    (version,) = found([a_version(1), a_version(2, [LETTER, EMAIL], after=[9])], {0: 0})
+    (version,) = found([a_version(1), a_version(2, [LETTER, EMAIL], after=[9])], 0)
 
     assert (2, {"en": "version 2"}) == (version.incident.version, version.incident.title)
 
@@ -117,9 +132,8 @@ def test_a_channel_is_open_where_no_version_that_is_not_reached_yet_opened_or_cl
     for number, (channels, more) in enumerate(documents, 1):
         after = [had + new for had, new in zip(after, more, strict=True)]
         versions.append(a_version(number, sorted(channels), after=after if number > 1 else ()))
-    open_in = {
-        place: one.incident.usable_channels for one in found(versions, dict(enumerate(taken))) for place in one.taken
-    }
+    where = [(place, one) for one in found(versions, *taken) for place in one.reached.partitions]
+    open_in = {place: one.incident.usable_channels for place, one in where}
 
     for place in range(PLACES):
         reached = max(at for at, one in enumerate(versions) if not one.after or one.after[place] <= taken[place])

@@ -3,19 +3,23 @@
 from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from notification.v1 import common_pb2
+from notification.v1 import common_pb2, deduplication_pb2
 
 from services.core.cohort import Cohort
+from services.core.incident import KeyVersions
 from services.core.notices import Notices
 from services.kit.errors import InvalidMessage
-from services.kit.eventlog import Entry
+from services.kit.eventlog import Entry, Record
 from services.kit.stage.totals import TotalsRow
-from services.wire.incidents import decode_incidents, encode_cohort
+from services.wire.incidents import decode_incidents, encode_cohort, encode_incident
 from services.wire.notices import notices_from_wire, notices_to_wire
+from services.wire.recalls import Recalled, decode_recalled, encode_known
 from services.wire.totals import decode_totals, encode_totals
+from tests.unit.wire.test_incident_document import document
 
 IDS = st.binary(min_size=16, max_size=16)
 MASKS = st.integers(0, 2**60 - 1)
@@ -107,15 +111,45 @@ MAYBE = st.one_of(st.none(), st.integers(0, 10**9))
 HEADS = st.sampled_from([(), (3, 0, 2**60)])
 
 
-@given(st.tuples(MAYBE, *[st.booleans()] * 3, HEADS, st.booleans(), st.integers(0, 9), HEADS, MAYBE, MAYBE))
-def test_cohorts_come_back_the_same(state: tuple[Any, ...]) -> None:
+@given(
+    st.tuples(MAYBE, *[st.booleans()] * 3, HEADS, st.booleans(), st.integers(0, 9), HEADS, MAYBE, MAYBE), st.booleans()
+)
+def test_cohorts_come_back_the_same(state: tuple[Any, ...], tied: bool) -> None:  # noqa: FBT001 - drawn
     """A number that was not said stays not said: it is not zero."""
-    cohort = Cohort("lab", "wave-1", 2, "source", *state)
+    cohort = replace(Cohort("lab", "wave-1", 2, "source", *state), tied=tied)
 
     entry, *pause = decode_incidents(encode_cohort(cohort))
 
     assert Entry(("cohort", "lab", "wave-1"), 2, cohort) == entry
     assert ([Entry(("pause", "lab", cohort.pause_id), 1, cohort)] if cohort.pause_id else []) == pause
+
+
+@given(HEADS, st.booleans())
+def test_what_a_version_permits_comes_back_the_same(after: tuple[int, ...], tied: bool) -> None:  # noqa: FBT001 - drawn
+    """Whatever room reads it, and though the version itself has left the memory."""
+    block = encode_incident("lab", 2, orjson.dumps(document()), KeyVersions(), after, tied=tied)
+    version, newest, rules = decode_incidents(block)
+
+    assert (after, tied) == (newest.value.after, newest.value.tied)
+    assert [("incident", "lab", "2"), ("rules", "lab", "2")] == [version.key, rules.key]
+    assert (newest.value.rules, 0) == (rules.value, rules.size)
+
+
+@given(st.lists(st.integers(0, 2**63 - 1), min_size=3), st.integers(0, 2))
+def test_how_far_blocks_are_known_comes_back_the_same(taken: list[int], partition: int) -> None:
+    """A word that says nothing of its own partition, or what no sequence reaches, is no such word."""
+    output = encode_known(partition, taken)
+    record = Record(output.topic, partition, 0, "deduplication", 1, 0, output.value)
+
+    assert Recalled((), over=False, partition=partition, known=tuple(taken)) == decode_recalled(record)
+    for faulty, reason in ((replace(record, partition=len(taken)), "partitions"), (_beyond(record), "number-range")):
+        with pytest.raises(InvalidMessage, match=reason):
+            decode_recalled(faulty)
+
+
+def _beyond(record: Record) -> Record:
+    word = deduplication_pb2.NoticesRecalled(known=[2**63] * (record.partition + 1))
+    return replace(record, value=word.SerializeToString())
 
 
 @given(st.binary(max_size=60))
