@@ -36,6 +36,7 @@ def _settings(log_settings: Mapping[str, str], database_url: str, folder: Path) 
     return {
         **log_settings, **login_settings(database_url), "HERAUT_DATA_DIR": str(folder), "HERAUT_HTTP_PORT": "0",
         "HERAUT_HTTP_HOST": "127.0.0.1", "HERAUT_PRINCIPALS_FILE": str(folder / "principals.json"),
+        "HERAUT_KEYS_DIR": str(folder / "keys"),
     }  # fmt: skip
 
 
