@@ -150,10 +150,12 @@ class Principal:
 class Caller:
     """A principal while it does one thing. `request_id` is the same in the answer, the audit line and the stored act.
 
-    Whoever finds what the request is about sets the ids: what a caller writes into a path may be anything.
+    Whoever finds what the request is about sets the ids: what a caller writes into a path may be anything. `act` is
+    what it came to, where a route does several.
     """
 
     principal: Principal
     request_id: str
     incident_id: str | None = None
     cohort_id: str | None = None
+    act: Act | None = None

@@ -43,6 +43,7 @@ class Judging:
         Raises NotFoundError, and ConflictError where a record was corrected or withdrawn since it was seen, where the
         records have different identities, or where it cannot be true together with another judgement.
         """
+        caller.act = Act.IDENTITY_SETTLED
         async with self._context.pool.acquire() as connection, connection.transaction():
             incident = await self._incident(connection, caller, incident_id)
             wanted = self._wanted(incident_id, incident, said.records)
@@ -62,6 +63,7 @@ class Judging:
 
     async def unsettle(self, caller: Caller, incident_id: str, number: int) -> dict[str, Any]:
         """Undo a judgement; return it, as JSON. What was told by it stays. Raises NotFoundError."""
+        caller.act = Act.IDENTITY_UNSETTLED
         async with self._context.pool.acquire() as connection, connection.transaction():
             incident = await self._incident(connection, caller, incident_id)
             locked = await self._rows.lock_judgement(connection, incident_id, number)

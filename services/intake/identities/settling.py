@@ -92,6 +92,7 @@ class Settling:
         Raises NotFoundError, ConflictError. What stands already stays as it is.
         """
         act, state, before = _ACTIONS[said.action]
+        caller.act = act
         async with self._context.pool.acquire() as connection, connection.transaction():
             if await self._context.store.hold_incident(connection, incident_id) is None:
                 raise NotFoundError("incident")

@@ -152,7 +152,7 @@ class _Trail:
         _audit.info(
             "done" if self.status < 400 else "refused",
             extra={
-                "act": self.act.value,
+                "act": (self.caller.act or self.act).value,
                 "principal": self.caller.principal.name,
                 "request_id": self.request_id,
                 "status": self.status,

@@ -1,6 +1,7 @@
 """What operators say of records: taken, told to deduplication, listed and undone."""
 
 import asyncio
+import logging
 from typing import Any
 
 import pytest
@@ -202,3 +203,14 @@ async def test_bad_words_are_answered_with_their_field(intake: Intake, said: dic
     assert 400 == status
     assert next(iter(said)) in answer["problems"][0]["field"]
     assert "999990019" not in str(answer)
+
+
+async def test_the_audit_line_says_what_was_done(intake: Intake, caplog: pytest.LogCaptureFixture) -> None:
+    """One route does several things, and who reads the log sees which."""
+    with caplog.at_level(logging.INFO, "heraut.audit"):
+        await unsettle(intake, 1)
+        await intake.post(IDENTITIES, {"action": "untie", "tie": 1})
+
+    assert ["identity-unsettled", "identity-untied"] == [
+        record.__dict__["act"] for record in caplog.records if record.name == "heraut.audit"
+    ]
