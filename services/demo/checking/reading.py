@@ -15,6 +15,7 @@ _POSSIBLE = ("Dat kunnen wij niet uitsluiten:", "We cannot rule it out:")
 # The heading that stands after both lists.
 _AFTER = ("Wat kan dit voor u betekenen?", "What can this mean for you?")
 _GREETING = re.compile(r"(?:Geachte heer of mevrouw|Dear) ([^\n]{1,120}),\s")
+_NUMBER_FIRST = frozenset({"FR"})  # of the countries where somebody made up lives
 _REFERENCE = re.compile(r"\b[0-9A-Z]{4}(?:-[0-9A-Z]{4}){3}\b")
 _LABELS = [labels for _, *labels, _ in CATEGORIES]
 _COUNTRIES = {"BE": "BELGIUM", "DE": "GERMANY", "ES": "SPAIN", "FR": "FRANCE"}
@@ -73,8 +74,10 @@ def address_block(person: Person) -> tuple[str, str, str]:
     """
     name = _joined(person.initials, person.prefix, person.family_name)
     street = _joined(person.street, _house(person))
+    if person.country in _NUMBER_FIRST:
+        street = _joined(_house(person), person.street)
     if person.country != "NL":
-        return name, street, _joined(person.postcode, person.city)
+        return name, street, _joined(person.postcode, person.city.upper())
     return name, street, f"{person.postcode[:4]} {person.postcode[4:]} {person.city.upper()}"
 
 
