@@ -321,6 +321,8 @@ class _Case:
             claim = claim._replace(group=self.told_apart.get(claim.bearer, claim.group))  # it stays with its own group
             if not claim.notice:
                 claim = claim._replace(notice=self._first_notice(person))
+            elif person.claims[0].through is not None:
+                claim = claim._replace(notice=self._notice_elsewhere(person.claims[0], claim.revision))
             self.claims.append(claim)
             self.released.append(settled.released._replace(claim=claim))
             self._take(settled.released)
@@ -348,6 +350,18 @@ class _Case:
         known = {claim.notice for claim in self.claims}
         while made in known:  # whoever bore it left this pseudonym, and came back: the notice was void
             made = self.terms.ids.of(made + first, 1)
+        return made
+
+    def _notice_elsewhere(self, first: Claim, revision: int) -> bytes:
+        """Return the id of a later notice of a group whose first one came here from another home.
+
+        What follows a notice is called by it. Where a part of a group left, both parts go on from the same one: each is
+        called by its home as well.
+        """
+        known = {claim.notice for claim in self.claims}
+        made = self.terms.ids.of(first.notice + self.before.pseudonym, revision)
+        while made in known:  # the group was here before
+            made = self.terms.ids.of(made + self.before.pseudonym, revision)
         return made
 
     def decision(self) -> Decision:

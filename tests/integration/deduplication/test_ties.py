@@ -172,6 +172,17 @@ class _Log:
     ],
     True,
 )  # a home that everybody left still knows which notices it had
+@example(
+    [
+        ("say", IDENTITIES[2], 1),
+        ("tie", IDENTITIES[2], IDENTITIES[0]),
+        ("say", IDENTITIES[0], 2),
+        ("say", IDENTITIES[2], 2),
+        ("tie", IDENTITIES[2], IDENTITIES[2]),
+        ("take", 2, 1),
+    ],
+    True,
+)  # and so does one to which somebody came back
 async def test_any_interleaving_ends_with_the_same_people(
     scene: Scene,
     steps: list[tuple[str, bytes, bytes]],
