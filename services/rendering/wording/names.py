@@ -6,7 +6,8 @@ from services.rendering.contact import Contact
 
 __all__ = ["full_name", "named", "surname"]
 
-_APOSTROPHES = "'\N{RIGHT SINGLE QUOTATION MARK}"
+_CURLY = "\N{RIGHT SINGLE QUOTATION MARK}"
+_APOSTROPHES = f"'{_CURLY}"
 # French and Italian particles that are written together with the name; 't is a word of its own.
 _JOINED = re.compile(rf"(?i)(?<![\w{_APOSTROPHES}])((?:d|l|dell|dall|sant)[{_APOSTROPHES}]) +(?=\w)")
 _IS_JOINED = re.compile(rf"(?i)(?:.* )?(?:d|l|dell|dall|sant)[{_APOSTROPHES}]").fullmatch
@@ -15,7 +16,7 @@ _IS_JOINED = re.compile(rf"(?i)(?:.* )?(?:d|l|dell|dall|sant)[{_APOSTROPHES}]").
 def full_name(contact: Contact) -> str:
     """Return the name as on an envelope: initials (else the given name), prefix, family name."""
     first, family = contact.initials or contact.given_name, contact.family_name
-    if contact.prefix or "'" in family or "\N{RIGHT SINGLE QUOTATION MARK}" in family:
+    if contact.prefix or "'" in family or _CURLY in family:
         family = _with_prefix(contact)
     return f"{first} {family}" if first and family else first or family
 
@@ -38,9 +39,10 @@ def _with_prefix(contact: Contact) -> str:
 
     Sources often give the prefix twice, in its own field and before the name.
     """
-    prefix, family = contact.prefix, _JOINED.sub(r"\1", contact.family_name)
+    prefix, family = contact.prefix, contact.family_name
+    if "'" in family or _CURLY in family:
+        family = _JOINED.sub(r"\1", family)
     if not prefix:
         return family
-    between = "" if _IS_JOINED(prefix) else " "
-    before = prefix + between
+    before = prefix if prefix[-1] in _APOSTROPHES and _IS_JOINED(prefix) else f"{prefix} "
     return family if family[: len(before)].casefold() == before.casefold() else before + family

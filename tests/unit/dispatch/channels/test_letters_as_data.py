@@ -6,6 +6,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from services.core.notices import BLOCK_ENTRIES
 from services.dispatch.channels.letter import PrintFolder
 from tests.unit.dispatch.channels.test_letter import HOSTILE, _batch, _contents, _go
 from tests.unit.dispatch.people import a_contact, some_work
@@ -58,3 +59,10 @@ async def test_letters_as_data_are_the_same_bytes_every_time(tmp_path: Path, nam
 
     assert first == _contents(tmp_path / "again")
     assert [line and orjson.dumps(orjson.loads(line)) for line in lines] == lines
+
+
+def test_letters_as_data_go_in_files_of_thousands(tmp_path: Path) -> None:
+    """Files to sync cost as much for one letter as for thousands: only a profile that says so makes them small."""
+    sizes = [PrintFolder(tmp_path, letter_format).traits.batch_size for letter_format in ("ndjson", "pdf")]
+
+    assert [4 * BLOCK_ENTRIES, 256] == sizes
