@@ -21,7 +21,7 @@ __all__ = ["Correcting"]
 PERSONS_A_LOOK: Final = 1_000  # decided in a twentieth of a second
 _LOOKS_A_TICK: Final = 2
 
-_Looked = tuple[int, frozenset[int], Correction, frozenset[int]]
+_Looked = tuple[int, int, frozenset[int], Correction, frozenset[int]]
 
 
 class Correcting:
@@ -29,8 +29,8 @@ class Correcting:
 
     def __init__(self, store: Store, judging: Judging) -> None:
         self._store, self._judging = store, judging
-        # By the incident's number, the partitions, the policy and the cancelled cohorts: how far its rows were looked
-        # through, None = all of them.
+        # By the incident's number and version, the partitions, the policy and the cancelled cohorts: how far its rows
+        # were looked through, None = all of them. By version too: between two with one policy there may be another.
         self._looked_through: dict[_Looked, Place | None] = {}
 
     def forget(self) -> None:
@@ -46,7 +46,7 @@ class Correcting:
         """
         if terms.correction is Correction.NONE or terms.version == 1:
             return None, 0
-        key = terms.number, frozenset(partitions), terms.correction, frozenset(terms.cancelled)
+        key = terms.number, terms.version, frozenset(partitions), terms.correction, frozenset(terms.cancelled)
         looked_at = 0
         for _ in range(_LOOKS_A_TICK):
             after = self._looked_through.get(key, BEFORE_ALL)

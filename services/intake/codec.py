@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from notification.v1 import deduplication_pb2, intake_pb2, routing_pb2
 
@@ -50,15 +50,22 @@ class BlockHeader:
     totals: TotalsRow
 
 
+def _head(header: BlockHeader) -> dict[str, Any]:
+    return {
+        "incident_id": header.incident_id,
+        "incident_version": header.incident_version,
+        "cohort_id": header.cohort_id,
+        "cohort_version": header.cohort_version,
+        "accepted_at": header.accepted_at,
+        "totals": totals_to_wire(header.totals),
+    }
+
+
 def encode_members(header: BlockHeader, block: Block) -> bytes:
     """Return the block for `heraut.members.accepted.v1`."""
     language_names, languages = indexed(block.languages)
     return intake_pb2.MembersAccepted(
-        incident_id=header.incident_id,
-        incident_version=header.incident_version,
-        cohort_id=header.cohort_id,
-        cohort_version=header.cohort_version,
-        accepted_at=header.accepted_at,
+        **_head(header),
         members=b"".join(block.members),
         versions=block.versions,
         slots=slots_to_wire(block.slots),
@@ -69,7 +76,6 @@ def encode_members(header: BlockHeader, block: Block) -> bytes:
         flags=bytes(block.flags),
         language_names=language_names,
         languages=languages,
-        totals=totals_to_wire(header.totals),
         witnesses=b"".join(block.witnesses),
         contact_since=block.contact_since,
         homes=_homes(block.homes) if block.homes else None,
@@ -79,12 +85,7 @@ def encode_members(header: BlockHeader, block: Block) -> bytes:
 def encode_moves(header: BlockHeader, moves: Mapping[bytes, Home]) -> bytes:
     """Return the block for `heraut.members.accepted.v1` that tells of homes that change, and of no member."""
     return intake_pb2.MembersAccepted(
-        incident_id=header.incident_id,
-        incident_version=header.incident_version,
-        cohort_id=header.cohort_id,
-        cohort_version=header.cohort_version,
-        accepted_at=header.accepted_at,
-        totals=totals_to_wire(header.totals),
+        **_head(header),
         moves=intake_pb2.Moves(
             pseudonyms=b"".join(moves),
             homes=b"".join(home.home for home in moves.values()),
@@ -114,12 +115,7 @@ class Judged(NamedTuple):
 def encode_judged(header: BlockHeader, judged: Judged) -> bytes:
     """Return the block for `heraut.members.accepted.v1` that tells what an operator says of records."""
     return intake_pb2.MembersAccepted(
-        incident_id=header.incident_id,
-        incident_version=header.incident_version,
-        cohort_id=header.cohort_id,
-        cohort_version=header.cohort_version,
-        accepted_at=header.accepted_at,
-        totals=totals_to_wire(header.totals),
+        **_head(header),
         judgement=intake_pb2.Judgement(
             number=judged.number,
             are_one=judged.are_one,

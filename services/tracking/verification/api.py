@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import logging
 from collections.abc import Mapping
 from typing import Final
 
@@ -19,6 +20,8 @@ from services.tracking.verification.answering import Verifications
 from services.tracking.verification.page import STYLE, language_of, render
 
 __all__ = ["VerificationApi"]
+
+logger = logging.getLogger(__name__)
 
 # A family with its letters, or a call centre at its busiest; hundreds of people share an address of a mobile network.
 _OF_PLACE: Final = Allowance(at_once=60, per_second=1.0)
@@ -102,6 +105,7 @@ class VerificationApi:
         except Exception as error:
             if not is_retryable(error):
                 raise
+            logger.warning("a reference cannot be verified now", extra={"error_class": type(error).__name__})
             return Verdict.NOT_NOW
 
 

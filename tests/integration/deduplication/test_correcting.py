@@ -138,3 +138,16 @@ async def test_looking_through_uses_the_keys(scene: Scene) -> None:
 
     assert "notices_pkey" in plan
     assert "Sort" not in plan.split("CTE looked_at")[1].split("CTE")[0]
+
+
+async def test_a_policy_that_comes_back_finds_who_was_told_meanwhile(scene: Scene) -> None:
+    """What was taken back while nobody was to be corrected is corrected once the incident wants it again."""
+    rows = people(8)
+    wants(scene, ALWAYS)
+    await ticked(scene)
+    wants(scene, Correction.NONE, version=3)
+    await scene.take(block("open", taken_back(rows[6:])))
+    assert [] == await ticked(scene)
+    wants(scene, ALWAYS, version=4)
+
+    assert sorted(first_notices(rows[6:])) == sorted(await ticked(scene))
