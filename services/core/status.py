@@ -5,6 +5,7 @@ from enum import IntEnum
 from types import MappingProxyType
 
 __all__ = [
+    "CHANNEL_CLOSED",
     "TRANSITIONS",
     "UNKNOWN_FOR_TOO_LONG",
     "AttemptState",
@@ -15,6 +16,9 @@ __all__ = [
 
 # Why dispatch gives back a notice whose e-mail ended unknown and about which nobody heard in time.
 UNKNOWN_FOR_TOO_LONG = "unknown-for-too-long"
+# Why dispatch gives back a notice whose channel a newer version of its incident has closed, and why routing gives up
+# one that could take no other.
+CHANNEL_CLOSED = "channel-closed"
 # Why dispatch gives back a notice whose letter cannot be printed; the fields of the record follow after a colon.
 _UNPRINTABLE = "unprintable"
 
@@ -33,11 +37,14 @@ class AttemptState(IntEnum):
     REFUSED_WAITING = 5  # the provider refused this recipient; that is not told yet, and may be taken back
     STOPPED = 6  # recalled before it began: nobody is told by it
     PAUSED = 7  # queued, while a cohort whose facts it names is paused
+    CLOSED = 8  # its channel was closed before it began: the next one is tried
 
 
 TRANSITIONS: Mapping[AttemptState, frozenset[AttemptState]] = MappingProxyType(
     {
-        AttemptState.TAKEN: frozenset({AttemptState.INTENT, AttemptState.STOPPED, AttemptState.PAUSED}),
+        AttemptState.TAKEN: frozenset(
+            {AttemptState.INTENT, AttemptState.STOPPED, AttemptState.PAUSED, AttemptState.CLOSED}
+        ),
         # Back to TAKEN: what was surely not handed over (the connection was refused) waits for its turn again.
         AttemptState.INTENT: frozenset(
             {
@@ -55,6 +62,7 @@ TRANSITIONS: Mapping[AttemptState, frozenset[AttemptState]] = MappingProxyType(
         AttemptState.ACCEPTED: frozenset(),
         AttemptState.REFUSED: frozenset(),
         AttemptState.STOPPED: frozenset(),
+        AttemptState.CLOSED: frozenset(),
         AttemptState.PAUSED: frozenset({AttemptState.TAKEN, AttemptState.STOPPED}),
     }
 )

@@ -15,7 +15,7 @@ from notification.v1 import common_pb2, deduplication_pb2, dispatch_pb2, routing
 from services.core.channel import ALL_CHANNELS, Channel
 from services.core.ids import ID_BYTES
 from services.core.notices import FLAG_MAYBE_TOLD, Notices
-from services.core.status import UNKNOWN_FOR_TOO_LONG, unprintable_fields
+from services.core.status import CHANNEL_CLOSED, UNKNOWN_FOR_TOO_LONG, unprintable_fields
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog import Output, Record
 from services.routing.errors import EmptyBlockError
@@ -44,7 +44,7 @@ class Work:
 
     partition: int
     notices: Notices | None = None
-    reason: str = ""  # why the letters of these notices cannot be printed: they are held
+    reason: str = ""  # why they were given back: their letters cannot be printed, or their channel is closed
     addresses: list[Address] = field(default_factory=list)
     recalled: Recalled | None = None
 
@@ -60,8 +60,8 @@ def decode_work(record: Record) -> Work:
 
 
 def decode_notices(record: Record) -> tuple[Notices, str]:
-    """Read notices that were released, or refused, and why their letters cannot be printed. Raises InvalidMessage."""
-    held = ""
+    """Read notices that were released, or given back, and why, where that decides. Raises InvalidMessage."""
+    why = ""
     if record.topic == NOTICES_RELEASED:
         notices = notices_from_wire(parse(deduplication_pb2.NoticesReleased(), record.value).notices)
     elif record.topic == DELIVERIES_REFUSED:
@@ -69,13 +69,13 @@ def decode_notices(record: Record) -> tuple[Notices, str]:
         notices = notices_from_wire(refused.notices)
         if refused.reason == UNKNOWN_FOR_TOO_LONG:
             notices.flags = [flags | FLAG_MAYBE_TOLD for flags in notices.flags]
-        if unprintable_fields(refused.reason) is not None:
-            held = refused.reason
+        if refused.reason == CHANNEL_CLOSED or unprintable_fields(refused.reason) is not None:
+            why = refused.reason
     else:
         raise InvalidMessage("unexpected-topic")
     if not notices:
         raise EmptyBlockError
-    return notices, held
+    return notices, why
 
 
 def _decode_addresses(record: Record) -> list[Address]:
@@ -114,7 +114,7 @@ def encode_routed(channel: Channel, partition: int, notices: Notices) -> Output:
 
 
 def encode_exhausted(partition: int, notices: Notices, reason: str) -> Output:
-    """Return the block that says that no channel is left for these notices, or why their letters cannot be printed."""
+    """Return the block that says that no channel is left for these notices, or why they are held or given up."""
     block = routing_pb2.NoticesExhausted(notices=notices_to_wire(notices), reason=reason)
     return Output(NOTICES_EXHAUSTED, partition, block.SerializeToString())
 

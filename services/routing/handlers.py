@@ -5,14 +5,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 
-from services.core.channel import Channel
+from services.core.channel import ALL_CHANNELS, Channel
 from services.core.clock import Clock
+from services.core.incident import Incident
 from services.core.notices import FLAG_MAYBE_TOLD, Notices
+from services.core.status import CHANNEL_CLOSED
 from services.kit.eventlog import Output, Record
 from services.kit.forgetting import Forgetting
 from services.kit.postgres import Connection
 from services.routing.codec import Work, decode_work, encode_exhausted, encode_reattempted, encode_routed
-from services.routing.domain import Choices, choices_of, packed, route
+from services.routing.domain import Choices, choices_of, for_want_of_closed, packed, passed_over, route
 from services.routing.metrics import RoutingMetrics
 from services.routing.readdressing import Address, Answers, GivenUp, answers, given_up
 from services.routing.store import Store
@@ -27,7 +29,10 @@ _Ways = defaultdict[_Way, list[Notices]]
 
 
 class RoutingHandler:
-    """Decides from the block and its incident version alone; what was given up may be attempted again later."""
+    """Decides from the block, its incident version, and what the newest one that is known here has closed.
+
+    What was given up may be attempted again later.
+    """
 
     def __init__(
         self,
@@ -43,8 +48,8 @@ class RoutingHandler:
         self._clock = clock
         self._forgetting = Forgetting(clock, keep_recalls)
         self._store = store or Store()
-        # A version of an incident never changes, so its choices are worked out once.
-        self._choices: dict[tuple[str, int], Choices] = {}
+        # The channels that a version lets notices take, preferred first: it never changes.
+        self._usable: dict[tuple[str, int], tuple[Channel, ...]] = {}
 
     def decode(self, record: Record) -> Work:
         """Read one block. Raises InvalidMessage."""
@@ -53,13 +58,18 @@ class RoutingHandler:
     async def ready(self, work: Sequence[Work]) -> None:
         """Wait until the incident versions that the blocks were decided with are known here."""
         blocks = [one.notices for one in work if one.notices]
-        wanted = {(notices.incident_id, notices.incident_version) for notices in blocks} - self._choices.keys()
+        wanted = {(notices.incident_id, notices.incident_version) for notices in blocks} - self._usable.keys()
         for incident_id, version in sorted(wanted):
             await self._learn(incident_id, version)
 
     async def _learn(self, incident_id: str, version: int) -> None:
         incident = await self._incidents.wait_for(("incident", incident_id, str(version)))
-        self._choices[incident_id, version] = choices_of(incident)
+        self._usable[incident_id, version] = incident.usable_channels
+
+    def _choices(self, version: tuple[str, int]) -> Choices:
+        """Return the choices of an incident version that is known, as they are now."""
+        newest: Incident | None = self._incidents.get(("incident", version[0]))
+        return choices_of(self._usable[version], int(newest.usable_mask) if newest else ALL_CHANNELS)
 
     async def apply(self, connection: Connection, work: Sequence[Work]) -> Sequence[Output]:
         """Return the blocks to send on, and note who was given up, or has a new address."""
@@ -80,10 +90,15 @@ class RoutingHandler:
 
     def _ways_of(self, notices: Notices, reason: str) -> Iterable[tuple[Channel | str, Notices]]:
         """Return where notices go next; what cannot be printed is held, whatever channels are left."""
-        if reason:
+        if reason not in {"", CHANNEL_CLOSED}:
             return [(reason, notices)]
-        choices = self._choices[notices.incident_id, notices.incident_version]
-        return ((channel or "", part) for channel, part in route(notices, choices))
+        version = notices.incident_id, notices.incident_version
+        choices = self._choices(version)
+        self._metrics.count_passed(passed_over(notices, choices_of(self._usable[version]), choices))
+        found: list[tuple[Channel | str, Notices]] = []
+        for channel, part in route(notices, choices):
+            found += [(channel, part)] if channel else _reasons(part, choices, reason)
+        return found
 
     async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:
         """Forget recalls that are over and can be heard no more; nothing else here waits for a time."""
@@ -138,12 +153,20 @@ class RoutingHandler:
             await self._store.keep_addresses(connection, list(moved.values()))
         known = await self._store.exhausted(connection, notices)
         addresses = await self._store.addresses(connection, notices)
-        for incident_id, version in {one.incident for one in known.values()} - self._choices.keys():
+        for incident_id, version in {one.incident for one in known.values()} - self._usable.keys():
             await self._learn(incident_id, version)
         found = answers(heard, known, addresses, self._choices)
         if found.kept:
             await self._store.keep_exhausted(connection, found.kept)
         return found
+
+
+def _reasons(given_up: Notices, choices: Choices, reason: str) -> list[tuple[str, Notices]]:
+    """Return why these are given up: for want of a channel that is closed, or as none is left anyway."""
+    every = range(len(given_up))
+    closed = list(every) if reason else for_want_of_closed(given_up, choices)
+    others = sorted(set(every).difference(closed))
+    return [(why, given_up.pick(rows)) for why, rows in ((CHANNEL_CLOSED, closed), ("", others)) if rows]
 
 
 def _keep_newest(moved: dict[bytes, Address], address: Address) -> None:

@@ -5,7 +5,7 @@ whatever order they are heard, and where the data is newer than what was tried, 
 it. Receipts of letters that came back, and of e-mails that bounced, give notices up in the same way.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -37,7 +37,7 @@ class GivenUp:
     version: int  # the bearer's, whose contact data was used
     answered: bool  # a new attempt was made since
     columns: Notices  # the notice, as a block of one
-    reason: str = ""  # why its letter cannot be printed; empty = no channel was left
+    reason: str = ""  # why its letter cannot be printed, or that a channel was closed; empty = no channel was left
 
     @property
     def incident(self) -> tuple[str, int]:
@@ -64,7 +64,7 @@ def answers(
     heard: Iterable[GivenUp],
     known: Mapping[bytes, GivenUp],
     addresses: Mapping[bytes, Address],
-    choices: Mapping[tuple[str, int], Choices],
+    choices: Callable[[tuple[str, int]], Choices],
 ) -> Answers:
     """Decide which notices are attempted again.
 
@@ -87,12 +87,12 @@ def answers(
 
 
 def _answered(
-    one: GivenUp, address: Address | None, choices: Mapping[tuple[str, int], Choices], found: Answers
+    one: GivenUp, address: Address | None, choices: Callable[[tuple[str, int]], Choices], found: Answers
 ) -> GivenUp:
     """Attempt a notice again if its bearer has other contact data than what was tried; return how it stands now."""
     if one.answered or address is None or address.since <= one.version:
         return one
-    ((channel, notice),) = route(_readdressed(one.columns, address), choices[one.incident])
+    ((channel, notice),) = route(_readdressed(one.columns, address), choices(one.incident))
     if channel is None:  # nobody can be written to at the new address either
         return one
     found.again.append((channel, notice))

@@ -7,7 +7,7 @@ create table exhausted (
     version  int not null,       -- the bearer's, whose contact data was used
     answered boolean not null,   -- a new attempt was made since
     notice   bytea primary key,
-    reason   text not null,      -- why: as dispatch says it of a letter that cannot be printed; empty = no channel was left
+    reason   text not null,      -- why: of a letter that cannot be printed, or that a channel is closed; empty = none was left
     block    bytea not null      -- the notice as a block of one: notification.v1.Notices
 );
 

@@ -144,9 +144,9 @@ async def test_who_was_given_up_is_attempted_again_at_a_new_address(
 async def test_a_notice_of_an_old_version_goes_by_that_version(
     database_url: str, owner_pool: Pool, tmp_path: Path
 ) -> None:
-    """Large versions came since, and nobody's notice waits, or takes a channel of a later one, for that."""
+    """Large versions came since, and nobody's notice waits, or goes in the order of a later one, for that."""
     large = DOCUMENT | {"content": {block: {"nl": "x" * 190_000} for block in DOCUMENT["content"]}}
-    by_letter = orjson.dumps(large | {"channels": ["letter"]})
+    by_letter = orjson.dumps(large | {"channels": ["letter", "email"]})
     log = EmbeddedLog(owner_pool, "test")
     await log.assign({TopicPartition(topics.NOTICES_ROUTED_EMAIL, PARTITION): Cursor()})
     for version, document in enumerate([orjson.dumps(large), *[by_letter] * 11], start=1):

@@ -1,18 +1,18 @@
 """Routing decides: every notice once, the first channel that is left, and never one that it must not take."""
 
+from collections import Counter
 from copy import deepcopy
-from datetime import UTC, datetime
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.core.channel import ALL_CHANNELS, CHANNELS, TO_THE_ADDRESS, Channel
-from services.core.incident import Controller, Incident
 from services.core.notices import BLOCK_ENTRIES, FLAG_MAYBE_TOLD, FLAG_NOT_AT_ADDRESS, FLAG_SECRET_ADDRESS, Notices
-from services.routing.domain import choices_of, packed, route
+from services.routing.domain import choices_of, for_want_of_closed, packed, passed_over, route
 
-PORTAL, EMAIL, LETTER = Channel.PORTAL, Channel.EMAIL, Channel.LETTER
+PORTAL, EMAIL, LETTER = ALL = Channel.PORTAL, Channel.EMAIL, Channel.LETTER
 ORDERS = st.permutations(CHANNELS).flatmap(lambda order: st.integers(1, len(order)).map(lambda n: tuple(order[:n])))
 COMPROMISED = st.sets(st.sampled_from(CHANNELS)).map(frozenset)
 # What a notice's situation is made of: sets of channels, flags with bits that routing knows nothing of.
@@ -20,23 +20,9 @@ SETS = st.integers(0, ALL_CHANNELS)
 SITUATIONS = st.tuples(SETS, SETS, st.integers(0, 15), st.integers(0, 3))
 
 
-def an_incident(
-    channels: tuple[Channel, ...] = (PORTAL, EMAIL, LETTER), compromised: frozenset[Channel] = frozenset()
-) -> Incident:
-    """Return an incident of which only the channels matter."""
-    return Incident(
-        incident_id="lab",
-        version=1,
-        title={},
-        aware_at=datetime(2025, 8, 6, tzinfo=UTC),
-        occurred_at=None,
-        controller=Controller("", (), "", ""),
-        languages=("nl",),
-        channels=channels,
-        compromised=compromised,
-        categories=(),
-        content={},
-    )
+def allowed(channels: tuple[Channel, ...], compromised: frozenset[Channel]) -> tuple[Channel, ...]:
+    """Return the channels that a document lets notices take."""
+    return tuple(channel for channel in channels if channel not in compromised)
 
 
 def notices_of(situations: list[tuple[int, int, int, int]], incident_id: str = "lab", version: int = 1) -> Notices:
@@ -83,7 +69,7 @@ def test_every_notice_comes_out_exactly_once(
     """No notice is lost, doubled or mixed with another, whatever its situation."""
     notices = notices_of(situations)
 
-    out = [row for _, part in route(notices, choices_of(an_incident(order, compromised))) for row in rows_of(part)]
+    out = [row for _, part in route(notices, choices_of(allowed(order, compromised))) for row in rows_of(part)]
 
     assert sorted(rows_of(notices)) == sorted(out)
 
@@ -95,7 +81,7 @@ def test_a_notice_takes_the_first_channel_that_it_may(
     """The channel is the incident's first that is safe, that there is data for and that did not refuse."""
     notices = notices_of(situations)
 
-    for channel, part in route(notices, choices_of(an_incident(order, compromised))):
+    for channel, part in route(notices, choices_of(allowed(order, compromised))):
         for has, tried, flags in zip(part.channels, part.tried, part.flags, strict=True):
             away = bool(flags & FLAG_NOT_AT_ADDRESS)
             usable = [
@@ -114,7 +100,7 @@ def test_only_a_notice_that_goes_out_gets_another_attempt(
     notices = notices_of(situations)
     before = dict(zip(notices.ids, notices.attempts, strict=True))
 
-    for channel, part in route(notices, choices_of(an_incident(order))):
+    for channel, part in route(notices, choices_of(order)):
         assert [before[i] + (channel is not None) for i in part.ids] == part.attempts
 
 
@@ -123,7 +109,7 @@ def test_a_block_can_be_routed_again_with_the_same_result(situations: list[tuple
     """Deciding changes nothing of the block, so a transaction that is tried again numbers no attempt twice."""
     notices = notices_of(situations)
     kept = deepcopy(notices)
-    choices = choices_of(an_incident())
+    choices = choices_of(ALL)
     first = [(channel, list(packed([part]))) for channel, part in route(notices, choices)]
 
     assert kept == notices
@@ -146,7 +132,7 @@ def test_a_refusal_leads_to_the_next_channel(has: int, tried: int, flags: int, e
     """The cascade goes down the incident's order and ends."""
     notices = notices_of([(has, tried, flags, 1)])
 
-    assert [expected] == [channel for channel, _ in route(notices, choices_of(an_incident()))]
+    assert [expected] == [channel for channel, _ in route(notices, choices_of(ALL))]
 
 
 @given(st.lists(st.tuples(st.integers(0, 1300), st.sampled_from(["lab", "shop"]), st.integers(1, 2)), max_size=5))
@@ -177,12 +163,63 @@ def test_an_email_that_ended_unknown_is_repeated_where_nothing_else_is_left(
     """Whoever can be reached by e-mail alone is not given up on because an answer was lost."""
     notices = notices_of([(channels, int(EMAIL), flags, attempts)])
 
-    assert [expected] == [way for way, _ in route(notices, choices_of(an_incident()))]
+    assert [expected] == [way for way, _ in route(notices, choices_of(ALL))]
 
 
 def test_an_email_is_not_repeated_over_a_compromised_channel() -> None:
     """What the incident forbids stays forbidden."""
     notices = notices_of([(int(EMAIL), int(EMAIL), FLAG_MAYBE_TOLD, 1)])
-    incident = an_incident(compromised=frozenset({EMAIL}))
+    choices = choices_of((PORTAL, LETTER))
 
-    assert [None] == [way for way, _ in route(notices, choices_of(incident))]
+    assert [None] == [way for way, _ in route(notices, choices)]
+
+
+NEWEST = st.integers(0, ALL_CHANNELS)  # what the newest version still allows
+
+
+@given(st.lists(SITUATIONS, min_size=1, max_size=40), ORDERS, NEWEST)
+def test_nobody_takes_a_closed_channel_or_comes_back_to_it(
+    situations: list[tuple[int, int, int, int]], order: tuple[Channel, ...], newest: int
+) -> None:
+    """Each takes the first that is open; once that refuses, nothing that was passed over, open again or not."""
+    notices = notices_of(situations)
+    choices = choices_of(order, newest)
+
+    for channel, part in route(notices, choices):
+        if channel is None:
+            continue
+        before = [one for one in order[: order.index(channel)] if not one & newest]
+        assert channel & newest
+        refused = replace(part, tried=[tried | channel for tried in part.tried])
+        for following, rest in route(refused, choices_of(order)):
+            # Where nothing else is left, an e-mail that ended unknown is made again: that is no return.
+            again = [row for row, flags in enumerate(rest.flags) if flags & FLAG_MAYBE_TOLD]
+            assert following not in before or following is None or len(again) == len(rest)
+
+
+@given(st.lists(SITUATIONS, min_size=1, max_size=40), ORDERS, NEWEST)
+def test_what_a_closed_channel_costs_is_counted_and_named(
+    situations: list[tuple[int, int, int, int]], order: tuple[Channel, ...], newest: int
+) -> None:
+    """Whose next channel is closed is counted by it; who is given up for want of one is told from the others."""
+    notices = notices_of(situations)
+    closed = [channel for channel in order if not channel & newest]
+    unclosed = [way for way, part in route(notices, choices_of(order)) for _ in part.ids if way in closed]
+    choices = choices_of(order, newest)
+
+    assert Counter(unclosed) == passed_over(notices, choices_of(order), choices)
+    for way, part in route(notices, choices):
+        if way is None:
+            wanting = [
+                row for row, (c, t) in enumerate(zip(part.channels, part.tried, strict=True)) if c & ~t & sum(closed)
+            ]
+            assert wanting == for_want_of_closed(part, choices)
+
+
+def test_an_opened_channel_takes_whoever_did_not_pass_it() -> None:
+    """A channel that was closed below the one that was taken, and is open again, is the next one as before."""
+    notices = notices_of([(PORTAL | LETTER, 0, 0, 0)])
+    ((first, part),) = route(notices, choices_of(ALL, int(PORTAL | EMAIL)))
+    part.tried = [int(PORTAL)]
+
+    assert (PORTAL, [LETTER]) == (first, [way for way, _ in route(part, choices_of(ALL))])

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from services.core.channel import Channel
 from services.core.incident import Controller, Incident
 from services.core.notices import Notices
+from services.core.status import CHANNEL_CLOSED
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog.port import Output, Record
 from services.kit.postgres import Connection
@@ -32,7 +33,7 @@ def an_incident(version: int, *channels: Channel) -> Incident:
 
 def incidents() -> FakeIncidents:
     """Return an incident of which two versions are known."""
-    return FakeIncidents(an_incident(1, Channel.EMAIL, Channel.LETTER), an_incident(2, Channel.LETTER))
+    return FakeIncidents(an_incident(1, Channel.EMAIL, Channel.LETTER), an_incident(2, Channel.LETTER, Channel.EMAIL))
 
 
 def a_record(partition: int, version: int, *channels: int, topic: str = topics.DELIVERIES_REFUSED) -> Record:
@@ -62,7 +63,7 @@ async def test_blocks_are_packed_by_partition_channel_and_version() -> None:
     registry = CollectorRegistry()
     handler = RoutingHandler(incidents(), RoutingMetrics(registry), FakeClock(), KEEP, MemoryStore())
     work = [
-        handler.decode(r) for r in (a_record(0, 1, 2, 4), a_record(0, 1, 2), a_record(0, 2, 2, 4), a_record(5, 1, 2))
+        handler.decode(r) for r in (a_record(0, 1, 2, 4), a_record(0, 1, 2), a_record(0, 2, 1, 4), a_record(5, 1, 2))
     ]
     await handler.ready(work)
 
@@ -77,6 +78,44 @@ async def test_blocks_are_packed_by_partition_channel_and_version() -> None:
     ] == seen(outputs)
     counted = [registry.get_sample_value("routing_notices_total", {"channel": c}) for c in ("email", "letter", "none")]
     assert [3, 2, 1] == counted
+
+
+async def test_a_channel_that_a_newer_version_closed_is_taken_by_nobody() -> None:
+    """Released while it was open: they pass over it, are counted, and named where they are given up."""
+    registry, known = CollectorRegistry(), incidents()
+    handler = RoutingHandler(known, RoutingMetrics(registry), FakeClock(), KEEP, MemoryStore())
+    work = [handler.decode(a_record(0, 1, 2, 6)), handler.decode(a_record(3, 1, 4, 1))]
+    await handler.ready(work)
+    known.put(an_incident(3, Channel.LETTER))
+
+    outputs = list(await handler.apply(UNUSED, work))
+
+    assert [
+        (topics.NOTICES_EXHAUSTED, 0, 1, [b"\0\1\0"]),
+        (topics.NOTICES_EXHAUSTED, 3, 1, [b"\3\1\1"]),
+        (topics.NOTICES_ROUTED_LETTER, 0, 1, [b"\0\1\1"]),
+        (topics.NOTICES_ROUTED_LETTER, 3, 1, [b"\3\1\0"]),
+    ] == seen(outputs)
+    given_up = [o for o in outputs if o.topic == topics.NOTICES_EXHAUSTED]
+    reasons = {o.partition: routing_pb2.NoticesExhausted.FromString(o.value or b"").reason for o in given_up}
+    assert {0: CHANNEL_CLOSED, 3: ""} == reasons
+    assert 2 == registry.get_sample_value("routing_passed_over_total", {"channel": "email"})
+
+
+async def test_a_channel_that_dispatch_says_is_closed_is_named_before_it_is_known_here() -> None:
+    """Dispatch may know a newer version first: who has no other channel is given up for its reason."""
+    handler = RoutingHandler(incidents(), RoutingMetrics(CollectorRegistry()), FakeClock(), KEEP, MemoryStore())
+    notices = notices_from_wire(dispatch_pb2.DeliveriesRefused.FromString(a_record(0, 1, 2, 6).value or b"").notices)
+    notices.tried, notices.attempts = [2, 2], [1, 1]
+    back = dispatch_pb2.DeliveriesRefused(notices=notices_to_wire(notices), reason=CHANNEL_CLOSED)
+    record = Record(topics.DELIVERIES_REFUSED, 0, 0, "dispatch-email", 1, 0, back.SerializeToString())
+    work = [handler.decode(record)]
+    await handler.ready(work)
+
+    letters, given_up = sorted(await handler.apply(UNUSED, work), key=lambda o: o.topic, reverse=True)
+
+    assert (topics.NOTICES_ROUTED_LETTER, topics.NOTICES_EXHAUSTED) == (letters.topic, given_up.topic)
+    assert CHANNEL_CLOSED == routing_pb2.NoticesExhausted.FromString(given_up.value or b"").reason
 
 
 async def test_the_same_blocks_give_the_same_outputs() -> None:
