@@ -165,6 +165,24 @@ async def test_headers_come_soon_or_the_connection_ends(serving: Serving, begun:
     assert b"" == await asyncio.wait_for(reader.read(), 5)
 
 
+async def test_a_body_may_come_longer_than_headers(serving: Serving) -> None:
+    """Bytes of a body that come before its route began are no begun headers: the upload is not cut off after those."""
+    server, length = await serving(Limits(headers_within=0.05)), 500_000
+    reader, writer = await server.connect()
+    writer.write(f"POST /read HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.token}\r\n".encode())
+    writer.write(f"Connection: close\r\nContent-Length: {length}\r\n\r\n".encode())
+    loop = asyncio.get_running_loop()
+    until, sent = loop.time() + 0.2, 0
+    while loop.time() < until and sent < length - 2:
+        writer.write(b" ")  # one in each turn of the loop, so one in the turn before the route begins
+        sent += 1
+        await asyncio.sleep(0)
+    writer.write(b"[]".rjust(length - sent))
+    status, _, _ = await asyncio.wait_for(answer(reader), 5)
+
+    assert "200 OK" == status
+
+
 async def test_a_body_comes_soon_as_well(serving: Serving) -> None:
     """What a route reads whole has its time; who is slower is told so."""
     server = await serving(Limits(body_within=0.05))

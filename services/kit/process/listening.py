@@ -89,8 +89,9 @@ class _Connection(web.RequestHandler):
 
     @property
     def is_idle(self) -> bool:
-        """Whether it has no request whole, and none is being answered."""
-        return self.transport is not None and not self._request_in_progress and not self._messages
+        """Whether it waits for a request: none is whole, about to be answered, or being answered."""
+        # Between a request's taking and its route's first step lies a turn of the loop, in which its body may come.
+        return self.transport is not None and self._waiter is not None and not self._waiter.done()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, or say that there are too many."""
