@@ -19,6 +19,7 @@ from services.dispatch.openapi import OPENAPI
 from services.dispatch.sending.references import ReferencesByIncident
 from services.dispatch.sending.sender import Sender
 from services.dispatch.sending.unsealing import VaultPayloads
+from services.dispatch.standing import Standing
 from services.dispatch.store import Store
 from services.kit.eventlog import comes_again_within
 from services.kit.process import open_service
@@ -71,7 +72,8 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
             busy=busy,
             beat=lambda: service.health.beat("sender"),
         )
-        service.jobs["sender"] = sender.run
+        standing = Standing(service.pool, store, service.registry, provider.traits)
+        service.jobs |= {"sender": sender.run, "standing": standing.run}
         api = Api(
             service.pool,
             store,

@@ -198,6 +198,10 @@ class LetterConfig(Config):
     print_sftp_host_key: str | None = setting("HERAUT_PRINT_SFTP_HOST_KEY", _host_key, default=None)
     print_age_recipient: str | None = setting("HERAUT_PRINT_AGE_RECIPIENT", _age_recipient, default=None)
 
+    def folders(self) -> dict[str, Path]:
+        """Return the folders whose disk may fill up."""
+        return {**Config.folders(self), "print": self.print_dir or self.data_dir / "print"}
+
     def faults(self) -> list[str]:
         """Return what is wrong between settings."""
         if self.print_age_recipient and self.print_sftp_url is None:
@@ -237,6 +241,10 @@ class PortalConfig(Config):
     portal_cert: Path | None = setting("HERAUT_PORTAL_CERT", Path, default=None)
     portal_key: Path | None = setting("HERAUT_PORTAL_KEY", Path, default=None)
     portal_ca: Path | None = setting("HERAUT_PORTAL_CA", Path, default=None)
+
+    def certificates(self) -> dict[str, Path | None]:
+        """Return the certificates that the process shows."""
+        return {**Config.certificates(self), "portal": self.portal_cert}
 
     def faults(self) -> list[str]:
         """Return what is wrong between settings."""

@@ -1,21 +1,37 @@
 """Every metric of dispatch's own; the metrics that all stages have are in `kit.stage` and `kit.process`."""
 
+import time
 from bisect import bisect_left
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
 from itertools import accumulate
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 from services.core.channel import Channel
+from services.core.status import AttemptState
 from services.dispatch.blame import Blame
 
-__all__ = ["PAUSES", "DispatchMetrics"]
+__all__ = ["PAUSES", "DispatchMetrics", "StandingMetrics"]
 
 # Why something is paused.
 PAUSES = ("sender", "provider", "refusals", "domain", "content", "cohort")
+
+# The states that an attempt may wait in.
+_STATES: Final = {
+    AttemptState.TAKEN: "queued",
+    AttemptState.INTENT: "under-way",
+    AttemptState.UNKNOWN: "unknown",
+    AttemptState.REFUSED_WAITING: "refused",
+    AttemptState.PAUSED: "paused",
+}
+# Ends of a hand-over that somebody at the provider must have said.
+_ANSWERS: Final = {"accepted", "refused", "refused-waiting"}
 
 # From a portal message a tenth of a second after its upload to a letter that waited a week for its release.
 _NOTICE_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21600, 86400, 259200, 604800)
@@ -58,13 +74,12 @@ class DispatchMetrics:
             registry=registry,
         ).labels(channel.label, provider)
         self._blames, self._pauses, self.taken_back = _faults(registry, channel.label, provider)
-        self.paused = Gauge(
-            "dispatch_provider_paused", "1 while the provider takes nothing and is left alone.", ["channel"],
-            registry=registry,
-        ).labels(channel.label)  # fmt: skip
+        self.paused, self._heard = _provider(registry, channel.label)
 
     def count(self, outcomes: Mapping[str, int]) -> None:
         """Count a round's outcomes, after its commit."""
+        if not _ANSWERS.isdisjoint(outcomes):
+            self._heard.set_to_current_time()
         for outcome, number in outcomes.items():
             self._attempts[outcome].inc(number)
 
@@ -117,6 +132,76 @@ def _faults(
         {reason: pauses.labels(channel, reason) for reason in PAUSES},
         taken_back.labels(channel, provider),
     )
+
+
+def _provider(registry: CollectorRegistry, channel: str) -> tuple[Gauge, Gauge]:
+    """Make what shows whether the provider is there."""
+    paused = Gauge(
+        "dispatch_provider_paused", "1 while the provider takes nothing and is left alone.", ["channel"],
+        registry=registry,
+    )  # fmt: skip
+    heard = Gauge(
+        "dispatch_provider_last_heard_timestamp_seconds",
+        "When the provider last took or refused something; 0 = never since the start.",
+        ["channel"],
+        registry=registry,
+    )
+    return paused.labels(channel), heard.labels(channel)
+
+
+class StandingMetrics:
+    """What waits on a channel; ages are of the moment of the scrape, also while the database is away."""
+
+    def __init__(self, registry: CollectorRegistry, channel: Channel) -> None:
+        notices = Gauge(
+            "dispatch_open_notices",
+            "Attempts that are not settled. queued: not begun; under-way: begun; unknown: nobody knows how it ended; "
+            "refused: may still be taken back; paused: set aside.",
+            ["channel", "state"],
+            registry=registry,
+        )
+        oldest = Gauge(
+            "dispatch_open_oldest_seconds",
+            "Since when the first of them is so; of what is queued or under way, since when it came, however often it "
+            "was put off. 0 = there is none.",
+            ["channel", "state"],
+            registry=registry,
+        )
+        self._notices = {state: notices.labels(channel.label, word) for state, word in _STATES.items()}
+        self._since: dict[AttemptState, datetime | None] = dict.fromkeys(_STATES)
+        for state, word in _STATES.items():
+            oldest.labels(channel.label, word).set_function(partial(self._age_of, state))
+        self._runs = Gauge(
+            "dispatch_unclosed_print_runs", "Print runs that the print house has no total of.", registry=registry
+        )
+        self._runs_since: datetime | None = None
+        Gauge(
+            "dispatch_unclosed_print_run_seconds",
+            "Since when the first of them got no file; 0 = there is none.",
+            registry=registry,
+        ).set_function(lambda: _age(self._runs_since))
+
+    def show(self, standing: Mapping[AttemptState, tuple[int, datetime]], oldest: datetime | None) -> None:
+        """Show these from now on; `oldest` is since when anything queued or under way waits."""
+        for state, gauge in self._notices.items():
+            number, since = standing.get(state, (0, None))
+            gauge.set(number)
+            self._since[state] = since
+        for state in (AttemptState.TAKEN, AttemptState.INTENT):
+            if (since := self._since[state]) and oldest:
+                self._since[state] = min(since, oldest)
+
+    def _age_of(self, state: AttemptState) -> float:
+        return _age(self._since[state])
+
+    def show_runs(self, runs: int, since: datetime | None) -> None:
+        """Show how many print runs are not closed, and since when."""
+        self._runs.set(runs)
+        self._runs_since = since
+
+
+def _age(since: datetime | None) -> float:
+    return 0.0 if since is None else max(0.0, time.time() - since.timestamp())
 
 
 class _Durations(Collector):

@@ -252,6 +252,18 @@ from batches
 where channel = $1 and state in (0, 1, 4, 5, 7)
 group by state;
 
+-- name: oldest_open
+-- The batches of the queue, and those that were begun, which came first: a hand-over that is put off begins a state
+-- anew and keeps its number. A bounded number.
+select batch, at from batches
+where channel = $1 and state in (0, 1)
+order by batch
+limit $2;
+
+-- name: unclosed_runs
+-- How many print runs the print house has no total of, and since when the first of them got nothing new.
+select count(*) as runs, min(at) as since from print_runs where state in (0, 1);
+
 -- name: unknowns
 -- Batches whose outcome is unknown, a bounded number, in the order of their numbers.
 select batch, partition, tries, due as at, job, block

@@ -59,6 +59,11 @@ class RunStore:
         rows = await connection.fetch(_QUERIES["runs_due"], list(partitions), today, quiet_since)
         return [(row["run"], row["partition"]) for row in rows]
 
+    async def unclosed(self, connection: Connection) -> tuple[int, datetime | None]:
+        """Return how many runs are not closed, and since when the first of them got no file."""
+        ((runs, since),) = await connection.fetch(_QUERIES["unclosed_runs"])
+        return runs, since
+
     async def begin_closing(self, connection: Connection, run: str, now: datetime) -> PrintRun | None:
         """Let the total of a run stay as it is, and return it; None where there is nothing to close, or not yet."""
         state = await connection.fetchval(_QUERIES["lock_run_due"], run)

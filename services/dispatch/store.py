@@ -37,6 +37,11 @@ class Store:
     def __init__(self, channel: Channel) -> None:
         self._channel = int(channel)
 
+    @property
+    def channel(self) -> Channel:
+        """Return whose batches these are."""
+        return Channel(self._channel)
+
     async def take(self, connection: Connection, batches: Sequence[Taken], now: datetime, due: datetime) -> None:
         """Queue attempts, batch by batch. An attempt that is there already stays as it is, and where it is."""
         numbered = list(zip(await self._numbers(connection, len(batches)), batches, strict=True))
@@ -106,6 +111,12 @@ class Store:
         """Return how many attempts are in each open state, and since when the first of them is."""
         rows = await connection.fetch(_QUERIES["standing"], self._channel)
         return {AttemptState(row["state"]): (row["attempts"], row["since"]) for row in rows}
+
+    async def oldest_open(self, connection: Connection, limit: int) -> dict[int, datetime]:
+        """Return the `limit` batches that came first and are not handed over, and since when each is in its state."""
+        return {
+            row["batch"]: row["at"] for row in await connection.fetch(_QUERIES["oldest_open"], self._channel, limit)
+        }
 
     async def unknowns(self, connection: Connection, after: int, limit: int) -> list[Batch]:
         """Return `limit` batches at most whose outcome is unknown, behind the number `after`."""

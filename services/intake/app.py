@@ -33,7 +33,7 @@ async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = Non
             vault=Vault(keys),
             hashes=HashesByIncident(keys),
             partitions=config.partitions,
-            metrics=IntakeMetrics(service.registry),
+            metrics=IntakeMetrics(service.registry, service.metrics),
             log_outside=installation_of(config).outside_database,
             print_profile=config.print_profile,
         )

@@ -2,7 +2,10 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from services.core.policy import Stop
+from services.core.reasons import BROKEN_UPLOADS
 from services.intake.domain import Accepted
+from services.kit.stage import StageMetrics
 
 __all__ = ["IntakeMetrics"]
 
@@ -15,7 +18,9 @@ _CHUNK_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 class IntakeMetrics:
     """Metrics with their labels bound once; they are moved once a chunk or request, never once a person."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, stage: StageMetrics | None = None) -> None:
+        """Make them; `stage` counts dead letters, those of events that are understood and not taken too."""
+        self._stage = stage
         members = Counter(
             "intake_members_total",
             "Records taken in, by what they came to: accepted (new), corrected, repeated (nothing new), rejected, or "
@@ -43,7 +48,16 @@ class IntakeMetrics:
         self.stopped = Counter(
             "intake_stopped_cohorts_total", "Cohorts that a stop rule paused, by rule.", ["rule"], registry=registry
         )
+        for reason in BROKEN_UPLOADS:
+            self.broken_uploads.labels(reason)
+        for rule in Stop._fields:
+            self.stopped.labels(rule)
         self.open_uploads = Gauge("intake_open_uploads", "Uploads being read now.", registry=registry)
+
+    def set_aside(self, reason: str) -> None:
+        """Count an event that was sent to the dead letters; a transaction that is tried again counts again."""
+        if self._stage:
+            self._stage.dead_letters(reason).inc()
 
     def count(self, accepted: Accepted) -> None:
         """Count a chunk, after its commit."""

@@ -239,6 +239,15 @@ class ServiceConfig:
         found = [callers_peer(name, host, secured=secured) for name, host in listening]
         return [replace(found[0], known_by=asked), *found[1:]]
 
+    def certificates(self) -> dict[str, Path | None]:
+        """Return the certificates that a service shows, by a word for its metrics; a room's Config may add to them."""
+        kafka = Path(self.kafka_ssl_certfile) if self.kafka_ssl_certfile else None
+        return {"http": self.tls_cert, "kafka": kafka}
+
+    def folders(self) -> dict[str, Path]:
+        """Return the folders whose disk may fill up, by a word for its metrics; a room's Config may add to them."""
+        return {"data": self.data_dir}
+
     @property
     def log_place(self) -> str | None:
         """Where the event log lies, by its own setting; None where it lies in the database."""

@@ -46,7 +46,10 @@ async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = Non
         gauges = LedgerMetrics(service.registry)
 
         async def refresh() -> None:
-            gauges.show(await ledgers.all(), round(service.clock.now().timestamp() * 1000))
+            shown = await ledgers.all()
+            known = ((one.incident_id, incidents.get(("incident", one.incident_id))) for one in shown)
+            aware = {incident_id: one.aware_at.timestamp() for incident_id, one in known if one}
+            gauges.show(shown, round(service.clock.now().timestamp() * 1000), aware)
 
         stage = service.stage(
             TOPICS, TrackingHandler(store, TrackingMetrics(service.registry), Stopping(store, incidents))

@@ -58,12 +58,16 @@ class LedgerMetrics(Collector):
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._ledgers: Sequence[Ledger] = ()
+        self._aware: Mapping[str, float] = {}
         self._now = 0
         registry.register(self)
 
-    def show(self, ledgers: Sequence[Ledger], now: int) -> None:
-        """Show these from now on; `now` is ms since 1970."""
-        self._ledgers, self._now = ledgers, now
+    def show(self, ledgers: Sequence[Ledger], now: int, aware: Mapping[str, float] | None = None) -> None:
+        """Show these from now on.
+
+        `now` is ms since 1970; `aware` is when the controller became aware, by incident, in seconds since 1970.
+        """
+        self._ledgers, self._now, self._aware = ledgers, now, aware or {}
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
         """Name the metrics."""
@@ -71,7 +75,7 @@ class LedgerMetrics(Collector):
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """Return the gauges."""
-        members, oldest, unbalanced = self._families()
+        members, oldest, unbalanced, aware = self._families()
         for incident_id, cohort_id, figures in _bounded(self._ledgers):
             for disposition, count in figures.items():
                 members.add_metric([incident_id, cohort_id, disposition], count)
@@ -79,10 +83,12 @@ class LedgerMetrics(Collector):
             waiting = [c.first_at for c in ledger.cohorts if c.waiting > 0 and c.first_at is not None]
             oldest.add_metric([ledger.incident_id], (self._now - min(waiting, default=self._now)) / 1000)
             unbalanced.add_metric([ledger.incident_id], sum(not c.balanced for c in ledger.cohorts))
-        return members, oldest, unbalanced
+            if ledger.incident_id in self._aware:
+                aware.add_metric([ledger.incident_id], self._aware[ledger.incident_id])
+        return members, oldest, unbalanced, aware
 
     @staticmethod
-    def _families() -> tuple[GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFamily]:
+    def _families() -> tuple[GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFamily]:
         return (
             GaugeMetricFamily(
                 "tracking_cohort_members",
@@ -98,6 +104,11 @@ class LedgerMetrics(Collector):
             GaugeMetricFamily(
                 "tracking_unbalanced_cohorts",
                 "Cohorts whose ledger does not balance although nothing is on the way: alert on any.",
+                labels=["incident"],
+            ),
+            GaugeMetricFamily(
+                "tracking_incident_aware_timestamp_seconds",
+                "When the controller became aware of the breach: from then on the time of article 34 GDPR runs.",
                 labels=["incident"],
             ),
         )

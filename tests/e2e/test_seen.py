@@ -30,10 +30,29 @@ PROMISED = {
     "intake": {"intake_members_total"},
     "deduplication": {"deduplication_members_total"},
     "routing": {"routing_notices_total"},
-    "dispatch": {"dispatch_attempts_total", "dispatch_notice_seconds"},
+    "dispatch": {
+        "dispatch_attempts_total",
+        "dispatch_notice_seconds",
+        "dispatch_open_notices",
+        "dispatch_open_oldest_seconds",
+        "dispatch_provider_last_heard_timestamp_seconds",
+    },
     "tracking": {"tracking_events_total", "tracking_cohort_members", "tracking_oldest_uninformed_seconds"},
 }
-OF_EVERY_STAGE = ("batch_seconds", "oldest_unprocessed_seconds", "dead_letters_total")
+OF_EVERY_STAGE = (
+    "backlog_blocks",
+    "batch_seconds",
+    "dead_letters_total",
+    "disk_free_ratio",
+    "http_requests_total",
+    "last_heard_timestamp_seconds",
+    "oldest_unprocessed_seconds",
+    "outbox_oldest_seconds",
+    "owned_partitions",
+    "partitions",
+    "ready",
+    "takeovers_total",
+)
 # Seconds that a panel may stay empty once all are told: some scrapes, one a second, on a busy machine.
 SEEN_WITHIN = 60.0
 

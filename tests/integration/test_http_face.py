@@ -261,3 +261,25 @@ async def test_whom_to_ask_is_who_runs_the_installation(face: Face) -> None:
         described = await answer.json()
 
     assert {"name": "Desk", "email": "desk@lab.example", "url": "https://lab.example"} == described["info"]["contact"]
+
+
+async def test_requests_are_counted_by_route_and_answer(face: Face) -> None:
+    """Those that were refused too; a path that is nobody's could hold anything, and is counted as none."""
+    for path, who in (("/v1/secret", "operator"), ("/v1/secret", None), ("/v1/wrong", "operator"), ("/Jansen", None)):
+        await face.get(path, who)
+    await face.get("/v1/broken", "operator")
+    async with face.session.get("/metrics", headers={"Authorization": f"Bearer {face.tokens['scrape']}"}) as answer:
+        text = await answer.text()
+    lines = [line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("intake_http_requests_total{")]
+    counted = {name.partition("{")[2].rstrip("}"): float(value) for name, value in lines}
+
+    expected = {
+        'method="GET",route="/v1/secret",status="200"': 1,
+        'method="GET",route="/v1/secret",status="401"': 1,
+        'method="GET",route="/v1/wrong",status="409"': 1,
+        'method="GET",route="/v1/broken",status="500"': 1,
+        'method="none",route="none",status="404"': 1,
+        'method="GET",route="/page",status="401"': 0,  # counted from nought on
+    }
+    assert expected == {key: counted[key] for key in expected}
+    assert "Jansen" not in text

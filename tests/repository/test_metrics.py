@@ -9,11 +9,15 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.core.channel import Channel
+from services.core.reasons import BROKEN_UPLOADS, dead_letter_reasons
 from services.core.rooms import ROOMS
 from services.deduplication.metrics import Metrics as DeduplicationMetrics
-from services.dispatch.metrics import DispatchMetrics
+from services.dispatch.metrics import DispatchMetrics, StandingMetrics
 from services.intake.metrics import IntakeMetrics
-from services.kit.process.metrics import new_registry
+from services.kit.clock import SystemClock
+from services.kit.process.health import Health
+from services.kit.process.metrics import CertificateMetrics, FolderMetrics, ReadyMetrics, new_registry
+from services.kit.process.requests import RequestMetrics
 from services.kit.stage.metrics import StageMetrics
 from services.routing.metrics import RoutingMetrics
 from services.tracking.metrics import LedgerMetrics, TrackingMetrics
@@ -25,6 +29,10 @@ _ENDINGS = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
 # A name that no bracket follows and that stands in no `by (...)`, `{...}` or `[...]`.
 _ASIDE = re.compile(r"(?:\b(?:by|without|on|ignoring)\s*\([^)]*\))|\{[^}]*\}|\[[^\]]*\]")
 _NAME = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b(?!\s*\()")
+# A reason as it is raised.
+_REASON = re.compile(r'(?:InvalidMessage|InvalidBlockError|InvalidEventError|UnknownWordError)\("([a-z-]+)"')
+# Said to who replays dead letters, and never of a block.
+_OF_REPLAYS = {"dead-letter-without-origin", "too-large-to-send-back"}
 
 
 def _registry() -> CollectorRegistry:
@@ -32,9 +40,14 @@ def _registry() -> CollectorRegistry:
     registry = new_registry()
     for room in ROOMS:
         StageMetrics(room, registry)
+        RequestMetrics(room, registry)
+        ReadyMetrics(room, Health(room, SystemClock()), registry)
+        CertificateMetrics(room, {}, registry)
+        FolderMetrics(room, {}, registry)
     for room_metrics in (IntakeMetrics, DeduplicationMetrics, RoutingMetrics, TrackingMetrics, LedgerMetrics):
         room_metrics(registry)
     DispatchMetrics(registry, Channel.LETTER, "print")
+    StandingMetrics(registry, Channel.LETTER)
     return registry
 
 
@@ -66,3 +79,36 @@ def test_every_metric_begins_with_its_room() -> None:
     }
 
     assert set() == foreign
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_reason_of_a_dead_letter_is_counted_from_nought(room: str) -> None:
+    """What code gives as a reason is known where the counters are made."""
+    given = {
+        reason
+        for folder in (room, "kit", "wire")
+        for path in (ROOT / "services" / folder).rglob("*.py")
+        for reason in _REASON.findall(path.read_text(encoding="utf-8"))
+    }
+
+    assert set() == given - _OF_REPLAYS - {*dead_letter_reasons(room)}
+
+
+def test_every_reason_of_a_broken_upload_is_counted_from_nought() -> None:
+    """The first upload that cannot be read is a rise that an alert can see."""
+    told = (ROOT / "services" / "intake" / "errors.py").read_text(encoding="utf-8")
+    said = re.search(r"`reason`: ([^.]+)\. `line`", told)
+
+    assert said is not None
+    assert set(re.split(r", | or ", said[1])) == {*BROKEN_UPLOADS}
+
+
+def test_no_series_says_when_another_began() -> None:
+    """Twice the series would tell nothing more."""
+    assert set() == {name for name in _samples(_registry()) if name.endswith("_created")}
+
+
+def _samples(registry: CollectorRegistry) -> Iterator[str]:
+    for family in registry.collect():
+        for sample in family.samples:
+            yield sample.name

@@ -67,6 +67,7 @@ EXTRA = {
         "outcomes.py": "how a hand-over ends; decided apart from what is handed over",
         "print_runs.py": "several print files with their total, as the print house counts them",
         "run_store.py": "their rows, apart from those of attempts",
+        "standing.py": "what waits on a channel, and since when, as figures",
         "pauses.py": "which notices may not begin just now, apart from what is queued",
         "pausing.py": "who goes on after a pause, and what had begun when it came",
         "counting.py": "what a pause holds back, as the ledger counts it",

@@ -123,6 +123,7 @@ class EventBatch:
         """Send an event to the dead letters, untouched; it may be replayed."""
         reason = error.reason if isinstance(error, InvalidMessage) else _REASONS[type(error)]
         self.outputs.append(dead_letter(event.record, SOURCE, type(error).__name__, reason))
+        self._context.metrics.set_aside(reason)
 
     async def _find(self, caller: Caller, data: MembersAffected) -> tuple[Incident, Cohort]:
         scope = caller.principal.name, data.incident_id, data.cohort_id

@@ -32,6 +32,11 @@ class Health:
         """Be not ready from now on: the process is about to stop."""
         self._draining = True
 
+    def parts(self) -> dict[str, bool]:
+        """Return whether each part can work now and came to its beat, and with `all` whether the process is ready."""
+        faults = {*self.unready(), *self.late()}
+        return {part: part not in faults for part in sorted({*self._ready, *self._beats})} | {"all": not faults}
+
     def late(self) -> list[str]:
         """Return the parts that missed their beat."""
         now = self._clock.monotonic()

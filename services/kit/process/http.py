@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from services.core.access import Act, Caller
 from services.core.helpdesk import Helpdesk
+from services.core.rooms import STAGES
 from services.kit.errors import RetryableError
 from services.kit.postgres import is_retryable
 from services.kit.principals import Authenticator
@@ -33,6 +34,7 @@ from services.kit.process.health import Health
 from services.kit.process.listening import Limits, runner_of
 from services.kit.process.openapi import BASE, described, with_helpdesk
 from services.kit.process.problems import HEADERS, Problem, problem_response
+from services.kit.process.requests import RequestMetrics
 
 __all__ = ["figures_app", "json_response", "read_form", "read_json", "serve_http", "web_app"]
 
@@ -96,12 +98,15 @@ def web_app(
 
     `client_max_size` stays small: uploads are streamed and never go through it.
     """
-    app = _probed_app(health)
+    requests = RequestMetrics(STAGES.get(health.name, health.name), registry)
+    app = _probed_app(health, requests)
     document = openapi or described(f"Heraut {health.name}", "How it is, and its figures.", {}, {})
     description = _openapi(with_helpdesk(document, helpdesk))
     for path in ("/openapi.json", f"{BASE}/openapi.json"):
         app.router.add_get(path, description)
     closed = (Route("GET", "/metrics", Act.METRICS_READ, _metrics(registry)), *routes)
+    for route in closed:
+        requests.expect(route.method, route.path)
     for method, path, handler in (*open_routes, *((r.method, r.path, guarded(r, authenticator)) for r in closed)):
         # With GET comes HEAD.
         add = app.router.add_get if method == "GET" else partial(app.router.add_route, method)
@@ -120,12 +125,13 @@ def figures_app(health: Health, registry: CollectorRegistry) -> web.Application:
     return app
 
 
-def _probed_app(health: Health) -> web.Application:
+def _probed_app(health: Health, requests: RequestMetrics | None = None) -> web.Application:
     """Return an application with the rules of all routes, and the probes.
 
     That the process answers is what being alive means: its loop turns. A restart mends no outage of anything else.
     """
-    app = web.Application(middlewares=[_request_ids, _headers, _problems])
+    counted = [requests.middleware] if requests else []
+    app = web.Application(middlewares=[*counted, _request_ids, _headers, _problems])
     app.router.add_get("/livez", _answer(list))
     app.router.add_get("/readyz", _answer(lambda: [*health.unready(), *health.late()]))
     return app

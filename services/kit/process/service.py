@@ -53,7 +53,7 @@ from services.kit.process.guard import OpenRoute, Route
 from services.kit.process.health import Health
 from services.kit.process.http import figures_app, serve_http, web_app
 from services.kit.process.log import configure_logs
-from services.kit.process.metrics import new_registry
+from services.kit.process.metrics import CertificateMetrics, FolderMetrics, ReadyMetrics, new_registry
 from services.kit.process.run import Job, run_jobs, stop_on_signals
 from services.kit.retry import backoff, pause_until
 from services.kit.stage import Handler, Stage, StageContext, StageMetrics, StagePolicy
@@ -235,13 +235,17 @@ async def open_service(config: ServiceConfig, stage_name: str) -> AsyncIterator[
     room = STAGES[stage_name]
     pool = await _connect_when_it_is_there(await database_url(config, room), room)
     principals = PrincipalsFile(config.principals_path, clock)
+    health = Health(stage_name, clock)
+    ReadyMetrics(room, health, registry)
+    CertificateMetrics(room, config.certificates(), registry)
+    FolderMetrics(room, config.folders(), registry)
     service = Service(
         config,
         stage_name,
         pool,
         registry,
         StageMetrics(room, registry),
-        Health(stage_name, clock),
+        health,
         clock,
         principals,
         authenticator_of(config, principals, clock, SpentInDatabase(pool)),

@@ -20,7 +20,19 @@ class Liveness:
         """Note that the database answered now, or a question that was asked at `asked_at`."""
         self._database = time.monotonic() if asked_at is None else asked_at
 
+    def log_heard_at(self) -> float:
+        """Return when the log answered last, in seconds since 1970."""
+        return _on_the_clock(self._log)
+
+    def database_heard_at(self) -> float:
+        """Return when the database answered last, in seconds since 1970; 0 = never."""
+        return _on_the_clock(self._database)
+
     def both_within(self, seconds: float) -> bool:
         """Tell whether both answered within the last so many seconds."""
         oldest = time.monotonic() - seconds
         return self._database > oldest and self._log > oldest
+
+
+def _on_the_clock(moment: float) -> float:
+    return max(0.0, time.time() - (time.monotonic() - moment))

@@ -36,6 +36,7 @@ class BlockLoop:
         self._failures = 0  # in a row
         self._in_hand: int | None = None  # ms since 1970 of the oldest block read and not committed
         self._fetched: int | None = None  # the same of the batch read ahead
+        self._set_back: int | None = None  # the same of what was read and has to be read again
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; after a fault that passes, begin again from what the database says."""
@@ -57,7 +58,7 @@ class BlockLoop:
 
     def oldest(self) -> int | None:
         """Return the time of the oldest block that waits here, in ms since 1970; None where none does."""
-        waiting = [at for at in (self._in_hand, self._fetched) if at is not None]
+        waiting = [at for at in (self._in_hand, self._fetched, self._set_back) if at is not None]
         waiting += [still.at for still in self._context.assignment.stopped.values() if still.at]
         return min(waiting, default=None)
 
@@ -81,6 +82,8 @@ class BlockLoop:
     async def _take_over(self) -> None:
         """Take over what is wanted; what was left unpublished goes out before the work begins."""
         began = time.monotonic()
+        waiting = [at for at in (self._in_hand, self._fetched, self._set_back) if at is not None]
+        self._set_back = min(waiting, default=None)
         self._in_hand = self._fetched = None
         taken = await take_over(self._context)
         if self._publisher:
@@ -94,6 +97,7 @@ class BlockLoop:
         await self._context.failpoints.reached("take-over: done")
 
     def _log_take_over(self, taken: TakenOver, seconds: float) -> None:
+        self._context.metrics.takeovers.inc(len(taken.fresh))
         if taken.fresh:
             context, count = self._context, len(taken.fresh)
             extra = {"stage": context.stage, "count": count, "holder": context.holder, "seconds": round(seconds, 3)}
@@ -105,7 +109,7 @@ class BlockLoop:
         try:
             while True:
                 reads = await self._unless_interrupted(reading)
-                self._in_hand, self._fetched = self._fetched, None
+                self._in_hand, self._fetched, self._set_back = self._fetched, None, None
                 reading = asyncio.create_task(self._read(), name="read ahead")
                 if reads:
                     await self._process(reads)

@@ -42,6 +42,7 @@ class Publisher:
         self._marked: dict[TopicPartition, int] = {}
         self._publishing = asyncio.Lock()
         self._failures = 0  # passes in a row in which some place failed
+        self._oldest: int | None = None  # ms since 1970 of the oldest row that was read and not acknowledged
         self._holes: dict[int, str] = {}  # partition -> why its rows cannot be published, such as one that is missing
 
     def begin(self, epochs: Mapping[int, int], published: Mapping[TopicPartition, int]) -> None:
@@ -50,6 +51,10 @@ class Publisher:
         self._acknowledged = dict(published)
         self._marked = dict(published)
         self._holes = {}
+
+    def oldest(self) -> int | None:
+        """Return the time of the oldest row that waits to be published, in ms since 1970; None where none does."""
+        return self._oldest
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until `stop`: at once what this process commits, soon what others do (uploads)."""
@@ -78,6 +83,7 @@ class Publisher:
         async with self._publishing:
             epochs, acknowledged = dict(self._epochs), self._acknowledged
             places = await self._unpublished(epochs, acknowledged)
+            self._oldest = min((rows[0].at for rows in places.values()), default=None)
             counts = await self._publish_places(places, acknowledged) if places else []
             self._failures = 0 if all(counts) else self._failures + 1
             if not places or time.monotonic() - self._marked_at >= self._context.policy.mark_every:

@@ -39,7 +39,7 @@ class Stage:
         self._loop = BlockLoop(context, self._publisher)
         self._lease_keeper = LeaseKeeper(context)
         self._ticker = Ticker(context)
-        self._watcher = Watcher(context, self._loop.oldest)
+        self._watcher = Watcher(context, self._loop.oldest, self._publisher.oldest if self._publisher else None)
 
     def owned(self) -> frozenset[int]:
         """Return the partitions that this process owns now."""

@@ -288,6 +288,15 @@ class Bench:
         """Return whose refusals were taken back, as they are listed."""
         return sorted(row["notice"] for row in await self.pool.fetch("select notice from taken_back"))
 
+    def gauge(self, name: str, **labels: str) -> float:
+        """Return a gauge of the channel."""
+        return self.registry.get_sample_value(name, {"channel": self.channel.label} | labels) or 0.0
+
+    def standing(self, name: str) -> float:
+        """Return a figure of what is queued or under way."""
+        found = [self.gauge(f"dispatch_{name}", state=state) for state in ("queued", "under-way")]
+        return max(found) if name.endswith("seconds") else sum(found)
+
     def count(self, outcome: str) -> float:
         """Return the counter of an outcome."""
         labels = {"channel": self.channel.label, "provider": "test", "outcome": outcome}

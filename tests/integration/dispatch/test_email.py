@@ -11,6 +11,7 @@ from services.dispatch.channels.email import Smtp
 from services.dispatch.config import SmtpAddress
 from services.dispatch.handlers import DispatchHandler
 from services.dispatch.sending.references import ReferencesByIncident
+from services.dispatch.standing import Standing
 from services.rendering.messages.email import Answers
 from tests.integration.dispatch.bench import Bench, a_payload
 from tests.integration.dispatch.servers import MailServer
@@ -113,10 +114,22 @@ async def test_a_server_that_is_away_costs_nothing_but_time(mails: Bench) -> Non
     async def paused() -> bool:
         return mails.count("not-sent") >= 5.0
 
+    standing = Standing(mails.pool, mails.store, mails.registry, smtp.traits)
+    await standing.look()
+    first = await mails.pool.fetchval("select min(at) from batches")
     await mails.send(smtp, until=paused)
     waiting = await mails.states()
+    await standing.look()
+    shown = mails.standing("open_notices"), mails.standing("open_oldest_seconds")
+    age, heard = datetime.now(UTC) - first, mails.gauge("dispatch_provider_last_heard_timestamp_seconds")
     async with server.serve():
         await mails.send(smtp)
+    await standing.look()
+
+    assert (5, 0.0) == (shown[0], heard)
+    assert age.total_seconds() - 1 < shown[1] <= age.total_seconds()  # however often they were put off
+    assert (0, 0) == (mails.standing("open_notices"), mails.standing("open_oldest_seconds"))
+    assert mails.gauge("dispatch_provider_last_heard_timestamp_seconds") > first.timestamp()
 
     assert {AttemptState.TAKEN: 5} == waiting
     assert 5 == len(server.taken)

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequ
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from prometheus_client import CollectorRegistry
+
 from services.kit.errors import InvalidMessage, RetryableError
 from services.kit.eventlog.embedded.log import EmbeddedLog
 from services.kit.eventlog.outbox import append_outputs
@@ -209,13 +211,14 @@ class World:
     ) -> "Replica":
         """Make a replica of the stage, with connections of its own."""
         pool = await self.new_pool(STAGE)
-        metrics = StageMetrics(STAGE, new_registry())
+        registry = new_registry()
+        metrics = StageMetrics(STAGE, registry)
         log = log or self.new_log(pool, STAGE)
         context = StageContext(
             stage=STAGE, topics=[INPUT], partitions=PARTITIONS, pool=pool, log=log, handler=room or Copying(),
             policy=policy, metrics=metrics, failpoints=failpoints or NoFailpoints(),
         )  # fmt: skip
-        return Replica(Stage(context), pool, log, metrics)
+        return Replica(Stage(context), pool, log, metrics, registry)
 
     async def records(self, topic: str) -> list[Record]:
         """Return all records of a topic, by partition in their order."""
@@ -241,6 +244,7 @@ class Replica:
     pool: Pool
     log: EventLog
     metrics: StageMetrics
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     @property
     def memory(self) -> MemoryLog:

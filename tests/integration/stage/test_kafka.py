@@ -22,6 +22,7 @@ from tests.integration.stage.room import (
     SOURCE,
     Breaking,
     Killed,
+    Replica,
     World,
     numbered,
     partition_of,
@@ -139,17 +140,26 @@ async def test_killed(kafka_room: KafkaWorld, step: str) -> None:
 async def test_the_broker_is_killed_while_blocks_flow(own_broker_room: KafkaWorld, tmp_path: Path) -> None:
     """Kill -9 of the broker, and its return, lose nothing and double nothing; ownership outlives it."""
     blocks = numbered(0, 400)
-    async with (await own_broker_room.replica()).running() as stage:
+    replica = await own_broker_room.replica()
+    async with replica.running() as stage:
         await own_broker_room.feed(blocks[:200])
         await until(lambda: _some(own_broker_room, 40))
         epochs = dict(stage.epochs())
         await asyncio.to_thread(broker.stop, tmp_path, kill=True)
+        await until(lambda: _silent(replica, 1.5))
         await asyncio.to_thread(broker.start, tmp_path)
         await own_broker_room.feed(blocks[200:])
         await until(lambda: _some(own_broker_room, 400), seconds=60)
         await own_broker_room.assert_once(blocks)
 
         assert epochs == stage.epochs()
+        assert not await _silent(replica, 5)
+
+
+async def _silent(replica: Replica, seconds: float) -> bool:
+    """Tell whether the figures say that the log was not heard from for so long."""
+    heard = replica.registry.get_sample_value("routing_last_heard_timestamp_seconds", {"dependency": "log"})
+    return heard is not None and time.time() - heard > seconds
 
 
 async def _some(world: World, count: int) -> bool:

@@ -17,10 +17,10 @@ def unreleased(members: int) -> Holds:
     return {**NO_HOLDS, HoldReason.UNRELEASED: members}
 
 
-def gauges(*ledgers: Ledger, now: int = 0) -> CollectorRegistry:
+def gauges(*ledgers: Ledger, now: int = 0, aware: dict[str, float] | None = None) -> CollectorRegistry:
     """Return a registry that shows these ledgers."""
     registry = CollectorRegistry()
-    LedgerMetrics(registry).show(ledgers, now)
+    LedgerMetrics(registry).show(ledgers, now, aware)
     return registry
 
 
@@ -78,3 +78,12 @@ def test_series_stay_few_and_nobody_is_left_out() -> None:
     notified = [s for s in families["tracking_cohort_members"] if s.labels["disposition"] == "notified"]
     assert 202 == len(notified)
     assert 507 == sum(sample.value for sample in notified)
+
+
+def test_the_clock_of_an_incident_is_shown() -> None:
+    """It runs from when the controller became aware; an incident that is not known has none."""
+    registry = gauges(Ledger("lab", "", ()), Ledger("other", "", ()), aware={"lab": 1_000.5})
+
+    name = "tracking_incident_aware_timestamp_seconds"
+    assert 1_000.5 == registry.get_sample_value(name, {"incident": "lab"})
+    assert registry.get_sample_value(name, {"incident": "other"}) is None
