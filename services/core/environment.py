@@ -72,6 +72,10 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_SMTP_REPLIES": "address to which readers of e-mails answer; unset = the controller's",
         "HERAUT_SMTP_BOUNCES": "mailbox to which undeliverable e-mails go back, each under an address of its own",
         "HERAUT_SMTP_OWN_NAME": "name by which Heraut greets the mail server; unset = none",
+        "HERAUT_SMTP_CONNECTIONS": "connections to the mail server at a time; fewer where it wants fewer",
+        "HERAUT_SMTP_MAILS_A_CONNECTION": "mails after which a connection is ended; unset = the mail server ends it",
+        "HERAUT_SMTP_DOMAINS": "what receiving domains are sent, mails at once and a second, for each process;"
+        " unset = as much as they take",
         "HERAUT_PORTAL_URL": "base address of the portal's API",
         "HERAUT_PORTAL_TOKEN": "bearer token that the portal knows us by; a file is read again when it changes",
         "HERAUT_PORTAL_OAUTH_URL": "where tokens for the portal are got (OAuth 2.0 client credentials, RFC 6749, 4.4)",

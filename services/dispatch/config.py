@@ -16,16 +16,18 @@ from urllib.parse import unquote, urlsplit
 
 from services.core.mailbox import LOCAL_PART, is_host, mailbox
 from services.core.transport import Peer, is_local
-from services.kit.config import ServiceConfig, duration, one_of, setting, takes
+from services.kit.config import ServiceConfig, duration, one_of, positive_int, setting, takes
 from services.kit.files import lies_open
 from services.rendering.letters.profile import FILE_FORMATS, Profile
 from services.rendering.letters.profile_file import USUAL_PROFILE, named_profile
 from services.rendering.messages.email import ENVELOPE_ID
 
 __all__ = [
+    "EVERY_OTHER",
     "Config",
     "EmailConfig",
     "LetterConfig",
+    "Limit",
     "PortalConfig",
     "ProviderAddress",
     "SftpAddress",
@@ -171,6 +173,41 @@ def _host_name(text: str) -> str:
     return text
 
 
+EVERY_OTHER: Final = "*"  # the domain that stands for all that are not named
+_LIMIT = re.compile(
+    r"(?P<domains>[^=\s]+)=(?P<at_once>[1-9][0-9]{0,3})?(?:/(?P<mails>[1-9][0-9]{0,5})(?P<unit>[smh]))?"
+)
+_UNITS: Final[Mapping[str, int]] = MappingProxyType({"s": 1, "m": 60, "h": 3600})
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """So many mails to a domain at once, and so many a second; None = as many as may be."""
+
+    at_once: int | None = None
+    per_second: float | None = None
+
+
+@takes("domain=mails at once/mails a s, m or h, with commas between: *=8/100s, a.example+b.example=2/600m")
+def _domain_limits(text: str) -> Mapping[str, Limit]:
+    """Parse what domains take: `+` between those of one host, which share their limit. Raises ValueError."""
+    found: dict[str, Limit] = {}
+    for part in text.split(","):
+        told = _LIMIT.fullmatch(part.strip())
+        named = told["domains"].lower().split("+") if told else []
+        if not told or not (told["at_once"] or told["mails"]) or not all(map(_is_limited, named)):
+            raise ValueError(
+                "must be domains=mails at once/mails a s, m or h, like *=8/100s,a.example+b.example=2/600m"
+            )
+        rate = int(told["mails"]) / _UNITS[told["unit"]] if told["mails"] else None
+        found |= dict.fromkeys(named, Limit(int(told["at_once"]) if told["at_once"] else None, rate))
+    return found
+
+
+def _is_limited(name: str) -> bool:
+    return name == EVERY_OTHER or is_host(name)
+
+
 _profile = takes("name of a profile, or a file")(named_profile)
 
 
@@ -220,6 +257,10 @@ class EmailConfig(Config):
     smtp_replies: str | None = setting("HERAUT_SMTP_REPLIES", _mail_address, default=None)
     smtp_bounces: str | None = setting("HERAUT_SMTP_BOUNCES", _bounce_address, default=None)
     smtp_own_name: str | None = setting("HERAUT_SMTP_OWN_NAME", _host_name, default=None)
+    # Each waits for four answers a mail; eight hide a server's latency of some milliseconds, and relays allow them.
+    smtp_connections: int = setting("HERAUT_SMTP_CONNECTIONS", positive_int, default=8)
+    smtp_mails: int | None = setting("HERAUT_SMTP_MAILS_A_CONNECTION", positive_int, default=None)
+    smtp_domains: Mapping[str, Limit] | None = setting("HERAUT_SMTP_DOMAINS", _domain_limits, default=None)
 
     def peers(self) -> list[Peer]:
         """Return whom these settings lead to."""

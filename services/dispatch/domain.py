@@ -91,6 +91,10 @@ class Round:
         """The natural keys of its attempts."""
         return list(zip(self.notices.ids, self.notices.attempts, strict=True))
 
+    def key(self, row: int) -> Key:
+        """Return the natural key of one of its attempts."""
+        return self.notices.ids[row], self.notices.attempts[row]
+
     @property
     def is_secret(self) -> bool:
         """Whether its addresses are secret: all of a print file are, or none is."""

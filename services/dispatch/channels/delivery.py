@@ -29,9 +29,14 @@ class Delivery:
         self._rows = iter(range(len(work.contacts)))
         self._go = go
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether a hand-over may begin: not after an outage, nor once `go` is false."""
+        return not (self.outage or self.stopped) and self._go()
+
     def next_row(self) -> int | None:
-        """Return the next row whose hand-over may begin; None after an outage, once `go` is false, and at the end."""
-        return None if self.outage or self.stopped or not self._go() else next(self._rows, None)
+        """Return the next row whose hand-over may begin; None where none may, and at the end."""
+        return next(self._rows, None) if self.goes_on else None
 
     def made(self, row: int, make: Callable[[Work, int], M]) -> M | None:
         """Return a row's message. Where it cannot be made the row ends, and its incident stops on this channel.

@@ -1,6 +1,7 @@
 """Real servers that play providers, and misbehave as told."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -11,7 +12,27 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 
 class _Server(SMTP):
-    """A server that knows the options of DSN (RFC 3461), which aiosmtpd does not."""
+    """A server that knows the options of DSN (RFC 3461), which aiosmtpd does not, and takes so many connections."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection, or say that there are too many."""
+        mail_server: MailServer = self.event_handler
+        if mail_server.most_connections and len(mail_server.open) >= mail_server.most_connections:
+            mail_server.crowded += 1
+            cast("asyncio.Transport", transport).write(b"421 4.7.0 too many connections\r\n")
+            transport.close()
+            return
+        mail_server.open.add(self)
+        mail_server.sessions.append(0)
+        self.number = len(mail_server.sessions) - 1
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Let go of the connection."""
+        mail_server: MailServer = self.event_handler
+        if self in mail_server.open:
+            mail_server.open.discard(self)
+            super().connection_lost(error)
 
     async def smtp_MAIL(self, arg: str | None) -> None:  # noqa: N802 - aiosmtpd's name
         """Note the options, and take the rest."""
@@ -38,6 +59,14 @@ class MailServer:
         self.greeted: set[str] = set()  # names that clients said of themselves
         self.options: set[str] = set()  # of DSN, at MAIL and RCPT
         self.offers_dsn = False
+        self.most_connections = 0  # at a time; 0 = any number
+        self.open: set[SMTP] = set()
+        self.crowded = 0  # connections that were one too many
+        self.sessions: list[int] = []  # mails of each session
+        self.size = 33_554_432  # what it says of how long a mail may be
+        self.slowness = 0.0  # seconds that each mail takes
+        self.under_way: Counter[str] = Counter()  # mails of each domain that are being taken
+        self.most_under_way: Counter[str] = Counter()
         self.asked: list[str] = []  # recipients that were not taken
         self.recipients: dict[str, str] = {}  # address, or @domain -> what is answered at RCPT
         self.everybody = ""  # what is answered at RCPT whoever it is; "" = as `recipients` says
@@ -74,6 +103,8 @@ class MailServer:
     ) -> list[str]:
         """Offer what the server can do."""
         session.host_name = hostname
+        responses = [line for line in responses if not line.startswith("250-SIZE")]
+        responses.insert(1, f"250-SIZE {self.size}")
         return [*responses[:-1], *(["250-DSN"] if self.offers_dsn else []), responses[-1]]
 
     async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
@@ -81,6 +112,7 @@ class MailServer:
         self.reached.set()
         if self.after_data[:1].isdigit():
             return self.after_data
+        await self._take_time(server, envelope.rcpt_tos[0].rpartition("@")[2])
         content = envelope.content
         self.senders.append(envelope.mail_from or "")
         self.taken.append((envelope.rcpt_tos[0], content if isinstance(content, bytes) else b""))
@@ -90,11 +122,21 @@ class MailServer:
             await asyncio.sleep(5)
         return "250 OK"
 
+    async def _take_time(self, server: SMTP, domain: str) -> None:
+        self.sessions[cast("_Server", server).number] += 1
+        self.under_way[domain] += 1
+        self.most_under_way[domain] = max(self.most_under_way[domain], self.under_way[domain])
+        if self.slowness:
+            await asyncio.sleep(self.slowness)
+        self.under_way[domain] -= 1
+
     @asynccontextmanager
     async def serve(self) -> AsyncIterator["MailServer"]:
         """Listen while the context lasts; the same port when served again."""
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: _Server(self, hostname="test", loop=loop), "127.0.0.1", self.port)
+        server = await loop.create_server(
+            lambda: _Server(self, hostname="test", loop=loop, data_size_limit=self.size or None), "127.0.0.1", self.port
+        )
         self.port = server.sockets[0].getsockname()[1]
         try:
             yield self
