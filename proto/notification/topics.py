@@ -41,6 +41,7 @@ NOTICES_ROUTED_PORTAL: Final = "heraut.notices.routed.portal.v1"
 NOTICES_STOPPED: Final = "heraut.notices.stopped.v1"
 NOTICES_SUPERSEDED: Final = "heraut.notices.superseded.v1"
 PAUSES_OBSERVED: Final = "heraut.pauses.observed.v1"
+RECEIPTS_RECEIVED: Final = "heraut.receipts.received.v1"
 STOPS_RAISED: Final = "heraut.stops.raised.v1"
 TOTALS_CHANGED: Final = "heraut.totals.changed.v1"
 
@@ -246,6 +247,18 @@ TOPICS: Final[tuple[TopicSpec, ...]] = (
         name=PAUSES_OBSERVED,
         family=None,
         message="notification.v1.PausesObserved",
+        producers=("dispatch-letter", "dispatch-email", "dispatch-portal"),
+        consumers=("tracking",),
+        partitions=None,
+        read="stage",
+        log="both",
+        kafka={"cleanup.policy": "delete", "retention.ms": "604800000", "max.message.bytes": "1000000"},
+        dead_letters={},
+    ),
+    TopicSpec(
+        name=RECEIPTS_RECEIVED,
+        family=None,
+        message="notification.v1.ReceiptsReceived",
         producers=("dispatch-letter", "dispatch-email", "dispatch-portal"),
         consumers=("tracking",),
         partitions=None,

@@ -101,6 +101,8 @@ COUNTERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "tracking": (
             *("notified", "exhausted", "notices_settled", HoldReason.UNPRINTABLE.counter),
             *(counter for name in CHANNEL_NAMES.values() for counter in (f"accepted_{name}", f"refused_{name}")),
+            # What receipts say of those hand-overs, each attempt once; of complaints each notice.
+            *("bounced", "returned", "complaints"),
         ),
     }
 )

@@ -12,6 +12,7 @@ __all__ = ["BROKEN_UPLOADS", "dead_letter_reasons"]
 # What any room may say of a block: the stage's own codes, and those of the blocks that several rooms read.
 _OF_EVERY_ROOM: Final = (
     "column-length",
+    "empty-block",
     "incident-document",
     "invalid-name",
     "no-cohort",
@@ -24,6 +25,8 @@ _OF_EVERY_ROOM: Final = (
     "undecodable",
     "unexpected-topic",
     "unknown-answer",
+    "unknown-channel",
+    "unknown-receipt",
     "unknown-rule",
 )
 _OF_ROOMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
@@ -53,9 +56,8 @@ _OF_ROOMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "unsupported-type",
         ),
         "deduplication": ("contact-since", "facts", "flags", "homes", "judgement", "no-version", "witnesses"),
-        "routing": ("empty-block",),
         "dispatch": ("no-attempt",),
-        "tracking": ("no-pause", "unknown-channel", "unknown-counter", "unknown-outcome"),
+        "tracking": ("no-pause", "unknown-counter", "unknown-outcome"),
     }
 )
 # Why an upload cannot be read to its end.

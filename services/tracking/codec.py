@@ -1,5 +1,6 @@
 """What tracking hears, as it comes in."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from notification.topics import (
@@ -8,6 +9,7 @@ from notification.topics import (
     NOTICES_REATTEMPTED,
     NOTICES_SUPERSEDED,
     PAUSES_OBSERVED,
+    RECEIPTS_RECEIVED,
     TOPIC,
     TOTALS_CHANGED,
 )
@@ -17,6 +19,7 @@ from services.core.channel import channel_named
 from services.core.ids import ID_BYTES
 from services.core.ledger import COUNTERS
 from services.core.notices import Notices
+from services.core.receipts import Receipt
 from services.core.rooms import STAGES
 from services.core.status import AttemptState, unprintable_fields
 from services.kit.errors import InvalidMessage
@@ -26,18 +29,11 @@ from services.tracking.domain import Observed, Outcomes, Refusals, State, Supers
 from services.tracking.errors import UnknownWordError
 from services.wire.columns import SMALL, check_names, column, looked_up, moment, parse, split_ids
 from services.wire.notices import notices_from_wire
+from services.wire.receipts import decode_received
 from services.wire.totals import decode_totals
 
 __all__ = ["TOPICS", "Work", "decode"]
 
-TOPICS = (
-    DELIVERIES_ATTEMPTED,
-    NOTICES_EXHAUSTED,
-    NOTICES_REATTEMPTED,
-    NOTICES_SUPERSEDED,
-    TOTALS_CHANGED,
-    PAUSES_OBSERVED,
-)
 # What the stages that send totals count.
 _COUNTERS = {stage: frozenset(COUNTERS[STAGES[stage]]) for stage in TOPIC[TOTALS_CHANGED].producers}
 _REFUSED = int(AttemptState.REFUSED)
@@ -58,27 +54,17 @@ class Work:
     refusals: Refusals | None = None
     observed: Observed | None = None
     totals: list[TotalsRow] = field(default_factory=list)
+    receipts: list[Receipt] = field(default_factory=list)
+    source: str = ""  # the partition, where there are receipts
     kinds: dict[str, int] = field(default_factory=dict)
 
 
 def decode(record: Record) -> Work:
     """Read one block. Raises InvalidMessage, of which UnknownWordError is one kind."""
-    if record.topic == DELIVERIES_ATTEMPTED:
-        return _attempted(record)
-    if record.topic == NOTICES_EXHAUSTED:
-        wire = parse(routing_pb2.NoticesExhausted(), record.value)
-        state = State.EXHAUSTED if unprintable_fields(wire.reason) is None else State.UNPRINTABLE
-        return _all_in(state, notices_from_wire(wire.notices), record)
-    if record.topic == NOTICES_REATTEMPTED:
-        notices = notices_from_wire(parse(routing_pb2.NoticesReattempted(), record.value).notices)
-        return _all_in(State.REATTEMPTED, notices, record)
-    if record.topic == NOTICES_SUPERSEDED:
-        return _superseded(record)
-    if record.topic == TOTALS_CHANGED:
-        return _totals(record)
-    if record.topic == PAUSES_OBSERVED:
-        return _observed(record)
-    raise InvalidMessage("unexpected-topic")
+    reader = _READERS.get(record.topic)
+    if reader is None:
+        raise InvalidMessage("unexpected-topic")
+    return reader(record)
 
 
 def _attempted(record: Record) -> Work:
@@ -116,6 +102,17 @@ def _refusals(block: Outcomes, rows: list[int]) -> Refusals | None:
         notices=[notices[row] for row in rows],
         attempts=[attempts[row] for row in rows],
     )
+
+
+def _exhausted(record: Record) -> Work:
+    wire = parse(routing_pb2.NoticesExhausted(), record.value)
+    state = State.EXHAUSTED if unprintable_fields(wire.reason) is None else State.UNPRINTABLE
+    return _all_in(state, notices_from_wire(wire.notices), record)
+
+
+def _reattempted(record: Record) -> Work:
+    notices = notices_from_wire(parse(routing_pb2.NoticesReattempted(), record.value).notices)
+    return _all_in(State.REATTEMPTED, notices, record)
 
 
 def _all_in(state: State, notices: Notices, record: Record) -> Work:
@@ -162,6 +159,11 @@ def _observed(record: Record) -> Work:
     return Work(observed=observed, kinds={"pauses": 1})
 
 
+def _received(record: Record) -> Work:
+    receipts = decode_received(record)
+    return Work(receipts=receipts, source=str(record.partition), kinds={"receipts": len(receipts)})
+
+
 def _scopes(incident_id: str, cohorts: list[str]) -> list[str]:
     if not incident_id:
         raise InvalidMessage("no-incident")
@@ -175,3 +177,15 @@ def _channel(name: str) -> int:
         return int(channel_named(name))
     except KeyError:
         raise UnknownWordError("unknown-channel") from None
+
+
+_READERS: dict[str, Callable[[Record], Work]] = {
+    DELIVERIES_ATTEMPTED: _attempted,
+    NOTICES_EXHAUSTED: _exhausted,
+    NOTICES_REATTEMPTED: _reattempted,
+    NOTICES_SUPERSEDED: _superseded,
+    TOTALS_CHANGED: _totals,
+    PAUSES_OBSERVED: _observed,
+    RECEIPTS_RECEIVED: _received,
+}
+TOPICS = tuple(_READERS)

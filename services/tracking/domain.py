@@ -1,14 +1,14 @@
-"""What state a notice is in: a pure function of the set of its events.
+"""What tracking hears, as columns, and the words for where a notice stands. Pure.
 
-A notice's row is the join of all that was heard of it (a semilattice), so neither order nor repeats matter. What
-the figures of all stages come to together is in `ledger.py`.
+Where it stands follows from the set of all that was heard of it (`histories.py`), so neither order nor repeats matter.
+What the figures of all stages come to together is in `ledger.py`.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from services.core.channel import CHANNEL_NAMES, Channel
 from services.core.ledger import HoldReason
@@ -24,22 +24,24 @@ __all__ = [
     "Superseded",
     "Verdict",
     "all_differ",
-    "better",
     "counters_of",
-    "moved",
+    "standing_of",
 ]
 
 # The kinds of event that tracking hears.
-KINDS = ("accepted", "refused", "unknown", "exhausted", "unprintable", "reattempted", "superseded", "totals", "pauses")
+KINDS = (
+    *("accepted", "refused", "unknown", "exhausted", "unprintable", "reattempted", "superseded", "totals", "pauses"),
+    "receipts",
+)
 
 # What tracking counts itself (`core.ledger`): partition -> scope ("incident/cohort") -> counter -> change.
 Deltas = dict[str, dict[str, Counter[str]]]
 
 
 class State(IntEnum):
-    """What is known of a notice. The numbers are stored: they are never reused. `better` says which one holds.
+    """What is known of a notice. The numbers are stored: they are never reused. `histories.py` says which one holds.
 
-    A refusal is no state: it leaves the notice in flight, on its way to the next channel.
+    A provider's refusal at the hand-over is no state: it leaves the notice in flight, on its way to the next channel.
     """
 
     UNHEARD = 0  # only that it was superseded
@@ -48,6 +50,9 @@ class State(IntEnum):
     ACCEPTED = 3  # a provider took it
     REATTEMPTED = 4  # it was given up, and is on its way again: in flight
     UNPRINTABLE = 5  # its letter cannot be printed: held until its source corrects the contact data
+    REFUSED = 6  # the provider had taken it, and said later that it did not: in flight
+    BOUNCED = 7  # the mail came back after it had been accepted: in flight, until no channel is left
+    RETURNED = 8  # the letter came back: likewise
 
 
 class Verdict(StrEnum):
@@ -58,11 +63,6 @@ class Verdict(StrEnum):
     MISTYPED = "mistyped"  # the check letter does not fit, or it is no reference at all
     TOO_OFTEN = "too-often"  # nothing was looked up: more is asked than is allowed
     NOT_NOW = "not-now"  # it may be of a notice that is not heard of here yet, or the database is away
-
-
-# Of two findings about the same attempt, what stands later here holds: it ends what comes before it.
-_COURSE: Final = (State.UNHEARD, State.REATTEMPTED, State.UNKNOWN, State.UNPRINTABLE, State.EXHAUSTED, State.ACCEPTED)
-_PLACE: Final = {int(state): place for place, state in enumerate(_COURSE)}
 
 
 class Finding(NamedTuple):
@@ -84,28 +84,17 @@ class Finding(NamedTuple):
         return not self.mark % 2
 
 
-def better(one: Finding, other: Finding) -> Finding:
-    """Join two findings of the same notice: commutative, associative and idempotent.
-
-    Accepted holds over everything, and of several the earliest attempt. Else the latest attempt holds, as it was made
-    after the others had ended; and of one attempt what ended it, the earlier time first. Of marks the highest holds.
-    """
-    best = min(one, other, key=_precedence)
-    return best._replace(mark=max(one.mark, other.mark))
-
-
-def _precedence(f: Finding) -> tuple[object, ...]:
-    accepted = f.state == State.ACCEPTED
-    attempt = f.attempt if accepted else -f.attempt
-    return not accepted, attempt, -_PLACE[f.state], f.at, f.channel, f.member or b"", f.revision, f.scope
-
-
 def counters_of(state: int, channel: int, *, counted: bool) -> Iterator[str]:
-    """Return what a notice counts for (`core.ledger`); `counted` as in Finding."""
+    """Return what a notice counts for of which one thing alone was heard (`core.ledger`); `counted` as in Finding."""
+    if state == State.ACCEPTED and channel:
+        yield f"accepted_{CHANNEL_NAMES[Channel(channel)]}"
+    yield from standing_of(state, counted=counted)
+
+
+def standing_of(state: int, *, counted: bool) -> Iterator[str]:
+    """Return what a notice counts for by where it stands, whatever its hand-overs count for."""
     if state == State.ACCEPTED:
         yield "notices_settled"
-        if channel:
-            yield f"accepted_{CHANNEL_NAMES[Channel(channel)]}"
         if counted:
             yield "notified"
     elif state == State.EXHAUSTED:
@@ -114,14 +103,6 @@ def counters_of(state: int, channel: int, *, counted: bool) -> Iterator[str]:
             yield "exhausted"
     elif state == State.UNPRINTABLE and counted:
         yield HoldReason.UNPRINTABLE.counter
-
-
-def moved(deltas: Deltas, source: str, before: Finding | None, after: Finding) -> None:
-    """Add to `deltas` what a notice's row counts for more, or less, than before."""
-    scopes = deltas.setdefault(source, {})
-    for finding, sign in ((before, -1), (after, +1)):
-        for counter in counters_of(finding.state, finding.channel, counted=finding.counted) if finding else ():
-            scopes.setdefault(finding.scope, Counter())[counter] += sign  # type: ignore[union-attr]
 
 
 @dataclass(slots=True)

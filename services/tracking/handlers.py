@@ -16,7 +16,8 @@ from services.kit.eventlog import Output, Record
 from services.kit.postgres import Connection, Pool
 from services.kit.stage import move_totals
 from services.tracking.codec import Work, decode
-from services.tracking.domain import Deltas, Finding, Outcomes, Refusals, Superseded, all_differ, better, moved
+from services.tracking.domain import Deltas, Outcomes, Refusals, Superseded, all_differ
+from services.tracking.joining import Joining, histories_of
 from services.tracking.ledger import Heard, Ledger, hear, ledger_of
 from services.tracking.metrics import TrackingMetrics
 from services.tracking.stopping import Stopping
@@ -40,6 +41,7 @@ class TrackingHandler:
         self._store = store
         self._metrics = metrics
         self._stopping = stopping
+        self._joining = Joining(store)
 
     def decode(self, record: Record) -> Work:
         """Read one block. Raises InvalidMessage."""
@@ -52,8 +54,13 @@ class TrackingHandler:
         """Write the effects of these blocks; they have tracking send nothing on."""
         blocks = [w.notices for w in work if w.notices is not None and w.notices.notices]
         refusals = [w.refusals for w in work if w.refusals is not None]
+        deltas: Deltas = {}
         if blocks or refusals:
-            await self._take(connection, blocks, refusals)
+            await self._take(connection, blocks, refusals, deltas)
+        for w in work:
+            if w.receipts:
+                await self._joining.join(connection, histories_of(w.receipts), w.source, deltas)
+        await _move(connection, deltas)
         heard = highest(row for w in work for row in w.totals)
         if heard:
             await self._store.keep_totals(connection, heard)
@@ -68,24 +75,24 @@ class TrackingHandler:
         return await self._stopping.tick(connection, partitions)
 
     async def _take(
-        self, connection: Connection, blocks: Sequence[Outcomes | Superseded], refusals: Sequence[Refusals]
+        self,
+        connection: Connection,
+        blocks: Sequence[Outcomes | Superseded],
+        refusals: Sequence[Refusals],
+        deltas: Deltas,
     ) -> None:
         named = {scope for b in (*blocks, *refusals) for scope in b.scopes}
         numbers = await self._store.number_cohorts(connection, named)
         outcomes = [block for block in blocks if isinstance(block, Outcomes)]
-        deltas: Deltas = {}
         rest: Sequence[Outcomes | Superseded] = blocks
         if all_differ(blocks) and outcomes and await self._copy(connection, outcomes, numbers):
             for written in outcomes:
                 written.add_to(deltas)
             rest = [block for block in blocks if isinstance(block, Superseded)]
         for block in rest:
-            await self._join(connection, block, numbers, deltas)
+            await self._joining.join(connection, histories_of(block.findings()), block.source, deltas)
         for refused in refusals:
             await self._count_refused(connection, refused, numbers, deltas)
-        for source, scopes in sorted(deltas.items()):
-            moves = {scope: changes for scope, changes in scopes.items() if any(changes.values())}
-            await move_totals(connection, moves, source, COUNTERS["tracking"])
 
     async def _copy(self, connection: Connection, blocks: Sequence[Outcomes], numbers: Mapping[str, int]) -> bool:
         """Write rows the fast way if all are new, which is usual. Return False, and write nothing, where one is not."""
@@ -105,24 +112,11 @@ class TrackingHandler:
         for number, attempts in (await self._store.add_refusals(connection, refused, numbers)).items():
             deltas.setdefault(refused.source, {}).setdefault(scope_of[number], Counter())[counter] += attempts
 
-    async def _join(
-        self, connection: Connection, block: Outcomes | Superseded, numbers: Mapping[str, int], deltas: Deltas
-    ) -> None:
-        """Join a block with what is known of its notices."""
-        new: dict[bytes, Finding] = {}
-        for finding in block.findings():
-            new[finding.notice] = better(new[finding.notice], finding) if finding.notice in new else finding
-        while new:  # again only for rows that another process added after this one had looked for them
-            known = await self._store.lock_notices(connection, new)
-            joined = [better(known[notice], new[notice]) for notice in known]
-            changed = [finding for finding in joined if finding != known[finding.notice]]
-            fresh = [finding for notice, finding in new.items() if notice not in known]
-            if changed:
-                await self._store.change_notices(connection, changed, numbers)
-            added = await self._store.add_notices(connection, fresh, numbers) if fresh else set()
-            for finding in (*changed, *(finding for finding in fresh if finding.notice in added)):
-                moved(deltas, block.source, known.get(finding.notice), finding)
-            new = {finding.notice: finding for finding in fresh if finding.notice not in added}
+
+async def _move(connection: Connection, deltas: Deltas) -> None:
+    for source, scopes in sorted(deltas.items()):
+        moves = {scope: changes for scope, changes in scopes.items() if any(changes.values())}
+        await move_totals(connection, moves, source, COUNTERS["tracking"])
 
 
 class PauseLists:

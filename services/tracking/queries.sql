@@ -10,13 +10,43 @@ on conflict (scope) do nothing;
 
 -- name: lock_notices
 -- What is known of these notices; the rows are locked in the order of their keys.
-select notices.notice, cohorts.scope, notices.member, notices.revision, notices.state, notices.attempt,
-       (extract(epoch from notices.at) * 1000)::bigint as at, notices.channel, notices.mark
+select notices.notice, coalesce(cohorts.scope, '') as scope, notices.member, notices.revision, notices.state,
+       notices.attempt, (extract(epoch from notices.at) * 1000)::bigint as at, notices.channel, notices.mark
 from notices
-join cohorts on cohorts.number = notices.cohort
+left join cohorts on cohorts.number = notices.cohort
 where notices.notice = any($1::bytea[])
 order by notices.notice
 for update of notices;
+
+-- name: read_steps
+-- What our own rooms said of these notices, where it was more than their rows say.
+select notice, attempt, state, channel, (extract(epoch from at) * 1000)::bigint as at
+from steps
+where notice = any($1::bytea[]);
+
+-- name: read_receipts
+-- What receipts say of these notices, in the order of core.receipts.Receipt.
+select notice, channel, attempt, kind, (extract(epoch from at) * 1000)::bigint as at, reason
+from receipts
+where notice = any($1::bytea[]);
+
+-- name: add_steps
+-- What our own rooms said of notices, in the order of the keys; what is there stays.
+insert into steps (at, attempt, state, channel, notice)
+select to_timestamp(new.at / 1000.0), new.attempt, new.state, new.channel, new.notice
+from unnest($1::bytea[], $2::smallint[], $3::smallint[], $4::smallint[], $5::bigint[])
+     as new(notice, attempt, state, channel, at)
+order by new.notice, new.attempt, new.state
+on conflict do nothing;
+
+-- name: add_receipts
+-- What receipts say of notices, in the order of the keys; what is there stays.
+insert into receipts (at, attempt, channel, kind, reason, notice)
+select to_timestamp(new.at / 1000.0), new.attempt, new.channel, new.kind, new.reason, new.notice
+from unnest($1::bytea[], $2::smallint[], $3::smallint[], $4::smallint[], $5::bigint[], $6::smallint[])
+     as new(notice, channel, attempt, kind, at, reason)
+order by new.notice, new.attempt, new.kind
+on conflict do nothing;
 
 -- name: add_notices
 -- New rows, in the order of their keys; those that are there already do not come back.
@@ -45,9 +75,22 @@ where notices.notice = new.notice;
 -- `heraut ledger --recount` asks. Rows of a cohort that is not known are named by its number.
 select coalesce(cohorts.scope, '?/' || kept.cohort) as scope, kept.state, kept.channel, kept.counted, kept.notices
 from (
-    select cohort, state, channel, mark % 2 = 0 as counted, count(*) as notices from notices group by 1, 2, 3, 4
+    select cohort, state, channel, mark % 2 = 0 as counted, count(*) as notices
+    from notices
+    where not exists (select from steps where steps.notice = notices.notice)
+        and not exists (select from receipts where receipts.notice = notices.notice)
+    group by 1, 2, 3, 4
 ) as kept
 left join cohorts on cohorts.number = kept.cohort
+where $1::text is null or starts_with(cohorts.scope, $1 || '/');
+
+-- name: read_odd_notices
+-- The notices that `recount` leaves out, as what they count for is not in their rows alone.
+select notices.notice, coalesce(cohorts.scope, '') as scope, notices.member, notices.revision, notices.state,
+       notices.attempt, (extract(epoch from notices.at) * 1000)::bigint as at, notices.channel, notices.mark
+from (select notice from steps union select notice from receipts) as odd
+join notices on notices.notice = odd.notice
+left join cohorts on cohorts.number = notices.cohort
 where $1::text is null or starts_with(cohorts.scope, $1 || '/');
 
 -- name: keep_totals

@@ -10,9 +10,11 @@ import orjson
 
 from services.core.channel import Channel
 from services.core.ledger import COUNTERS
+from services.core.receipts import Receipt
 from services.kit.postgres import Connection, Queries, binary_copy
 from services.kit.stage import TotalsRow
 from services.tracking.domain import Finding, Observed, Outcomes, Refusals, counters_of
+from services.tracking.histories import History, Step, kept_history
 from services.tracking.ledger import Totals
 from services.tracking.stops import Kept
 
@@ -26,6 +28,8 @@ _HEAD = struct.Struct(">hiqiiiiiiihihii")
 # Rows are written in the order of their keys: neighbours in the index cost PostgreSQL a third less work.
 _BY_NOTICE = itemgetter(slice(_HEAD.size + 4, _HEAD.size + 20))
 _ID = struct.pack(">i", 16)
+# Of a notice that nothing but receipts were heard of.
+_NO_COHORT = {"": 0}
 _POSTGRES_EPOCH_MS = 946_684_800_000  # 2000-01-01, where PostgreSQL's timestamps count from
 
 
@@ -34,11 +38,12 @@ class Store:
 
     async def number_cohorts(self, connection: Connection, scopes: Collection[str]) -> dict[str, int]:
         """Return each scope its number, a new one where it has none."""
-        numbers = await self._numbers(connection, scopes)
-        if len(numbers) < len(scopes):
-            await connection.execute(_QUERIES["add_cohorts"], [scope for scope in scopes if scope not in numbers])
-            numbers = await self._numbers(connection, scopes)
-        return numbers
+        named = [scope for scope in scopes if scope]
+        numbers = await self._numbers(connection, named) if named else {}
+        if len(numbers) < len(named):
+            await connection.execute(_QUERIES["add_cohorts"], [scope for scope in named if scope not in numbers])
+            numbers = await self._numbers(connection, named)
+        return numbers | _NO_COHORT
 
     async def _numbers(self, connection: Connection, scopes: Collection[str]) -> dict[str, int]:
         return {row[0]: row[1] for row in await connection.fetch(_QUERIES["number_cohorts"], list(scopes))}
@@ -55,6 +60,33 @@ class Store:
         """Lock the rows that there are of these notices, and return what is known of them."""
         rows = await connection.fetch(_QUERIES["lock_notices"], list(notices))
         return {row["notice"]: Finding(*row) for row in rows}
+
+    async def lock_histories(self, connection: Connection, notices: Collection[bytes]) -> dict[bytes, History]:
+        """Lock the rows that there are of these notices, and return all that was heard of them."""
+        return await self._histories(connection, await self.lock_notices(connection, notices))
+
+    async def _histories(self, connection: Connection, known: Mapping[bytes, Finding]) -> dict[bytes, History]:
+        if not known:
+            return {}
+        steps: dict[bytes, set[Step]] = {}
+        for notice, *step in await connection.fetch(_QUERIES["read_steps"], list(known)):
+            steps.setdefault(notice, set()).add(Step(*step))
+        receipts: dict[bytes, set[Receipt]] = {}
+        for row in await connection.fetch(_QUERIES["read_receipts"], list(known)):
+            receipts.setdefault(row["notice"], set()).add(Receipt(*row))
+        return {
+            notice: kept_history(finding, steps.get(notice, ()), receipts.get(notice, ()))
+            for notice, finding in known.items()
+        }
+
+    async def add_heard(self, connection: Connection, histories: Sequence[History]) -> None:
+        """Write what was heard of notices beyond their rows, which are locked."""
+        steps = [(one.notice, *step) for one in histories if one.needs_steps for step in sorted(one.steps)]
+        if steps:
+            await connection.execute(_QUERIES["add_steps"], *map(list, zip(*steps, strict=True)))
+        receipts = [receipt for one in histories for receipt in sorted(one.receipts)]
+        if receipts:
+            await connection.execute(_QUERIES["add_receipts"], *map(list, zip(*receipts, strict=True)))
 
     async def find_notices(self, connection: Connection, first: bytes, last: bytes) -> list[bytes]:
         """Return the notices whose ids lie between these, both included."""
@@ -79,6 +111,11 @@ class Store:
         for scope, state, channel, counted, notices in await connection.fetch(_QUERIES["recount"], incident_id):
             for counter in counters_of(state, channel, counted=counted):
                 found.setdefault(scope, Counter())[counter] += notices
+        odd = await connection.fetch(_QUERIES["read_odd_notices"], incident_id)
+        histories = await self._histories(connection, {row["notice"]: Finding(*row) for row in odd})
+        for history in histories.values():
+            if counters := history.counters():
+                found.setdefault(history.scope, Counter()).update(counters)
         for scope, channel, attempts in await connection.fetch(_QUERIES["recount_refusals"], incident_id):
             found.setdefault(scope, Counter())[f"refused_{Channel(channel).label}"] += attempts
         return found

@@ -23,7 +23,8 @@ from services.kit.eventlog import Output, Record
 from services.kit.testing import FakeClock
 from services.routing.handlers import RoutingHandler, Work
 from services.routing.metrics import RoutingMetrics
-from services.tracking.domain import Deltas, Finding, State, better, moved
+from services.tracking.domain import Deltas, Finding, State
+from services.tracking.histories import History, history_of, moved
 from services.wire.notices import notices_from_wire
 from services.wire.recalls import Recall, Recalled, decode_stopped
 from services.wire.testing import FakeIncidents
@@ -138,7 +139,7 @@ class World:
         self.queues: dict[tuple[str, Channel | None], deque[Any]] = defaultdict(deque)
         self.history: list[tuple[tuple[str, Channel | None], Any]] = []
         self.aside: list[tuple[tuple[str, Channel | None], Any]] = []  # what was set aside
-        self.findings: dict[bytes, Finding] = {}
+        self.histories: dict[bytes, History] = {}
         self.deltas: Deltas = {}
         self.versions: Counter[str] = Counter()
 
@@ -299,10 +300,10 @@ class World:
             self._answers(done(Recalls(self.channels[channel]).look_again(NOBODYS, [0], NOW, Moved())))
 
     def _find(self, finding: Finding) -> None:
-        before = self.findings.get(finding.notice)
-        after = better(before, finding) if before else finding
+        before, heard = self.histories.get(finding.notice), history_of(finding)
+        after = before.joined(heard) if before else heard
         moved(self.deltas, "0", before, after)
-        self.findings[finding.notice] = after
+        self.histories[finding.notice] = after
 
     # What holds
 
@@ -351,7 +352,8 @@ class World:
         assert figures["released"] == figures["notified"] + figures["exhausted"]
         told = {c.notice for c in dossier.claims if not c.void}
         for claim in dossier.claims:
-            finding = self.findings.get(claim.notice)
+            history = self.histories.get(claim.notice)
+            finding = history.finding if history else None
             stopped = claim.course == Course.STOPPED
             assert stopped or (finding is not None and finding.state in {State.ACCEPTED, State.EXHAUSTED})
             assert not stopped or finding is None or not finding.counted

@@ -26,6 +26,7 @@ STORED = {
     "tracking": (
         "notified", "exhausted", "notices_settled", "held_unprintable", "accepted_portal", "refused_portal",
         "accepted_email", "refused_email", "accepted_letter", "refused_letter",
+        "bounced", "returned", "complaints",
     ),
 }  # fmt: skip
 

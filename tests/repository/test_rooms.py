@@ -80,6 +80,8 @@ EXTRA = {
         "api.py": "the ledger is read over HTTP",
         "openapi.py": "what its routes promise",
         "ledger.py": "the equations, apart from the states of notices",
+        "histories.py": "where a notice stands by all that was heard of it",
+        "joining.py": "the rows of it",
         "stops.py": "when a rule stops a cohort, apart from what state a notice is in",
         "progress.py": "how a release goes, for operators",
         "stopping.py": "who looks for that, and tells intake",

@@ -87,3 +87,19 @@ class DeliveriesRefused(_message.Message):
     notices: _common_pb2.Notices
     reason: str
     def __init__(self, notices: _Optional[_Union[_common_pb2.Notices, _Mapping]] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class ReceiptsReceived(_message.Message):
+    __slots__ = ("channel", "ids", "attempts", "kinds", "reasons", "at")
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    KINDS_FIELD_NUMBER: _ClassVar[int]
+    REASONS_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    channel: str
+    ids: bytes
+    attempts: _containers.RepeatedScalarFieldContainer[int]
+    kinds: bytes
+    reasons: bytes
+    at: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, channel: _Optional[str] = ..., ids: _Optional[bytes] = ..., attempts: _Optional[_Iterable[int]] = ..., kinds: _Optional[bytes] = ..., reasons: _Optional[bytes] = ..., at: _Optional[_Iterable[int]] = ...) -> None: ...

@@ -10,7 +10,7 @@ create table cohorts (
 -- Widest first: no padding in ten million rows.
 create table notices (
     at       timestamptz not null, -- of the event that decided the state
-    cohort   int not null,
+    cohort   int not null,         -- 0 = nothing but receipts was heard of it
     revision int not null,
     mark     int not null,         -- odd: a later revision stands for the bearer; the highest heard
     attempt  int not null,         -- the attempt that decided the state; 0 = none was made
@@ -18,6 +18,28 @@ create table notices (
     channel  smallint not null,    -- core.channel; 0 = none
     notice   bytea primary key,
     member   bytea                 -- the bearer; null while only a supersession was heard
+);
+
+-- What our own rooms said of notices of which more was heard than their rows say: several attempts, or what ended one.
+create table steps (
+    at       timestamptz not null,
+    attempt  smallint not null,    -- its number; 0 = none was made
+    state    smallint not null,    -- domain.State
+    channel  smallint not null,    -- core.channel; 0 = none
+    notice   bytea not null,
+    primary key (notice, attempt, state, channel, at)
+);
+
+-- What was said of attempts after they were handed over, each thing once. A notice that nothing else was heard of has a
+-- row with cohort 0, so that whoever writes anything of it finds the row, and the receipts.
+create table receipts (
+    at       timestamptz not null, -- when it happened
+    attempt  smallint not null,    -- its number; 0 = not said
+    channel  smallint not null,    -- core.channel
+    kind     smallint not null,    -- core.receipts.ReceiptKind
+    reason   smallint not null,    -- core.receipts.ReceiptReason
+    notice   bytea not null,
+    primary key (notice, attempt, channel, kind, at, reason)
 );
 
 -- The highest totals heard of every other stage.

@@ -39,6 +39,7 @@ READERS: dict[str, Callable[[Record], Any]] = {
     topics.NOTICES_EXHAUSTED: decode,
     topics.NOTICES_SUPERSEDED: decode,
     topics.PAUSES_OBSERVED: decode,
+    topics.RECEIPTS_RECEIVED: decode,
     topics.STOPS_RAISED: read_stops,
     topics.NOTICES_RECALLED: decode_recalled,
     topics.NOTICES_STOPPED: decode_stopped,

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.core.channel import CHANNEL_NAMES, Channel
-from services.tracking.domain import Deltas, Finding, Outcomes, State, Superseded, all_differ, better, moved
+from services.tracking.domain import Deltas, Finding, Outcomes, State, Superseded, all_differ
+from services.tracking.histories import History, history_of, moved
 
 NOTICES = [bytes([n]) * 16 for n in range(3)]
 # What never differs between events of one notice: its bearer, so its cohort, and its revision.
@@ -31,24 +32,25 @@ def findings(draw: st.DrawFn) -> Finding:
 
 def _heard(events: Sequence[Finding]) -> tuple[dict[bytes, Finding], dict[str, Counter[str]]]:
     """Hear events one by one, as rows and counts are kept."""
-    rows: dict[bytes, Finding] = {}
+    histories: dict[bytes, History] = {}
     deltas: Deltas = {}
     for event in events:
-        before = rows.get(event.notice)
-        after = better(before, event) if before else event
+        before, heard = histories.get(event.notice), history_of(event)
+        after = before.joined(heard) if before else heard
         moved(deltas, "0", before, after)
-        rows[event.notice] = after
+        histories[event.notice] = after
+    rows = {notice: history.finding for notice, history in histories.items()}
     return rows, {scope: +counts for scope, counts in deltas.get("0", {}).items() if +counts}
 
 
 @given(findings(), findings(), findings())
 def test_joining_knows_no_order(a: Finding, b: Finding, c: Finding) -> None:
     """Joining is commutative, associative and idempotent."""
-    b, c = b._replace(notice=a.notice), c._replace(notice=a.notice)
+    one, other, third = (history_of(event._replace(notice=a.notice)) for event in (a, b, c))
 
-    assert better(a, b) == better(b, a)
-    assert better(better(a, b), c) == better(a, better(b, c))
-    assert better(a, a) == a
+    assert one.joined(other) == other.joined(one)
+    assert one.joined(other).joined(third) == one.joined(other.joined(third))
+    assert one.joined(one) == one
 
 
 @given(st.data())
@@ -65,15 +67,22 @@ def test_any_order_and_any_repeat_give_the_same_rows_and_counts(data: st.DataObj
 def test_a_notice_is_counted_by_its_final_state_and_once(events: list[Finding]) -> None:
     """Counts are what a recount of the rows would give."""
     rows, counts = _heard(events)
+    taken = {
+        (event.notice, event.attempt): event
+        for event in sorted(events, key=lambda one: (-one.at, -one.channel))
+        if event.state == State.ACCEPTED
+    }
 
     recounted: dict[str, Counter[str]] = {}
+    for one in taken.values():
+        name = f"accepted_{CHANNEL_NAMES[Channel(one.channel)]}" if one.channel else ""
+        recounted.setdefault(one.scope, Counter())[name] += 1
     for row in rows.values():
         mine = recounted.setdefault(row.scope, Counter())
         mine["notices_settled"] += row.state in {State.EXHAUSTED, State.ACCEPTED}
         mine["notified"] += row.state == State.ACCEPTED and row.counted
         mine["exhausted"] += row.state == State.EXHAUSTED and row.counted
         mine["held_unprintable"] += row.state == State.UNPRINTABLE and row.counted
-        mine[f"accepted_{CHANNEL_NAMES[Channel(row.channel)]}" if row.channel else ""] += row.state == State.ACCEPTED
     for mine in recounted.values():
         del mine[""]
     assert {scope: +counter for scope, counter in recounted.items() if +counter} == counts
@@ -139,7 +148,7 @@ def test_a_block_of_new_rows_counts_like_its_findings() -> None:
     slowly: Deltas = {}
     fast: Deltas = {}
     for finding in block.findings():
-        moved(slowly, "5", None, finding)
+        moved(slowly, "5", None, history_of(finding))
     block.add_to(fast)
 
     assert slowly == fast
