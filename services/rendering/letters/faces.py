@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-__all__ = ["BOLD", "REGULAR", "Face", "face"]
+__all__ = ["BOLD", "FOLDER", "REGULAR", "Face", "face"]
 
 REGULAR, BOLD = "SourceSans3_400Regular.ttf", "SourceSans3_600SemiBold.ttf"
-_FOLDER = Path(__file__).with_name("fonts")
+FOLDER = Path(__file__).with_name("fonts")
 # Signs that are no glyph of their own: spaces and marks that a typesetter handles itself.
 _UNSEEN = "\t\n\r\u00a0\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 
@@ -39,7 +39,7 @@ class Face:
 @cache
 def face(name: str) -> Face:
     """Return one of the bundled faces."""
-    font = (_FOLDER / name).read_bytes()
+    font = (FOLDER / name).read_bytes()
     tables = _tables(font)
     (per_em,) = struct.unpack_from(">H", font, tables[b"head"] + 18)
     (metrics,) = struct.unpack_from(">H", font, tables[b"hhea"] + 34)

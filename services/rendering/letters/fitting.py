@@ -30,7 +30,7 @@ ADDRESS_SIZE, GREETING_SIZE = 11.0, 10.5
 _SMALLER = (ADDRESS_SIZE, 10.0, 9.0)  # before a line is broken
 _BROKEN = (ADDRESS_SIZE, 10.0, 9.0, 8.0)  # smaller is not read by sorting machines, nor by many people
 _SMALLEST_GREETING = 9.0
-# Of the text's size: a line, the space between two, and that above a bar code, which is 5 mm high. `letters.typ`.
+# Of the text's size: a line, the space between two, and that above a bar code, which is 5 mm high. `stamps.py`.
 _LINE, _LEADING, _ABOVE_CODE, _CODE = 0.66, 0.5, 2.3, 5 * MM
 # No sign of ASCII is wider than this part of the text's size: lines of so many of them need not be measured.
 _WIDEST = 0.95

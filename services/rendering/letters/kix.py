@@ -10,12 +10,12 @@ import re
 from services.rendering.contact import Contact
 from services.rendering.letters.address import compact, is_domestic
 
-__all__ = ["ASCENDER", "DESCENDER", "FULL", "TRACKER", "bars", "payload", "with_addition"]
+__all__ = ["ASCENDER", "DESCENDER", "FULL", "SIGNS", "TRACKER", "bars", "payload", "with_addition"]
 
 FULL, ASCENDER, DESCENDER, TRACKER = 0, 1, 2, 3
 
 _LONGEST = 18  # signs
-_SIGNS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+SIGNS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _HALVES = ("0011", "0101", "0110", "1001", "1010", "1100")  # two of four bars, for either half
 # Words that stand for an addition, and have a short form in the code.
 _SHORT = {"HUIS": "HS"}
@@ -51,7 +51,7 @@ def bars(text: str) -> list[int]:
     """Return the states of a payload's bars from left to right. Raises ValueError at a sign that has none."""
     states = []
     for sign in text:
-        above, below = divmod(_SIGNS.index(sign), 6)
+        above, below = divmod(SIGNS.index(sign), 6)
         for ascends, descends in zip(_HALVES[above], _HALVES[below], strict=True):
             states.append((TRACKER, DESCENDER, ASCENDER, FULL)[2 * (ascends == "1") + (descends == "1")])
     return states

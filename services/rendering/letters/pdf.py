@@ -1,36 +1,29 @@
-"""Letters as PDF: typst sets a print job as one document, from `form.typ` and `letters.typ`, the same bytes every time.
+"""Letters as PDF: forms that typst set once, and each person's own lines stamped on them, the same bytes every time.
 
 The bytes depend on the job's membership and creation time, the incident version, the sealed data, the templates, the
-phrases, the bundled fonts and the version of typst. No clock, no system font and no network has a part in them.
+phrases, the fonts, and the versions of typst and HarfBuzz. No clock, no system font and no network has a part in them.
 """
 
-import json
-import re
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import orjson
-import typst
 
-from services.core.incident import Incident
-from services.rendering.letters.datamatrix import sheet_mark
 from services.rendering.letters.fitting import fit_greeting
-from services.rendering.letters.kix import bars
-from services.rendering.letters.letterhead import letterhead
-from services.rendering.letters.print_job import PrintJob, SharedWords
-from services.rendering.letters.profile import Profile, UnfitError
+from services.rendering.letters.forms import Form, Forms, print_standards
+from services.rendering.letters.glyphs import NotPlainError, glyphs
+from services.rendering.letters.imported import imported
+from services.rendering.letters.pdf_file import PdfFile
+from services.rendering.letters.print_job import PrintJob
+from services.rendering.letters.profile import Profile
 from services.rendering.letters.profile_file import USUAL_PROFILE
-from services.rendering.letters.words import words_of
-from services.rendering.wording.wording import WordingKey
+from services.rendering.letters.stamps import BARS_HIGH, SIGN_WIDE, OwnLines, Stamps, bars_of
+from services.rendering.letters.typeset import Template
 
 __all__ = ["Extent", "Typeset", "Typesetter"]
 
-_FOLDER = Path(__file__).parent
-_PAGE_COUNT = re.compile(rb"/Count ([0-9]+)")  # of the page tree's root, which typst leaves uncompressed
-_KEPT_LETTERS = 1000  # layouts kept in memory at most, about 80 KB each
-_KEPT_FORMS = 1000  # about 100 KB each; an incident has some dozens
-_NOTHING = b'{"title": "", "forms": [], "letters": []}'
+_NOTHING = b'{"title": "", "letters": []}'
+_KEPT_LETTERS = 1000  # layouts that typst keeps in memory at most, about 80 KB each
 
 
 class Extent(NamedTuple):
@@ -47,149 +40,124 @@ class Typeset(NamedTuple):
     extents: list[Extent]
 
 
-class Form(NamedTuple):
-    """The sheets that everybody with the same facts and language shares, as `letters.typ` takes them."""
-
-    pages: int
-    json: orjson.Fragment
-
-
 class Typesetter:
-    """Two typst compilers, used by one thread at a time; they are kept, as they read fonts and templates only once.
+    """Sets print jobs for one print profile. Used by one thread at a time; what it made once is kept."""
 
-    The words that many letters share are set once, as a form. A letter is then a few lines on its form: that is ten
-    times faster, and a third of the size.
-    """
-
-    def __init__(self, profile: Profile = USUAL_PROFILE) -> None:
-        self._profile, self._layout = profile, json.dumps(profile.layout())
-        fonts = typst.Fonts(
-            include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(_FOLDER / "fonts")]
-        )
-        self._forms = typst.Compiler(str(_FOLDER / "form.typ"), root=str(_FOLDER), font_paths=fonts)
-        self._letters = typst.Compiler(str(_FOLDER / "letters.typ"), root=str(_FOLDER), font_paths=fonts)
-        self._made: dict[tuple[str, int, WordingKey], Form] = {}
+    def __init__(self, profile: Profile = USUAL_PROFILE, *, stamped: bool = True) -> None:
+        """Where nothing is `stamped`, typst sets everybody's own lines: that looks the same, and is slower."""
+        self._profile, self._stamped = profile, stamped
+        self._forms, self._stamps = Forms(profile), Stamps(profile)
+        self._own = Template("own.typ", profile, print_standards(profile))
         self._since_swept = 0
 
     def set(self, job: PrintJob) -> Typeset:
-        """Set the letters of a print job. Blocks for about half a millisecond a letter; other threads run meanwhile.
+        """Set the letters of a print job. Takes a tenth of a millisecond a letter, three for who is not stamped.
 
         Raises UnfitError where a letter is longer than the print house takes.
         """
-        forms, data = self._ready(job)
-        self._sweep(len(job.words))
-        pdf = self._compile(self._letters, data, int(job.created_at.timestamp()))
-        extents = _extents([forms[own.number - 1].pages for own in job.words], fill=self._profile.fills_sheets)
-        _check_pages(pdf, extents)
-        return Typeset(pdf, extents)
+        forms = [self._forms.form(job.told.incident, shared) for shared in job.shared]
+        lines = _own_lines(job, forms, self._profile)
+        stamped = list(map(self._stamp, lines))
+        apart = self._set_apart(job, lines, stamped)
+        return _Layout(self._profile, self._stamps, forms).set(job, lines, stamped, apart)
 
-    def _ready(self, job: PrintJob) -> tuple[list[Form], bytes]:
-        """Return the forms of a print job, and its data as `letters.typ` takes it."""
-        forms = [self._form(job.told.incident, shared) for shared in job.shared]
-        data = {"title": job.name, "forms": [form.json for form in forms], "letters": self._own(job, forms)}
-        return forms, orjson.dumps(data)
+    def _stamp(self, lines: OwnLines) -> str | None:
+        """Return somebody's own lines; None where they are to be set by typst."""
+        try:
+            return self._stamps.own(lines) if self._stamped else None
+        except NotPlainError:
+            return None
 
-    def _own(self, job: PrintJob, forms: Sequence[Form]) -> list[dict[str, Any]]:
-        """Return each letter's own words, and the marks of its sheets."""
-        letters = _letters(job, self._profile)
-        if self._profile.sheet_mark:
-            for letter, reference, own in zip(letters, job.references, job.words, strict=True):
-                sheets = self._profile.sheets(forms[own.number - 1].pages)
-                letter["marks"] = [list(sheet_mark(reference, sheet, sheets)) for sheet in range(1, sheets + 1)]
-        return letters
-
-    def _form(self, incident: Incident, shared: SharedWords) -> Form:
-        of_version = (incident.incident_id, incident.version, shared.key)
-        found = self._made.get(of_version)
-        if found is None:
-            if len(self._made) >= _KEPT_FORMS:
-                self._made.clear()
-            found = self._made[of_version] = self._set_form(incident, shared)
-        return found
-
-    def _set_form(self, incident: Incident, shared: SharedWords) -> Form:
-        wording = shared.wording
-        data = {
-            "sender": letterhead(incident, wording.phrases, self._profile).as_json(),
-            "wording": words_of(wording),
-            "supplement": shared.key.supplement,
-        }
-        pdf = self._compile(self._forms, orjson.dumps(data), 0)
-        (extent,) = json.loads(self._forms.query("<extent>", field="value"))
-        most = self._profile.most_pages
-        if extent["pages"] > most:
-            raise UnfitError("content", f"makes a letter of {extent['pages']} pages; the print house takes {most}")
-        form = {
-            "pdf": list(pdf),
-            "pages": extent["pages"],
-            "greeting": extent["greeting"],
-            "label": wording.phrases["label_reference"],
-        }
-        return Form(extent["pages"], orjson.Fragment(orjson.dumps(form)))
-
-    def _sweep(self, coming: int) -> None:
-        """Make typst forget the layouts of earlier letters: it would keep those of its last ten documents.
-
-        Each compilation ages what it keeps by one, so eleven empty ones empty it.
-        """
-        self._since_swept += coming
+    def _set_apart(self, job: PrintJob, lines: Sequence[OwnLines], stamped: Sequence[str | None]) -> bytes | None:
+        """Return the own lines of all who cannot be stamped, a page each; None where there is nobody."""
+        apart = [_as_json(own) for own, found in zip(lines, stamped, strict=True) if found is None]
+        if not apart:
+            return None
+        self._since_swept += len(apart)
         if self._since_swept > _KEPT_LETTERS:
-            self._since_swept = coming
-            for _ in range(11):
-                self._compile(self._letters, _NOTHING, 0)
-
-    def _compile(self, compiler: typst.Compiler, data: bytes, timestamp: int) -> bytes:
-        """Compile to PDF. Untagged: a print house has no use for tags, and they cost time and size."""
-        inputs = {"data": data.decode(), "layout": self._layout}
-        pdf, warnings = compiler.compile_with_warnings(
-            format="pdf", sys_inputs=inputs, timestamp=timestamp, pdf_tags=False
-        )
-        if warnings:
-            raise RuntimeError(f"typst warns: {'; '.join(sorted({warning.message for warning in warnings}))}")
-        if not isinstance(pdf, bytes):
-            raise TypeError("typst gave several files for one document")
-        return pdf
+            self._since_swept = len(apart)
+            self._own.forget(_NOTHING)
+        data = orjson.dumps({"title": job.name, "letters": apart})
+        return self._own.pdf(data, int(job.created_at.timestamp()))
 
 
-def _letters(job: PrintJob, profile: Profile) -> list[dict[str, Any]]:
-    """Return each letter's own words, as `letters.typ` takes them; `form` is the position of its form."""
+class _Layout:
+    """Puts together one file."""
+
+    def __init__(self, profile: Profile, stamps: Stamps, forms: Sequence[Form]) -> None:
+        self._profile, self._stamps, self._forms = profile, stamps, forms
+        self._file = PdfFile()
+
+    def set(
+        self, job: PrintJob, lines: Sequence[OwnLines], stamped: Sequence[str | None], apart: bytes | None
+    ) -> Typeset:
+        """Return the file; `apart` has a page for each letter whose own lines are not stamped."""
+        drawn, intents = self._put_forms()
+        own = imported(apart) if apart else None
+        numbers = self._file.put_parts(own.parts) if own else []
+        drawn |= {f"O{at}": numbers[sheet] for at, sheet in enumerate(own.sheets)} if own else {}
+        resources = self._put_resources(lines, stamped, drawn)
+        extents, first = [], 1
+        overlays = (f"/O{at} Do\n" for at in range(len(lines)))
+        for letter, found, shared in zip(lines, stamped, job.words, strict=True):
+            begin = found or next(overlays)
+            pages = list(self._pages(letter, begin, shared.number - 1))
+            for content in pages:
+                self._file.put_page(resources, content)
+            extents.append(Extent(first, len(pages)))
+            first += len(pages)
+        languages = {form.language for form in self._forms}
+        language = languages.pop() if len(languages) == 1 else ""
+        return Typeset(self._file.finished(job.name, language, job.created_at, intents), extents)
+
+    def _put_forms(self) -> tuple[dict[str, int], int | None]:
+        """Return the sheets of all forms by their names, and the output intents."""
+        drawn: dict[str, int] = {}
+        intents = None
+        for at, form in enumerate(self._forms):
+            numbers = self._file.put_parts(form.sheets.parts)
+            drawn |= {f"F{at}P{page}": numbers[sheet] for page, sheet in enumerate(form.sheets.sheets)}
+            intents = None if form.sheets.intents is None else numbers[form.sheets.intents]
+        return drawn, intents
+
+    def _put_resources(self, lines: Sequence[OwnLines], stamped: Sequence[str | None], drawn: dict[str, int]) -> int:
+        plain, spread = glyphs()
+        plain_lines = [own for own, found in zip(lines, stamped, strict=True) if found]
+        texts = {text for own in plain_lines for text in (*own.address, own.date, own.earlier, own.greeting)}
+        texts |= {own.reference for own in lines}
+        regular = self._file.put_font(plain.subset(texts))
+        bold = self._file.put_font(spread.subset({own.reference for own in lines}))
+        coded = sorted(set().union(*(own.kix for own in lines)))
+        drawn |= {f"K{sign}": self._file.put_drawing(bars_of(sign), SIGN_WIDE, BARS_HIGH) for sign in coded}
+        sheets = "".join(f"/{name} {number} 0 R" for name, number in drawn.items())
+        return self._file.put(f"<</Font<</R {regular} 0 R/B {bold} 0 R>>/XObject<<{sheets}>>>>".encode())
+
+    def _pages(self, letter: OwnLines, begin: str, number: int) -> Iterator[str]:
+        """Return the content of each page. Own words come first: a program that reads text finds the address there."""
+        form, stamps, profile = self._forms[number], self._stamps, self._profile
+        foot, sides = stamps.foot(letter.reference, form.foot), 2 if profile.plex == "duplex" else 1
+        sheets = profile.sheets(form.pages)
+        for page in range(form.pages):
+            own = f"{begin}{stamps.code(letter)}" if page == 0 else ""
+            mark = "" if page % sides else stamps.mark(letter.reference, page // sides + 1, sheets)
+            yield f"{own}{foot}{mark}/F{number}P{page} Do"
+        if profile.fills_sheets and form.pages % 2:
+            yield ""
+
+
+def _own_lines(job: PrintJob, forms: Sequence[Form], profile: Profile) -> list[OwnLines]:
+    width = profile.text_width
     greetings = [
-        fit_greeting(greeting, own.wording.phrases["dear_unnamed"], profile.text_width)
+        fit_greeting(greeting, own.wording.phrases["dear_unnamed"], width)
         for greeting, own in zip(job.greetings, job.words, strict=True)
     ]
-    rows = zip(job.addresses, job.kix, job.sizes, greetings, job.references, job.earlier, job.words, strict=True)
+    rows = zip(job.addresses, job.sizes, job.references, job.earlier, greetings, job.kix, job.words, strict=True)
     return [
-        {
-            "address": address,
-            "kix": bars(kix),
-            "size": size,
-            "greeting": greeting,
-            "greeting-size": greeting_size,
-            "reference": reference,
-            "earlier": earlier,
-            "date": own.date,
-            "form": own.number - 1,
-        }
-        for address, kix, size, (greeting, greeting_size), reference, earlier, own in rows
+        OwnLines(address, size, own.date, reference, earlier, greeting, small, forms[own.number - 1].greeting, kix)
+        for address, size, reference, earlier, (greeting, small), kix, own in rows
     ]
 
 
-def _check_pages(pdf: bytes, extents: Sequence[Extent]) -> None:
-    """Make sure that the file has the pages that the manifest will name. One off, and people would get others' letters.
-
-    Raises RuntimeError.
-    """
-    counted = _PAGE_COUNT.search(pdf)
-    expected = sum(extent.pages for extent in extents)
-    if counted is None or int(counted[1]) != expected:
-        raise RuntimeError(f"a print job of {expected} pages was set as {counted and int(counted[1])}")
-
-
-def _extents(pages: Sequence[int], *, fill: bool) -> list[Extent]:
-    """Return each letter's extent from its number of pages; a blank page that fills its last sheet belongs to it."""
-    extents = []
-    first = 1
-    for count in pages:
-        extents.append(Extent(first, count + count % 2 if fill else count))
-        first += extents[-1].pages
-    return extents
+def _as_json(own: OwnLines) -> dict[str, object]:
+    """Return somebody's own lines as `own.typ` takes them."""
+    return {name.replace("_", "-"): value for name, value in own._asdict().items()}

@@ -130,8 +130,5 @@ class Profile:
             "particulars": self.particulars,
             "folds": self.folds if self.fold_marks else (),
             "edge": self.edge,
-            "mark": self.sheet_mark and self.sheet_mark._asdict(),
-            "sides": 2 if self.plex == "duplex" else 1,
             "colour": self.colour,
-            "fill": self.fills_sheets,
         }

@@ -39,7 +39,7 @@ MODULES: Final[Mapping[Channel, AdapterModule[Any]]] = {
 ENVIRONMENT = {address.setting: address.of_nobody for address in PROVIDER_ADDRESSES}
 # The libraries that each channel's adapter loads.
 LOADED_BY_CHANNEL: Final[Mapping[Channel, set[str]]] = {
-    Channel.LETTER: {"typst"},
+    Channel.LETTER: {"cryptography", "typst"},  # the former by pypdf, which could read encrypted files
     Channel.EMAIL: {"aiosmtplib"},
     Channel.PORTAL: {"aiohttp"},
 }

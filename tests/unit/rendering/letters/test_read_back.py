@@ -95,6 +95,32 @@ def test_a_letter_of_somebody_else_does_not_agree(typesetter: Typesetter) -> Non
         _read(content.body, other, content)
 
 
+@pytest.mark.parametrize("column", ["addresses", "kix", "greetings", "earlier", "words"])
+def test_what_is_somebody_elses_on_a_page_does_not_agree(typesetter: Typesetter, column: str) -> None:
+    """The reference alone says nothing of the envelope in which a letter goes."""
+    contacts = [a_contact(), a_contact(family_name="Jansen", house_number="7", house_letter="")]
+    job = some_letters(2, contacts=contacts, languages=["nl", "en"], supersedes=[b"", b"x" * 16])
+    content = _content(typesetter, job)
+    columns: dict[str, Any] = {column: [*reversed(getattr(job, column))]}
+
+    _read(content.body, job, content)
+    with pytest.raises(ReadBackError, match="a letter is not on its page"):
+        _read(content.body, replace(job, **columns), content)
+
+
+def test_own_lines_that_typst_set_are_read_too(typesetter: Typesetter) -> None:
+    """Who is not plain lies beside the others; another's lines in their place do not agree."""
+    contacts = [a_contact(family_name=name) for name in ("Be\u0301rg", "Berg", "Ho\u0308f")]
+    job = some_letters(3, contacts=contacts)
+    content = _content(typesetter, job)
+    other = content.body.replace(b"/O0 Do", b"/O- Do").replace(b"/O1 Do", b"/O0 Do").replace(b"/O- Do", b"/O1 Do")
+
+    assert 1 == content.body.count(b"/O0 Do") == content.body.count(b"/O1 Do")
+    _read(content.body, job, content)
+    with pytest.raises(ReadBackError, match="a letter is not on its page"):
+        _read(other, job, content)
+
+
 @pytest.mark.parametrize("at", [0.0, 0.2, 0.5, 0.9, 0.999])
 def test_a_file_that_is_cut_off_does_not_agree(typesetter: Typesetter, at: float) -> None:
     """Whatever the disk kept of it, it is known by its digest, and by what is in it."""
