@@ -69,6 +69,11 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_PRINT_AGE_RECIPIENT": "public key of age that print files are encrypted to before they are sent",
         "HERAUT_LETTER_FORMAT": "pdf, or ndjson for print houses that compose themselves; unset = as the profile says",
         "HERAUT_SMTP_URL": "smtp://[user:password@]host:port, smtps:// for TLS from the start",
+        "HERAUT_EMAIL_PROVIDER": "who is given e-mails: smtp, a mail server; mail-api, a provider over HTTP",
+        "HERAUT_MAIL_FROM": "address that e-mails come from, with the controller's name; unset = the controller's",
+        "HERAUT_MAIL_API_URL": "base address of a mail provider's HTTP interface, in the shape of Postmark's",
+        "HERAUT_MAIL_API_TOKEN": "token that it knows us by; a file is read again when it changes",
+        "HERAUT_MAIL_API_STREAM": "the kind of mail that ours is there",
         "HERAUT_SMTP_REPLIES": "address to which readers of e-mails answer; unset = the controller's",
         "HERAUT_SMTP_BOUNCES": "mailbox to which undeliverable e-mails go back, each under an address of its own",
         "HERAUT_SMTP_OWN_NAME": "name by which Heraut greets the mail server; unset = none",
@@ -98,7 +103,7 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
 )
 
 _SECRETS = frozenset(
-    {"HERAUT_TOKEN", "HERAUT_SMTP_URL", "HERAUT_PORTAL_TOKEN", "HERAUT_PORTAL_OAUTH_SECRET"}
+    {"HERAUT_TOKEN", "HERAUT_SMTP_URL", "HERAUT_MAIL_API_TOKEN", "HERAUT_PORTAL_TOKEN", "HERAUT_PORTAL_OAUTH_SECRET"}
     | {name for name in ENVIRONMENT if name.startswith("HERAUT_KAFKA_SASL_PASSWORD")}
     | {name for name in ENVIRONMENT if name.startswith("HERAUT_DATABASE_URL")}
 )
@@ -118,7 +123,11 @@ RECEIVERS: Mapping[str, frozenset[str]] = MappingProxyType(
         },
         "HERAUT_KEYS_DIR": frozenset(stage for stage, room in STAGES.items() if KEYS_OF[room]),
         "HERAUT_TRUSTED_PROXIES": frozenset({"tracking"}),
-        "HERAUT_SMTP_URL": frozenset({dispatch_stage(Channel.EMAIL)}),
+        **{
+            name: frozenset({dispatch_stage(Channel.EMAIL)})
+            for name in ENVIRONMENT
+            if name == "HERAUT_SMTP_URL" or name.startswith("HERAUT_MAIL_API_")
+        },
         **{
             name: frozenset({dispatch_stage(Channel.PORTAL)})
             for name in ENVIRONMENT

@@ -2,11 +2,12 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from datetime import datetime
 from pathlib import Path
 
 from notification.topics import NOTICES_RECALLED
 
-from services.core.channel import Channel
+from services.core.channel import MAY_END_UNKNOWN, Channel
 from services.core.keys import KEYS_OF
 from services.core.rooms import dispatch_stage
 from services.dispatch.api import Api
@@ -16,12 +17,15 @@ from services.dispatch.config import Config
 from services.dispatch.handlers import DispatchHandler
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.openapi import OPENAPI
+from services.dispatch.provider import Traits
 from services.dispatch.sending.references import ReferencesByIncident
 from services.dispatch.sending.sender import Sender
 from services.dispatch.sending.unsealing import VaultPayloads
 from services.dispatch.standing import Standing
 from services.dispatch.store import Store
+from services.kit.errors import ConfigError
 from services.kit.eventlog import comes_again_within
+from services.kit.postgres import Pool
 from services.kit.process import open_service
 from services.kit.vault import Vault, load_keys
 from services.wire.incidents import follow_incidents
@@ -41,6 +45,7 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
         provider = open_provider(channel, config, service.clock)
         stack.push_async_callback(provider.close)
         store = Store(channel)
+        since = await _since(service.pool, store, provider.traits, service.clock.now())
         incidents = follow_incidents(service)
         metrics = DispatchMetrics(service.registry, channel, provider.traits.name)
         breaker = Breaker(BreakerPolicy(window=config.refused_after.total_seconds()))
@@ -70,16 +75,33 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
             metrics=metrics,
             breaker=breaker,
             busy=busy,
+            since=since,
             beat=lambda: service.health.beat("sender"),
         )
         standing = Standing(service.pool, store, service.registry, provider.traits)
         service.jobs |= {"sender": sender.run, "standing": standing.run}
-        api = Api(
-            service.pool,
-            store,
-            channel=channel,
-            provider=provider.traits.name,
-            breaker=breaker,
-            unknown_after=config.unknown_after,
-        )
+        api = _api(service.pool, store, provider.traits, breaker, config)
         await service.run(stop, ready_file=ready_file, routes=api.routes(), openapi=OPENAPI)
+
+
+def _api(pool: Pool, store: Store, traits: Traits, breaker: Breaker, config: Config) -> Api:
+    return Api(
+        pool,
+        store,
+        channel=traits.channel,
+        provider=traits.name,
+        breaker=breaker,
+        unknown_after=config.unknown_after,
+    )
+
+
+async def _since(pool: Pool, store: Store, traits: Traits, now: datetime) -> datetime:
+    """Return since when the channel hands over to this provider. What was begun with another one ends unknown.
+
+    Raises ConfigError where it may not: nobody would ever know whether those people were told.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        since, before, begun = await store.hands_over_to(connection, traits.name, now)
+        if begun and not traits.channel & MAY_END_UNKNOWN:
+            raise ConfigError(f"{begun} hand-overs to {before} are not settled: hand over there until they are")
+    return since

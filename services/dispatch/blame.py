@@ -12,10 +12,13 @@ from types import MappingProxyType
 from typing import Final
 
 __all__ = [
+    "MAIL_API",
+    "MAIL_API_CODES",
     "PORTAL",
     "SMTP_CODES",
     "SMTP_ENHANCED",
     "Blame",
+    "blame_of_mail_api",
     "blame_of_portal",
     "blame_of_smtp",
     "blame_of_smtp_session",
@@ -87,6 +90,33 @@ PORTAL: Final[Mapping[int, Blame]] = MappingProxyType(
     }
 )
 
+# Of a mail provider over HTTP, in the shape of Postmark's: the status, and with 422 the code of its answer.
+MAIL_API: Final[Mapping[int, Blame]] = MappingProxyType(
+    {
+        401: Blame.PROVIDER,  # a token that was taken back
+        403: Blame.SENDER,
+        404: Blame.PROVIDER,  # an address that moved
+        405: Blame.PROVIDER,
+        408: Blame.LATER,
+        413: Blame.CONTENT,
+        415: Blame.PROVIDER,
+        429: Blame.LATER,
+    }
+)
+MAIL_API_CODES: Final[Mapping[int, Blame]] = MappingProxyType(
+    {
+        10: Blame.PROVIDER,  # no token, or a wrong one
+        100: Blame.LATER,  # maintenance
+        300: Blame.CONTENT,  # a field has no valid form; addresses were looked at before
+        400: Blame.SENDER,  # the sender's address is not known there
+        401: Blame.SENDER,  # it was not confirmed
+        405: Blame.SENDER,  # the account may not send any more: what it paid for is used up
+        406: Blame.RECIPIENT,  # it bounced before, or complained
+        412: Blame.SENDER,  # the account waits for approval
+        413: Blame.SENDER,  # the account may not send
+    }
+)
+
 # At the beginning of an answer (RFC 2034), or as qmail has it, in brackets behind a number sign.
 _ENHANCED = re.compile(r"\s*([45]\.\d{1,3}\.\d{1,3})(?=\s|$)|.*\(#([45]\.\d{1,3}\.\d{1,3})\)", re.DOTALL)
 
@@ -117,3 +147,10 @@ def blame_of_smtp_session(code: int, enhanced: str = "") -> Blame:
 def blame_of_portal(status: int) -> Blame:
     """Return whose fault a status is that is no acceptance."""
     return Blame.LATER if status >= 500 else PORTAL.get(status, Blame.PROVIDER)
+
+
+def blame_of_mail_api(status: int, code: int) -> Blame:
+    """Return whose fault an answer below 500 is; `code` is that of its JSON, 0 where it has none."""
+    if status == 422:
+        return MAIL_API_CODES.get(code, Blame.PROVIDER)
+    return MAIL_API.get(status, Blame.PROVIDER)

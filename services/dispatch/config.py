@@ -14,45 +14,40 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from services.core.mailbox import LOCAL_PART, is_host, mailbox
-from services.core.transport import Peer, is_local
-from services.kit.config import ServiceConfig, duration, one_of, positive_int, setting, takes
+from services.core.transport import Peer
+from services.kit.config import ServiceConfig, duration, one_of, setting, takes
 from services.kit.files import lies_open
 from services.rendering.letters.profile import FILE_FORMATS, Profile
 from services.rendering.letters.profile_file import USUAL_PROFILE, named_profile
-from services.rendering.messages.email import ENVELOPE_ID
 
 __all__ = [
-    "EVERY_OTHER",
     "Config",
-    "EmailConfig",
     "LetterConfig",
-    "Limit",
     "PortalConfig",
     "ProviderAddress",
     "SftpAddress",
-    "SmtpAddress",
     "bearer_token",
     "provider_addresses",
+    "provider_setting",
     "sftp_address",
-    "smtp_address",
 ]
 
-_SMTP_PORTS: Final[Mapping[str, int]] = MappingProxyType({"smtp": 25, "smtps": 465})
 _HTTP_PORTS: Final[Mapping[str, int]] = MappingProxyType({"http": 80, "https": 443})
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderAddress:
-    """What can be known of a required setting that holds the address of a channel's provider.
+    """What can be known of a setting that holds the address of a channel's provider.
 
     `provider` is the word by which people know what is there. `ports` are the schemes that the address may have, each
-    with the port that is meant where the address names none.
+    with the port that is meant where the address names none. `instead` are settings of other providers that may take
+    its place.
     """
 
     setting: str
     provider: str
     ports: Mapping[str, int]
+    instead: tuple[str, ...] = ()
 
     @property
     def of_nobody(self) -> str:
@@ -60,38 +55,17 @@ class ProviderAddress:
         return f"{next(iter(self.ports))}://127.0.0.1:9"
 
 
-def _address(env: str, parse: Callable[[str], Any] = str, *, provider: str, ports: Mapping[str, int]) -> Any:
-    """Declare a required setting with the address of a channel's provider."""
-    return setting(env, parse, about=ProviderAddress(env, provider, ports))
-
-
-class SmtpAddress:
-    """Where mail goes and how: from `smtp://[user:password@]host[:port]` or `smtps://...`."""
-
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in _SMTP_PORTS or not parts.hostname:
-            raise ValueError("must be smtp://[user:password@]host[:port] or smtps://...")
-        self.host = parts.hostname
-        self.tls = parts.scheme == "smtps"
-        self.port = parts.port or _SMTP_PORTS[parts.scheme]
-        self.user = unquote(parts.username) if parts.username else None
-        self.password = unquote(parts.password) if parts.password else None
-
-    def start_tls(self, *, plaintext: bool) -> bool | None:
-        """Whether to ask for TLS: None = where the server offers it; True = or nothing is sent.
-
-        With `plaintext` mail may go out in the open beyond this machine, but never a password.
-        """
-        if self.tls:
-            return False
-        return None if is_local(self.host) or (plaintext and not self.password) else True
-
-
-@takes("smtp://[user:password@]host[:port] or smtps://...")
-def smtp_address(url: str) -> SmtpAddress:
-    """Parse HERAUT_SMTP_URL. Raises ValueError, which repeats no part of it: it may hold a password."""
-    return SmtpAddress(url)
+def provider_setting(
+    env: str,
+    parse: Callable[[str], Any] = str,
+    *,
+    provider: str,
+    ports: Mapping[str, int],
+    instead: tuple[str, ...] = (),
+) -> Any:
+    """Declare a setting with the address of a channel's provider: needed, unless others may stand for it."""
+    default = None if instead else dataclasses.MISSING
+    return setting(env, parse, default=default, about=ProviderAddress(env, provider, ports, instead))
 
 
 class SftpAddress:
@@ -146,68 +120,6 @@ def _group(name: str) -> int:
         raise ValueError("must be a group of this machine") from None
 
 
-@takes("e-mail address")
-def _mail_address(text: str) -> str:
-    """Check an e-mail address. Raises ValueError."""
-    found = mailbox(text)
-    if found is None:
-        raise ValueError("must be an e-mail address")
-    return found
-
-
-@takes("e-mail address, to which each mail adds +<notice>.<attempt>")
-def _bounce_address(text: str) -> str:
-    """Check an address that has room for what each mail adds to it. Raises ValueError."""
-    found = _mail_address(text)
-    room = LOCAL_PART - ENVELOPE_ID - 1
-    if len(found.rpartition("@")[0]) > room:
-        raise ValueError(f"must have {room} characters at most before the @: each mail adds its own")
-    return found
-
-
-@takes("name of a host")
-def _host_name(text: str) -> str:
-    """Check the name of a host. Raises ValueError."""
-    if not is_host(text):
-        raise ValueError("must be the name of a host")
-    return text
-
-
-EVERY_OTHER: Final = "*"  # the domain that stands for all that are not named
-_LIMIT = re.compile(
-    r"(?P<domains>[^=\s]+)=(?P<at_once>[1-9][0-9]{0,3})?(?:/(?P<mails>[1-9][0-9]{0,5})(?P<unit>[smh]))?"
-)
-_UNITS: Final[Mapping[str, int]] = MappingProxyType({"s": 1, "m": 60, "h": 3600})
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """So many mails to a domain at once, and so many a second; None = as many as may be."""
-
-    at_once: int | None = None
-    per_second: float | None = None
-
-
-@takes("domain=mails at once/mails a s, m or h, with commas between: *=8/100s, a.example+b.example=2/600m")
-def _domain_limits(text: str) -> Mapping[str, Limit]:
-    """Parse what domains take: `+` between those of one host, which share their limit. Raises ValueError."""
-    found: dict[str, Limit] = {}
-    for part in text.split(","):
-        told = _LIMIT.fullmatch(part.strip())
-        named = told["domains"].lower().split("+") if told else []
-        if not told or not (told["at_once"] or told["mails"]) or not all(map(_is_limited, named)):
-            raise ValueError(
-                "must be domains=mails at once/mails a s, m or h, like *=8/100s,a.example+b.example=2/600m"
-            )
-        rate = int(told["mails"]) / _UNITS[told["unit"]] if told["mails"] else None
-        found |= dict.fromkeys(named, Limit(int(told["at_once"]) if told["at_once"] else None, rate))
-    return found
-
-
-def _is_limited(name: str) -> bool:
-    return name == EVERY_OTHER or is_host(name)
-
-
 _profile = takes("name of a profile, or a file")(named_profile)
 
 
@@ -250,30 +162,10 @@ class LetterConfig(Config):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EmailConfig(Config):
-    """What dispatch-email needs to know."""
-
-    smtp_url: SmtpAddress = _address("HERAUT_SMTP_URL", smtp_address, provider="mail server", ports=_SMTP_PORTS)
-    smtp_replies: str | None = setting("HERAUT_SMTP_REPLIES", _mail_address, default=None)
-    smtp_bounces: str | None = setting("HERAUT_SMTP_BOUNCES", _bounce_address, default=None)
-    smtp_own_name: str | None = setting("HERAUT_SMTP_OWN_NAME", _host_name, default=None)
-    # Each waits for four answers a mail; eight hide a server's latency of some milliseconds, and relays allow them.
-    smtp_connections: int = setting("HERAUT_SMTP_CONNECTIONS", positive_int, default=8)
-    smtp_mails: int | None = setting("HERAUT_SMTP_MAILS_A_CONNECTION", positive_int, default=None)
-    smtp_domains: Mapping[str, Limit] | None = setting("HERAUT_SMTP_DOMAINS", _domain_limits, default=None)
-
-    def peers(self) -> list[Peer]:
-        """Return whom these settings lead to."""
-        url = self.smtp_url
-        secured = url.tls or url.start_tls(plaintext="smtp" in self.allow_plaintext) is True
-        return [*Config.peers(self), Peer("smtp", "HERAUT_SMTP_URL", (url.host,), secured, "STARTTLS or smtps://")]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PortalConfig(Config):
     """What dispatch-portal needs to know."""
 
-    portal_url: str = _address("HERAUT_PORTAL_URL", provider="portal", ports=_HTTP_PORTS)
+    portal_url: str = provider_setting("HERAUT_PORTAL_URL", provider="portal", ports=_HTTP_PORTS)
     portal_token: str | None = setting("HERAUT_PORTAL_TOKEN", bearer_token, default=None)
     oauth_url: str | None = setting("HERAUT_PORTAL_OAUTH_URL", default=None)
     oauth_client: str | None = setting("HERAUT_PORTAL_OAUTH_CLIENT", default=None)

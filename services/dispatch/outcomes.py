@@ -11,6 +11,7 @@ from services.dispatch.blame import Blame
 from services.dispatch.domain import PrintedFile
 
 __all__ = [
+    "ABSENT",
     "PUT_OFF_TOO_OFTEN",
     "REFUSED_BY_PROVIDER",
     "TEMPORARY_TRIES",
@@ -33,6 +34,8 @@ TEMPORARY_TRIES = 12
 # Why a notice goes back to routing.
 REFUSED_BY_PROVIDER = "refused-by-provider"
 PUT_OFF_TOO_OFTEN = "put-off-too-often"
+# Why a hand-over is listed as one that may be made again: the provider was asked, and does not know it.
+ABSENT = "absent"
 
 
 class Ending(Enum):
@@ -51,7 +54,8 @@ class Result(NamedTuple):
     """How one hand-over ended; `reason` is a code and never repeats what a provider wrote.
 
     `blame` is whose fault the provider's answer was; None where there was none, or it took the notice. A refusal
-    without blame rests on what we know ourselves. `wait` is how long a held one waits, in seconds.
+    without blame rests on what we know ourselves. `wait` is how long a held one waits at least, in
+    seconds, or one that is to be repeated.
     """
 
     ending: Ending
@@ -124,7 +128,7 @@ def classify(result: Result, tries: int, wait: float, window: float) -> AttemptO
         return AttemptOutcome(AttemptState.REFUSED_WAITING, window, tries, result.reason)
     state = _STATES[result.ending]
     if state is AttemptState.INTENT:
-        return AttemptOutcome(state, wait, tries + 1, result.reason)
+        return AttemptOutcome(state, max(wait, result.wait), tries + 1, result.reason)
     return AttemptOutcome(state, result.wait, tries, result.reason)
 
 

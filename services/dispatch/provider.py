@@ -20,12 +20,10 @@ __all__ = ["FileProvider", "Provider", "ProviderClass", "Traits"]
 
 
 class ProviderClass(Enum):
-    """What may be done about a hand-over that a crash cut off, so that nobody knows how it ended.
-
-    Class B, a provider that can be asked by our reference, has no adapter yet.
-    """
+    """What may be done about a hand-over that a crash cut off, so that nobody knows how it ended."""
 
     IDEMPOTENT = "A"  # it is made again: the provider honours our id, and takes the same only once
+    ASKED = "B"  # the provider takes the same twice, and tells by our reference what it took: it is asked first
     BLIND = "C"  # it is not made again and ends unknown: a repeat could tell somebody twice
 
 

@@ -77,6 +77,28 @@ insert into taken_back (at, channel, attempt, notice)
 select $1, $2, row.attempt, row.notice
 from unnest($3::smallint[], $4::bytea[]) as row(attempt, notice);
 
+-- name: hands_over_to
+-- Whom a channel hands over to from now on: since when, to whom before (empty where it was the same), and how many
+-- attempts are begun.
+with noted as (
+    insert into providers (channel, provider, since) values ($1, $2, $3)
+    on conflict (channel) do update set
+        before = case when providers.provider = excluded.provider then providers.before else providers.provider end,
+        since = case when providers.provider = excluded.provider then providers.since else excluded.since end,
+        provider = excluded.provider
+    returning since, before
+)
+select since, before, (
+    select coalesce(sum(count), 0) from batches where channel = $1 and state = 1 and at < noted.since
+) as begun
+from noted;
+
+-- name: note_absent
+-- List whose hand-over may be made again, as the provider does not know it.
+insert into absent (at, channel, attempt, notice)
+select $1, $2, row.attempt, row.notice
+from unnest($3::smallint[], $4::bytea[]) as row(attempt, notice);
+
 -- name: intend
 -- Write down that the hand-over of these is about to begin; returns those that are as they were read. From another one
 -- somebody was taken out meanwhile, or all of it was.

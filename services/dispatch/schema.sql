@@ -69,6 +69,23 @@ create table taken_back (
     notice     bytea not null
 );
 
+-- Whom each channel hands over to. What was begun before is known to another provider, who alone could say how it ended.
+create table providers (
+    since      timestamptz not null,
+    channel    smallint primary key,    -- core.channel
+    provider   text not null,
+    before     text not null default '' -- to whom it handed over before that
+);
+
+-- Attempts whose answer was lost and that the provider, when it was asked, did not know: each may have been handed over
+-- again after that. For people to read.
+create table absent (
+    at         timestamptz not null,    -- when it was asked
+    channel    smallint not null,       -- core.channel
+    attempt    smallint not null,
+    notice     bytea not null
+);
+
 -- Notices that must not begin any more, as each channel knows of it: what is not here yet is stopped when it comes. An
 -- answered row goes once no block of recalls can be heard again; an open one stays.
 create table recalls (

@@ -132,6 +132,21 @@ class Store:
             _QUERIES["note_taken_back"], now, self._channel, list(notices.attempts), list(notices.ids)
         )
 
+    async def hands_over_to(self, connection: Connection, provider: str, now: datetime) -> tuple[datetime, str, int]:
+        """Note whom this channel hands over to from now on; returns since when, to whom before, and what is left begun.
+
+        Before: empty where it was nobody else. Begun: attempts whose hand-over to that one is not settled.
+        """
+        row = await connection.fetchrow(_QUERIES["hands_over_to"], self._channel, provider, now)
+        if row is None:
+            raise RetryableError("somebody else notes it")
+        return row["since"], row["before"], row["begun"]
+
+    async def note_absent(self, connection: Connection, keys: Sequence[Key], now: datetime) -> None:
+        """List attempts that a provider was asked for and does not know: these may be handed over again."""
+        notices, attempts = map(list, zip(*keys, strict=True))
+        await connection.execute(_QUERIES["note_absent"], now, self._channel, attempts, notices)
+
     async def intend(self, connection: Connection, rounds: Sequence[Round], now: datetime) -> None:
         """Write down that the hand-over of these rounds is about to begin.
 

@@ -116,10 +116,12 @@ def _is_scraped(channel: Channel) -> bool:
 
 
 def _required(channel: Channel) -> set[str]:
-    """Return the variables of the channel's own settings that have no default."""
+    """Return the variables of the channel's own settings that have no default, or none but another provider."""
     if channel not in ADAPTERS:
         return set()
-    return {field.metadata["env"] for field in _settings(channel) if field.default is dataclasses.MISSING}
+    return {field.metadata["env"] for field in _settings(channel) if field.default is dataclasses.MISSING} | {
+        one.setting for one in provider_addresses(ADAPTERS[channel].config) if one.instead
+    }
 
 
 def _people_have_it(channel: Channel) -> bool:
@@ -171,7 +173,7 @@ PLACES: Mapping[str, Callable[[Channel], bool]] = {
     "service in docker-compose.yml": _runs_in_compose,
     "required settings of the service in docker-compose.yml": _compose_has_its_settings,
     "scrape target in deploy/prometheus/prometheus.yml": _is_scraped,
-    "required settings as addresses (`_address`) in services/dispatch/config.py": _command_line_knows_its_provider,
+    "required settings as addresses in services/dispatch/config.py": _command_line_knows_its_provider,
     "row in services/demo/made_up/channels.py": _people_have_it,
     "stand-in in services/demo/standins.py": _demo_has_a_stand_in,
     "port of its stand-in in docker-compose.yml": _compose_has_its_stand_in,

@@ -61,6 +61,7 @@ EXTRA = {
     "dispatch": {
         "api.py": "what waits, and what nobody knows the end of, for operators",
         "openapi.py": "what its routes promise",
+        "mail_config.py": "the settings of e-mail, which has several providers",
         "provider.py": "the seam that the adapters implement, and the traits of providers",
         "blame.py": "whose fault a provider's answer is, as a table",
         "breaker.py": "when a channel, a domain or an incident is paused, decided apart from what is handed over",

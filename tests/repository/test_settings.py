@@ -31,7 +31,7 @@ def test_defaults_and_needs_are_those_of_the_code() -> None:
     """As they would be written; what has no default and is no login is needed by its process."""
     told = {one.name: one for one in described_settings()}
 
-    assert ["HERAUT_SMTP_URL", "HERAUT_PORTAL_URL"] == [name for name, one in told.items() if one.needed]
+    assert ["HERAUT_PORTAL_URL"] == [name for name, one in told.items() if one.needed]
     wanted = {
         "HERAUT_LOG": "postgres", "HERAUT_PARTITIONS": "8", "HERAUT_UNKNOWN_AFTER": "72h",
         "HERAUT_REFUSED_AFTER": "60s",

@@ -39,6 +39,7 @@ class _NotGivenError(Exception):
     """A setting that a check needs is not given, and need not be."""
 
 
+_WEB = {"https": 443, "http": 80}  # ports of providers whose address takes another one's place
 _PATIENCE = 10.0  # seconds for each check: a person is waiting
 
 
@@ -90,9 +91,7 @@ async def _running(settings: ServiceConfig, data: Path) -> list[Finding]:
 def _without_provider() -> dict[str, str]:
     """Return, by channel, the setting with its provider's address that is not given here."""
     needed = {channel.label: provider_addresses(adapter.config) for channel, adapter in ADAPTERS.items()}
-    missing = {
-        name: [one.setting for one in addresses if not _setting(one.setting)] for name, addresses in needed.items()
-    }
+    missing = {name: [one.setting for one in addresses if not _given(one)] for name, addresses in needed.items()}
     return {name: settings[0] for name, settings in missing.items() if settings}
 
 
@@ -115,7 +114,7 @@ def _ways_to_providers(data: Path) -> list[Finding]:
     found = []
     for adapter in ADAPTERS.values():
         addresses = provider_addresses(adapter.config)
-        if not addresses or not all(_setting(address.setting) for address in addresses):
+        if not addresses or not all(map(_given, addresses)):
             continue
         try:
             config = read_settings(data, adapter.config)
@@ -218,10 +217,10 @@ def _deepest_there(folder: Path) -> Path:
 
 async def _provider_answers(about: ProviderAddress, _settings: ServiceConfig) -> str:
     """Return the provider's address once a connection to it was opened; nothing is sent. Raises Fault."""
-    name, ports = about.setting, about.ports
-    address = _setting(name)
-    if not address:
+    name = _given(about)
+    if name is None:
         raise _NotGivenError
+    address, ports = _setting(name) or "", about.ports if name == about.setting else _WEB
     parts = urlsplit(address)
     if parts.scheme not in ports or not parts.hostname:
         raise Fault(f"{name} must begin with {' or '.join(f'{scheme}://' for scheme in ports)} and name a host")
@@ -232,6 +231,11 @@ async def _provider_answers(about: ProviderAddress, _settings: ServiceConfig) ->
         raise Fault(f"{parts.hostname} is not known") from None
     writer.close()
     return f"{parts.hostname}:{port}"
+
+
+def _given(about: ProviderAddress) -> str | None:
+    """Return which setting names a channel's provider, of those that can; None where none does."""
+    return next((name for name in (*about.instead, about.setting) if _setting(name)), None)
 
 
 def _setting(name: str) -> str | None:

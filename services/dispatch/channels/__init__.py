@@ -13,12 +13,12 @@ from services.core.channel import Channel
 from services.core.clock import Clock
 from services.dispatch.config import (
     Config,
-    EmailConfig,
     LetterConfig,
     PortalConfig,
     ProviderAddress,
     provider_addresses,
 )
+from services.dispatch.mail_config import EmailConfig
 from services.dispatch.provider import Provider
 
 __all__ = ["ADAPTERS", "PROVIDER_ADDRESSES", "Adapter", "AdapterModule", "open_provider"]

@@ -12,11 +12,12 @@ from math import ceil
 
 from services.core.clock import Clock
 from services.dispatch.blame import Blame
-from services.dispatch.config import EVERY_OTHER, Limit
 from services.dispatch.domain import Key
+from services.dispatch.mail_config import EVERY_OTHER, Limit
 from services.dispatch.outcomes import Ending, Result
+from services.rendering.contact import Contact
 
-__all__ = ["SLOWER", "DomainLimits", "Lane"]
+__all__ = ["SLOWER", "DomainLimits", "Lane", "domain_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,11 @@ _PATIENT = 7
 
 # Put off because of how much its domain is sent.
 SLOWER = Result(Ending.NOT_NOW, "asks-for-less", Blame.LATER)
+
+
+def domain_of(contact: Contact) -> str:
+    """Return the domain that somebody's mail goes to."""
+    return contact.email.rpartition("@")[2].lower()
 
 
 class Lane:

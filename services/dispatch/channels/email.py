@@ -16,13 +16,12 @@ from services.core.channel import Channel
 from services.core.clock import Clock
 from services.core.mailbox import mailbox
 from services.dispatch.channels.delivery import Delivery
-from services.dispatch.channels.domains import SLOWER, DomainLimits, Lane
+from services.dispatch.channels.domains import SLOWER, DomainLimits, Lane, domain_of
 from services.dispatch.channels.mail_connections import CLOSED, CrowdedError, MailConnections, ServerDownError
-from services.dispatch.config import EmailConfig, Limit, SmtpAddress
 from services.dispatch.domain import MESSAGES_A_BATCH, Work
+from services.dispatch.mail_config import EmailConfig, Limit, SmtpAddress
 from services.dispatch.outcomes import Ending, HandOver, Outage, Result
 from services.dispatch.provider import Provider, ProviderClass, Traits
-from services.rendering.contact import Contact
 from services.rendering.messages.email import Answers, Letterbox, Mail
 
 __all__ = ["TRAITS", "Smtp", "open_provider"]
@@ -37,18 +36,13 @@ _COMMAND_TIMEOUT = 30.0
 _DATA_TIMEOUT = 120.0
 
 
-def _domain(contact: Contact) -> str:
-    """Return the domain that somebody's mail goes to."""
-    return contact.email.rpartition("@")[2].lower()
-
-
 TRAITS = Traits(
     channel=Channel.EMAIL,
     name="smtp",
     provider_class=ProviderClass.BLIND,
     rounds_at_once=2,  # one on the wire, one on its way from or to the database
     batch_size=MESSAGES_A_BATCH,
-    domain=_domain,
+    domain=domain_of,
 )
 
 _NO_RECIPIENT = Result(Ending.REFUSED, "no-recipient")
@@ -60,8 +54,14 @@ _NO_LIMITS: Mapping[str, Limit] = MappingProxyType({})
 
 
 def open_provider(config: EmailConfig, clock: Clock) -> Provider:
-    """Return the mail server that the settings name."""
-    answers = Answers(config.smtp_replies or "", config.smtp_bounces or "")
+    """Return the provider of e-mail that the settings name."""
+    answers = Answers(config.smtp_replies or "", config.smtp_bounces or "", config.mail_from or "")
+    if config.mail_api_url and config.mail_api_token and config.email_provider == "mail-api":
+        from services.dispatch.channels.mail_api import open_mail_api  # noqa: PLC0415 - most have a mail server
+
+        return open_mail_api(config, clock, answers)
+    if config.smtp_url is None:
+        raise TypeError("settings without a provider of e-mail")
     return Smtp(
         config.smtp_url,
         clock,
@@ -181,7 +181,7 @@ class Smtp:
         return None
 
     def _lane(self, delivery: Delivery, row: int) -> Lane:
-        return self._domains.lane(_domain(delivery.work.contacts[row]))
+        return self._domains.lane(domain_of(delivery.work.contacts[row]))
 
     def _mail(self, work: Work, row: int) -> Mail | None:
         return self._letterbox.mail(work, row, self._clock.now())

@@ -3,6 +3,7 @@
 import logging
 import random
 from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from services.core.clock import Clock
@@ -53,7 +54,10 @@ class HandingOver:
         clock: Clock,
         watching: Watching,
         metrics: DispatchMetrics,
+        since: datetime,
     ) -> None:
+        """`since`: when this channel began to hand over to this provider."""
+        self._since = since
         self._provider = provider
         self._payloads = payloads
         self._incidents = incidents
@@ -81,11 +85,15 @@ class HandingOver:
     async def results(self, one: Round, unsent: Collection[int], go: Callable[[], bool]) -> Sequence[Result]:
         """Hand a round over; returns one result a row. `unsent` = batches that surely were not handed over before.
 
-        A blind provider is not given a round a second time, as nobody can know how the first time ended.
+        A blind provider is not given a round a second time, as nobody can know how the first time ended; nor is any
+        other one than that to which it was begun. One that can be asked need not be, where nothing was sent.
         """
-        if one.repeated and self._provider.traits.provider_class is ProviderClass.BLIND:
+        kind = self._provider.traits.provider_class
+        if one.repeated and (kind is ProviderClass.BLIND or one.created_at < self._since):
             return [_NOT_SENT if number in unsent else _INTERRUPTED for number, rows in one.rows() for _ in rows]
-        if one.repeated:
+        if one.repeated and kind is ProviderClass.ASKED and unsent and set(one.numbers).issubset(unsent):
+            return [_NOT_SENT] * len(one)
+        if one.repeated and kind is ProviderClass.IDEMPOTENT:
             self._metrics.repeated.inc(len(one))
         return await self._prepare(one, go)
 

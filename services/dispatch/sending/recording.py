@@ -10,9 +10,9 @@ from services.core.clock import Clock
 from services.dispatch.domain import Key, Round
 from services.dispatch.handlers import OutcomeBlocks
 from services.dispatch.metrics import DispatchMetrics
-from services.dispatch.outcomes import AttemptOutcome, Ending, Result, classify
+from services.dispatch.outcomes import ABSENT, AttemptOutcome, Ending, Result, classify
 from services.dispatch.pauses import Pause, Pauses
-from services.dispatch.provider import Traits
+from services.dispatch.provider import ProviderClass, Traits
 from services.dispatch.run_store import RunStore
 from services.dispatch.store import Store
 from services.kit.errors import LostOwnershipError
@@ -51,6 +51,7 @@ class Recording:
         self._clock = clock
         self._metrics = metrics
         self._window = window
+        self._is_asked = traits.provider_class is ProviderClass.ASKED
 
     async def record(self, one: Round, results: Sequence[Result]) -> Sequence[AttemptOutcome]:
         """Write a round's outcome, as often as it takes: nobody else knows it. Returns nothing where it gave up."""
@@ -78,6 +79,8 @@ class Recording:
         async with self._stage.fenced([one.partition]) as transaction:
             done = await self._store.record(transaction.connection, one, outcomes, now)
             await self._runs.settle(transaction.connection, one, outcomes, now)
+            if self._is_asked and (absent := _absent(one, results)):
+                await self._store.note_absent(transaction.connection, absent, now)
             for pause in self._pauses.of(one.notices):  # nothing of it begins any more, so this had begun before
                 if begun := _begun(one, results, pause):
                     await self._store.note_begun(transaction.connection, pause, one.partition, begun)
@@ -90,6 +93,8 @@ class Recording:
         return done
 
     def _count(self, one: Round, results: Sequence[Result], rows: Sequence[int]) -> None:
+        if self._is_asked:
+            self._metrics.repeated.inc(len(_absent(one, results)))
         self._metrics.count(_tally(results, rows))
         accepted = [one.notices.accepted_at[row] for row in rows if results[row].ending is Ending.ACCEPTED]
         self._metrics.handed_over(accepted, int(self._clock.now().timestamp() * 1000))
@@ -102,6 +107,11 @@ def _begun(one: Round, results: Sequence[Result], pause: Pause) -> list[Key]:
     """Return the attempts of a round that were handed over and name facts of a cohort that is paused."""
     rows = zip(one.keys, one.notices.carriers, results, strict=True)
     return [key for key, carriers, result in rows if pause.cohort_id in carriers and result.ending not in _NOT_BEGUN]
+
+
+def _absent(one: Round, results: Sequence[Result]) -> list[Key]:
+    """Return the attempts that the provider does not know, and that may be made again."""
+    return [key for key, result in zip(one.keys, results, strict=True) if result.reason == ABSENT]
 
 
 def _outcomes(one: Round, results: Sequence[Result], window: float) -> list[AttemptOutcome]:

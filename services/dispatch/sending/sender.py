@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from datetime import datetime
+from datetime import UTC, datetime
 
 from services.core.clock import Clock
 from services.core.status import AttemptState
@@ -40,6 +40,7 @@ __all__ = ["Sender"]
 logger = logging.getLogger(__name__)
 
 _SET_ASIDE = 2048  # attempts that are looked through at once where some may not begin
+_EVER = datetime.min.replace(tzinfo=UTC)
 _POLL = 0.1  # seconds between two looks at an empty queue: far below what a person notices
 
 
@@ -61,8 +62,12 @@ class Sender:
         breaker: Breaker,
         busy: set[int] | None = None,
         beat: Callable[[], None] = lambda: None,
+        since: datetime = _EVER,
     ) -> None:
-        """Make a sender; `busy` is kept up as the batches that it is handing over."""
+        """Make a sender of a channel that hands over to `provider` since then.
+
+        `busy` is kept up as the batches that it is handing over.
+        """
         self._traits = provider.traits
         self._stage, self._pool = stage, pool
         self._store, self._runs = store, RunStore()
@@ -81,21 +86,25 @@ class Sender:
             clock=clock,
             watching=watching,
             metrics=metrics,
+            since=since,
         )
-        self._recording = Recording(
-            traits=provider.traits,
-            stage=stage,
-            store=store,
-            clock=clock,
-            metrics=metrics,
-            window=breaker.policy.window,
-            pauses=self._pauses,
-        )
+        self._recording = self._recorder(metrics, breaker.policy.window)
         self._closing = closing_of(provider, stage, pool, clock)
         self._rechecks = Rechecks()
         self._slots = asyncio.Semaphore(provider.traits.rounds_at_once)
         self._stop = asyncio.Event()
         self._unsent: set[int] = set()  # batches whose intent may stand, and that surely were not handed over
+
+    def _recorder(self, metrics: DispatchMetrics, window: float) -> Recording:
+        return Recording(
+            traits=self._traits,
+            stage=self._stage,
+            store=self._store,
+            clock=self._clock,
+            metrics=metrics,
+            window=window,
+            pauses=self._pauses,
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; then begin nothing more and write down how the rounds on their way end."""

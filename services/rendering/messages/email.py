@@ -46,6 +46,7 @@ class Answers:
 
     replies: str = ""
     bounces: str = ""  # each mail gets an address of its own there: `<local part>+<notice>.<attempt>@<host>`
+    sender: str = ""  # in whose name they come; empty = the controller's address
 
     def bounces_of(self, envelope_id: str) -> str:
         """Return where this attempt goes back to, if it does (variable envelope return path)."""
@@ -99,7 +100,7 @@ class Letterbox:
         return found
 
     def _share(self, incident: Incident, wording: Wording) -> _Shared:
-        sender = mailbox(incident.controller.email)
+        sender = self._answers.sender or mailbox(incident.controller.email)
         if sender is None:
             raise ValueError("the controller's e-mail address can not be written from")
         return _Shared(

@@ -144,6 +144,7 @@ class Bench:
     breaker: Breaker = field(default_factory=Breaker)
     further: list[Incident] = field(default_factory=list)  # incidents and versions that are known beside `incident`
     busy: set[int] = field(default_factory=set)  # batches that the sender is handing over
+    since: datetime = datetime.min.replace(tzinfo=UTC)  # the channel has handed over to its provider
     beats: int = 0  # how often a sender looked
 
     def __post_init__(self) -> None:
@@ -202,6 +203,7 @@ class Bench:
             breaker=self.breaker,
             busy=self.busy,
             beat=self._beat,
+            since=self.since,
         )
 
     async def tick(self, later: timedelta = timedelta()) -> None:

@@ -11,7 +11,7 @@ from services.core.status import AttemptState
 from services.dispatch.breaker import Breaker, BreakerPolicy
 from services.dispatch.channels.email import Smtp
 from services.dispatch.channels.portal import Portal
-from services.dispatch.config import SmtpAddress
+from services.dispatch.mail_config import SmtpAddress
 from services.dispatch.outcomes import TEMPORARY_TRIES
 from services.dispatch.provider import Provider
 from tests.integration.dispatch.bench import Bench, ShiftedClock, a_payload

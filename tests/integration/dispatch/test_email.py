@@ -8,8 +8,8 @@ import pytest
 from services.core.channel import Channel
 from services.core.status import AttemptState
 from services.dispatch.channels.email import Smtp
-from services.dispatch.config import SmtpAddress
 from services.dispatch.handlers import DispatchHandler
+from services.dispatch.mail_config import SmtpAddress
 from services.dispatch.sending.references import ReferencesByIncident
 from services.dispatch.standing import Standing
 from services.rendering.messages.email import Answers

@@ -11,7 +11,7 @@ import pytest
 from services.core.channel import Channel
 from services.dispatch.channels.email import Smtp
 from services.dispatch.channels.portal import Portal
-from services.dispatch.config import SmtpAddress
+from services.dispatch.mail_config import SmtpAddress
 from services.dispatch.outcomes import Ending, HandOver
 from services.kit.clock import SystemClock
 from tests.unit.dispatch.people import some_work

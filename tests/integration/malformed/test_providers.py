@@ -19,7 +19,7 @@ from services.dispatch.channels import letter
 from services.dispatch.channels.email import Smtp
 from services.dispatch.channels.letter import PrintFolder
 from services.dispatch.channels.portal import Portal
-from services.dispatch.config import SmtpAddress
+from services.dispatch.mail_config import SmtpAddress
 from services.kit.clock import SystemClock
 from services.kit.process.log import JsonFormatter
 from tests.conftest import RoomPool

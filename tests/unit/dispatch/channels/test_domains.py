@@ -5,7 +5,7 @@ from heapq import heappop, heappush
 import pytest
 
 from services.dispatch.channels.domains import SLOWER, DomainLimits, Lane
-from services.dispatch.config import EmailConfig, Limit
+from services.dispatch.mail_config import EmailConfig, Limit
 from services.dispatch.outcomes import Ending, Result
 from services.kit.config import load
 from services.kit.errors import ConfigError

@@ -21,7 +21,8 @@ from services.dispatch.channels import (
     open_provider,
     portal,
 )
-from services.dispatch.config import Config, EmailConfig, LetterConfig, PortalConfig, SmtpAddress, provider_addresses
+from services.dispatch.config import Config, LetterConfig, PortalConfig, provider_addresses
+from services.dispatch.mail_config import EmailConfig, SmtpAddress
 from services.kit.clock import SystemClock
 from services.kit.config import load
 from services.kit.errors import ConfigError
@@ -95,7 +96,7 @@ def test_every_required_setting_of_a_channel_is_an_address(channel: Channel) -> 
     """`heraut up` starts without a provider: each setting that it must fill says an address where nobody listens."""
     addresses = provider_addresses(ADAPTERS[channel].config)
 
-    assert _required(channel) == {address.setting for address in addresses}
+    assert _required(channel) == {address.setting for address in addresses if not address.instead}
     assert all(urlsplit(address.of_nobody).scheme in address.ports for address in addresses)
 
 
