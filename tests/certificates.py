@@ -17,7 +17,7 @@ def made_authority() -> Authority:
 def made_certificates(folder: Path) -> Certificates:
     """Make an authority, and a certificate for the loopback address, in a folder."""
     authority = made_authority()
-    made = Certificates(folder / "broker.pem", folder / "authority.pem")
+    made = Certificates(folder / "certificate", folder / "authority")
     made.certificate.write_bytes(authority.signed("127.0.0.1", ["127.0.0.1"]))
     made.certificate.chmod(0o600)
     made.authority.write_bytes(authority.pem)

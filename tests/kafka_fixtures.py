@@ -14,6 +14,7 @@ from deploy.compose import kafka as compose
 from deploy.kafka import broker, enforcing
 from services.core.rooms import ROOMS
 from services.kit.eventlog.kafka import KafkaAdmin, KafkaSettings, ensure_topics, new_admin
+from tests.certificates import made_certificates
 
 # Few enough to be made anew for every test within a tenth of a second.
 PARTITIONS = 8
@@ -58,7 +59,7 @@ def enforcing_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Enfor
     for user, name in _FILES.items():
         (directory / f"kafka_{name}").write_text(USERS[user], encoding="utf-8")
     compose.make(directory)
-    certificates = enforcing.Certificates(directory / "kafka_certificate", directory / "kafka_authority")
+    certificates = made_certificates(directory)
     users = compose.users(directory)
     bootstrap = or_skip(lambda: enforcing.start(users, directory, outlives_us=False, certificates=certificates))
     yield EnforcingBroker(bootstrap, certificates)

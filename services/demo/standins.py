@@ -1,6 +1,7 @@
 """Stand-ins for the providers, to try Heraut out: a mail server, a portal and the like that record what they took.
 
-    python -m services.demo.standins --records DIR [--host H] [--smtp-port N, and so for each] [--ready-file F]
+    python -m services.demo.standins --records DIR [--host H] [--smtp-port N, and so for each] [--certificate F]
+        [--ready-file F]
 
 They behave as real ones do: the portal takes each Idempotency-Key once and says of closed accounts that they are gone,
 and the mail server refuses mailboxes that are. The check reads their records.
@@ -8,13 +9,14 @@ and the mail server refuses mailboxes that are. The check reads their records.
 
 import argparse
 import asyncio
+import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Protocol
 
 import orjson
 import uvloop
@@ -24,6 +26,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from services.core.channel import Channel
 from services.demo.made_up.channels import CONTACTS
 from services.demo.provider_records import ProviderRecords, read_provider_records, record_file
+from services.kit.certificate import OwnPair, listening
 from services.kit.files import write_atomically
 from services.kit.process import configure_logs, serve_http, stop_on_signals
 
@@ -80,12 +83,14 @@ def _now() -> int:
 
 
 @asynccontextmanager
-async def _mail_server(records: ProviderRecords, host: str, port: int) -> AsyncIterator[str]:
+async def _mail_server(
+    records: ProviderRecords, host: str, port: int, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[str]:
     handler = MailHandler(records)
-    server = await asyncio.get_running_loop().create_server(lambda: _smtp(handler), host, port)
+    server = await asyncio.get_running_loop().create_server(lambda: _smtp(handler), host, port, ssl=tls)
     async with server:
         host, port = server.sockets[0].getsockname()[:2]
-        yield f"smtp://{host}:{port}"
+        yield f"smtp{'s' if tls else ''}://{host}:{port}"
 
 
 def _smtp(handler: MailHandler) -> SMTP:
@@ -93,21 +98,31 @@ def _smtp(handler: MailHandler) -> SMTP:
     return SMTP(handler, hostname="standins", enable_SMTPUTF8=True, data_size_limit=None, timeout=300)
 
 
-def _portal(records: ProviderRecords, host: str, port: int) -> AbstractAsyncContextManager[str]:
+def _portal(
+    records: ProviderRecords, host: str, port: int, tls: ssl.SSLContext | None = None
+) -> AbstractAsyncContextManager[str]:
     seen = {record["key"] for record in read_provider_records(records.path)}
-    return serve_http(portal_app(records, seen), host, port)
+    return serve_http(portal_app(records, seen), host, port, tls=tls)
+
+
+class _Serve(Protocol):
+    """Listens at a host and a port, under TLS where a context is given, and gives the address."""
+
+    def __call__(
+        self, records: ProviderRecords, host: str, port: int, tls: ssl.SSLContext | None = None
+    ) -> AbstractAsyncContextManager[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
     """The stand-in of one channel's provider.
 
-    `setting` is the setting of Heraut for its address. `serve` listens at a host and a port, and gives the address.
+    `setting` is the setting of Heraut for its address.
     """
 
     name: str
     setting: str
-    serve: Callable[[ProviderRecords, str, int], AbstractAsyncContextManager[str]]
+    serve: _Serve
 
 
 STANDINS: Final[Mapping[Channel, StandIn]] = MappingProxyType(
@@ -125,12 +140,14 @@ async def _serve(arguments: argparse.Namespace) -> None:
     stop_on_signals(stop)
     addresses: dict[str, str] = {}
     kept: list[ProviderRecords] = []
+    file = arguments.certificate
+    tls = listening(OwnPair(file, file, "--certificate")) if file else None
     async with AsyncExitStack() as running:
         for channel, one in STANDINS.items():
             records = ProviderRecords(record_file(arguments.records, channel))
             running.callback(records.close)
             kept.append(records)
-            serving = one.serve(records, arguments.host, getattr(arguments, f"{one.name}_port"))
+            serving = one.serve(records, arguments.host, getattr(arguments, f"{one.name}_port"), tls)
             addresses[one.setting] = await running.enter_async_context(serving)
         _tell(addresses, arguments.ready_file)
         async with asyncio.TaskGroup() as group:
@@ -153,6 +170,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for one in STANDINS.values():
         parser.add_argument(f"--{one.name}-port", type=int, default=0, help="0 = any free port")
     parser.add_argument("--records", type=Path, required=True, help="folder of the record files")
+    parser.add_argument("--certificate", type=Path, help="file of key and certificate; unset = in the open")
     parser.add_argument("--ready-file", type=Path, help="where to write the addresses listened at")
     configure_logs("standins", "warning")
     uvloop.run(_serve(parser.parse_args(argv)))

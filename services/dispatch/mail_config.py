@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -147,6 +148,7 @@ class EmailConfig(Config):
     mail_from: str | None = setting("HERAUT_MAIL_FROM", _mail_address, default=None)
     smtp_replies: str | None = setting("HERAUT_SMTP_REPLIES", _mail_address, default=None)
     smtp_bounces: str | None = setting("HERAUT_SMTP_BOUNCES", _bounce_address, default=None)
+    smtp_ca: Path | None = setting("HERAUT_SMTP_CA", Path, default=None)
     smtp_own_name: str | None = setting("HERAUT_SMTP_OWN_NAME", _host_name, default=None)
     # Each waits for four answers a mail; eight hide a server's latency of some milliseconds, and relays allow them.
     smtp_connections: int = setting("HERAUT_SMTP_CONNECTIONS", positive_int, default=8)

@@ -4,7 +4,6 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -17,7 +16,7 @@ from deploy.certificates import Authority
 from services.cli.client import trusting
 from services.cli.commands.principal import principal
 from services.core.access import Act, Caller, Principal, Role
-from services.kit.certificate import Certificate, listening
+from services.kit.certificate import OwnPair, listening
 from services.kit.config import ServiceConfig, load
 from services.kit.errors import ConfigError
 from services.kit.principals import Account, PrincipalsFile, authenticator_of, changing, thumbprint_name
@@ -70,8 +69,8 @@ class Place:
             Health("tracking", self.clock), new_registry(), authenticator,
             routes=[Route("GET", "/figures", Act.LEDGER_SHOWN, _name)],
         )  # fmt: skip
-        tls = Certificate(self.server, self.server, partial(listening, self.ca), "HERAUT_TLS_*").context
-        async with serve_http(app, "127.0.0.1", 0, tls=tls) as url:
+        own = OwnPair(self.server, self.server, "HERAUT_TLS_*")
+        async with serve_http(app, "127.0.0.1", 0, tls=listening(own, self.ca)) as url:
             yield url
 
     async def asked(
@@ -211,5 +210,5 @@ def test_check_config_says_whose_certificates_are_asked_for(capsys: pytest.Captu
 def test_an_authority_that_cannot_be_read_is_a_fault_of_the_settings(place: Place) -> None:
     """In words."""
     with pytest.raises(ConfigError, match="HERAUT_TLS_CLIENT_CA: No such file"):
-        listening(place.folder / "none.pem")
+        listening(OwnPair(place.server, place.server, "HERAUT_TLS_*"), place.folder / "none.pem")
     assert thumbprint_name(b"").startswith("sha256:e3b0c442")

@@ -12,10 +12,12 @@ import uvloop
 from aiohttp import web
 
 from services.cli.client import trusting
-from services.kit.certificate import Certificate, listening
+from services.kit.certificate import OwnPair, listening
 from services.kit.errors import ConfigError
 from services.kit.process import Limits, serve_http
 from tests.certificates import made_certificates
+
+_NAMES = "HERAUT_TLS_CERT, HERAUT_TLS_KEY"
 
 
 @pytest.fixture
@@ -30,13 +32,12 @@ def _folder(path: Path) -> Path:
 
 
 @pytest.fixture
-async def served(pair: Path) -> AsyncIterator[tuple[str, Certificate]]:
-    """Return the address of an application under TLS, and what it shows."""
-    certificate = Certificate(pair, pair, listening, "HERAUT_TLS_CERT, HERAUT_TLS_KEY")
+async def served(pair: Path) -> AsyncIterator[str]:
+    """Return the address of an application under TLS."""
     app = web.Application()
     app.router.add_get("/", _answer)
-    async with serve_http(app, "127.0.0.1", 0, tls=certificate.context) as url:
-        yield url, certificate
+    async with serve_http(app, "127.0.0.1", 0, tls=listening(OwnPair(pair, pair, _NAMES))) as url:
+        yield url
 
 
 async def _answer(_: web.Request) -> web.StreamResponse:
@@ -49,39 +50,34 @@ async def _asked(url: str, context: ssl.SSLContext) -> int:
 
 
 async def test_the_command_line_trusts_the_certificate_of_its_settings_alone(
-    served: tuple[str, Certificate], pair: Path, tmp_path: Path
+    served: str, pair: Path, tmp_path: Path
 ) -> None:
     """A token goes to nobody who has another certificate, even one that the same name stands in."""
     other = made_certificates(_folder(tmp_path / "other"))
-    url, _ = served
 
-    assert url.startswith("https://")
-    assert 200 == await _asked(url, trusting(pair))
+    assert served.startswith("https://")
+    assert 200 == await _asked(served, trusting(pair))
     with pytest.raises(aiohttp.ClientConnectorCertificateError):
-        await _asked(url, trusting(other.certificate))
+        await _asked(served, trusting(other.certificate))
 
 
-async def test_a_renewed_certificate_is_shown_without_a_restart(
-    served: tuple[str, Certificate], pair: Path, tmp_path: Path
-) -> None:
+async def test_a_renewed_certificate_is_shown_without_a_restart(served: str, pair: Path, tmp_path: Path) -> None:
     """Renewing is copying two files; half a pair changes nothing."""
-    url, certificate = served
     made = made_certificates(_folder(tmp_path / "second"))
     before = shutil.copy(pair, tmp_path / "before.pem")
     await asyncio.to_thread(pair.write_text, "half a pair")
-    half = certificate.renew()
-    still = await _asked(url, trusting(Path(before)))
+    still = await _asked(served, trusting(Path(before)))
     shutil.copy(made.certificate, pair)
-    renewed, again = certificate.renew(), certificate.renew()
 
-    assert (False, 200, True, False) == (half, still, renewed, again)
-    assert 200 == await _asked(url, trusting(made.certificate))
+    assert (200, 200) == (still, await _asked(served, trusting(made.certificate)))
+    with pytest.raises(aiohttp.ClientConnectorCertificateError):
+        await _asked(served, trusting(Path(before)))
 
 
 def test_files_that_are_no_pair_are_a_fault_of_the_settings(tmp_path: Path) -> None:
     """The service ends with words, not with a trace."""
     with pytest.raises(ConfigError, match="HERAUT_TLS_CERT, HERAUT_TLS_KEY: No such file"):
-        Certificate(tmp_path / "none.pem", tmp_path / "none.key", listening, "HERAUT_TLS_CERT, HERAUT_TLS_KEY")
+        listening(OwnPair(tmp_path / "none.pem", tmp_path / "none.key", _NAMES))
 
 
 def test_too_many_get_an_answer_under_tls_too(pair: Path) -> None:
@@ -99,7 +95,7 @@ async def _two_on_one(pair: Path) -> None:
 
     app = web.Application()
     app.router.add_get("/", slow)
-    tls = Certificate(pair, pair, listening, "HERAUT_TLS_CERT, HERAUT_TLS_KEY").context
+    tls = listening(OwnPair(pair, pair, _NAMES))
     async with serve_http(app, "127.0.0.1", 0, Limits(connections=1), tls=tls) as url:
         first = asyncio.create_task(_asked(url, trusting(pair)))
         await begun.wait()

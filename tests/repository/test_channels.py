@@ -1,9 +1,9 @@
 """A channel has several places in the repository; the test of a channel that lacks some of them names these."""
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -136,13 +136,17 @@ def _demo_has_a_stand_in(channel: Channel) -> bool:
 
 
 def _compose_has_its_stand_in(channel: Channel) -> bool:
-    """Tell whether the stack's stand-in listens where the channel's service looks for it, unless told otherwise."""
+    """Tell whether somebody of the stack's demo listens where the service looks for it, unless told otherwise.
+
+    Mails go to a catcher, which shows them.
+    """
     if channel not in STANDINS:
         return True
-    command = _yaml("docker-compose.yml")["services"]["standins"]["command"]
-    ports = dict(pairwise(command))
-    port = ports.get(f"--{STANDINS[channel].name}-port")
-    return f"standins:{port}" in str(_service(channel).get("environment"))
+    services = _yaml("docker-compose.yml")["services"]
+    ports = dict(option.split("=") for option in services["standins"]["command"] if "=" in option)
+    demo = {f"standins:{ports.get(f'--{STANDINS[channel].name}-port')}", "mail:1025"}
+    named = set(re.findall(r"://([a-z]+:[0-9]+)", str(_service(channel).get("environment"))))
+    return bool(named) and named <= demo and all("demo" in services[one.split(":")[0]]["profiles"] for one in named)
 
 
 def _demo_reads_it(channel: Channel) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from deploy.compose import kafka
+from deploy.compose.secret_files import AUTHORITY, CERTIFICATES, database_url, mounted, owners
 from services.core.channel import Channel
 from services.core.environment import ENVIRONMENT
 from services.core.keys import KEY_FILES, KEYS_OF
@@ -16,7 +17,7 @@ from services.dispatch.channels import ADAPTERS
 from services.kit.config import ServiceConfig, load
 
 ROOT = Path(__file__).parents[2]
-INFRASTRUCTURE = {"postgres", "kafka", "migrate", "topics", "standins"}
+INFRASTRUCTURE = {"postgres", "kafka", "secrets", "migrate", "topics", "prometheus", "grafana", "mail", "standins"}
 
 
 def _load(path: str) -> Any:
@@ -94,7 +95,7 @@ def test_the_broker_alone_has_its_key(tmp_path: Path) -> None:
     services = _load("docker-compose.yml")["services"]
     server = {"source": "kafka_server", "target": "/mnt/shared/config/server.properties"}
     own = [name for name, service in services.items() if server in service.get("secrets", ())]
-    shown = [name for name, service in services.items() if "kafka_certificate" in service.get("secrets", ())]
+    shown = [name for name, service in services.items() if "certificate_kafka" in service.get("secrets", ())]
     kafka.make(tmp_path)
     lines = (tmp_path / "kafka_server").read_text(encoding="utf-8").splitlines()
     settings = dict(line.split("=", 1) for line in lines if line)
@@ -106,7 +107,7 @@ def test_the_broker_alone_has_its_key(tmp_path: Path) -> None:
     assert ("SASL_SSL://kafka:9092", "User:heraut") == (settings["advertised.listeners"], settings["super.users"])
     assert settings["authorizer.class.name"].endswith(".StandardAuthorizer")
     volume = services["kafka"]["volumes"][0].removeprefix("kafka:")
-    assert (volume, "/run/secrets/kafka_certificate") == (settings["log.dirs"], settings["ssl.keystore.location"])
+    assert (volume, "/run/secrets/certificate_kafka") == (settings["log.dirs"], settings["ssl.keystore.location"])
 
 
 def test_prometheus_scrapes_every_stage() -> None:
@@ -128,19 +129,98 @@ def test_drain_ends_before_the_container_is_killed() -> None:
 
 
 def _read(service: Mapping[str, Any], config: type[ServiceConfig]) -> ServiceConfig:
-    """Return the settings that a service reads where nobody sets a variable; logins are as `secrets.sh` makes them."""
-    login = "postgresql://somebody:secret@postgres/heraut"
+    """Return the settings that a service reads where nobody sets a variable."""
+    login = database_url("somebody", "secret")
     given = {name: re.sub(r"\$\{\w+:?-(.*?)\}", r"\1", str(value)) for name, value in service["environment"].items()}
     logins = {name.removesuffix("_FILE"): login for name in given if name.startswith("HERAUT_DATABASE_URL")}
     return load(config, {name: value for name, value in given.items() if name in ENVIRONMENT} | logins)
 
 
-def test_what_goes_in_plain_text_is_named() -> None:
-    """Kafka is TLS, the rest between containers is not, and every process starts: each names whom it reaches so."""
+def test_nothing_of_ours_goes_in_plain_text() -> None:
+    """Whom a process reaches, and who reaches it: all are beyond this machine, and none is permitted to be in the open.
+
+    An SMTP address is for STARTTLS, which nothing is sent without.
+    """
     services = _load("docker-compose.yml")["services"]
     channels = {dispatch_stage(channel): ADAPTERS[channel].config for channel in Channel}
     read = {name: _read(services[name], channels.get(name, ServiceConfig)) for name in (*STAGES, "migrate", "topics")}
-    plain = {name: set(config.allow_plaintext) for name, config in read.items()}
-    providers = {dispatch_stage(Channel.EMAIL): {"smtp"}, dispatch_stage(Channel.PORTAL): {"portal"}}
+    peers = [peer for config in read.values() for peer in config.peers()]
+    callers = [caller for stage in STAGES for caller in read[stage].callers()]
 
-    assert {name: {"postgres", "http"} | providers.get(name, set()) for name in read} == plain
+    assert {()} == {config.allow_plaintext for config in read.values()}
+    assert {True} == {peer.secured and not peer.is_here for peer in (*peers, *callers)}
+    assert {"postgres", "kafka", "smtp", "portal"} == {peer.word for peer in peers}
+
+
+def test_the_database_takes_nobody_in_the_open() -> None:
+    """Its rules know passwords over TLS alone, and its settings name them, and the certificate that it alone has."""
+    postgres = _load("docker-compose.yml")["services"]["postgres"]
+    settings = dict(option.removeprefix("-c").split("=", 1) for option in postgres["command"][1:])
+    rules = (ROOT / "deploy" / "compose" / "pg_hba.conf").read_text(encoding="utf-8").splitlines()
+    words = [rule.split() for rule in rules if not rule.startswith("#")]
+
+    assert {("local", "scram-sha-256"), ("hostssl", "scram-sha-256")} == {(rule[0], rule[-1]) for rule in words}
+    assert "on" == settings["ssl"]
+    assert ["./deploy/compose/pg_hba.conf", settings["hba_file"], "ro"] == postgres["volumes"][1].split(":")
+    assert {settings["ssl_cert_file"], settings["ssl_key_file"]} == {"/run/secrets/certificate_postgres"}
+
+
+def test_every_stage_shows_a_certificate_of_its_own() -> None:
+    """For its name in the network and for this machine; what listens in the containers is in nobody else's."""
+    services = _load("docker-compose.yml")["services"]
+    shown = {
+        name: {secret for secret in mounted(service) if secret.startswith("certificate_")}
+        for name, service in services.items()
+    }
+    settings = {
+        (services[name]["environment"][f"HERAUT_TLS_{word}"], name) for name in STAGES for word in ("CERT", "KEY")
+    }
+
+    assert {host: {name} for name, host in CERTIFICATES.items()} == {name: has for name, has in shown.items() if has}
+    assert {(f"/run/secrets/certificate_{name}", name) for name in STAGES} == settings
+
+
+def test_prometheus_believes_our_authority_alone() -> None:
+    """And shows its token to nobody else."""
+    jobs = _load("deploy/prometheus/prometheus.yml")["scrape_configs"]
+    ours = [job for job in jobs if job["job_name"] in ROOMS]
+
+    assert [("https", {"ca_file": "/run/secrets/authority"})] * len(ROOMS) == [
+        (job["scheme"], job["tls_config"]) for job in ours
+    ]
+
+
+def test_every_service_that_reads_a_secret_says_as_whom_it_runs() -> None:
+    """Each file is that user's alone; what several users read is the authority's certificate, and no secret."""
+    document = _load("docker-compose.yml")
+    found = owners(document["services"], {name: name for name in document["secrets"]})
+
+    assert set(document["secrets"]) == set(found)
+    assert [AUTHORITY] == [name for name, user in found.items() if user is None]
+
+
+def test_everything_comes_back_after_a_reboot_and_fills_no_disk() -> None:
+    """Jobs are done once; the others are started again unless somebody stopped them, and their logs are cut."""
+    services = _load("docker-compose.yml")["services"]
+    policies = {name: service["restart"] for name, service in services.items()}
+    logs = {service["logging"]["options"]["max-size"] for service in services.values()}
+
+    assert {
+        name: "no" if name in {"secrets", "migrate", "topics"} else "unless-stopped" for name in services
+    } == policies
+    assert {"10m"} == logs
+    assert [] == [name for name in services if policies[name] != "no" and "mem_limit" not in services[name]]
+
+
+def test_nobody_may_do_more_than_they_have_to() -> None:
+    """No rights of root's, no new ones, and no way out of the networks of data and figures."""
+    document = _load("docker-compose.yml")
+    services = document["services"]
+    networks = {name: set(service.get("networks", ())) for name, service in services.items()}
+    ports = [port for service in services.values() for port in service.get("ports", ())]
+
+    assert {("ALL",)} == {tuple(service["cap_drop"]) for service in services.values()}
+    assert ["secrets"] == [name for name, service in services.items() if "cap_add" in service]
+    assert {"data", "watch"} == {name for name, network in document["networks"].items() if network.get("internal")}
+    assert {"kafka": {"data"}, "postgres": {"data"}} == {name: networks[name] for name in ("kafka", "postgres")}
+    assert {"127.0.0.1"} == {port.split(":")[0] for port in ports}

@@ -1,15 +1,18 @@
 """What the image is made of, as far as it can be told without building one."""
 
+import os
 import re
-import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+from cryptography import x509
 
+from deploy.compose.secret_files import AUTHORITY, CERTIFICATES, give, make
 from services.kit.vault.key_files import load_keys
 
 ROOT = Path(__file__).parents[2]
@@ -38,40 +41,76 @@ def test_the_wheel_has_every_file_that_lies_beside_the_code(tmp_path: Path) -> N
 
 def test_one_service_builds_the_image_for_all() -> None:
     """Services that build the same tag side by side fail each other on the first start."""
-    assert ["migrate"] == [name for name, service in OURS.items() if "build" in service]
+    built = [name for name, service in OURS.items() if "build" in service]
+    assert (["secrets", "migrate"], ["secrets"]) == (
+        built,
+        OURS["secrets"]["profiles"],
+    )  # one with the stack, one alone
     assert {"never"} == {service["pull_policy"] for service in OURS.values()}
 
 
 def test_the_image_has_every_folder_that_a_volume_is_put_on() -> None:
     """A new volume takes its owner from that folder; where there is none, root owns it and nothing can be written."""
     made = re.search(r"install -d -o heraut -g heraut (.*)", (ROOT / "deploy" / "Dockerfile").read_text())
-    mounted = {volume.split(":")[1] for service in OURS.values() for volume in service.get("volumes", [])}
+    rooms = [service for service in OURS.values() if "profiles" not in service]
+    mounted = {volume.split(":")[1] for service in rooms for volume in service.get("volumes", [])}
 
     assert made
     assert set() == mounted - set(made[1].split())
 
 
-def test_the_script_makes_every_secret_that_is_mounted(tmp_path: Path) -> None:
-    """Whoever runs it and then starts the stack has all that it asks for, and keeps it when he runs it again."""
-    script = tmp_path / "deploy" / "compose" / "secrets.sh"
-    script.parent.mkdir(parents=True)
-    shutil.copy(ROOT / "deploy" / "compose" / "secrets.sh", script)
-    (tmp_path / ".venv").symlink_to(sys.prefix)
-    _run("bash", script, cwd=tmp_path)
-    made = {path: path.read_bytes() for path in script.with_name("secrets").rglob("*") if path.is_file()}
-    _run("bash", script, cwd=tmp_path)
+@pytest.fixture(scope="module")
+def secret_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of secrets, made twice."""
+    folder = tmp_path_factory.mktemp("secrets")
+    make(folder)
+    return folder
 
-    observability = yaml.safe_load((ROOT / "deploy" / "compose" / "observability.yml").read_text(encoding="utf-8"))
-    mounted = {tmp_path / secret["file"] for secret in COMPOSE["secrets"].values()} | {
-        script.parent / secret["file"] for secret in observability["secrets"].values()
-    }
+
+def _mounted_files() -> set[str]:
+    return {secret["file"].removeprefix("deploy/compose/secrets/") for secret in COMPOSE["secrets"].values()}
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_every_secret_that_is_mounted_is_made_once(secret_folder: Path) -> None:
+    """Whoever makes them and then starts the stack has all that it asks for, and keeps it when he makes them again."""
+    made = _contents(secret_folder)
+    make(secret_folder)
+
     # The first is for a person, and by the other kafka's health check logs in, as stands in a file of its own.
-    kept = {script.with_name("secrets") / name for name in ("operator_token", "kafka_password_health")}
-    assert mounted | kept == set(made)
-    assert made == {path: path.read_bytes() for path in made}
-    assert load_keys(script.with_name("secrets") / "keys").pepper("match")
-    # Compose mounts files as they are, and the container's user is nobody here.
-    copied = script.with_name("secrets") / "kafka_server"  # by the image, which writes on in the copy
-    assert {0o444} == {path.stat().st_mode & 0o777 for path in mounted - {copied}}
-    assert 0o644 == copied.stat().st_mode & 0o777
-    assert 0o600 == (script.with_name("secrets") / "operator_token").stat().st_mode & 0o777
+    assert _mounted_files() | {"operator_token", "kafka_password_health"} == set(made)
+    assert made == _contents(secret_folder)
+    assert load_keys(secret_folder / "keys").pepper("match")
+    assert {0o600} == {path.stat().st_mode & 0o777 for path in secret_folder.rglob("*") if path.is_file()}
+
+
+def test_new_certificates_are_written_into_the_files_that_are_there(secret_folder: Path) -> None:
+    """A container has the file and not its name: one that was put in its place would be seen at the next start."""
+    before, files = _contents(secret_folder), {name: (secret_folder / name).stat().st_ino for name in CERTIFICATES}
+    make(secret_folder, renew_certificates=True)
+    changed = {name for name, content in _contents(secret_folder).items() if before[name] != content}
+
+    assert {AUTHORITY, *CERTIFICATES} == changed
+    assert files == {name: (secret_folder / name).stat().st_ino for name in CERTIFICATES}
+    own = x509.load_pem_x509_certificate((secret_folder / "certificate_intake").read_bytes())
+    own.verify_directly_issued_by(x509.load_pem_x509_certificate((secret_folder / AUTHORITY).read_bytes()))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
+def test_each_file_is_given_to_who_reads_it(secret_folder: Path) -> None:
+    """To the user of its container; to everybody what is no secret; to the checkout's owner what people need."""
+    users = {"postgres_password": 999, AUTHORITY: None}
+    give(secret_folder, (ROOT / "docker-compose.yml").stat(), users)
+    found = {
+        name: ((secret_folder / name).stat().st_uid, oct((secret_folder / name).stat().st_mode & 0o777))
+        for name in ("postgres_password", AUTHORITY, "operator_token", "keys")
+    }
+    owner = (ROOT / "docker-compose.yml").stat().st_uid
+
+    assert {
+        "postgres_password": (999, "0o600"), AUTHORITY: (owner, "0o644"), "operator_token": (owner, "0o600"),
+        "keys": (owner, "0o700"),
+    } == found  # fmt: skip

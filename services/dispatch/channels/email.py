@@ -22,6 +22,7 @@ from services.dispatch.domain import MESSAGES_A_BATCH, Work
 from services.dispatch.mail_config import EmailConfig, Limit, SmtpAddress
 from services.dispatch.outcomes import Ending, HandOver, Outage, Result
 from services.dispatch.provider import Provider, ProviderClass, Traits
+from services.kit.certificate import calling
 from services.rendering.messages.email import Answers, Letterbox, Mail
 
 __all__ = ["TRAITS", "Smtp", "open_provider"]
@@ -54,7 +55,7 @@ _NO_LIMITS: Mapping[str, Limit] = MappingProxyType({})
 
 
 def open_provider(config: EmailConfig, clock: Clock) -> Provider:
-    """Return the provider of e-mail that the settings name."""
+    """Return the provider of e-mail that the settings name. Raises ConfigError where a certificate cannot be used."""
     answers = Answers(config.smtp_replies or "", config.smtp_bounces or "", config.mail_from or "")
     if config.mail_api_url and config.mail_api_token and config.email_provider == "mail-api":
         from services.dispatch.channels.mail_api import open_mail_api  # noqa: PLC0415 - most have a mail server
@@ -65,6 +66,7 @@ def open_provider(config: EmailConfig, clock: Clock) -> Provider:
     return Smtp(
         config.smtp_url,
         clock,
+        tls_context=calling(config.smtp_ca, "HERAUT_SMTP_CA"),
         plaintext="smtp" in config.allow_plaintext,
         answers=answers,
         own_name=config.smtp_own_name or _NAMELESS,

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 
 import aiohttp
 
@@ -25,7 +25,7 @@ from services.dispatch.config import PortalConfig, bearer_token
 from services.dispatch.domain import MESSAGES_A_BATCH, Work
 from services.dispatch.outcomes import REFUSED_BY_PROVIDER, Ending, HandOver, Outage, Result
 from services.dispatch.provider import Provider, ProviderClass, Traits
-from services.kit.certificate import Certificate, calling
+from services.kit.certificate import OwnPair, calling
 from services.rendering.messages.plain_text import PlainTexts
 from services.rendering.messages.portal import portal_message
 
@@ -61,12 +61,11 @@ _ACCEPTING = frozenset({200, 201, 409})
 
 def open_provider(config: PortalConfig, clock: Clock) -> Provider:
     """Return the portal that the settings name. Raises ConfigError where a certificate cannot be used."""
-    make = partial(calling, config.portal_ca, "HERAUT_PORTAL_CA")
-    certificate = None
+    own = None
     if config.portal_cert and config.portal_key:
-        certificate = Certificate(config.portal_cert, config.portal_key, make, "HERAUT_PORTAL_CERT, HERAUT_PORTAL_KEY")
-    tls = certificate.context if certificate else make() if config.portal_ca else None
-    return Portal(config.portal_url, credential=_credential(config, clock), tls=tls, certificate=certificate)
+        own = OwnPair(config.portal_cert, config.portal_key, "HERAUT_PORTAL_CERT, HERAUT_PORTAL_KEY")
+    tls = calling(config.portal_ca, "HERAUT_PORTAL_CA", own)
+    return Portal(config.portal_url, credential=_credential(config, clock), tls=tls)
 
 
 def _credential(config: PortalConfig, clock: Clock) -> Credential:
@@ -99,15 +98,14 @@ class Portal:
         *,
         credential: Credential = ANONYMOUS,
         tls: ssl.SSLContext | None = None,
-        certificate: Certificate | None = None,
         timeout: float = _TIMEOUT,
         at_once: int = _AT_ONCE,
     ) -> None:
-        """`credential` is shown with each message, and `certificate`, which is in `tls`, with each connection.
+        """`credential` is shown with each message.
 
         Without `tls` the portal proves who it is by the authorities that this machine trusts.
         """
-        self._credential, self._certificate = credential, certificate
+        self._credential = credential
         self._tls: ssl.SSLContext | bool = tls or True
         self._url = f"{url.rstrip('/')}/messages"
         self._timeout = aiohttp.ClientTimeout(total=timeout)
@@ -117,8 +115,6 @@ class Portal:
 
     async def hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
         """Send the messages, many at once."""
-        if self._certificate:
-            self._certificate.renew()
         delivery = Delivery(work, go)
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self._at_once, len(work.contacts))):

@@ -8,12 +8,12 @@ import logging
 import os
 import random
 import resource
+import ssl
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,7 +22,7 @@ from prometheus_client import CollectorRegistry
 
 from services.core.rooms import STAGES
 from services.core.transport import database_peer
-from services.kit.certificate import Certificate, listening
+from services.kit.certificate import OwnPair, listening
 from services.kit.clock import SystemClock
 from services.kit.config import ServiceConfig, load
 from services.kit.errors import ConfigError, RetryableError
@@ -169,10 +169,7 @@ class Service:
         openapi: Mapping[str, Any] | None = None,
     ) -> None:
         """Serve HTTP and run all jobs until `stop`; `ready_file` gets the bound address once the face is there."""
-        certificate = _certificate_of(self.config, self.config.tls_client_ca)
-        if certificate:
-            self.jobs["certificate"] = certificate.run
-        tls = certificate.context if certificate else None
+        tls = _tls_of(self.config)
         _collect_garbage_seldom()
         face = web_app(
             self.health,
@@ -290,10 +287,11 @@ async def _compare_partitions(config: ServiceConfig, room: str, pool: Pool) -> N
             await fix_partitions(connection, config.partitions)
 
 
-def _certificate_of(config: ServiceConfig, clients: Path | None) -> Certificate | None:
+def _tls_of(config: ServiceConfig) -> ssl.SSLContext | None:
     if config.tls_cert is None or config.tls_key is None:
         return None
-    return Certificate(config.tls_cert, config.tls_key, partial(listening, clients), "HERAUT_TLS_CERT, HERAUT_TLS_KEY")
+    own = OwnPair(config.tls_cert, config.tls_key, "HERAUT_TLS_CERT, HERAUT_TLS_KEY")
+    return listening(own, config.tls_client_ca)
 
 
 def _collect_garbage_seldom() -> None:

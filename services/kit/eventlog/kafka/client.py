@@ -2,16 +2,19 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError, ProducerClosed
-from aiokafka.helpers import create_ssl_context
 
+from services.kit.certificate import OwnPair, calling
 from services.kit.config import ServiceConfig
 from services.kit.errors import LogPositionError, RetryableError
 
@@ -64,21 +67,31 @@ class KafkaSettings:
         )
 
     def client_options(self) -> dict[str, Any]:
-        """Return the options that every aiokafka client takes. Raises OSError for certificates that are not there."""
+        """Return the options that every aiokafka client takes.
+
+        Raises ConfigError for certificates that cannot be used.
+        """
         options: dict[str, Any] = {
             "bootstrap_servers": self.bootstrap_servers.split(","),
             "security_protocol": self.security_protocol,
             "request_timeout_ms": int(REQUEST_SECONDS * 1000),
         }
         if self.security_protocol.endswith("SSL"):
-            options["ssl_context"] = create_ssl_context(
-                cafile=self.ssl_cafile, certfile=self.ssl_certfile, keyfile=self.ssl_keyfile
-            )
+            options["ssl_context"] = _context(self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile)
         if self.security_protocol.startswith("SASL"):
             options["sasl_mechanism"] = self.sasl_mechanism or "PLAIN"
             options["sasl_plain_username"] = self.sasl_username
             options["sasl_plain_password"] = self.sasl_password
         return options
+
+
+@cache  # clients are made again and again, also while somebody is just writing the files
+def _context(authorities: str | None, certificate: str | None, key: str | None) -> ssl.SSLContext:
+    own = None
+    if certificate:
+        settings = "HERAUT_KAFKA_SSL_CERTFILE, HERAUT_KAFKA_SSL_KEYFILE"
+        own = OwnPair(Path(certificate), Path(key or certificate), settings)
+    return calling(Path(authorities) if authorities else None, "HERAUT_KAFKA_SSL_CAFILE", own)
 
 
 @contextmanager
