@@ -41,6 +41,7 @@ NOTICES_ROUTED_PORTAL: Final = "heraut.notices.routed.portal.v1"
 NOTICES_STOPPED: Final = "heraut.notices.stopped.v1"
 NOTICES_SUPERSEDED: Final = "heraut.notices.superseded.v1"
 PAUSES_OBSERVED: Final = "heraut.pauses.observed.v1"
+RECEIPTS_ACCEPTED: Final = "heraut.receipts.accepted.v1"
 RECEIPTS_RECEIVED: Final = "heraut.receipts.received.v1"
 STOPS_RAISED: Final = "heraut.stops.raised.v1"
 TOTALS_CHANGED: Final = "heraut.totals.changed.v1"
@@ -249,6 +250,18 @@ TOPICS: Final[tuple[TopicSpec, ...]] = (
         message="notification.v1.PausesObserved",
         producers=("dispatch-letter", "dispatch-email", "dispatch-portal"),
         consumers=("tracking",),
+        partitions=None,
+        read="stage",
+        log="both",
+        kafka={"cleanup.policy": "delete", "retention.ms": "604800000", "max.message.bytes": "1000000"},
+        dead_letters={},
+    ),
+    TopicSpec(
+        name=RECEIPTS_ACCEPTED,
+        family=None,
+        message="notification.v1.ReceiptsAccepted",
+        producers=("tracking",),
+        consumers=("dispatch-letter", "dispatch-email", "dispatch-portal"),
         partitions=None,
         read="stage",
         log="both",

@@ -14,11 +14,13 @@ from services.core.channel import Channel
 
 __all__ = [
     "KEYS",
+    "MOST_DAYS_UNREAD",
     "OF_AGE",
     "RULES",
     "SMALLEST_SAMPLE",
     "BareJoins",
     "CallCentre",
+    "Cascade",
     "Correction",
     "Minors",
     "OnIdentityConflict",
@@ -26,6 +28,7 @@ __all__ = [
     "Policy",
     "Rule",
     "Stop",
+    "cascade_in_words",
     "in_words",
 ]
 
@@ -106,6 +109,16 @@ class Minors(NamedTuple):
     under_age: int = 16  # years: of who is younger, the parents or carers are written to (art. 5 UAVG); 0 = of nobody
 
 
+class Cascade(NamedTuple):
+    """What leads to the next channel after a hand-over; what does not, gives the notice up."""
+
+    bounced: bool = True  # mails that came back
+    returned: bool = True  # letters that came back
+    unread_after: int | None = None  # days that a portal message lies unread, which stays told; None = never
+
+
+MOST_DAYS_UNREAD: Final = 365
+
 # Shares of fewer hand-overs than this stop nothing. Where two in a hundred fail, which is usual, more than a tenth of
 # fifty do so once in 2,000 times, of twenty once in 200; and each block of outcomes is another look.
 SMALLEST_SAMPLE: Final = 50
@@ -121,6 +134,8 @@ class Policy:
     pace: Pace = Pace()
     stop: Stop = Stop()
     minors: Minors = Minors()
+    # A mail that came back told nobody; whether a message that lies there told somebody, the controller has to say.
+    cascade: Cascade = Cascade()
     # Sources that send numbers and facts alone are usual: what they say is the numbers' owners'.
     bare_joins: BareJoins = BareJoins.JOIN
 
@@ -157,14 +172,22 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
 )
 
 
-KEYS: Final = frozenset({*RULES, "pace", "stop", "minors"})  # what `policy` of a document may have
+KEYS: Final = frozenset({*RULES, "pace", "stop", "minors", "cascade"})  # what `policy` of a document may have
 
 
 def in_words(policy: Policy) -> dict[str, Any]:
     """Return every rule of a policy as a document would say it, those that a document left out as well."""
     words = {key: getattr(policy, rule.attribute).value for key, rule in RULES.items()}
     minors = {"underAge": policy.minors.under_age}
-    return words | {"pace": _pace_in_words(policy.pace), "stop": policy.stop._asdict(), "minors": minors}
+    pace, cascade = _pace_in_words(policy.pace), cascade_in_words(policy.cascade)
+    return words | {"pace": pace, "stop": policy.stop._asdict(), "minors": minors, "cascade": cascade}
+
+
+def cascade_in_words(cascade: Cascade) -> list[dict[str, Any]]:
+    """Return what leads to the next channel, as a document says it."""
+    came_back = [{"when": word} for word in ("bounced", "returned") if getattr(cascade, word)]
+    unread = cascade.unread_after
+    return [*came_back, *([] if unread is None else [{"when": "unread", "afterDays": unread}])]
 
 
 def _pace_in_words(pace: Pace) -> dict[str, Any]:

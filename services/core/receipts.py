@@ -9,7 +9,18 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-__all__ = ["FAILED", "KIND_NAMES", "PROGRESS", "REASON_NAMES", "Receipt", "ReceiptKind", "ReceiptReason"]
+__all__ = [
+    "FAILED",
+    "KIND_NAMES",
+    "PROGRESS",
+    "REASON_NAMES",
+    "Consequence",
+    "Receipt",
+    "ReceiptKind",
+    "ReceiptReason",
+    "came_back",
+    "why_back",
+]
 
 
 class ReceiptKind(IntEnum):
@@ -72,3 +83,29 @@ class Receipt(NamedTuple):
     kind: int  # ReceiptKind
     at: int  # ms since 1970: when it happened, as whoever says it knows
     reason: int = 0  # ReceiptReason
+
+
+class Consequence(NamedTuple):
+    """What follows from receipts for one attempt."""
+
+    notice: bytes
+    channel: int
+    attempt: int
+    kind: int  # ReceiptKind: one of FAILED, UNREAD, or ACCEPTED where nobody could know how it ended
+    reason: int = 0  # ReceiptReason
+
+
+def why_back(kind: int, reason: int) -> str:
+    """Return why dispatch gives a notice back that was handed over: `returned:moved`, `bounced`, `unread`."""
+    word = KIND_NAMES[ReceiptKind(kind)]
+    return f"{word}:{REASON_NAMES[ReceiptReason(reason)]}" if reason else word
+
+
+_BACK: Final = {
+    why_back(kind, reason): (kind, reason) for kind in (*FAILED, ReceiptKind.UNREAD) for reason in ReceiptReason
+}
+
+
+def came_back(why: str) -> tuple[ReceiptKind, ReceiptReason] | None:
+    """Return what `why_back` was made of, None where a notice is given back for another reason."""
+    return _BACK.get(why)

@@ -38,6 +38,8 @@ class AttemptState(IntEnum):
     STOPPED = 6  # recalled before it began: nobody is told by it
     PAUSED = 7  # queued, while a cohort whose facts it names is paused
     CLOSED = 8  # its channel was closed before it began: the next one is tried
+    BOUNCED = 9  # the provider took it, and it came back: the next channel is tried
+    RETURNED = 10  # the letter was posted, and came back: likewise
 
 
 TRANSITIONS: Mapping[AttemptState, frozenset[AttemptState]] = MappingProxyType(
@@ -56,10 +58,21 @@ TRANSITIONS: Mapping[AttemptState, frozenset[AttemptState]] = MappingProxyType(
             }
         ),
         # A receipt may settle it later; the waiting time of HERAUT_UNKNOWN_AFTER refuses it.
-        AttemptState.UNKNOWN: frozenset({AttemptState.ACCEPTED, AttemptState.REFUSED, AttemptState.REFUSED_WAITING}),
+        AttemptState.UNKNOWN: frozenset(
+            {
+                AttemptState.ACCEPTED,
+                AttemptState.REFUSED,
+                AttemptState.REFUSED_WAITING,
+                AttemptState.BOUNCED,
+                AttemptState.RETURNED,
+            }
+        ),
         # Told when its time is over; back in the queue where it turns out that the provider was ill.
         AttemptState.REFUSED_WAITING: frozenset({AttemptState.TAKEN, AttemptState.REFUSED, AttemptState.STOPPED}),
-        AttemptState.ACCEPTED: frozenset(),
+        # By a receipt.
+        AttemptState.ACCEPTED: frozenset({AttemptState.BOUNCED, AttemptState.RETURNED}),
+        AttemptState.BOUNCED: frozenset(),
+        AttemptState.RETURNED: frozenset(),
         AttemptState.REFUSED: frozenset(),
         AttemptState.STOPPED: frozenset(),
         AttemptState.CLOSED: frozenset(),

@@ -30,6 +30,7 @@ class ProblemKind(StrEnum):
     HELD = "held"
     CONFLICTING = "conflicting"
     UNCORRECTED = "uncorrected"
+    EXHAUSTED = "exhausted"  # what was handed over came back, and no channel is left
 
 
 class Shown(NamedTuple):

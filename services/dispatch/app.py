@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
 
-from notification.topics import NOTICES_RECALLED
+from notification.topics import NOTICES_RECALLED, RECEIPTS_ACCEPTED
 
 from services.core.channel import MAY_END_UNKNOWN, Channel
 from services.core.keys import KEYS_OF
@@ -61,7 +61,7 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
             keep_recalls=comes_again_within(NOTICES_RECALLED, config.log_retention),
             busy=busy,
         )
-        stage = service.stage([ROUTED_TOPICS[channel], NOTICES_RECALLED], handler)
+        stage = service.stage([ROUTED_TOPICS[channel], NOTICES_RECALLED, RECEIPTS_ACCEPTED], handler)
         service.health.expect("sender", _SENDER_WITHIN)
         sender = Sender(
             stage=stage,

@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from typing import Protocol
 
-from notification.topics import NOTICES_RECALLED
+from notification.topics import NOTICES_RECALLED, RECEIPTS_ACCEPTED
 
 from services.core.clock import Clock
 from services.core.notices import BLOCK_ENTRIES, Notices
+from services.core.receipts import Consequence
 from services.core.status import UNKNOWN_FOR_TOO_LONG, AttemptState
 from services.dispatch.breaker import Breaker
 from services.dispatch.codec import (
@@ -31,12 +32,14 @@ from services.dispatch.pauses import Pauses
 from services.dispatch.pausing import PauseStore, Pausing
 from services.dispatch.provider import Traits
 from services.dispatch.recalls import Recalls, RecallStore
+from services.dispatch.receipts import Receipts, ReceiptStore
 from services.dispatch.rounds import by_partition, cut, gathered
 from services.kit.eventlog import Output, Record
 from services.kit.forgetting import Forgetting
 from services.kit.postgres import Connection
 from services.wire.incidents import Incidents
 from services.wire.recalls import Recalled, decode_recalled
+from services.wire.receipts import decode_accepted
 
 __all__ = ["Attempts", "DispatchHandler", "OutcomeBlocks"]
 
@@ -48,10 +51,12 @@ _OVERDUE_AT_ONCE = 64
 _WAITING_AT_ONCE = 4096
 # Ticks come every second. After this gap a partition may have been somebody else's, whose answers nobody here saw.
 _GAP = 15.0
+Heard = Taken | Recalled | list[Consequence]  # a block, as it was understood
+
 _FAR = datetime.max.replace(tzinfo=UTC)
 
 
-class Attempts(RecallStore, PauseStore, Protocol):
+class Attempts(RecallStore, PauseStore, ReceiptStore, Protocol):
     """What the handler needs of the store."""
 
     async def take(self, connection: Connection, batches: Sequence[Taken], now: datetime, due: datetime) -> None:
@@ -109,6 +114,7 @@ class DispatchHandler:
         self._blocks = OutcomeBlocks(traits)
         self._store = store
         self._recalls = Recalls(store)
+        self._receipts = Receipts(store, traits.channel)
         self._forgetting = Forgetting(clock, keep_recalls)
         self._pauses = Pauses(incidents)
         self._pausing = Pausing(store, self._pauses, traits, busy)
@@ -119,19 +125,21 @@ class DispatchHandler:
         self._breaker = breaker
         self._ticked: dict[int, float] = {}  # when each partition had its last tick, on a monotonic clock
 
-    def decode(self, record: Record) -> Taken | Recalled:
+    def decode(self, record: Record) -> Heard:
         """Read one block. Raises InvalidMessage."""
         if record.topic == NOTICES_RECALLED:
             return decode_recalled(record)
+        if record.topic == RECEIPTS_ACCEPTED:
+            return decode_accepted(record)
         return Taken(record.partition, *decode_routed(record.value))
 
-    async def ready(self, work: Sequence[Taken | Recalled]) -> None:
+    async def ready(self, work: Sequence[Heard]) -> None:
         """Wait until the incident versions of these notices are known here."""
         taken = [one.notices for one in work if isinstance(one, Taken)]
         for incident_id, version in sorted({(n.incident_id, n.incident_version) for n in taken}):
             await self._incidents.wait_for(("incident", incident_id, str(version)))
 
-    async def apply(self, connection: Connection, work: Sequence[Taken | Recalled]) -> Sequence[Output]:
+    async def apply(self, connection: Connection, work: Sequence[Heard]) -> Sequence[Output]:
         """Queue the attempts, less those that were recalled. An attempt that a replay brings again changes nothing."""
         now, moved = self._clock.now(), Moved()
         taken = [one for one in work if isinstance(one, Taken)]
@@ -146,7 +154,8 @@ class DispatchHandler:
         else:
             places = {block.partition for block in taken}
             answers = await self._recalls.arrived(connection, places, arrived, now, moved)
-        return [*answers, *await moved.written(connection, self._traits.channel)]
+        back = await self._receipts.take(connection, _said(work), now)
+        return [*answers, *back, *await moved.written(connection, self._traits.channel)]
 
     def batches(self, block: Taken) -> list[Taken]:
         """Cut a block into batches; nearly always it is one, and then stored as it came."""
@@ -224,6 +233,10 @@ class DispatchHandler:
         await self._store.record(connection, one, refused, now, waiting)
         self._metrics.count({"refused": len(one)})
         return self._blocks.of(one.partition, one.notices, refused, now)
+
+
+def _said(work: Sequence[Heard]) -> list[Consequence]:
+    return [one for said in work if isinstance(said, list) for one in said]
 
 
 def _together(batches: Iterable[Batch], now: datetime) -> list[Round]:

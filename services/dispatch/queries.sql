@@ -191,6 +191,16 @@ where recalls.channel = $1 and recalls.notice = any($2::bytea[]) and recalls.sta
 order by batches.batch
 for update of batches;
 
+-- name: settled_attempts
+-- Where attempts stand of which something was heard after their hand-over; their batches are locked.
+select attempts.notice, attempts.attempt, batches.batch, batches.state
+from unnest($2::bytea[], $3::smallint[]) as said(notice, attempt)
+join attempts using (notice, attempt)
+join batches on batches.batch = attempts.batch
+where batches.channel = $1
+order by batches.batch
+for update of batches;
+
 -- name: batches_of
 -- These batches, whatever state they are in.
 select batch, partition, tries, at, job, block

@@ -18,6 +18,7 @@ from services.dispatch.domain import Batch, Key, Round, Taken
 from services.dispatch.outcomes import AttemptOutcome, Fate, part_ways, staying
 from services.dispatch.pauses import Pause
 from services.dispatch.recalls import Answering, RecalledAttempt
+from services.dispatch.receipts import SettledAttempt
 from services.kit.errors import RetryableError
 from services.kit.postgres import Connection, Queries, binary_copy
 from services.wire.recalls import Recall
@@ -225,6 +226,12 @@ class Store:
             )
             for row in rows
         ]
+
+    async def settled_attempts(self, connection: Connection, keys: Collection[Key]) -> list[SettledAttempt]:
+        """Return those of these attempts that there are, and lock their batches."""
+        notices, attempts = zip(*sorted(keys), strict=True)
+        rows = await connection.fetch(_QUERIES["settled_attempts"], self._channel, list(notices), list(attempts))
+        return [SettledAttempt((row[0], row[1]), row[2], AttemptState(row[3])) for row in rows]
 
     async def batches_of(self, connection: Connection, numbers: Collection[int]) -> list[Batch]:
         """Return batches by their numbers."""

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from notification.v1 import deduplication_pb2, intake_pb2, routing_pb2
 
 from services.core.ids import ID_BYTES
+from services.core.receipts import ReceiptReason, came_back
 from services.core.status import unprintable_fields
 from services.core.unsettled import Unsettled
 from services.core.witnesses import NO_WITNESSES
@@ -162,25 +163,42 @@ def read_held(record: Record) -> HeldBlock:
 
 @dataclass(frozen=True, slots=True)
 class UnprintedBlock:
-    """Members whose letters cannot be printed, with their versions, each member once; none where that is not said."""
+    """Members whose letters cannot be printed, or whose notice came back, with their versions, each member once.
 
+    There are none where something else is said.
+    """
+
+    why: str  # why it came back; empty = the letter cannot be printed
     fields: tuple[str, ...]
     rows: list[tuple[bytes, int]]
+
+
+_ADDRESS = ("street", "houseNumber", "postcode", "city")
+# The fields of the record that a source looks at, by why a notice came back.
+_FIELDS_OF = {
+    ReceiptReason.HARD: ("email",),
+    ReceiptReason.MOVED: _ADDRESS,
+    ReceiptReason.NOT_AT_ADDRESS: _ADDRESS,
+    ReceiptReason.BAD_ADDRESS: _ADDRESS,
+    ReceiptReason.DECEASED: ("deceased",),
+}
 
 
 def read_given_up(record: Record) -> UnprintedBlock:
     """Read a block of `heraut.notices.exhausted.v1`. Raises InvalidMessage."""
     wire = parse(routing_pb2.NoticesExhausted(), record.value)
-    fields = unprintable_fields(wire.reason)
+    fields, back = unprintable_fields(wire.reason), came_back(wire.reason)
+    if back is not None:
+        fields = _FIELDS_OF.get(back[1], ())
     if fields is None:
-        return UnprintedBlock((), [])
+        return UnprintedBlock("", (), [])
     if not all(field.isascii() and field.isalpha() for field in fields):
         raise InvalidBlockError("fields")
     notices = notices_from_wire(wire.notices)
     found: dict[bytes, int] = {}
     for member, version in zip(notices.members, notices.versions, strict=True):
         found[member] = max(version, found.get(member, 0))
-    return UnprintedBlock(fields, list(found.items()))
+    return UnprintedBlock(wire.reason if back else "", fields, list(found.items()))
 
 
 @dataclass(frozen=True, slots=True)

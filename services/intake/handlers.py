@@ -146,7 +146,7 @@ class IntakeHandler:
             if isinstance(block, HeldBlock):
                 await self._context.store.note_unsettled(connection, block.sequence, block.rows, now)
             elif isinstance(block, UnprintedBlock) and block.rows:
-                await self._context.store.note_unprinted(connection, block.fields, block.rows, now)
+                await self._context.store.note_unprinted(connection, block.why, block.fields, block.rows, now)
         raised = [(one, block.place) for block in work if isinstance(block, StopBlock) for one in block.raised]
         outputs = await self._stopping.take(connection, raised) if raised else []
         events = _events(work)

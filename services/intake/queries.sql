@@ -280,9 +280,9 @@ limit $4;
 -- What deduplication says of these members, unless it said something later: its blocks are numbered over all
 -- partitions.
 insert into unsettled
-    (sequence, cohort, ref_block, version, unprinted, reason, incident_id, member, pseudonym, since, fields)
+    (sequence, cohort, ref_block, version, unprinted, reason, incident_id, member, pseudonym, since, why, fields)
 select $1, members.cohort, members.ref_block, new.version, 0, new.reason, cohorts.incident_id, new.member,
-       members.pseudonym, $2, '{}'
+       members.pseudonym, $2, '', '{}'
 from unnest($3::bytea[], $4::int[], $5::smallint[]) as new(member, version, reason)
 join members using (member)
 join cohorts on cohorts.number = members.cohort
@@ -295,19 +295,22 @@ set sequence = excluded.sequence, ref_block = excluded.ref_block, version = excl
 where (unsettled.version, unsettled.sequence) < (excluded.version, excluded.sequence);
 
 -- name: note_unprinted
--- Members whose letters cannot be printed, for these fields; of a member the highest version holds.
+-- Members whose letters cannot be printed, or whose notice came back, for these fields; of a member the highest version
+-- holds, and of one version what was said last.
 insert into unsettled
-    (sequence, cohort, ref_block, version, unprinted, reason, incident_id, member, pseudonym, since, came_back, fields)
+    (sequence, cohort, ref_block, version, unprinted, reason, incident_id, member, pseudonym, since, came_back, why,
+     fields)
 select 0, members.cohort, members.ref_block, 0, new.version, 0, cohorts.incident_id, new.member, members.pseudonym, $1,
-       $1, $2
+       $1, $5, $2
 from unnest($3::bytea[], $4::int[]) as new(member, version)
 join members using (member)
 join cohorts on cohorts.number = members.cohort
 order by new.member
 on conflict (member) do update
 set ref_block = excluded.ref_block, unprinted = excluded.unprinted, came_back = excluded.came_back,
-    fields = excluded.fields
-where unsettled.unprinted < excluded.unprinted;
+    why = excluded.why, fields = excluded.fields
+where unsettled.unprinted < excluded.unprinted
+    or (unsettled.unprinted = excluded.unprinted and unsettled.why <> excluded.why);
 
 -- name: list_unsettled
 -- Members of a cohort that are held or told apart, past this block and member. Who was corrected or withdrawn since then
@@ -316,7 +319,7 @@ where unsettled.unprinted < excluded.unprinted;
 select unsettled.member, unsettled.ref_block as listed, members.ref_block,
        case when unsettled.version = members.version then unsettled.reason else 0 end as reason, unsettled.since,
        case when unsettled.unprinted >= members.contact_since and members.content <> '' then unsettled.came_back end,
-       unsettled.fields
+       unsettled.fields, unsettled.why
 from unsettled
 join members using (member)
 where unsettled.cohort = $1 and (unsettled.ref_block, unsettled.member) > ($2, $3)

@@ -188,13 +188,14 @@ create table unsettled (
     cohort    int not null,
     ref_block int not null,     -- as it was then: the order of the list, which opens each block of memberRefs once
     version   int not null,     -- of the member
-    unprinted int not null,     -- the version whose letter could not be printed; 0 = none
+    unprinted int not null,     -- the version whose letter could not be printed, or came back; 0 = none
     reason    smallint not null, -- core.unsettled.Unsettled; 0 = no more
     incident_id text not null,
     member    bytea primary key,
     pseudonym bytea not null,   -- of that version of the member
     since     timestamptz not null, -- of `reason`; of none, when that was said last
-    came_back timestamptz,      -- since when the letter could not be printed
+    came_back timestamptz,      -- since when that is so
+    why       text not null,    -- why it came back, as routing says it; empty = the letter cannot be printed
     fields    text[] not null   -- the names of the fields that keep it from being printed
 );
 

@@ -272,10 +272,16 @@ class Store:
         await connection.execute(_QUERIES["note_unsettled"], sequence, now, *columns)
 
     async def note_unprinted(
-        self, connection: Connection, fields: Sequence[str], rows: Sequence[tuple[bytes, int]], now: datetime
+        self,
+        connection: Connection,
+        why: str,
+        fields: Sequence[str],
+        rows: Sequence[tuple[bytes, int]],
+        now: datetime,
     ) -> None:
-        """Note members whose letters cannot be printed, for these fields: (member, version), each member once."""
-        await connection.execute(_QUERIES["note_unprinted"], now, list(fields), *map(list, zip(*rows, strict=True)))
+        """Note members whose letters cannot be printed, or whose notice came back: (member, version), each once."""
+        columns = map(list, zip(*rows, strict=True))
+        await connection.execute(_QUERIES["note_unprinted"], now, list(fields), *columns, why)
 
     async def list_unsettled(
         self, connection: Connection, number: int, after: tuple[int, bytes], limit: int

@@ -15,6 +15,7 @@ from notification.v1 import common_pb2, deduplication_pb2, dispatch_pb2, routing
 from services.core.channel import ALL_CHANNELS, Channel
 from services.core.ids import ID_BYTES
 from services.core.notices import FLAG_MAYBE_TOLD, Notices
+from services.core.receipts import came_back
 from services.core.status import CHANNEL_CLOSED, UNKNOWN_FOR_TOO_LONG, unprintable_fields
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog import Output, Record
@@ -44,7 +45,7 @@ class Work:
 
     partition: int
     notices: Notices | None = None
-    reason: str = ""  # why they were given back: their letters cannot be printed, or their channel is closed
+    reason: str = ""  # why they were given back: unprintable, their channel is closed, or they came back
     addresses: list[Address] = field(default_factory=list)
     recalled: Recalled | None = None
 
@@ -69,7 +70,11 @@ def decode_notices(record: Record) -> tuple[Notices, str]:
         notices = notices_from_wire(refused.notices)
         if refused.reason == UNKNOWN_FOR_TOO_LONG:
             notices.flags = [flags | FLAG_MAYBE_TOLD for flags in notices.flags]
-        if refused.reason == CHANNEL_CLOSED or unprintable_fields(refused.reason) is not None:
+        if (
+            refused.reason == CHANNEL_CLOSED
+            or unprintable_fields(refused.reason) is not None
+            or came_back(refused.reason)
+        ):
             why = refused.reason
     else:
         raise InvalidMessage("unexpected-topic")

@@ -9,10 +9,13 @@ from services.core.channel import ALL_CHANNELS, Channel
 from services.core.clock import Clock
 from services.core.incident import Incident
 from services.core.notices import FLAG_MAYBE_TOLD, Notices
+from services.core.policy import Cascade
+from services.core.receipts import ReceiptKind, came_back
 from services.core.status import CHANNEL_CLOSED
 from services.kit.eventlog import Output, Record
 from services.kit.forgetting import Forgetting
 from services.kit.postgres import Connection
+from services.routing.cascading import goes_on, split
 from services.routing.codec import Work, decode_work, encode_exhausted, encode_reattempted, encode_routed
 from services.routing.domain import Choices, choices_of, for_want_of_closed, packed, passed_over, route
 from services.routing.metrics import RoutingMetrics
@@ -76,17 +79,43 @@ class RoutingHandler:
         ways: _Ways = defaultdict(list)
         for one in work:
             if one.notices:
-                for way, part in self._ways_of(one.notices, one.reason):
+                for way, part in await self._next_of(connection, one.notices, one.reason):
                     ways[one.partition, way].append(part)
         heard = {way: ways.pop(way) for way in [*ways] if isinstance(way[1], str)}
         again: list[Output] = []
         if heard or any(one.addresses for one in work):
             again = await self._answer(connection, heard, work, ways)
-        given_up_now = [notice for parts in heard.values() for part in parts for notice in part.ids]
+        # What came back had begun, which is answered already.
+        given_up_now = [
+            notice
+            for way, parts in heard.items()
+            if not came_back(str(way[1]))
+            for part in parts
+            for notice in part.ids
+        ]
         again += await self._stop(connection, [one.recalled for one in work if one.recalled], given_up_now)
         for (_, way), parts in ways.items():
             self._metrics.count(way if isinstance(way, Channel) else None, sum(map(len, parts)))
         return [*_outputs(ways), *again]
+
+    async def _next_of(
+        self, connection: Connection, notices: Notices, reason: str
+    ) -> list[tuple[Channel | str, Notices]]:
+        """Return where notices go next. Who was recalled, and whose mail or letter came back, is not told anew."""
+        back = came_back(reason)
+        if back is None:
+            return list(self._ways_of(notices, reason))
+        newest: Incident | None = self._incidents.get(("incident", notices.incident_id))
+        cascade = newest.policy.cascade if newest else Cascade()
+        going, over = split(notices, await self._store.recalled(connection, notices.ids))
+        if not goes_on(*back, cascade):
+            going, over = notices.pick([]), notices
+        unread = back[0] is ReceiptKind.UNREAD
+        found: list[tuple[Channel | str, Notices]] = [(reason, over)] if over and not unread else []
+        for channel, part in self._ways_of(going, "") if going else ():
+            if isinstance(channel, Channel) or not unread:  # who can be told on no other channel stays told
+                found.append((channel or reason, part))
+        return found
 
     def _ways_of(self, notices: Notices, reason: str) -> Iterable[tuple[Channel | str, Notices]]:
         """Return where notices go next; what cannot be printed is held, whatever channels are left."""

@@ -75,6 +75,10 @@ where recalls.notice = any($1::bytea[]) and recalls.over_since is null and not e
 order by recalls.notice
 for update of exhausted;
 
+-- name: recalled
+-- Which of these were recalled, as long as that is remembered.
+select notice from recalls where notice = any($1::bytea[]);
+
 -- name: stop_exhausted
 -- No new attempt is made of these.
 update exhausted set answered = true where notice = any($1::bytea[]);

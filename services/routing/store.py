@@ -56,6 +56,10 @@ class Store:
         rows = await connection.fetch(_QUERIES["recalled_exhausted"], sorted(notices))
         return [(Recall(*row[:4]), unpack_notice(row[4])) for row in rows]
 
+    async def recalled(self, connection: Connection, notices: Collection[bytes]) -> frozenset[bytes]:
+        """Return those of these notices that were recalled, be it over or not."""
+        return frozenset(row[0] for row in await connection.fetch(_QUERIES["recalled"], list(notices)))
+
     async def stop_exhausted(self, connection: Connection, notices: Collection[bytes]) -> None:
         """Have no new attempt made of notices."""
         await connection.execute(_QUERIES["stop_exhausted"], list(notices))

@@ -17,12 +17,14 @@ from services.kit.postgres import Connection, Pool
 from services.kit.stage import move_totals
 from services.tracking.codec import Work, decode
 from services.tracking.domain import Deltas, Outcomes, Refusals, Superseded, all_differ
+from services.tracking.histories import History
 from services.tracking.joining import Joining, histories_of
 from services.tracking.ledger import Heard, Ledger, hear, ledger_of
 from services.tracking.metrics import TrackingMetrics
 from services.tracking.stopping import Stopping
 from services.tracking.store import Store
 from services.wire.incidents import Incidents
+from services.wire.receipts import encode_accepted
 from services.wire.totals import highest
 
 __all__ = ["Ledgers", "PauseLists", "TrackingHandler"]
@@ -51,15 +53,16 @@ class TrackingHandler:
         """Nothing to wait for: what is counted needs no document."""
 
     async def apply(self, connection: Connection, work: Sequence[Work]) -> Sequence[Output]:
-        """Write the effects of these blocks; they have tracking send nothing on."""
+        """Write the effects of these blocks; return what follows from receipts."""
         blocks = [w.notices for w in work if w.notices is not None and w.notices.notices]
         refusals = [w.refusals for w in work if w.refusals is not None]
         deltas: Deltas = {}
+        outputs: list[Output] = []
         if blocks or refusals:
-            await self._take(connection, blocks, refusals, deltas)
+            outputs += await self._take(connection, blocks, refusals, deltas)
         for w in work:
             if w.receipts:
-                await self._joining.join(connection, histories_of(w.receipts), w.source, deltas)
+                outputs += await self._join(connection, w.source, histories_of(w.receipts), deltas)
         await _move(connection, deltas)
         heard = highest(row for w in work for row in w.totals)
         if heard:
@@ -68,7 +71,7 @@ class TrackingHandler:
             if w.observed:
                 await self._store.note_observed(connection, w.observed)
             self._metrics.count(w.kinds)
-        return ()
+        return outputs
 
     async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:
         """Raise what has to be stopped."""
@@ -80,7 +83,7 @@ class TrackingHandler:
         blocks: Sequence[Outcomes | Superseded],
         refusals: Sequence[Refusals],
         deltas: Deltas,
-    ) -> None:
+    ) -> list[Output]:
         named = {scope for b in (*blocks, *refusals) for scope in b.scopes}
         numbers = await self._store.number_cohorts(connection, named)
         outcomes = [block for block in blocks if isinstance(block, Outcomes)]
@@ -89,10 +92,18 @@ class TrackingHandler:
             for written in outcomes:
                 written.add_to(deltas)
             rest = [block for block in blocks if isinstance(block, Superseded)]
+        outputs: list[Output] = []
         for block in rest:
-            await self._joining.join(connection, histories_of(block.findings()), block.source, deltas)
+            outputs += await self._join(connection, block.source, histories_of(block.findings()), deltas)
         for refused in refusals:
             await self._count_refused(connection, refused, numbers, deltas)
+        return outputs
+
+    async def _join(
+        self, connection: Connection, source: str, heard: Mapping[bytes, History], deltas: Deltas
+    ) -> list[Output]:
+        found = await self._joining.join(connection, heard, source, deltas)
+        return list(encode_accepted(int(source), found))
 
     async def _copy(self, connection: Connection, blocks: Sequence[Outcomes], numbers: Mapping[str, int]) -> bool:
         """Write rows the fast way if all are new, which is usual. Return False, and write nothing, where one is not."""

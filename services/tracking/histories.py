@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from services.core.channel import CHANNEL_NAMES, Channel
-from services.core.receipts import FAILED, PROGRESS, Receipt, ReceiptKind
+from services.core.receipts import FAILED, PROGRESS, Consequence, Receipt, ReceiptKind
 from services.tracking.domain import Deltas, Finding, State, standing_of
 
-__all__ = ["Consequence", "History", "Step", "history_of", "kept_history", "moved"]
+__all__ = ["History", "Step", "history_of", "kept_history", "moved"]
 
 
 class Step(NamedTuple):
@@ -22,16 +22,6 @@ class Step(NamedTuple):
     state: int  # State
     channel: int  # 0 where there is none
     at: int  # ms since 1970
-
-
-class Consequence(NamedTuple):
-    """What follows from a receipt for an attempt, wherever it lies."""
-
-    notice: bytes
-    channel: int
-    attempt: int
-    kind: int  # ReceiptKind: one of FAILED, UNREAD, or ACCEPTED where nobody could know
-    reason: int  # ReceiptReason
 
 
 # Of an attempt that told nobody, what stands later here holds: it ends what comes before it.

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 
-from services.core.receipts import Receipt
+from services.core.receipts import Consequence, Receipt
 from services.kit.postgres import Connection
 from services.tracking.domain import Deltas, Finding
-from services.tracking.histories import Consequence, History, history_of, moved
+from services.tracking.histories import History, history_of, moved
 from services.tracking.store import Store
 
 __all__ = ["Joining", "histories_of"]

@@ -4,7 +4,7 @@ from typing import Any
 
 from services.core.access import Act, Principal
 from services.core.channel import CHANNEL_NAMES
-from services.core.cohort import Cohort
+from services.core.cohort import Cohort, Figures
 from services.core.incident import Incident
 from services.core.policy import SMALLEST_SAMPLE
 from services.kit.postgres import Pool
@@ -36,7 +36,7 @@ class ReleaseProgress:
         heard = hear(row for row in totals if row.scope == scope).get(scope)
         let_go = heard.lifted().released if heard else 0
         figures = figures_of(counted, cohort.figures)
-        before = kept.before if kept.counted_from >= cohort.counted_from else figures | cohort.figures_before._asdict()
+        before = kept.before if kept.counted_from >= cohort.counted_from else figures_of(counted, cohort.figures_before)
         return {
             "incidentId": incident_id,
             "cohortId": cohort_id,
@@ -50,7 +50,7 @@ class ReleaseProgress:
                 name: {"accepted": figures[f"accepted_{name}"], "refused": figures[f"refused_{name}"]}
                 for name in CHANNEL_NAMES.values()
             },
-            **cohort.figures._asdict(),
+            **{name: figures[name] for name in Figures._fields},
             "paused": cohort.paused,
             "pauseId": cohort.pause_id,
             "stopped": kept.found,

@@ -3,7 +3,7 @@
 The owner of partition 0 does it for all, so that no two processes raise the same. What it knows is in the database.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.core.cohort import Cohort
@@ -33,24 +33,25 @@ class Stopping:
         kept = await self._store.read_stops(connection, going)
         raised: list[Raised] = []
         for scope, cohort in sorted(going.items()):
-            figures = figures_of(counted.get(scope, {}), cohort.figures)
-            raised += await self._look(connection, cohort, figures, kept.get(scope, Kept()))
+            raised += await self._look(connection, cohort, counted.get(scope, {}), kept.get(scope, Kept()))
         return [encode_stops(raised)] if raised else []
 
     def _released(self) -> list[Cohort]:
         known: list[Any] = [value for key, value in self._incidents.items() if key[0] == "cohort"]
         return [cohort for cohort in known if cohort.is_released]
 
-    async def _look(self, connection: Connection, cohort: Cohort, figures: dict[str, int], kept: Kept) -> list[Raised]:
+    async def _look(
+        self, connection: Connection, cohort: Cohort, counted: Mapping[str, int], kept: Kept
+    ) -> list[Raised]:
         scope = f"{cohort.incident_id}/{cohort.cohort_id}"
         incident = self._incidents.get(("incident", cohort.incident_id))
         if cohort.counted_from > kept.counted_from:
-            kept = Kept(cohort.counted_from, figures | cohort.figures_before._asdict())
+            kept = Kept(cohort.counted_from, figures_of(counted, cohort.figures_before))
             await self._store.keep_stop(connection, scope, kept)
         # A process that has just begun may know an older version of the cohort than the one before it did.
         if not isinstance(incident, Incident) or cohort.counted_from < kept.counted_from:
             return []
-        found = found_in(figures, kept, incident.policy.stop)
+        found = found_in(figures_of(counted, cohort.figures), kept, incident.policy.stop)
         if found is None:
             return []
         raised = Raised(cohort.incident_id, cohort.cohort_id, kept.counted_from, *found)

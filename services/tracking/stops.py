@@ -40,10 +40,14 @@ _SENT: Final = [f"accepted_{name}" for name in CHANNEL_NAMES.values()]
 
 
 def figures_of(counted: Mapping[str, int], posted: Figures) -> dict[str, int]:
-    """Return all figures that rules look at, by name: those counted here, and those that people posted."""
+    """Return all figures that rules look at, by name: those counted here, and those that people posted.
+
+    What receipts say and what people count by hand are different mails and letters: they are added up.
+    """
     sent = {name: counted.get(name, 0) for name in _SENT}
     refused = {name: counted.get(name, 0) for name in (f"refused_{one}" for one in CHANNEL_NAMES.values())}
-    return sent | refused | posted._asdict()
+    back = {name: counted.get(name, 0) + count for name, count in posted._asdict().items()}
+    return sent | refused | back
 
 
 def shares_of(figures: Mapping[str, int], before: Mapping[str, int], rules: Stop) -> Iterator[Found]:

@@ -10,13 +10,26 @@ from services.core.channel import CHANNEL_NAMES, Channel, channel_named
 from services.core.incident import Controller, Incident, KeyVersions
 from services.core.mailbox import mailbox
 from services.core.numbers import whole
-from services.core.policy import KEYS, OF_AGE, RULES, CallCentre, Minors, Pace, Policy, Rule, Stop
+from services.core.policy import (
+    KEYS,
+    MOST_DAYS_UNREAD,
+    OF_AGE,
+    RULES,
+    CallCentre,
+    Cascade,
+    Minors,
+    Pace,
+    Policy,
+    Rule,
+    Stop,
+)
 from services.wire.incident_schema import INCIDENT_SCHEMAS
 from services.wire.incident_words import WordsCheck
 
 __all__ = ["InvalidDocument", "normal_form", "parse_incident"]
 
 _MOST = 10**9  # more than there are people to tell in a day: a larger number is a mistake
+_CASCADE = ("bounced", "returned", "unread")
 _CHANNEL_NAMES = ", ".join(CHANNEL_NAMES.values())
 _KEYS = INCIDENT_SCHEMAS["IncidentDocument"]["properties"]
 _CONTROLLER_KEYS = INCIDENT_SCHEMAS["Controller"]["properties"]
@@ -167,6 +180,7 @@ class _Check(WordsCheck):
             pace=self.pace(value.get("pace", {})),
             stop=self.stop(value.get("stop", {})),
             minors=self.minors(value.get("minors", {})),
+            cascade=self.cascade(value.get("cascade")),
         )
 
     def minors(self, value: Any) -> Minors:
@@ -178,6 +192,33 @@ class _Check(WordsCheck):
             self.fail("policy.minors.underAge", f"must be a whole number, 0 to {OF_AGE}")
             return Minors()
         return Minors(age)
+
+    def cascade(self, value: Any) -> Cascade:
+        """Read what leads to the next channel after a hand-over; a list that is left out is the default."""
+        if value is None:
+            return Cascade()
+        if not isinstance(value, list):
+            self.fail("policy.cascade", "must be a list of what leads to the next channel")
+            return Cascade()
+        found: dict[str, int | None] = {}
+        for at, rule in enumerate(value[: len(_CASCADE) + 1]):  # one more is there twice
+            place = f"policy.cascade[{at}]"
+            when = self.fields(rule, place, {"when", "afterDays"}).get("when")
+            if when not in _CASCADE or when in found:
+                self.fail(f"{place}.when", f"must be {', '.join(_CASCADE)}, each once")
+            else:
+                found[when] = self.days_unread(rule, place, asked=when == "unread")
+        return Cascade("bounced" in found, "returned" in found, found.get("unread"))
+
+    def days_unread(self, rule: Mapping[str, Any], place: str, *, asked: bool) -> int | None:
+        """Read after how many days something follows: told where it is `asked` for, and nowhere else."""
+        days = whole(rule.get("afterDays"))
+        if not asked and "afterDays" in rule:
+            self.fail(f"{place}.afterDays", "is for unread alone")
+        elif asked and not (type(days) is int and 0 < days <= MOST_DAYS_UNREAD):
+            self.fail(f"{place}.afterDays", f"must be a whole number, 1 to {MOST_DAYS_UNREAD}")
+            return None
+        return days if asked else None
 
     def stop(self, value: Any) -> Stop:
         """Read above which shares a cohort stops; each that is left out is the default."""

@@ -12,7 +12,17 @@ from typing import Any, Final
 from services.core.channel import CHANNEL_NAMES
 from services.core.facts import MAX_CATEGORIES
 from services.core.incident import CONTENT_BLOCKS, MORE_BLOCKS, PHRASED_LANGUAGES
-from services.core.policy import OF_AGE, RULES, SMALLEST_SAMPLE, CallCentre, Minors, Policy, Stop, in_words
+from services.core.policy import (
+    MOST_DAYS_UNREAD,
+    OF_AGE,
+    RULES,
+    SMALLEST_SAMPLE,
+    CallCentre,
+    Minors,
+    Policy,
+    Stop,
+    in_words,
+)
 from services.core.variants import Certainty, Kind
 from services.wire.incident_words import CATEGORY_CODE, GROUP, LANGUAGE, MOST_VARIANTS
 
@@ -237,6 +247,24 @@ _MINORS: Final = _object(
     },
     description="To whom a notice about a minor is written",
 )
+_CASCADE_RULE: Final = _object(
+    {
+        "when": {
+            "enum": ["bounced", "returned", "unread"],
+            "description": "A mail came back, a letter came back, or a portal message lies unread",
+            "examples": ["bounced"],
+        },
+        "afterDays": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MOST_DAYS_UNREAD,
+            "description": "Of `unread`, and of nothing else: days since the message was handed over",
+            "examples": [14],
+        },
+    },
+    "when",
+    description="Something that leads to the next channel after a hand-over",
+)
 _POLICY: Final = _object(
     {
         key: {
@@ -251,6 +279,15 @@ _POLICY: Final = _object(
         "pace": {"anyOf": [_ref("Pace"), {"type": "null"}], "description": "How many notices go a day"},
         "stop": {"anyOf": [_ref("Stop"), {"type": "null"}], "description": "What stops a cohort by itself"},
         "minors": {"anyOf": [_ref("Minors"), {"type": "null"}], "description": "To whom is written about a minor"},
+        "cascade": {
+            "type": ["array", "null"],
+            "items": _ref("CascadeRule"),
+            "maxItems": 3,
+            "default": _DEFAULTS["cascade"],
+            "description": "What leads to the next channel after a hand-over; who is not written to on it is given up, "
+            "and listed to their source. Left out: mails and letters that came back",
+            "examples": [_DEFAULTS["cascade"]],
+        },
     },
     description="Rules; each that is left out is its default",
 )
@@ -326,6 +363,7 @@ INCIDENT_SCHEMAS: Final[Mapping[str, Schema]] = {
     "When": _WHEN,
     "Exception": _EXCEPTION,
     "Policy": _POLICY,
+    "CascadeRule": _CASCADE_RULE,
     "Minors": _MINORS,
     "Pace": _PACE,
     "Stop": _STOP,

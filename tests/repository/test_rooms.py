@@ -29,6 +29,7 @@ EXTRA = {
     },
     "routing": {
         "readdressing.py": "a new attempt after a correction, apart from which channel comes next",
+        "cascading.py": "whether what came back goes on, by the incident's policy",
     },
     "deduplication": {
         "agreement.py": "who is one person, apart from what a person is told",
@@ -73,6 +74,7 @@ EXTRA = {
         "pausing.py": "who goes on after a pause, and what had begun when it came",
         "counting.py": "what a pause holds back, as the ledger counts it",
         "recalls.py": "notices that must not begin any more, stopped where they lie or when they come",
+        "receipts.py": "what came back after its hand-over, given back to routing",
         "rounds.py": "attempts put together into batches and rounds",
         "channels": "the table of channels, and an adapter for each",
         "sending": "intent, hand-over, outcome: the job beside the stage",

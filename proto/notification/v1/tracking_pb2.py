@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1enotification/v1/tracking.proto\x12\x0fnotification.v1\"3\n\x0bStopsRaised\x12$\n\x05stops\x18\x01 \x03(\x0b\x32\x15.notification.v1.Stop\"\x8d\x01\n\x04Stop\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x11\n\tcohort_id\x18\x02 \x01(\t\x12\x14\n\x0c\x63ounted_from\x18\x03 \x01(\r\x12\x0c\n\x04rule\x18\x04 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x05 \x01(\t\x12\r\n\x05\x63ount\x18\x06 \x01(\x04\x12\n\n\x02of\x18\x07 \x01(\x04\x12\r\n\x05\x61\x62ove\x18\x08 \x01(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1enotification/v1/tracking.proto\x12\x0fnotification.v1\"3\n\x0bStopsRaised\x12$\n\x05stops\x18\x01 \x03(\x0b\x32\x15.notification.v1.Stop\"\x8d\x01\n\x04Stop\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x11\n\tcohort_id\x18\x02 \x01(\t\x12\x14\n\x0c\x63ounted_from\x18\x03 \x01(\r\x12\x0c\n\x04rule\x18\x04 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x05 \x01(\t\x12\r\n\x05\x63ount\x18\x06 \x01(\x04\x12\n\n\x02of\x18\x07 \x01(\x04\x12\r\n\x05\x61\x62ove\x18\x08 \x01(\x01\"b\n\x10ReceiptsAccepted\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x01(\x0c\x12\x10\n\x08\x61ttempts\x18\x03 \x03(\r\x12\r\n\x05kinds\x18\x04 \x01(\x0c\x12\x0f\n\x07reasons\x18\x05 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,4 +35,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STOPSRAISED']._serialized_end=102
   _globals['_STOP']._serialized_start=105
   _globals['_STOP']._serialized_end=246
+  _globals['_RECEIPTSACCEPTED']._serialized_start=248
+  _globals['_RECEIPTSACCEPTED']._serialized_end=346
 # @@protoc_insertion_point(module_scope)

@@ -31,3 +31,17 @@ class Stop(_message.Message):
     of: int
     above: float
     def __init__(self, incident_id: _Optional[str] = ..., cohort_id: _Optional[str] = ..., counted_from: _Optional[int] = ..., rule: _Optional[str] = ..., channel: _Optional[str] = ..., count: _Optional[int] = ..., of: _Optional[int] = ..., above: _Optional[float] = ...) -> None: ...
+
+class ReceiptsAccepted(_message.Message):
+    __slots__ = ("channel", "ids", "attempts", "kinds", "reasons")
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    KINDS_FIELD_NUMBER: _ClassVar[int]
+    REASONS_FIELD_NUMBER: _ClassVar[int]
+    channel: str
+    ids: bytes
+    attempts: _containers.RepeatedScalarFieldContainer[int]
+    kinds: bytes
+    reasons: bytes
+    def __init__(self, channel: _Optional[str] = ..., ids: _Optional[bytes] = ..., attempts: _Optional[_Iterable[int]] = ..., kinds: _Optional[bytes] = ..., reasons: _Optional[bytes] = ...) -> None: ...

@@ -88,9 +88,15 @@ def of_unsettled(ref: str | None, line: int | None, reason: int, since: datetime
     return [Listed(kind, ref, line, word, fields, since)]
 
 
-def of_unprinted(ref: str | None, line: int | None, fields: Sequence[str], since: datetime | None) -> list[Listed]:
-    """Return the member whose letter cannot be printed since then; nothing where there is no time."""
-    return [Listed(ProblemKind.HELD, ref, line, unprintable(()), fields, since)] if since else []
+def of_unprinted(
+    ref: str | None, line: int | None, fields: Sequence[str], since: datetime | None, why: str
+) -> list[Listed]:
+    """Return the member whose letter cannot be printed since then, or whose notice came back; nothing without a time.
+
+    `why` is empty where it cannot be printed: such a member is held, and one whose notice came back is exhausted.
+    """
+    kind = ProblemKind.EXHAUSTED if why else ProblemKind.HELD
+    return [Listed(kind, ref, line, why or unprintable(()), fields, since)] if since else []
 
 
 def as_json(listed: Iterable[Listed]) -> list[dict[str, Any]]:

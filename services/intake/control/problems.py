@@ -70,10 +70,10 @@ class Problems:
             wanted = wanted_refs((r[2], r[0]) for r in rows)
             refs = await read_refs(self._context, connection, incident, cohort.cohort_id, wanted)
             held = list[Listed]()
-            for member, _, _, reason, since, came_back, fields in rows:
+            for member, _, _, reason, since, came_back, fields, why in rows:
                 ref, line = refs.get(member, (None, None))
                 held += of_unsettled(ref, line, reason, since)
-                held += of_unprinted(ref, line, fields, came_back)
+                held += of_unprinted(ref, line, fields, came_back, why)
             listed += sorted(held, key=lambda one: one.line or 0)
             left -= len(rows)
             last = Cursor(False, rows[-1][1], rows[-1][0]) if not left else last

@@ -211,8 +211,8 @@ async def test_bad_questions_are_answered(intake: Intake, query: dict[str, str])
         assert 400 == response.status
 
 
-async def come_back(intake: Intake, ref: str, *fields: str, version: int = 1) -> None:
-    """Have intake hear that a member's letter cannot be printed."""
+async def come_back(intake: Intake, ref: str, *fields: str, version: int = 1, why: str = "") -> None:
+    """Have intake hear that a member's letter cannot be printed, or why its notice came back."""
     member = record_of(intake, ref)
     notices = Notices("lab", 1)
     row = {
@@ -223,10 +223,12 @@ async def come_back(intake: Intake, ref: str, *fields: str, version: int = 1) ->
     }  # fmt: skip
     for name, value in row.items():
         getattr(notices, name).append(value)
-    block = routing_pb2.NoticesExhausted(notices=notices_to_wire(notices), reason=unprintable(fields))
+    block = routing_pb2.NoticesExhausted(notices=notices_to_wire(notices), reason=why or unprintable(fields))
     found = read_given_up(Record(NOTICES_EXHAUSTED, 0, 0, "routing", 1, 0, block.SerializeToString()))
     async with intake.pool.acquire() as connection:
-        await intake.context.store.note_unprinted(connection, found.fields, found.rows, intake.context.clock.now())
+        await intake.context.store.note_unprinted(
+            connection, found.why, found.fields, found.rows, intake.context.clock.now()
+        )
 
 
 async def test_a_letter_that_cannot_be_printed_is_its_sources_work(intake: Intake) -> None:
@@ -245,4 +247,17 @@ async def test_a_letter_that_cannot_be_printed_is_its_sources_work(intake: Intak
     assert [unprinted] == alone
     assert [("conflicting", "m-1", 1, "identity-conflict", []), unprinted] == both
     assert [unprinted] == of_other_facts
+    assert [] == await listed(intake)
+
+
+async def test_what_came_back_is_its_sources_work(intake: Intake) -> None:
+    """A letter that came back and had no channel after it is listed with why, until the address is another."""
+    await upload(intake, ACCEPTED)
+    await come_back(intake, "m-1", "city")
+    await come_back(intake, "m-1", why="returned:moved")
+    fields = ["street", "houseNumber", "postcode", "city"]
+    moved = await listed(intake)
+    await upload(intake, a_record(familyName="Jansen"))
+
+    assert [("exhausted", "m-1", 1, "returned:moved", fields)] == moved
     assert [] == await listed(intake)

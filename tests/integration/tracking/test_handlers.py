@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from services.cli.recount import Recount, recount
 from services.core.channel import Channel
 from services.core.ledger import COUNTERS
-from services.core.receipts import Receipt, ReceiptKind
+from services.core.receipts import Consequence, Receipt, ReceiptKind
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog.port import Record
 from services.kit.postgres import Pool
@@ -23,7 +23,7 @@ from services.tracking.handlers import TrackingHandler
 from services.tracking.metrics import TrackingMetrics
 from services.tracking.stopping import Stopping
 from services.tracking.store import Store
-from services.wire.receipts import encode_received
+from services.wire.receipts import decode_accepted, encode_received
 from services.wire.testing import FakeIncidents
 from services.wire.totals import encode_totals
 
@@ -108,11 +108,12 @@ class Room:
         self.registry = CollectorRegistry()
         self.handler = TrackingHandler(Store(), TrackingMetrics(self.registry), Stopping(Store(), FakeIncidents()))
 
-    async def hear(self, *records: Record) -> None:
-        """Take records in one transaction, as the stage does."""
+    async def hear(self, *records: Record) -> list[Consequence]:
+        """Take records in one transaction, as the stage does; return what follows from receipts."""
         work = [self.handler.decode(record) for record in records]
         async with self.pool.acquire() as connection, connection.transaction():
-            assert not await self.handler.apply(connection, work)
+            outputs = await self.handler.apply(connection, work)
+        return [one for output in outputs for one in decode_accepted(a_record(output.topic, output.value))]
 
     async def rows(self) -> list[Finding]:
         """Return all rows, by notice."""
@@ -244,11 +245,15 @@ async def test_receipts_in_any_order_give_the_same_rows_figures_and_recount(room
         await room.pool.execute("delete from notices; delete from steps; delete from receipts; delete from totals")
         chance = random.Random(seed)  # noqa: S311 - shuffles a test
         mixed = chance.sample([*events, *chance.choices(events, k=3)], k=len(events) + 3)
+        follows: list[Consequence] = []
         while mixed:
             size = chance.randint(1, 4)
-            await room.hear(*mixed[:size])
+            follows += await room.hear(*mixed[:size])
             mixed = mixed[size:]
 
+        bounced = {Consequence(notice(n), Channel.EMAIL, 1, ReceiptKind.BOUNCED) for n in (1, 2, 4)}
+        assert bounced == {one for one in follows if one.kind == ReceiptKind.BOUNCED}
+        assert len(set(follows)) == len(follows)
         found = {row.notice[-1]: (row.state, row.attempt, row.scope) for row in await room.rows()}
         assert {
             1: (State.ACCEPTED, 2, "lab/c"),

@@ -13,8 +13,9 @@ def test_every_state_has_its_row() -> None:
 
 @given(st.sampled_from(AttemptState), st.sampled_from(AttemptState))
 def test_what_a_provider_accepted_or_refused_stays_so(state: AttemptState, following: AttemptState) -> None:
-    """An end is an end; nothing is handed over without an intent before it."""
-    if state in {AttemptState.ACCEPTED, AttemptState.REFUSED}:
-        assert not can_become(state, following)
+    """An end is an end, but for what came back; nothing is handed over without an intent before it."""
+    back = {AttemptState.BOUNCED, AttemptState.RETURNED}
+    if state in {AttemptState.ACCEPTED, AttemptState.REFUSED, *back}:
+        assert can_become(state, following) == (state is AttemptState.ACCEPTED and following in back)
     if following == AttemptState.ACCEPTED:
         assert can_become(state, following) == (state in {AttemptState.INTENT, AttemptState.UNKNOWN})

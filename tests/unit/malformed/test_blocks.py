@@ -22,6 +22,7 @@ from services.routing.codec import decode_notices, decode_work
 from services.tracking.codec import decode
 from services.wire.incidents import decode_incidents
 from services.wire.recalls import decode_recalled, decode_stopped
+from services.wire.receipts import decode_accepted
 
 EXAMPLES = Path(__file__).parents[3] / "proto" / "examples"
 MODULES = (common_pb2, deduplication_pb2, dispatch_pb2, intake_pb2, routing_pb2, tracking_pb2)
@@ -40,6 +41,7 @@ READERS: dict[str, Callable[[Record], Any]] = {
     topics.NOTICES_SUPERSEDED: decode,
     topics.PAUSES_OBSERVED: decode,
     topics.RECEIPTS_RECEIVED: decode,
+    topics.RECEIPTS_ACCEPTED: decode_accepted,
     topics.STOPS_RAISED: read_stops,
     topics.NOTICES_RECALLED: decode_recalled,
     topics.NOTICES_STOPPED: decode_stopped,

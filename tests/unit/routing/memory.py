@@ -66,6 +66,10 @@ class MemoryStore(Store):
         here = [one for one in sorted(notices) if one in self.recalls.keys() - self.over and one in self.given_up]
         return [(self.recalls[one], self.given_up[one].columns) for one in here if not self.given_up[one].answered]
 
+    async def recalled(self, connection: Connection, notices: Collection[bytes]) -> frozenset[bytes]:  # noqa: ARG002
+        """Return those that were recalled."""
+        return frozenset(notices) & self.recalls.keys()
+
     async def stop_exhausted(self, connection: Connection, notices: Collection[bytes]) -> None:  # noqa: ARG002
         """Have no new attempt made."""
         self.given_up.update({one: replace(self.given_up[one], answered=True) for one in notices})

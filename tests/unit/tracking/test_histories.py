@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.core.receipts import FAILED, Receipt, ReceiptKind, ReceiptReason
+from services.core.receipts import FAILED, Consequence, Receipt, ReceiptKind, ReceiptReason
 from services.tracking.domain import Deltas, Finding, State
-from services.tracking.histories import Consequence, History, history_of, moved
+from services.tracking.histories import History, history_of, moved
 
 NOTICE, MEMBER = b"n" * 16, b"m" * 16
 PORTAL, EMAIL, LETTER = 1, 2, 4

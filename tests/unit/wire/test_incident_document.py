@@ -110,6 +110,11 @@ def test_a_rule_that_is_left_out_is_the_default(policy: dict[str, str], expected
         ({"onidentityconflict": "hold"}, "policy.onidentityconflict"),
         ({"correction": "sometimes"}, "policy.correction"),
         ({"correction": True}, "policy.correction"),
+        ({"cascade": "bounced"}, "policy.cascade"),
+        ({"cascade": [{"when": "lost"}]}, "policy.cascade[0].when"),
+        ({"cascade": [{"when": "bounced"}, {"when": "bounced"}]}, "policy.cascade[1].when"),
+        ({"cascade": [{"when": "unread"}]}, "policy.cascade[0].afterDays"),
+        ({"cascade": [{"when": "bounced", "afterDays": 3}]}, "policy.cascade[0].afterDays"),
         ({"pace": 5}, "policy.pace"),
         ({"pace": {"perWeek": 5}}, "policy.pace.perWeek"),
         ({"pace": {"perDay": 0}}, "policy.pace.perDay"),
@@ -141,7 +146,8 @@ def test_what_is_shown_of_a_policy_can_be_put_again() -> None:
     pace = {"perDay": 500, "perChannel": {"letter": 90}, "callCentre": {"callsPerDay": 40, "shareOfCallers": 0.1}}
     stop = {"refused": 0.2, "bounced": 0.3, "returned": 1, "complaints": 0.01}
     words: dict[str, object] = {"onIdentityConflict": "hold", "bareJoins": "hold", "correction": "always"}
-    given = words | {"pace": pace, "stop": stop, "minors": {"underAge": 12}}
+    cascade = [{"when": "returned"}, {"when": "unread", "afterDays": 14}]
+    given = words | {"pace": pace, "stop": stop, "minors": {"underAge": 12}, "cascade": cascade}
     shown = in_words(parse_incident("lab", 1, document(policy=given)).policy)
 
     assert given == shown

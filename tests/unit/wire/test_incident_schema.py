@@ -32,6 +32,7 @@ def whole() -> dict[str, Any]:
         "perChannel": {"letter": 3},
         "callCentre": {"callsPerDay": 9, "shareOfCallers": 0.1},
     }
+    document["policy"]["cascade"] = [{"when": "unread", "afterDays": 14}]
     del document["dataCategories"][1:], document["variants"][1:]
     document["exceptions"] = [{"rule": "a", "field": "title", "reason": "so"}]
     document["variants"].append(
