@@ -1,5 +1,5 @@
 # The front door; each target is one command that works without make as well.
-.PHONY: help demo test unit check deploy-check lock contracts dashboards
+.PHONY: help demo test unit check deploy-check letters-check lock contracts dashboards
 PYTHON ?= python3
 
 help: ## say what there is
@@ -20,6 +20,9 @@ check: ## style, types, walls and contracts, no test
 deploy-check: ## what takes long or needs npm: the rules of the API, and requests by the thousand
 	.venv/bin/python deploy/api/check.py
 	.venv/bin/python deploy/api/fuzz.py
+
+letters-check: ## veraPDF judges every variant of letters, for print and for screens
+	.venv/bin/python deploy/letters/check.py
 
 lock: ## write the lock files anew
 	deploy/lock.sh

@@ -32,6 +32,7 @@ STATIC: dict[str, list[str]] = {
     "contracts": [sys.executable, "proto/generate.py", "--check"],
     "documents": [sys.executable, "proto/documents.py", "--check"],
 }
+LETTERS: dict[str, list[str]] = {"letters": [sys.executable, "deploy/letters/check.py", "--short"]}
 TESTS: dict[str, list[str]] = {
     "unit": [*PYTEST, "tests/unit", "tests/contract", "tests/repository"],
     "e2e": [*PYTEST, "tests/e2e"],
@@ -39,8 +40,8 @@ TESTS: dict[str, list[str]] = {
     "integration": [*PYTEST, "tests/integration", "--ignore=tests/integration/stage"],
 }
 BESIDE = ("integration",)  # takes as long as all others together, without the stage's tests
-CHECKS = STATIC | TESTS
-GROUPS: dict[str, list[str]] = {"static": [*STATIC], "all": [*STATIC, *TESTS]}
+CHECKS = STATIC | LETTERS | TESTS
+GROUPS: dict[str, list[str]] = {"static": [*STATIC], "all": [*STATIC, *LETTERS, *TESTS]}
 
 
 def main() -> int:

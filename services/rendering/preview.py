@@ -3,7 +3,7 @@
 It is made by the code that makes the real ones.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from email import message_from_bytes
 from email.policy import default
@@ -14,10 +14,11 @@ import orjson
 from services.core.channel import Channel
 from services.core.incident import Incident
 from services.rendering.contact import Contact
+from services.rendering.letters.copies import Copies
 from services.rendering.letters.envelope import envelope
 from services.rendering.letters.fitting import address_box, fit_envelope
 from services.rendering.letters.pdf import Typesetter
-from services.rendering.letters.print_job import print_job
+from services.rendering.letters.print_job import PrintJob, print_job
 from services.rendering.letters.profile import Profile
 from services.rendering.letters.profile_file import USUAL_PROFILE
 from services.rendering.messages.email import Letterbox
@@ -27,7 +28,7 @@ from services.rendering.samples import CHILD, LONGEST, ODD, USUAL, Sample, Sampl
 from services.rendering.wording.addressees import addressees_of
 from services.rendering.wording.wording import Wordings, phrases
 
-__all__ = ["Preview", "previews"]
+__all__ = ["PEOPLE", "Preview", "previews"]
 
 PEOPLE: Mapping[str, Contact] = {"usual": USUAL, "longest": LONGEST, "odd": ODD, "guardian": CHILD}
 
@@ -39,15 +40,23 @@ class Preview(NamedTuple):
     pages: Sequence[bytes]
 
 
-def previews(incident: Incident, channel: Channel, at: datetime, profile: Profile = USUAL_PROFILE) -> Iterator[Preview]:
+def previews(
+    incident: Incident,
+    channel: Channel,
+    at: datetime,
+    profile: Profile = USUAL_PROFILE,
+    *,
+    copies: bool = False,
+    people: Mapping[str, Contact] = PEOPLE,
+) -> Iterator[Preview]:
     """Return a notice to each made-up person in each wording: a letter as one PDF, a message as one text.
 
-    Letters are as `profile` asks; whose address does not fit it gets none, as such people are held. Raises UnfitError
-    where the sender or the text does not fit a letter.
+    Letters are as `profile` asks, for print or as `copies` for a screen; whose address does not fit it gets none, as
+    such people are held. Raises UnfitError where the sender or the text does not fit a letter.
     """
-    samples = samples_of(incident, PEOPLE)
+    samples = samples_of(incident, people)
     if channel is Channel.LETTER:
-        yield from _letters(samples, at, profile)
+        yield from _letters(samples, at, profile, _copied(profile) if copies else _printed(profile))
         return
     letterbox, texts = Letterbox(), PlainTexts()
     for row, sample in enumerate(samples.samples):
@@ -59,15 +68,24 @@ def previews(incident: Incident, channel: Channel, at: datetime, profile: Profil
         yield Preview(_name(sample), [shown.encode()])
 
 
-def _letters(samples: Samples, at: datetime, profile: Profile) -> Iterator[Preview]:
-    typesetter, wordings, box = Typesetter(profile), Wordings(on_paper=True), address_box(profile)
+def _letters(samples: Samples, at: datetime, profile: Profile, made: Callable[[PrintJob], bytes]) -> Iterator[Preview]:
+    wordings, box = Wordings(on_paper=True), address_box(profile)
     for row, sample in enumerate(samples.samples):
         one = samples.pick([row])
         found = envelope(one.contacts[0], *addressees_of(one, phrases))
         fitted = found and fit_envelope(found, box)
         if fitted:
-            job = print_job(_name(sample), one, [fitted], wordings, at)
-            yield Preview(_name(sample), [typesetter.set(job).pdf])
+            yield Preview(_name(sample), [made(print_job(_name(sample), one, [fitted], wordings, at))])
+
+
+def _printed(profile: Profile) -> Callable[[PrintJob], bytes]:
+    typesetter = Typesetter(profile)
+    return lambda job: typesetter.set(job).pdf
+
+
+def _copied(profile: Profile) -> Callable[[PrintJob], bytes]:
+    copies = Copies(profile)
+    return lambda job: next(copies.of(job))
 
 
 def _name(sample: Sample) -> str:

@@ -20,9 +20,9 @@ from services.rendering.proof import problems_of
 
 __all__ = ["preview"]
 
-_KINDS = {Channel.LETTER: ("pdf", "png", "text"), Channel.EMAIL: ("text",), Channel.PORTAL: ("text",)}
+_KINDS = {Channel.LETTER: ("pdf", "copy", "png", "text"), Channel.EMAIL: ("text",), Channel.PORTAL: ("text",)}
 _SCALE = 110 / 72  # small print can still be read
-_SUFFIXES = {"pdf": "pdf", "png": "png", "text": "txt"}
+_SUFFIXES = {"pdf": "pdf", "copy": "pdf", "png": "png", "text": "txt"}
 
 
 @click.command()
@@ -30,13 +30,16 @@ _SUFFIXES = {"pdf": "pdf", "png": "png", "text": "txt"}
 @click.option("--incident", "incident_id", metavar="ID", help="An incident that is known.")
 @click.option("--file", type=click.File("rb"), help="A document instead; it needs no server.")
 @click.option("--to", "folder", type=click.Path(file_okay=False, path_type=Path), help="A folder for the files.")
-@click.option("--as", "kind", type=click.Choice(list(_SUFFIXES)), help="How letters are made; else pdf.")
+@click.option(
+    "--as", "kind", type=click.Choice(list(_SUFFIXES)), help="How letters are made; else pdf. A copy is for screens."
+)
 @profile_option
 @data_option
 def preview(channel: str, incident_id: str | None, file: Any, data: Path, **how: Any) -> None:
     """Show what people would be told on CHANNEL: each language and variant, to made-up people.
 
     They have a usual name and address, the longest ones, and odd scripts. Without --to everything is printed as text.
+    A letter as pdf is what is printed; as copy it is for screens, and for those who have it read out to them.
     """
     if (incident_id is None) == (file is None):
         raise click.UsageError("give either --incident or --file")
@@ -47,7 +50,7 @@ def preview(channel: str, incident_id: str | None, file: Any, data: Path, **how:
     incident = read_incident(_document(incident_id, file, data))
     if problems := problems_of(incident, how["profile"]):
         raise Fault("\n".join(as_lines(problems)), 1)
-    found = previews(incident, on, datetime.now(UTC), how["profile"])
+    found = previews(incident, on, datetime.now(UTC), how["profile"], copies=made_as == "copy")
     made = [_SHOWN[made_as](one) for one in found] if on is Channel.LETTER else list(found)
     if folder is None:
         _print(made)
@@ -113,4 +116,9 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-_SHOWN: Mapping[str, Callable[[Preview], Preview]] = {"pdf": _as_it_is, "png": _as_pictures, "text": _as_text}
+_SHOWN: Mapping[str, Callable[[Preview], Preview]] = {
+    "pdf": _as_it_is,
+    "copy": _as_it_is,
+    "png": _as_pictures,
+    "text": _as_text,
+}

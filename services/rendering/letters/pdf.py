@@ -9,15 +9,15 @@ from typing import NamedTuple
 
 import orjson
 
-from services.rendering.letters.fitting import fit_greeting
 from services.rendering.letters.forms import Form, Forms, print_standards
 from services.rendering.letters.glyphs import NotPlainError, glyphs
 from services.rendering.letters.imported import imported
+from services.rendering.letters.own_lines import OwnLines, as_json, own_lines
 from services.rendering.letters.pdf_file import PdfFile
 from services.rendering.letters.print_job import PrintJob
 from services.rendering.letters.profile import Profile
 from services.rendering.letters.profile_file import USUAL_PROFILE
-from services.rendering.letters.stamps import BARS_HIGH, SIGN_WIDE, OwnLines, Stamps, bars_of
+from services.rendering.letters.stamps import BARS_HIGH, SIGN_WIDE, Stamps, bars_of
 from services.rendering.letters.typeset import Template
 
 __all__ = ["Extent", "Typeset", "Typesetter"]
@@ -56,7 +56,7 @@ class Typesetter:
         Raises UnfitError where a letter is longer than the print house takes.
         """
         forms = [self._forms.form(job.told.incident, shared) for shared in job.shared]
-        lines = _own_lines(job, forms, self._profile)
+        lines = own_lines(job, [form.greeting for form in forms], self._profile)
         stamped = list(map(self._stamp, lines))
         apart = self._set_apart(job, lines, stamped)
         return _Layout(self._profile, self._stamps, forms).set(job, lines, stamped, apart)
@@ -70,7 +70,7 @@ class Typesetter:
 
     def _set_apart(self, job: PrintJob, lines: Sequence[OwnLines], stamped: Sequence[str | None]) -> bytes | None:
         """Return the own lines of all who cannot be stamped, a page each; None where there is nobody."""
-        apart = [_as_json(own) for own, found in zip(lines, stamped, strict=True) if found is None]
+        apart = [as_json(own) for own, found in zip(lines, stamped, strict=True) if found is None]
         if not apart:
             return None
         self._since_swept += len(apart)
@@ -143,21 +143,3 @@ class _Layout:
             yield f"{own}{foot}{mark}/F{number}P{page} Do"
         if profile.fills_sheets and form.pages % 2:
             yield ""
-
-
-def _own_lines(job: PrintJob, forms: Sequence[Form], profile: Profile) -> list[OwnLines]:
-    width = profile.text_width
-    greetings = [
-        fit_greeting(greeting, own.wording.phrases["dear_unnamed"], width)
-        for greeting, own in zip(job.greetings, job.words, strict=True)
-    ]
-    rows = zip(job.addresses, job.sizes, job.references, job.earlier, greetings, job.kix, job.words, strict=True)
-    return [
-        OwnLines(address, size, own.date, reference, earlier, greeting, small, forms[own.number - 1].greeting, kix)
-        for address, size, reference, earlier, (greeting, small), kix, own in rows
-    ]
-
-
-def _as_json(own: OwnLines) -> dict[str, object]:
-    """Return somebody's own lines as `own.typ` takes them."""
-    return {name.replace("_", "-"): value for name, value in own._asdict().items()}

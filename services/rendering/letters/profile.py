@@ -3,7 +3,7 @@
 Lengths are in millimetres, from the top left of an A4 sheet.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 __all__ = ["FILE_FORMATS", "SHEET", "Box", "FileRules", "Margins", "Profile", "UnfitError"]
@@ -118,6 +118,10 @@ class Profile:
     def postage(self, country: str) -> str:
         """Return the class by which a letter to a country (ISO 3166) goes."""
         return self.postage_domestic if country == "NL" else self.postage_abroad
+
+    def on_screen(self) -> "Profile":
+        """Return the profile of copies that nobody prints on a press: a screen has its own colours."""
+        return replace(self, colour="rgb") if self.colour == "cmyk" else self
 
     def layout(self) -> dict[str, Any]:
         """Return what typst lays letters out by."""

@@ -3,16 +3,14 @@
 Lengths are in points from the lower left of the sheet, as PDF has them; what a profile says is in mm from the top left.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 from services.rendering.letters.datamatrix import MODULES, sheet_mark
 from services.rendering.letters.fitting import MM
 from services.rendering.letters.glyphs import glyphs
 from services.rendering.letters.kix import SIGNS, bars
+from services.rendering.letters.own_lines import OwnLines
 from services.rendering.letters.profile import SHEET, Box, Profile
 
-__all__ = ["BARS_HIGH", "SIGN_WIDE", "OwnLines", "Stamps", "bars_of"]
+__all__ = ["BARS_HIGH", "SIGN_WIDE", "Stamps", "bars_of"]
 
 # As `letterhead.typ` has them: the height of a line and what stands between two, of the text's size; places in mm.
 _LINE, _PITCH, _ABOVE_CODE = 0.66, 1.16, 2.3
@@ -30,20 +28,6 @@ _ENDS = tuple(end * MM for end in (5.0, 3.15, 5.0, 3.15))
 SIGN_WIDE = 4 * _BARS_APART
 _BITS = bytes.maketrans(b"\x00\xff", b"01")  # modules as digits: dark ones are painted
 _DRAWN = {sign: f"/K{sign} Do 1 0 0 1 {SIGN_WIDE:.4f} 0 cm " for sign in SIGNS}
-
-
-class OwnLines(NamedTuple):
-    """What is a person's own on the first page."""
-
-    address: Sequence[str]
-    size: float
-    date: str
-    reference: str
-    earlier: str
-    greeting: str
-    greeting_size: float
-    greeting_top: float  # mm
-    kix: str
 
 
 class Stamps:

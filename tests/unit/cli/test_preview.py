@@ -30,7 +30,9 @@ def _run(*arguments: str | Path) -> Result:
     return CliRunner(env={"HERAUT_DATA_DIR": None}).invoke(heraut, [str(argument) for argument in arguments])
 
 
-@pytest.mark.parametrize(("kind", "begin", "files"), [("pdf", b"%PDF-", 40), ("png", b"\x89PNG", 80)])
+@pytest.mark.parametrize(
+    ("kind", "begin", "files"), [("pdf", b"%PDF-", 40), ("copy", b"%PDF-", 40), ("png", b"\x89PNG", 80)]
+)
 def test_letters_are_files_to_look_at(document: Path, tmp_path: Path, kind: str, begin: bytes, files: int) -> None:
     """Each certainty and kind, to three made-up people; as pictures one a page."""
     done = _run("preview", "letter", "--file", document, "--to", tmp_path / "out", "--as", kind)
