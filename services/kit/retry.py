@@ -1,9 +1,11 @@
-"""How long to wait before the same thing is tried again, and the waiting."""
+"""How long to wait before the same thing is tried or looked at again, and the waiting."""
 
 import asyncio
 from collections.abc import Callable
 
-__all__ = ["backoff", "pause_until"]
+__all__ = ["Wait", "backoff", "pause_until"]
+
+_SLOWER = 1.5  # each wait to the one before it: five looks from a twentieth of a second to a quarter
 
 
 def backoff(attempt: int, *, base: float, cap: float, random: Callable[[], float]) -> float:
@@ -23,3 +25,20 @@ async def pause_until(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
     except TimeoutError:
         return
+
+
+class Wait:
+    """The wait before the next look at something that may be empty: longer each time, up to the longest. In seconds."""
+
+    def __init__(self, shortest: float, longest: float) -> None:
+        self._shortest, self._longest = shortest, longest
+        self._wait = shortest
+
+    def next(self) -> float:
+        """Return the wait now."""
+        wait, self._wait = self._wait, min(self._wait * _SLOWER, self._longest)
+        return wait
+
+    def reset(self) -> None:
+        """Begin with the shortest again: there was something."""
+        self._wait = self._shortest

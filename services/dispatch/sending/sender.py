@@ -32,6 +32,7 @@ from services.dispatch.sending.watching import Watching
 from services.dispatch.store import Store
 from services.kit.errors import LostOwnershipError
 from services.kit.postgres import Connection, Pool, is_retryable
+from services.kit.retry import Wait, pause_until
 from services.kit.stage import StageHandle
 from services.wire.incidents import Incidents
 
@@ -41,7 +42,8 @@ logger = logging.getLogger(__name__)
 
 _SET_ASIDE = 2048  # attempts that are looked through at once where some may not begin
 _EVER = datetime.min.replace(tzinfo=UTC)
-_POLL = 0.1  # seconds between two looks at an empty queue: far below what a person notices
+# Seconds between two looks at a queue where nothing is due: at first, and after more that found nothing.
+_POLL, _QUIET_POLL = 0.1, 0.3
 
 
 class Sender:
@@ -109,11 +111,14 @@ class Sender:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; then begin nothing more and write down how the rounds on their way end."""
         self._stop = stop
+        idle = Wait(_POLL, _QUIET_POLL)
         async with asyncio.TaskGroup() as group:
             while not stop.is_set():
                 self._beat()
-                if not await self._look(group):
-                    await _rest(stop)
+                if await self._look(group):
+                    idle.reset()
+                else:
+                    await pause_until(stop, idle.next())
 
     def _go(self) -> bool:
         """Tell whether a hand-over may begin: not when others may take us for dead, nor unaware of a pause."""
@@ -242,10 +247,3 @@ class Sender:
         waits = [outcome.wait for outcome in set(outcomes) if outcome.state is AttemptState.INTENT]
         if waits:
             self._rechecks.no_later_than(one.partition, self._clock.monotonic() + min(waits))
-
-
-async def _rest(stop: asyncio.Event) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), _POLL)
-    except TimeoutError:
-        return

@@ -14,7 +14,7 @@ from pathlib import Path
 from services.kit.errors import RetryableError
 from services.kit.eventlog import Row, TopicPartition, decode_headers
 from services.kit.postgres import Queries, is_retryable
-from services.kit.retry import pause_until
+from services.kit.retry import Wait, pause_until
 from services.kit.stage.context import StageContext
 from services.kit.stage.epochs import LostEpochsError, fence
 
@@ -29,6 +29,7 @@ _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 # 8 partitions and a few topics are tens of megabytes at the very worst.
 _PLACE_ROWS = 100
 _PLACE_BYTES = 2_000_000
+_QUIET = 5  # times as long as at first waits who found nothing for a while
 
 
 class Publisher:
@@ -59,14 +60,17 @@ class Publisher:
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until `stop`: at once what this process commits, soon what others do (uploads)."""
         committed, policy = self._context.committed, self._context.policy
+        idle = Wait(policy.publish_every, _QUIET * policy.publish_every)
         while not stop.is_set():
             committed.clear()
             published = await self._publish_if_possible()
             self._stop_at_holes()
             if self._failures:
                 await pause_until(stop, policy.wait_after(self._failures))
-            elif not published:
-                await pause_until(committed, policy.publish_every)
+            elif published:
+                idle.reset()
+            else:
+                await pause_until(committed, idle.next())
 
     async def publish_all(self) -> None:
         """Publish until nothing is left; a place that fails is tried again and again."""

@@ -25,13 +25,14 @@ SourcePosition = tuple[TopicPartition, str]
 
 _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 
-# A first block waits half of this on average; twenty cheap looks a second cost about 1 % of a core.
+# A first block waits half of this on average after a while in which there was work.
 _IDLE_SECONDS = 0.05
-# After some seconds without anything, five looks a second keep seven idle processes and their database nearly at
-# rest. The next first block then waits up to this long in each room.
-_QUIET_SECONDS = 0.2
-# Under load, what a fuller batch saves is worth this much latency.
+# Four looks a second keep seven idle processes and their database nearly at rest. The first block after a silence waits
+# up to this long in each room.
+_QUIET_SECONDS = 0.25
+# Under load, what a fuller batch saves is worth this much latency: at first, and in a steady stream.
 _FULLER_SECONDS = 0.05
+_FULLEST_SECONDS = 0.3
 # What one fetch may hold in memory, and one transaction decide: some tens of thousands of people.
 _FETCH_BYTES = 4 * 1024 * 1024
 
@@ -44,13 +45,13 @@ class EmbeddedLog:
 
     outside_database = False
 
-    def __init__(self, pool: Pool, stage: str, *, fuller: float = _FULLER_SECONDS) -> None:
+    def __init__(self, pool: Pool, stage: str) -> None:
         self._pool = pool
         self._stage = stage
         self._positions: dict[SourcePosition, int] = {}
         self._paused: set[TopicPartition] = set()
         self._assignment = 0  # counts up, so that a fetch under way knows that its answer is stale
-        self._pace = Pace(idle=_IDLE_SECONDS, fuller=fuller, quiet=_QUIET_SECONDS)
+        self._pace = Pace(idle=_IDLE_SECONDS, fuller=_FULLER_SECONDS, fullest=_FULLEST_SECONDS, quiet=_QUIET_SECONDS)
         self._changed = asyncio.Event()
 
     async def assign(self, cursors: Mapping[TopicPartition, Cursor]) -> None:

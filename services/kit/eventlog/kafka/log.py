@@ -15,8 +15,6 @@ from services.kit.eventlog.port import Cursor, Output, Record, Row, TopicPartiti
 
 __all__ = ["KafkaLog", "KafkaSettings"]
 
-# Under load, what a fuller batch saves is worth this much latency.
-_FULLER_SECONDS = 0.05
 # A take-over looks at some dozens of places one after the other, and each look waits for the fetch of the one before,
 # which finds nothing more.
 _PROBE_MS = 5
@@ -33,11 +31,11 @@ class KafkaLog:
 
     outside_database = True
 
-    def __init__(self, settings: KafkaSettings, stage: str, *, fuller: float = _FULLER_SECONDS) -> None:
+    def __init__(self, settings: KafkaSettings, stage: str) -> None:
         self._settings = settings
         self._client_id = f"heraut-{stage}"
         self._closing = Closing()
-        self._reader = KafkaReader(settings, self._client_id, self._closing, fuller)
+        self._reader = KafkaReader(settings, self._client_id, self._closing)
         self._writer = KafkaWriter(settings, self._client_id, self._closing)
         self._progress = KafkaProgress(settings, stage)
         self._probe: AIOKafkaConsumer | None = None

@@ -12,7 +12,7 @@ class _Clock:
 
 def _pace() -> tuple[Pace, _Clock]:
     clock = _Clock()
-    return Pace(idle=0.05, fuller=0.2, quiet=0.5, monotonic=clock), clock
+    return Pace(idle=0.05, fuller=0.2, fullest=0.4, quiet=0.5, monotonic=clock), clock
 
 
 def test_the_first_look_is_at_once() -> None:
@@ -47,10 +47,21 @@ def test_an_empty_answer_is_followed_after_the_idle_wait() -> None:
     assert round(pace.remaining(), 6) == 0.05
 
 
-def test_after_many_empty_answers_it_is_looked_at_even_more_seldom() -> None:
-    """Nothing to do for seconds costs next to nothing; the first block that comes ends the quiet."""
+def test_in_a_steady_stream_the_next_one_is_given_longer() -> None:
+    """Part-filled answers that follow each other are worked off in fewer, fuller batches; a gap ends that."""
     pace, clock = _pace()
-    for _ in range(50):
+    waits = []
+    for found in (3, 3, 3, 3, 0, 3):
+        pace.looked(clock.now, found, 64)
+        waits.append(round(pace.remaining(), 6))
+
+    assert [0.2, 0.3, 0.4, 0.4, 0.05, 0.2] == waits
+
+
+def test_after_more_empty_answers_it_is_looked_at_more_seldom() -> None:
+    """Nothing to do costs next to nothing; the first block that comes ends the quiet."""
+    pace, clock = _pace()
+    for _ in range(8):
         pace.looked(clock.now, 0, 64)
     quiet = pace.remaining()
     pace.looked(clock.now, 1, 64)
