@@ -1,14 +1,16 @@
 """How many people a second, and what a person costs: upload to hand-over, letters as data files.
 
-    python -m loadtests.throughput [--people 1000000] [--log postgres|kafka] [--uploads 4] [--seed 1] [--half]
+    python -m loadtests.throughput [--people 1000000] [--log postgres|kafka] [--uploads 4] [--seed 1]
     python -m loadtests.throughput --people 1000000 --uploads 4 --overlap 0.43
     python -m loadtests.throughput --people 1000000 --rounds 5
+    python -m loadtests.throughput --people 200000 --rates 0.5 0.25 --rest 20
 
 One process of each service. Everybody gets a letter as data, so that rendering is not measured. CPU is that of all
-processes, PostgreSQL and the broker included; the driver's CPU is a figure of its own. With `--half` a second run
-follows at half the rate of the first one, to measure the time from acceptance to hand-over. With `--overlap` the
-cohorts are waves, one after the other, and so many of all records are about somebody of an earlier wave. With
-`--rounds` as many people come again and again, others each time, into the same tables: does the speed fall?
+processes, PostgreSQL and the broker included; the driver's CPU is a figure of its own. With `--rates` more runs follow
+at these shares of the first one's rate: what a person costs then, and the time from acceptance to hand-over. With
+`--rest` the processes are looked at for so many seconds once all is handed over. With `--overlap` the cohorts are
+waves, one after the other, and so many of all records are about somebody of an earlier wave. With `--rounds` as many
+people come again and again, others each time, into the same tables: does the speed fall?
 """
 
 import argparse
@@ -38,6 +40,7 @@ from services.kit.config import DEFAULT_LOG, LOGS
 
 INCIDENT = "load"
 _PATIENCE = 120.0  # seconds without any progress
+_SETTLED = 10.0  # seconds after which checkpoints and counts of the run are over, and looks are as rare as they get
 
 
 @dataclass(slots=True)
@@ -52,6 +55,7 @@ class Result:
     driver_cpu: float = 0.0
     latency: dict[str, float] = field(default_factory=dict)
     floor: dict[str, object] = field(default_factory=dict)
+    rest: dict[str, float] = field(default_factory=dict)  # percent of a core, where nothing is to be done
 
     @property
     def rate(self) -> float:
@@ -69,6 +73,7 @@ class Result:
             "residentMegabytes": {name: round(cost.resident / 1e6) for name, cost in self.costs.items()},
             **({"acceptedToHandedOverSeconds": self.latency} if self.latency else {}),
             **({"floor": self.floor} if self.floor else {}),
+            **({"atRestPercentOfACore": self.rest} if self.rest else {}),
         }  # fmt: skip
 
 
@@ -184,7 +189,7 @@ async def _latency(fleet: Fleet) -> dict[str, float]:
 
 
 async def run(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
-    """Measure at full speed, and with `--half` once more at half of it, each on a fleet of its own."""
+    """Measure at full speed, and then at each share of it, each on a fleet of its own."""
     loads = _loads(arguments, folder / "cohorts")
     measure_of_machine = yardstick()
     rounds = await _on_a_fleet(folder / "full", arguments, loads, None)
@@ -192,9 +197,9 @@ async def run(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
     if arguments.rounds > 1:
         return figures | {"rounds": [result.as_json() for result in rounds]}
     figures["full"] = rounds[0].as_json()
-    if arguments.half:
-        half = await _on_a_fleet(folder / "half", arguments, loads, rounds[0].rate / 2)
-        figures["half"] = half[0].as_json()
+    for share in arguments.rates:
+        slower = await _on_a_fleet(folder / f"at-{share}", arguments, loads, rounds[0].rate * share)
+        figures[f"at{share}"] = slower[0].as_json()
     return figures
 
 
@@ -223,11 +228,24 @@ async def _on_a_fleet(
             results.append(await measure(fleet, INCIDENT, load, rate))
             results[-1].latency = await _latency(fleet)
         if rate is None:
+            results[-1].rest = await _at_rest(fleet, arguments.rest)
             await fleet.stop_services()
             results[-1].floor = await floor(fleet, sum(load.persons for load in loads))
     finally:
         await fleet.stop()
     return results
+
+
+async def _at_rest(fleet: Fleet, seconds: float) -> dict[str, float]:
+    """Return what the processes use of a core where nothing is to be done, and together; nothing for no seconds."""
+    if not seconds:
+        return {}
+    await asyncio.sleep(_SETTLED)
+    before = costs_of(_pids(fleet))
+    await asyncio.sleep(seconds)
+    used = cost_between(before, costs_of(_pids(fleet)))
+    found = {name: round(cost.cpu / seconds * 100, 2) for name, cost in used.items()}
+    return found | {"all": round(sum(found.values()), 1)}
 
 
 def main() -> int:
@@ -239,7 +257,8 @@ def main() -> int:
     parser.add_argument("--overlap", type=float, help="share of all records that are about people of an earlier wave")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--half", action="store_true")
+    parser.add_argument("--rates", type=float, nargs="*", default=[], help="shares of the rate of the first run")
+    parser.add_argument("--rest", type=float, default=0.0, help="seconds to look at idle processes")
     parser.add_argument("--dir", type=Path)
     arguments = parser.parse_args()
     folder = arguments.dir or Path(tempfile.mkdtemp(prefix="heraut-load-"))
