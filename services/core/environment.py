@@ -77,6 +77,7 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_SMTP_REPLIES": "address to which readers of e-mails answer; unset = the controller's",
         "HERAUT_SMTP_BOUNCES": "mailbox to which undeliverable e-mails go back, each under an address of its own",
         "HERAUT_SMTP_CA": "who signed the mail server's certificate, PEM; unset = those whom this machine trusts",
+        "HERAUT_BOUNCES_LISTEN": "where to listen for mails that come back, over SMTP; unset = nowhere",
         "HERAUT_SMTP_OWN_NAME": "name by which Heraut greets the mail server; unset = none",
         "HERAUT_SMTP_CONNECTIONS": "connections to the mail server at a time; fewer where it wants fewer",
         "HERAUT_SMTP_MAILS_A_CONNECTION": "mails after which a connection is ended; unset = the mail server ends it",

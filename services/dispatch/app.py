@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from notification.topics import NOTICES_RECALLED, RECEIPTS_ACCEPTED
@@ -10,11 +11,14 @@ from notification.topics import NOTICES_RECALLED, RECEIPTS_ACCEPTED
 from services.core.channel import MAY_END_UNKNOWN, Channel
 from services.core.keys import KEYS_OF
 from services.core.rooms import dispatch_stage
+from services.core.transport import is_local
 from services.dispatch.api import Api
+from services.dispatch.bounces.listening import Bounces
 from services.dispatch.breaker import Breaker, BreakerPolicy
 from services.dispatch.channels import open_provider
 from services.dispatch.config import Config
 from services.dispatch.handlers import DispatchHandler
+from services.dispatch.mail_config import EmailConfig
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.openapi import OPENAPI
 from services.dispatch.provider import Traits
@@ -23,11 +27,13 @@ from services.dispatch.sending.sender import Sender
 from services.dispatch.sending.unsealing import VaultPayloads
 from services.dispatch.standing import Standing
 from services.dispatch.store import Store
+from services.kit.certificate import OwnPair, listening
 from services.kit.errors import ConfigError
 from services.kit.eventlog import comes_again_within
 from services.kit.postgres import Pool
-from services.kit.process import open_service
-from services.kit.vault import Vault, load_keys
+from services.kit.process import Job, Service, open_service
+from services.kit.stage import StageHandle
+from services.kit.vault import KeyRing, Vault, load_keys
 from services.wire.incidents import follow_incidents
 from services.wire.notices import ROUTED_TOPICS
 
@@ -80,8 +86,23 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
         )
         standing = Standing(service.pool, store, service.registry, provider.traits)
         service.jobs |= {"sender": sender.run, "standing": standing.run}
+        if isinstance(config, EmailConfig) and config.bounces_listen:
+            service.jobs["bounces"] = _bounces(config, service, keys, stage, metrics)
         api = _api(service.pool, store, provider.traits, breaker, config)
         await service.run(stop, ready_file=ready_file, routes=api.routes(), openapi=OPENAPI)
+
+
+def _bounces(config: EmailConfig, service: Service, keys: KeyRing, stage: StageHandle, metrics: DispatchMetrics) -> Job:
+    """Return the job that hears what came back by mail."""
+    host, port = config.bounces_listen or ("", 0)
+    mailbox = config.smtp_bounces or ""
+    bounces = Bounces(mailbox, keys, stage=stage, channel=Channel.EMAIL, clock=service.clock, metrics=metrics)
+    tls = None
+    if config.tls_cert and config.tls_key:
+        tls = listening(OwnPair(config.tls_cert, config.tls_key, "HERAUT_TLS_CERT, HERAUT_TLS_KEY"))
+    must = not is_local(host) and "smtp" not in config.allow_plaintext
+    own_name = config.smtp_own_name or "heraut.invalid"
+    return partial(bounces.serve, host, port, own_name=own_name, tls=tls, must=must)
 
 
 def _api(pool: Pool, store: Store, traits: Traits, breaker: Breaker, config: Config) -> Api:

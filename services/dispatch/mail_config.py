@@ -9,10 +9,10 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from services.core.mailbox import LOCAL_PART, is_host, mailbox
+from services.core.return_path import RETURN_TAG
 from services.core.transport import Peer, is_local
 from services.dispatch.config import Config, provider_setting
 from services.kit.config import one_of, positive_int, setting, takes
-from services.rendering.messages.email import ENVELOPE_ID
 
 __all__ = ["EVERY_OTHER", "EmailConfig", "Limit", "SmtpAddress", "own_https", "smtp_address"]
 
@@ -57,14 +57,23 @@ def _mail_address(text: str) -> str:
     return found
 
 
-@takes("e-mail address, to which each mail adds +<notice>.<attempt>")
+@takes("e-mail address, to which each mail adds +<notice>.<attempt>.<proof>")
 def _bounce_address(text: str) -> str:
     """Check an address that has room for what each mail adds to it. Raises ValueError."""
     found = _mail_address(text)
-    room = LOCAL_PART - ENVELOPE_ID - 1
+    room = LOCAL_PART - RETURN_TAG - 1
     if len(found.rpartition("@")[0]) > room:
         raise ValueError(f"must have {room} characters at most before the @: each mail adds its own")
     return found
+
+
+@takes("address:port")
+def _host_and_port(text: str) -> tuple[str, int]:
+    """Read where to listen. Raises ValueError."""
+    host, _, port = text.rpartition(":")
+    if not host or not re.fullmatch(r"[0-9]{1,5}", port, re.ASCII) or int(port) > 65_535:
+        raise ValueError("must be address:port")
+    return host.strip("[]"), int(port)
 
 
 @takes("name of a host")
@@ -149,6 +158,7 @@ class EmailConfig(Config):
     smtp_replies: str | None = setting("HERAUT_SMTP_REPLIES", _mail_address, default=None)
     smtp_bounces: str | None = setting("HERAUT_SMTP_BOUNCES", _bounce_address, default=None)
     smtp_ca: Path | None = setting("HERAUT_SMTP_CA", Path, default=None)
+    bounces_listen: tuple[str, int] | None = setting("HERAUT_BOUNCES_LISTEN", _host_and_port, default=None)
     smtp_own_name: str | None = setting("HERAUT_SMTP_OWN_NAME", _host_name, default=None)
     # Each waits for four answers a mail; eight hide a server's latency of some milliseconds, and relays allow them.
     smtp_connections: int = setting("HERAUT_SMTP_CONNECTIONS", positive_int, default=8)
@@ -168,6 +178,19 @@ class EmailConfig(Config):
         given = {"HERAUT_SMTP_URL": self.smtp_url, "HERAUT_MAIL_API_URL": self.mail_api_url}
         given["HERAUT_MAIL_API_TOKEN"] = self.mail_api_token
         yield from (f"{name} is missing" for name in needed if not given[name])
+        if self.bounces_listen and not self.smtp_bounces:
+            yield "HERAUT_SMTP_BOUNCES is needed with HERAUT_BOUNCES_LISTEN: the mailbox that bounces come to"
+
+    def callers(self) -> list[Peer]:
+        """Return who comes in."""
+        if self.bounces_listen is None:
+            return Config.callers(self)
+        secured = self.tls_cert is not None and self.tls_key is not None
+        known = "HERAUT_TLS_CERT and HERAUT_TLS_KEY are to be set"
+        return [
+            *Config.callers(self),
+            Peer("smtp", "HERAUT_BOUNCES_LISTEN", (self.bounces_listen[0],), secured, known),
+        ]
 
     def peers(self) -> list[Peer]:
         """Return whom these settings lead to."""

@@ -17,7 +17,7 @@ from services.core.channel import Channel
 from services.core.status import AttemptState
 from services.dispatch.blame import Blame
 
-__all__ = ["PAUSES", "DispatchMetrics", "StandingMetrics"]
+__all__ = ["PAUSES", "REPORTS", "DispatchMetrics", "StandingMetrics"]
 
 # Why something is paused.
 PAUSES = ("sender", "provider", "refusals", "domain", "content", "cohort")
@@ -32,6 +32,12 @@ _STATES: Final = {
 }
 # Ends of a hand-over that somebody at the provider must have said.
 _ANSWERS: Final = {"accepted", "refused", "refused-waiting"}
+
+# What comes back by mail is one of these.
+REPORTS = (
+    *("bounced-hard", "bounced-soft", "bounced-ours", "delivered", "complained"),
+    *("no-report", "unreadable", "not-final", "no-complaint", "forged"),
+)
 
 # From a portal message a tenth of a second after its upload to a letter that waited a week for its release.
 # Fine between one second and five, where the aim lies: 99 of 100 within three at half of the top rate.
@@ -79,6 +85,18 @@ class DispatchMetrics:
         ).labels(channel.label, provider)
         self._blames, self._pauses, self.taken_back = _faults(registry, channel.label, provider)
         self.paused, self._heard = _provider(registry, channel.label)
+        reports = Counter(
+            "dispatch_reports_total",
+            "What came back by mail: bounced-hard, -soft, -ours (no fault of its recipient), delivered, complained; "
+            "ignored: no-report, unreadable, not-final, no-complaint; forged.",
+            ["channel", "kind"],
+            registry=registry,
+        )
+        self._reports = {kind: reports.labels(channel.label, kind) for kind in REPORTS}
+
+    def reported(self, kind: str) -> None:
+        """Count a report on a mail; `kind` is one of REPORTS."""
+        self._reports[kind].inc()
 
     def count(self, outcomes: Mapping[str, int]) -> None:
         """Count a round's outcomes, after its commit."""

@@ -62,6 +62,7 @@ EXTRA = {
     "dispatch": {
         "api.py": "what waits, and what nobody knows the end of, for operators",
         "openapi.py": "what its routes promise",
+        "bounces": "what comes back by mail, read and kept",
         "mail_config.py": "the settings of e-mail, which has several providers",
         "provider.py": "the seam that the adapters implement, and the traits of providers",
         "blame.py": "whose fault a provider's answer is, as a table",

@@ -7,12 +7,13 @@ from services.kit.process.listening import Limits
 from services.kit.process.log import AUDIT, configure_logs
 from services.kit.process.openapi import answer, described, faults, ref, with_helpdesk
 from services.kit.process.problems import Problem
-from services.kit.process.run import stop_on_signals
+from services.kit.process.run import Job, stop_on_signals
 from services.kit.process.service import Service, main, open_service
 
 __all__ = [
     "AUDIT",
     "GuardedHandler",
+    "Job",
     "Limits",
     "OpenRoute",
     "Problem",

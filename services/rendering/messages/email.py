@@ -8,17 +8,16 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
-from services.core.ids import ID_BYTES
 from services.core.incident import Incident
 from services.core.mailbox import mailbox
+from services.core.return_path import return_address
 from services.rendering.messages.plain_text import PlainTexts, one_line
 from services.rendering.told import Told
 from services.rendering.wording.wording import KEPT_WORDINGS, Wording
 
-__all__ = ["ENVELOPE_ID", "Answers", "Letterbox", "Mail", "message_id"]
+__all__ = ["Answers", "Letterbox", "Mail", "message_id"]
 
 _NEWLINE = b"\r\n"
-ENVELOPE_ID = 2 * ID_BYTES + 4  # characters at most: a notice's id, a dot, and the number of an attempt
 _FIRST = 1  # the attempt that nearly every notice went out by: a wrong guess only leaves two mails apart
 
 
@@ -45,13 +44,12 @@ class Answers:
     """Where answers to a mail go: empty = to the controller's address."""
 
     replies: str = ""
-    bounces: str = ""  # each mail gets an address of its own there: `<local part>+<notice>.<attempt>@<host>`
+    bounces: str = ""  # each mail gets an address of its own there
     sender: str = ""  # in whose name they come; empty = the controller's address
 
-    def bounces_of(self, envelope_id: str) -> str:
-        """Return where this attempt goes back to, if it does (variable envelope return path)."""
-        local, _, host = self.bounces.rpartition("@")
-        return f"{local}+{envelope_id}@{host}" if local else ""
+    def bounces_of(self, notice: bytes, attempt: int, reference: str) -> str:
+        """Return where this attempt goes back to, if it does (variable envelope return path); empty = nowhere."""
+        return return_address(self.bounces, notice, attempt, reference) if self.bounces else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,8 @@ class Letterbox:
             (shared.headers, own.encode("ascii"), _quoted(self._texts.top(shared.wording, work, row)), shared.tail)
         )
         envelope_id = f"{notice.hex()}.{attempt}"
-        return Mail(self._answers.bounces_of(envelope_id) or shared.sender, recipient, body, envelope_id)
+        back = self._answers.bounces_of(notice, attempt, work.references[row])
+        return Mail(back or shared.sender, recipient, body, envelope_id)
 
     def _shared_of(self, incident: Incident, wording: Wording) -> _Shared:
         key = (incident.incident_id, incident.version, id(wording))
