@@ -1,5 +1,5 @@
 # The front door; each target is one command that works without make as well.
-.PHONY: help demo test unit check deploy-check letters-check lock contracts dashboards
+.PHONY: help demo test unit check deploy-check letters-check faces lock contracts dashboards
 PYTHON ?= python3
 
 help: ## say what there is
@@ -23,6 +23,9 @@ deploy-check: ## what takes long or needs npm: the rules of the API, and request
 
 letters-check: ## veraPDF judges every variant of letters, for print and for screens
 	.venv/bin/python deploy/letters/check.py
+
+faces: ## install the faces of other scripts, for names and addresses on letters
+	$(PYTHON) deploy/letters/faces.py
 
 lock: ## write the lock files anew
 	deploy/lock.sh

@@ -32,7 +32,10 @@ STATIC: dict[str, list[str]] = {
     "contracts": [sys.executable, "proto/generate.py", "--check"],
     "documents": [sys.executable, "proto/documents.py", "--check"],
 }
-LETTERS: dict[str, list[str]] = {"letters": [sys.executable, "deploy/letters/check.py", "--short"]}
+LETTERS: dict[str, list[str]] = {
+    "faces": [sys.executable, "deploy/letters/faces.py", "--if-possible"],  # that tests of letters set names with
+    "letters": [sys.executable, "deploy/letters/check.py", "--short"],
+}
 TESTS: dict[str, list[str]] = {
     "unit": [*PYTEST, "tests/unit", "tests/contract", "tests/repository"],
     "e2e": [*PYTEST, "tests/e2e"],

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from services.rendering.letters.envelope import Envelope
-from services.rendering.letters.faces import REGULAR, Face, face
+from services.rendering.letters.faces import Face
+from services.rendering.letters.own_face import own_face
 from services.rendering.letters.profile import Profile
 from services.rendering.letters.profile_file import USUAL_PROFILE
 
@@ -70,7 +71,7 @@ def at_full_size(envelope: Envelope) -> Fitted:
 def fit_envelope(envelope: Envelope, box: AddressBox = _USUAL_BOX) -> Fitted | None:
     """Return an envelope as it is printed; None where a sign has no glyph, or the box is too small for the address."""
     lines, kix = envelope[0], envelope[1] if box.coded else ""
-    regular = face(REGULAR)
+    regular = own_face()
     if any(map(regular.missing, lines)):
         return None
     short = all(len(line) <= box.short_line and line.isascii() for line in lines)
@@ -90,7 +91,7 @@ def fit_greeting(greeting: str, unnamed: str, width: float = USUAL_PROFILE.text_
     room = width * MM
     if len(greeting) * GREETING_SIZE * _WIDEST <= room and greeting.isascii():
         return greeting, GREETING_SIZE
-    size = min(GREETING_SIZE, room / face(REGULAR).width(greeting, 1.0))
+    size = min(GREETING_SIZE, room / own_face().width(greeting, 1.0))
     return (greeting, size) if size >= _SMALLEST_GREETING else (unnamed, GREETING_SIZE)
 
 

@@ -13,6 +13,7 @@ from services.rendering.letters.profile import Profile
 __all__ = ["Template"]
 
 _HERE = Path(__file__).parent
+_BUNDLED = "Source Sans 3"
 _KEPT = 11  # typst keeps the layouts of its last documents; each compilation ages them by one
 
 
@@ -23,7 +24,7 @@ class Template:
         """`standards` are those of PDF that the file keeps to, as typst names them."""
         fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FOLDER)])
         self._compiler = typst.Compiler(str(_HERE / name), root=str(_HERE), font_paths=fonts)
-        self._layout = json.dumps(profile.layout())
+        self._layout = json.dumps(profile.layout() | {"faces": _families(fonts)})
         self._standards, self._tagged = list(standards), tagged
 
     def pdf(self, data: bytes, timestamp: int = 0) -> bytes:
@@ -47,3 +48,12 @@ class Template:
         """Make typst forget the layouts of people's own words: `nothing` is data without any."""
         for _ in range(_KEPT):
             self.pdf(nothing)
+
+
+def _families(fonts: typst.Fonts) -> list[str]:
+    """Return the names of all faces, the bundled one first: typst takes the next one for what it lacks.
+
+    Of those that have the same Chinese signs as they are written in different places, the first is the mainland's.
+    """
+    more = sorted(fonts.families(), key=lambda name: (" Mono " in name, not name.endswith(" SC"), name))
+    return [_BUNDLED, *(name for name in more if name != _BUNDLED)]

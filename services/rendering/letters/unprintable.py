@@ -1,7 +1,7 @@
 """Which fields of a record keep its letter from being printed: what its source is told. Pure."""
 
 from services.rendering.contact import Contact
-from services.rendering.letters.faces import REGULAR, face
+from services.rendering.letters.own_face import own_face
 
 __all__ = ["is_salutation_printable", "unprintable_in"]
 
@@ -17,7 +17,7 @@ _SHORT = 40  # a line of an address in full size; lines of so many signs fit its
 
 def unprintable_in(contact: Contact) -> tuple[str, ...]:
     """Return the fields with signs that no face has; else the long ones, that the address does not fit for."""
-    regular = face(REGULAR)
+    regular = own_face()
     printed = {field: str(getattr(contact, name)) for field, name in _PRINTED.items()}
     without_glyph = tuple(field for field, text in printed.items() if regular.missing(text))
     return without_glyph or tuple(field for field, text in printed.items() if len(text) > _SHORT)
@@ -25,4 +25,4 @@ def unprintable_in(contact: Contact) -> tuple[str, ...]:
 
 def is_salutation_printable(contact: Contact) -> bool:
     """Tell whether a face has every sign of the salutation that a source gave; one of ours has the signs of a name."""
-    return not (contact.salutation and face(REGULAR).missing(contact.salutation))
+    return not (contact.salutation and own_face().missing(contact.salutation))

@@ -161,7 +161,7 @@ async def test_who_cannot_be_printed_is_held_listed_corrected_and_told(
     ):
         await installation.opened()
         await installation.released()
-        await installation.uploaded(a_record(familyName="王", **alone))
+        await installation.uploaded(a_record(familyName="𐎠", **alone))
         await until(is_listed)
         await until(is_held)
         problems, printed = await listed(), sorted(folder.glob("*.done"))

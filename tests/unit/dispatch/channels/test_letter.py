@@ -181,7 +181,7 @@ async def test_letters_lie_in_the_order_that_the_print_house_asks_for(tmp_path: 
     numbers = ["10", "9", "1", "2"]
     contacts = [a_contact(house_number=number, postcode="1234AB") for number in numbers]
     contacts[2] = a_contact(country="BE", house_number="1", postcode="1000")
-    contacts[3] = a_contact(postcode="1011AA", family_name="王")
+    contacts[3] = a_contact(postcode="1011AA", family_name="𐎠")
     profile = replace(USUAL_PROFILE, file=USUAL_PROFILE.file._replace(order="postcode", manifest=("json", "csv")))
     work = some_work(4, contacts=contacts)
     handed = await PrintFolder(tmp_path, profile=profile).hand_over(work, _go)
@@ -323,10 +323,10 @@ async def test_whoever_has_no_address_is_refused_alone(folder: PrintFolder, tmp_
 @pytest.mark.parametrize(
     ("contact", "field"),
     [
-        ({"family_name": "王"}, "familyName"),
-        ({"salutation": "Beste 王"}, "salutation"),
-        ({"addressee": "王"}, "addressee"),
-        ({"address_lines": "Postbus 1|王"}, "addressLines"),
+        ({"family_name": "𐎠"}, "familyName"),
+        ({"salutation": "Beste 𐎠"}, "salutation"),
+        ({"addressee": "𐎠"}, "addressee"),
+        ({"address_lines": "Postbus 1|𐎠"}, "addressLines"),
     ],
 )
 async def test_whoever_cannot_be_printed_is_refused_alone(
