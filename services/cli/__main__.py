@@ -27,6 +27,7 @@ _COMMANDS = (
     "migrate",
     "preview",
     "principal",
+    "receipts",
     "serve",
     "settings",
     "topics",

@@ -39,6 +39,7 @@ class Act(StrEnum):
     INCIDENT_PAUSED = "incident-paused"  # all its cohorts, also those that are opened meanwhile
     INCIDENT_RESUMED = "incident-resumed"
     FIGURES_POSTED = "figures-posted"  # complaints, bounces and returned letters, as somebody counted them
+    RECEIPTS_LOADED = "receipts-loaded"  # a list of returned mail
     RECORD_WITHDRAWN = "record-withdrawn"
     PROBLEMS_SHOWN = "problems-shown"  # memberRefs of a cohort, which may be numbers of people
     IDENTITIES_SHOWN = "identities-shown"  # memberRefs of records that contradict; ties, to who is no source
@@ -75,6 +76,7 @@ PERMITTED: Final[Mapping[Act, frozenset[Role]]] = MappingProxyType(
         Act.INCIDENT_PAUSED: frozenset({_OPERATOR}),
         Act.INCIDENT_RESUMED: frozenset({_OPERATOR}),
         Act.FIGURES_POSTED: frozenset({_OPERATOR}),
+        Act.RECEIPTS_LOADED: frozenset({_OPERATOR}),
         Act.RECORD_WITHDRAWN: frozenset({_SOURCE, _OPERATOR}),
         Act.PROBLEMS_SHOWN: frozenset({_SOURCE, _OPERATOR, _AUDITOR}),
         Act.IDENTITIES_SHOWN: frozenset({_SOURCE, _OPERATOR, _AUDITOR}),
@@ -109,6 +111,7 @@ RECORDED: Final = frozenset(
         Act.INCIDENT_PAUSED,
         Act.INCIDENT_RESUMED,
         Act.FIGURES_POSTED,
+        Act.RECEIPTS_LOADED,
         Act.RECORD_WITHDRAWN,
         Act.PROBLEMS_SHOWN,
         Act.IDENTITIES_SHOWN,

@@ -94,6 +94,7 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_PORTAL_CA": "who signed their certificates, PEM; unset = those whom this machine trusts",
         "HERAUT_ALLOW_PLAINTEXT": "peers beyond this machine that need no TLS: smtp, postgres, kafka, portal, http",
         "HERAUT_TRUSTED_PROXIES": "networks of reverse proxies whose X-Forwarded-For says who verifies a letter",
+        "HERAUT_WEBHOOKS_DIR": "providers that sign their receipts, a file `<provider>.json` each; unset = none does",
         "HERAUT_UNKNOWN_AFTER": "how long an unknown e-mail outcome waits before the letter: 72h, 30m, 90s",
         "HERAUT_REFUSED_AFTER": "how long a refusal may be taken back before the next channel is tried: 60s",
         "HERAUT_DRAIN_TIMEOUT": "how long a service may finish its work after SIGTERM, in seconds",
@@ -124,7 +125,7 @@ RECEIVERS: Mapping[str, frozenset[str]] = MappingProxyType(
             for room in ROOMS
         },
         "HERAUT_KEYS_DIR": frozenset(stage for stage, room in STAGES.items() if KEYS_OF[room]),
-        "HERAUT_TRUSTED_PROXIES": frozenset({"tracking"}),
+        **dict.fromkeys(("HERAUT_TRUSTED_PROXIES", "HERAUT_WEBHOOKS_DIR"), frozenset({"tracking"})),
         **{
             name: frozenset({dispatch_stage(Channel.EMAIL)})
             for name in ENVIRONMENT

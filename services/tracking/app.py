@@ -19,6 +19,7 @@ from services.tracking.handlers import Ledgers, PauseLists, TrackingHandler
 from services.tracking.metrics import LedgerMetrics, TrackingMetrics, VerificationMetrics
 from services.tracking.openapi import OPENAPI
 from services.tracking.progress import ReleaseProgress
+from services.tracking.receiving import Inbox, Receiving, ReceivingApi, Unread, load_signers
 from services.tracking.stopping import Stopping
 from services.tracking.store import Store
 from services.tracking.verification import VerificationApi, Verifications
@@ -37,6 +38,7 @@ logger = logging.getLogger(__name__)
 async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = None) -> None:
     """Be the tracking service until `stop`."""
     keys = load_keys(config.keys_folder, KEYS_OF["tracking"])
+    signers = load_signers(config.webhooks_dir)
     async with open_service(config, "tracking") as service:
         store = Store()
         incidents = follow_incidents(service)
@@ -51,14 +53,17 @@ async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = Non
             aware = {incident_id: one.aware_at.timestamp() for incident_id, one in known if one}
             gauges.show(shown, round(service.clock.now().timestamp() * 1000), aware)
 
-        stage = service.stage(
-            TOPICS, TrackingHandler(store, TrackingMetrics(service.registry), Stopping(store, incidents))
-        )
+        inbox = Inbox(service.pool, store, keys)
+        beside_the_log = Receiving(inbox, Unread(store, incidents), service.clock)
+        stopping, metrics = Stopping(store, incidents), TrackingMetrics(service.registry)
+        stage = service.stage(TOPICS, TrackingHandler(store, metrics, stopping, beside_the_log))
         service.jobs["gauges"] = _repeat(refresh)
-        routes = Api(ledgers, pauses, progress, service.clock).routes()
+        receiving = ReceivingApi(inbox, signers, service.clock)
+        routes = [*Api(ledgers, pauses, progress, service.clock).routes(), *receiving.routes()]
         verifications = Verifications(service.pool, store, keys, incidents, partial(_is_up_to_date, service, stage))
         verified = VerificationMetrics(service.registry)
-        open_routes = VerificationApi(verifications, verified, service.clock, config.trusted_proxies).routes()
+        verifying = VerificationApi(verifications, verified, service.clock, config.trusted_proxies)
+        open_routes = [*verifying.routes(), *receiving.open_routes()]
         await service.run(stop, ready_file=ready_file, routes=routes, open_routes=open_routes, openapi=OPENAPI)
 
 

@@ -21,6 +21,7 @@ from services.tracking.histories import History
 from services.tracking.joining import Joining, histories_of
 from services.tracking.ledger import Heard, Ledger, hear, ledger_of
 from services.tracking.metrics import TrackingMetrics
+from services.tracking.receiving import Receiving
 from services.tracking.stopping import Stopping
 from services.tracking.store import Store
 from services.wire.incidents import Incidents
@@ -39,8 +40,9 @@ POLL_SECONDS = 0.2
 class TrackingHandler:
     """Hears how notices fare. What it writes depends on the set of events alone, so a replay changes nothing."""
 
-    def __init__(self, store: Store, metrics: TrackingMetrics, stopping: Stopping) -> None:
+    def __init__(self, store: Store, metrics: TrackingMetrics, stopping: Stopping, receiving: Receiving) -> None:
         self._store = store
+        self._receiving = receiving
         self._metrics = metrics
         self._stopping = stopping
         self._joining = Joining(store)
@@ -74,8 +76,15 @@ class TrackingHandler:
         return outputs
 
     async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:
-        """Raise what has to be stopped."""
-        return await self._stopping.tick(connection, partitions)
+        """Raise what has to be stopped, and join what came in beside the log."""
+        outputs = list(await self._stopping.tick(connection, partitions))
+        receipts = await self._receiving.take(connection, partitions)
+        if receipts:
+            deltas: Deltas = {}
+            outputs += await self._join(connection, "0", histories_of(receipts), deltas)
+            await _move(connection, deltas)
+            self._metrics.count({"receipts": len(receipts)})
+        return outputs
 
     async def _take(
         self,
@@ -87,6 +96,7 @@ class TrackingHandler:
         named = {scope for b in (*blocks, *refusals) for scope in b.scopes}
         numbers = await self._store.number_cohorts(connection, named)
         outcomes = [block for block in blocks if isinstance(block, Outcomes)]
+        await self._receiving.begin(connection, outcomes)
         rest: Sequence[Outcomes | Superseded] = blocks
         if all_differ(blocks) and outcomes and await self._copy(connection, outcomes, numbers):
             for written in outcomes:

@@ -242,6 +242,61 @@ _RELEASE = _object(
     }
 )
 
+_LIST = "reference,reason,date\n7K2M-9QXR-4TBN-W3HK,moved,2026-03-02"
+_PROVIDER = {"name": "provider", "in": "path", "required": True, "schema": _TEXT}
+_SIGNED = [
+    {"name": f"webhook-{name}", "in": "header", "required": True, "schema": _TEXT}
+    for name in ("id", "timestamp", "signature")
+]
+_TAKE_WEBHOOK = {
+    "operationId": "takeReceipts",
+    "summary": "What a provider says of messages after their hand-over, signed by it (Standard Webhooks)",
+    "description": "The last word of `type` is what happened (accepted, acknowledged, posted, delivered, read, "
+    "complained, refused, bounced, returned); of another word nothing is taken. Each of `data`, or it alone, names a "
+    "message by `reference` or by `idempotencyKey`. The same again changes nothing.",
+    "security": [],
+    "parameters": [_PROVIDER, *_SIGNED],
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": _object({"type": _TEXT, "timestamp": _TEXT, "data": {}}, "timestamp"),
+                "example": {"type": "message.read", "data": {"reference": "7K2M-9QXR-4TBN-W3HK"}},
+            }
+        },
+    },
+    "responses": {
+        "202": answer("Written down", _object({"taken": _COUNT})),
+        **faults(400, 401, 408, 413, 415, 503, guarded=False),
+    },
+}
+_LOAD_RETURNED = {
+    "operationId": "loadReturnedMail",
+    "summary": "A list of letters that came back: reference, reason, date",
+    "description": "A megabyte at most. Lines that cannot be read are named by number and field; the others are taken.",
+    "requestBody": {
+        "required": True,
+        "content": {"text/csv": {"schema": _TEXT, "example": _LIST}},
+    },
+    "responses": {
+        "202": answer(
+            "Written down",
+            _object(
+                {
+                    "received": _COUNT,
+                    "taken": _COUNT,
+                    "problems": {
+                        "type": "array",
+                        "items": _object({"line": _COUNT, "field": _TEXT, "problem": _TEXT}),
+                    },
+                    "problemsTruncated": _YES_NO,
+                }
+            ),
+        ),
+        **faults(400, 408, 413, 415, 503),
+    },
+}
+
 OPENAPI: dict[str, Any] = described(
     "Heraut tracking",
     "Where every member of every cohort stands. Holds figures, no persons.",
@@ -251,6 +306,8 @@ OPENAPI: dict[str, Any] = described(
         "/incidents/{incidentId}/pauses": {"get": _LIST_PAUSES},
         "/incidents/{incidentId}/pauses/{pauseId}": {"get": _SHOW_PAUSE},
         "/incidents/{incidentId}/cohorts/{cohortId}/release": {"get": _SHOW_RELEASE},
+        "/receipts": {"post": _LOAD_RETURNED},
+        "/receipts/{provider}": {"post": _TAKE_WEBHOOK},
         "/verifications": {"post": _VERIFY},
         "/verify": _VERIFY_PAGE,
     },

@@ -174,3 +174,59 @@ set counted_from = excluded.counted_from, before = excluded.before, found = excl
 -- name: find_notices
 -- The notices whose ids lie between two: few, where they begin alike.
 select notice from notices where notice between $1 and $2;
+
+-- name: find_beginnings
+-- The notices whose ids lie between two, for many of these.
+select notices.notice
+from unnest($1::bytea[], $2::bytea[]) as wanted(first, last)
+join notices on notices.notice between wanted.first and wanted.last;
+
+-- name: put_inbox
+-- Write down what was said, in the order of the keys; what is there stays as it is.
+insert into inbox (came, due, at, attempt, channel, kind, reason, named)
+select $1, $1, to_timestamp(new.at / 1000.0), new.attempt, new.channel, new.kind, new.reason, new.named
+from unnest($2::bytea[], $3::smallint[], $4::smallint[], $5::smallint[], $6::bigint[], $7::smallint[])
+     as new(named, channel, attempt, kind, at, reason)
+order by new.named, new.attempt, new.channel, new.kind, new.at, new.reason
+on conflict do nothing;
+
+-- name: inbox_due
+-- What is to be looked at, the longest due first, a bounded number; in the order of said.Said.
+select named, channel, attempt, kind, (extract(epoch from at) * 1000)::bigint as at, reason
+from inbox
+where due <= $1
+order by due
+limit $2
+for update skip locked;
+
+-- name: end_inbox
+-- These are among the receipts now.
+delete from inbox using (
+    select * from unnest($1::bytea[], $2::smallint[], $3::smallint[], $4::smallint[], $5::bigint[], $6::smallint[])
+        as gone(named, channel, attempt, kind, at, reason)
+) as gone
+where inbox.named = gone.named and inbox.channel = gone.channel and inbox.attempt = gone.attempt
+    and inbox.kind = gone.kind and inbox.at = to_timestamp(gone.at / 1000.0) and inbox.reason = gone.reason;
+
+-- name: wait_inbox
+-- Nothing is known of their notices yet: they are looked for again after half of the time since they came.
+update inbox
+set due = $1 + least(greatest(($1 - came) / 2, interval '10 seconds'), interval '6 hours')
+from unnest($2::bytea[]) as waiting(named)
+where inbox.named = waiting.named and inbox.due <= $1;
+
+-- name: add_unread
+-- Wait for the readers of these.
+insert into unread (at, incident_id, attempts, notices) values (to_timestamp($2 / 1000.0), $1, $4, $3);
+
+-- name: take_unread
+-- Blocks of messages that were accepted before then, a bounded number; they are waited for no more.
+delete from unread using (
+    select number from unread where incident_id = $1 and at <= $2 order by at, number limit $3
+) as over
+where unread.number = over.number
+returning (extract(epoch from unread.at) * 1000)::bigint as at, unread.notices, unread.attempts;
+
+-- name: seen_by_reader
+-- Which of these were read, or came back: what is said of a reader or stronger (core.receipts).
+select distinct notice from receipts where notice = any($1::bytea[]) and kind >= $2;

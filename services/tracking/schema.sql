@@ -43,6 +43,33 @@ create table receipts (
     primary key (notice, attempt, channel, kind, at, reason)
 );
 
+-- What somebody said of attempts, until its notice is known: written before it is acknowledged, gone once it is among the
+-- receipts. What names a notice that nobody ever hears of stays.
+create table inbox (
+    came     timestamptz not null,
+    due      timestamptz not null, -- when its notice is looked for, the next time
+    at       timestamptz not null, -- as in `receipts`, like the others
+    attempt  smallint not null,
+    channel  smallint not null,
+    kind     smallint not null,
+    reason   smallint not null,
+    named    bytea not null,       -- a notice, or what its reference says: 16 bytes, or 10
+    primary key (named, attempt, channel, kind, at, reason)
+);
+
+create index inbox_due on inbox (due);
+
+-- Messages of the portal whose readers are waited for, a row a block.
+create table unread (
+    at          timestamptz not null, -- when they were accepted
+    number      bigint generated always as identity primary key,
+    incident_id text not null,
+    attempts    smallint[] not null,
+    notices     bytea not null     -- their ids, one after the other
+);
+
+create index unread_of_incident on unread (incident_id, at);
+
 -- The highest totals heard of every other stage.
 create table stage_totals (
     scope    text collate "C" not null,

@@ -3,6 +3,7 @@
 import struct
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from operator import itemgetter
 from pathlib import Path
 
@@ -10,12 +11,13 @@ import orjson
 
 from services.core.channel import Channel
 from services.core.ledger import COUNTERS
-from services.core.receipts import Receipt
+from services.core.receipts import Receipt, ReceiptKind
 from services.kit.postgres import Connection, Queries, binary_copy
 from services.kit.stage import TotalsRow
 from services.tracking.domain import Finding, Observed, Outcomes, Refusals, counters_of
 from services.tracking.histories import History, Step, kept_history
 from services.tracking.ledger import Totals
+from services.tracking.said import Said
 from services.tracking.stops import Kept
 
 __all__ = ["Store"]
@@ -91,6 +93,48 @@ class Store:
     async def find_notices(self, connection: Connection, first: bytes, last: bytes) -> list[bytes]:
         """Return the notices whose ids lie between these, both included."""
         return [row[0] for row in await connection.fetch(_QUERIES["find_notices"], first, last)]
+
+    async def find_beginnings(
+        self, connection: Connection, first: Sequence[bytes], last: Sequence[bytes]
+    ) -> list[bytes]:
+        """Return the notices whose ids lie between any two of these, both included."""
+        return [row[0] for row in await connection.fetch(_QUERIES["find_beginnings"], list(first), list(last))]
+
+    async def put_inbox(self, connection: Connection, rows: Sequence[Said], now: datetime) -> None:
+        """Write down what was said of attempts."""
+        await connection.execute(_QUERIES["put_inbox"], now, *map(list, zip(*rows, strict=True)))
+
+    async def inbox_due(self, connection: Connection, now: datetime, limit: int) -> list[Said]:
+        """Lock and return what is to be looked at."""
+        return [Said(*row) for row in await connection.fetch(_QUERIES["inbox_due"], now, limit)]
+
+    async def end_inbox(self, connection: Connection, rows: Sequence[Said]) -> None:
+        """Drop what is among the receipts now."""
+        if rows:
+            await connection.execute(_QUERIES["end_inbox"], *map(list, zip(*rows, strict=True)))
+
+    async def wait_inbox(self, connection: Connection, rows: Sequence[Said], now: datetime) -> None:
+        """Let what names an unknown notice wait longer."""
+        if rows:
+            await connection.execute(_QUERIES["wait_inbox"], now, [one.named for one in rows])
+
+    async def add_unread(
+        self, connection: Connection, incident_id: str, at: int, notices: bytes, attempts: Sequence[int]
+    ) -> None:
+        """Wait for the readers of messages that were accepted then."""
+        await connection.execute(_QUERIES["add_unread"], incident_id, at, notices, list(attempts))
+
+    async def take_unread(
+        self, connection: Connection, incident_id: str, until: datetime, limit: int
+    ) -> list[tuple[int, bytes, list[int]]]:
+        """Return blocks of messages accepted until then: when, ids and attempts. They are waited for no more."""
+        rows = await connection.fetch(_QUERIES["take_unread"], incident_id, until, limit)
+        return [(row[0], row[1], row[2]) for row in rows]
+
+    async def seen_by_reader(self, connection: Connection, notices: Sequence[bytes]) -> set[bytes]:
+        """Return which of these were read, or came back."""
+        rows = await connection.fetch(_QUERIES["seen_by_reader"], list(notices), int(ReceiptKind.READ))
+        return {row[0] for row in rows}
 
     async def add_notices(
         self, connection: Connection, findings: Sequence[Finding], numbers: Mapping[str, int]

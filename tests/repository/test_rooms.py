@@ -86,6 +86,8 @@ EXTRA = {
         "ledger.py": "the equations, apart from the states of notices",
         "histories.py": "where a notice stands by all that was heard of it",
         "joining.py": "the rows of it",
+        "said.py": "a receipt before its notice is known",
+        "receiving": "the ways in for receipts: webhooks, lists, and time that passes unread",
         "stops.py": "when a rule stops a cohort, apart from what state a notice is in",
         "progress.py": "how a release goes, for operators",
         "stopping.py": "who looks for that, and tells intake",

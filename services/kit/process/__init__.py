@@ -2,7 +2,7 @@
 
 from services.kit.process.children import start_child, stop_child
 from services.kit.process.guard import GuardedHandler, OpenRoute, Route
-from services.kit.process.http import figures_app, json_response, read_form, read_json, serve_http, web_app
+from services.kit.process.http import figures_app, json_response, read_body, read_form, read_json, serve_http, web_app
 from services.kit.process.listening import Limits
 from services.kit.process.log import AUDIT, configure_logs
 from services.kit.process.openapi import answer, described, faults, ref, with_helpdesk
@@ -27,6 +27,7 @@ __all__ = [
     "json_response",
     "main",
     "open_service",
+    "read_body",
     "read_form",
     "read_json",
     "ref",

@@ -36,7 +36,7 @@ from services.kit.process.openapi import BASE, described, with_helpdesk
 from services.kit.process.problems import HEADERS, Problem, problem_response
 from services.kit.process.requests import RequestMetrics
 
-__all__ = ["figures_app", "json_response", "read_form", "read_json", "serve_http", "web_app"]
+__all__ = ["figures_app", "json_response", "read_body", "read_form", "read_json", "serve_http", "web_app"]
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ async def read_json(request: web.Request) -> Any:
     Raises Problem, and what aiohttp raises where the body is too large.
     """
     try:
-        return orjson.loads(await _read_whole(request))
+        return orjson.loads(await read_body(request))
     except orjson.JSONDecodeError:
         raise Problem(400, "The body is not JSON") from None
 
@@ -66,13 +66,14 @@ async def read_form(request: web.Request) -> dict[str, str]:
     if request.content_type != "application/x-www-form-urlencoded":
         raise Problem(415, "The body is not a form")
     try:
-        fields = parse_qs((await _read_whole(request)).decode(), max_num_fields=_FIELDS)
+        fields = parse_qs((await read_body(request)).decode(), max_num_fields=_FIELDS)
     except ValueError:  # bytes that are no text are one, too
         raise Problem(400, "The body is not a form") from None
     return {name: values[0] for name, values in fields.items()}
 
 
-async def _read_whole(request: web.Request) -> bytes:
+async def read_body(request: web.Request) -> bytes:
+    """Return the bytes of a body; bounds and faults are those of `read_json`."""
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise Problem(415, "Only members may come compressed")
     try:

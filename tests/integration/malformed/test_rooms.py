@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from google.protobuf.message import Message
 from notification import topics
-from notification.v1 import common_pb2, deduplication_pb2, dispatch_pb2, intake_pb2, routing_pb2
+from notification.v1 import common_pb2, deduplication_pb2, dispatch_pb2, intake_pb2, routing_pb2, tracking_pb2
 from prometheus_client import CollectorRegistry
 
 from services.core.channel import Channel
@@ -18,14 +18,17 @@ from services.deduplication.handlers import DeduplicationHandler
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog.port import Record
 from services.kit.stage.port import Handler
+from services.kit.testing import FakeClock
 from services.tracking.handlers import TrackingHandler
 from services.tracking.metrics import TrackingMetrics
+from services.tracking.receiving import Inbox, Receiving, Unread
 from services.tracking.stopping import Stopping
 from services.tracking.store import Store
 from services.wire.testing import FakeIncidents
 from tests.conftest import RoomPool
 from tests.integration.deduplication.scene import PARTITIONS, Scene
 from tests.integration.dispatch.bench import make_bench
+from tests.keys import a_ring
 from tests.unit.malformed.test_blocks import BLOCKS
 
 _MESSAGES: dict[str, type[Message]] = {
@@ -36,6 +39,8 @@ _MESSAGES: dict[str, type[Message]] = {
     topics.NOTICES_SUPERSEDED: deduplication_pb2.NoticesSuperseded,
     topics.NOTICES_RECALLED: deduplication_pb2.NoticesRecalled,
     topics.NOTICES_STOPPED: dispatch_pb2.NoticesStopped,
+    topics.RECEIPTS_RECEIVED: dispatch_pb2.ReceiptsReceived,
+    topics.RECEIPTS_ACCEPTED: tracking_pb2.ReceiptsAccepted,
     topics.PAUSES_OBSERVED: dispatch_pb2.PausesObserved,
     topics.TOTALS_CHANGED: common_pb2.TotalsChanged,
 }
@@ -87,8 +92,9 @@ async def _deduplication(room_pool: RoomPool, _folder: Path) -> tuple[Any, Handl
 
 
 async def _tracking(room_pool: RoomPool, _folder: Path) -> tuple[Any, Handler[Any]]:
-    stopping = Stopping(Store(), FakeIncidents())
-    return await room_pool("tracking"), TrackingHandler(Store(), TrackingMetrics(CollectorRegistry()), stopping)
+    pool, stopping, unread = await room_pool("tracking"), Stopping(Store(), FakeIncidents()), FakeIncidents()
+    receiving = Receiving(Inbox(pool, Store(), a_ring()), Unread(Store(), unread), FakeClock())
+    return pool, TrackingHandler(Store(), TrackingMetrics(CollectorRegistry()), stopping, receiving)
 
 
 async def _dispatch(room_pool: RoomPool, folder: Path) -> tuple[Any, Handler[Any]]:

@@ -27,6 +27,7 @@ from services.tracking.handlers import Ledgers, PauseLists
 from services.tracking.metrics import VerificationMetrics
 from services.tracking.openapi import OPENAPI
 from services.tracking.progress import ReleaseProgress
+from services.tracking.receiving import Inbox, ReceivingApi
 from services.tracking.store import Store
 from services.tracking.verification.answering import Verifications
 from services.tracking.verification.api import VerificationApi
@@ -76,14 +77,21 @@ class Tracking:
         self.ledgers = Ledgers(pool, Store(), self.incidents, self._sleep)
         self.pauses = PauseLists(pool, Store(), self.incidents, PARTITIONS)
         verifications = Verifications(pool, Store(), a_ring(), self.incidents, lambda: True)
+        receiving = ReceivingApi(Inbox(pool, Store(), a_ring()), {}, clock)
         registry = CollectorRegistry()
         app = web_app(
             Health("tracking", clock),
             registry,
             authenticator(principals, clock),
             openapi=OPENAPI,
-            routes=Api(self.ledgers, self.pauses, ReleaseProgress(pool, Store(), self.incidents), clock).routes(),
-            open_routes=VerificationApi(verifications, VerificationMetrics(registry), clock, ()).routes(),
+            routes=[
+                *Api(self.ledgers, self.pauses, ReleaseProgress(pool, Store(), self.incidents), clock).routes(),
+                *receiving.routes(),
+            ],
+            open_routes=[
+                *VerificationApi(verifications, VerificationMetrics(registry), clock, ()).routes(),
+                *receiving.open_routes(),
+            ],
         )
         self.client = TestClient(TestServer(app))
 

@@ -18,14 +18,17 @@ from services.kit.errors import InvalidMessage
 from services.kit.eventlog.port import Record
 from services.kit.postgres import Pool
 from services.kit.stage.totals import TotalsRow
+from services.kit.testing import FakeClock
 from services.tracking.domain import Finding, State
 from services.tracking.handlers import TrackingHandler
 from services.tracking.metrics import TrackingMetrics
+from services.tracking.receiving import Inbox, Receiving, Unread
 from services.tracking.stopping import Stopping
 from services.tracking.store import Store
 from services.wire.receipts import decode_accepted, encode_received
 from services.wire.testing import FakeIncidents
 from services.wire.totals import encode_totals
+from tests.keys import a_ring
 
 RoomPool = Callable[[str], Awaitable[Pool]]
 ACCEPTED, REFUSED, UNKNOWN = 2, 3, 4
@@ -106,13 +109,23 @@ class Room:
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.registry = CollectorRegistry()
-        self.handler = TrackingHandler(Store(), TrackingMetrics(self.registry), Stopping(Store(), FakeIncidents()))
+        self.clock, self.incidents, store = FakeClock(), FakeIncidents(), Store()
+        self.inbox = Inbox(pool, store, a_ring(1, 2))
+        receiving = Receiving(self.inbox, Unread(store, self.incidents), self.clock)
+        stopping = Stopping(store, self.incidents)
+        self.handler = TrackingHandler(store, TrackingMetrics(self.registry), stopping, receiving)
 
     async def hear(self, *records: Record) -> list[Consequence]:
         """Take records in one transaction, as the stage does; return what follows from receipts."""
         work = [self.handler.decode(record) for record in records]
         async with self.pool.acquire() as connection, connection.transaction():
             outputs = await self.handler.apply(connection, work)
+        return [one for output in outputs for one in decode_accepted(a_record(output.topic, output.value))]
+
+    async def tick(self, *partitions: int) -> list[Consequence]:
+        """Tick once; return what follows from receipts."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            outputs = await self.handler.tick(connection, partitions or (0,))
         return [one for output in outputs for one in decode_accepted(a_record(output.topic, output.value))]
 
     async def rows(self) -> list[Finding]:

@@ -27,6 +27,7 @@ REGISTERED = [
     "migrate",
     "preview",
     "principal",
+    "receipts",
     "serve",
     "settings",
     "topics",
@@ -54,6 +55,7 @@ SUBCOMMANDS = {
     "incident": ["acts", "check", "pause", "put", "resume", "show", "template"],
     "keys": ["init", "rotate"],
     "principal": ["add", "list", "revoke"],
+    "receipts": ["load"],
     "unknown": ["list"],
     "dlq": ["list", "purge", "replay", "show"],
 }
