@@ -69,8 +69,15 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_PRINT_AGE_RECIPIENT": "public key of age that print files are encrypted to before they are sent",
         "HERAUT_LETTER_FORMAT": "pdf, or ndjson for print houses that compose themselves; unset = as the profile says",
         "HERAUT_SMTP_URL": "smtp://[user:password@]host:port, smtps:// for TLS from the start",
-        "HERAUT_EMAIL_PROVIDER": "who is given e-mails: smtp, a mail server; mail-api, a provider over HTTP",
+        "HERAUT_EMAIL_PROVIDER": "who is given e-mails: smtp, a mail server; mail-api, a provider over HTTP; notify",
+        "HERAUT_LETTER_PROVIDER": "who is given letters: print, a print house; notify, each as a PDF of its own",
+        "HERAUT_NOTIFY_URL": "base address of GOV.UK Notify or NotifyNL",
+        "HERAUT_NOTIFY_KEY": "API key that it knows us by; a file is read again when it changes",
+        "HERAUT_NOTIFY_TEMPLATE": "id of the e-mail template there: its subject is ((subject)), its body ((body))",
+        "HERAUT_NOTIFY_REPLY_TO": "id of the address there to which readers answer",
         "HERAUT_MAIL_FROM": "address that e-mails come from, with the controller's name; unset = the controller's",
+        "HERAUT_MAIL_SELECTORS": "selectors of the DKIM keys that e-mails are signed with, for `heraut doctor`",
+        "HERAUT_DNS_SERVERS": "servers that `heraut doctor` asks, address[:port]; unset = those of this machine",
         "HERAUT_MAIL_API_URL": "base address of a mail provider's HTTP interface, in the shape of Postmark's",
         "HERAUT_MAIL_API_TOKEN": "token that it knows us by; a file is read again when it changes",
         "HERAUT_MAIL_API_STREAM": "the kind of mail that ours is there",
@@ -106,7 +113,14 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
 )
 
 _SECRETS = frozenset(
-    {"HERAUT_TOKEN", "HERAUT_SMTP_URL", "HERAUT_MAIL_API_TOKEN", "HERAUT_PORTAL_TOKEN", "HERAUT_PORTAL_OAUTH_SECRET"}
+    {
+        "HERAUT_TOKEN",
+        "HERAUT_SMTP_URL",
+        "HERAUT_MAIL_API_TOKEN",
+        "HERAUT_NOTIFY_KEY",
+        "HERAUT_PORTAL_TOKEN",
+        "HERAUT_PORTAL_OAUTH_SECRET",
+    }
     | {name for name in ENVIRONMENT if name.startswith("HERAUT_KAFKA_SASL_PASSWORD")}
     | {name for name in ENVIRONMENT if name.startswith("HERAUT_DATABASE_URL")}
 )
@@ -115,7 +129,8 @@ _SECRETS = frozenset(
 RECEIVERS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         **dict.fromkeys(
-            ("HERAUT_TOKEN", "HERAUT_CLIENT_CERT", "HERAUT_CLIENT_KEY"), frozenset()
+            ("HERAUT_TOKEN", "HERAUT_CLIENT_CERT", "HERAUT_CLIENT_KEY", "HERAUT_DNS_SERVERS", "HERAUT_MAIL_SELECTORS"),
+            frozenset(),
         ),  # of who runs commands
         "HERAUT_DATABASE_URL": frozenset(),
         "HERAUT_KAFKA_REPLICATION": frozenset(),  # `heraut topics` asks for it
@@ -130,6 +145,11 @@ RECEIVERS: Mapping[str, frozenset[str]] = MappingProxyType(
             name: frozenset({dispatch_stage(Channel.EMAIL)})
             for name in ENVIRONMENT
             if name == "HERAUT_SMTP_URL" or name.startswith("HERAUT_MAIL_API_")
+        },
+        **{
+            name: frozenset({dispatch_stage(Channel.EMAIL), dispatch_stage(Channel.LETTER)})
+            for name in ENVIRONMENT
+            if name.startswith("HERAUT_NOTIFY_")
         },
         **{
             name: frozenset({dispatch_stage(Channel.PORTAL)})

@@ -14,11 +14,14 @@ from typing import Final
 __all__ = [
     "MAIL_API",
     "MAIL_API_CODES",
+    "NOTIFY",
+    "NOTIFY_MESSAGES",
     "PORTAL",
     "SMTP_CODES",
     "SMTP_ENHANCED",
     "Blame",
     "blame_of_mail_api",
+    "blame_of_notify",
     "blame_of_portal",
     "blame_of_smtp",
     "blame_of_smtp_session",
@@ -117,6 +120,33 @@ MAIL_API_CODES: Final[Mapping[int, Blame]] = MappingProxyType(
     }
 )
 
+# Of GOV.UK Notify and NotifyNL: by the kind of an error and what its message begins with or has in it, the first that
+# fits; then by status.
+NOTIFY_MESSAGES: Final[tuple[tuple[str, str, Blame], ...]] = (
+    ("BadRequestError", "team-only api key", Blame.SENDER),
+    ("BadRequestError", "trial mode", Blame.SENDER),
+    ("BadRequestError", "team api key", Blame.SENDER),
+    ("BadRequestError", "not allowed to send", Blame.SENDER),
+    ("BadRequestError", "missing personalisation", Blame.CONTENT),
+    ("BadRequestError", "content for template", Blame.CONTENT),
+    ("BadRequestError", "not a valid pdf", Blame.CONTENT),
+    ("BadRequestError", "too many pages", Blame.CONTENT),
+    ("BadRequestError", "content is too long", Blame.CONTENT),
+    ("ValidationError", "email_address", Blame.RECIPIENT),
+    ("ValidationError", "personalisation", Blame.CONTENT),
+    ("ValidationError", "content", Blame.CONTENT),
+)
+NOTIFY: Final[Mapping[int, Blame]] = MappingProxyType(
+    {
+        401: Blame.PROVIDER,
+        403: Blame.PROVIDER,  # a key that was taken back, or a clock that goes wrong
+        404: Blame.PROVIDER,
+        408: Blame.LATER,
+        413: Blame.CONTENT,
+        429: Blame.LATER,  # RateLimitError of a minute, TooManyRequestsError of a day
+    }
+)
+
 # At the beginning of an answer (RFC 2034), or as qmail has it, in brackets behind a number sign.
 _ENHANCED = re.compile(r"\s*([45]\.\d{1,3}\.\d{1,3})(?=\s|$)|.*\(#([45]\.\d{1,3}\.\d{1,3})\)", re.DOTALL)
 
@@ -154,3 +184,11 @@ def blame_of_mail_api(status: int, code: int) -> Blame:
     if status == 422:
         return MAIL_API_CODES.get(code, Blame.PROVIDER)
     return MAIL_API.get(status, Blame.PROVIDER)
+
+
+def blame_of_notify(status: int, kind: str, message: str) -> Blame:
+    """Return whose fault an answer below 500 of Notify is, by kind and message of its first error."""
+    told = message.lower()
+    if status == 400:
+        return next((blame for of, part, blame in NOTIFY_MESSAGES if of == kind and part in told), Blame.PROVIDER)
+    return NOTIFY.get(status, Blame.PROVIDER)

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from services.core.transport import Peer
+from services.core.transport import Peer, is_local
 from services.kit.config import ServiceConfig, duration, one_of, setting, takes
 from services.kit.files import lies_open
 from services.rendering.letters.profile import FILE_FORMATS, Profile
@@ -23,10 +23,12 @@ from services.rendering.letters.profile_file import USUAL_PROFILE, named_profile
 __all__ = [
     "Config",
     "LetterConfig",
+    "NotifyConfig",
     "PortalConfig",
     "ProviderAddress",
     "SftpAddress",
     "bearer_token",
+    "own_https",
     "provider_addresses",
     "provider_setting",
     "sftp_address",
@@ -132,10 +134,43 @@ class Config(ServiceConfig):
     refused_after: timedelta = setting("HERAUT_REFUSED_AFTER", duration, default=timedelta(seconds=60))
 
 
+@takes("https://host[/path]")
+def own_https(url: str) -> str:
+    """Check the address of a provider that is shown a secret: authenticated TLS, or this machine. Raises ValueError."""
+    parts = urlsplit(url)
+    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and is_local(parts.hostname))):
+        raise ValueError("must be https://host[/path]")
+    return url
+
+
+@takes("name-service-secret, as Notify shows it once")
+def _notify_key(text: str) -> str:
+    """Check a key of Notify: a name, and the UUIDs of service and secret. Raises ValueError, which repeats nothing."""
+    if not re.fullmatch(r"[!-~]*-?([0-9a-f-]{36})-([0-9a-f-]{36})", text, re.ASCII | re.IGNORECASE):
+        raise ValueError("must be an API key of Notify: name-service-secret")
+    return text
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LetterConfig(Config):
+class NotifyConfig(Config):
+    """What a channel needs to know that may hand over to Notify."""
+
+    notify_url: str | None = setting("HERAUT_NOTIFY_URL", own_https, default=None)
+    notify_key: str | None = setting("HERAUT_NOTIFY_KEY", _notify_key, default=None)
+    notify_template: str | None = setting("HERAUT_NOTIFY_TEMPLATE", default=None)
+    notify_reply_to: str | None = setting("HERAUT_NOTIFY_REPLY_TO", default=None)
+
+    def notify_peer(self) -> Peer:
+        """Return who Notify is."""
+        host, secured = urlsplit(self.notify_url or "").hostname or "", (self.notify_url or "").startswith("https:")
+        return Peer("notify", "HERAUT_NOTIFY_URL", (host,), secured, "https://", "knows us by our key")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterConfig(NotifyConfig):
     """What dispatch-letter needs to know."""
 
+    letter_provider: str = setting("HERAUT_LETTER_PROVIDER", one_of("print", "notify"), default="print")
     print_dir: Path | None = setting("HERAUT_PRINT_DIR", Path, default=None)  # unset = `print` in the data directory
     print_group: int | None = setting("HERAUT_PRINT_GROUP", _group, default=None)
     letter_format: str | None = setting("HERAUT_LETTER_FORMAT", one_of(*FILE_FORMATS), default=None)
@@ -153,6 +188,8 @@ class LetterConfig(Config):
 
     def faults(self) -> list[str]:
         """Return what is wrong between settings."""
+        if self.letter_provider == "notify" and not (self.notify_url and self.notify_key):
+            return [*Config.faults(self), "HERAUT_NOTIFY_URL and HERAUT_NOTIFY_KEY are needed"]
         if self.print_age_recipient and self.print_sftp_url is None:
             return [*Config.faults(self), "HERAUT_PRINT_AGE_RECIPIENT: only files that are sent are encrypted"]
         if self.print_sftp_url is None or (self.print_sftp_key and self.print_sftp_host_key):

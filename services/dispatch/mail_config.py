@@ -11,10 +11,10 @@ from urllib.parse import unquote, urlsplit
 from services.core.mailbox import LOCAL_PART, is_host, mailbox
 from services.core.return_path import RETURN_TAG
 from services.core.transport import Peer, is_local
-from services.dispatch.config import Config, provider_setting
+from services.dispatch.config import Config, NotifyConfig, own_https, provider_setting
 from services.kit.config import one_of, positive_int, setting, takes
 
-__all__ = ["EVERY_OTHER", "EmailConfig", "Limit", "SmtpAddress", "own_https", "smtp_address"]
+__all__ = ["EVERY_OTHER", "EmailConfig", "Limit", "SmtpAddress", "smtp_address"]
 
 _SMTP_PORTS: Final[Mapping[str, int]] = MappingProxyType({"smtp": 25, "smtps": 465})
 
@@ -119,15 +119,6 @@ def _is_limited(name: str) -> bool:
     return name == EVERY_OTHER or is_host(name)
 
 
-@takes("https://host[/path]")
-def own_https(url: str) -> str:
-    """Check the address of a provider that is shown a secret: authenticated TLS, or this machine. Raises ValueError."""
-    parts = urlsplit(url)
-    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and is_local(parts.hostname))):
-        raise ValueError("must be https://host[/path]")
-    return url
-
-
 @takes("text without spaces")
 def _header_text(text: str) -> str:
     """Check a secret that goes into a header. Raises ValueError, which repeats nothing of it."""
@@ -138,21 +129,25 @@ def _header_text(text: str) -> str:
 
 # What each provider of e-mail needs.
 _NEEDED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"smtp": ("HERAUT_SMTP_URL",), "mail-api": ("HERAUT_MAIL_API_URL", "HERAUT_MAIL_API_TOKEN")}
+    {
+        "smtp": ("HERAUT_SMTP_URL",),
+        "mail-api": ("HERAUT_MAIL_API_URL", "HERAUT_MAIL_API_TOKEN"),
+        "notify": ("HERAUT_NOTIFY_URL", "HERAUT_NOTIFY_KEY", "HERAUT_NOTIFY_TEMPLATE"),
+    }
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EmailConfig(Config):
+class EmailConfig(NotifyConfig):
     """What dispatch-email needs to know."""
 
-    email_provider: str = setting("HERAUT_EMAIL_PROVIDER", one_of("smtp", "mail-api"), default="smtp")
+    email_provider: str = setting("HERAUT_EMAIL_PROVIDER", one_of("smtp", "mail-api", "notify"), default="smtp")
     smtp_url: SmtpAddress | None = provider_setting(
         "HERAUT_SMTP_URL",
         smtp_address,
         provider="mail server",
         ports=_SMTP_PORTS,
-        instead=("HERAUT_MAIL_API_URL",),
+        instead=("HERAUT_MAIL_API_URL", "HERAUT_NOTIFY_URL"),
     )
     mail_from: str | None = setting("HERAUT_MAIL_FROM", _mail_address, default=None)
     smtp_replies: str | None = setting("HERAUT_SMTP_REPLIES", _mail_address, default=None)
@@ -175,8 +170,10 @@ class EmailConfig(Config):
 
     def _missing(self) -> Iterator[str]:
         needed = _NEEDED[self.email_provider]
-        given = {"HERAUT_SMTP_URL": self.smtp_url, "HERAUT_MAIL_API_URL": self.mail_api_url}
+        given: dict[str, object] = {"HERAUT_SMTP_URL": self.smtp_url, "HERAUT_MAIL_API_URL": self.mail_api_url}
         given["HERAUT_MAIL_API_TOKEN"] = self.mail_api_token
+        given |= {"HERAUT_NOTIFY_URL": self.notify_url, "HERAUT_NOTIFY_KEY": self.notify_key}
+        given["HERAUT_NOTIFY_TEMPLATE"] = self.notify_template
         yield from (f"{name} is missing" for name in needed if not given[name])
         if self.bounces_listen and not self.smtp_bounces:
             yield "HERAUT_SMTP_BOUNCES is needed with HERAUT_BOUNCES_LISTEN: the mailbox that bounces come to"
@@ -201,6 +198,8 @@ class EmailConfig(Config):
                 *Config.peers(self),
                 Peer("mail API", "HERAUT_MAIL_API_URL", (host,), secured, "https://", "knows us by our token"),
             ]
+        if self.email_provider == "notify":
+            return [*Config.peers(self), self.notify_peer()]
         url = self.smtp_url
         if url is None:
             return Config.peers(self)

@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from services.cli.console import Fault, out, print_json
 from services.cli.finding import Finding, fault, look, well
+from services.cli.mail_findings import Names, mail_findings
 from services.cli.options import data_option, json_option
 from services.cli.prepare import database_for_now, given_logins, producers_of
 from services.cli.service_findings import service_findings
@@ -26,6 +27,7 @@ from services.core.transport import Peer, database_peer
 from services.core.version import this_commit, this_version
 from services.dispatch.channels import ADAPTERS, PROVIDER_ADDRESSES
 from services.dispatch.config import ProviderAddress, provider_addresses
+from services.dispatch.mail_config import EmailConfig
 from services.kit.config import ServiceConfig
 from services.kit.errors import HerautError
 from services.kit.eventlog import compare_partitions, installation_of
@@ -54,7 +56,7 @@ def doctor(data: Path, *, no_services: bool, as_json: bool) -> None:
     """
     settings = read_settings(data)
     findings = [well("settings", f"log {settings.log}, {settings.partitions} partitions")]
-    findings += [*peer_findings(settings, data), *asyncio.run(_examine(settings))]
+    findings += [*peer_findings(settings, data), *asyncio.run(_examine(settings)), *asyncio.run(_mail(data))]
     if not no_services:
         findings += asyncio.run(_running(settings, data))
     if as_json:
@@ -122,6 +124,24 @@ def _ways_to_providers(data: Path) -> list[Finding]:
         except Fault as error:
             found.append(fault(f"way to {addresses[0].provider}", error.message))
     return found
+
+
+async def _mail(data: Path) -> list[Finding]:
+    """Say how mails will be taken, where the settings name who is given them."""
+    if not any(map(_given, provider_addresses(EmailConfig))):
+        return []
+    try:
+        config = read_settings(data, EmailConfig)
+    except Fault:
+        return []  # it is said of the way there
+    if not isinstance(config, EmailConfig):
+        return []
+    servers, selectors = (_words(name) for name in ("HERAUT_DNS_SERVERS", "HERAUT_MAIL_SELECTORS"))
+    return [finding async for finding in mail_findings(config, Names(servers), selectors)]
+
+
+def _words(name: str) -> list[str]:
+    return (_setting(name) or "").replace(",", " ").split()
 
 
 async def _examine(settings: ServiceConfig) -> list[Finding]:

@@ -8,11 +8,13 @@ once more after the same wait; only then it is sent again.
 import asyncio
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Protocol
 
+from services.core.channel import MAY_END_UNKNOWN
 from services.core.clock import Clock
 from services.dispatch.channels.calls import LostError, UnreachedError
-from services.dispatch.channels.delivery import Delivery
+from services.dispatch.channels.delivery import UNMADE, Delivery
 from services.dispatch.domain import Key, Work
 from services.dispatch.outcomes import ABSENT, Ending, HandOver, Outage, Result
 from services.dispatch.provider import Traits
@@ -22,6 +24,7 @@ __all__ = ["AskedProvider", "Memory", "MessageService", "attempt_name"]
 logger = logging.getLogger(__name__)
 
 ACCEPTED = Result(Ending.ACCEPTED)
+_LONG = 3600.0  # seconds
 _NOT_SENT = Result(Ending.NOT_SENT)
 
 
@@ -33,7 +36,7 @@ def attempt_name(notice: bytes, attempt: int) -> str:
 class MessageService(Protocol):
     """What an adapter knows of its provider."""
 
-    def message(self, work: Work, row: int) -> bytes | Result:
+    async def message(self, work: Work, row: int) -> bytes | Result:
         """Return what is sent for a row, or how its hand-over ends where nothing is."""
         ...
 
@@ -99,9 +102,17 @@ class AskedProvider:
     """An adapter of class B: the rows of a round one by one, many at once."""
 
     def __init__(
-        self, traits: Traits, service: MessageService, clock: Clock, *, at_once: int, arrives_within: float
+        self,
+        traits: Traits,
+        service: MessageService,
+        clock: Clock,
+        *,
+        at_once: int,
+        arrives_within: float,
+        remembers: timedelta,
     ) -> None:
-        self.traits = traits
+        """`remembers`: for how long the provider tells of what it took."""
+        self.traits, self._clock, self._remembers = traits, clock, remembers
         self._service, self._at_once = service, at_once
         self._memory = Memory(arrives_within, clock)
 
@@ -128,13 +139,24 @@ class AskedProvider:
 
     async def _one(self, delivery: Delivery, row: int, key: Key) -> tuple[Result, Outage | None]:
         if delivery.work.round.repeated:
+            if self._clock.now() - delivery.work.round.created_at > self._remembers:
+                return self._too_late(), None
             found, outage = await self._asked(key)
             if found is not None or outage is not None:
                 return found or Result(Ending.REPEAT), outage
-        message = delivery.made(row, self._service.message)
-        if message is None or isinstance(message, Result):
-            return message or delivery.results[row], None
-        return await self._sent(key, message)
+        try:
+            message = await self._service.message(delivery.work, row)
+        except Exception:
+            logger.exception("a message cannot be made", extra={"incident_id": delivery.work.incident.incident_id})
+            return UNMADE, None
+        return (message, None) if isinstance(message, Result) else await self._sent(key, message)
+
+    def _too_late(self) -> Result:
+        """Return how a hand-over ends that nobody can be asked for any more. It is never made again."""
+        logger.error("a hand-over is too old for its provider to tell of it")
+        if self.traits.channel & MAY_END_UNKNOWN:
+            return Result(Ending.UNKNOWN, "too-late-to-ask")
+        return Result(Ending.REPEAT, wait=_LONG)
 
     async def _asked(self, key: Key) -> tuple[Result | None, Outage | None]:
         """Ask for an attempt; returns how it ends, or two times None where it is to be sent again."""

@@ -8,14 +8,14 @@ from services.dispatch.blame import Blame
 from services.dispatch.domain import Work
 from services.dispatch.outcomes import Ending, Outage, Result
 
-__all__ = ["Delivery"]
+__all__ = ["UNMADE", "Delivery"]
 
 logger = logging.getLogger(__name__)
 
 M = TypeVar("M")
 
 _NOT_SENT = Result(Ending.NOT_SENT)
-_UNMADE = Result(Ending.HELD, "unmade", Blame.CONTENT)
+UNMADE = Result(Ending.HELD, "unmade", Blame.CONTENT)
 
 
 class Delivery:
@@ -47,7 +47,7 @@ class Delivery:
             return make(self.work, row)
         except Exception:
             logger.exception("a message cannot be made", extra={"incident_id": self.work.incident.incident_id})
-            self.ended(row, _UNMADE)
+            self.ended(row, UNMADE)
             return None
 
     def ended(self, row: int, result: Result) -> None:

@@ -61,6 +61,10 @@ def open_provider(config: EmailConfig, clock: Clock) -> Provider:
         from services.dispatch.channels.mail_api import open_mail_api  # noqa: PLC0415 - most have a mail server
 
         return open_mail_api(config, clock, answers)
+    if config.email_provider == "notify":
+        from services.dispatch.channels.notify import open_notify_emails  # noqa: PLC0415 - most have a mail server
+
+        return open_notify_emails(config, clock)
     if config.smtp_url is None:
         raise TypeError("settings without a provider of e-mail")
     return Smtp(

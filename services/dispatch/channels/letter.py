@@ -67,8 +67,12 @@ _AGAIN = Result(Ending.REPEAT)
 _NOT_BEGUN = Result(Ending.NOT_SENT)
 
 
-def open_provider(config: LetterConfig, _: Clock) -> Provider:
+def open_provider(config: LetterConfig, clock: Clock) -> Provider:
     """Return the print folder that the settings name, made where it is not there yet, and who is sent its files."""
+    if config.letter_provider == "notify":
+        from services.dispatch.channels.notify import open_notify_letters  # noqa: PLC0415 - most have a print house
+
+        return open_notify_letters(config, clock)
     folder = config.print_dir or config.data_dir / "print"
     make_folder(folder, group=config.print_group)
     here = PrintFolder(folder, config.letter_format, config.print_group, config.print_profile, config.print_close_after)

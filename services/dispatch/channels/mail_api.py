@@ -4,6 +4,7 @@ It takes the same mail twice, and can be asked for the one that has our name for
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import cache
 
 from services.core.channel import Channel
@@ -39,6 +40,9 @@ _SECONDS = 30.0
 # A mail that it took is found within seconds, by what such providers say; a minute more than the longest call.
 _FOUND_WITHIN = 90.0
 
+# So long such providers keep what they took, a day less.
+_REMEMBERS = timedelta(days=44)
+
 _NO_RECIPIENT = Result(Ending.REFUSED, "no-recipient")
 _REFUSED = Result(Ending.REFUSED, REFUSED_BY_PROVIDER, Blame.RECIPIENT)
 _NOT_SENT = Result(Ending.NOT_SENT)
@@ -51,7 +55,7 @@ def open_mail_api(
     token = SecretText(config.mail_api_token or "", config.secret_files.get("HERAUT_MAIL_API_TOKEN"))
     calls = Calls(config.mail_api_url or "", tls=None, seconds=_SECONDS, at_once=_AT_ONCE)
     service = MailApi(calls, token, MailFields(answers, config.mail_api_stream))
-    return AskedProvider(MAIL_API, service, clock, at_once=_AT_ONCE, arrives_within=found_within)
+    return AskedProvider(MAIL_API, service, clock, at_once=_AT_ONCE, arrives_within=found_within, remembers=_REMEMBERS)
 
 
 class MailApi:
@@ -60,7 +64,7 @@ class MailApi:
     def __init__(self, calls: Calls, token: SecretText, fields: MailFields) -> None:
         self._calls, self._token, self._fields = calls, token, fields
 
-    def message(self, work: Work, row: int) -> bytes | Result:
+    async def message(self, work: Work, row: int) -> bytes | Result:
         """Return a mail as JSON."""
         if mailbox(work.contacts[row].email) is None:
             return _NO_RECIPIENT

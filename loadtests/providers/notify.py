@@ -1,0 +1,174 @@
+"""A simulated GOV.UK Notify / NotifyNL, as far as letters and e-mail go.
+
+    python -m loadtests.providers.notify [--port 8032] [--key name-SERVICE-SECRET]
+
+It checks tokens as Notify does (JWT, HS256, issued within 30 seconds), takes e-mail and precompiled letters, tells of
+notifications, and is told over `PUT /control` how to misbehave (`misbehaving.py`). References need not be unique.
+The official client can talk to it.
+"""
+
+import argparse
+import base64
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import jwt
+import orjson
+from aiohttp import web
+
+from loadtests.providers.misbehaving import Misbehaviour, add_control
+
+__all__ = ["MADE_UP_KEY", "NotifyServer", "main"]
+
+SERVICE, SECRET = "26785a09-ab16-4eb0-8407-a37497a57506", "3d844edf-8d35-48ac-975b-e847b4f122b0"
+MADE_UP_KEY = f"made_up-{SERVICE}-{SECRET}"
+_CLOCK = 30  # seconds that a caller's clock may differ
+_PAGE = 250
+
+
+@dataclass
+class NotifyServer:
+    """Keeps what it takes. `hidden` seconds long it does not tell of what it took."""
+
+    key: str = MADE_UP_KEY
+    said: Misbehaviour = field(default_factory=Misbehaviour)
+    kept: list[dict[str, Any]] = field(default_factory=list)
+    pdfs: dict[str, bytes] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)  # references that somebody asked for
+    bad: dict[str, tuple[int, str, str]] = field(default_factory=dict)  # e-mail address -> status, error, message
+    url: str = ""
+
+    def app(self) -> web.Application:
+        """Return the server's routes."""
+        app = web.Application(client_max_size=20_000_000)
+        app.add_routes(
+            [
+                web.post("/v2/notifications/email", self._email),
+                web.post("/v2/notifications/letter", self._letter),
+                web.get("/v2/notifications", self._list),
+                web.get("/v2/notifications/{id}", self._one),
+                web.get("/v2/notifications/{id}/pdf", self._pdf),
+            ]
+        )
+        add_control(app, self.said, lambda status: _error(status, _KINDS.get(status, "Exception"), "made up"))
+        return app
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator["NotifyServer"]:
+        """Listen on a free port of this machine while the context lasts."""
+        runner = web.AppRunner(self.app(), access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        try:
+            yield self
+        finally:
+            await runner.cleanup()
+
+    def becomes(self, reference: str, status: str) -> None:
+        """Let what has this reference have another status."""
+        for one in self.kept:
+            if one["reference"] == reference:
+                one["status"] = status
+
+    async def _email(self, request: web.Request) -> web.Response:
+        if fault := self._stranger(request):
+            return fault
+        asked = orjson.loads(await request.read())
+        if wrong := _missing(asked, "email_address", "template_id"):
+            return wrong
+        if refused := self.bad.get(asked["email_address"]):
+            return _failed(*refused)
+        return self._keep("email", "sending", asked)
+
+    async def _letter(self, request: web.Request) -> web.Response:
+        if fault := self._stranger(request):
+            return fault
+        asked = orjson.loads(await request.read())
+        if wrong := _missing(asked, "reference", "content"):
+            return wrong
+        pdf = base64.b64decode(asked["content"], validate=True)
+        if not pdf.startswith(b"%PDF"):
+            return _failed(400, "BadRequestError", "Letter content is not a valid PDF")
+        return self._keep("letter", "pending-virus-check", asked, pdf)
+
+    def _keep(self, kind: str, status: str, asked: dict[str, Any], pdf: bytes = b"") -> web.Response:
+        name = str(uuid4())
+        asked.pop("content", None)
+        self.kept.append({"id": name, "type": kind, "status": status, "at": time.time(), "reference": None} | asked)
+        if pdf:
+            self.pdfs[name] = pdf
+        told = {"id": name, "reference": asked.get("reference"), "uri": f"{self.url}/v2/notifications/{name}"}
+        return web.json_response(told | {"postage": asked.get("postage", "second")} if pdf else told, status=201)
+
+    async def _list(self, request: web.Request) -> web.Response:
+        if fault := self._stranger(request):
+            return fault
+        wanted = {"reference": "reference", "status": "status", "template_type": "type"}
+        query = {own: request.query[name] for name, own in wanted.items() if name in request.query}
+        self.asked += [query["reference"]] if "reference" in query else []
+        found = [one for one in reversed(self.kept) if query.items() <= one.items()]
+        ids = [one["id"] for one in found]
+        start = ids.index(request.query["older_than"]) + 1 if request.query.get("older_than") in ids else 0
+        page = found[start : start + _PAGE]
+        links = {"current": str(request.url)}
+        links |= {"next": f"{self.url}/v2/notifications?older_than={page[-1]['id']}"} if page else {}
+        return web.json_response({"notifications": page, "links": links})
+
+    async def _one(self, request: web.Request) -> web.Response:
+        if fault := self._stranger(request):
+            return fault
+        found = [one for one in self.kept if one["id"] == request.match_info["id"]]
+        return web.json_response(found[0]) if found else _failed(404, "NoResultFound", "No result found")
+
+    async def _pdf(self, request: web.Request) -> web.Response:
+        if fault := self._stranger(request):
+            return fault
+        found = self.pdfs.get(request.match_info["id"])
+        return web.Response(body=found, content_type="application/pdf") if found else _failed(404, "NoResultFound", "-")
+
+    def _stranger(self, request: web.Request) -> web.Response | None:
+        """Check the token as Notify does."""
+        shown = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        try:
+            claims = jwt.decode(shown, self.key[-36:], algorithms=["HS256"], options={"verify_iat": False})
+        except jwt.InvalidTokenError:
+            return _failed(403, "AuthError", "Invalid token: signature, api token not found")
+        if claims.get("iss") != self.key[-73:-37]:
+            return _failed(403, "AuthError", "Invalid token: service not found")
+        if abs(time.time() - claims.get("iat", 0)) > _CLOCK:
+            return _failed(403, "AuthError", "Error: Your system clock must be accurate to within 30 seconds")
+        return None
+
+
+_KINDS = {400: "BadRequestError", 403: "AuthError", 429: "RateLimitError"}
+
+
+def _error(status: int, kind: str, message: str) -> dict[str, Any]:
+    return {"status_code": status, "errors": [{"error": kind, "message": message}]}
+
+
+def _failed(status: int, kind: str, message: str) -> web.Response:
+    return web.json_response(_error(status, kind, message), status=status)
+
+
+def _missing(asked: dict[str, Any], *names: str) -> web.Response | None:
+    lacking = [name for name in names if not asked.get(name)]
+    return _failed(400, "ValidationError", f"{lacking[0]} is a required property") if lacking else None
+
+
+def main() -> None:
+    """Serve until the process is ended."""
+    parser = argparse.ArgumentParser(prog="python -m loadtests.providers.notify")
+    parser.add_argument("--port", type=int, default=8032)
+    parser.add_argument("--key", default=MADE_UP_KEY)
+    arguments = parser.parse_args()
+    web.run_app(NotifyServer(arguments.key).app(), host="127.0.0.1", port=arguments.port)
+
+
+if __name__ == "__main__":
+    main()
