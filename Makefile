@@ -17,9 +17,10 @@ unit: ## set up, then run the quick tests, which need no server
 check: ## style, types, walls and contracts, no test
 	.venv/bin/python deploy/checks.py static
 
-deploy-check: ## what takes long or needs npm: the rules of the API, and requests by the thousand
+deploy-check: ## what takes long or needs npm: the rules of the API, requests by the thousand, dashboards at a minute
 	.venv/bin/python deploy/api/check.py
 	.venv/bin/python deploy/api/fuzz.py
+	SCRAPE_EVERY=60 .venv/bin/pytest tests/e2e/test_seen.py
 
 letters-check: ## veraPDF judges every variant of letters, for print and for screens
 	.venv/bin/python deploy/letters/check.py

@@ -31,6 +31,7 @@ STATIC: dict[str, list[str]] = {
     "walls": [str(BIN / "lint-imports")],
     "contracts": [sys.executable, "proto/generate.py", "--check"],
     "documents": [sys.executable, "proto/documents.py", "--check"],
+    "dashboards": [sys.executable, "deploy/grafana/dashboards.py", "--check"],
 }
 LETTERS: dict[str, list[str]] = {
     "faces": [sys.executable, "deploy/letters/faces.py", "--if-possible"],  # that tests of letters set names with

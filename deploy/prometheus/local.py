@@ -25,8 +25,9 @@ from pathlib import Path
 
 import yaml
 
-__all__ = ["PrometheusUnavailable", "prometheus"]
+__all__ = ["PrometheusUnavailable", "program", "prometheus"]
 
+_RULES = Path(__file__).resolve().parent / "rules" / "*.yml"
 # Replaying an empty write-ahead log takes no time; a busy machine may.
 _START_SECONDS = 30.0
 
@@ -40,14 +41,14 @@ def prometheus(
     addresses: Mapping[str, str], folder: Path, *, token_file: Path, port: int = 0, interval: str = "1s"
 ) -> Iterator[str]:
     """Run a Prometheus that scrapes these services (name -> base URL) with a token; returns its address."""
-    program = _program()
+    prometheus_program = program("prometheus", "prometheus")
     port = port or _free_port()
     config = folder / "prometheus.yml"
     config.write_text(yaml.safe_dump(_config(addresses, token_file, interval)), encoding="utf-8")
     with (folder / "prometheus.log").open("ab") as log:
         process = subprocess.Popen(
             [
-                program,
+                prometheus_program,
                 f"--config.file={config}",
                 f"--storage.tsdb.path={folder / 'tsdb'}",
                 f"--web.listen-address=127.0.0.1:{port}",
@@ -71,7 +72,8 @@ def _config(addresses: Mapping[str, str], token_file: Path, interval: str) -> di
     for service, url in addresses.items():
         jobs.setdefault(service.split("-")[0], []).append(url.removeprefix("http://"))
     return {
-        "global": {"scrape_interval": interval},
+        "global": {"scrape_interval": interval, "evaluation_interval": interval},
+        "rule_files": [str(_RULES)],
         "scrape_configs": [
             {
                 "job_name": job,
@@ -83,17 +85,18 @@ def _config(addresses: Mapping[str, str], token_file: Path, interval: str) -> di
     }
 
 
-def _program() -> str:
-    if found := shutil.which("prometheus"):
+def program(name: str, package: str) -> str:
+    """Return where a program is; Debian's package is installed where we may. Raises PrometheusUnavailable."""
+    if found := shutil.which(name):
         return found
     if os.geteuid() == 0 and shutil.which("apt-get"):
-        for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "prometheus"]):
+        for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", package]):
             subprocess.run(
                 command, check=False, capture_output=True, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
             )
-        if found := shutil.which("prometheus"):
+        if found := shutil.which(name):
             return found
-    raise PrometheusUnavailable("prometheus is not installed, and Debian's package needs root")
+    raise PrometheusUnavailable(f"{name} is not installed, and Debian's package {package} needs root")
 
 
 def _free_port() -> int:

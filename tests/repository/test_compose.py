@@ -17,7 +17,9 @@ from services.dispatch.channels import ADAPTERS
 from services.kit.config import ServiceConfig, load
 
 ROOT = Path(__file__).parents[2]
-INFRASTRUCTURE = {"postgres", "kafka", "secrets", "migrate", "topics", "prometheus", "grafana", "mail", "standins"}
+INFRASTRUCTURE = {
+    *("postgres", "kafka", "secrets", "migrate", "topics", "prometheus", "alertmanager", "grafana", "mail", "standins"),
+}
 
 
 def _load(path: str) -> Any:

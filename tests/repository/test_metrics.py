@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from prometheus_client import CollectorRegistry
 
 from services.core.channel import Channel
@@ -20,14 +21,17 @@ from services.kit.process.metrics import CertificateMetrics, FolderMetrics, Read
 from services.kit.process.requests import RequestMetrics
 from services.kit.stage.metrics import StageMetrics
 from services.routing.metrics import RoutingMetrics
-from services.tracking.metrics import LedgerMetrics, TrackingMetrics
+from services.tracking.metrics import LedgerMetrics, TrackingMetrics, VerificationMetrics
 
 ROOT = Path(__file__).parents[2]
 DASHBOARDS = sorted((ROOT / "deploy" / "grafana" / "dashboards").glob("*.json"))
+RULES = sorted((ROOT / "deploy" / "prometheus" / "rules").glob("*.yml"))
 # What a family of this type is called in queries.
 _ENDINGS = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
 # A name that no bracket follows and that stands in no `by (...)`, `{...}` or `[...]`.
 _ASIDE = re.compile(r"(?:\b(?:by|without|on|ignoring)\s*\([^)]*\))|\{[^}]*\}|\[[^\]]*\]")
+_OF_ANY_ROOM = re.compile(r'\{__name__=~"\(([a-z|]+)\)(_\w+)"[^}]*\}')
+_RECORDED = re.compile(r"\bheraut:[a-z_0-9:]+")
 _NAME = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b(?!\s*\()")
 # A reason as it is raised.
 _REASON = re.compile(r'(?:InvalidMessage|InvalidBlockError|InvalidEventError|UnknownWordError)\("([a-z-]+)"')
@@ -44,7 +48,14 @@ def _registry() -> CollectorRegistry:
         ReadyMetrics(room, Health(room, SystemClock()), registry)
         CertificateMetrics(room, {}, registry)
         FolderMetrics(room, {}, registry)
-    for room_metrics in (IntakeMetrics, DeduplicationMetrics, RoutingMetrics, TrackingMetrics, LedgerMetrics):
+    for room_metrics in (
+        IntakeMetrics,
+        DeduplicationMetrics,
+        RoutingMetrics,
+        TrackingMetrics,
+        LedgerMetrics,
+        VerificationMetrics,
+    ):
         room_metrics(registry)
     DispatchMetrics(registry, Channel.LETTER, "print")
     StandingMetrics(registry, Channel.LETTER)
@@ -57,19 +68,37 @@ def _names(registry: CollectorRegistry) -> Iterator[str]:
             yield family.name + ending
 
 
-def _queries(dashboard: Path) -> Iterator[str]:
-    for panel in json.loads(dashboard.read_text(encoding="utf-8"))["panels"]:
+def _rules(path: Path) -> Iterator[dict[str, str]]:
+    for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
+        yield from group["rules"]
+
+
+def _queries(path: Path) -> Iterator[str]:
+    """Return the queries of a dashboard or of rules."""
+    if path.suffix == ".yml":
+        yield from (rule["expr"] for rule in _rules(path))
+        return
+    for panel in json.loads(path.read_text(encoding="utf-8"))["panels"]:
         for target in panel["targets"]:
             yield target["expr"]
 
 
-@pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda path: path.stem)
-def test_every_metric_of_a_dashboard_is_counted_by_some_process(dashboard: Path) -> None:
-    """No panel stays empty because a metric was renamed."""
-    asked = {name for query in _queries(dashboard) for name in _NAME.findall(_ASIDE.sub("", query))}
+def _asked(query: str) -> Iterator[str]:
+    """Return the metrics that a query asks for, those of any room by each room's name."""
+    for rooms, rest in _OF_ANY_ROOM.findall(query):
+        yield from (room + rest for room in rooms.split("|"))
+    yield from _NAME.findall(_ASIDE.sub("", _RECORDED.sub("", query)))
 
-    assert len(asked) > len(ROOMS)
+
+@pytest.mark.parametrize("path", [*DASHBOARDS, *RULES], ids=lambda path: path.stem)
+def test_every_metric_of_a_dashboard_or_rule_is_counted_by_some_process(path: Path) -> None:
+    """No panel stays empty, and no alert silent, because a metric was renamed."""
+    asked = {name for query in _queries(path) for name in _asked(query)}
+    recorded = {rule["record"] for rules in RULES for rule in _rules(rules) if "record" in rule}
+
+    assert len(asked) > 3
     assert set() == asked - set(_names(_registry()))
+    assert set() == {name for query in _queries(path) for name in _RECORDED.findall(query)} - recorded
 
 
 def test_every_metric_begins_with_its_room() -> None:
