@@ -11,6 +11,7 @@ import pytest
 from aiohttp import ClientSession
 from notification.topics import INCIDENTS_CHANGED, MEMBERS_ACCEPTED, TOTALS_CHANGED
 from notification.v1 import intake_pb2
+from prometheus_client import CollectorRegistry
 
 from services.intake.api import Api
 from services.intake.context import Context
@@ -22,6 +23,7 @@ from services.kit.principals import PrincipalsFile
 from services.kit.process import serve_http, web_app
 from services.kit.process.health import Health
 from services.kit.process.metrics import new_registry
+from services.kit.stage.metrics import StageMetrics
 from services.kit.stage.totals import TotalsRow
 from services.kit.testing import FakeClock, make_principals
 from services.kit.vault.key_files import create_keys
@@ -60,6 +62,7 @@ class Intake:
     url: str
     tokens: dict[str, str]
     principals: PrincipalsFile
+    registry: CollectorRegistry
 
     @asynccontextmanager
     async def as_principal(self, name: str) -> AsyncIterator["Intake"]:
@@ -132,7 +135,7 @@ async def intake(room_pool: RoomPool, tmp_path: Path) -> AsyncIterator[Intake]:
         vault=Vault(keys),
         hashes=HashesByIncident(keys),
         partitions=PARTITIONS,
-        metrics=IntakeMetrics(registry),
+        metrics=IntakeMetrics(registry, StageMetrics("intake", registry)),
     )
     path = tmp_path / "principals.json"
     tokens = make_principals(path, *PRINCIPALS)
@@ -141,7 +144,7 @@ async def intake(room_pool: RoomPool, tmp_path: Path) -> AsyncIterator[Intake]:
         serve_http(app, "127.0.0.1", 0) as url,
         ClientSession(url, headers={"Authorization": f"Bearer {tokens['operator']}"}) as session,
     ):
-        made = Intake(session, context, keys, url, tokens, PrincipalsFile(path, clock))
+        made = Intake(session, context, keys, url, tokens, PrincipalsFile(path, clock), registry)
         await made.put("/v1/incidents/lab", a_document())
         await made.put(COHORT, {"source": "lab", "declaredCount": 3})
         yield made

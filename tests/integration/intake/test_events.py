@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -134,8 +135,11 @@ async def test_unknown_cohort_is_waited_for_and_then_set_aside(intake: Intake) -
     with pytest.raises(NotKnownYetError):
         await upstream.send(event)
     upstream.clock.advance(61)
+    counted = partial(intake.registry.get_sample_value, "intake_dead_letters_total", {"reason": "unknown-cohort"})
+    before = counted()
 
     assert ["unknown-cohort"] == await upstream.send(event)
+    assert (0, 1) == (before, counted())
     await intake.put("/v1/incidents/lab/cohorts/wave-9", {"source": "lab"})
     assert [] == await upstream.send(event)
     assert (1, 0, 1) == await intake.counts("/v1/incidents/lab/cohorts/wave-9")
