@@ -20,7 +20,7 @@ check: ## style, types, walls and contracts, no test
 deploy-check: ## what takes long or needs npm: the rules of the API, requests by the thousand, dashboards at a minute
 	.venv/bin/python deploy/api/check.py
 	.venv/bin/python deploy/api/fuzz.py
-	SCRAPE_EVERY=60 .venv/bin/pytest tests/e2e/test_seen.py
+	.venv/bin/python deploy/grafana/check.py
 
 letters-check: ## veraPDF judges every variant of letters, for print and for screens
 	.venv/bin/python deploy/letters/check.py
