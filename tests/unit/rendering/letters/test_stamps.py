@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from services.rendering.contact import Contact
 from services.rendering.letters.faces import FOLDER, REGULAR
+from services.rendering.letters.fitting import MM
 from services.rendering.letters.glyphs import NotPlainError, glyphs
+from services.rendering.letters.kix import ASCENDER, DESCENDER, FULL, SIGNS, TRACKER, bars
 from services.rendering.letters.pdf import Typesetter
 from services.rendering.letters.profile_file import SUPPLIED, named_profile
 from tests.unit.dispatch.people import a_contact, some_letters
@@ -30,6 +32,7 @@ PEOPLE = st.builds(
     street=NAMES, house_number=st.sampled_from(["1", "77", "12345"]), house_letter=st.sampled_from(["", "f"]),
     city=NAMES, care_of=st.sampled_from(["", "Stichting Bewindvoering Noord-Oost", "Hoff & Zn."]),
 )  # fmt: skip
+_STATES = {(True, True): FULL, (True, False): ASCENDER, (False, True): DESCENDER, (False, False): TRACKER}
 _DARKER = 48  # of 255: what the eye sees beside the same thing
 
 
@@ -126,6 +129,27 @@ def test_whoever_is_not_plain_lies_in_the_same_file(both_ways: tuple[Typesetter,
     assert [name[:2] in texts[extent.first_page - 1] for name, extent in zip(names, found.extents, strict=True)]
     assert 2 == found.pdf.count(b"/O0 ") + found.pdf.count(b"/O1 ") - 2
     assert all(reference in texts[2 * at] for at, reference in enumerate(job.references))
+
+
+@pytest.mark.parametrize("addition", ["", "c", "bis III"])
+def test_a_bar_code_is_read_from_the_printed_sheet(both_ways: tuple[Typesetter, Typesetter], addition: str) -> None:
+    """As a sorting machine sees it: at 300 dots to the inch, each bar where it is full, high, low or short."""
+    contact = a_contact(house_number="77", house_letter="", house_number_addition=addition)
+    job = some_letters(1, contacts=[contact])
+    bitmap: Any = pypdfium2.PdfDocument(both_ways[0].set(job).pdf)[0].render(scale=300 / 72, grayscale=True)
+    pixels, stride = bytes(bitmap.buffer), bitmap.stride
+    low_line = 50 + (0.66 + 2 * 1.16 + 2.3) * 11 / MM  # the upper edge of the code, in mm
+
+    def row(mm: float) -> list[bool]:
+        begin = round((low_line + mm) * 300 / 25.4) * stride
+        return [shade < 128 for shade in pixels[begin : begin + bitmap.width]]
+
+    middle, high, low = row(2.5), row(1.0), row(4.0)
+    begins = [at for at in range(1, 1300) if middle[at] and not middle[at - 1]]
+    bars_seen = [_STATES[any(high[at : at + 4]), any(low[at : at + 4])] for at in begins]
+    signs = {tuple(bars(sign)): sign for sign in SIGNS}
+
+    assert job.kix[0] == "".join(signs[tuple(bars_seen[at : at + 4])] for at in range(0, len(bars_seen), 4))
 
 
 def test_a_letter_weighs_little() -> None:
