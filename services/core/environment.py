@@ -74,6 +74,7 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_NOTIFY_URL": "base address of GOV.UK Notify or NotifyNL",
         "HERAUT_NOTIFY_KEY": "API key that it knows us by; a file is read again when it changes",
         "HERAUT_NOTIFY_TEMPLATE": "id of the e-mail template there: its subject is ((subject)), its body ((body))",
+        "HERAUT_NOTIFY_CALLBACK_TOKEN": "bearer token that Notify shows where it tells of deliveries; unset = none",
         "HERAUT_NOTIFY_REPLY_TO": "id of the address there to which readers answer",
         "HERAUT_MAIL_FROM": "address that e-mails come from, with the controller's name; unset = the controller's",
         "HERAUT_MAIL_SELECTORS": "selectors of the DKIM keys that e-mails are signed with, for `heraut doctor`",
@@ -118,6 +119,7 @@ _SECRETS = frozenset(
         "HERAUT_SMTP_URL",
         "HERAUT_MAIL_API_TOKEN",
         "HERAUT_NOTIFY_KEY",
+        "HERAUT_NOTIFY_CALLBACK_TOKEN",
         "HERAUT_PORTAL_TOKEN",
         "HERAUT_PORTAL_OAUTH_SECRET",
     }

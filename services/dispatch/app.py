@@ -13,10 +13,12 @@ from services.core.keys import KEYS_OF
 from services.core.rooms import dispatch_stage
 from services.core.transport import is_local
 from services.dispatch.api import Api
+from services.dispatch.bounces.callbacks import Callbacks
 from services.dispatch.bounces.listening import Bounces
+from services.dispatch.bounces.polling import Polling
 from services.dispatch.breaker import Breaker, BreakerPolicy
 from services.dispatch.channels import open_provider
-from services.dispatch.config import Config
+from services.dispatch.config import NOTIFY, Config, NotifyConfig
 from services.dispatch.handlers import DispatchHandler
 from services.dispatch.mail_config import EmailConfig
 from services.dispatch.metrics import DispatchMetrics
@@ -31,7 +33,7 @@ from services.kit.certificate import OwnPair, listening
 from services.kit.errors import ConfigError
 from services.kit.eventlog import comes_again_within
 from services.kit.postgres import Pool
-from services.kit.process import Job, Service, open_service
+from services.kit.process import Job, OpenRoute, Service, open_service
 from services.kit.stage import StageHandle
 from services.kit.vault import KeyRing, Vault, load_keys
 from services.wire.incidents import follow_incidents
@@ -89,7 +91,25 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
         if isinstance(config, EmailConfig) and config.bounces_listen:
             service.jobs["bounces"] = _bounces(config, service, keys, stage, metrics)
         api = _api(service.pool, store, provider.traits, breaker, config)
-        await service.run(stop, ready_file=ready_file, routes=api.routes(), openapi=OPENAPI)
+        called = _hears_of(config, provider.traits, service, stage, stack)
+        await service.run(stop, ready_file=ready_file, routes=api.routes(), open_routes=called, openapi=OPENAPI)
+
+
+def _hears_of(
+    config: Config, traits: Traits, service: Service, stage: StageHandle, stack: AsyncExitStack
+) -> list[OpenRoute]:
+    """Have Notify asked for what it could not deliver; return the route by which it tells of deliveries."""
+    if traits.name != NOTIFY or not isinstance(config, NotifyConfig):
+        return []
+    from services.dispatch.channels.notify import open_failures  # noqa: PLC0415 - most have no Notify
+
+    failures = open_failures(config, service.clock)
+    stack.push_async_callback(failures.close)
+    service.jobs["polling"] = Polling(failures, stage=stage, channel=traits.channel, clock=service.clock).run
+    if not config.notify_callback_token:
+        return []
+    token = config.notify_callback_token
+    return Callbacks(token, stage=stage, channel=traits.channel, clock=service.clock).routes()
 
 
 def _bounces(config: EmailConfig, service: Service, keys: KeyRing, stage: StageHandle, metrics: DispatchMetrics) -> Job:

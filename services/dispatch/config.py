@@ -21,6 +21,7 @@ from services.rendering.letters.profile import FILE_FORMATS, Profile
 from services.rendering.letters.profile_file import USUAL_PROFILE, named_profile
 
 __all__ = [
+    "NOTIFY",
     "Config",
     "LetterConfig",
     "NotifyConfig",
@@ -151,6 +152,9 @@ def _notify_key(text: str) -> str:
     return text
 
 
+NOTIFY: Final = "notify"  # the provider's name, in settings and figures
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotifyConfig(Config):
     """What a channel needs to know that may hand over to Notify."""
@@ -158,6 +162,7 @@ class NotifyConfig(Config):
     notify_url: str | None = setting("HERAUT_NOTIFY_URL", own_https, default=None)
     notify_key: str | None = setting("HERAUT_NOTIFY_KEY", _notify_key, default=None)
     notify_template: str | None = setting("HERAUT_NOTIFY_TEMPLATE", default=None)
+    notify_callback_token: str | None = setting("HERAUT_NOTIFY_CALLBACK_TOKEN", bearer_token, default=None)
     notify_reply_to: str | None = setting("HERAUT_NOTIFY_REPLY_TO", default=None)
 
     def notify_peer(self) -> Peer:

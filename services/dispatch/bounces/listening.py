@@ -17,13 +17,11 @@ from services.core.clock import Clock
 from services.core.receipts import Receipt, ReceiptKind, ReceiptReason
 from services.core.return_path import ReturnTag, read_return_address
 from services.dispatch.blame import Blame
+from services.dispatch.bounces.keeping import keep
 from services.dispatch.bounces.reports import Ignored, Report, read_report
 from services.dispatch.metrics import DispatchMetrics
-from services.kit.errors import LostOwnershipError
-from services.kit.postgres import is_retryable
 from services.kit.stage import StageHandle
 from services.kit.vault import KeyRing
-from services.wire.receipts import encode_received
 from services.wire.references import References
 
 __all__ = ["Bounces"]
@@ -106,18 +104,7 @@ class Bounces:
         receipts = [
             Receipt(tag.notice, int(self._channel), tag.attempt, report.kind, at, report.reason) for tag in tags
         ]
-        try:
-            partition = min(self._stage.owned(), default=None)
-            if partition is None:
-                return _LATER
-            async with self._stage.fenced([partition]) as transaction:
-                transaction.emit(list(encode_received(partition, receipts)))
-        except LostOwnershipError:
-            return _LATER
-        except Exception as error:
-            if not is_retryable(error):
-                raise
-            logger.warning("a report cannot be kept", extra={"error_class": type(error).__name__})
+        if not await keep(self._stage, receipts):
             return _LATER
         self._tell(report)
         return _TAKEN

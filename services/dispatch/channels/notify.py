@@ -23,10 +23,10 @@ from services.core.mailbox import mailbox
 from services.core.status import unprintable
 from services.dispatch.blame import Blame, blame_of_notify
 from services.dispatch.channels.asking import ACCEPTED, AskedProvider, attempt_name
-from services.dispatch.channels.calls import Answer, Calls
+from services.dispatch.channels.calls import Answer, Calls, LostError, UnreachedError
 from services.dispatch.channels.credentials import SecretText
 from services.dispatch.channels.domains import domain_of
-from services.dispatch.config import LetterConfig, NotifyConfig
+from services.dispatch.config import NOTIFY, LetterConfig, NotifyConfig
 from services.dispatch.domain import MESSAGES_A_BATCH, Work
 from services.dispatch.outcomes import REFUSED_BY_PROVIDER, Ending, Outage, Result
 from services.dispatch.provider import Provider, ProviderClass, Traits
@@ -41,13 +41,13 @@ from services.rendering.messages.plain_text import PlainTexts, one_line
 from services.rendering.wording.addressees import addressees_of
 from services.rendering.wording.wording import Wordings, phrases
 
-__all__ = ["NOTIFY_EMAIL", "NOTIFY_LETTER", "Notify", "open_notify_emails", "open_notify_letters"]
+__all__ = ["NOTIFY_EMAIL", "NOTIFY_LETTER", "Notify", "open_failures", "open_notify_emails", "open_notify_letters"]
 
 logger = logging.getLogger(__name__)
 
 NOTIFY_EMAIL = Traits(
     channel=Channel.EMAIL,
-    name="notify",
+    name=NOTIFY,
     provider_class=ProviderClass.ASKED,
     rounds_at_once=2,  # one on the wire, one on its way from or to the database
     batch_size=MESSAGES_A_BATCH,
@@ -84,6 +84,11 @@ def _provider(traits: Traits, service: "_Emails | _Letters", clock: Clock, found
     return AskedProvider(traits, service, clock, at_once=_AT_ONCE, arrives_within=found_within, remembers=_REMEMBERS)
 
 
+def open_failures(config: NotifyConfig, clock: Clock) -> "Notify":
+    """Return Notify, to ask it what it could not deliver."""
+    return _notify(config, clock)
+
+
 def _notify(config: NotifyConfig, clock: Clock) -> "Notify":
     key = SecretText(config.notify_key or "", config.secret_files.get("HERAUT_NOTIFY_KEY"))
     return Notify(Calls(config.notify_url or "", tls=None, seconds=_SECONDS, at_once=_AT_ONCE), key, clock)
@@ -115,6 +120,17 @@ class Notify:
         if len(ours) > 1:
             logger.error("Notify has the same attempt more than once", extra={"times": len(ours)})
         return bool(ours)
+
+    async def page(self, channel: Channel, status: str, older_than: str) -> list[Mapping[str, Any]] | None:
+        """Return a page of notifications with a status, the newest first; None where nobody answers."""
+        query = {"template_type": channel.label, "status": status}
+        query |= {"older_than": older_than} if older_than else {}
+        try:
+            answer = await self._calls.get("/v2/notifications", query, self._headers())
+        except (UnreachedError, LostError):
+            return None
+        found = answer.fields.get("notifications")
+        return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else None
 
     async def close(self) -> None:
         """Close the connections."""

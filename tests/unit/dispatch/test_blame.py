@@ -9,6 +9,7 @@ from services.dispatch.blame import (
     SMTP_CODES,
     SMTP_ENHANCED,
     Blame,
+    blame_of_mail_api,
     blame_of_portal,
     blame_of_smtp,
     blame_of_smtp_session,
@@ -114,3 +115,26 @@ def test_enhanced_codes_are_read_where_servers_put_them(text: str, expected: str
 def test_an_enhanced_code_of_another_class_says_nothing() -> None:
     """A server that contradicts itself is read by its code."""
     assert blame_of_smtp(550, "4.7.1") is Blame.RECIPIENT
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "blame"),
+    [
+        (401, 10, Blame.PROVIDER),
+        (403, 0, Blame.SENDER),
+        (404, 0, Blame.PROVIDER),
+        (413, 0, Blame.CONTENT),
+        (422, 10, Blame.PROVIDER),
+        (422, 300, Blame.CONTENT),
+        (422, 400, Blame.SENDER),
+        (422, 405, Blame.SENDER),
+        (422, 406, Blame.RECIPIENT),
+        (422, 413, Blame.SENDER),
+        (422, 99_999, Blame.PROVIDER),
+        (429, 0, Blame.LATER),
+        (418, 0, Blame.PROVIDER),
+    ],
+)
+def test_a_mail_provider_over_http_blames_by_code(status: int, code: int, blame: Blame) -> None:
+    """Only an address that is out of use there is its recipient's fault; what no row knows is the provider's."""
+    assert blame is blame_of_mail_api(status, code)
