@@ -39,7 +39,7 @@ create table members (
     merged_into bytea,             -- the member that bears the notice for this one
     pseudonym   bytea,             -- that its data is sealed for, where the person is at home under another one
     primary key (incident, person, member)
-);
+) with (autovacuum_vacuum_insert_threshold = 10000000, autovacuum_analyze_scale_factor = 1); -- services/kit/README.md
 
 -- Whom a release or a change of channels may set free; empty when nobody waits.
 create index members_waiting on members (cohort, waits, usable, partition) where waits > 0;
@@ -61,7 +61,7 @@ create table notices (
     supersedes bytea,
     through    smallint,        -- the partition that it went through, where its person is at home in another one now
     primary key (incident, person, told_group, revision)
-);
+) with (autovacuum_vacuum_insert_threshold = 10000000, autovacuum_analyze_scale_factor = 1); -- services/kit/README.md
 
 -- The homes of pseudonyms that were ever tied to another. Whoever changes one holds the incident's advisory lock for
 -- itself; whoever reads people shares it.

@@ -30,7 +30,7 @@ create table attempts (
     attempt    smallint not null,       -- its number, from 1
     notice     bytea not null,
     primary key (notice, attempt)
-);
+) with (autovacuum_vacuum_insert_threshold = 10000000, autovacuum_analyze_scale_factor = 1); -- services/kit/README.md
 
 -- Print files of one partition, handling and day: the print house gets a total of them, and calls them a job. Its owner
 -- opens and closes it; whoever takes the partition over goes on with it.

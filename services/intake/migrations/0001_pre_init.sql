@@ -92,7 +92,7 @@ create table members (
     pseudonym bytea not null,
     content   bytea not null,  -- keyed hashes of contact data and of the rest: same or corrected; empty = withdrawn
     likeness  bytea not null   -- keyed hash of the match key, then witnesses; empty = the match key is not whole
-);
+) with (autovacuum_vacuum_insert_threshold = 10000000, autovacuum_analyze_scale_factor = 1); -- services/kit/README.md
 
 -- MemberRefs, sealed: those of all members and rejected records that one chunk changed, side by side, with their lines.
 -- Only intake can open them. A row for each person, sealed by itself, would cost more than all else about the person.
@@ -100,7 +100,7 @@ create table reference_blocks (
     number int generated always as identity primary key,
     cohort int not null, -- its number
     sealed bytea not null
-);
+) with (toast.autovacuum_vacuum_insert_threshold = 10000000); -- services/kit/README.md
 -- Sealed data does not get smaller.
 alter table reference_blocks alter column sealed set storage external;
 
@@ -109,7 +109,7 @@ create table matches (
     match    bigint primary key, -- keyed hash of the match key
     cohort   int not null,       -- of the first of them: what is kept of an incident can be found
     profiles bytea[] not null    -- each a pseudonym and witnesses; what was said stays, corrected or not
-);
+) with (autovacuum_vacuum_insert_threshold = 10000000, autovacuum_analyze_scale_factor = 1); -- services/kit/README.md
 
 -- The identity under which everything about somebody meets, of pseudonyms that were ever tied to another.
 create table homes (

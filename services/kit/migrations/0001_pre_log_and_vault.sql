@@ -11,6 +11,8 @@ create table log.log (
     headers   bytea,
     block     bytea       not null,
     primary key (topic, partition, source, seq)
+) with (
+    autovacuum_vacuum_insert_threshold = 10000000, toast.autovacuum_vacuum_insert_threshold = 10000000 -- services/kit/README.md
 );
 -- Blocks are packed already: trying to compress them costs CPU and gains little.
 alter table log.log alter column block set storage external;
@@ -97,6 +99,9 @@ create table vault.pages (
     key_id uuid      not null,
     ends   integer[] not null,    -- the i-th payload lies between the i-th and the next of these
     sealed bytea     not null
+) with (
+    autovacuum_vacuum_insert_threshold = 10000000, toast.autovacuum_vacuum_insert_threshold = 10000000,
+    autovacuum_analyze_scale_factor = 1 -- services/kit/README.md
 );
 -- Sealed data does not get smaller, and what is stored as it is can be read in part.
 alter table vault.pages alter column sealed set storage external;

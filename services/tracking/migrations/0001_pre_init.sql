@@ -18,7 +18,7 @@ create table notices (
     channel  smallint not null,    -- core.channel; 0 = none
     notice   bytea primary key,
     member   bytea                 -- the bearer; null while only a supersession was heard
-);
+) with (autovacuum_vacuum_insert_threshold = 10000000, autovacuum_analyze_scale_factor = 1); -- services/kit/README.md
 
 -- What our own rooms said of notices of which more was heard than their rows say: several attempts, or what ended one.
 create table steps (
