@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from services.core.channel import CHANNEL_NAMES, Channel
 from services.core.receipts import FAILED, PROGRESS, Consequence, Receipt, ReceiptKind
-from services.tracking.domain import Deltas, Finding, State, standing_of
+from services.tracking.domain import Deltas, Finding, State, counters_of, standing_of
 
 __all__ = ["History", "Step", "history_of", "kept_history", "moved"]
 
@@ -24,6 +24,7 @@ class Step(NamedTuple):
     at: int  # ms since 1970
 
 
+_NOTHING: Final = Step(0, int(State.UNHEARD), 0, 0)
 # Of an attempt that told nobody, what stands later here holds: it ends what comes before it.
 _ORDER: Final = (
     *(State.UNHEARD, State.REATTEMPTED, State.UNKNOWN, State.ACCEPTED, State.REFUSED, State.BOUNCED, State.RETURNED),
@@ -112,12 +113,19 @@ class History(NamedTuple):
         return {attempt: HandedOver(steps[attempt], frozenset(said[attempt])) for attempt in sorted(steps)}
 
     @property
+    def is_simple(self) -> bool:
+        """Tell whether it is one step at most, and no receipt."""
+        return len(self.steps) <= 1 and not self.receipts
+
+    @property
     def finding(self) -> Finding:
         """Where the notice stands.
 
         An attempt that told somebody holds over everything, and of several the first. Else the latest attempt holds, as
         it was made after the others had ended; and of one attempt what ended it, the earlier time first.
         """
+        if self.is_simple:  # as nearly all are that a later revision stands for
+            return Finding(self.notice, self.scope, self.member, self.revision, *_only(self.steps), self.mark)
         handed_over = self.handed_over()
         told = next((one.step for one in handed_over.values() if one.told), None)
         held = told._replace(state=State.ACCEPTED) if told else self._latest(handed_over)
@@ -128,7 +136,7 @@ class History(NamedTuple):
         return min(
             ended,
             key=lambda one: (-one.attempt, -_PLACE[one.state], one.at, one.channel),
-            default=Step(0, State.UNHEARD, 0, 0),
+            default=_NOTHING,
         )
 
     @property
@@ -141,6 +149,8 @@ class History(NamedTuple):
         if not self.scope:
             return Counter()
         found = self.finding
+        if self.is_simple:
+            return Counter(counters_of(found.state, found.channel, counted=found.counted))
         handed_over = self.handed_over().values()
         counted = Counter(standing_of(found.state, counted=found.counted))
         counted.update(name for one in handed_over for name in _counters_of(one))
@@ -150,6 +160,8 @@ class History(NamedTuple):
 
     def consequences(self) -> frozenset[Consequence]:
         """Return what follows from its receipts: who was not told goes to the next channel."""
+        if not self.receipts:
+            return frozenset()
         return frozenset(
             Consequence(self.notice, one.step.channel, attempt, *said)
             for attempt, one in self.handed_over().items()
@@ -217,6 +229,11 @@ def _consequence(one: HandedOver) -> Iterator[tuple[int, int]]:
         yield decisive.kind, decisive.reason
     elif one.step.state == State.UNKNOWN:
         yield int(ReceiptKind.ACCEPTED), 0
+
+
+def _only(steps: frozenset[Step]) -> tuple[int, int, int, int]:
+    step = next(iter(steps), _NOTHING)
+    return step.state, *_rest(step)
 
 
 def _rest(step: Step) -> tuple[int, int, int]:

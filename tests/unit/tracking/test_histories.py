@@ -172,6 +172,15 @@ def test_a_message_that_nobody_read_goes_on_and_stays_told() -> None:
     assert frozenset() == heard(unread, read, accepted).consequences()
 
 
+@given(findings)
+def test_one_step_alone_comes_to_what_it_would_among_others(finding: Finding) -> None:
+    """The short way for what nearly all have gives what the long way gives; a receipt of no attempt makes it long."""
+    alone, long = heard(finding), heard(finding, receipt(ReceiptKind.BOUNCED, attempt=99))
+
+    assert (alone.is_simple, long.is_simple) == (True, False)
+    assert (alone.finding, alone.counters()) == (long.finding, long.counters())
+
+
 @given(events)
 def test_nobody_counts_as_told_by_what_came_back(heard_of: list[Event]) -> None:
     """Of the attempt that a notice counts as told by, no receipt says that it failed."""
