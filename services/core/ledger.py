@@ -9,12 +9,13 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
-from services.core.channel import CHANNEL_NAMES
+from services.core.channel import CHANNEL_NAMES, Channel
 
 __all__ = [
     "BARE_JOINED",
     "CONFLICTING",
     "COUNTERS",
+    "MOVED_ON",
     "NOTHING_DUE",
     "SET_ASIDE",
     "UNCORRECTED",
@@ -82,6 +83,11 @@ BARE_JOINED: Final = "bare_joined"
 # Notices that dispatch holds back for a pause. Their bearers are released, and held.
 SET_ASIDE: Final = "set_aside"
 
+# Notices that dispatch gave back as their channel was closed before they began. A figure beside the dispositions.
+MOVED_ON: Final[Mapping[Channel, str]] = MappingProxyType(
+    {channel: f"moved_on_{name}" for channel, name in CHANNEL_NAMES.items()}
+)
+
 # What each stage counts of a cohort. Stored rows of counts are arrays in this order, so a tuple may only grow at its
 # end; `tests/contract/test_ledger.py` holds the order.
 COUNTERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
@@ -95,7 +101,7 @@ COUNTERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             UNCORRECTED,
             BARE_JOINED,
         ),
-        "dispatch": (SET_ASIDE,),
+        "dispatch": (SET_ASIDE, *MOVED_ON.values()),
         # notices_settled counts superseded notices too: all that were handed over or given up. Then how hand-overs
         # ended, by channel, superseded notices included.
         "tracking": (

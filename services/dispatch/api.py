@@ -10,6 +10,7 @@ from services.core.access import Act, Caller
 from services.core.channel import Channel
 from services.core.status import AttemptState
 from services.dispatch.breaker import Breaker
+from services.dispatch.closures import Closures
 from services.dispatch.domain import Batch
 from services.dispatch.store import Store
 from services.kit.postgres import Pool
@@ -40,8 +41,10 @@ class Api:
         channel: Channel,
         provider: str,
         breaker: Breaker,
+        closures: Closures,
         unknown_after: timedelta,
     ) -> None:
+        self._closures = closures
         self._pool, self._store, self._breaker, self._unknown_after = pool, store, breaker, unknown_after
         self._channel, self._provider = channel, provider
 
@@ -62,6 +65,7 @@ class Api:
             "provider": self._provider,
             **standing,
             "pauses": sorted({reason for _way, reason in self._breaker.paused_ways()}),
+            "closedFor": sorted(self._closures.closed()),
         }
         return json_response({"channels": [shown]})
 

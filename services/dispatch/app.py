@@ -18,6 +18,7 @@ from services.dispatch.bounces.listening import Bounces
 from services.dispatch.bounces.polling import Polling
 from services.dispatch.breaker import Breaker, BreakerPolicy
 from services.dispatch.channels import open_provider
+from services.dispatch.closures import Closures
 from services.dispatch.config import NOTIFY, Config, NotifyConfig
 from services.dispatch.handlers import DispatchHandler
 from services.dispatch.mail_config import EmailConfig
@@ -90,7 +91,7 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
         service.jobs |= {"sender": sender.run, "standing": standing.run}
         if isinstance(config, EmailConfig) and config.bounces_listen:
             service.jobs["bounces"] = _bounces(config, service, keys, stage, metrics)
-        api = _api(service.pool, store, provider.traits, breaker, config)
+        api = _api(service.pool, store, provider.traits, breaker, config, closures=Closures(incidents, channel))
         called = _hears_of(config, provider.traits, service, stage, stack)
         await service.run(stop, ready_file=ready_file, routes=api.routes(), open_routes=called, openapi=OPENAPI)
 
@@ -125,13 +126,14 @@ def _bounces(config: EmailConfig, service: Service, keys: KeyRing, stage: StageH
     return partial(bounces.serve, host, port, own_name=own_name, tls=tls, must=must)
 
 
-def _api(pool: Pool, store: Store, traits: Traits, breaker: Breaker, config: Config) -> Api:
+def _api(pool: Pool, store: Store, traits: Traits, breaker: Breaker, config: Config, *, closures: Closures) -> Api:
     return Api(
         pool,
         store,
         channel=traits.channel,
         provider=traits.name,
         breaker=breaker,
+        closures=closures,
         unknown_after=config.unknown_after,
     )
 

@@ -1,4 +1,4 @@
-"""Counts what a pause holds back here: whoever bears such a notice is held, and not on the way."""
+"""Counts what a pause holds back here: whoever bears such a notice is held, and not on the way; and what moved on."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -18,22 +18,22 @@ __all__ = ["Moved"]
 
 
 class Moved:
-    """What one transaction sets aside more, or less, by partition and scope. It is written last, behind all rows."""
+    """What one transaction counts more, or less, by partition and scope. It is written last, behind all rows."""
 
     def __init__(self) -> None:
-        self._by_partition: dict[int, Counter[str]] = {}
+        self._by_partition: dict[int, dict[str, Counter[str]]] = {}
 
-    def add(self, one: Round, rows: Iterable[int], sign: int) -> None:
-        """Count these rows of a round as set aside (+1), or as set aside no more (-1)."""
-        scopes = self._by_partition.setdefault(one.partition, Counter())
+    def add(self, one: Round, rows: Iterable[int], sign: int, counter: str = SET_ASIDE) -> None:
+        """Count these rows of a round: as set aside (+1), as set aside no more (-1), or under another counter."""
+        scopes = self._by_partition.setdefault(one.partition, {})
         for cohort, count in Counter(one.notices.cohorts[row] for row in rows).items():
-            scopes[f"{one.notices.incident_id}/{cohort}"] += sign * count
+            scopes.setdefault(f"{one.notices.incident_id}/{cohort}", Counter())[counter] += sign * count
 
     async def written(self, connection: Connection, channel: Channel) -> list[Output]:
         """Move the totals of a channel; return the block that tells of them. Each partition of a channel counts."""
         moved = []
         for partition, scopes in sorted(self._by_partition.items()):
-            deltas = {scope: {SET_ASIDE: count} for scope, count in sorted(scopes.items()) if count}
+            deltas = {scope: counts for scope, counts in sorted(scopes.items()) if any(counts.values())}
             source = f"{channel.label}-{partition}"
             moved += await move_totals(connection, deltas, source, COUNTERS["dispatch"], stage=dispatch_stage(channel))
         return [Output(TOTALS_CHANGED, 0, encode_totals(moved))] if moved else []

@@ -18,15 +18,12 @@ from services.core.notices import BLOCK_ENTRIES, Notices
 from services.core.receipts import Consequence
 from services.core.status import UNKNOWN_FOR_TOO_LONG, AttemptState
 from services.dispatch.breaker import Breaker
-from services.dispatch.codec import (
-    decode_routed,
-    encode_attempted,
-    encode_block,
-    encode_refused,
-)
+from services.dispatch.closures import Closures
+from services.dispatch.codec import decode_routed, encode_attempted, encode_block, encode_refused
 from services.dispatch.counting import Moved
 from services.dispatch.domain import Batch, Round, Taken
 from services.dispatch.metrics import DispatchMetrics
+from services.dispatch.moving_on import MovingOn, MovingOnStore
 from services.dispatch.outcomes import AttemptOutcome, refusal_of
 from services.dispatch.pauses import Pauses
 from services.dispatch.pausing import PauseStore, Pausing
@@ -56,7 +53,7 @@ Heard = Taken | Recalled | list[Consequence]  # a block, as it was understood
 _FAR = datetime.max.replace(tzinfo=UTC)
 
 
-class Attempts(RecallStore, PauseStore, ReceiptStore, Protocol):
+class Attempts(RecallStore, PauseStore, ReceiptStore, MovingOnStore, Protocol):
     """What the handler needs of the store."""
 
     async def take(self, connection: Connection, batches: Sequence[Taken], now: datetime, due: datetime) -> None:
@@ -116,7 +113,9 @@ class DispatchHandler:
         self._recalls = Recalls(store)
         self._receipts = Receipts(store, traits.channel)
         self._forgetting = Forgetting(clock, keep_recalls)
-        self._pauses = Pauses(incidents)
+        self._closures = Closures(incidents, traits.channel)
+        self._moving_on = MovingOn(store, self._closures, traits, metrics)
+        self._pauses = Pauses(incidents, self._closures)
         self._pausing = Pausing(store, self._pauses, traits, busy)
         self._incidents = incidents
         self._clock = clock
@@ -176,9 +175,11 @@ class DispatchHandler:
         recalled = await self._recalls.look_again(connection, partitions, now, moved)
         await self._forgetting.look(partial(self._store.forget_recalls, connection, partitions))
         self._metrics.cohorts_paused(len(self._pauses.now()))
+        self._metrics.closed(len(self._closures.closed()))
         observed = await self._pausing.tick(connection, partitions, now, moved)
-        set_aside = await moved.written(connection, self._traits.channel)
-        return [*told, *given_up, *recalled, *observed, *set_aside]
+        moved_on = await self._moving_on.tick(connection, partitions, now, moved)
+        counted = await moved.written(connection, self._traits.channel)
+        return [*told, *given_up, *recalled, *observed, *moved_on, *counted]
 
     async def _look_on(self, connection: Connection, partitions: Sequence[int], now: datetime) -> None:
         """Let refusals wait for a window of our own where somebody else saw them, or the one before us was killed."""

@@ -57,11 +57,15 @@ class DispatchMetrics:
             "dispatch_attempts_total",
             "How hand-overs ended: accepted, refused, unknown, not-sent or not-now (surely not handed over, waits), "
             "held (waits for the end of a pause), refused-waiting (may still be taken back, else refused later), "
+            "closed (its incident has closed the channel: on to the next one), "
             "repeat (no answer yet; the same again is safe).",
             ["channel", "provider", "outcome"],
             registry=registry,
         )
-        outcomes = ("accepted", "refused", "unknown", "not-sent", "not-now", "repeat", "held", "refused-waiting")
+        outcomes = (
+            *("accepted", "refused", "unknown", "not-sent", "not-now", "repeat", "held", "refused-waiting"),
+            "closed",
+        )
         self._attempts = {outcome: attempts.labels(channel.label, provider, outcome) for outcome in outcomes}
         self._notice_seconds = _Durations(
             "dispatch_notice_seconds",
@@ -93,10 +97,18 @@ class DispatchMetrics:
             registry=registry,
         )
         self._reports = {kind: reports.labels(channel.label, kind) for kind in REPORTS}
+        self._closed = Gauge(
+            "dispatch_channel_closed", "Incidents for which the channel is closed, by the newest version of each.",
+            ["channel"], registry=registry,
+        ).labels(channel.label)  # fmt: skip
 
     def reported(self, kind: str) -> None:
         """Count a report on a mail; `kind` is one of REPORTS."""
         self._reports[kind].inc()
+
+    def closed(self, incidents: int) -> None:
+        """Show for how many incidents the channel is closed."""
+        self._closed.set(incidents)
 
     def count(self, outcomes: Mapping[str, int]) -> None:
         """Count a round's outcomes, after its commit."""

@@ -35,6 +35,11 @@ _STANDING: Final = _object(
             "description": "Why this process leaves the channel, a domain or an incident alone",
             "items": {"type": "string", "enum": list(PAUSES)},
         },
+        "closedFor": {
+            "type": "array",
+            "description": "Incidents for which the channel is closed: nothing of them begins on it",
+            "items": _TEXT,
+        },
     }
 )
 _UNKNOWN: Final = _object(

@@ -7,8 +7,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Final, NamedTuple, Protocol
 
+from services.core.closures import Closure
 from services.core.cohort import Cohort
 from services.core.notices import Notices
+from services.dispatch.closures import Closures
 
 __all__ = ["FRESH_SECONDS", "Cohorts", "Pause", "Pauses"]
 
@@ -28,11 +30,15 @@ class Cohorts(Protocol):
 
 
 class Pause(NamedTuple):
-    """One pause of one cohort."""
+    """One pause of one cohort; without a cohort, a closure of the channel (`closures`)."""
 
     incident_id: str
     pause_id: str
     cohort_id: str
+
+    def concerns(self, carriers: Collection[str]) -> bool:
+        """Tell whether it concerns a notice of its incident that names facts of these cohorts."""
+        return not self.cohort_id or self.cohort_id in carriers
 
 
 class Pauses:
@@ -42,8 +48,8 @@ class Pauses:
     concerns has been called back by then. That it has been heard is learned from the table (`waits`, `learn`).
     """
 
-    def __init__(self, cohorts: Cohorts) -> None:
-        self._cohorts = cohorts
+    def __init__(self, cohorts: Cohorts, closures: Closures | None = None) -> None:
+        self._cohorts, self._closures = cohorts, closures
         self._changes = -1
         self._paused: Mapping[str, Mapping[str, Pause]] = {}  # by incident, then by cohort
         self._ever: frozenset[Pause] = frozenset()
@@ -59,9 +65,9 @@ class Pauses:
         return [pause for of_it in self._paused.values() for pause in of_it.values()]
 
     def ever(self) -> frozenset[Pause]:
-        """Return all pauses that were ever heard of, those too that are over."""
+        """Return all pauses, and closures of the channel, that were ever heard of, those too that are over."""
         self._refresh()
-        return self._ever
+        return self._ever.union(map(_closed, self._closures.ever())) if self._closures else self._ever
 
     def waits(self, partitions: Iterable[int]) -> bool:
         """Tell whether a pause has ended, and it is not known that all is known that came before its end."""
@@ -81,12 +87,12 @@ class Pauses:
         return [(one, frozenset(self._holding(one, partition))) for one in incidents], self._cancelled
 
     def of(self, notices: Notices) -> list[Pause]:
-        """Return the pauses of cohorts whose facts these notices name."""
+        """Return the pauses of cohorts whose facts these notices name, and the closure of the channel for them."""
         self._refresh()
-        paused = self._paused.get(notices.incident_id)
-        if not paused:
-            return []
-        return [pause for cohort, pause in paused.items() if cohort in set(chain.from_iterable(set(notices.carriers)))]
+        closure = self._closures.now().get(notices.incident_id) if self._closures else None
+        paused = self._paused.get(notices.incident_id, {}).values()
+        carriers = set(chain.from_iterable(set(notices.carriers))) if paused else frozenset[str]()
+        return [*([_closed(closure)] if closure else ()), *(pause for pause in paused if pause.concerns(carriers))]
 
     def holds(self, notices: Notices, partition: int) -> bool:
         """Tell whether some of these, which are of that partition, may not begin."""
@@ -144,6 +150,10 @@ class Pauses:
                 resumed.setdefault(one.incident_id, []).append(one)
         self._paused, self._resumed = paused, resumed
         self._cancelled = frozenset((one.incident_id, one.cohort_id) for one in cohorts if one.cancelled)
+
+
+def _closed(closure: Closure) -> Pause:
+    return Pause(closure.incident_id, closure.pause_id, "")
 
 
 def _pause(cohort: Cohort) -> Pause:

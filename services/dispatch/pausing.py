@@ -178,7 +178,7 @@ class Pausing:
             if notices.incident_id != pause.incident_id:
                 continue
             rows = zip(notices.ids, notices.attempts, notices.carriers, strict=True)
-            keys = [(notice, attempt) for notice, attempt, carriers in rows if pause.cohort_id in carriers]
+            keys = [(notice, attempt) for notice, attempt, carriers in rows if pause.concerns(carriers)]
             if keys and batch.number in self._busy:
                 return []
             begun.update(keys)

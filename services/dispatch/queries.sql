@@ -36,6 +36,23 @@ from (
 where so_far <= $4 or place = 1
 order by due, batch;
 
+-- name: queued_batches
+-- Batches of the queue in the order of their numbers, whether their turn has come or not: the first one, and more as long
+-- as they fit in the limit.
+select batches.batch, partition, tries, at, job, block
+from batches
+join (
+    select batch, sum(count) over (order by batch) as so_far, row_number() over (order by batch) as place
+    from (
+        select batch, count from batches
+        where channel = $1 and partition = $2 and state = 0 and batch > $3
+        order by batch
+        limit 256
+    ) as waiting
+) as counted using (batch)
+where so_far <= $4 or place = 1
+order by batches.batch;
+
 -- name: reword
 -- Give batches of the queue blocks with another version of their incident.
 update batches set block = reworded.block
@@ -264,9 +281,9 @@ from batches
 where channel = $1 and partition = $2 and state = 1
 order by batch;
 
--- name: paused_blocks
--- The blocks of all batches that are paused, some at a time: nothing but `heraut ledger --recount` asks.
-select batch, block from batches where state = 7 and batch > $1 order by batch limit $2;
+-- name: counted_blocks
+-- The blocks of all batches that are paused or moved on, some at a time: nothing but `heraut ledger --recount` asks.
+select batch, state, channel, block from batches where state in (7, 8) and batch > $1 order by batch limit $2;
 
 -- name: paused_batches
 -- Batches that are paused, a bounded number, in the order of their numbers.

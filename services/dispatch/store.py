@@ -10,7 +10,7 @@ import asyncpg
 
 from services.core.channel import Channel
 from services.core.ids import ID_BYTES
-from services.core.ledger import SET_ASIDE
+from services.core.ledger import MOVED_ON, SET_ASIDE
 from services.core.notices import Notices
 from services.core.status import AttemptState
 from services.dispatch.codec import decode_block, encode_block
@@ -85,6 +85,10 @@ class Store:
     async def queue(self, connection: Connection, partition: int, now: datetime, limit: int) -> list[Batch]:
         """Return batches whose turn it is, the longest waiting first: one, or more with `limit` attempts at most."""
         return _batches(await connection.fetch(_QUERIES["queue"], self._channel, partition, now, limit))
+
+    async def queued_batches(self, connection: Connection, partition: int, after: int, limit: int) -> list[Batch]:
+        """Return batches of the queue whose number is higher: one, or more with `limit` attempts at most."""
+        return _batches(await connection.fetch(_QUERIES["queued_batches"], self._channel, partition, after, limit))
 
     async def reword(self, connection: Connection, blocks: dict[int, bytes]) -> None:
         """Give batches of the queue blocks with another version of their incident."""
@@ -289,15 +293,17 @@ class Store:
 
     @staticmethod
     async def recount(connection: Connection, incident_id: str | None) -> dict[str, Counter[str]]:
-        """Return how many notices are paused, by scope, of one incident or of all, on all channels."""
+        """Return how many notices are paused, and moved on, by scope, of one incident or of all, on all channels."""
         found: dict[str, Counter[str]] = {}
         last = 0
-        while rows := await connection.fetch(_QUERIES["paused_blocks"], last, _BLOCKS_AT_ONCE):
+        while rows := await connection.fetch(_QUERIES["counted_blocks"], last, _BLOCKS_AT_ONCE):
             last = rows[-1]["batch"]
-            for notices in (decode_block(row["block"]) for row in rows):
+            for row in rows:
+                notices = decode_block(row["block"])
+                counter = SET_ASIDE if row["state"] == AttemptState.PAUSED else MOVED_ON[Channel(row["channel"])]
                 if incident_id in {None, notices.incident_id}:
                     for cohort, count in Counter(notices.cohorts).items():
-                        found.setdefault(f"{notices.incident_id}/{cohort}", Counter())[SET_ASIDE] += count
+                        found.setdefault(f"{notices.incident_id}/{cohort}", Counter())[counter] += count
         return found
 
     async def _move(self, connection: Connection, alike: Sequence[tuple[int, Fate]], now: datetime) -> None:

@@ -83,8 +83,8 @@ class Api:
         incident_id = _incident_id(request)
         document, read = await read_json(request), version_read(request)
         put = await self._control.put_incident(caller, incident_id, document, read)
-        warnings = list(put.warnings)
-        body = {"incidentId": incident_id, "version": put.version, "changed": put.changed, "warnings": warnings}
+        body = {"incidentId": incident_id, "version": put.version, "changed": put.changed}
+        body |= {"warnings": list(put.warnings), "closed": list(put.closed)}
         return versioned(put_response(body, put, f"/v1/incidents/{incident_id}"), put.version)
 
     async def show_incident(self, request: web.Request, caller: Caller) -> web.StreamResponse:

@@ -5,6 +5,7 @@ Member records in it follow from `records.fields`, the incident document from `w
 
 from typing import Any
 
+from services.core.channel import CHANNEL_NAMES
 from services.core.unsettled import ProblemKind
 from services.intake.control.listing import CURSOR_FORM
 from services.intake.control.shapes import CONFLICTS, SHAPES
@@ -262,12 +263,18 @@ _SCHEMAS: dict[str, Any] = {
     **INCIDENT_SCHEMAS,
     "IncidentPut": {
         "type": "object",
-        "required": ["incidentId", "version", "changed", "warnings"],
+        "required": ["incidentId", "version", "changed", "warnings", "closed"],
         "properties": {
             "incidentId": _TEXT,
             "version": _COUNT,
             "changed": _YES_NO,
             "warnings": {"type": "array", "items": {"type": "object"}, "description": "What a reader may stumble over"},
+            "closed": {
+                "type": "array",
+                "items": {"type": "string", "enum": list(CHANNEL_NAMES.values())},
+                "description": "Channels that the version before allows, and this one does not: two seconds after the "
+                "answer nothing begins on them any more, whatever version a notice has. Tracking lists what had begun",
+            },
         },
     },
     "Incident": {

@@ -15,6 +15,10 @@ with changed as (
 )
 insert into incident_versions (incident_id, version, document, changed_at) values ($1, $2, $3, $4);
 
+-- name: read_document
+-- A version's document.
+select document from incident_versions where incident_id = $1 and version = $2;
+
 -- name: mark_reissue
 -- Note that notices which wait shall follow a version.
 update incident_versions set reissued = true where incident_id = $1 and version = $2;

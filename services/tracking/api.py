@@ -11,6 +11,7 @@ from services.core.access import Act, Caller
 from services.core.clock import Clock
 from services.kit.errors import RetryableError
 from services.kit.process import Problem, Route, json_response
+from services.tracking.closures import ClosureLists
 from services.tracking.handlers import Ledgers, PauseLists
 from services.tracking.ledger import CohortLine, Ledger, Line
 from services.tracking.page import render
@@ -24,8 +25,11 @@ _HERE = Path(__file__).parent
 class Api:
     """The routes and what they need."""
 
-    def __init__(self, ledgers: Ledgers, pauses: PauseLists, progress: ReleaseProgress, clock: Clock) -> None:
+    def __init__(
+        self, ledgers: Ledgers, pauses: PauseLists, closures: ClosureLists, progress: ReleaseProgress, clock: Clock
+    ) -> None:
         self._ledgers, self._pauses, self._progress, self._clock = ledgers, pauses, progress, clock
+        self._closures = closures
         self._style = (_HERE / "page.css").read_text(encoding="utf-8")
         digest = base64.b64encode(hashlib.sha256(self._style.encode()).digest()).decode()
         self._policy = (
@@ -40,6 +44,7 @@ class Api:
             Route("GET", "/v1/incidents", Act.INCIDENT_SHOWN, self.list_incidents),
             Route("GET", "/v1/incidents/{incident_id}/ledger", Act.LEDGER_SHOWN, self.show_ledger),
             Route("GET", "/v1/incidents/{incident_id}/pauses", Act.LEDGER_SHOWN, self.show_pauses),
+            Route("GET", "/v1/incidents/{incident_id}/closures", Act.LEDGER_SHOWN, self.show_closures),
             Route(
                 "GET", "/v1/incidents/{incident_id}/cohorts/{cohort_id}/release", Act.LEDGER_SHOWN, self.show_release
             ),
@@ -74,6 +79,14 @@ class Api:
         """Return what had begun of every pause of an incident that holds now."""
         self._expect_loaded()
         found = await self._pauses.of_all(caller.principal, request.match_info["incident_id"])
+        if found is None:
+            raise Problem(404, "The incident is not known", kind="unknown-incident")
+        return json_response(found)
+
+    async def show_closures(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+        """Return what had begun when channels of an incident were closed, and how many moved on."""
+        self._expect_loaded()
+        found = await self._closures.of(caller.principal, request.match_info["incident_id"])
         if found is None:
             raise Problem(404, "The incident is not known", kind="unknown-incident")
         return json_response(found)

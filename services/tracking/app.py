@@ -13,6 +13,7 @@ from services.kit.retry import pause_until
 from services.kit.stage import Stage
 from services.kit.vault import load_keys
 from services.tracking.api import Api
+from services.tracking.closures import ClosureLists
 from services.tracking.codec import TOPICS
 from services.tracking.config import Config
 from services.tracking.handlers import Ledgers, PauseLists, TrackingHandler
@@ -44,6 +45,7 @@ async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = Non
         incidents = follow_incidents(service)
         ledgers = Ledgers(service.pool, store, incidents)
         pauses = PauseLists(service.pool, store, incidents, config.partitions)
+        closures = ClosureLists(service.pool, store, incidents, config.partitions)
         progress = ReleaseProgress(service.pool, store, incidents)
         gauges = LedgerMetrics(service.registry)
 
@@ -59,7 +61,7 @@ async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = Non
         stage = service.stage(TOPICS, TrackingHandler(store, metrics, stopping, beside_the_log))
         service.jobs["gauges"] = _repeat(refresh)
         receiving = ReceivingApi(inbox, signers, service.clock)
-        routes = [*Api(ledgers, pauses, progress, service.clock).routes(), *receiving.routes()]
+        routes = [*Api(ledgers, pauses, closures, progress, service.clock).routes(), *receiving.routes()]
         verifications = Verifications(service.pool, store, keys, incidents, partial(_is_up_to_date, service, stage))
         verified = VerificationMetrics(service.registry)
         verifying = VerificationApi(verifications, verified, service.clock, config.trusted_proxies)

@@ -48,6 +48,17 @@ _SHOW_PAUSE = {
     ],
     "responses": {"200": answer("What had begun", ref("schemas/Pause")), **faults(400, 404, 503)},
 }
+_LIST_CLOSURES = {
+    "operationId": "listClosures",
+    "summary": "What had begun when channels of an incident were closed, and how many moved on",
+    "description": "Two seconds after the answer to a version that closes a channel nothing begins on it any more. "
+    "Who speaks for some sources alone does not see them.",
+    "parameters": [{"name": "incidentId", "in": "path", "required": True, "schema": _TEXT}],
+    "responses": {
+        "200": answer("Every closure, in the order of versions", ref("schemas/Closures")),
+        **faults(400, 404, 503),
+    },
+}
 _LIST_PAUSES = {
     "operationId": "listPauses",
     "summary": "What had begun of every pause of an incident that holds now",
@@ -197,6 +208,29 @@ _LEDGER = _object(
         "totals": ref("schemas/Line"),
     }
 )
+_CLOSURES = _object(
+    {
+        "incidentId": _TEXT,
+        "complete": _YES_NO,
+        "closures": {
+            "type": "array",
+            "items": _object(
+                {
+                    "channel": _TEXT,
+                    "version": _COUNT | {"description": "Of the incident: the one that closed it"},
+                    "openAgain": _YES_NO,
+                    "complete": _YES_NO | {"description": "Its channel has reported of each partition"},
+                    "begun": {"type": "array", "items": _object({"noticeId": _TEXT, "attempt": _COUNT})},
+                }
+            ),
+        },
+        "movedOn": {
+            "type": "object",
+            "description": "By channel: notices that waited for it and went back for their next one",
+            "additionalProperties": _COUNT,
+        },
+    }
+)
 _PAUSE = _object(
     {
         "incidentId": _TEXT,
@@ -304,6 +338,7 @@ OPENAPI: dict[str, Any] = described(
         "/incidents": {"get": _LIST_INCIDENTS},
         "/incidents/{incidentId}/ledger": {"get": _SHOW_LEDGER},
         "/incidents/{incidentId}/pauses": {"get": _LIST_PAUSES},
+        "/incidents/{incidentId}/closures": {"get": _LIST_CLOSURES},
         "/incidents/{incidentId}/pauses/{pauseId}": {"get": _SHOW_PAUSE},
         "/incidents/{incidentId}/cohorts/{cohortId}/release": {"get": _SHOW_RELEASE},
         "/receipts": {"post": _LOAD_RETURNED},
@@ -316,6 +351,7 @@ OPENAPI: dict[str, Any] = described(
         "Cohort": {"allOf": [ref("schemas/Line"), _COHORT]},
         "Ledger": _LEDGER,
         "Pause": _PAUSE,
+        "Closures": _CLOSURES,
         "Release": _RELEASE,
     },
     page=_SHOW_PAGE,

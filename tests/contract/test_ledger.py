@@ -22,7 +22,7 @@ STORED = {
         "held_not_at_address", "held_identity_conflict", "held_deceased_conflict", "held_paused", "uncorrected",
         "bare_joined",
     ),
-    "dispatch": ("set_aside",),
+    "dispatch": ("set_aside", "moved_on_portal", "moved_on_email", "moved_on_letter"),
     "tracking": (
         "notified", "exhausted", "notices_settled", "held_unprintable", "accepted_portal", "refused_portal",
         "accepted_email", "refused_email", "accepted_letter", "refused_letter",

@@ -58,6 +58,8 @@ def put(file: Any, incident_id: str | None, reissue: str | None, data: Path, *, 
         say(f"incident {wanted}" + (f", version {version}" if version else ""))
         for line in _as_warnings(answer.get("warnings") or []):
             say(line)
+        for channel in answer.get("closed") or []:
+            say(f"{channel} is closed: two seconds from now nothing begins on it; heraut incident closures {wanted}")
 
 
 @incident.command("check")
@@ -102,6 +104,29 @@ def show(incident_id: str, data: Path, *, as_json: bool) -> None:
         print_json(answer)
     else:
         click.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())
+
+
+@incident.command("closures")
+@click.argument("incident_id", metavar="ID")
+@data_option
+@json_option
+def closures(incident_id: str, data: Path, *, as_json: bool) -> None:
+    """Show which channels were closed, how many moved on, and what had begun by then."""
+    answer = call(data, "GET", "tracking", "incidents", incident_id, "closures")
+    if as_json:
+        print_json(answer)
+        return
+    rows = [
+        [one["channel"], one["version"], _yes(one["openAgain"]), len(one["begun"]), _yes(one["complete"])]
+        for one in answer["closures"]
+    ]
+    table("Closed", ("channel", "by version", "open again", "had begun", "complete"), rows, left=1)
+    for channel, count in answer["movedOn"].items():
+        say(f"{count} moved on from {channel}")
+
+
+def _yes(value: bool) -> str:  # noqa: FBT001 - a cell
+    return "yes" if value else "no"
 
 
 @incident.command("pause")

@@ -111,7 +111,7 @@ class PrintFolder:
 
     async def hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
         """Write one print job. A folder that cannot be written to is an outage, and the job stays open."""
-        if not go():
+        if not (go() or work.round.repeated):  # a job that was finished before stands, whatever may begin now
             return HandOver([_NOT_BEGUN] * len(work.contacts))
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._hand_over, work, go)
 
@@ -168,7 +168,9 @@ class PrintFolder:
         with open_folder(self._folder) as folder:
             files = PrintFiles(folder, self._group)
             mark = files.mark(letters.name)
-            return mark.printed if mark else self._write(files, letters, envelopes, go)
+            if mark:
+                return mark.printed
+            return self._write(files, letters, envelopes, go) if go() else None
 
     def _write(
         self, folder: PrintFiles, letters: Work, envelopes: Sequence[Fitted], go: Callable[[], bool]

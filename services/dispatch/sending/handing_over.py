@@ -82,20 +82,27 @@ class HandingOver:
             return 1
         return traits.batch_size if traits.makes_files else self._pace.size
 
-    async def results(self, one: Round, unsent: Collection[int], go: Callable[[], bool]) -> Sequence[Result]:
+    async def results(
+        self, one: Round, unsent: Collection[int], go: Callable[[], bool], *, closed: bool = False
+    ) -> Sequence[Result]:
         """Hand a round over; returns one result a row. `unsent` = batches that surely were not handed over before.
 
         A blind provider is not given a round a second time, as nobody can know how the first time ended; nor is any
-        other one than that to which it was begun. One that can be asked need not be, where nothing was sent.
+        other one than that to which it was begun, nor any whose channel is `closed`. One that can be asked need not be,
+        where nothing was sent.
         """
         kind = self._provider.traits.provider_class
         if one.repeated and (kind is ProviderClass.BLIND or one.created_at < self._since):
             return [_NOT_SENT if number in unsent else _INTERRUPTED for number, rows in one.rows() for _ in rows]
         if one.repeated and kind is ProviderClass.ASKED and unsent and set(one.numbers).issubset(unsent):
             return [_NOT_SENT] * len(one)
-        if one.repeated and kind is ProviderClass.IDEMPOTENT:
+        if one.repeated and kind is ProviderClass.IDEMPOTENT and not closed:
             self._metrics.repeated.inc(len(one))
-        return await self._prepare(one, go)
+        found = await self._prepare(one, go)
+        if not (one.repeated and closed):
+            return found
+        ended = [_NOT_SENT if number in unsent else _INTERRUPTED for number, rows in one.rows() for _ in rows]
+        return [end if result.ending is Ending.REPEAT else result for end, result in zip(ended, found, strict=True)]
 
     async def _prepare(self, one: Round, go: Callable[[], bool]) -> Sequence[Result]:
         """Find the incident's words and people's data; rows without data are refused, the others handed over."""

@@ -104,9 +104,9 @@ _NOT_BEGUN = frozenset({Ending.NOT_SENT, Ending.HELD})
 
 
 def _begun(one: Round, results: Sequence[Result], pause: Pause) -> list[Key]:
-    """Return the attempts of a round that were handed over and name facts of a cohort that is paused."""
+    """Return the attempts of a round that were handed over and that a pause concerns."""
     rows = zip(one.keys, one.notices.carriers, results, strict=True)
-    return [key for key, carriers, result in rows if pause.cohort_id in carriers and result.ending not in _NOT_BEGUN]
+    return [key for key, carriers, result in rows if pause.concerns(carriers) and result.ending not in _NOT_BEGUN]
 
 
 def _absent(one: Round, results: Sequence[Result]) -> list[Key]:

@@ -11,11 +11,14 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 from services.core.clock import Clock
+from services.core.notices import Notices
 from services.core.status import AttemptState
 from services.dispatch.breaker import Breaker
+from services.dispatch.closures import Closures
 from services.dispatch.counting import Moved
 from services.dispatch.domain import Batch, Round
 from services.dispatch.metrics import DispatchMetrics
+from services.dispatch.moving_on import MovingOn
 from services.dispatch.outcomes import AttemptOutcome
 from services.dispatch.pauses import FRESH_SECONDS, Pauses
 from services.dispatch.pausing import Pausing
@@ -31,6 +34,7 @@ from services.dispatch.sending.rewording import Rewording
 from services.dispatch.sending.watching import Watching
 from services.dispatch.store import Store
 from services.kit.errors import LostOwnershipError
+from services.kit.eventlog import Output
 from services.kit.postgres import Connection, Pool, is_retryable
 from services.kit.retry import Wait, pause_until
 from services.kit.stage import StageHandle
@@ -76,7 +80,9 @@ class Sender:
         self._clock, self._beat = clock, beat
         self._mine = set[int]() if busy is None else busy  # batches that this process is busy with
         self._incidents = incidents
-        self._pauses = Pauses(incidents)
+        self._closures = Closures(incidents, provider.traits.channel)
+        self._moving_on = MovingOn(store, self._closures, provider.traits, metrics)
+        self._pauses = Pauses(incidents, self._closures)
         self._pausing = Pausing(store, self._pauses, provider.traits, self._mine)
         watching = Watching(breaker, provider.traits, clock, metrics)
         self._rewording = Rewording(store, incidents, watching)
@@ -126,7 +132,11 @@ class Sender:
 
     def _go_of(self, one: Round) -> Callable[[], bool]:
         """Return what tells whether a hand-over of this round may begin."""
-        return lambda: self._go() and not self._pauses.holds(one.notices, one.partition)
+        return lambda: self._go() and not self._stays(one.notices, one.partition)
+
+    def _stays(self, notices: Notices, partition: int) -> bool:
+        """Tell whether some of these may not begin: as something is paused, or the channel is closed for them."""
+        return self._closures.holds(notices) or self._pauses.holds(notices, partition)
 
     def _may_begin(self) -> bool:
         return self._go() and not self._handing_over.paused
@@ -200,13 +210,14 @@ class Sender:
         moved = Moved()
         try:
             async with self._stage.fenced([partition]) as transaction:
-                queued = await self._queue(transaction.connection, partition, now, limit, moved)
+                queued, given_back = await self._queue(transaction.connection, partition, now, limit, moved)
                 rounds = rounds_of(self._traits, partition, queued, now)
                 for one in rounds:
                     self._mine.update(one.numbers)  # before anybody can see the intent
                 await self._runs.assign(transaction.connection, rounds, now)
                 await self._store.intend(transaction.connection, rounds, now)
-                transaction.emit(await moved.written(transaction.connection, self._traits.channel))
+                counted = await moved.written(transaction.connection, self._traits.channel)
+                transaction.emit([*given_back, *counted])
         except BaseException:
             # The intent may have been committed or not. Nothing was handed over, and that is sure.
             for one in rounds:
@@ -218,23 +229,26 @@ class Sender:
 
     async def _queue(
         self, connection: Connection, partition: int, now: datetime, limit: int, moved: Moved
-    ) -> list[Batch]:
-        """Return the batches that are next; those that may not begin are set aside."""
+    ) -> tuple[list[Batch], list[Output]]:
+        """Return the batches that are next; those that may not begin are set aside, or given back with these blocks."""
         queued = await self._store.queue(connection, partition, now, limit)
         if any(self._pauses.holds(batch.notices, partition) for batch in queued):
             await self._pausing.learn(connection, [partition])
-        while queued and any(self._pauses.holds(batch.notices, partition) for batch in queued):
+        given_back: list[Output] = []
+        while queued and any(self._stays(batch.notices, partition) for batch in queued):
             more = await self._store.queue(connection, partition, now, max(limit, _SET_ASIDE))
+            given_back += await self._moving_on.move_on(connection, partition, more, now, moved)
             await self._pausing.set_aside(connection, partition, more, now, moved)
             queued = await self._store.queue(connection, partition, now, limit)
-        return await self._rewording.follow(connection, queued)
+        return await self._rewording.follow(connection, queued), given_back
 
     async def _carry(self, rounds: Sequence[Round], hold: AsyncExitStack) -> None:
         """See rounds through, one after the other; their slot and their attempts are free again afterwards."""
         async with hold:
             for one in rounds:
                 try:
-                    results = await self._handing_over.results(one, self._unsent, self._go_of(one))
+                    closed = self._closures.holds(one.notices)
+                    results = await self._handing_over.results(one, self._unsent, self._go_of(one), closed=closed)
                     outcomes = await self._recording.record(one, results)
                     if outcomes:
                         self._unsent.difference_update(one.numbers)

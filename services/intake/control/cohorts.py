@@ -35,6 +35,7 @@ class Put(NamedTuple):
     created: bool
     changed: bool
     warnings: Sequence[dict[str, str]] = ()  # of the linter, about an incident document
+    closed: Sequence[str] = ()  # channels that this version of an incident closes
 
 
 @dataclass(frozen=True, slots=True)

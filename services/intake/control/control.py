@@ -26,6 +26,7 @@ from services.intake.control.changes import (
     cohort_json,
     sealed,
 )
+from services.intake.control.closures import closed_by
 from services.intake.control.cohorts import Cohorts, Put
 from services.intake.control.figures import with_figures
 from services.intake.control.heard import wait_heard
@@ -93,7 +94,8 @@ class Control:
             if incident.reissue and version:
                 check_reissue(incident)
             if before == normal and not await self._follows_anew(connection, incident, version):
-                return Put(version, created=False, changed=False, warnings=warnings)
+                closed = await closed_by(connection, incident, version)
+                return Put(version, created=False, changed=False, warnings=warnings, closed=closed)
             if version:
                 check_growth(before, document)
                 check_four_eyes(before, document)
@@ -112,7 +114,8 @@ class Control:
             said = {"reissue": incident.reissue, "tied": tied}
             block = encode_incident(incident_id, version + 1, normal, key_versions, after, **said)
             await append_outputs(connection, SOURCE, [Output(INCIDENTS_CHANGED, 0, block)])
-        return Put(version + 1, created=version == 0, changed=True, warnings=warnings)
+            closed = await closed_by(connection, incident, version + 1)
+        return Put(version + 1, created=version == 0, changed=True, warnings=warnings, closed=closed)
 
     async def _follows_anew(self, connection: Connection, incident: Incident, version: int) -> bool:
         """Tell whether notices that wait shall follow the words as they stand, and do not yet."""

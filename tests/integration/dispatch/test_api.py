@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from services.core.channel import Channel
 from services.dispatch import api
 from services.dispatch.api import Api
+from services.dispatch.closures import Closures
 from services.dispatch.openapi import OPENAPI
 from services.kit.process import web_app
 from services.kit.process.health import Health
@@ -34,6 +35,7 @@ class Face:
             channel=bench.channel,
             provider="test",
             breaker=bench.breaker,
+            closures=Closures(bench.known(), bench.channel),
             unknown_after=timedelta(hours=72),
         ).routes()
         guard = authenticator(principals, clock)

@@ -179,19 +179,19 @@ async def test_who_has_not_heard_of_the_incidents_begins_nothing(messages: Bench
     assert messages.channel is Channel.PORTAL
 
 
-async def counted(messages: Bench) -> dict[str, int]:
-    """Return what is counted as set aside, by scope, as it stands and as the log says; the two agree."""
+async def counted(messages: Bench, counter: str = "set_aside") -> dict[str, int]:
+    """Return what is counted, by scope, as it stands and as the log says; the two agree."""
     async with messages.pool.acquire() as connection:
         rows = await sum_totals(connection, "", COUNTERS["dispatch"])
         again = await messages.store.recount(connection, None)
-    standing = {scope: counts["set_aside"] for scope, counts in rows.items() if counts["set_aside"]}
+    standing = {scope: counts[counter] for scope, counts in rows.items() if counts[counter]}
     heard: dict[tuple[str, str], TotalsRow] = {}
     for row in (row for value in await messages._blocks("heraut.totals.changed.v1") for row in decode_totals(value)):
         heard[row.scope, row.source] = max(row, heard.get((row.scope, row.source), row), key=lambda one: one.sequence)
     told = Counter[str]()
     for (scope, _), row in heard.items():
-        told[scope] += row.counts["set_aside"]
-    assert standing == {scope: counts["set_aside"] for scope, counts in again.items()} == dict(+told)
+        told[scope] += row.counts[counter]
+    assert standing == {scope: counts[counter] for scope, counts in again.items()} == dict(+told)
     return standing
 
 

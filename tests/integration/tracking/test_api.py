@@ -22,6 +22,7 @@ from services.kit.process.http import web_app
 from services.kit.stage.totals import TotalsRow, move_totals
 from services.kit.testing import FakeClock, make_principals
 from services.tracking.api import Api
+from services.tracking.closures import ClosureLists
 from services.tracking.domain import Observed
 from services.tracking.handlers import Ledgers, PauseLists
 from services.tracking.metrics import VerificationMetrics
@@ -76,6 +77,8 @@ class Tracking:
         clock = FakeClock()
         self.ledgers = Ledgers(pool, Store(), self.incidents, self._sleep)
         self.pauses = PauseLists(pool, Store(), self.incidents, PARTITIONS)
+        progress = ReleaseProgress(pool, Store(), self.incidents)
+        closures = ClosureLists(pool, Store(), self.incidents, PARTITIONS)
         verifications = Verifications(pool, Store(), a_ring(), self.incidents, lambda: True)
         receiving = ReceivingApi(Inbox(pool, Store(), a_ring()), {}, clock)
         registry = CollectorRegistry()
@@ -85,7 +88,7 @@ class Tracking:
             authenticator(principals, clock),
             openapi=OPENAPI,
             routes=[
-                *Api(self.ledgers, self.pauses, ReleaseProgress(pool, Store(), self.incidents), clock).routes(),
+                *Api(self.ledgers, self.pauses, closures, progress, clock).routes(),
                 *receiving.routes(),
             ],
             open_routes=[
@@ -370,6 +373,30 @@ async def test_all_pauses_of_an_incident_are_shown_together(tracking: Tracking) 
     )  # fmt: skip
     assert (True, ["a.2"]) == (own["complete"], [one["pauseId"] for one in own["pauses"]])
     assert ([], 404) == ((await _shown(tracking, "acme/pauses"))["pauses"], await _shown(tracking, "none/pauses"))
+
+
+async def test_the_closures_of_an_incident_are_shown_with_what_had_begun(tracking: Tracking) -> None:
+    """Each whole once its own channel has reported of each partition; who speaks for some sources sees none."""
+    tracking.incidents.put(replace(an_incident("lab"), channels=tuple(Channel)))
+    for version, compromised in ((2, {Channel.EMAIL}), (3, {Channel.EMAIL, Channel.PORTAL}), (4, {Channel.EMAIL})):
+        one = replace(an_incident("lab"), version=version, compromised=frozenset(compromised))
+        tracking.incidents.put(replace(one, channels=tuple(Channel)))
+    async with tracking.pool.acquire() as connection, connection.transaction():
+        for partition in range(PARTITIONS):
+            begun = Observed("lab", ".email.2", Channel.EMAIL, partition, [bytes([partition]) * 16], [1])
+            await Store().note_observed(connection, begun)
+    await tracking.heard("dispatch-email", "lab/a", 1, {"set_aside": 1, "moved_on_email": 3}, "email-0")
+    await tracking.heard("dispatch-email", "lab/b", 1, {"moved_on_email": 4}, "email-1")
+    found = await _shown(tracking, "lab/closures")
+
+    assert [("email", 2, False, True, PARTITIONS), ("portal", 3, True, False, 0)] == [
+        (one["channel"], one["version"], one["openAgain"], one["complete"], len(one["begun"]))
+        for one in found["closures"]
+    ]
+    assert (False, {"email": 7}) == (found["complete"], found["movedOn"])
+    assert [404, 404] == [
+        await _shown(tracking, "lab/closures", "source-a"), await _shown(tracking, "none/closures"),
+    ]  # fmt: skip
 
 
 async def test_a_release_shows_how_it_goes(tracking: Tracking) -> None:

@@ -52,7 +52,7 @@ SUBCOMMANDS = {
         "withdraw",
     ],
     "identity": ["list", "refuse", "settle", "tie", "unsettle", "untie"],
-    "incident": ["acts", "check", "pause", "put", "resume", "show", "template"],
+    "incident": ["acts", "check", "closures", "pause", "put", "resume", "show", "template"],
     "keys": ["init", "rotate"],
     "principal": ["add", "list", "revoke"],
     "receipts": ["load"],
