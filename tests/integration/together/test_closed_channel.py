@@ -60,6 +60,12 @@ def _printed(folder: Path) -> set[str]:
     return {letter["noticeId"] for one in manifests for letter in one["letters"]}
 
 
+async def _close_the_portal(installation: Installation) -> Any:
+    closing = a_document(compromisedChannels=["portal"])
+    async with installation.source.put("/v1/incidents/lab", json=closing) as response:
+        return await response.json()
+
+
 async def test_who_waits_for_a_channel_that_is_closed_is_told_by_the_next_one(
     installation: Installation, settings: Mapping[str, str], room_pool: RoomPool, tmp_path: Path
 ) -> None:
@@ -95,9 +101,7 @@ async def test_who_waits_for_a_channel_that_is_closed_is_told_by_the_next_one(
         ):
             await installation.released()
             await until(begun)
-            closing = a_document(compromisedChannels=["portal"])
-            async with installation.source.put("/v1/incidents/lab", json=closing) as response:
-                answer = await response.json()
+            answer = await _close_the_portal(installation)
             answered = asyncio.get_running_loop().time()
             await until(told)
             await until(complete)

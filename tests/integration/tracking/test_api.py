@@ -375,30 +375,6 @@ async def test_all_pauses_of_an_incident_are_shown_together(tracking: Tracking) 
     assert ([], 404) == ((await _shown(tracking, "acme/pauses"))["pauses"], await _shown(tracking, "none/pauses"))
 
 
-async def test_the_closures_of_an_incident_are_shown_with_what_had_begun(tracking: Tracking) -> None:
-    """Each whole once its own channel has reported of each partition; who speaks for some sources sees none."""
-    tracking.incidents.put(replace(an_incident("lab"), channels=tuple(Channel)))
-    for version, compromised in ((2, {Channel.EMAIL}), (3, {Channel.EMAIL, Channel.PORTAL}), (4, {Channel.EMAIL})):
-        one = replace(an_incident("lab"), version=version, compromised=frozenset(compromised))
-        tracking.incidents.put(replace(one, channels=tuple(Channel)))
-    async with tracking.pool.acquire() as connection, connection.transaction():
-        for partition in range(PARTITIONS):
-            begun = Observed("lab", ".email.2", Channel.EMAIL, partition, [bytes([partition]) * 16], [1])
-            await Store().note_observed(connection, begun)
-    await tracking.heard("dispatch-email", "lab/a", 1, {"set_aside": 1, "moved_on_email": 3}, "email-0")
-    await tracking.heard("dispatch-email", "lab/b", 1, {"moved_on_email": 4}, "email-1")
-    found = await _shown(tracking, "lab/closures")
-
-    assert [("email", 2, False, True, PARTITIONS), ("portal", 3, True, False, 0)] == [
-        (one["channel"], one["version"], one["openAgain"], one["complete"], len(one["begun"]))
-        for one in found["closures"]
-    ]
-    assert (False, {"email": 7}) == (found["complete"], found["movedOn"])
-    assert [404, 404] == [
-        await _shown(tracking, "lab/closures", "source-a"), await _shown(tracking, "none/closures"),
-    ]  # fmt: skip
-
-
 async def test_a_release_shows_how_it_goes(tracking: Tracking) -> None:
     """What a canary let go and what is left, how hand-overs ended by channel, and how near each rule is."""
     going = replace(a_cohort("a", 500), version=3, released=True, canary=100, figures=Figures(complaints=1))
