@@ -10,7 +10,17 @@ from services.core.notices import FLAG_RETRACTED, FLAG_WITHDRAWN
 from services.core.policy import Correction
 from services.deduplication.domain import Claim, Course, Member, Terms, is_reachable
 
-__all__ = ["addressee", "corrects", "data_of", "data_version", "mistold_in", "since_corrected", "wants_correction"]
+__all__ = [
+    "addressee",
+    "corrects",
+    "data_of",
+    "data_version",
+    "mistold_in",
+    "owed_to",
+    "past",
+    "since_corrected",
+    "wants_correction",
+]
 
 
 def wants_correction(policy: Correction, told: Claim, exposed: int, confirmed: int) -> bool:
@@ -34,16 +44,74 @@ def since_corrected(told: Sequence[Claim]) -> Sequence[Claim]:
 
 
 def mistold_in(claims: Iterable[Claim], members: Mapping[bytes, Member], policy: Correction) -> dict[int, Claim]:
-    """Return, by group, the last notice of groups whose last bearer turned out to be somebody else.
+    """Return, by group, the notice that its people may have read whose bearer turned out to be somebody else.
+
+    Where policy wants no correction there is none to be asked for.
+    """
+    return {} if policy is Correction.NONE else owed_to(claims, members)
+
+
+def owed_to(claims: Iterable[Claim], members: Mapping[bytes, Member]) -> dict[int, Claim]:
+    """Return, by group, the last notice of somebody else's that it was not told of, whatever policy wants.
 
     A source that mends the identity of a record has often mended its address with it, so whoever read the notice may be
-    of the group. One that was stopped told nobody. Where policy wants no correction there is none to be asked for.
+    of the group. One that was stopped told nobody. Whoever was told as if for the first time after it, as nobody wanted
+    a correction then, may be of another group: the first claim of that says which notice it went past.
     """
-    if policy is Correction.NONE:
+    every = list(claims)
+    told = [claim for claim in every if claim.course != Course.STOPPED]
+    wrong = {claim.notice: claim for claim in told if claim.void and _is_somebody_elses(claim, members)}
+    if not wrong:
         return {}
-    last = {claim.group: claim for claim in claims if claim.course != Course.STOPPED}
-    void = ((group, claim, members.get(claim.bearer)) for group, claim in last.items() if claim.void)
-    return {group: claim for group, claim, bearer in void if bearer and bearer.flags & FLAG_RETRACTED}
+    groups: dict[int, list[Claim]] = {claim.group: [] for claim in every}
+    for claim in told:
+        groups[claim.group].append(claim)
+    firsts = {claim.group: claim for claim in reversed(every)}
+    found = {group: owed for group, its in groups.items() if (owed := _owed(its, firsts[group], wrong))}
+    # What a group went past is its own to be corrected, and not that of the group that it came from.
+    passed = {firsts[group].supersedes for group, its in groups.items() if not (its and its[-1].notice in wrong)}
+    return {group: owed for group, owed in found.items() if owed.group != group or owed.notice not in passed}
+
+
+def past(claim: Claim, wrong: Claim | None) -> Claim:
+    """Return a first claim that goes past a notice of somebody else's, so that it can be corrected later."""
+    if wrong is None or not (wrong.exposed & ~claim.exposed or wrong.confirmed & ~claim.confirmed):
+        return claim
+    return claim._replace(supersedes=wrong.notice)
+
+
+def _is_somebody_elses(claim: Claim, members: Mapping[bytes, Member]) -> bool:
+    bearer = members.get(claim.bearer)
+    return bearer is not None and bool(bearer.flags & FLAG_RETRACTED)
+
+
+def _owed(its: Sequence[Claim], first: Claim, wrong: Mapping[bytes, Claim]) -> Claim | None:
+    """Return what a group was told in error and not corrected.
+
+    `its` are those of its claims that were not stopped, in their order, `first` is its very first one.
+    """
+    if its and its[-1].notice in wrong:
+        return its[-1]
+    passed, later = _passed(its, first, wrong)
+    if passed is None or any(claim.supersedes == passed.notice for claim in later if claim is not first):
+        return None
+    exposed, confirmed = passed.exposed, passed.confirmed
+    for claim in later:
+        exposed, confirmed = exposed & ~claim.exposed, confirmed & ~claim.confirmed
+    return passed if exposed or confirmed else None
+
+
+def _passed(its: Sequence[Claim], first: Claim, wrong: Mapping[bytes, Claim]) -> tuple[Claim | None, Sequence[Claim]]:
+    """Return the last notice of somebody else's that a group was told past without a word of it, and what it was told.
+
+    One of its own is followed by a claim that names none before it; one of another group is named by its first claim.
+    """
+    for at in range(len(its) - 1, 0, -1):
+        before = wrong.get(its[at - 1].notice)
+        if before and its[at].supersedes is None:
+            return before, its[at:]
+    elsewhere = wrong.get(first.supersedes) if first.supersedes else None
+    return (elsewhere, its) if elsewhere and elsewhere.group != first.group else (None, ())
 
 
 def addressee(told: Sequence[Claim], members: Sequence[Member], live: Sequence[Member], terms: Terms) -> Member | None:

@@ -12,7 +12,14 @@ from services.core.notices import FLAG_DECEASED, FLAG_RETRACTED, FLAG_WITHDRAWN
 from services.core.witnesses import contradict, is_bare
 from services.deduplication.agreement import Groups, groups_of
 from services.deduplication.bare import bare_of, held_for_bare, joined_of, joins_unseen
-from services.deduplication.corrections import data_of, mistold_in, since_corrected, wants_correction
+from services.deduplication.corrections import (
+    data_of,
+    mistold_in,
+    owed_to,
+    past,
+    since_corrected,
+    wants_correction,
+)
 from services.deduplication.domain import (
     FOR_GOOD,
     HELD_BARE,
@@ -236,6 +243,7 @@ class _Case:
         for m, number in self.told_apart.items() if groups.one_with else ():
             standings[m] = standings[m]._replace(told_with=number)  # with those it was told, whoever they are now
         standings.update(self._uncorrected(wrong))
+        standings.update(self._staying_owed(standings))
         self.standings = standings
         self.said.clear()
 
@@ -253,6 +261,26 @@ class _Case:
             nobody = wants_correction(self.terms.correction, claim, 0, 0)
             if claim.course == Course.BEGUN and wrong.get(group, nobody):
                 yield claim.bearer, UNCORRECTED
+
+    def _staying_owed(self, standings: Mapping[bytes, Standing]) -> Iterable[tuple[bytes, Standing]]:
+        """Return who was not told since a notice of somebody else's: it stays known whose they were.
+
+        Where nobody is to be corrected they are told as if for the first time, and another policy may come.
+        """
+        owed = owed_to(self.claims, self.members)
+        for m, standing in standings.items() if owed else ():
+            before = self.standings.get(m)
+            if before and before.told_with in owed and not standing.told_with and not self._is_gone(m):
+                yield m, standing._replace(told_with=before.told_with)
+
+    def _is_gone(self, member: bytes) -> bool:
+        return bool(self.members[member].flags & FLAG_RETRACTED) or is_withdrawn(self.members[member], self.terms)
+
+    def _went_past(self, person: Person) -> Claim | None:
+        """Return the notice of somebody else's that people read who are told as if for the first time."""
+        owed = owed_to(self.claims, self.members)
+        stood = [self.standings[m.member].told_with for m in person.live if m.member in self.standings] if owed else []
+        return next((owed[group] for group in stood if group in owed), None)
 
     def _is_live(self, member: Member, bearers: Collection[bytes]) -> bool:
         """Tell whether a member is of some person. Who was withdrawn is only while it bears a notice: that was told."""
@@ -320,7 +348,7 @@ class _Case:
             claim = settled.released.claim
             claim = claim._replace(group=self.told_apart.get(claim.bearer, claim.group))  # it stays with its own group
             if not claim.notice:
-                claim = claim._replace(notice=self._first_notice(person))
+                claim = past(claim._replace(notice=self._first_notice(person)), self._went_past(person))
             elif person.claims[0].through is not None:
                 claim = claim._replace(notice=self._notice_elsewhere(person.claims[0], claim.revision))
             self.claims.append(claim)

@@ -93,7 +93,13 @@ class _Settling:
             return None
         said = self._said()
         exposed, confirmed = mistold.exposed & said.exposed, mistold.confirmed & said.confirmed
-        return mistold if wants_correction(self.terms.correction, mistold, exposed, confirmed) else None
+        if not wants_correction(self.terms.correction, mistold, exposed, confirmed):
+            return None
+        if self.heard is None or (self.heard.group == mistold.group and self.heard.revision < mistold.revision):
+            return mistold
+        # They were told past it: the correction says of both what holds.
+        told = Facts(mistold.exposed | self.heard.exposed, mistold.confirmed | self.heard.confirmed)
+        return mistold._replace(exposed=told.exposed, confirmed=told.confirmed)
 
     def _is_asked(self) -> bool:
         """Tell whether it is asked for a notice not to begin, so that nothing goes out until that is answered."""

@@ -30,6 +30,11 @@ def uncorrected(told: Told) -> int:
     return sum(count for (_, _, counter), count in told.tables.counts.items() if counter == UNCORRECTED)
 
 
+def begin(told: Told) -> None:
+    """Have all notices begun: it is not asked for them not to."""
+    told.tables.hear({claim.notice: Course.BEGUN for claim in told.tables.dossiers[PERSON].claims}, told.terms)
+
+
 def test_the_others_of_a_retracted_bearers_person_hear_what_does_not_hold() -> None:
     """By their own contact data: the notice names the void one, and what of it is wrong."""
     told = Told()
@@ -51,10 +56,80 @@ def test_where_no_correction_is_due_they_are_told_as_if_for_the_first_time(
     """The policy decides; whoever says all that was told anyway was not told by the void notice either."""
     told = Told(correction)
     told.hears(a_member("a", exposed=3), a_member("b", at=2000, exposed=1))
-    told.tables.hear({claim.notice: Course.BEGUN for claim in told.tables.dossiers[PERSON].claims}, told.terms)
+    begin(told)
 
     assert [(*expected, an_id("b"))] == says(told.hears(left("a")))
     assert [] == told.waits(told.terms)
+
+
+@pytest.mark.parametrize(("before", "revision"), [(NEVER, 2), (WHOLLY, 3)])
+def test_a_policy_that_comes_to_want_it_corrects_who_was_told_past_the_void_notice(
+    before: Correction, revision: int
+) -> None:
+    """Nobody, or whoever has some of it left, was corrected then: they hear now what of it is wrong, once."""
+    told = Told(before)
+    told.hears(a_member("a", exposed=3), a_member("b", at=2000, exposed=1))
+    first = told.tables.dossiers[PERSON].claims[0].notice
+    begin(told)
+    told.hears(left("a"))
+    (notice,) = told.waits(terms(correction=ALWAYS))
+
+    assert [(revision, 1, 3, an_id("b"))] == says([notice])
+    assert [first] == notice.supersedes
+    assert ([], 0) == (told.waits(terms(correction=ALWAYS)), uncorrected(told))
+
+
+def test_what_was_told_since_is_no_news_in_a_late_correction() -> None:
+    """Told past the void notice, then more: the correction says what holds of all that was told."""
+    told = Told(NEVER)
+    told.hears(a_member("a", exposed=3), a_member("b", at=2000, exposed=1))
+    begin(told)
+    told.hears(left("a"))
+    told.hears(a_member("b", version=2, exposed=5))
+
+    assert [(3, 5, 7, an_id("b"))] == says(told.waits(terms(correction=ALWAYS)))
+    assert [] == told.waits(terms(correction=ALWAYS))
+    assert [(4, 7, 5, an_id("b"))] == says(told.hears(a_member("b", version=3, exposed=7)))
+
+
+def test_who_says_all_of_it_since_needs_no_late_correction() -> None:
+    """What was told in error came to be true of them."""
+    told = Told(NEVER)
+    told.hears(a_member("a", exposed=3), a_member("b", at=2000, exposed=1))
+    begin(told)
+    told.hears(left("a"))
+    told.hears(a_member("b", version=2, exposed=3))
+
+    assert ([], 0) == (told.waits(terms(correction=ALWAYS)), uncorrected(told))
+
+
+def test_who_waited_while_nobody_was_to_be_corrected_is_corrected_once_told() -> None:
+    """The release comes after the policy: their first notice is the correction of what they read."""
+    told = Told(NEVER)
+    told.hears(a_member("a", exposed=3))
+    closed = terms(correction=NEVER, released={1})
+    told.hears(a_member("b", cohort=2, exposed=1), under=closed)
+    begin(told)
+    told.hears(left("a"), under=closed)
+    told.waits(closed)
+
+    assert [(2, 1, 3, an_id("b"))] == says(told.waits(terms(correction=ALWAYS)))
+    assert 0 == uncorrected(told)
+
+
+def test_who_was_told_past_a_void_notice_and_cannot_be_reached_is_counted() -> None:
+    """Until a correction can go out, the record that told them is listed."""
+    told = Told(NEVER)
+    told.hears(a_member("a", exposed=3), a_member("b", at=2000, exposed=1))
+    begin(told)
+    told.hears(left("a"))
+    nowhere = terms(correction=ALWAYS, usable=0)
+
+    assert ([], 1, {an_id("a"): Unsettled.UNCORRECTED}) == (
+        told.waits(nowhere), uncorrected(told), told.tables.listed(),
+    )  # fmt: skip
+    assert [(2, 1, 3, an_id("b"))] == says(told.waits(terms(correction=ALWAYS)))
+    assert (0, {}) == (uncorrected(told), told.tables.listed())
 
 
 def test_a_notice_that_was_stopped_needs_no_correction() -> None:
@@ -157,6 +232,7 @@ def test_whatever_was_told_in_error_is_corrected_or_listed(events: list[Event]) 
         for claim in last.values():
             bearer = dossier.members[claim.bearer]
             mates = [m for m in dossier.members.values() if dossier.standings[m.member].told_with == claim.group]
-            if claim.void and claim.course == Course.BEGUN and bearer.flags & FLAG_RETRACTED and not mates:
+            heirs = [c for c in dossier.claims if c.supersedes == claim.notice and c.group != claim.group]
+            if claim.void and claim.course == Course.BEGUN and bearer.flags & FLAG_RETRACTED and not (mates or heirs):
                 due = wants_correction(under(control).correction, claim, 0, 0)
                 assert due == (dossier.standings[claim.bearer].outcome == Outcome.UNCORRECTED)
