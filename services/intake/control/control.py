@@ -29,7 +29,6 @@ from services.intake.control.changes import (
 from services.intake.control.closures import closed_by
 from services.intake.control.cohorts import Cohorts, Put
 from services.intake.control.figures import with_figures
-from services.intake.control.heard import wait_heard
 from services.intake.control.pause_rows import PauseRows
 from services.intake.control.pausing import IncidentPause, Pausing
 from services.intake.control.proving import Proving
@@ -40,6 +39,7 @@ from services.intake.control.versions import VersionsSoFar, check_size, check_ve
 from services.intake.control.withdrawals import Named, Withdrawals
 from services.intake.domain import DoneAct
 from services.intake.errors import ChangedMeanwhileError, ConflictError, NotFoundError
+from services.intake.heard import wait_heard
 from services.intake.identities.rows import IdentityRows
 from services.intake.store import CohortRow
 from services.kit.eventlog import Output, append_outputs, read_heads

@@ -1,4 +1,7 @@
-"""An operator settles a conflict: what is said of records is written, and told to deduplication behind the records."""
+"""An operator settles a conflict: what is said of records is written, and told to deduplication behind the records.
+
+It is answered once the log has it: it stops notices as a withdrawal does, and whoever said it relies on it.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,6 +14,7 @@ from services.intake.codec import BlockHeader, Judged, SeenRecord, encode_judged
 from services.intake.context import SOURCE, Context
 from services.intake.domain import DoneAct
 from services.intake.errors import ConflictError, NotFoundError
+from services.intake.heard import wait_heard
 from services.intake.homes import places_of
 from services.intake.identities.judgements import NamedRecord, People, Said, disputed, said_before
 from services.intake.identities.rows import IdentityRows, LockedRecord
@@ -41,7 +45,8 @@ class Judging:
         """Say whose records are; return the judgement, as JSON. The same again is the same judgement.
 
         Raises NotFoundError, and ConflictError where a record was corrected or withdrawn since it was seen, where the
-        records have different identities, or where it cannot be true together with another judgement.
+        records have different identities, or where it cannot be true together with another judgement;
+        NotPublishedError where it is written, and nobody has heard of it yet.
         """
         caller.act = Act.IDENTITY_SETTLED
         async with self._context.pool.acquire() as connection, connection.transaction():
@@ -57,12 +62,15 @@ class Judging:
                 if other := disputed(standing, said.people, seen):
                     raise ConflictError(f"it cannot be true together with judgement {other}: undo that first")
                 number = await self._put(connection, caller, said, found)
-            return await self._answer(
+            places = await self._places(connection, found)
+            answer = await self._answer(
                 connection, incident_id, number, said.people, undone=False, changed=before is None
             )
+        await self._wait_heard(incident_id, number, places)
+        return answer
 
     async def unsettle(self, caller: Caller, incident_id: str, number: int) -> dict[str, Any]:
-        """Undo a judgement; return it, as JSON. What was told by it stays. Raises NotFoundError."""
+        """Undo a judgement; return it, as JSON. What was told by it stays. Raises NotFoundError, NotPublishedError."""
         caller.act = Act.IDENTITY_UNSETTLED
         async with self._context.pool.acquire() as connection, connection.transaction():
             incident = await self._incident(connection, caller, incident_id)
@@ -70,14 +78,17 @@ class Judging:
             if locked is None:
                 raise NotFoundError("judgement")
             people, undone = locked
+            seen = await self._rows.judged_records(connection, number)
+            found = await self._lock(connection, incident_id, incident, seen)
             if not undone:
-                seen = await self._rows.judged_records(connection, number)
-                found = await self._lock(connection, incident_id, incident, seen)
                 await self._rows.undo_judgement(connection, number, caller.principal.name, self._context.clock.now())
                 records = [seen[one.member]._replace(pseudonym=one.pseudonym) for one in found.records]
                 judged = Judged(number, people is People.ONE, True, records)
                 await self._tell(connection, caller, Act.IDENTITY_UNSETTLED, found, judged)
-            return await self._answer(connection, incident_id, number, people, undone=True, changed=not undone)
+            places = await self._places(connection, found)
+            answer = await self._answer(connection, incident_id, number, people, undone=True, changed=not undone)
+        await self._wait_heard(incident_id, number, places)
+        return answer
 
     async def _incident(self, connection: Connection, caller: Caller, incident_id: str) -> IncidentRow:
         incident = await self._context.store.hold_incident(connection, incident_id)
@@ -144,10 +155,20 @@ class Judging:
             int(now.timestamp() * 1000),
             totals.row(SOURCE, scope, totals.counts),
         )
-        block, pseudonyms = encode_judged(header, judged), [one.pseudonym for one in judged.seen]
-        homes = await self._rows.find_homes(connection, incident_id, pseudonyms)
-        places = {*places_of(pseudonyms, self._context.partitions, homes)}
-        await append_outputs(connection, SOURCE, [Output(MEMBERS_ACCEPTED, place, block) for place in sorted(places)])
+        block, places = encode_judged(header, judged), await self._places(connection, found)
+        await append_outputs(connection, SOURCE, [Output(MEMBERS_ACCEPTED, place, block) for place in places])
+
+    async def _places(self, connection: Connection, found: _Found) -> list[int]:
+        """Return the partitions where records are at home."""
+        pseudonyms = [one.pseudonym for one in found.records]
+        homes = await self._rows.find_homes(connection, found.incident_id, pseudonyms)
+        return sorted({*places_of(pseudonyms, self._context.partitions, homes)})
+
+    async def _wait_heard(self, incident_id: str, number: int, places: Sequence[int]) -> None:
+        """Wait until deduplication can hear of a judgement. Raises NotPublishedError."""
+        about: dict[str, str | int] = {"incidentId": incident_id, "judgement": number}
+        for place in places:
+            await wait_heard(self._context, f"judgement {number}", topic=MEMBERS_ACCEPTED, partition=place, **about)
 
     async def _answer(
         self, connection: Connection, incident_id: str, number: int, people: People, *, undone: bool, changed: bool

@@ -9,18 +9,30 @@ import pytest
 
 from services.core.access import Caller
 from services.core.cohort import Grant
-from services.intake.control import heard
+from services.intake import heard
 from services.intake.control.changes import CohortRequest
 from services.intake.control.control import Control
 from services.intake.control.withdrawals import Named
 from services.intake.errors import NotPublishedError
+from services.intake.identities.judgements import Evidence, NamedRecord, People, Said
+from services.intake.identities.judging import Judging
 from tests.integration.intake.conftest import COHORT, Intake, a_document
 from tests.principals import OPERATOR
 
 BY = Caller(OPERATOR.principal, "r-1")
 LAB = "lab", "wave-1"
-ONE = f"memberRef,personKey,email,dataCategories\nm-1,{'1f' * 32},a@example.nl,bsn\n"
+ONE = (
+    "memberRef,personKey,birthDate,email,dataCategories\n"
+    f"m-1,{'1f' * 32},1980-01-01,a@example.nl,bsn\nm-2,{'1f' * 32},1980-10-01,b@example.nl,bsn\n"
+    f"m-3,{'2f' * 32},1980-01-01,c@example.nl,bsn\nm-4,{'2f' * 32},1980-10-01,d@example.nl,bsn\n"
+)
 Stop = Callable[[Control], Awaitable[Any]]
+
+
+def _said(*refs: str) -> Said:
+    """Return that records are one person's."""
+    return Said(People.ONE, [NamedRecord(b"", "wave-1", ref) for ref in refs], Evidence.REGISTER, "")
+
 
 # By what stops notices: what asks for it, and how an answer names it.
 STOPS: dict[str, tuple[Stop, dict[str, Any]]] = {
@@ -29,6 +41,13 @@ STOPS: dict[str, tuple[Stop, dict[str, Any]]] = {
     "cancel": (lambda control: control.cancel(BY, *LAB), {"incidentId": "lab", "cohortId": "wave-1"}),
     "withdrawal": (
         lambda control: control.withdraw(BY, *LAB, Named("m-1")), {"incidentId": "lab", "cohortId": "wave-1"},
+    ),
+    "settle": (
+        lambda control: Judging(control._context).settle(BY, "lab", _said("m-1", "m-2")),
+        {"incidentId": "lab", "judgement": 2},
+    ),
+    "unsettle": (
+        lambda control: Judging(control._context).unsettle(BY, "lab", 1), {"incidentId": "lab", "judgement": 1},
     ),
     "closed channel": (
         lambda control: control.put_incident(BY, "lab", a_document(compromisedChannels=["email"])),
@@ -54,9 +73,10 @@ async def publish_all(intake: Intake) -> None:
 
 @pytest.fixture
 async def control(intake: Intake) -> Control:
-    """Return the use cases over a log outside the database; a cohort has a member, and is released."""
+    """Return the use cases over a log outside the database; a cohort has members, and is released."""
     await intake.put(COHORT, {"source": "lab", "declaredCount": 3, "autoRelease": True})
     await intake.upload(ONE)
+    await Judging(intake.context).settle(BY, "lab", _said("m-3", "m-4"))
     await publish_all(intake)
     return Control(replace(intake.context, log_outside=True))
 
