@@ -58,10 +58,18 @@ class Records:
     released: set[str] = field(default_factory=set)
     cancelled: set[str] = field(default_factory=set)
     told: list[Claimed] = field(default_factory=list)
+    # Identities of which an operator ever said that records are one person's, or different people's.
+    joined: set[str] = field(default_factory=set)
+    parted: set[str] = field(default_factory=set)
 
     def stopped(self, notices: Collection[bytes]) -> None:
         """Forget notices that told nobody."""
         self.told = [claimed for claimed in self.told if claimed.notice not in notices]
+
+    def judged(self, keys: Iterable[tuple[str, str]], *, are_one: bool) -> None:
+        """Note what an operator said of records; whether it holds of what they say later is not asked here."""
+        identities = {said.identity for key in keys for said in self.said[key] if said}
+        (self.joined if are_one else self.parted).update(identities)
 
     def latest(self, key: tuple[str, str]) -> Said | None:
         """Return what a record says now; None where it was withdrawn, or its cohort cancelled."""
@@ -78,8 +86,14 @@ class Records:
         return [said for said in self._all() if said.identity == identity]
 
     def is_one_person(self, identity: str) -> bool:
-        """Tell whether nothing that was ever said under an identity contradicts anything else."""
+        """Tell whether nothing that was ever said under an identity contradicts anything else, nor did an operator."""
+        if identity in self.parted:
+            return False
         return not any(contradict(*pair) for pair in combinations(self.ever(identity), 2))
+
+    def may_be_one(self, one: Said, other: Said) -> bool:
+        """Tell whether two records of an identity may be one person's, by what they say or an operator did."""
+        return one.identity in self.joined or not contradict(one, other)
 
     def stands(self, claimed: Claimed) -> bool:
         """Tell whether a notice was somebody's first, and its bearer was never found to be somebody else."""
@@ -89,7 +103,7 @@ class Records:
     def nobody_elses(self, claimed: Claimed) -> bool:
         """Tell whether somebody who may be the bearer was said to have lost each category that a notice names."""
         bearer = self.at(claimed)
-        theirs = [said for said in self.ever(bearer.identity) if not contradict(said, bearer)]
+        theirs = [said for said in self.ever(bearer.identity) if self.may_be_one(said, bearer)]
         return claimed.named <= {code for said in theirs for code in said.taken}
 
     def knows_all(self, key: tuple[str, str]) -> bool:
@@ -101,7 +115,7 @@ class Records:
             claimed
             for claimed in self.told
             if self.at(claimed).identity == latest.identity
-            and not all(contradict(self.at(claimed), said) for said in versions)
+            and any(self.may_be_one(self.at(claimed), said) for said in versions)
         ]
         named = latest.taken <= _codes(claimed.named for claimed in heard)
         return named and (not latest.sure or latest.taken <= _codes(claimed.sure for claimed in heard))

@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 from notification.v1 import deduplication_pb2
 
 from services.core.ledger import COUNTERS
-from services.deduplication.domain import Outcome
+from services.core.notices import FLAG_RETRACTED
+from services.deduplication.codec import Work
+from services.deduplication.domain import Member, Outcome
 from services.deduplication.handlers import DeduplicationHandler
 from services.kit.eventlog.port import Output, Record
 from services.kit.postgres import Pool
 from services.wire.incidents import decode_incidents
 from services.wire.notices import notices_from_wire
-from services.wire.recalls import Recall, decode_recalled, encode_stopped
+from services.wire.recalls import Answers, Recall, decode_recalled, encode_stopped
 from services.wire.testing import FakeIncidents
 from tests.conftest import RoomPool
 from tests.integration.intake.conftest import PARTITIONS, Intake, a_document
@@ -61,6 +63,7 @@ _records = st.lists(
     unique_by=lambda one: one[0],
 )
 _cohorts = st.sampled_from(sorted(SOURCES))
+_two_records = st.sets(st.tuples(_cohorts, st.sampled_from(REFS)), min_size=2, max_size=2).map(sorted)
 _some_partitions = st.sets(st.integers(0, PARTITIONS - 1), min_size=1)
 _more = st.lists(
     st.one_of(
@@ -76,6 +79,8 @@ _more = st.lists(
         st.tuples(st.just("lose"), _some_partitions, st.integers(1, 4)),
         st.tuples(st.just("tick"), _some_partitions, st.none()),
         st.tuples(st.just("answer"), st.booleans(), st.none()),
+        st.tuples(st.just("judge"), st.booleans(), _two_records),
+        st.tuples(st.just("unjudge"), st.integers(0, 3), st.none()),
         st.tuples(st.just("restart"), st.none(), st.none()),
     ),
     min_size=8,
@@ -105,6 +110,8 @@ class Rooms:
         self.incident = f"lab-{next(self.numbers)}"
         self.records = Records()
         self.asked: dict[bytes, Recall] = {}  # notices that were called back, and of which nothing was heard yet
+        self.judgements: list[int] = []
+        self.said: dict[tuple[bytes, bytes, int, bool], Member] = {}
         await self.intake.put(self._path(), a_document())
         for cohort, source in SOURCES.items():
             await self.intake.put(self._path(cohort), {"source": source})
@@ -155,6 +162,24 @@ class Rooms:
         await self.intake.post(f"{self._path(cohort)}/cancel")
         self.records.cancelled.add(cohort)
 
+    async def judge(self, records: Sequence[tuple[str, str]], *, are_one: bool) -> None:
+        """Say that two records are one person's, or two people's; those of two identities, or gone, are refused."""
+        named = [{"cohortId": cohort, "memberRef": ref} for cohort, ref in records]
+        said = {"action": "settle", "people": "one" if are_one else "different", "evidence": "register"}
+        status, answer = await self.intake.post(f"{self._path()}/identities", {**said, "records": named})
+        assert status in ((200, 409) if self.records.said.keys() >= {*records} else (404,))
+        if status == 200:
+            self.records.judged(records, are_one=are_one)
+            self.judgements.append(answer["judgement"])
+
+    async def unjudge(self, at: int) -> None:
+        """Say one of the judgements no more."""
+        for number in self.judgements[at : at + 1]:
+            status, answer = await self.intake.post(
+                f"{self._path()}/identities", {"action": "unsettle", "judgement": number}
+            )
+            assert (200, True) == (status, answer["undone"])
+
     async def take(self, partitions: Collection[int], count: int, *, lost: bool = False) -> int:
         """Take the next blocks of some partitions in one transaction; a lost one is rolled back, and forgotten."""
         await self._hear()
@@ -176,9 +201,23 @@ class Rooms:
             await self._apply(blocks, self.taken)
         return len(asked)
 
+    def _note_versions(self, work: Sequence[Work | Answers]) -> None:
+        """Note what intake said of each version of a member, at each person: it is the same whenever it is said.
+
+        Beside it there is no more than that the version left that person, by another of its identities.
+        """
+        for block in (one.block for one in work if isinstance(one, Work)):
+            for row, (member, version, person) in enumerate(
+                zip(block.members, block.versions, block.persons, strict=True)
+            ):
+                said = block.member(row, 0)
+                left = bool(said.flags & FLAG_RETRACTED)
+                assert said == self.said.setdefault((person, member, version, left), said)
+
     async def _apply(self, blocks: Sequence[Record], moved: Mapping[int, int], *, lost: bool = False) -> bool:
         """Take blocks in one transaction; tells whether it was committed."""
         work = [self.room.decode(block) for block in blocks]
+        self._note_versions(work)
         await self.room.ready(work)
         async with self.pool.acquire() as connection:
             transaction = connection.transaction()
@@ -316,14 +355,12 @@ async def test_whatever_sources_send_each_is_told_what_is_theirs_and_once(
     steps: Sequence[tuple[str, Any, Any]],
     stopped: bool,  # noqa: FBT001 - drawn
 ) -> None:
-    """Two sources that contradict each other, corrections, withdrawals, releases, recalls, restarts, in any order."""
+    """Two sources that contradict, corrections, withdrawals, releases, recalls, judgements, restarts, in any order."""
     await rooms.begin()
     for step in steps:
         match step:
-            case "send" | "withdraw" | "release", cohort, said:
-                await getattr(rooms, step[0])(*((cohort,) if said is None else (cohort, said)))
-            case "cancel", cohort, 0:
-                await rooms.cancel(cohort)
+            case "send" | "withdraw" | "release" | "cancel" | "judge" | "unjudge", *_:
+                await _say(rooms, step)
             case "take" | "lose" as what, partitions, count:
                 await rooms.take(partitions, count, lost=what == "lose")
             case "tick", partitions, _:
@@ -336,6 +373,19 @@ async def test_whatever_sources_send_each_is_told_what_is_theirs_and_once(
                 rooms.restart()
     await rooms.finish(stopped=stopped)
     await _check(rooms)
+
+
+async def _say(rooms: Rooms, step: tuple[str, Any, Any]) -> None:
+    """Let a source or an operator do something."""
+    match step:
+        case "send" | "withdraw" | "release", cohort, said:
+            await getattr(rooms, step[0])(*((cohort,) if said is None else (cohort, said)))
+        case "cancel", cohort, 0:
+            await rooms.cancel(cohort)
+        case "judge", bool(are_one), records:
+            await rooms.judge(records, are_one=are_one)
+        case "unjudge", at, _:
+            await rooms.unjudge(at)
 
 
 async def _check(rooms: Rooms) -> None:

@@ -210,8 +210,18 @@ def test_looking_again_changes_nothing(events: list[Event]) -> None:
 
 
 def _versions_of_people() -> st.SearchStrategy[list[tuple[bytes, Member]]]:
+    """Return what intake may say: of one version of a member, at one person, always the same.
+
+    `test_whatever_sources_send_each_is_told_what_is_theirs_and_once` holds intake to that.
+    """
     people = st.sampled_from([an_id("p"), an_id("q"), an_id("r")])
-    return st.lists(st.tuples(people, free_versions()), min_size=1, max_size=12)
+    return st.lists(st.tuples(people, free_versions()), min_size=1, max_size=12).map(_said_once)
+
+
+def _said_once(rows: list[tuple[bytes, Member]]) -> list[tuple[bytes, Member]]:
+    """Return versions as each was first said of a person."""
+    first: dict[tuple[bytes, bytes, int], Member] = {}
+    return [(person, first.setdefault((person, one.member, one.version), one)) for person, one in rows]
 
 
 def _blocks(rows: list[tuple[bytes, Member]]) -> list[tuple[Block, int]]:
