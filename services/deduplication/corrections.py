@@ -4,11 +4,12 @@ A claim keeps what its person was told in all. A *correction* sets that back to 
 one before, so that facts which come back are news again. Nothing else makes a claim that says less.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
 from services.core.notices import FLAG_RETRACTED, FLAG_WITHDRAWN
 from services.core.policy import Correction
-from services.deduplication.domain import Claim, Course, Member, Terms, is_reachable
+from services.deduplication.domain import Claim, Course, Member, Outcome, Standing, Terms, is_reachable
 
 __all__ = [
     "addressee",
@@ -19,6 +20,7 @@ __all__ = [
     "owed_to",
     "past",
     "since_corrected",
+    "staying_owed",
     "wants_correction",
 ]
 
@@ -51,6 +53,9 @@ def mistold_in(claims: Iterable[Claim], members: Mapping[bytes, Member], policy:
     return {} if policy is Correction.NONE else owed_to(claims, members)
 
 
+_GONE: Final = frozenset({Outcome.RETRACTED, Outcome.WITHDRAWN, Outcome.UNCORRECTED})
+
+
 def owed_to(claims: Iterable[Claim], members: Mapping[bytes, Member]) -> dict[int, Claim]:
     """Return, by group, the last notice of somebody else's that it was not told of, whatever policy wants.
 
@@ -71,6 +76,23 @@ def owed_to(claims: Iterable[Claim], members: Mapping[bytes, Member]) -> dict[in
     # What a group went past is its own to be corrected, and not that of the group that it came from.
     passed = {firsts[group].supersedes for group, its in groups.items() if not (its and its[-1].notice in wrong)}
     return {group: owed for group, owed in found.items() if owed.group != group or owed.notice not in passed}
+
+
+def staying_owed(
+    claims: Sequence[Claim],
+    members: Mapping[bytes, Member],
+    before: Mapping[bytes, Standing],
+    after: Mapping[bytes, Standing],
+) -> Iterator[tuple[bytes, Standing]]:
+    """Return who was not told since a notice of somebody else's, with the group that it was for.
+
+    Where nobody is to be corrected they are told as if for the first time, and another policy may come.
+    """
+    owed = owed_to(claims, members)
+    for m, standing in after.items() if owed else ():
+        group = before[m].told_with if m in before else 0
+        if group in owed and not standing.told_with and standing.outcome not in _GONE:
+            yield m, standing._replace(told_with=group)
 
 
 def past(claim: Claim, wrong: Claim | None) -> Claim:

@@ -18,6 +18,7 @@ from services.deduplication.corrections import (
     owed_to,
     past,
     since_corrected,
+    staying_owed,
     wants_correction,
 )
 from services.deduplication.domain import (
@@ -243,7 +244,7 @@ class _Case:
         for m, number in self.told_apart.items() if groups.one_with else ():
             standings[m] = standings[m]._replace(told_with=number)  # with those it was told, whoever they are now
         standings.update(self._uncorrected(wrong))
-        standings.update(self._staying_owed(standings))
+        standings.update(staying_owed(self.claims, self.members, self.standings, standings))
         self.standings = standings
         self.said.clear()
 
@@ -261,20 +262,6 @@ class _Case:
             nobody = wants_correction(self.terms.correction, claim, 0, 0)
             if claim.course == Course.BEGUN and wrong.get(group, nobody):
                 yield claim.bearer, UNCORRECTED
-
-    def _staying_owed(self, standings: Mapping[bytes, Standing]) -> Iterable[tuple[bytes, Standing]]:
-        """Return who was not told since a notice of somebody else's: it stays known whose they were.
-
-        Where nobody is to be corrected they are told as if for the first time, and another policy may come.
-        """
-        owed = owed_to(self.claims, self.members)
-        for m, standing in standings.items() if owed else ():
-            before = self.standings.get(m)
-            if before and before.told_with in owed and not standing.told_with and not self._is_gone(m):
-                yield m, standing._replace(told_with=before.told_with)
-
-    def _is_gone(self, member: bytes) -> bool:
-        return bool(self.members[member].flags & FLAG_RETRACTED) or is_withdrawn(self.members[member], self.terms)
 
     def _went_past(self, person: Person) -> Claim | None:
         """Return the notice of somebody else's that people read who are told as if for the first time."""

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-__all__ = ["Claimed", "Records", "Said", "contradict"]
+__all__ = ["Claimed", "Records", "Said", "as_sent", "contradict"]
 
 
 class Said(NamedTuple):
@@ -36,6 +36,18 @@ class Claimed(NamedTuple):
     sure: frozenset[str]
     new: frozenset[str]  # what no notice before it said, or not for sure
     first: bool
+
+
+def as_sent(ref: str, said: Said) -> dict[str, Any]:
+    """Return a record as its source sends it."""
+    record = {
+        "memberRef": ref, "bsn": said.bsn, "birthDate": said.birth, "familyName": said.family,
+        "initials": said.initial, "email": f"{ref}@example.nl", "dataCategories": sorted(said.taken),
+        "certainty": "confirmed" if said.sure else "possible", "deceased": said.deceased or None,
+    }  # fmt: skip
+    if not said.bsn:
+        record |= {"postcode": "1234AB", "houseNumber": "12", "houseNumberAddition": said.addition}
+    return {name: value for name, value in record.items() if value not in ("", None)}
 
 
 def contradict(one: Said, other: Said) -> bool:

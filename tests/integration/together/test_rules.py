@@ -25,7 +25,7 @@ from services.wire.recalls import Answers, Recall, decode_recalled, encode_stopp
 from services.wire.testing import FakeIncidents
 from tests.conftest import RoomPool
 from tests.integration.intake.conftest import PARTITIONS, Intake, a_document
-from tests.integration.together.rules import Claimed, Records, Said
+from tests.integration.together.rules import Claimed, Records, Said, as_sent
 
 CODES = ("name", "bsn", "medical")
 SOURCES = {"c0": "lab", "c1": "clinic"}
@@ -127,7 +127,7 @@ class Rooms:
 
     async def send(self, cohort: str, records: Sequence[tuple[str, Said]]) -> None:
         """Have records taken, or corrected."""
-        lines = [orjson.dumps(_as_sent(ref, said)) for ref, said in records]
+        lines = [orjson.dumps(as_sent(ref, said)) for ref, said in records]
         status, answer = await self.intake.upload(
             b"\n".join(lines), cohort=self._path(cohort), Content_Type="application/x-ndjson"
         )
@@ -329,17 +329,6 @@ _STANDINGS = """select member, outcome from members join incidents on incidents.
 
 def _codes(mask: int) -> frozenset[str]:
     return frozenset(code for bit, code in enumerate(CODES) if mask >> bit & 1)
-
-
-def _as_sent(ref: str, said: Said) -> dict[str, Any]:
-    record = {
-        "memberRef": ref, "bsn": said.bsn, "birthDate": said.birth, "familyName": said.family,
-        "initials": said.initial, "email": f"{ref}@example.nl", "dataCategories": sorted(said.taken),
-        "certainty": "confirmed" if said.sure else "possible", "deceased": said.deceased or None,
-    }  # fmt: skip
-    if not said.bsn:
-        record |= {"postcode": "1234AB", "houseNumber": "12", "houseNumberAddition": said.addition}
-    return {name: value for name, value in record.items() if value not in ("", None)}
 
 
 @pytest.fixture
