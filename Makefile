@@ -37,3 +37,13 @@ contracts: ## generate code and pages from proto/ and the definitions of documen
 
 dashboards: ## build the dashboards
 	.venv/bin/python deploy/grafana/dashboards.py
+
+.PHONY: image-check supply
+deploy-check: image-check
+image-check: ## the image's steps, and the whole of compose, without an engine; needs Go
+	.venv/bin/python -m deploy.image_steps
+	.venv/bin/python -m deploy.compose.check
+	.venv/bin/python -m deploy.compose.stack
+
+supply: ## what the image is made of (CycloneDX), and what is known against its parts
+	.venv/bin/python -m deploy.supply

@@ -7,9 +7,15 @@ compile() { # compile FILE GROUP...
   .venv/bin/python -m uv pip compile pyproject.toml "$@" --universal --python-version 3.11 --generate-hashes \
     --no-header --no-annotate --quiet --output-file "$out"
 }
-compile requirements.lock --group build
-compile requirements-dev.lock --group build --group dev
+compile requirements-dev.lock --all-extras --group build --group dev
+# The others have the same versions: what is tested is what runs.
+compile requirements.lock --all-extras --group build --constraint requirements-dev.lock
+compile deploy/image-requirements.lock --group build --constraint requirements-dev.lock
+compile deploy/demo-requirements.lock --extra demo --group build --constraint requirements-dev.lock
 for tool in uv virtualenv; do
   .venv/bin/python -m uv pip compile - --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
     --quiet --output-file "deploy/$tool-requirements.lock" <<< "$tool"
 done
+# What a release is looked at with (deploy/supply.py).
+printf 'cyclonedx-bom\npip-audit\n' | .venv/bin/python -m uv pip compile - --universal --python-version 3.11 \
+  --generate-hashes --no-header --no-annotate --quiet --output-file deploy/supply-requirements.lock

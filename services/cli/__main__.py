@@ -7,6 +7,7 @@ from platform import python_version
 
 import click
 
+from services.cli.console import Fault
 from services.cli.failures import as_fault
 from services.cli.options import Commands
 from services.core.version import this_commit, this_version
@@ -46,7 +47,10 @@ class _Commands(Commands):
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
         if name not in _COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"services.cli.commands.{name}"), name)
+        try:
+            command: click.Command = getattr(import_module(f"services.cli.commands.{name}"), name)
+        except ModuleNotFoundError as missing:
+            raise Fault(f"`heraut {name}` needs {missing.name}, which is not installed here: heraut[demo]") from None
         return command
 
 

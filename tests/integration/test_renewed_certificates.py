@@ -69,11 +69,15 @@ def files(tmp_path: Path) -> Files:
     return Files(tmp_path)
 
 
-async def _seen(files: Files, reaches: Reaches, changed: Callable[[], None] = lambda: None) -> list[bool]:
+async def _nothing() -> None:
+    """Do nothing: the server looks for itself."""
+
+
+async def _seen(files: Files, reaches: Reaches, changed: Callable[[], Awaitable[None]] = _nothing) -> list[bool]:
     """Go over to another authority, the server first, and return whether it was reached at each step."""
     seen = [await reaches()]
     files.show(files.second)
-    changed()
+    await changed()
     seen.append(await reaches())
     files.trust(files.second)
     return [*seen, await reaches()]
@@ -247,14 +251,27 @@ def compose_postgres(files: Files) -> Iterator[Server]:
         pytest.skip(str(error))
 
 
+async def _connects(url: str) -> bool:
+    try:
+        await (await asyncpg.connect(url)).close()
+    except OSError:
+        return False
+    return True
+
+
 def test_the_database_is_believed_by_the_authority_of_now(files: Files, compose_postgres: Server) -> None:
     """A pool's next connection; who comes in the open does not get in, with the right password."""
     place = f"postgresql://heraut:secret@127.0.0.1:{compose_postgres.port}/heraut"
     url = f"{place}?sslmode=verify-full&sslrootcert={files.trusted}"
 
-    def changed() -> None:
+    async def changed() -> None:
         compose_postgres.give("certificate_postgres", files.shown.read_bytes())
         compose_postgres.reload()
+        other = files.trusted.with_name("other.pem")
+        other.write_bytes(files.second.pem)
+        async with asyncio.timeout(30):
+            while not await _connects(f"{place}?sslmode=verify-full&sslrootcert={other}"):  # noqa: ASYNC110 - nobody says when it has read them
+                await asyncio.sleep(0.05)
 
     async def run() -> list[bool]:
         owner = await asyncpg.connect(url)

