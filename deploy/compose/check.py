@@ -58,7 +58,7 @@ def _differing(model: dict[str, Any]) -> list[str]:
 
 def _read(service: dict[str, Any]) -> tuple[object, ...]:
     networks = set(service.get("networks") or ())
-    words = [str(word) for word in service.get("command") or ()]
+    words = [str(word).replace("$$", "$") for word in service.get("command") or ()]  # a sign that is not for compose
     return set(mounted(service)), networks, words, service.get("user"), service.get("restart"), service.get("mem_limit")
 
 

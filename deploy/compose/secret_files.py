@@ -39,7 +39,7 @@ CERTIFICATES: Mapping[str, str] = {f"certificate_{stage}": stage for stage in ST
     f"certificate_{host}": host for host in (kafka.HOST, "postgres", "grafana", "mail", "standins")
 }
 _LIFETIME = timedelta(days=5 * 365)
-_PASSWORDS = ("postgres_password", "grafana_password")
+_PASSWORDS = ("postgres_password", "postgres_password_exporter", "grafana_password")
 _TOKENS_LIVE = timedelta(days=365)
 _TOKENS = ("operator", "scrape")  # each is the role of a principal of that name
 
@@ -50,6 +50,9 @@ def make(folder: Path, *, renew_certificates: bool = False) -> None:
     for name in _PASSWORDS:
         _once(folder / name, secrets.token_hex(24))
     _once(folder / "database_url", database_url("heraut", (folder / "postgres_password").read_text(encoding="utf-8")))
+    # One password in two files: each is for the user of another container.
+    exporter = (folder / "postgres_password_exporter").read_text(encoding="utf-8")
+    _once(folder / "postgres_login_exporter", exporter)
     for room in ROOMS:  # `heraut migrate` gives each the login of its file
         _once(folder / f"database_url_{room}", database_url(f"heraut_{room}", secrets.token_hex(24)))
     for name in _TOKENS:

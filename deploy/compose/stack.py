@@ -10,6 +10,7 @@ the file gives them; mails go to the stand-in, as the catcher is somebody else's
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,6 +35,7 @@ __all__ = ["Place", "Process", "main"]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 _WITH_DATA = {*STAGES, "migrate", "topics"}
+_THAT_NAME_PLACES = ("database_url", "kafka_operator")
 _READY_SECONDS = 180.0  # seven processes on a busy machine
 _TOLD_SECONDS = 120.0
 _STOP_SECONDS = 30.0  # as the file gives them
@@ -67,7 +69,7 @@ class Place:
             path.touch(mode=0o600)
             text = self.files[source].read_text(encoding="utf-8")
             # What stands in a secret is told as well: a login names its server, and whom it believes.
-            path.write_text(self.here(name, text) if source.startswith("database_url") else text, encoding="utf-8")
+            path.write_text(self.here(name, text) if source.startswith(_THAT_NAME_PLACES) else text, encoding="utf-8")
         for volume in self.services[name].get("volumes", ()):
             (self.folder / name / volume.split(":")[1].lstrip("/")).mkdir(parents=True, exist_ok=True)
 
@@ -158,6 +160,66 @@ def _do(place: Place, name: str) -> None:
     print(f"{name}: {len(done.stdout.splitlines())} lines, done")
 
 
+def _let_exporters_in(place: Place) -> None:
+    """Do the jobs of other images by the same programs, where they are: Kafka's jars, and psql."""
+    place.mount("exporter-rights")
+    words = [place.here("exporter-rights", word) for word in place.services["exporter-rights"]["command"]]
+    _said([*_tool_of_kafka("AclCommand"), *words[1:]], {})
+    settings = place.files["kafka_operator"].with_name("kafka_exporter_client")
+    password = place.files["kafka_password_exporter"].read_text(encoding="utf-8")
+    settings.write_text(kafka.client(kafka.EXPORTER, password, place.files[AUTHORITY]), encoding="utf-8")
+    server = place.hosts[f"{kafka.HOST}:{kafka.PORT}"]
+    seen = _said(
+        [*_tool_of_kafka("TopicCommand"), "--list",
+         "--bootstrap-server", server, "--command-config", str(settings)], {},
+    )  # fmt: skip
+    print(f"kafka's exporter sees {len(seen.split())} topics")
+    if shutil.which("psql") is None:
+        print("exporter-login is left out: there is no psql")
+        return
+    place.mount("exporter-login")
+    port = place.hosts["@postgres/"].partition(":")[2].strip("/")
+    environ = place.environ("exporter-login", PGHOST="127.0.0.1", PGPORT=port)
+    sql = place.folder / "exporter.sql"
+    text = (CHECKOUT / "deploy" / "compose" / "exporter.sql").read_text(encoding="utf-8")
+    sql.write_text(place.here("exporter-login", text), encoding="utf-8")
+    words = place.services["exporter-login"]["command"]
+    script = place.here("exporter-login", words[2]).replace("$$", "$").replace("/etc/heraut/exporter.sql", str(sql))
+    _said([*words[:2], script], environ)
+    secret = place.files["postgres_password_exporter"].read_text(encoding="utf-8")
+    own = environ | {"PGUSER": "heraut_exporter", "PGPASSWORD": secret}
+    rows = _said(["psql", "-Atc", "select count(*) from pg_stat_activity where state is not null"], own)
+    refused = subprocess.run(["psql", "-c", "select * from intake.cohorts"], env=own, capture_output=True, check=False)
+    print(f"postgres' exporter sees {rows.strip()} sessions, and tables of ours: {refused.returncode == 0}")
+    if refused.returncode == 0:
+        raise SystemExit("the exporter of PostgreSQL may read what it should not")
+
+
+def _tool_of_kafka(name: str) -> list[str]:
+    """Return how a tool of Kafka is run, as its own scripts do; their jar is fetched beside the broker's."""
+    folder = broker.CACHE / "tools"
+    if not any(folder.glob("*.jar")):
+        artifact = f"org.apache.kafka:kafka-tools:{_kafka_version()}"
+        _said(
+            [broker.maven(), "-q", "-B", "dependency:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={folder}"], {}
+        )
+    jars = f"{broker._libs()}/*:{folder}/*"  # noqa: SLF001 - what the broker itself runs by
+    return [broker._java(), "-cp", jars, f"org.apache.kafka.tools.{name}"]  # noqa: SLF001 - as above
+
+
+def _kafka_version() -> str:
+    image = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]["kafka"]["image"]
+    return str(image).partition(":")[2]
+
+
+def _said(command: Sequence[str], environ: Mapping[str, str]) -> str:
+    bare = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
+    done = subprocess.run(command, env=bare | dict(environ), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{command[-1]}: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
 def _wait(processes: Sequence[Process]) -> None:
     """Wait until all are ready. Raises SystemExit with the last words of who ended or is late."""
     deadline = time.monotonic() + _READY_SECONDS
@@ -240,6 +302,7 @@ def run(folder: Path) -> None:
     with _servers(place), ExitStack() as running:
         _do(place, "migrate")
         _do(place, "topics")
+        _let_exporters_in(place)
         running.enter_context(_running(place, "standins"))
         started = [
             running.enter_context(_running(place, stage, HERAUT_HTTP_PORT=str(port))) for stage, port in ports.items()

@@ -1,6 +1,9 @@
 """`heraut up` and the commands that an operator uses with it, also after everything was killed."""
 
 import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -66,10 +69,23 @@ def _settled(data: Path) -> Any:
             return ledger
 
 
+@contextmanager
+def _told_of(data: Path) -> Iterator[list[str]]:
+    """Listen as systemd does; at the end the list has what was said."""
+    said: list[str] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(data / "systemd"))
+        systemd.setblocking(False)
+        yield said
+        with suppress(BlockingIOError):
+            while True:
+                said.append(systemd.recv(4096).decode().partition("\n")[0])
+
+
 def test_an_operator_tells_a_cohort(data: Path) -> None:
     """A cohort that is submitted, sealed and released is told by letter, and the ledger has the right totals."""
     of = ["--incident", "lab", "--cohort", "wave-1", "--data", str(data)]
-    with running_up(data, {}):
+    with _told_of(data) as said, running_up(data, {"NOTIFY_SOCKET": str(data / "systemd")}):
         answer = _submit(data)
         assert heraut("cohort", "seal", *of).returncode == 0
         assert heraut("cohort", "release", "--all", *of).returncode == 0
@@ -113,6 +129,7 @@ def test_an_operator_tells_a_cohort(data: Path) -> None:
         seen["ledgers"][0]["totals"]["notified"],
     )
     assert (2, True) == (second.returncode, "another heraut" in second.stderr)
+    assert ["READY=1", "STOPPING=1"] == said
 
 
 def test_what_was_acknowledged_survives_kill_9_of_everything(data: Path) -> None:

@@ -17,9 +17,9 @@ from services.dispatch.channels import ADAPTERS
 from services.kit.config import ServiceConfig, load
 
 ROOT = Path(__file__).parents[2]
-INFRASTRUCTURE = {
-    *("postgres", "kafka", "secrets", "migrate", "topics", "prometheus", "alertmanager", "grafana", "mail", "standins"),
-}
+JOBS = {"secrets", "migrate", "topics", "exporter-login", "exporter-rights"}
+WATCHING = {"prometheus", "alertmanager", "grafana", "kafka-exporter", "postgres-exporter"}
+INFRASTRUCTURE = JOBS | WATCHING | {"postgres", "kafka", "mail", "standins"}
 
 
 def _load(path: str) -> Any:
@@ -73,7 +73,9 @@ def test_every_stage_has_the_keys_of_its_room_alone() -> None:
 def _kafka_logins(service: Mapping[str, Any]) -> dict[str, str]:
     """Return the users of the brokers that a service can log in as, each with the secret that is mounted for it."""
     environment = service.get("environment") or {}
-    secrets = {name for name in map(str, service.get("secrets", ())) if name.startswith("kafka_password")}
+    # The exporter's is no room's; it is told on its command line.
+    mine = {name for name in map(str, service.get("secrets", ())) if name.startswith("kafka_password")}
+    secrets = mine - {"kafka_password_exporter"}
     named = {name.removesuffix("_FILE"): value for name, value in environment.items() if "SASL_PASSWORD" in name}
     assert {f"/run/secrets/{name}" for name in secrets} == set(named.values())
     return {environment[name.replace("PASSWORD", "USERNAME")]: value for name, value in named.items()}
@@ -113,13 +115,14 @@ def test_the_broker_alone_has_its_key(tmp_path: Path) -> None:
 
 
 def test_prometheus_scrapes_every_stage() -> None:
-    """A process that nobody scrapes fails unseen."""
+    """A process that nobody scrapes fails unseen; what it runs on is scraped through who knows its figures."""
     jobs = {
         job["job_name"]: {target.split(":")[0] for static in job["static_configs"] for target in static["targets"]}
         for job in _load("deploy/prometheus/prometheus.yml")["scrape_configs"]
     }
 
-    assert {room: {stage for stage, of in STAGES.items() if of == room} for room in ROOMS} == jobs
+    rooms = {room: {stage for stage, of in STAGES.items() if of == room} for room in ROOMS}
+    assert rooms | {name: {f"{name}-exporter"} for name in ("kafka", "postgres")} == jobs
 
 
 def test_drain_ends_before_the_container_is_killed() -> None:
@@ -182,6 +185,23 @@ def test_every_stage_shows_a_certificate_of_its_own() -> None:
     assert {(f"/run/secrets/certificate_{name}", name) for name in STAGES} == settings
 
 
+def test_exporters_see_figures_by_logins_of_their_own() -> None:
+    """Nobody else has them; who gives them their rights is done before they start."""
+    services = _load("docker-compose.yml")["services"]
+    having = {
+        secret: [name for name, service in services.items() if secret in service.get("secrets", ())]
+        for secret in ("kafka_password_exporter", "postgres_password_exporter", "kafka_operator")
+    }
+
+    assert {
+        "kafka_password_exporter": ["kafka-exporter"], "postgres_password_exporter": ["postgres-exporter"],
+        "kafka_operator": ["exporter-rights"],
+    } == having  # fmt: skip
+    assert f"--allow-principal=User:{kafka.EXPORTER}" in services["exporter-rights"]["command"]
+    assert f"--sasl.username={kafka.EXPORTER}" in services["kafka-exporter"]["command"][0]
+    assert "sslmode=verify-full&sslrootcert=/run/secrets/authority" in str(services["postgres-exporter"]["environment"])
+
+
 def test_prometheus_believes_our_authority_alone() -> None:
     """And shows its token to nobody else."""
     jobs = _load("deploy/prometheus/prometheus.yml")["scrape_configs"]
@@ -207,9 +227,7 @@ def test_everything_comes_back_after_a_reboot_and_fills_no_disk() -> None:
     policies = {name: service["restart"] for name, service in services.items()}
     logs = {service["logging"]["options"]["max-size"] for service in services.values()}
 
-    assert {
-        name: "no" if name in {"secrets", "migrate", "topics"} else "unless-stopped" for name in services
-    } == policies
+    assert {name: "no" if name in JOBS else "unless-stopped" for name in services} == policies
     assert {"10m"} == logs
     assert [] == [name for name in services if policies[name] != "no" and "mem_limit" not in services[name]]
 

@@ -27,7 +27,7 @@ from services.cli.supervisor import Supervisor
 from services.cli.target import read_settings
 from services.kit.config import ServiceConfig
 from services.kit.postgres import EmbeddedPostgres, made_logins
-from services.kit.process import stop_on_signals
+from services.kit.process import stop_on_signals, tell_systemd
 
 __all__ = ["up"]
 
@@ -91,12 +91,19 @@ async def _supervise(settings: ServiceConfig, embedded: EmbeddedPostgres | None,
         say(f"{name} is not set: what goes that way waits in flight")
     started = time.monotonic()
     say(f"starting {len(supervisor.children)} services; their logs are in {settings.data_dir / 'logs'}")
+    stopping = asyncio.create_task(_say_that_it_stops(stop))
     try:
         await supervisor.run(stop, lambda addresses: _show_ready(addresses, time.monotonic() - started))
     finally:
         stop.set()
+        await stopping
         if database_watch:
             await database_watch
+
+
+async def _say_that_it_stops(stop: asyncio.Event) -> None:
+    await stop.wait()
+    tell_systemd("STOPPING=1")
 
 
 def _drain(settings: ServiceConfig) -> float:
@@ -116,4 +123,5 @@ async def _look_after(server: EmbeddedPostgres, stop: asyncio.Event) -> None:
 def _show_ready(addresses: Mapping[str, str], seconds: float) -> None:
     table(f"Ready in {seconds:.1f} s", ("service", "address"), addresses.items(), left=2)
     sys.stdout.flush()
+    tell_systemd(f"READY=1\nSTATUS={len(addresses)} services, console at {addresses['tracking']}/")
     say(f"console: {addresses['tracking']}/ (password: the token in operator.token)   stop with Ctrl-C")

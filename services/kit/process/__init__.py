@@ -9,6 +9,7 @@ from services.kit.process.openapi import answer, described, faults, ref, with_he
 from services.kit.process.problems import Problem
 from services.kit.process.run import Job, stop_on_signals
 from services.kit.process.service import Service, main, open_service
+from services.kit.process.systemd import tell_systemd
 
 __all__ = [
     "AUDIT",
@@ -35,6 +36,7 @@ __all__ = [
     "start_child",
     "stop_child",
     "stop_on_signals",
+    "tell_systemd",
     "web_app",
     "with_helpdesk",
 ]
