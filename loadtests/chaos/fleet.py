@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from services.cli.supervisor import argv_of
 from services.core.access import Principal, Role
 from services.core.rooms import ROOMS, STAGES
 from services.demo.stack import without_settings
+from services.demo.standins import CONTROL
 from services.kit.eventlog.kafka.admin import ensure_topics
 from services.kit.eventlog.kafka.client import KafkaSettings
 from services.kit.postgres import LOGINS_FOLDER, make_logins
@@ -104,6 +105,8 @@ class Fleet:
     log: str  # postgres or kafka
     settings: Mapping[str, str] = field(default_factory=dict)  # further HERAUT_* of every process
     replicas: int = REPLICAS
+    standins: Sequence[str] = ()  # further arguments of the stand-ins
+    control_url: str = ""  # where they are told how to misbehave
     processes: dict[str, Replica] = field(default_factory=dict)
     database_url: str = ""  # its owner's
     logins: Mapping[str, str] = field(default_factory=dict)  # by room
@@ -202,14 +205,14 @@ class Fleet:
 
     async def _start_standins(self) -> dict[str, str]:
         ready = self.folder / "run" / "standins.json"
-        argv = [sys.executable, "-m", "services.demo.standins", "--records", str(self.records)]
-        self._standins = await start_child(
-            [*argv, "--ready-file", str(ready)], environ=os.environ, log=self.folder / "logs" / "standins.log"
-        )
+        argv = [sys.executable, "-m", "services.demo.standins", "--records", str(self.records), "--control-port", "0"]
+        argv += [*self.standins, "--ready-file", str(ready)]
+        self._standins = await start_child(argv, environ=os.environ, log=self.folder / "logs" / "standins.log")
         async with asyncio.timeout(_READY_SECONDS):
             while not ready.exists():
                 await asyncio.sleep(_LOOK_EVERY)
         addresses: dict[str, str] = orjson.loads(ready.read_bytes())  # by the settings that name them
+        self.control_url = addresses.pop(CONTROL)
         return addresses
 
     async def _start_broker(self) -> dict[str, str]:

@@ -263,7 +263,7 @@ async def _until_printed(folder: Path, letters: int) -> None:
 async def mail(tmp_path: Path) -> AsyncIterator[tuple[str, ProviderRecords]]:
     """Return the address of a mail server, and its records."""
     records = ProviderRecords(tmp_path / "mail.ndjson")
-    async with STANDINS[Channel.EMAIL].serve(records, "127.0.0.1", 0) as address:
+    async with STANDINS[Channel.EMAIL].serve(records, "127.0.0.1", 0) as (address, _):
         yield address, records
     records.close()
 

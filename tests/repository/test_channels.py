@@ -179,7 +179,7 @@ PLACES: Mapping[str, Callable[[Channel], bool]] = {
     "scrape target in deploy/prometheus/prometheus.yml": _is_scraped,
     "required settings as addresses in services/dispatch/config.py": _command_line_knows_its_provider,
     "row in services/demo/made_up/channels.py": _people_have_it,
-    "stand-in in services/demo/standins.py": _demo_has_a_stand_in,
+    "stand-in in services/demo/standins": _demo_has_a_stand_in,
     "port of its stand-in in docker-compose.yml": _compose_has_its_stand_in,
     "reader of hand-overs in services/demo/checking/providers.py": _demo_reads_it,
 }

@@ -1,6 +1,6 @@
 """What made-up people can be reached by beside their postal address: an account or an address for each channel.
 
-A further channel is a field of `Contacts` and a row of `CONTACTS`. It needs a stand-in (`demo/standins.py`) and a
+A further channel is a field of `Contacts` and a row of `CONTACTS`. It needs a stand-in (`demo/standins`) and a
 reader of what that took (`demo/checking/providers.py`) as well.
 """
 

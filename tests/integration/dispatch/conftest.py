@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from services.core.channel import Channel
+from services.demo.standins.mail import MailServer
+from services.demo.standins.portal import PortalServer
 from tests.conftest import RoomPool
 from tests.integration.dispatch.bench import Bench, make_bench
-from tests.integration.dispatch.servers import MailServer, PortalServer
 
 MakeBench = Callable[[Channel], "Bench"]
 

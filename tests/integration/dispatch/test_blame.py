@@ -8,6 +8,8 @@ from datetime import timedelta
 import pytest
 
 from services.core.status import AttemptState
+from services.demo.standins.mail import MailServer
+from services.demo.standins.portal import PortalServer
 from services.dispatch.breaker import Breaker, BreakerPolicy
 from services.dispatch.channels.email import Smtp
 from services.dispatch.channels.portal import Portal
@@ -15,7 +17,6 @@ from services.dispatch.mail_config import SmtpAddress
 from services.dispatch.outcomes import TEMPORARY_TRIES
 from services.dispatch.provider import Provider
 from tests.integration.dispatch.bench import Bench, ShiftedClock, a_payload
-from tests.integration.dispatch.servers import MailServer, PortalServer
 from tests.unit.dispatch.people import an_id, an_incident, some_notices
 
 _SOON = BreakerPolicy(first_probe=0.2, slowest_probe=0.4)

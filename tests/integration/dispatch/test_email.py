@@ -8,6 +8,7 @@ import pytest
 from services.core.channel import Channel
 from services.core.return_path import read_return_address
 from services.core.status import AttemptState
+from services.demo.standins.mail import MailServer
 from services.dispatch.channels.email import Smtp
 from services.dispatch.handlers import DispatchHandler
 from services.dispatch.mail_config import SmtpAddress
@@ -15,7 +16,6 @@ from services.dispatch.sending.references import ReferencesByIncident
 from services.dispatch.standing import Standing
 from services.rendering.messages.email import Answers
 from tests.integration.dispatch.bench import Bench, a_payload
-from tests.integration.dispatch.servers import MailServer
 from tests.keys import a_ring
 from tests.unit.dispatch.people import REFERENCES, some_notices
 

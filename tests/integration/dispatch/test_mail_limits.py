@@ -6,11 +6,11 @@ from itertools import cycle
 import pytest
 
 from services.core.status import AttemptState
+from services.demo.standins.mail import MailServer
 from services.dispatch.blame import Blame
 from services.dispatch.channels.email import Smtp
 from services.dispatch.mail_config import Limit, SmtpAddress
 from tests.integration.dispatch.bench import Bench, a_payload
-from tests.integration.dispatch.servers import MailServer
 from tests.unit.dispatch.people import some_notices
 
 BIG, SMALL = "big.example", "small.example"

@@ -13,11 +13,11 @@ from services.core.cohort import Cohort
 from services.core.ledger import COUNTERS
 from services.core.notices import Notices
 from services.core.status import AttemptState
+from services.demo.standins.portal import PortalServer
 from services.dispatch.channels.portal import Portal
 from services.kit.stage import TotalsRow, sum_totals
 from services.wire.totals import decode_totals
 from tests.integration.dispatch.bench import Bench, a_payload
-from tests.integration.dispatch.servers import PortalServer
 from tests.integration.dispatch.test_recalls import asked, hear
 from tests.unit.dispatch.people import some_notices
 

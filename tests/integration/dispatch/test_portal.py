@@ -5,10 +5,10 @@ import pytest
 
 from services.core.channel import Channel
 from services.core.status import AttemptState
+from services.demo.standins.portal import PortalServer
 from services.dispatch.channels.credentials import ANONYMOUS, SecretText, Tokens
 from services.dispatch.channels.portal import Portal
 from tests.integration.dispatch.bench import Bench, a_payload
-from tests.integration.dispatch.servers import PortalServer
 from tests.unit.dispatch.people import REFERENCES, some_notices
 
 

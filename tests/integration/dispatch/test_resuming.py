@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from services.core.status import AttemptState
+from services.demo.standins.portal import PortalServer
 from services.kit.eventlog import Record
 from services.wire.recalls import encode_known
 from tests.integration.dispatch.bench import Bench
-from tests.integration.dispatch.servers import PortalServer
 from tests.integration.dispatch.test_pauses import a_cohort, queue, said, sending, until_states
 from tests.integration.dispatch.test_recalls import RECALLED, asked, hear
 from tests.unit.dispatch.people import some_notices

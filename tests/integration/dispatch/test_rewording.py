@@ -6,10 +6,10 @@ import orjson
 
 from services.core.incident import Incident
 from services.core.status import AttemptState
+from services.demo.standins.portal import PortalServer
 from services.dispatch.breaker import Breaker, BreakerPolicy
 from services.dispatch.channels.portal import Portal
 from tests.integration.dispatch.bench import Bench, a_payload
-from tests.integration.dispatch.servers import PortalServer
 from tests.unit.dispatch.people import an_incident, some_notices
 
 _SOON = BreakerPolicy(first_probe=0.2, slowest_probe=0.4)

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import asyncssh
 import pyrage
@@ -10,6 +9,7 @@ import pytest
 from pyrage import x25519
 
 from services.core.status import AttemptState
+from services.demo.standins.sftp import SftpServer
 from services.dispatch.channels.letter import PrintFolder, open_provider
 from services.dispatch.channels.print_files import total_of
 from services.dispatch.channels.sftp import PrintHouse
@@ -26,69 +26,32 @@ def _go() -> bool:
     return True
 
 
-class Server(asyncssh.SFTPServer):
-    """The print house's server: its root is a folder of the test. It notes what gets a name, and may break off."""
-
-    def __init__(self, channel: asyncssh.SSHServerChannel[bytes], house: "House") -> None:
-        super().__init__(channel, chroot=str(house.folder).encode())
-        self._house, self._channel = house, channel
-
-    def write(self, file_obj: object, offset: int, data: bytes) -> Any:
-        """Write, unless the connection is to break now."""
-        self._house.writes += 1
-        if self._house.breaks_at == self._house.writes:
-            self._channel.get_connection().abort()
-            return 0
-        return super().write(file_obj, offset, data)
-
-    def posix_rename(self, oldpath: bytes, newpath: bytes) -> Any:
-        """Give a file its name."""
-        self._house.named.append(newpath.decode().rpartition("/")[2])
-        return super().posix_rename(oldpath, newpath)
-
-
-class House:
-    """A print house: its keys, its folder, and what happened there."""
+class House(SftpServer):
+    """A print house, and the folder that its files are made in here."""
 
     def __init__(self, home: Path) -> None:
-        self.folder, self.local = home / "there", home / "here"
-        (self.folder / "in").mkdir(parents=True)
-        self.local.mkdir()
-        self.host_key, self.our_key = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
-        self.key_file = home / "key"
-        self.our_key.write_private_key(self.key_file)
-        self.known = asyncssh.import_authorized_keys(self.our_key.export_public_key().decode())
-        self.named: list[str] = []
-        self.writes, self.breaks_at, self.port = 0, 0, 0
-
-    async def serve(self) -> asyncssh.SSHAcceptor:
-        """Listen, at the same port again."""
-        acceptor = await asyncssh.listen(
-            "127.0.0.1", self.port, server_host_keys=[self.host_key], authorized_client_keys=self.known,
-            sftp_factory=lambda channel: Server(channel, self), password_auth=False,
-        )  # fmt: skip
-        self.port = acceptor.get_port()
-        return acceptor
+        self.local = home / "here"
+        self.local.mkdir(parents=True)
+        super().__init__(home)
 
     def printer(self, host_key: asyncssh.SSHKey | None = None, recipient: str | None = None) -> PrintHouse:
         """Return what sends there; it trusts this key, and encrypts to that one."""
         key = (host_key or self.host_key).export_public_key().decode()
-        address = SftpAddress(f"sftp://heraut@127.0.0.1:{self.port}/in")
-        return PrintHouse(PrintFolder(self.local), self.local, address, self.key_file, key, recipient=recipient)
+        return PrintHouse(
+            PrintFolder(self.local), self.local, SftpAddress(self.url), self.key_file, key, recipient=recipient
+        )
 
     def files(self, folder: Path | None = None) -> dict[str, bytes]:
         """Return what lies there, or in another folder."""
-        return {path.name: path.read_bytes() for path in (folder or self.folder / "in").iterdir()}
+        return {path.name: path.read_bytes() for path in (folder or self.inbox).iterdir()}
 
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     """Return a print house that is there."""
     found = House(tmp_path / "house")
-    acceptor = await found.serve()
-    yield found
-    acceptor.close()
-    await acceptor.wait_closed()
+    async with found.serve():
+        yield found
 
 
 async def test_a_print_file_is_there_whole_and_its_mark_last(house: House) -> None:
@@ -184,9 +147,8 @@ async def test_a_line_that_breaks_leaves_nothing_to_be_printed(house: House, at:
 async def test_a_server_that_is_away_costs_nothing_but_time(letters: Bench, tmp_path: Path) -> None:
     """Everybody stays open and is told once when it is back, in a run that it gets the total of."""
     house = House(tmp_path / "house")
-    acceptor = await house.serve()
-    acceptor.close()
-    await acceptor.wait_closed()
+    async with house.serve():
+        pass
     notices = some_notices(3)
     await letters.seal(notices, [a_payload()] * 3)
     await letters.take(notices)
@@ -196,11 +158,10 @@ async def test_a_server_that_is_away_costs_nothing_but_time(letters: Bench, tmp_
 
     await letters.send(house.printer(), until=tried)
     waiting = await letters.states()
-    acceptor, printer = await house.serve(), house.printer()
-    await letters.send(printer)
-    await printer.close()
-    acceptor.close()
-    await acceptor.wait_closed()
+    printer = house.printer()
+    async with house.serve():
+        await letters.send(printer)
+        await printer.close()
 
     assert {AttemptState.INTENT: 3} == waiting
     assert {AttemptState.ACCEPTED: sorted(notices.ids)} == await letters.attempted()

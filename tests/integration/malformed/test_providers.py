@@ -15,6 +15,8 @@ from aiohttp import web
 
 from services.core.channel import Channel
 from services.core.status import AttemptState
+from services.demo.standins.mail import MailServer
+from services.demo.standins.portal import PortalServer
 from services.dispatch.channels import letter
 from services.dispatch.channels.email import Smtp
 from services.dispatch.channels.letter import PrintFolder
@@ -24,7 +26,6 @@ from services.kit.clock import SystemClock
 from services.kit.process.log import JsonFormatter
 from tests.conftest import RoomPool
 from tests.integration.dispatch.bench import Bench, a_payload, make_bench
-from tests.integration.dispatch.servers import MailServer, PortalServer
 from tests.integration.malformed.material import CANARIES, EMAIL, NAME, STREET
 from tests.unit.dispatch.people import some_notices
 

@@ -12,6 +12,7 @@ import pytest
 
 from services.core.channel import Channel
 from services.core.ledger import COUNTERS
+from services.demo.standins.portal import PortalServer
 from services.dispatch.app import run as dispatching
 from services.dispatch.config import LetterConfig, PortalConfig
 from services.kit.config import load
@@ -21,7 +22,6 @@ from services.routing.config import Config as RoutingConfig
 from services.tracking.app import run as tracking
 from services.tracking.config import Config as TrackingConfig
 from tests.conftest import RoomPool
-from tests.integration.dispatch.servers import PortalServer
 from tests.integration.release.deduplicating import EVERY_PARTITION, until
 from tests.integration.release.test_release import (
     COHORT,

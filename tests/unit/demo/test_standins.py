@@ -7,12 +7,12 @@ from aiosmtpd.smtp import Envelope
 from services.core.channel import Channel
 from services.demo.made_up.channels import CONTACTS
 from services.demo.provider_records import ProviderRecords, read_provider_records
-from services.demo.standins import MailHandler
+from services.demo.standins.mail import MailServer
 
 
 async def test_mail_is_recorded_once_for_each_recipient(tmp_path: Path) -> None:
     """A message that was answered with 250 is recorded for each of its recipients."""
-    handler = MailHandler(ProviderRecords(tmp_path / "email.ndjson"))
+    handler = MailServer(ProviderRecords(tmp_path / "email.ndjson"), CONTACTS[Channel.EMAIL].refuses)
     envelope = Envelope()
     envelope.rcpt_tos, envelope.content = ["a@example.org", "b@example.org"], b"Subject: x\r\n\r\nb\xc3\xa9\r\n"
     answer = await handler.handle_DATA(None, None, envelope)  # type: ignore[arg-type]
@@ -25,7 +25,7 @@ async def test_mail_is_recorded_once_for_each_recipient(tmp_path: Path) -> None:
 
 async def test_a_mailbox_that_is_gone_is_refused_for_good(tmp_path: Path) -> None:
     """A permanent refusal sends the notice to the next channel."""
-    handler = MailHandler(ProviderRecords(tmp_path / "email.ndjson"))
+    handler = MailServer(ProviderRecords(tmp_path / "email.ndjson"), CONTACTS[Channel.EMAIL].refuses)
     envelope = Envelope()
     gone = f"{CONTACTS[Channel.EMAIL].refused}x@example.org"
     answer = await handler.handle_RCPT(None, None, envelope, gone, [])  # type: ignore[arg-type]

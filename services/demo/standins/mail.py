@@ -1,14 +1,24 @@
-"""Real servers that play providers, and misbehave as told."""
+"""The mail server's stand-in: it takes what it can, and misbehaves as told."""
 
 import asyncio
+import re
+import ssl
+import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import cast
 
-import orjson
-from aiohttp import web
 from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from services.demo.provider_records import ProviderRecords
+from services.demo.standins.door import Door, Listener
+from services.demo.standins.faults import Fault, Faults
+
+__all__ = ["MailServer"]
+
+_MESSAGE_ID = re.compile(rb"^Message-ID:[ \t]*(\S+)", re.IGNORECASE | re.MULTILINE)
+_AWAY = "421 4.3.2 away"  # nobody hears it: the connection is broken
 
 
 class _Server(SMTP):
@@ -50,10 +60,16 @@ class _Server(SMTP):
         return " ".join(word for word in words if word not in options) if mail_server.offers_dsn else arg
 
 
-class MailServer:
-    """A real SMTP server that keeps what it takes, and misbehaves as told."""
+def _nobody(_address: str) -> bool:
+    return False
 
-    def __init__(self) -> None:
+
+class MailServer:
+    """A real SMTP server. With `records` each message is written there before it answers, and none is kept here."""
+
+    def __init__(self, records: ProviderRecords | None = None, refuses: Callable[[str], bool] = _nobody) -> None:
+        self._records, self._refuses = records, refuses
+        self.faults = Faults()
         self.taken: list[tuple[str, bytes]] = []
         self.senders: list[str] = []  # where those that were taken go back to
         self.greeted: set[str] = set()  # names that clients said of themselves
@@ -63,7 +79,7 @@ class MailServer:
         self.open: set[SMTP] = set()
         self.crowded = 0  # connections that were one too many
         self.sessions: list[int] = []  # mails of each session
-        self.size = 33_554_432  # what it says of how long a mail may be
+        self.size = 33_554_432  # what it says of how long a mail may be; 0 = nothing
         self.slowness = 0.0  # seconds that each mail takes
         self.under_way: Counter[str] = Counter()  # mails of each domain that are being taken
         self.most_under_way: Counter[str] = Counter()
@@ -73,14 +89,24 @@ class MailServer:
         self.sender = ""  # what is answered at MAIL; "" = welcome
         self.after_data = ""  # "close" or "hang" once the data is here; else an answer such as "451 later"
         self.reached = asyncio.Event()
-        self._server: asyncio.Server | None = None
-        self.port = 0
+        self.figures: Counter[str] = Counter()
+        self._times: Counter[str] = Counter()
+        self._tls: ssl.SSLContext | None = None
+        self.door = Door(self._listen, "127.0.0.1")
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self.door.port
 
     async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
-        self, _server: SMTP, session: Session, envelope: Envelope, address: str, _options: list[str]
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         """Take the sender, or answer as told."""
         self.greeted.add(session.host_name or "")
+        if self.door.shut:
+            _break(server)
+            return _AWAY
         if not self.sender:
             envelope.mail_from = address
         return self.sender or "250 OK"
@@ -90,13 +116,27 @@ class MailServer:
     ) -> str:
         """Take the recipient, or answer as told; after a 421 the server closes, as RFC 5321 says."""
         of_domain = self.recipients.get(f"@{address.rpartition('@')[2]}")
-        if answer := self.everybody or self.recipients.get(address) or of_domain:
-            self.asked.append(address)
+        answer = self.everybody or self.recipients.get(address) or of_domain
+        if not answer and (self._refuses(address) or self.faults.hits(Fault.REFUSED, address)):
+            answer = "550 5.1.1 no such mailbox"
+        if answer := answer or self._failing(address):
+            if self._records is None:
+                self.asked.append(address)
             if answer.startswith("421"):
                 asyncio.get_running_loop().call_soon(cast("asyncio.Transport", server.transport).close)
             return answer
         envelope.rcpt_tos.append(address)
         return "250 OK"
+
+    def _failing(self, address: str) -> str:
+        """Return what a recipient is answered whom a fault hits; empty where none does."""
+        if not self.faults.shares:
+            return ""
+        self._times[address] += 1
+        time_of_it = self._times[address]
+        if self.faults.hits(Fault.TOO_MANY, address, time_of_it):
+            return "451 4.7.1 too many, later"
+        return "421 4.3.2 going down" if self.faults.hits(Fault.ERROR, address, time_of_it) else ""
 
     async def handle_EHLO(  # noqa: N802 - aiosmtpd's name
         self, _server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
@@ -110,89 +150,74 @@ class MailServer:
     async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Take the message, or misbehave."""
         self.reached.set()
+        self.figures["requests"] += 1
+        if self.door.shut:
+            _break(server)
+            return _AWAY
         if self.after_data[:1].isdigit():
             return self.after_data
         await self._take_time(server, envelope.rcpt_tos[0].rpartition("@")[2])
         content = envelope.content
-        self.senders.append(envelope.mail_from or "")
-        self.taken.append((envelope.rcpt_tos[0], content if isinstance(content, bytes) else b""))
-        if self.after_data == "close":
-            cast("asyncio.Transport", server.transport).abort()
+        body = content.encode() if isinstance(content, str) else content or b""
+        key = _key(body, envelope)
+        if self.faults.hits(Fault.LATENCY, key):
+            await asyncio.sleep(self.faults.latency)
+        self._keep(envelope, body)
+        if self.after_data == "close" or self.faults.hits(Fault.ANSWER_LOST, key):
+            _break(server)
         if self.after_data == "hang":
             await asyncio.sleep(5)
         return "250 OK"
 
     async def _take_time(self, server: SMTP, domain: str) -> None:
-        self.sessions[cast("_Server", server).number] += 1
+        if isinstance(server, _Server):
+            self.sessions[server.number] += 1
         self.under_way[domain] += 1
         self.most_under_way[domain] = max(self.most_under_way[domain], self.under_way[domain])
         if self.slowness:
             await asyncio.sleep(self.slowness)
         self.under_way[domain] -= 1
 
-    @asynccontextmanager
-    async def serve(self) -> AsyncIterator["MailServer"]:
-        """Listen while the context lasts; the same port when served again."""
+    def _keep(self, envelope: Envelope, body: bytes) -> None:
+        """Take a message: once for each recipient."""
+        self.figures["taken"] += len(envelope.rcpt_tos)
+        if self._records is None:
+            self.senders.append(envelope.mail_from or "")
+            self.taken.append((envelope.rcpt_tos[0], body))
+            return
+        text = body.decode("utf-8", "replace")
+        for recipient in envelope.rcpt_tos:
+            self._records.append({"at": time.time_ns() // 1_000_000, "recipient": recipient, "message": text})
+
+    async def _listen(self, host: str, port: int) -> tuple[Listener, int]:
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(
-            lambda: _Server(self, hostname="test", loop=loop, data_size_limit=self.size or None), "127.0.0.1", self.port
-        )
-        self.port = server.sockets[0].getsockname()[1]
-        try:
-            yield self
-        finally:
-            server.close()
+        server = await loop.create_server(lambda: self._session(loop), host, port, ssl=self._tls)
+        return server, server.sockets[0].getsockname()[1]
 
-
-class PortalServer:
-    """A real portal that honours Idempotency-Key, and misbehaves as told."""
-
-    def __init__(self) -> None:
-        self.taken: dict[str, bytes] = {}
-        self.requests: list[tuple[str, bytes]] = []
-        self.answers: list[Any] = []  # what to do with the next requests: (status, headers), "close" or "hang"
-        self.everybody: int | None = None  # the status that every request gets; None = as the rest says
-        self.refused: set[str] = set()
-        self.authorizations: set[str | None] = set()  # what callers showed
-        self.delay = 0.0  # seconds before each answer
-        self.words = ""  # a message with this in its body is answered 422
-        self.reached = asyncio.Event()
-        self.url = ""
-
-    async def take(self, request: web.Request) -> web.StreamResponse:
-        """Take a message, or misbehave."""
-        key, body = request.headers["Idempotency-Key"], await request.read()
-        self.requests.append((key, body))
-        self.authorizations.add(request.headers.get("Authorization"))
-        self.reached.set()
-        await asyncio.sleep(self.delay)
-        if self.everybody:
-            return web.Response(status=self.everybody)
-        if orjson.loads(body)["recipient"] in self.refused:
-            return web.Response(status=410)
-        if self.words and self.words in orjson.loads(body)["body"]:
-            return web.Response(status=422)
-        answer = self.answers.pop(0) if self.answers else None
-        if isinstance(answer, tuple):
-            return web.Response(status=answer[0], headers=answer[1])
-        known = key in self.taken
-        self.taken.setdefault(key, body)
-        if answer == "close" and request.transport:
-            request.transport.close()
-        if answer == "hang":
-            await asyncio.sleep(5)
-        return web.Response(status=409 if known else 201)
+    def _session(self, loop: asyncio.AbstractEventLoop) -> SMTP:
+        # Without a host name the library would look one up, which may take seconds.
+        size = self.size or None
+        return _Server(self, hostname="standins", enable_SMTPUTF8=True, data_size_limit=size, timeout=300, loop=loop)
 
     @asynccontextmanager
-    async def serve(self) -> AsyncIterator["PortalServer"]:
-        """Listen while the context lasts."""
-        app = web.Application()
-        app.add_routes([web.post("/messages", self.take)])
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async def serve(
+        self, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> AsyncIterator["MailServer"]:
+        """Listen while the context lasts; the same port when served again."""
+        self._tls = tls
+        self.door = Door(self._listen, host, port or self.door.port)
+        await self.door.open()
         try:
             yield self
         finally:
-            await runner.cleanup()
+            self.door.end()
+            self.door.close()
+
+
+def _break(server: SMTP) -> None:
+    cast("asyncio.Transport", server.transport).abort()
+
+
+def _key(body: bytes, envelope: Envelope) -> str:
+    found = _MESSAGE_ID.search(body)
+    return found[1].decode("ascii", "replace") if found else envelope.rcpt_tos[0]

@@ -1,0 +1,201 @@
+"""What each fault of the providers does to the ledger, at five percent of what they are asked.
+
+    python -m loadtests.providers.faults [--people 3000] [--percent 5] [--seed 1] [--dir DIR]
+
+All of Heraut runs, one process of each service. One cohort a fault: a third of its people are told by portal, a third
+by e-mail, a third by letter, which goes to the print house by SFTP; all have a postal address to fall back on. The
+providers' own records say who was told truly, and how often.
+"""
+
+import argparse
+import asyncio
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+
+from loadtests.chaos.fleet import Fleet
+from services.core.channel import CHANNELS, Channel
+from services.core.rooms import dispatch_stage
+from services.demo.made_up.channels import CONTACTS, Who
+from services.demo.made_up.incident import CATEGORIES, made_up_incident
+from services.demo.made_up.people import Person, make_people
+from services.demo.provider_records import read_provider_records, record_file
+from services.demo.standins.faults import Fault
+
+NONE, OUTAGE = "none", "outage"
+OUTAGE_SECONDS = 10
+_PATIENCE = 150.0  # seconds without any progress; a mail that is put off twice waits for a minute and a half
+_LOOK_EVERY = 0.5
+_COLUMNS = ("fault", "people", "told", "twice", "never", "notified", "unknown", "exhausted", "in flight", "seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one fault did: by the providers' records, and by the ledger."""
+
+    fault: str
+    people: int
+    told: Counter[str]  # hand-overs by notice, as the providers kept them
+    ledger: Mapping[str, Any]
+    unknown: int
+    seconds: float
+
+    def row(self) -> tuple[object, ...]:
+        """Return the figures in the order of the columns."""
+        totals, told = self.ledger["totals"], len(self.told)
+        twice = self.told.total() - told
+        figures = (totals["notified"], self.unknown, totals["exhausted"], totals["inFlight"] - self.unknown)
+        return (self.fault, self.people, told, twice, self.people - told, *figures, round(self.seconds, 1))
+
+
+def records_of(people: list[Person]) -> bytes:
+    """Return the people as NDJSON: a third each by portal, e-mail and letter, none of whom a provider refuses."""
+    rng, lines = random.Random(1), []  # noqa: S311 - made-up people need no secrets
+    for person in people:
+        channel = CHANNELS[person.number % len(CHANNELS)]
+        record = {"memberRef": f"m-{person.number}", "dataCategories": [CATEGORIES[0][0]]}
+        record |= {"familyName": person.family_name, "initials": person.initials, "birthDate": person.birth_date}
+        key = person.person_key or sha256(str(person.number).encode()).hexdigest()
+        record |= {"bsn": person.bsn} if person.bsn else {"personKey": key}
+        record |= {"street": person.street, "houseNumber": person.house_number}
+        record |= {"postcode": person.postcode, "city": person.city, "country": person.country}
+        if contact := CONTACTS.get(channel):
+            record[contact.column] = contact.make(rng, Who(person.number, person.given_name, person.family_name), 0.0)
+        lines.append(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+    return b"".join(lines)
+
+
+def hand_overs(records: Path) -> Iterator[str]:
+    """Return the notice of each hand-over that a provider kept."""
+    for record in read_provider_records(record_file(records, Channel.PORTAL)):
+        yield record["key"].partition(".")[0]
+    for record in read_provider_records(record_file(records, Channel.EMAIL)):
+        yield record["message"].partition("X-Heraut-Notice: ")[2].split(maxsplit=1)[0]
+    for record in read_provider_records(record_file(records, Channel.LETTER)):
+        yield from (letter["noticeId"] for letter in record["letters"])
+
+
+class Run:
+    """One fleet, and one cohort after the other."""
+
+    def __init__(self, fleet: Fleet, http: aiohttp.ClientSession, arguments: argparse.Namespace) -> None:
+        self._fleet, self._http, self._arguments = fleet, http, arguments
+        self._before: Counter[str] = Counter()
+        self._body = records_of(make_people(arguments.people, arguments.seed, kinds={}))
+
+    async def see(self, fault: str) -> Found:
+        """Send a cohort through with one fault, and return what became of it."""
+        await self._misbehave(fault)
+        incident = f"fault-{fault.lower()}"
+        url = f"{self._fleet.urls('intake')[0]}/v1/incidents/{incident}"
+        await self._send("PUT", url, orjson.dumps(made_up_incident(datetime.now(UTC))), "application/json")
+        cohort = f"{url}/cohorts/all"
+        await self._send("PUT", cohort, orjson.dumps({"source": "load", "autoRelease": True}), "application/json")
+        began = time.monotonic()
+        if fault == OUTAGE:
+            await self._shut()
+        await self._send("POST", f"{cohort}/members", self._body, "application/x-ndjson")
+        ledger, unknown = await self._settled(incident)
+        seconds = time.monotonic() - began
+        told = Counter(hand_overs(self._fleet.records))
+        new, self._before = told - self._before, told
+        return Found(fault, self._arguments.people, new, ledger, unknown, seconds)
+
+    async def _misbehave(self, fault: str) -> None:
+        share = {} if fault in {NONE, OUTAGE} else {fault: self._arguments.percent}
+        body = orjson.dumps({"seed": self._arguments.seed, "percent": share})
+        for name in await self._standins():
+            await self._send("PUT", f"{self._fleet.control_url}/{name}/faults", body, "application/json")
+
+    async def _shut(self) -> None:
+        body = orjson.dumps({"seconds": OUTAGE_SECONDS})
+        for name in await self._standins():
+            if name != "print":  # it has no door: it comes to fetch
+                await self._send("POST", f"{self._fleet.control_url}/{name}/outage", body, "application/json")
+
+    async def _standins(self) -> list[str]:
+        return list(await self._ask(self._fleet.control_url))
+
+    async def _settled(self, incident: str) -> tuple[Mapping[str, Any], int]:
+        """Return the ledger and how many are unknown, once nothing else is on its way, or nothing moves any more."""
+        url = f"{self._fleet.urls('tracking')[0]}/v1/incidents/{incident}/ledger"
+        seen, moved = None, time.monotonic()
+        while True:
+            await asyncio.sleep(_LOOK_EVERY)
+            ledger, unknown = await self._ask(url), await self._unknown(incident)
+            totals = ledger["totals"]
+            if (totals, unknown) != seen:
+                seen, moved = (totals, unknown), time.monotonic()
+            done = totals["received"] == self._arguments.people and totals["inFlight"] == unknown
+            if (done and ledger["balanced"] and await self._printed()) or time.monotonic() - moved > _PATIENCE:
+                return ledger, unknown
+
+    async def _printed(self) -> bool:
+        """Tell whether the print house has looked at each job that is there."""
+        shown = await self._ask(self._fleet.control_url)
+        marks = sum(1 for _ in (self._fleet.folder / "house" / "there" / "in").glob("*.done"))
+        return bool(shown["print"]["figures"].get("requests", 0) == marks)
+
+    async def _unknown(self, incident: str) -> int:
+        page = await self._ask(f"{self._fleet.urls(dispatch_stage(Channel.EMAIL))[0]}/v1/unknowns")
+        return sum(one["incidentId"] == incident for one in page["unknowns"])
+
+    async def _ask(self, url: str) -> Any:
+        async with self._http.get(url) as answer:
+            assert answer.status == 200, await answer.text()
+            return orjson.loads(await answer.read())
+
+    async def _send(self, method: str, url: str, body: bytes, kind: str) -> None:
+        async with self._http.request(method, url, data=body, headers={"Content-Type": kind}) as answer:
+            text = await answer.text()
+            assert answer.status < 300, text[:500]
+
+
+async def run(arguments: argparse.Namespace, folder: Path) -> list[Found]:
+    """Run one cohort with each fault, the first one with none."""
+    standins = ("--sftp-dir", str(folder / "house"))
+    fleet = Fleet(folder, "postgres", {"HERAUT_LEASE": "10s"}, replicas=1, standins=standins)
+    try:
+        await fleet.start()
+        async with aiohttp.ClientSession(headers=fleet.headers) as http:
+            one = Run(fleet, http, arguments)
+            found = []
+            for fault in arguments.faults or [NONE, *Fault, OUTAGE]:
+                found.append(await one.see(fault))
+                print(f"| {' | '.join(map(str, found[-1].row()))} |", flush=True)
+            return found
+    finally:
+        await fleet.stop()
+
+
+def main() -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m loadtests.providers.faults")
+    parser.add_argument("--people", type=int, default=3000)
+    parser.add_argument("--percent", type=float, default=5.0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--faults", nargs="*", choices=[NONE, *Fault, OUTAGE])
+    parser.add_argument("--dir", type=Path)
+    arguments = parser.parse_args()
+    folder = arguments.dir or Path(tempfile.mkdtemp(prefix="heraut-faults-"))
+    print(f"| {' | '.join(_COLUMNS)} |\n|{'---|' * len(_COLUMNS)}", flush=True)
+    asyncio.run(run(arguments, folder))
+    if not arguments.dir:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
