@@ -35,6 +35,7 @@ from services.demo.provider_records import read_provider_records, record_file
 from services.demo.standins.faults import Fault
 
 NONE, OUTAGE = "none", "outage"
+FAULTS = (NONE, *(fault.value for fault in Fault), OUTAGE)
 OUTAGE_SECONDS = 10
 _PATIENCE = 150.0  # seconds without any progress; a mail that is put off twice waits for a minute and a half
 _LOOK_EVERY = 0.5
@@ -172,7 +173,7 @@ async def run(arguments: argparse.Namespace, folder: Path) -> list[Found]:
         async with aiohttp.ClientSession(headers=fleet.headers) as http:
             one = Run(fleet, http, arguments)
             found = []
-            for fault in arguments.faults or [NONE, *Fault, OUTAGE]:
+            for fault in arguments.faults or FAULTS:
                 found.append(await one.see(fault))
                 print(f"| {' | '.join(map(str, found[-1].row()))} |", flush=True)
             return found
@@ -186,7 +187,7 @@ def main() -> int:
     parser.add_argument("--people", type=int, default=3000)
     parser.add_argument("--percent", type=float, default=5.0)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--faults", nargs="*", choices=[NONE, *Fault, OUTAGE])
+    parser.add_argument("--faults", nargs="*", choices=FAULTS)
     parser.add_argument("--dir", type=Path)
     arguments = parser.parse_args()
     folder = arguments.dir or Path(tempfile.mkdtemp(prefix="heraut-faults-"))

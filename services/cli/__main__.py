@@ -17,6 +17,7 @@ __all__ = ["heraut", "main"]
 
 # Each command is the object of its own name in the module of its name, in `services.cli.commands`.
 _COMMANDS = (
+    "channel",
     "cohort",
     "demo",
     "dlq",

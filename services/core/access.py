@@ -53,6 +53,8 @@ class Act(StrEnum):
     DEAD_LETTER_REPLAYED = "dead-letter-replayed"
     DEAD_LETTERS_PURGED = "dead-letters-purged"
     CHANNELS_SHOWN = "channels-shown"  # what waits to be handed over, and what nobody knows the end of
+    CHANNEL_PAUSED = "channel-paused"
+    CHANNEL_RESUMED = "channel-resumed"
     METRICS_READ = "metrics-read"
 
 
@@ -90,6 +92,8 @@ PERMITTED: Final[Mapping[Act, frozenset[Role]]] = MappingProxyType(
         Act.DEAD_LETTER_REPLAYED: frozenset({_OPERATOR}),
         Act.DEAD_LETTERS_PURGED: frozenset({_OPERATOR}),
         Act.CHANNELS_SHOWN: frozenset({_OPERATOR, _AUDITOR}),
+        Act.CHANNEL_PAUSED: frozenset({_OPERATOR}),
+        Act.CHANNEL_RESUMED: frozenset({_OPERATOR}),
         Act.METRICS_READ: frozenset({_OPERATOR, _AUDITOR, _SCRAPE}),
     }
 )
@@ -123,6 +127,8 @@ RECORDED: Final = frozenset(
         Act.ACTS_SHOWN,
         Act.DEAD_LETTER_REPLAYED,
         Act.DEAD_LETTERS_PURGED,
+        Act.CHANNEL_PAUSED,
+        Act.CHANNEL_RESUMED,
     }
 )
 

@@ -91,6 +91,8 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_SMTP_MAILS_A_CONNECTION": "mails after which a connection is ended; unset = the mail server ends it",
         "HERAUT_SMTP_DOMAINS": "what receiving domains are sent, mails at once and a second, for each process;"
         " unset = as much as they take",
+        "HERAUT_EMAIL_PER_SECOND": "most e-mails in any second, all replicas together; unset = as many as it takes",
+        "HERAUT_EMAIL_PER_MINUTE": "most e-mails in any minute, all replicas together; unset = as many as it takes",
         "HERAUT_PORTAL_URL": "base address of the portal's API",
         "HERAUT_PORTAL_TOKEN": "bearer token that the portal knows us by; a file is read again when it changes",
         "HERAUT_PORTAL_OAUTH_URL": "where tokens for the portal are got (OAuth 2.0 client credentials, RFC 6749, 4.4)",
@@ -100,6 +102,8 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_PORTAL_CERT": "certificate that the portal, and who gives its tokens, know us by, PEM",
         "HERAUT_PORTAL_KEY": "its key",
         "HERAUT_PORTAL_CA": "who signed their certificates, PEM; unset = those whom this machine trusts",
+        "HERAUT_PORTAL_PER_SECOND": "most messages in any second, all replicas together; unset = as many as it takes",
+        "HERAUT_PORTAL_PER_MINUTE": "most messages in any minute, all replicas together; unset = as many as it takes",
         "HERAUT_ALLOW_PLAINTEXT": "peers beyond this machine that need no TLS: smtp, postgres, kafka, portal, http",
         "HERAUT_TRUSTED_PROXIES": "networks of reverse proxies whose X-Forwarded-For says who verifies a letter",
         "HERAUT_WEBHOOKS_DIR": "providers that sign their receipts, a file `<provider>.json` each; unset = none does",

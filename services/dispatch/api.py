@@ -1,6 +1,8 @@
 """Dispatch's routes: what waits on its channel, and the hand-overs of which nobody knows how they ended."""
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -10,8 +12,10 @@ from services.core.access import Act, Caller
 from services.core.channel import Channel
 from services.core.status import AttemptState
 from services.dispatch.breaker import Breaker
+from services.dispatch.channel_pause import OPERATOR, ChannelPause, PauseState
 from services.dispatch.closures import Closures
 from services.dispatch.domain import Batch
+from services.dispatch.rates import Cap
 from services.dispatch.store import Store
 from services.kit.postgres import Pool
 from services.kit.process import Problem, Route, json_response
@@ -43,15 +47,20 @@ class Api:
         breaker: Breaker,
         closures: Closures,
         unknown_after: timedelta,
+        channel_pause: ChannelPause,
+        caps: Sequence[Cap] = (),
     ) -> None:
         self._closures = closures
         self._pool, self._store, self._breaker, self._unknown_after = pool, store, breaker, unknown_after
         self._channel, self._provider = channel, provider
+        self._channel_pause, self._caps = channel_pause, caps
 
     def routes(self) -> list[Route]:
         """Return the routes, each with the act that it asks for."""
         return [
             Route("GET", "/v1/channels", Act.CHANNELS_SHOWN, self.list_channels),
+            Route("POST", "/v1/channels/{channel}/pause", Act.CHANNEL_PAUSED, self.pause),
+            Route("POST", "/v1/channels/{channel}/resume", Act.CHANNEL_RESUMED, self.resume),
             Route("GET", "/v1/unknowns", Act.CHANNELS_SHOWN, self.list_unknowns),
         ]
 
@@ -64,10 +73,39 @@ class Api:
             "channel": self._channel.label,
             "provider": self._provider,
             **standing,
-            "pauses": sorted({reason for _way, reason in self._breaker.paused_ways()}),
+            "pauses": self._pauses(),
+            "waysPaused": [_way(kind, number) for kind, number in sorted(self._ways().items())],
+            "caps": [{"messages": cap.most, "seconds": cap.seconds} for cap in self._caps],
+            **_paused(self._channel_pause.standing),
             "closedFor": sorted(self._closures.closed()),
         }
         return json_response({"channels": [shown]})
+
+    def _pauses(self) -> list[str]:
+        operator = [OPERATOR] if self._channel_pause.paused else []
+        return sorted({*(reason for _way, reason in self._breaker.paused_ways()), *operator})
+
+    def _ways(self) -> Counter[str]:
+        """Count what the breaker paused: channel, receiving domains, incidents' words. A domain may name a person."""
+        return Counter(str(way[0]) for way, _reason in self._breaker.paused_ways())
+
+    async def pause(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+        """Pause the channel of this process, on all its replicas."""
+        self._find(request)
+        return self._answer(await self._channel_pause.pause(caller))
+
+    async def resume(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+        """Let the channel of this process go on, on all its replicas."""
+        self._find(request)
+        return self._answer(await self._channel_pause.resume(caller))
+
+    def _find(self, request: web.Request) -> None:
+        """Raise Problem where another channel is meant."""
+        if request.match_info["channel"] != self._channel.label:
+            raise Problem(404, "This process has another channel", detail=f"It has {self._channel.label}.")
+
+    def _answer(self, standing: PauseState) -> web.StreamResponse:
+        return json_response({"channel": self._channel.label, **_paused(standing)})
 
     async def list_unknowns(self, request: web.Request, _caller: Caller) -> web.StreamResponse:
         """Return a page of attempts that began and of which nobody can tell how they ended."""
@@ -91,6 +129,14 @@ class Api:
             | {"channel": self._channel.label, **told}
             for notice, attempt, cohort in zip(notices.ids, notices.attempts, notices.cohorts, strict=True)
         ]
+
+
+def _way(kind: str, number: int) -> dict[str, Any]:
+    return {"kind": kind, "number": number}
+
+
+def _paused(standing: PauseState) -> dict[str, Any]:
+    return {"pausedBy": standing.paused_by, "since": _time(standing.since) if standing.since else None}
 
 
 def _waiting(found: tuple[int, datetime] | None) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from services.dispatch.bounces.callbacks import Callbacks
 from services.dispatch.bounces.listening import Bounces
 from services.dispatch.bounces.polling import Polling
 from services.dispatch.breaker import Breaker, BreakerPolicy
+from services.dispatch.channel_pause import ChannelPause
 from services.dispatch.channels import open_provider
 from services.dispatch.closures import Closures
 from services.dispatch.config import NOTIFY, Config, NotifyConfig
@@ -30,6 +31,7 @@ from services.dispatch.sending.sender import Sender
 from services.dispatch.sending.unsealing import VaultPayloads
 from services.dispatch.standing import Standing
 from services.dispatch.store import Store
+from services.dispatch.turn_store import TurnStore
 from services.kit.certificate import OwnPair, listening
 from services.kit.errors import ConfigError
 from services.kit.eventlog import comes_again_within
@@ -59,17 +61,12 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
         metrics = DispatchMetrics(service.registry, channel, provider.traits.name)
         breaker = Breaker(BreakerPolicy(window=config.refused_after.total_seconds()))
         busy: set[int] = set()
+        channel_pause = ChannelPause(channel, service.pool, service.clock, metrics.channel_paused)
         handler = DispatchHandler(
-            traits=provider.traits,
-            store=store,
-            incidents=incidents,
-            clock=service.clock,
-            metrics=metrics,
-            unknown_after=config.unknown_after,
-            breaker=breaker,
+            traits=provider.traits, store=store, incidents=incidents, clock=service.clock, metrics=metrics,
+            unknown_after=config.unknown_after, breaker=breaker, busy=busy, paused=lambda: channel_pause.paused,
             keep_recalls=comes_again_within(NOTICES_RECALLED, config.log_retention),
-            busy=busy,
-        )
+        )  # fmt: skip
         stage = service.stage([ROUTED_TOPICS[channel], NOTICES_RECALLED, RECEIPTS_ACCEPTED], handler)
         service.health.expect("sender", _SENDER_WITHIN)
         sender = Sender(
@@ -84,14 +81,19 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
             metrics=metrics,
             breaker=breaker,
             busy=busy,
+            turns=TurnStore(provider.traits.name, config.caps) if config.caps else None,
+            may_go=channel_pause.may_go,
             since=since,
             beat=lambda: service.health.beat("sender"),
         )
         standing = Standing(service.pool, store, service.registry, provider.traits)
-        service.jobs |= {"sender": sender.run, "standing": standing.run}
+        service.jobs |= {"sender": sender.run, "standing": standing.run, "pause": channel_pause.run}
         if isinstance(config, EmailConfig) and config.bounces_listen:
             service.jobs["bounces"] = _bounces(config, service, keys, stage, metrics)
-        api = _api(service.pool, store, provider.traits, breaker, config, closures=Closures(incidents, channel))
+        closures = Closures(incidents, channel)
+        api = _api(
+            service.pool, store, provider.traits, breaker, config, closures=closures, channel_pause=channel_pause
+        )
         called = _hears_of(config, provider.traits, service, stage, stack)
         await service.run(stop, ready_file=ready_file, routes=api.routes(), open_routes=called, openapi=OPENAPI)
 
@@ -126,7 +128,16 @@ def _bounces(config: EmailConfig, service: Service, keys: KeyRing, stage: StageH
     return partial(bounces.serve, host, port, own_name=own_name, tls=tls, must=must)
 
 
-def _api(pool: Pool, store: Store, traits: Traits, breaker: Breaker, config: Config, *, closures: Closures) -> Api:
+def _api(
+    pool: Pool,
+    store: Store,
+    traits: Traits,
+    breaker: Breaker,
+    config: Config,
+    *,
+    closures: Closures,
+    channel_pause: ChannelPause,
+) -> Api:
     return Api(
         pool,
         store,
@@ -135,6 +146,8 @@ def _api(pool: Pool, store: Store, traits: Traits, breaker: Breaker, config: Con
         breaker=breaker,
         closures=closures,
         unknown_after=config.unknown_after,
+        channel_pause=channel_pause,
+        caps=config.caps,
     )
 
 

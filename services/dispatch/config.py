@@ -6,7 +6,7 @@ It loads no adapter: settings can be read and checked without the library of any
 import dataclasses
 import grp
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +15,8 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from services.core.transport import Peer, is_local
-from services.kit.config import ServiceConfig, duration, one_of, setting, takes
+from services.dispatch.rates import Cap
+from services.kit.config import ServiceConfig, duration, one_of, positive_int, setting, takes
 from services.kit.files import lies_open
 from services.rendering.letters.profile import FILE_FORMATS, Profile
 from services.rendering.letters.profile_file import USUAL_PROFILE, named_profile
@@ -29,6 +30,7 @@ __all__ = [
     "ProviderAddress",
     "SftpAddress",
     "bearer_token",
+    "caps_of",
     "own_https",
     "provider_addresses",
     "provider_setting",
@@ -131,6 +133,12 @@ class Config(ServiceConfig):
     """What dispatch needs to know whatever its channel; the other channels' settings may be there as well."""
 
     unknown_after: timedelta = setting("HERAUT_UNKNOWN_AFTER", duration, default=timedelta(hours=72))
+
+    @property
+    def caps(self) -> Sequence[Cap]:
+        """How much its provider may be handed; nothing = as much as it takes."""
+        return ()
+
     # `BreakerPolicy.window` has the reason for the default.
     refused_after: timedelta = setting("HERAUT_REFUSED_AFTER", duration, default=timedelta(seconds=60))
 
@@ -216,6 +224,13 @@ class PortalConfig(Config):
     portal_cert: Path | None = setting("HERAUT_PORTAL_CERT", Path, default=None)
     portal_key: Path | None = setting("HERAUT_PORTAL_KEY", Path, default=None)
     portal_ca: Path | None = setting("HERAUT_PORTAL_CA", Path, default=None)
+    portal_per_second: int | None = setting("HERAUT_PORTAL_PER_SECOND", positive_int, default=None)
+    portal_per_minute: int | None = setting("HERAUT_PORTAL_PER_MINUTE", positive_int, default=None)
+
+    @property
+    def caps(self) -> Sequence[Cap]:
+        """How much the portal may be handed."""
+        return caps_of(self.portal_per_second, self.portal_per_minute)
 
     def certificates(self) -> dict[str, Path | None]:
         """Return the certificates that the process shows."""
@@ -267,6 +282,11 @@ class PortalConfig(Config):
         if self.oauth_url:
             found.append(_https("HERAUT_PORTAL_OAUTH_URL", self.oauth_url, secret, certificate))
         return found
+
+
+def caps_of(per_second: int | None, per_minute: int | None) -> Sequence[Cap]:
+    """Return the caps of a provider that has some."""
+    return [Cap(most, seconds) for most, seconds in ((per_second, 1.0), (per_minute, 60.0)) if most is not None]
 
 
 def _https(name: str, url: str, *known_by: str) -> Peer:

@@ -5,10 +5,10 @@ and moves from state to state as a whole, and is split where fates part. A *roun
 intent covers: a print file, or about half a second's worth of messages. States are those of `core.status`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from services.core.incident import Incident
 from services.core.notices import FLAG_SECRET_ADDRESS, Notices
@@ -22,6 +22,7 @@ __all__ = [
     "PrintedFile",
     "Round",
     "Taken",
+    "Turning",
     "Work",
 ]
 
@@ -113,12 +114,21 @@ class Round:
             first += count
 
 
+class Turning(Protocol):
+    """Who says when the next message may go to a provider."""
+
+    async def take(self, go: Callable[[], bool]) -> bool:
+        """Wait for a turn, and tell whether a message may begin now: it may not once `go()` is false."""
+        ...
+
+
 @dataclass(slots=True)
 class Work:
     """A round ready to be handed over; every column has one entry a row.
 
     `references` are printed on the notices, `earlier` are those of the notices before: empty for a first notice.
-    `groups` has the group of each cohort that is in one, where the incident has words for groups.
+    `groups` has the group of each cohort that is in one, where the incident has words for groups. `turns` is asked
+    before each message goes; None = they go as fast as they can.
     """
 
     round: Round
@@ -127,6 +137,7 @@ class Work:
     references: Sequence[str]
     earlier: Sequence[str]
     groups: Mapping[str, str] = field(default_factory=dict)
+    turns: Turning | None = None
 
     @property
     def notices(self) -> Notices:
@@ -145,7 +156,8 @@ class Work:
         whole = self.round
         part = replace(whole, notices=whole.notices.pick(rows), tries=[whole.tries[row] for row in rows])
         references, earlier = ([column[row] for row in rows] for column in (self.references, self.earlier))
-        return Work(part, self.incident, [self.contacts[row] for row in rows], references, earlier, self.groups)
+        contacts = [self.contacts[row] for row in rows]
+        return Work(part, self.incident, contacts, references, earlier, self.groups, self.turns)
 
 
 @dataclass(slots=True)

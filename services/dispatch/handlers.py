@@ -6,7 +6,7 @@ too long are given up. Attempts are handed over by `sending/`, outside the stage
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from typing import Protocol
@@ -102,11 +102,14 @@ class DispatchHandler:
         breaker: Breaker,
         keep_recalls: timedelta,
         busy: Collection[int] = (),
+        paused: Callable[[], bool] = lambda: False,
     ) -> None:
         """Make a handler.
 
-        `keep_recalls`: how long an answered recall is remembered; `busy`: the batches that the sender is handing over.
+        `keep_recalls`: how long an answered recall is remembered; `busy`: the batches that the sender is handing over;
+        `paused`: whether an operator paused the channel.
         """
+        self._paused = paused
         self._traits = traits
         self._blocks = OutcomeBlocks(traits)
         self._store = store
@@ -170,7 +173,7 @@ class DispatchHandler:
         await self._look_on(connection, partitions, now)
         if self._breaker.takes_back(self._clock.monotonic()):
             await self._take_back(connection, partitions, now)
-        told = [] if self._breaker.paused() else await self._tell(connection, partitions, now)
+        told = [] if self._breaker.paused() or self._paused() else await self._tell(connection, partitions, now)
         given_up = await self._give_up(connection, partitions, now)
         recalled = await self._recalls.look_again(connection, partitions, now, moved)
         await self._forgetting.look(partial(self._store.forget_recalls, connection, partitions))

@@ -1,7 +1,7 @@
 """The settings of dispatch-email: who is given its mails, in whose name, and what receiving domains take."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -11,7 +11,8 @@ from urllib.parse import unquote, urlsplit
 from services.core.mailbox import LOCAL_PART, is_host, mailbox
 from services.core.return_path import RETURN_TAG
 from services.core.transport import Peer, is_local
-from services.dispatch.config import Config, NotifyConfig, own_https, provider_setting
+from services.dispatch.config import Config, NotifyConfig, caps_of, own_https, provider_setting
+from services.dispatch.rates import Cap
 from services.kit.config import one_of, positive_int, setting, takes
 
 __all__ = ["EVERY_OTHER", "EmailConfig", "Limit", "SmtpAddress", "smtp_address"]
@@ -159,10 +160,17 @@ class EmailConfig(NotifyConfig):
     smtp_connections: int = setting("HERAUT_SMTP_CONNECTIONS", positive_int, default=8)
     smtp_mails: int | None = setting("HERAUT_SMTP_MAILS_A_CONNECTION", positive_int, default=None)
     smtp_domains: Mapping[str, Limit] | None = setting("HERAUT_SMTP_DOMAINS", _domain_limits, default=None)
+    email_per_second: int | None = setting("HERAUT_EMAIL_PER_SECOND", positive_int, default=None)
+    email_per_minute: int | None = setting("HERAUT_EMAIL_PER_MINUTE", positive_int, default=None)
 
     mail_api_url: str | None = setting("HERAUT_MAIL_API_URL", own_https, default=None)
     mail_api_token: str | None = setting("HERAUT_MAIL_API_TOKEN", _header_text, default=None)
     mail_api_stream: str = setting("HERAUT_MAIL_API_STREAM", default="outbound")
+
+    @property
+    def caps(self) -> Sequence[Cap]:
+        """How much the mail server, or the provider, may be handed."""
+        return caps_of(self.email_per_second, self.email_per_minute)
 
     def faults(self) -> list[str]:
         """Return what is wrong between settings."""

@@ -20,7 +20,7 @@ from services.dispatch.blame import Blame
 __all__ = ["PAUSES", "REPORTS", "DispatchMetrics", "StandingMetrics"]
 
 # Why something is paused.
-PAUSES = ("sender", "provider", "refusals", "domain", "content", "cohort")
+PAUSES = ("sender", "provider", "refusals", "domain", "content", "cohort", "operator")
 
 # The states that an attempt may wait in.
 _STATES: Final = {
@@ -126,12 +126,16 @@ class DispatchMetrics:
         """Show what is paused now: one entry a pause."""
         now = Tally(reasons)
         for reason, gauge in self._pauses.items():
-            if reason != "cohort":  # an operator's pause, not the breaker's
+            if reason not in {"cohort", "operator"}:  # an operator's pause, not the breaker's
                 gauge.set(now[reason])
 
     def cohorts_paused(self, cohorts: int) -> None:
         """Show how many cohorts are paused, so that what names their facts stays."""
         self._pauses["cohort"].set(cohorts)
+
+    def channel_paused(self, paused: bool) -> None:  # noqa: FBT001 - how it stands, told as it is
+        """Show whether an operator paused the channel."""
+        self._pauses["operator"].set(paused)
 
     def handed_over(self, accepted_at: Iterable[int], now: int) -> None:
         """Observe how long notices were on their way; times in ms since 1970."""
@@ -151,7 +155,8 @@ def _faults(
     pauses = Gauge(
         "dispatch_channel_paused",
         "1 while the channel is paused because of the sender, the provider or a flood of refusals; for domain and "
-        "content how many receiving domains are paused, and how many versions of incidents; for cohort, cohorts.",
+        "content how many receiving domains are paused, and how many versions of incidents; for cohort, cohorts. For "
+        "operator 1 while an operator paused it.",
         ["channel", "reason"],
         registry=registry,
     )

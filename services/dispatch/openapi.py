@@ -21,6 +21,10 @@ def _state(meaning: str) -> dict[str, Any]:
     return {"description": meaning, **ref("schemas/Waiting")}
 
 
+_PAUSED: Final = {
+    "pausedBy": {"type": ["string", "null"], "description": "Which operator paused the channel"},
+    "since": {"type": ["string", "null"], "format": "date-time"},
+}
 _STANDING: Final = _object(
     {
         "channel": _CHANNEL,
@@ -40,6 +44,17 @@ _STANDING: Final = _object(
             "description": "Incidents for which the channel is closed: nothing of them begins on it",
             "items": _TEXT,
         },
+        "waysPaused": {
+            "type": "array",
+            "description": "What this process found ill: the channel, receiving domains, words of incidents",
+            "items": _object({"kind": {"type": "string", "enum": ["channel", "content", "domain"]}, "number": _COUNT}),
+        },
+        "caps": {
+            "type": "array",
+            "description": "How many messages the provider is handed at most, in any window of so many seconds",
+            "items": _object({"messages": _COUNT, "seconds": {"type": "number"}}),
+        },
+        **_PAUSED,
     }
 )
 _UNKNOWN: Final = _object(
@@ -64,6 +79,21 @@ _LIST_CHANNELS: Final = {
         **faults(503),
     },
 }
+
+
+def _change(operation: str, summary: str) -> dict[str, Any]:
+    channel = {"name": "channel", "in": "path", "required": True, "schema": _CHANNEL}
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "parameters": [channel],
+        "responses": {
+            "200": answer("How it stands now", _object({"channel": _CHANNEL, **_PAUSED})),
+            **faults(404, 503),
+        },
+    }
+
+
 _LIST_UNKNOWNS: Final = {
     "operationId": "listUnknowns",
     "summary": "Attempts that began and of which nobody can tell how they ended",
@@ -89,7 +119,14 @@ _LIST_UNKNOWNS: Final = {
 OPENAPI: Final[dict[str, Any]] = described(
     "Heraut dispatch",
     "One process a channel: what it has to hand over, and how that goes.",
-    {"/channels": {"get": _LIST_CHANNELS}, "/unknowns": {"get": _LIST_UNKNOWNS}},
+    {
+        "/channels": {"get": _LIST_CHANNELS},
+        "/channels/{channel}/pause": {
+            "post": _change("pauseChannel", "Pause a channel: two seconds later nothing begins, on any replica")
+        },
+        "/channels/{channel}/resume": {"post": _change("resumeChannel", "Let a paused channel go on")},
+        "/unknowns": {"get": _LIST_UNKNOWNS},
+    },
     {
         "Channel": _STANDING,
         "Unknown": _UNKNOWN,

@@ -80,9 +80,13 @@ _STOPPING = frozenset({Blame.SENDER, Blame.PROVIDER, Blame.CONTENT})
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """The provider as a whole cannot take more now; `after` is the wait that it asked for, in seconds."""
+    """The provider as a whole cannot take more now; `after` is the wait that it asked for, in seconds.
+
+    `too_many`: it asks us to slow down, and is not ill.
+    """
 
     after: float | None = None
+    too_many: bool = False
 
 
 @dataclass(frozen=True, slots=True)

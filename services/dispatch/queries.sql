@@ -407,3 +407,41 @@ select run, day, at, partition, number, handling from print_runs where run = $1 
 -- name: files_of_run
 -- The files of a run in its order.
 select job, letters, pages, sheets, digest from print_files where run = $1 order by position;
+
+-- name: lock_turns
+-- One process at a time takes turns at a provider; until the end of the transaction.
+select pg_advisory_xact_lock(1212502358, hashtext($1));
+
+-- name: turns_lately
+-- The time, and what was let out in these last seconds. After the lock, so that nobody lets out anything meanwhile.
+select
+    extract(epoch from clock_timestamp())::float8 as now,
+    array(
+        select extract(epoch from at)::float8 from turns
+        where provider = $1 and at > clock_timestamp() - make_interval(secs => $2)
+        order by at
+    ) as at,
+    array(
+        select turns from turns
+        where provider = $1 and at > clock_timestamp() - make_interval(secs => $2)
+        order by at
+    ) as turns;
+
+-- name: let_turns_out
+-- Let turns out, and forget those that count no more.
+with forgotten as (
+    delete from turns where provider = $1 and at < to_timestamp($2) - make_interval(secs => $4)
+)
+insert into turns (at, turns, provider) values (to_timestamp($2), $3, $1);
+
+-- name: channel_stands
+-- The latest act on a channel.
+select act, at, principal from acts where channel = $1 order by number desc limit 1;
+
+-- name: lock_channel
+-- One caller at a time pauses a channel, or lets it go on; until the end of the transaction.
+select pg_advisory_xact_lock(1212502359, $1);
+
+-- name: record_act
+-- Who paused a channel, or let it go on.
+insert into acts (at, channel, act, principal, request_id) values (clock_timestamp(), $1, $2, $3, $4);

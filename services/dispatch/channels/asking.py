@@ -149,7 +149,9 @@ class AskedProvider:
         except Exception:
             logger.exception("a message cannot be made", extra={"incident_id": delivery.work.incident.incident_id})
             return UNMADE, None
-        return (message, None) if isinstance(message, Result) else await self._sent(key, message)
+        if isinstance(message, Result):
+            return message, None
+        return await self._sent(key, message) if await delivery.has_turn() else (_NOT_SENT, None)
 
     def _too_late(self) -> Result:
         """Return how a hand-over ends that nobody can be asked for any more. It is never made again."""

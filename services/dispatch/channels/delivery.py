@@ -38,6 +38,11 @@ class Delivery:
         """Return the next row whose hand-over may begin; None where none may, and at the end."""
         return next(self._rows, None) if self.goes_on else None
 
+    async def has_turn(self) -> bool:
+        """Wait until a message may go to the provider, and tell whether it may begin: asked right before it goes."""
+        turns = self.work.turns
+        return self._go() if turns is None else await turns.take(lambda: self.goes_on)
+
     def made(self, row: int, make: Callable[[Work, int], M]) -> M | None:
         """Return a row's message. Where it cannot be made the row ends, and its incident stops on this channel.
 

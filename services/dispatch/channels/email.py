@@ -176,7 +176,7 @@ class Smtp:
         connection = await self._connections.take()
         try:
             mail = delivery.made(row, self._mail) if delivery.goes_on else None
-            return await self._connections.send(connection, mail) if mail else None
+            return await self._connections.send(connection, mail, delivery.has_turn) if mail else None
         except CrowdedError:
             aside.append(row)
             self._connections.retire(connection)

@@ -43,6 +43,7 @@ _FOUND_WITHIN = 90.0
 # So long such providers keep what they took, a day less.
 _REMEMBERS = timedelta(days=44)
 
+_TOO_MANY = 429
 _NO_RECIPIENT = Result(Ending.REFUSED, "no-recipient")
 _REFUSED = Result(Ending.REFUSED, REFUSED_BY_PROVIDER, Blame.RECIPIENT)
 _NOT_SENT = Result(Ending.NOT_SENT)
@@ -97,7 +98,7 @@ class MailApi:
 def _judged(status: int, code: int, after: float | None) -> tuple[Result, Outage | None]:
     blame = blame_of_mail_api(status, code)
     if blame is Blame.LATER:
-        return _NOT_SENT, Outage(after)
+        return _NOT_SENT, Outage(after, too_many=status == _TOO_MANY)
     return (_REFUSED if blame is Blame.RECIPIENT else _held(status, code, blame)), None
 
 

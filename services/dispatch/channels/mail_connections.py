@@ -8,7 +8,7 @@ the library knows no PIPELINING (RFC 2920).
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 
 import aiosmtplib
@@ -23,6 +23,8 @@ from services.rendering.messages.email import Mail
 __all__ = ["CLOSED", "CrowdedError", "MailConnection", "MailConnections", "ServerDownError"]
 
 logger = logging.getLogger(__name__)
+
+HasTurn = Callable[[], Awaitable[bool]]  # waits, and tells whether a mail may begin: asked right before it goes
 
 _ACCEPTED = Result(Ending.ACCEPTED)
 _NOT_NOW = Result(Ending.NOT_NOW, blame=Blame.LATER)
@@ -77,10 +79,13 @@ class MailConnections:
         if connection not in self._retired:
             self._free.put_nowait(connection)
 
-    async def send(self, connection: "MailConnection", mail: Mail) -> Result:
-        """Send one mail. Raises ServerDownError, or CrowdedError where other connections are open and work."""
+    async def send(self, connection: "MailConnection", mail: Mail, has_turn: HasTurn) -> Result | None:
+        """Send one mail in its turn; returns None where it may not begin any more.
+
+        Raises ServerDownError, or CrowdedError where other connections are open and work.
+        """
         try:
-            return await connection.send(mail)
+            return await connection.send(mail, has_turn)
         except ServerDownError:
             await asyncio.gather(*(other.settled.wait() for other in self._all))  # all may begin at the same moment
             if any(other.is_open for other in self._all if other is not connection):
@@ -122,24 +127,26 @@ class MailConnection:
         """Whether there is a session with the server."""
         return self._client is not None and self._client.is_connected
 
-    async def send(self, mail: Mail) -> Result:
-        """Send one mail. Raises ServerDownError where it surely was not taken, and others would not be either."""
+    async def send(self, mail: Mail, has_turn: HasTurn) -> Result | None:
+        """Send one mail in its turn. Raises ServerDownError where it surely was not taken, nor would others be."""
         if self._most is not None and self._sent >= self._most:
             await self.quit()
         kept = self._client is not None
         try:
-            return await self._try(mail)
+            return await self._try(mail, has_turn)
         except ServerDownError:
             if not kept:
                 raise
             # A server may close a connection that stood idle: a fresh one tells whether it is down.
-            return await self._try(mail)
+            return await self._try(mail, has_turn)
 
-    async def _try(self, mail: Mail) -> Result:
+    async def _try(self, mail: Mail, has_turn: HasTurn) -> Result | None:
         try:
             client = await self._open()
             if _most_bytes(client) < len(mail.body):
                 return _judge_session(*_TOO_BIG)
+            if not await has_turn():
+                return None
             self._sent += 1
             await client.mail(mail.sender, options=_options(client, mail))
         except aiosmtplib.SMTPResponseException as answer:

@@ -55,6 +55,9 @@ _REFUSED = Result(Ending.REFUSED, REFUSED_BY_PROVIDER, Blame.RECIPIENT)
 _NO_RECIPIENT = Result(Ending.REFUSED, "no-recipient")
 
 _UNAUTHORIZED = 401
+_TOO_MANY = 429
+# It surely took nothing: no try of anybody's, and no message that may be there.
+_PUT_OFF = Result(Ending.NOT_SENT, blame=Blame.LATER)
 # 409 = it has this key already.
 _ACCEPTING = frozenset({200, 201, 409})
 
@@ -87,6 +90,10 @@ def idempotency_key(notice: bytes, attempt: int) -> str:
     return f"{notice.hex()}.{attempt}"
 
 
+class _NoTurnError(Exception):
+    """Nothing may begin any more, and this message did not."""
+
+
 class Portal:
     """Hands messages over to a portal's API."""
 
@@ -110,6 +117,8 @@ class Portal:
         self._url = f"{url.rstrip('/')}/messages"
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._at_once = at_once
+        # As many as there are connections, so that whoever has its turn does not wait for one.
+        self._room = asyncio.Semaphore(at_once)
         self._texts = PlainTexts()
         self._session: aiohttp.ClientSession | None = None
 
@@ -137,7 +146,7 @@ class Portal:
             if body is None:
                 continue
             key = idempotency_key(work.round.notices.ids[row], work.round.notices.attempts[row])
-            result, outage = await self._post(key, body)
+            result, outage = await self._post(key, body, delivery)
             delivery.ended(row, result)
             delivery.outage = outage or delivery.outage
 
@@ -145,13 +154,17 @@ class Portal:
         """Return a message's bytes: from stored values alone, so that every try sends the same."""
         return portal_message(self._texts, work, row)
 
-    async def _post(self, key: str, body: bytes) -> tuple[Result, Outage | None]:
+    async def _post(self, key: str, body: bytes, delivery: Delivery) -> tuple[Result, Outage | None]:
+        no_turn = _NOT_SENT
         try:
             try:
-                return _judge(*await self._told_who(key, body))
+                return _judge(*await self._told_who(key, body, delivery))
             except aiohttp.ServerDisconnectedError:
                 # A connection that was kept open and that the portal closed meanwhile: no sign of an outage.
-                return _judge(*await self._told_who(key, body))
+                no_turn = _AGAIN
+                return _judge(*await self._told_who(key, body, delivery))
+        except _NoTurnError:
+            return no_turn, None
         except TokenUnavailable as fault:
             return fault.result, fault.outage
         except aiohttp.ClientConnectorError as error:
@@ -161,21 +174,24 @@ class Portal:
             logger.warning("the portal did not answer", extra={"error_class": type(error).__name__})
             return _AGAIN, Outage()
 
-    async def _told_who(self, key: str, body: bytes) -> tuple[int, str | None]:
+    async def _told_who(self, key: str, body: bytes, delivery: Delivery) -> tuple[int, str | None]:
         """Send a message, once more where a token is no good any more and another one is there."""
         shown = await self._credential.shown(self._open())
-        answer = await self._ask(key, body, shown)
+        answer = await self._ask(key, body, shown, delivery)
         if answer[0] == _UNAUTHORIZED and shown and self._credential.refused(shown):
-            answer = await self._ask(key, body, await self._credential.shown(self._open()))
+            answer = await self._ask(key, body, await self._credential.shown(self._open()), delivery)
         return answer
 
-    async def _ask(self, key: str, body: bytes, shown: str | None) -> tuple[int, str | None]:
-        """Return status and `Retry-After` of the portal's answer."""
+    async def _ask(self, key: str, body: bytes, shown: str | None, delivery: Delivery) -> tuple[int, str | None]:
+        """Return status and `Retry-After` of the portal's answer. Raises _NoTurnError where nothing may begin."""
         headers = {"Idempotency-Key": key, "Content-Type": "application/json", "Accept-Encoding": "identity"}
         headers |= {"Authorization": shown} if shown else {}
-        async with self._open().post(self._url, data=body, headers=headers, allow_redirects=False) as response:
-            await read_bounded(response, _ENOUGH)  # its status is all that counts
-            return response.status, response.headers.get("Retry-After")
+        async with self._room:
+            if not await delivery.has_turn():
+                raise _NoTurnError
+            async with self._open().post(self._url, data=body, headers=headers, allow_redirects=False) as response:
+                await read_bounded(response, _ENOUGH)  # its status is all that counts
+                return response.status, response.headers.get("Retry-After")
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -195,7 +211,8 @@ def _judge(status: int, retry_after: str | None) -> tuple[Result, Outage | None]
     blame = blame_of_portal(status)
     if blame is Blame.LATER:
         logger.warning("the portal puts us off", extra={"status": status})
-        return _AGAIN, Outage(seconds_of(retry_after))
+        too_many = status == _TOO_MANY
+        return _PUT_OFF if too_many else _AGAIN, Outage(seconds_of(retry_after), too_many=too_many)
     return (_REFUSED if blame is Blame.RECIPIENT else _held(status, blame)), None
 
 

@@ -133,3 +133,25 @@ create table begun (
     pause_id    text not null,
     primary key (incident_id, pause_id, notice, attempt)
 );
+
+-- Turns that were let out to processes lately, in blocks: each lets one message go to a provider, soon or never. For as
+-- long as they count (`rates.py`).
+create table turns (
+    at         timestamptz not null,    -- by this database's clock
+    turns      int not null,
+    provider   text not null
+);
+
+create index turns_by_provider on turns (provider, at);
+
+-- Who paused a channel, and who let it go on; the latest act says how it stands. For good: few, and people ask for it.
+create table acts (
+    number     bigint generated always as identity primary key,
+    at         timestamptz not null,
+    channel    smallint not null,       -- core.channel
+    act        text not null,           -- core.access.Act
+    principal  text not null,
+    request_id text not null            -- it stands in the audit line too
+);
+
+create index acts_by_channel on acts (channel, number);

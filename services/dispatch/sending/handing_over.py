@@ -13,6 +13,7 @@ from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.outcomes import Ending, HandOver, Result
 from services.dispatch.provider import Provider, ProviderClass
 from services.dispatch.sending.references import ReferencesByIncident
+from services.dispatch.sending.turns import ProviderTurns
 from services.dispatch.sending.watching import Watching
 from services.kit.postgres import is_retryable
 from services.kit.retry import backoff
@@ -55,6 +56,7 @@ class HandingOver:
         watching: Watching,
         metrics: DispatchMetrics,
         since: datetime,
+        turns: ProviderTurns,
     ) -> None:
         """`since`: when this channel began to hand over to this provider."""
         self._since = since
@@ -65,6 +67,7 @@ class HandingOver:
         self._clock = clock
         self._watching = watching
         self._metrics = metrics
+        self._turns = turns
         self._pace = Pace()
         self._outages = 0  # since something went through
         self._paused_until = 0.0
@@ -124,7 +127,8 @@ class HandingOver:
             else:
                 logger.warning("a round cannot be made ready", extra={"error_class": type(error).__name__})
             return [_REPEAT if one.repeated else _NOT_SENT] * len(one)
-        work = Work(one, incident, [contact or Contact() for contact in contacts], references, earlier, groups)
+        people = [contact or Contact() for contact in contacts]
+        work = Work(one, incident, people, references, earlier, groups, self._turns)
         return _still_begun(one, await self._part(work, contacts, go))
 
     async def _groups(self, incident: Incident, one: Round) -> dict[str, str]:
@@ -168,6 +172,8 @@ class HandingOver:
         if handed.outage is None:
             self._metrics.paused.set(0)
             return
+        if handed.outage.too_many:
+            self._turns.slowdown.asked(self._clock.monotonic())
         pause = backoff(self._outages, base=0.5, cap=30.0, random=random.random)  # soon after it is back, never a storm
         asked = handed.outage.after
         self._outages += 1

@@ -31,8 +31,10 @@ from services.dispatch.sending.rechecks import Rechecks
 from services.dispatch.sending.recording import Recording
 from services.dispatch.sending.references import ReferencesByIncident
 from services.dispatch.sending.rewording import Rewording
+from services.dispatch.sending.turns import ProviderTurns
 from services.dispatch.sending.watching import Watching
 from services.dispatch.store import Store
+from services.dispatch.turn_store import TurnStore
 from services.kit.errors import LostOwnershipError
 from services.kit.eventlog import Output
 from services.kit.postgres import Connection, Pool, is_retryable
@@ -67,12 +69,14 @@ class Sender:
         metrics: DispatchMetrics,
         breaker: Breaker,
         busy: set[int] | None = None,
+        turns: TurnStore | None = None,
+        may_go: Callable[[], bool] = lambda: True,
         beat: Callable[[], None] = lambda: None,
         since: datetime = _EVER,
     ) -> None:
         """Make a sender of a channel that hands over to `provider` since then.
 
-        `busy` is kept up as the batches that it is handing over.
+        `busy` is kept up as the batches that it is handing over. `may_go`: whether the channel goes on.
         """
         self._traits = provider.traits
         self._stage, self._pool = stage, pool
@@ -87,15 +91,10 @@ class Sender:
         watching = Watching(breaker, provider.traits, clock, metrics)
         self._rewording = Rewording(store, incidents, watching)
         self._handing_over = HandingOver(
-            provider=provider,
-            payloads=payloads,
-            incidents=incidents,
-            references=references,
-            clock=clock,
-            watching=watching,
-            metrics=metrics,
-            since=since,
-        )
+            provider=provider, payloads=payloads, incidents=incidents, references=references, clock=clock,
+            watching=watching, metrics=metrics, since=since, turns=ProviderTurns(pool, clock, turns),
+        )  # fmt: skip
+        self._may_go = may_go
         self._recording = self._recorder(metrics, breaker.policy.window)
         self._closing = closing_of(provider, stage, pool, clock)
         self._rechecks = Rechecks()
@@ -128,7 +127,8 @@ class Sender:
 
     def _go(self) -> bool:
         """Tell whether a hand-over may begin: not when others may take us for dead, nor unaware of a pause."""
-        return self._stage.healthy() and self._incidents.heard_within(FRESH_SECONDS) and not self._stop.is_set()
+        heard = self._stage.healthy() and self._incidents.heard_within(FRESH_SECONDS)
+        return heard and self._may_go() and not self._stop.is_set()
 
     def _go_of(self, one: Round) -> Callable[[], bool]:
         """Return what tells whether a hand-over of this round may begin."""

@@ -25,11 +25,13 @@ from services.dispatch.handlers import DispatchHandler
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.outcomes import HandOver
 from services.dispatch.provider import Provider
+from services.dispatch.rates import Cap
 from services.dispatch.run_store import RunStore
 from services.dispatch.sending.references import ReferencesByIncident
 from services.dispatch.sending.sender import Sender
 from services.dispatch.sending.unsealing import VaultPayloads
 from services.dispatch.store import Store
+from services.dispatch.turn_store import TurnStore
 from services.kit.clock import SystemClock
 from services.kit.errors import LostOwnershipError
 from services.kit.eventlog import Output, append_outputs
@@ -146,6 +148,8 @@ class Bench:
     busy: set[int] = field(default_factory=set)  # batches that the sender is handing over
     since: datetime = datetime.min.replace(tzinfo=UTC)  # the channel has handed over to its provider
     beats: int = 0  # how often a sender looked
+    caps: Sequence[Cap] = ()  # of the provider
+    may_go: Callable[[], bool] = lambda: True  # whether the channel goes on
 
     def __post_init__(self) -> None:
         self.incidents = FakeIncidents(self.incident)
@@ -202,6 +206,8 @@ class Bench:
             metrics=self.metrics,
             breaker=self.breaker,
             busy=self.busy,
+            turns=TurnStore("test", self.caps) if self.caps else None,
+            may_go=self.may_go,
             beat=self._beat,
             since=self.since,
         )

@@ -12,8 +12,10 @@ from prometheus_client import CollectorRegistry
 from services.core.channel import Channel
 from services.dispatch import api
 from services.dispatch.api import Api
+from services.dispatch.channel_pause import ChannelPause
 from services.dispatch.closures import Closures
 from services.dispatch.openapi import OPENAPI
+from services.dispatch.rates import Cap
 from services.kit.process import web_app
 from services.kit.process.health import Health
 from services.kit.testing import FakeClock, make_principals
@@ -37,6 +39,8 @@ class Face:
             breaker=bench.breaker,
             closures=Closures(bench.known(), bench.channel),
             unknown_after=timedelta(hours=72),
+            channel_pause=ChannelPause(bench.channel, bench.pool, clock),
+            caps=[Cap(50, 1.0)],
         ).routes()
         guard = authenticator(principals, clock)
         app = web_app(Health("dispatch", clock), CollectorRegistry(), guard, openapi=OPENAPI, routes=routes)
@@ -46,6 +50,12 @@ class Face:
         """Ask as one of the principals."""
         headers = {"Authorization": f"Bearer {self._tokens[who]}"}
         async with self.client.get(path, headers=headers) as answer:
+            return answer.status, await answer.json()
+
+    async def post(self, path: str, who: str = "operator") -> tuple[int, Any]:
+        """Do something as one of the principals."""
+        headers = {"Authorization": f"Bearer {self._tokens[who]}"}
+        async with self.client.post(path, headers=headers) as answer:
             return answer.status, await answer.json()
 
     async def end_unknown(self, since: datetime) -> None:
@@ -101,3 +111,29 @@ async def test_who_may_not_look_is_refused_and_no_page_is_told(face: Face) -> No
     """A source sees its own records elsewhere; a cursor that is none is a fault of the request."""
     assert [403, 403] == [(await face.get(path, "lab"))[0] for path in ("/v1/channels", "/v1/unknowns")]
     assert 400 == (await face.get("/v1/unknowns?after=x"))[0]
+
+
+async def test_an_operator_pauses_a_channel_and_it_is_kept_who_did(face: Face) -> None:
+    """A second pause changes nothing; who paused is shown, and each act has its request."""
+    first, again = await face.post("/v1/channels/email/pause"), await face.post("/v1/channels/email/pause")
+    _, shown = await face.get("/v1/channels", "auditor")
+    status, resumed = await face.post("/v1/channels/email/resume")
+    acts = await face.bench.pool.fetch("select act, principal, request_id <> '' as asked from acts order by number")
+
+    assert (200, "operator") == (first[0], first[1]["pausedBy"])
+    assert first == again
+    assert (["operator"], "operator") == (shown["channels"][0]["pauses"], shown["channels"][0]["pausedBy"])
+    assert [{"messages": 50, "seconds": 1.0}] == shown["channels"][0]["caps"]
+    assert (200, None) == (status, resumed["pausedBy"])
+    assert [("channel-paused", "operator", True), ("channel-resumed", "operator", True)] == [tuple(one) for one in acts]
+
+
+@pytest.mark.parametrize(
+    ("path", "who", "status"), [("letter/pause", "operator", 404), ("email/pause", "auditor", 403)]
+)
+async def test_nobody_pauses_another_channel_or_without_the_right(face: Face, path: str, who: str, status: int) -> None:
+    """What was refused changes nothing."""
+    answered, _ = await face.post(f"/v1/channels/{path}", who)
+
+    assert status == answered
+    assert [] == await face.bench.pool.fetch("select 1 from acts")

@@ -11,6 +11,7 @@ import pytest
 from notification.topics import RECEIPTS_RECEIVED
 
 from services.core.receipts import Receipt, ReceiptKind, ReceiptReason
+from services.demo.standins.mail import MailServer
 from services.dispatch.bounces.listening import Bounces
 from services.dispatch.channels.email import Smtp
 from services.dispatch.mail_config import SmtpAddress
@@ -20,7 +21,6 @@ from services.rendering.messages.email import Answers
 from services.wire.receipts import decode_received
 from tests.certificates import made_certificates
 from tests.integration.dispatch.bench import Bench, a_payload
-from tests.integration.dispatch.servers import MailServer
 from tests.unit.dispatch.bounces.made import ABSENCE, EXCHANGE, EXIM, FEEDBACK, POSTFIX, POSTFIX_DELAYED
 from tests.unit.dispatch.people import KEYS, some_notices
 

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from tests.integration.dispatch.servers import PortalServer
 
 from services.core.channel import Channel
 from services.core.incident import Incident
@@ -11,7 +12,6 @@ from services.core.status import CHANNEL_CLOSED, AttemptState
 from services.dispatch.channels.letter import PrintFolder
 from services.dispatch.channels.portal import Portal
 from tests.integration.dispatch.bench import Bench, a_payload
-from tests.integration.dispatch.servers import PortalServer
 from tests.integration.dispatch.test_pauses import a_cohort, counted, queue, reported, said, sending, until_states
 from tests.integration.dispatch.test_recalls import asked, hear
 from tests.unit.dispatch.people import some_notices

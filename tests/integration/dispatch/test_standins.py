@@ -10,7 +10,7 @@ from services.demo.standins.mail import MailServer
 from services.demo.standins.portal import PortalServer
 from services.dispatch.channels.email import Smtp
 from services.dispatch.channels.portal import Portal
-from services.dispatch.config import SmtpAddress
+from services.dispatch.mail_config import SmtpAddress
 from services.dispatch.outcomes import Ending
 from services.kit.clock import SystemClock
 from services.kit.process import serve_http

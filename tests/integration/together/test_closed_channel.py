@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 from aiohttp import web
+from tests.integration.dispatch.servers import PortalServer
 
 from services.core.access import Principal, Role
 from services.core.channel import Channel
@@ -23,7 +24,6 @@ from services.tracking.closures import ClosureLists
 from services.tracking.config import Config as TrackingConfig
 from services.tracking.store import Store
 from tests.conftest import RoomPool
-from tests.integration.dispatch.servers import PortalServer
 from tests.integration.intake.conftest import a_document
 from tests.integration.release.deduplicating import EVERY_PARTITION, until
 from tests.integration.release.test_release import Installation, installation

@@ -16,6 +16,7 @@ from services.kit.vault.key_files import load_keys
 from services.wire.incident_document import parse_incident
 
 REGISTERED = [
+    "channel",
     "cohort",
     "demo",
     "dlq",
@@ -36,6 +37,7 @@ REGISTERED = [
     "watch",
 ]
 SUBCOMMANDS = {
+    "channel": ["list", "pause", "resume"],
     "cohort": [
         "approve",
         "cancel",

@@ -1,0 +1,79 @@
+"""One message after the other to a provider, no faster than it allows: by its caps, and by what it asks for.
+
+Turns come out of the database in blocks, so that no statement is made for one message. Without caps nobody asks it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from services.core.clock import Clock
+from services.dispatch.rates import HELD, USED_WITHIN, Slowdown
+from services.dispatch.turn_store import TurnStore
+from services.kit.postgres import Pool, is_retryable
+
+__all__ = ["ProviderTurns"]
+
+logger = logging.getLogger(__name__)
+
+_LOOK = 0.2  # seconds between two looks whether anything may begin at all: a pause is to be heard soon
+_FIRST = 8  # turns in the first block; more once those are used up in time
+
+
+class ProviderTurns:
+    """The turns of one process at one provider. Times are those of a monotonic clock, in seconds."""
+
+    def __init__(self, pool: Pool, clock: Clock, store: TurnStore | None) -> None:
+        """`store` = None: the provider has no cap."""
+        self._pool, self._clock, self._store = pool, clock, store
+        self.slowdown = Slowdown()
+        self._left = 0
+        self._until = 0.0  # turns in hand are good until then
+        self._size = _FIRST
+        self._asking = asyncio.Lock()
+
+    async def take(self, go: Callable[[], bool]) -> bool:
+        """Wait until one message may go, and tell whether it may begin: it may not once `go()` is false.
+
+        What is let go has to be on its way within some milliseconds.
+        """
+        if self._store is None and self.slowdown.rate is None:
+            return self.slowdown.passes(self._clock.monotonic()) and go()
+        async with self._asking:  # in the order in which they came
+            while go():
+                wait = await self._next()
+                if wait <= 0:
+                    return go()
+                await asyncio.sleep(min(wait, _LOOK))
+        return False
+
+    async def _next(self) -> float:
+        """Take a turn; returns in how many seconds to look again where there is none, else 0."""
+        if self._store is not None and not self._in_hand() and (wait := await self._refill(self._store)) > 0:
+            return wait
+        if not self.slowdown.passes(self._clock.monotonic()):
+            return max(self.slowdown.wait(), 0.001)
+        if self._store is not None:
+            self._left -= 1
+        return 0.0
+
+    def _in_hand(self) -> bool:
+        return self._left > 0 and self._clock.monotonic() < self._until
+
+    async def _refill(self, store: TurnStore) -> float:
+        """Take the next block: a larger one where the last was used up, one of what was used of it where it was not."""
+        self._size = self._size * 2 if self._left == 0 else max(1, self._size - self._left)
+        self._size = min(self._size, max(cap.most for cap in store.caps))
+        before = self._clock.monotonic()
+        try:
+            async with self._pool.acquire() as connection:
+                found = await store.take(connection, self._size)
+        except Exception as error:
+            if not is_retryable(error):
+                raise
+            logger.warning("no turns can be taken", extra={"error_class": type(error).__name__})
+            return HELD
+        # They count from `before` at the earliest, so by then they are to be used. A slow answer may leave no time.
+        self._left, self._until = found.turns, before + USED_WITHIN
+        self._size = min(self._size, found.turns or self._size)
+        return 0.0 if self._in_hand() else max(found.wait, 0.001)
