@@ -29,11 +29,13 @@ from services.demo.made_up.channels import CONTACTS, Who
 from services.demo.made_up.incident import CATEGORIES, made_up_incident
 from services.demo.made_up.people import Person, make_people
 
+__all__ = ["records_of"]
+
 INCIDENT = "channels"
 _PATIENCE = 120.0
 
 
-def _records(people: list[Person], channel: Channel) -> bytes:
+def records_of(people: list[Person], channel: Channel) -> bytes:
     """Return the people as NDJSON, each with the data of one channel alone, none of which its provider refuses."""
     rng = random.Random(1)  # noqa: S311 - made-up people need no secrets
     lines = []
@@ -81,7 +83,7 @@ async def _measure(
     cohort = f"{url}/cohorts/{channel.label}"
     await _send(http, "PUT", cohort, orjson.dumps({"source": "load", "autoRelease": True}), "application/json")
     before, started = costs_of(pids), time.monotonic()
-    await _send(http, "POST", f"{cohort}/members", _records(people, channel), "application/x-ndjson")
+    await _send(http, "POST", f"{cohort}/members", records_of(people, channel), "application/x-ndjson")
     seconds = await _until_accepted(fleet, http, channel, len(people)) - started
     cost = cost_between(before, costs_of(pids))
     return {

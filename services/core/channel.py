@@ -53,7 +53,8 @@ CHANNEL_BITS: Final = ALL_CHANNELS.bit_length()  # a table by sets of channels h
 
 # What these channels carry arrives at the postal address: useless where the person is known not to live there.
 TO_THE_ADDRESS: Final = int(Channel.LETTER)
-# Their providers cannot be asked how a hand-over ended that broke off: nobody may ever know.
+# Their providers cannot be asked how a hand-over ended that broke off: nobody may ever know. Where nothing else is
+# left, it is made again. (A portal that is a store of FBS cannot be asked either; what it may have is not made again.)
 MAY_END_UNKNOWN: Final = int(Channel.EMAIL)
 
 

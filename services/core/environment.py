@@ -102,6 +102,7 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_PORTAL_CERT": "certificate that the portal, and who gives its tokens, know us by, PEM",
         "HERAUT_PORTAL_KEY": "its key",
         "HERAUT_PORTAL_CA": "who signed their certificates, PEM; unset = those whom this machine trusts",
+        "HERAUT_PORTAL_OIN": "our OIN, where the portal is a message store of the Federatief Berichtenstelsel (FBS)",
         "HERAUT_PORTAL_PER_SECOND": "most messages in any second, all replicas together; unset = as many as it takes",
         "HERAUT_PORTAL_PER_MINUTE": "most messages in any minute, all replicas together; unset = as many as it takes",
         "HERAUT_ALLOW_PLAINTEXT": "peers beyond this machine that need no TLS: smtp, postgres, kafka, portal, http",

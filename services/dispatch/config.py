@@ -114,6 +114,14 @@ def bearer_token(text: str) -> str:
     return text
 
 
+@takes("OIN: 20 digits")
+def _oin(text: str) -> str:
+    """Check the form of an organisation's number (Logius: Organisatie-identificatienummer). Raises ValueError."""
+    if not re.fullmatch(r"[0-9]{20}", text, re.ASCII):
+        raise ValueError("must be an OIN: 20 digits")
+    return text
+
+
 @takes("group of this machine, by name or number")
 def _group(name: str) -> int:
     """Return the id of a group of this machine, by its name or its number."""
@@ -224,6 +232,8 @@ class PortalConfig(Config):
     portal_cert: Path | None = setting("HERAUT_PORTAL_CERT", Path, default=None)
     portal_key: Path | None = setting("HERAUT_PORTAL_KEY", Path, default=None)
     portal_ca: Path | None = setting("HERAUT_PORTAL_CA", Path, default=None)
+    # A store of the Federatief Berichtenstelsel wants to know who sends; unset: a portal as Heraut defines it.
+    portal_oin: str | None = setting("HERAUT_PORTAL_OIN", _oin, default=None)
     portal_per_second: int | None = setting("HERAUT_PORTAL_PER_SECOND", positive_int, default=None)
     portal_per_minute: int | None = setting("HERAUT_PORTAL_PER_MINUTE", positive_int, default=None)
 

@@ -1,12 +1,15 @@
 """The portal's stand-in: it honours Idempotency-Key, and misbehaves as told."""
 
 import asyncio
+import re
 import ssl
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from hashlib import sha256
+from typing import Any, Final
+from uuid import uuid4
 
 import orjson
 from aiohttp import web
@@ -64,6 +67,22 @@ class PortalServer:
         self._note(request, key, body)
         await asyncio.sleep(self.delay)
         return self._scripted(body) or await self._answer(request, key, body)
+
+    async def store(self, request: web.Request) -> web.StreamResponse:
+        """Take a message as a store of FBS does: under an id of its own, however often it comes."""
+        self.figures["requests"] += 1
+        body = await request.read()
+        if self.door.shut:
+            return _broken_off(request)
+        key = sha256(body).hexdigest()
+        self._note(request, key, body)
+        if self.everybody or not _is_for_fbs(orjson.loads(body)):
+            return web.Response(status=self.everybody or 400)
+        if (failed := await self._failed(key)) is not None:
+            return failed
+        self._keep(uuid4().hex, body)
+        lost = self.faults.hits(Fault.ANSWER_LOST, key, self._times[key])
+        return _broken_off(request) if lost else web.json_response({"berichtId": uuid4().hex}, status=201)
 
     def _note(self, request: web.Request, key: str, body: bytes) -> None:
         if self._records is None:
@@ -134,7 +153,7 @@ class PortalServer:
         """Listen while the context lasts; the same port when served again."""
         self._tls = tls
         app = web.Application()
-        app.add_routes([web.post("/messages", self.take)])
+        app.add_routes([web.post("/messages", self.take), web.post("/berichten", self.store)])
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         self.door = Door(self._listen, host, port or self.door.port)
@@ -146,6 +165,22 @@ class PortalServer:
             self.door.end()
             self.door.close()
             await self._runner.cleanup()
+
+
+_OIN: Final = re.compile(r"[0-9]{20}", re.ASCII)
+_NUMBERS: Final = {"BSN": 9, "RSIN": 9, "KVK": 8, "OIN": 20}  # digits
+_LONGEST: Final = 1 << 20  # bytes
+
+
+def _is_for_fbs(message: Any) -> bool:
+    """Tell whether a store of FBS takes this message."""
+    try:
+        to, subject, content = message["ontvanger"], message["onderwerp"], message["inhoud"]
+        named = _OIN.fullmatch(message["afzender"]) and to["waarde"].isdigit()
+        fits = len(to["waarde"]) == _NUMBERS[to["type"]] and 1 <= len(subject) <= 255
+        return bool(named and fits and 1 <= len(content.encode()) <= _LONGEST)
+    except (KeyError, TypeError, AttributeError):
+        return False
 
 
 def _broken_off(request: web.Request) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""The portal: one POST a message. It honours our key, so repeating is always safe."""
+"""The portal: one POST a message, in the shape that it wants (`portal_shapes.py`)."""
 
 import asyncio
 import logging
@@ -8,7 +8,6 @@ from functools import cache
 
 import aiohttp
 
-from services.core.channel import Channel
 from services.core.clock import Clock
 from services.dispatch.blame import Blame, blame_of_portal
 from services.dispatch.channels.answers import read_bounded, seconds_of
@@ -21,13 +20,12 @@ from services.dispatch.channels.credentials import (
     TokenUnavailable,
 )
 from services.dispatch.channels.delivery import Delivery
+from services.dispatch.channels.portal_shapes import TRAITS, FbsShape, OwnShape, Shape
 from services.dispatch.config import PortalConfig, bearer_token
-from services.dispatch.domain import MESSAGES_A_BATCH, Work
+from services.dispatch.domain import Work
 from services.dispatch.outcomes import REFUSED_BY_PROVIDER, Ending, HandOver, Outage, Result
-from services.dispatch.provider import Provider, ProviderClass, Traits
+from services.dispatch.provider import Provider
 from services.kit.certificate import OwnPair, calling
-from services.rendering.messages.plain_text import PlainTexts
-from services.rendering.messages.portal import portal_message
 
 __all__ = ["TRAITS", "Portal", "idempotency_key", "open_provider"]
 
@@ -40,25 +38,18 @@ _TIMEOUT = 30.0
 # Bytes of an answer that are read, so that its connection can be used again; of a longer one it is closed.
 _ENOUGH = 65_536
 
-TRAITS = Traits(
-    channel=Channel.PORTAL,
-    name="portal",
-    provider_class=ProviderClass.IDEMPOTENT,
-    rounds_at_once=2,  # one on the wire, one on its way from or to the database
-    batch_size=MESSAGES_A_BATCH,
-)
-
 _ACCEPTED = Result(Ending.ACCEPTED)
-_AGAIN = Result(Ending.REPEAT, blame=Blame.LATER)
 _NOT_SENT = Result(Ending.NOT_SENT)
 _REFUSED = Result(Ending.REFUSED, REFUSED_BY_PROVIDER, Blame.RECIPIENT)
 _NO_RECIPIENT = Result(Ending.REFUSED, "no-recipient")
 
 _UNAUTHORIZED = 401
 _TOO_MANY = 429
+# What says that nothing was done with the message. After another one of 5xx, something may have been.
+_UNTOUCHED = frozenset({_TOO_MANY})
 # It surely took nothing: no try of anybody's, and no message that may be there.
 _PUT_OFF = Result(Ending.NOT_SENT, blame=Blame.LATER)
-# 409 = it has this key already.
+# 409 = it has this message already.
 _ACCEPTING = frozenset({200, 201, 409})
 
 
@@ -68,7 +59,8 @@ def open_provider(config: PortalConfig, clock: Clock) -> Provider:
     if config.portal_cert and config.portal_key:
         own = OwnPair(config.portal_cert, config.portal_key, "HERAUT_PORTAL_CERT, HERAUT_PORTAL_KEY")
     tls = calling(config.portal_ca, "HERAUT_PORTAL_CA", own)
-    return Portal(config.portal_url, credential=_credential(config, clock), tls=tls)
+    shape: Shape = FbsShape(config.portal_oin) if config.portal_oin else OwnShape()
+    return Portal(config.portal_url, shape=shape, credential=_credential(config, clock), tls=tls)
 
 
 def _credential(config: PortalConfig, clock: Clock) -> Credential:
@@ -97,12 +89,11 @@ class _NoTurnError(Exception):
 class Portal:
     """Hands messages over to a portal's API."""
 
-    traits = TRAITS
-
     def __init__(
         self,
         url: str,
         *,
+        shape: Shape | None = None,
         credential: Credential = ANONYMOUS,
         tls: ssl.SSLContext | None = None,
         timeout: float = _TIMEOUT,
@@ -114,12 +105,13 @@ class Portal:
         """
         self._credential = credential
         self._tls: ssl.SSLContext | bool = tls or True
-        self._url = f"{url.rstrip('/')}/messages"
+        self._shape = shape or OwnShape()
+        self.traits = self._shape.traits
+        self._url = f"{url.rstrip('/')}{self._shape.path}"
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._at_once = at_once
         # As many as there are connections, so that whoever has its turn does not wait for one.
         self._room = asyncio.Semaphore(at_once)
-        self._texts = PlainTexts()
         self._session: aiohttp.ClientSession | None = None
 
     async def hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
@@ -139,10 +131,10 @@ class Portal:
     async def _work_off(self, delivery: Delivery) -> None:
         work = delivery.work
         while (row := delivery.next_row()) is not None:
-            if not work.contacts[row].portal_id:
+            if not self._shape.reaches(work.contacts[row]):
                 delivery.ended(row, _NO_RECIPIENT)
                 continue
-            body = delivery.made(row, self.body)
+            body = delivery.made(row, self._shape.body)
             if body is None:
                 continue
             key = idempotency_key(work.round.notices.ids[row], work.round.notices.attempts[row])
@@ -150,21 +142,17 @@ class Portal:
             delivery.ended(row, result)
             delivery.outage = outage or delivery.outage
 
-    def body(self, work: Work, row: int) -> bytes:
-        """Return a message's bytes: from stored values alone, so that every try sends the same."""
-        return portal_message(self._texts, work, row)
-
     async def _post(self, key: str, body: bytes, delivery: Delivery) -> tuple[Result, Outage | None]:
-        no_turn = _NOT_SENT
+        lost = self._shape.lost
         try:
             try:
-                return _judge(*await self._told_who(key, body, delivery))
+                return self._judge(*await self._told_who(key, body, delivery))
             except aiohttp.ServerDisconnectedError:
                 # A connection that was kept open and that the portal closed meanwhile: no sign of an outage.
-                no_turn = _AGAIN
-                return _judge(*await self._told_who(key, body, delivery))
+                again = lost.ending is Ending.REPEAT
+                return await self._repeat(key, body, delivery) if again else (lost, None)
         except _NoTurnError:
-            return no_turn, None
+            return _NOT_SENT, None
         except TokenUnavailable as fault:
             return fault.result, fault.outage
         except aiohttp.ClientConnectorError as error:
@@ -172,7 +160,14 @@ class Portal:
             return _NOT_SENT, Outage()
         except (aiohttp.ClientError, TimeoutError) as error:
             logger.warning("the portal did not answer", extra={"error_class": type(error).__name__})
-            return _AGAIN, Outage()
+            return lost, Outage()
+
+    async def _repeat(self, key: str, body: bytes, delivery: Delivery) -> tuple[Result, Outage | None]:
+        """Send a message once more that may have been taken."""
+        try:
+            return self._judge(*await self._told_who(key, body, delivery))
+        except _NoTurnError:
+            return self._shape.lost, None
 
     async def _told_who(self, key: str, body: bytes, delivery: Delivery) -> tuple[int, str | None]:
         """Send a message, once more where a token is no good any more and another one is there."""
@@ -184,7 +179,7 @@ class Portal:
 
     async def _ask(self, key: str, body: bytes, shown: str | None, delivery: Delivery) -> tuple[int, str | None]:
         """Return status and `Retry-After` of the portal's answer. Raises _NoTurnError where nothing may begin."""
-        headers = {"Idempotency-Key": key, "Content-Type": "application/json", "Accept-Encoding": "identity"}
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", **self._shape.headers(key)}
         headers |= {"Authorization": shown} if shown else {}
         async with self._room:
             if not await delivery.has_turn():
@@ -192,6 +187,16 @@ class Portal:
             async with self._open().post(self._url, data=body, headers=headers, allow_redirects=False) as response:
                 await read_bounded(response, _ENOUGH)  # its status is all that counts
                 return response.status, response.headers.get("Retry-After")
+
+    def _judge(self, status: int, retry_after: str | None) -> tuple[Result, Outage | None]:
+        if status in _ACCEPTING:
+            return _ACCEPTED, None
+        blame = blame_of_portal(status)
+        if blame is Blame.LATER:
+            logger.warning("the portal puts us off", extra={"status": status})
+            result = _PUT_OFF if status in _UNTOUCHED else self._shape.lost
+            return result, Outage(seconds_of(retry_after), too_many=status == _TOO_MANY)
+        return (_REFUSED if blame is Blame.RECIPIENT else _held(status, blame)), None
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -203,17 +208,6 @@ class Portal:
                 auto_decompress=False,  # some kilobytes could be unpacked to all memory that there is
             )
         return self._session
-
-
-def _judge(status: int, retry_after: str | None) -> tuple[Result, Outage | None]:
-    if status in _ACCEPTING:
-        return _ACCEPTED, None
-    blame = blame_of_portal(status)
-    if blame is Blame.LATER:
-        logger.warning("the portal puts us off", extra={"status": status})
-        too_many = status == _TOO_MANY
-        return _PUT_OFF if too_many else _AGAIN, Outage(seconds_of(retry_after), too_many=too_many)
-    return (_REFUSED if blame is Blame.RECIPIENT else _held(status, blame)), None
 
 
 @cache  # a handful of statuses; rows that share a result are recorded together

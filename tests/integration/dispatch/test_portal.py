@@ -35,8 +35,8 @@ async def test_everybody_gets_one_message_under_the_key_of_the_attempt(
     references, _ = REFERENCES.of(messages.incident, some_notices(30))
 
     assert {f"{notice.hex()}.1" for notice in ids} == portal_server.taken.keys()
-    assert {"recipient", "subject", "body", "reference"} == message.keys()
-    assert ("portal-7", references[7]) == (message["recipient"], message["reference"])
+    assert {"recipient", "subject", "body", "reference", "kind"} == message.keys()
+    assert ("portal-7", references[7], "first") == (message["recipient"], message["reference"], message["kind"])
     assert {AttemptState.ACCEPTED: sorted(ids)} == await messages.attempted()
 
 
@@ -117,3 +117,15 @@ async def test_the_portal_is_shown_the_token(
     await portal.close()
 
     assert {shown} == portal_server.authorizations
+
+
+async def test_a_supplement_names_what_it_supersedes(messages: Bench, portal_server: PortalServer) -> None:
+    """The portal can show it beside the first message: by the reference that stands on both."""
+    notices = some_notices(1, supersedes=[bytes(range(16))])
+    await messages.seal(notices, [a_payload(portalId="portal-0")])
+    await messages.take(notices)
+    await _send(messages, portal_server)
+    (message,) = map(orjson.loads, portal_server.taken.values())
+    _, (earlier,) = REFERENCES.of(messages.incident, notices)
+
+    assert ("supplement", earlier) == (message["kind"], message["supersedes"])
