@@ -4,11 +4,11 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tests.integration.dispatch.servers import PortalServer
 
 from services.core.channel import Channel
 from services.core.incident import Incident
 from services.core.status import CHANNEL_CLOSED, AttemptState
+from services.demo.standins.portal import PortalServer
 from services.dispatch.channels.letter import PrintFolder
 from services.dispatch.channels.portal import Portal
 from tests.integration.dispatch.bench import Bench, a_payload

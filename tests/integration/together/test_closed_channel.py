@@ -8,11 +8,11 @@ from typing import Any
 
 import orjson
 from aiohttp import web
-from tests.integration.dispatch.servers import PortalServer
 
 from services.core.access import Principal, Role
 from services.core.channel import Channel
 from services.core.ledger import COUNTERS
+from services.demo.standins.portal import PortalServer
 from services.dispatch.app import run as dispatching
 from services.dispatch.config import LetterConfig, PortalConfig
 from services.kit.config import load
