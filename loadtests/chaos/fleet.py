@@ -146,7 +146,7 @@ class Fleet:
         self.database_url = await self.postgres.ensure_running()
         self.logins = make_logins(self.folder / LOGINS_FOLDER, self.database_url, ROOMS)
         await migrate(self.database_url, room_urls=self.logins)
-        environ = self._environ() | await self._start_standins() | await self._start_broker()
+        environ = self._environ() | await self._start_standins() | await self._start_broker() | dict(self.settings)
         for stage in STAGES:
             for number in range(1, self.replicas + 1):
                 name = f"{stage}-{number}"
@@ -200,7 +200,6 @@ class Fleet:
             "HERAUT_PRINT_DIR": str(self.print_dir),
             "HERAUT_LETTER_FORMAT": "ndjson",
             "HERAUT_REFUSED_AFTER": "1s",  # the stand-ins are never ill
-            **self.settings,
         }
 
     async def _start_standins(self) -> dict[str, str]:
