@@ -14,7 +14,7 @@ import pytest
 
 from loadtests.chaos.fleet import Fleet
 from services.demo.made_up.incident import made_up_incident
-from tests.integration.dispatch.servers import MailServer
+from services.demo.standins.mail import MailServer
 from tests.unit.dispatch.bounces.made import POSTFIX
 
 pytestmark = pytest.mark.timeout(180)
