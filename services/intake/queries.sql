@@ -487,7 +487,7 @@ filled as (
     on conflict (match) do update
     set profiles = array(select distinct unnest(matches.profiles || excluded.profiles) order by 1)
 )
-select max(member) as last from looked_at;
+select (select member from looked_at order by member desc limit 1) as last; -- no max(bytea) before PostgreSQL 18
 
 -- name: note_matching
 -- How far the members that were there before are noted; with null, all are.
