@@ -15,11 +15,12 @@ from services.core.status import CHANNEL_CLOSED, AttemptState
 from services.dispatch.closures import Closures
 from services.dispatch.codec import encode_refused
 from services.dispatch.counting import Moved
-from services.dispatch.domain import Batch, Round
+from services.dispatch.domain import Batch
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.outcomes import AttemptOutcome
 from services.dispatch.provider import Traits
 from services.dispatch.rounds import gathered
+from services.dispatch.settling import SettlingStore
 from services.kit.eventlog import Output
 from services.kit.postgres import Connection
 
@@ -32,22 +33,11 @@ _LOOK: Final = 2048
 _TICKS_TO_TRUST: Final = 60
 
 
-class MovingOnStore(Protocol):
+class MovingOnStore(SettlingStore, Protocol):
     """What moving on needs of the store."""
 
     async def queued_batches(self, connection: Connection, partition: int, after: int, limit: int) -> list[Batch]:
         """Return batches of the queue whose number is higher: one, or more with `limit` attempts at most."""
-        ...
-
-    async def record(
-        self,
-        connection: Connection,
-        one: Round,
-        outcomes: Sequence[AttemptOutcome],
-        now: datetime,
-        waiting: AttemptState = AttemptState.UNKNOWN,
-    ) -> list[int]:
-        """Write down how attempts ended that wait in that state; returns the rows that this settled."""
         ...
 
 

@@ -12,6 +12,7 @@ from services.dispatch.outcomes import AttemptOutcome
 from services.dispatch.pauses import Pause, Pauses
 from services.dispatch.provider import Traits
 from services.dispatch.rounds import gathered
+from services.dispatch.settling import SettlingStore
 from services.kit.eventlog import Output
 from services.kit.postgres import Connection
 from services.wire.recalls import Recalled
@@ -25,7 +26,7 @@ _LOOK: Final = 64
 _TICKS_TO_TRUST: Final = 10
 
 
-class PauseStore(Protocol):
+class PauseStore(SettlingStore, Protocol):
     """What pauses need of the store."""
 
     async def keep_known(self, connection: Connection, known: Mapping[int, Sequence[int]]) -> None:
@@ -58,17 +59,6 @@ class PauseStore(Protocol):
 
     async def paused_batches(self, connection: Connection, partition: int, after: int, limit: int) -> list[Batch]:
         """Return batches that are paused, and whose number is higher; they are locked."""
-        ...
-
-    async def record(
-        self,
-        connection: Connection,
-        one: Round,
-        outcomes: Sequence[AttemptOutcome],
-        now: datetime,
-        waiting: AttemptState = AttemptState.UNKNOWN,
-    ) -> list[int]:
-        """Write down how attempts ended that wait in that state; returns the rows that this settled."""
         ...
 
 

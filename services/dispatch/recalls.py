@@ -16,6 +16,7 @@ from services.dispatch.counting import Moved
 from services.dispatch.domain import Batch, Round
 from services.dispatch.outcomes import AttemptOutcome
 from services.dispatch.rounds import by_partition, gathered
+from services.dispatch.settling import SettlingStore
 from services.kit.eventlog import Output
 from services.kit.postgres import Connection
 from services.wire.recalls import Recall, Recalled, encode_stopped
@@ -42,7 +43,7 @@ class RecalledAttempt(NamedTuple):
     state: AttemptState
 
 
-class RecallStore(Protocol):
+class RecallStore(SettlingStore, Protocol):
     """What recalls need of the store."""
 
     async def add_recalls(self, connection: Connection, recalls: Sequence[Recall], now: datetime) -> None:
@@ -73,17 +74,6 @@ class RecallStore(Protocol):
         self, connection: Connection, notices: Collection[bytes], state: Answering, now: datetime
     ) -> None:
         """Note how far recalls are answered."""
-        ...
-
-    async def record(
-        self,
-        connection: Connection,
-        one: Round,
-        outcomes: Sequence[AttemptOutcome],
-        now: datetime,
-        waiting: AttemptState = AttemptState.UNKNOWN,
-    ) -> list[int]:
-        """Write down how attempts ended that wait in that state; returns the rows that this settled."""
         ...
 
 

@@ -5,7 +5,7 @@ dispatch gives the notice back with why, as it does with a refusal. Which channe
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple, Protocol
 
@@ -17,6 +17,7 @@ from services.dispatch.codec import encode_refused
 from services.dispatch.domain import Batch, Key, Round
 from services.dispatch.outcomes import AttemptOutcome
 from services.dispatch.rounds import by_partition, gathered
+from services.dispatch.settling import SettlingStore
 from services.kit.eventlog import Output
 from services.kit.postgres import Connection
 
@@ -39,7 +40,7 @@ class SettledAttempt(NamedTuple):
     state: AttemptState
 
 
-class ReceiptStore(Protocol):
+class ReceiptStore(SettlingStore, Protocol):
     """What receipts need of the store."""
 
     async def settled_attempts(self, connection: Connection, keys: Collection[Key]) -> list[SettledAttempt]:
@@ -48,17 +49,6 @@ class ReceiptStore(Protocol):
 
     async def batches_of(self, connection: Connection, numbers: Collection[int]) -> list[Batch]:
         """Return batches by their numbers."""
-        ...
-
-    async def record(
-        self,
-        connection: Connection,
-        one: Round,
-        outcomes: Sequence[AttemptOutcome],
-        now: datetime,
-        waiting: AttemptState = AttemptState.UNKNOWN,
-    ) -> list[int]:
-        """Write down how attempts ended that wait in that state; returns the rows that this settled."""
         ...
 
 

@@ -80,6 +80,7 @@ EXTRA = {
         "turn_store.py": "what all processes together may hand it, apart from what is queued",
         "channel_pause.py": "an operator's pause of a channel, as all its processes know it",
         "counting.py": "what a pause holds back, as the ledger counts it",
+        "settling.py": "what whoever settles attempts needs of the store, said once",
         "recalls.py": "notices that must not begin any more, stopped where they lie or when they come",
         "receipts.py": "what came back after its hand-over, given back to routing",
         "rounds.py": "attempts put together into batches and rounds",
