@@ -1,8 +1,6 @@
 """What comes back after it was handed over, through all rooms: told on the next way, or listed to the source."""
 
 import asyncio
-import smtplib
-import socket
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,14 +10,14 @@ import aiohttp
 import orjson
 import pytest
 
+from deploy.postgres.server import free_port
 from loadtests.chaos.fleet import Fleet
 from services.demo.made_up.incident import made_up_incident
 from services.demo.standins.mail import MailServer
-from tests.unit.dispatch.bounces.made import POSTFIX
+from tests.e2e.bouncing import MAILBOX, bounce
 
 pytestmark = pytest.mark.timeout(180)
 
-MAILBOX = "retour@ministerie.example"
 COHORT = "/v1/incidents/lab/cohorts/wave-1"
 PEOPLE = b"""memberRef,familyName,birthDate,postcode,houseNumber,street,city,email,dataCategories,certainty
 m-1,Bakker,1980-01-02,1011AB,1,Dam,Amsterdam,bakker@post.example,address,confirmed
@@ -65,14 +63,10 @@ class Run:
         lines = [line for one in done for line in one.with_suffix(".ndjson").read_bytes().splitlines()]
         return [letter for letter in map(orjson.loads, lines) if "reference" in letter]
 
-    def bounce(self, recipient: str) -> tuple[int, bytes]:
-        """Report, as the recipient's mail server does, that a mail could not be delivered."""
+    def bounce(self, recipient: str) -> int:
+        """Report, as the recipient's mail server does, that a mail could not be delivered; returns a code."""
         at = [to for to, _ in self.mails.taken].index(recipient)
-        with smtplib.SMTP("127.0.0.1", self.port, "relay.example", timeout=10) as client:
-            client.ehlo()
-            client.mail("")
-            client.rcpt(self.mails.senders[at])
-            return client.data(POSTFIX)
+        return bounce(self.port, self.mails.senders[at])
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
@@ -80,14 +74,6 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(60.0):
         while not await holds():  # noqa: ASYNC110 - other processes tell by no other means
             await asyncio.sleep(0.1)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port: int = listening.getsockname()[1]
-        return port
 
 
 @pytest.mark.parametrize("log", ["postgres", "kafka"])
@@ -118,7 +104,7 @@ async def _tell_and_hear(run: Run) -> None:
     await run.tell()
     await until(told)
     first = run.letters()
-    code, _ = await asyncio.to_thread(run.bounce, "visser@post.example")
+    code = await asyncio.to_thread(run.bounce, "visser@post.example")
     await until(two_letters)
     await until(told)
     (again,) = [letter for letter in run.letters() if letter not in first]

@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import TopicAuthorizationFailedError
 from notification.topics import TOPICS
 
+from deploy.postgres.server import free_port
 from services.core.channel import Channel
 from services.core.policy import SMALLEST_SAMPLE
 from services.core.rooms import ROOMS
@@ -26,6 +27,7 @@ from services.demo.standins import STANDINS
 from services.kit.eventlog.kafka import KafkaSettings
 from services.kit.eventlog.kafka.admin import delete_topics, listed_topics
 from services.kit.eventlog.kafka.client import connected_admin
+from tests.e2e.bouncing import MAILBOX, bounce
 from tests.e2e.heraut_process import heraut_json, running_up
 from tests.kafka_fixtures import USERS, EnforcingBroker
 
@@ -47,8 +49,8 @@ _FORGED = {
 _MANY = SMALLEST_SAMPLE  # of whom a share says something
 
 
-def _settings(broker: EnforcingBroker, smtp: str = "") -> dict[str, str]:
-    """Return what the services are told: a user for each room, and none who may do more."""
+def _settings(broker: EnforcingBroker, smtp: str = "", bounces: int = 0) -> dict[str, str]:
+    """Return what the services are told: a user for each room, and none who may do more; a port for bounces."""
     rooms = {}
     for room in ROOMS:
         rooms[f"HERAUT_KAFKA_SASL_USERNAME_{room.upper()}"] = f"heraut-{room}"
@@ -61,6 +63,7 @@ def _settings(broker: EnforcingBroker, smtp: str = "") -> dict[str, str]:
         "HERAUT_KAFKA_SSL_CAFILE": str(broker.certificates.authority),
         "HERAUT_PARTITIONS": "2",
         **({"HERAUT_SMTP_URL": smtp} if smtp else {}),
+        **({"HERAUT_SMTP_BOUNCES": MAILBOX, "HERAUT_BOUNCES_LISTEN": f"127.0.0.1:{bounces}"} if bounces else {}),
     }
 
 
@@ -213,6 +216,13 @@ async def _stop(api: Api) -> None:
     await api.post("many", "resume")
 
 
+async def _come_back(api: Api, records: ProviderRecords, bounces: int) -> None:
+    """Have the one mail come back: its person has no other channel, and is given up."""
+    (mailed,) = read_provider_records(records.path)
+    await asyncio.to_thread(bounce, bounces, mailed["sender"])
+    await api.until("upstream", notified=0, exhausted=1)
+
+
 async def _forge(broker: EnforcingBroker) -> None:
     """Have each room's user write another room's message: the brokers refuse it."""
     for room, topic in _FORGED.items():
@@ -284,17 +294,18 @@ async def _services(data: Path, settings: Mapping[str, str]) -> AsyncIterator[Ap
 async def test_a_cohort_through_all_rooms_each_as_its_own_user(
     prepared: EnforcingBroker, mail: tuple[str, ProviderRecords], tmp_path: Path
 ) -> None:
-    """Told, told more, refused, sent as events, paused, resumed, called back, stopped by a rule: by rights alone."""
-    address, records = mail
-    async with _services(tmp_path, _settings(prepared, address)) as api:
+    """Told, refused, sent as events, paused, resumed, called back, stopped by a rule, bounced: by rights alone."""
+    (address, records), bounces = mail, free_port()
+    async with _services(tmp_path, _settings(prepared, address, bounces)) as api:
         await _tell(api, prepared.settings("lab"))
         await _take_back(api)
         await _give_up(api)
         await _stop(api)
+        await _come_back(api, records, bounces)
         await _forge(prepared)
         await _until_printed(tmp_path / "print", 5 + _MANY)
         ledger = await api.call("GET", "tracking", "/ledger")
-    assert (True, 5 + _MANY) == (ledger["balanced"], ledger["totals"]["notified"])
+    assert (True, 4 + _MANY, 1) == (ledger["balanced"], *(ledger["totals"][one] for one in ("notified", "exhausted")))
     assert 1 == len(list(read_provider_records(records.path)))
     assert _CARRYING == {name for name in await _carrying(prepared.settings()) if name != UPSTREAM}
     logs = [path for path in (tmp_path / "logs").glob("*.log") if "Authorization" in path.read_text(encoding="utf-8")]

@@ -187,7 +187,8 @@ class MailServer:
             return
         text = body.decode("utf-8", "replace")
         for recipient in envelope.rcpt_tos:
-            self._records.append({"at": time.time_ns() // 1_000_000, "recipient": recipient, "message": text})
+            addresses = {"recipient": recipient, "sender": envelope.mail_from or ""}
+            self._records.append({"at": time.time_ns() // 1_000_000, **addresses, "message": text})
 
     async def _listen(self, host: str, port: int) -> tuple[Listener, int]:
         loop = asyncio.get_running_loop()
