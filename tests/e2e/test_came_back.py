@@ -76,8 +76,7 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.1)
 
 
-@pytest.mark.parametrize("log", ["postgres", "kafka"])
-async def test_what_came_back_goes_on_to_the_next_way(tmp_path: Path, log: str) -> None:
+async def test_what_came_back_goes_on_to_the_next_way(tmp_path: Path) -> None:
     """A mail that bounced becomes a letter; a letter that comes back is listed to its source; the ledger balances."""
     async with MailServer().serve() as mails:
         port = free_port()
@@ -86,7 +85,7 @@ async def test_what_came_back_goes_on_to_the_next_way(tmp_path: Path, log: str) 
             "HERAUT_SMTP_BOUNCES": MAILBOX,
             "HERAUT_BOUNCES_LISTEN": f"127.0.0.1:{port}",
         }
-        fleet = Fleet(tmp_path, log, settings, replicas=1)
+        fleet = Fleet(tmp_path, "postgres", settings, replicas=1)
         try:
             await fleet.start()
             await _tell_and_hear(Run(fleet, mails, port))
