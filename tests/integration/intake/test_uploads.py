@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator
+from itertools import islice
 from typing import Any
 
 import aiohttp
@@ -345,7 +346,8 @@ async def test_slow_uploads_hold_nobody_else_up(intake: Intake) -> None:
         while intake.context.metrics.open_uploads._value.get() < 4:  # noqa: ASYNC110 - a gauge has no event
             await asyncio.sleep(0.01)
         status, answer = await colleague.upload(HEADER + a_row("m-of-another"))
-        await asyncio.wait(slow, return_when=asyncio.FIRST_COMPLETED)
+        for put_off in islice(asyncio.as_completed(slow), 4):  # all of them, before a slot becomes free
+            await put_off
         going_on.set()
         statuses = sorted([(await one)[0] for one in slow])
 
