@@ -5,7 +5,6 @@ the attempt, once all that is on its way must have arrived there. What it does n
 once more after the same wait; only then it is sent again.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable
 from datetime import timedelta
@@ -118,11 +117,7 @@ class AskedProvider:
 
     async def hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
         """Send the messages; of a round that was begun before, ask for each first."""
-        delivery = Delivery(work, go)
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(self._at_once, len(work.contacts))):
-                group.create_task(self._work_off(delivery))
-        return HandOver(delivery.results, delivery.outage)
+        return await Delivery(work, go).worked_off(self._at_once, self._work_off)
 
     async def close(self) -> None:
         """Let go of connections."""

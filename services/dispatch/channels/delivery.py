@@ -1,12 +1,13 @@
 """One round of messages on its way, for adapters that hand them over one by one."""
 
+import asyncio
 import logging
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from services.dispatch.blame import Blame
 from services.dispatch.domain import Work
-from services.dispatch.outcomes import Ending, Outage, Result
+from services.dispatch.outcomes import Ending, HandOver, Outage, Result
 
 __all__ = ["UNMADE", "Delivery"]
 
@@ -28,6 +29,13 @@ class Delivery:
         self.stopped = False  # an answer blamed the sender, the provider or the content: others would get the same
         self._rows = iter(range(len(work.contacts)))
         self._go = go
+
+    async def worked_off(self, at_once: int, work_off: Callable[["Delivery"], Coroutine[Any, Any, None]]) -> HandOver:
+        """Have so many tasks work it off, and return how it ended."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(at_once, len(self.results))):
+                group.create_task(work_off(self))
+        return HandOver(self.results, self.outage)
 
     @property
     def goes_on(self) -> bool:

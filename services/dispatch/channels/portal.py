@@ -116,11 +116,7 @@ class Portal:
 
     async def hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
         """Send the messages, many at once."""
-        delivery = Delivery(work, go)
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(self._at_once, len(work.contacts))):
-                group.create_task(self._work_off(delivery))
-        return HandOver(delivery.results, delivery.outage)
+        return await Delivery(work, go).worked_off(self._at_once, self._work_off)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -41,9 +41,11 @@ class Inbox:
             for one in said
             if (notice := known.get(one.named, one.named if len(one.named) == ID_BYTES else b""))
         ]
-        done = [one for one in said if one.named in known or len(one.named) == ID_BYTES]
-        await self._store.end_inbox(connection, done)
-        await self._store.wait_inbox(connection, [one for one in said if one not in set(done)], now)
+        waits = [one for one in said if len(one.named) != ID_BYTES and one.named not in known]
+        await self._store.end_inbox(
+            connection, [one for one in said if len(one.named) == ID_BYTES or one.named in known]
+        )
+        await self._store.wait_inbox(connection, waits, now)
         return found
 
     async def _known(self, connection: Connection, named: Sequence[bytes]) -> Mapping[bytes, bytes]:
