@@ -110,9 +110,9 @@ class Strangers:
 
     async def _ask(self, calls: "_Calls") -> None:
         """See who contradicts whom and who may be whom, as an operator may, and settle it."""
-        shown = await calls.until("intake", "/identities", lambda it: bool(it["conflicts"] and it["ties"]))
-        states = {tie["state"]: tie["tie"] for tie in shown["ties"]}
-        assert {"made", "proposed"} <= states.keys(), shown["ties"]
+        wanted = {"made", "proposed"}
+        shown = await calls.until("intake", "/identities", lambda it: it["conflicts"] and wanted <= _ties(it).keys())
+        states = _ties(shown)
         for action, tie in (("untie", states["made"]), ("tie", states["made"]), ("refuse", states["proposed"])):
             await calls.ask("POST", "/identities", json={"action": action, "tie": tie})
         problems = await calls.until("intake", f"/cohorts/{COHORT}/problems", lambda it: _reasons(it) >= _EXPECTED)
@@ -155,6 +155,10 @@ _EXPECTED = {"identity-conflict", "unprintable"}
 
 def _reasons(shown: Mapping[str, Any]) -> set[str]:
     return {one["reason"] for one in shown["problems"]}
+
+
+def _ties(shown: Mapping[str, Any]) -> dict[str, str]:
+    return {tie["state"]: tie["tie"] for tie in shown["ties"]}
 
 
 def _line(ledger: Mapping[str, Any]) -> dict[str, int]:
