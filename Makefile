@@ -38,6 +38,13 @@ contracts: ## generate code and pages from proto/ and the definitions of documen
 dashboards: ## build the dashboards
 	.venv/bin/python deploy/grafana/dashboards.py
 
+.PHONY: peers peers-smoke
+peers: ## Heraut and its peers side by side, on a quiet machine: the table goes to loadtests/results
+	.venv/bin/python -m loadtests.peers
+
+peers-smoke: ## the cheapest peer alone, with few people: does it still tell everybody once?
+	.venv/bin/python -m loadtests.peers --smoke
+
 .PHONY: image-check supply
 deploy-check: image-check
 image-check: ## the image's steps, and the whole of compose, without an engine; needs Go

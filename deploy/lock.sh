@@ -19,3 +19,6 @@ done
 # What a release is looked at with (deploy/supply.py).
 printf 'cyclonedx-bom\npip-audit\n' | .venv/bin/python -m uv pip compile - --universal --python-version 3.11 \
   --generate-hashes --no-header --no-annotate --quiet --output-file deploy/supply-requirements.lock
+# What Heraut is measured against (loadtests/peers), with the same versions of what both use.
+.venv/bin/python -m uv pip compile --group pyproject.toml:peers --universal --python-version 3.11 --generate-hashes \
+  --no-header --no-annotate --quiet --constraint requirements-dev.lock --output-file loadtests/peers/requirements.lock
