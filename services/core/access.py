@@ -24,6 +24,8 @@ class Act(StrEnum):
     """Something that can be done. The words are stored and stand in audit lines: they are never reused."""
 
     INCIDENT_PUT = "incident-put"
+    INCIDENT_ASKED = "incident-asked"  # for a change of the document that somebody else has to approve
+    INCIDENT_APPROVED = "incident-approved"
     INCIDENT_SHOWN = "incident-shown"
     COHORT_PUT = "cohort-put"
     COHORT_SHOWN = "cohort-shown"
@@ -63,6 +65,8 @@ _SOURCE, _OPERATOR, _APPROVER, _CONTACT, _AUDITOR, _SCRAPE = Role
 PERMITTED: Final[Mapping[Act, frozenset[Role]]] = MappingProxyType(
     {
         Act.INCIDENT_PUT: frozenset({_OPERATOR}),
+        Act.INCIDENT_ASKED: frozenset({_OPERATOR}),
+        Act.INCIDENT_APPROVED: frozenset({_OPERATOR, _APPROVER}),
         Act.INCIDENT_SHOWN: frozenset({_SOURCE, _OPERATOR, _APPROVER, _CONTACT, _AUDITOR}),
         Act.COHORT_PUT: frozenset({_SOURCE, _OPERATOR}),
         Act.COHORT_SHOWN: frozenset({_SOURCE, _OPERATOR, _APPROVER, _AUDITOR}),
@@ -102,6 +106,8 @@ PERMITTED: Final[Mapping[Act, frozenset[Role]]] = MappingProxyType(
 RECORDED: Final = frozenset(
     {
         Act.INCIDENT_PUT,
+        Act.INCIDENT_ASKED,
+        Act.INCIDENT_APPROVED,
         Act.COHORT_PUT,
         Act.AUTO_RELEASE_SET,
         Act.MEMBERS_SENT,

@@ -1,4 +1,4 @@
-"""What intake answers: errors of its use cases as problems, and what a PUT came to."""
+"""What intake answers: errors of its use cases as problems, and what a PUT came to; and what a request names."""
 
 import re
 from typing import Any, Final
@@ -21,8 +21,20 @@ from services.intake.records.fields import FIELD_NAMES
 from services.kit.process import GuardedHandler, Problem, json_response
 from services.wire.incident_document import InvalidDocument
 
-__all__ = ["COLUMNS", "NO_RECORDS", "answered", "broken", "put_response", "version_read", "versioned"]
+__all__ = [
+    "COLUMNS",
+    "NO_RECORDS",
+    "answered",
+    "broken",
+    "cohort_ids_of",
+    "incident_id_of",
+    "put_document",
+    "put_response",
+    "version_read",
+    "versioned",
+]
 
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _VERSION = re.compile(r'"([1-9][0-9]{0,8})"', re.ASCII)  # an entity tag; a weak one never matches here
 _AGAIN = "send the same again"  # where the body may arrive better than it did
 _MENDED = "mend the file and send it again: what was taken before changes nothing"
@@ -94,6 +106,17 @@ def broken(error: BrokenBodyError, **report: Any) -> Problem:
     return Problem(400, "The upload broke off", detail, kind="upload-broke-off", **about)
 
 
+def put_document(incident_id: str, put: Put) -> web.Response:
+    """Return the answer to who puts or approves an incident document: 202 where that takes somebody else yet."""
+    asked = put.asked and {"number": put.asked.number, "askedBy": put.asked.asked_by}
+    body = {"incidentId": incident_id, "version": put.version, "changed": put.changed, "asked": asked}
+    body |= {"warnings": list(put.warnings), "closed": list(put.closed)}
+    response = put_response(body, put, f"/v1/incidents/{incident_id}")
+    if asked:
+        response.set_status(202)
+    return versioned(response, put.version)
+
+
 def put_response(body: dict[str, Any], put: Put, path: str) -> web.Response:
     """Return the answer to a PUT: 201 with its place where there was nothing before."""
     response = json_response(body, 201 if put.created else 200)
@@ -122,3 +145,26 @@ def version_read(request: web.Request) -> int | None:
 
 def _etag(version: int) -> str:
     return f'"{version}"'
+
+
+def incident_id_of(request: web.Request) -> str:
+    """Return the incident that a path names. Raises Problem where that is no id."""
+    return _checked(incidentId=request.match_info["incident_id"])[0]
+
+
+def cohort_ids_of(request: web.Request) -> tuple[str, str]:
+    """Return the incident and the cohort that a path names. Raises Problem where one is no id."""
+    incident_id, cohort_id = request.match_info["incident_id"], request.match_info["cohort_id"]
+    _checked(incidentId=incident_id, cohortId=cohort_id)
+    return incident_id, cohort_id
+
+
+def _checked(**ids: str) -> list[str]:
+    problems = [
+        {"field": name, "problem": "must be 1 to 64 letters, digits, dots, hyphens or underscores"}
+        for name, given in ids.items()
+        if not _ID.fullmatch(given)
+    ]
+    if problems:
+        raise Problem(400, "That cannot be an id", problems=problems)
+    return list(ids.values())

@@ -12,12 +12,24 @@ from services.core.access import Act, Caller
 from services.core.clock import Clock
 from services.core.cohort import Cohort, Grant
 from services.core.incident import Incident
-from services.intake.answers import COLUMNS, NO_RECORDS, answered, broken, put_response, version_read, versioned
+from services.intake.answers import (
+    COLUMNS,
+    NO_RECORDS,
+    answered,
+    broken,
+    cohort_ids_of,
+    incident_id_of,
+    put_document,
+    put_response,
+    version_read,
+    versioned,
+)
 from services.intake.context import Context
 from services.intake.control.changes import cohort_json, read_cohort
 from services.intake.control.conflicts import Conflicts
 from services.intake.control.control import Control, release_json
 from services.intake.control.figures import read_figures
+from services.intake.control.four_eyes import read_approval
 from services.intake.control.grants import read_release
 from services.intake.control.listing import START, Cursor, Listed, as_csv, as_json, read_cursor
 from services.intake.control.problems import MOST_RECORDS, Problems
@@ -33,7 +45,6 @@ from services.kit.process import Problem, Route, json_response, read_json
 
 __all__ = ["Api"]
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")  # an Idempotency-Key: signs that every HTTP library passes on unchanged
 _CONFLICT = re.compile(r"(?:[0-9a-f]{32})?", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -59,6 +70,7 @@ class Api:
         return [
             Route("PUT", _INCIDENT, Act.INCIDENT_PUT, answered(self.put_incident)),
             Route("GET", _INCIDENT, Act.INCIDENT_SHOWN, answered(self.show_incident)),
+            Route("POST", _INCIDENT + "/approve", Act.INCIDENT_APPROVED, answered(self.approve_incident)),
             Route("GET", _INCIDENT + "/acts", Act.ACTS_SHOWN, answered(self.show_acts)),
             Route("GET", _INCIDENT + "/identities", Act.IDENTITIES_SHOWN, answered(self.show_identities)),
             Route("POST", _INCIDENT + "/identities", Act.IDENTITY_TIED, answered(self.settle_identity)),
@@ -80,16 +92,22 @@ class Api:
 
     async def put_incident(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Take an incident document."""
-        incident_id = _incident_id(request)
+        incident_id = incident_id_of(request)
         document, read = await read_json(request), version_read(request)
         put = await self._control.put_incident(caller, incident_id, document, read)
-        body = {"incidentId": incident_id, "version": put.version, "changed": put.changed}
-        body |= {"warnings": list(put.warnings), "closed": list(put.closed)}
-        return versioned(put_response(body, put, f"/v1/incidents/{incident_id}"), put.version)
+        return put_document(incident_id, put)
+
+    async def approve_incident(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+        """Take the document that somebody else asked for."""
+        incident_id = incident_id_of(request)
+        number, problems = read_approval(await read_json(request))
+        if problems:
+            raise Problem(400, "That approves nothing", problems=problems)
+        return put_document(incident_id, await self._control.approve_incident(caller, incident_id, number))
 
     async def show_incident(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Return an incident and those of its cohorts that the caller sees."""
-        shown = await self._control.show_incident(caller, _incident_id(request))
+        shown = await self._control.show_incident(caller, incident_id_of(request))
         return versioned(json_response(shown), shown["version"])
 
     async def show_acts(self, request: web.Request, caller: Caller) -> web.StreamResponse:
@@ -97,7 +115,7 @@ class Api:
         after = request.query.get("after", "0")
         if not _NUMBER.fullmatch(after):
             raise Problem(400, "That is no act", problems=[{"field": "after", "problem": "must be a whole number"}])
-        return json_response(await self._control.show_acts(caller, _incident_id(request), int(after)))
+        return json_response(await self._control.show_acts(caller, incident_id_of(request), int(after)))
 
     async def show_identities(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Return ties between identities, conflicts (records with one that contradict each other), and judgements.
@@ -105,7 +123,7 @@ class Api:
         `?after=` and `?state=` ask for ties alone, `?afterConflict=` for conflicts alone, `?afterJudgement=` for
         judgements alone. A source sees no ties.
         """
-        incident_id, query = _incident_id(request), request.query
+        incident_id, query = incident_id_of(request), request.query
         asked = {name for name, keys in _LISTED.items() if not keys.isdisjoint(query)} or {*_LISTED}
         if caller.principal.is_bound(Act.IDENTITIES_SHOWN):
             if asked == {"ties"}:
@@ -130,7 +148,7 @@ class Api:
 
     async def settle_identity(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Make, undo or refuse a tie; or say whose records are that contradict each other, or say that no more."""
-        incident_id, body = _incident_id(request), await read_json(request)
+        incident_id, body = incident_id_of(request), await read_json(request)
         action = body.get("action") if isinstance(body, dict) else None
         if action == "settle":
             judged, problems = read_said(body)
@@ -149,7 +167,7 @@ class Api:
 
     async def put_cohort(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Open a cohort, or change what its source says of it."""
-        ids = _cohort_ids(request)
+        ids = cohort_ids_of(request)
         wanted, problems = read_cohort(await read_json(request))
         if problems:
             raise Problem(400, "The cohort cannot be taken", problems=problems)
@@ -160,46 +178,46 @@ class Api:
 
     async def show_cohort(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Return a cohort and what was counted of it."""
-        return json_response(await self._control.show_cohort(caller, *_cohort_ids(request)))
+        return json_response(await self._control.show_cohort(caller, *cohort_ids_of(request)))
 
     async def seal(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Close a cohort for new members."""
-        return json_response(cohort_json(await self._control.seal(caller, *_cohort_ids(request))))
+        return json_response(cohort_json(await self._control.seal(caller, *cohort_ids_of(request))))
 
     async def release(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Let so much of a cohort go; 202 where somebody else has to approve that."""
-        row = await self._control.release(caller, *_cohort_ids(request), await _grant(request))
+        row = await self._control.release(caller, *cohort_ids_of(request), await _grant(request))
         return json_response(release_json(row), 202 if row.waits else 200)
 
     async def approve(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Let go what somebody else asked for; a body with something in it says what that is."""
         given = request.can_read_body and await read_json(request) != {}
         grant = await _grant(request) if given else None
-        return json_response(release_json(await self._control.approve(caller, *_cohort_ids(request), grant)))
+        return json_response(release_json(await self._control.approve(caller, *cohort_ids_of(request), grant)))
 
     async def pause(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Stop all notices that name a cohort's facts; within two seconds nothing of them begins any more."""
-        return json_response(release_json(await self._control.pause(caller, *_cohort_ids(request))), 202)
+        return json_response(release_json(await self._control.pause(caller, *cohort_ids_of(request))), 202)
 
     async def resume(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """End a cohort's pause."""
-        return json_response(release_json(await self._control.resume(caller, *_cohort_ids(request))))
+        return json_response(release_json(await self._control.resume(caller, *cohort_ids_of(request))))
 
     async def cancel(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Take a whole cohort back, for good."""
-        return json_response(release_json(await self._control.cancel(caller, *_cohort_ids(request))))
+        return json_response(release_json(await self._control.cancel(caller, *cohort_ids_of(request))))
 
     async def pause_incident(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Pause all cohorts of an incident; within two seconds nothing of it begins any more."""
-        return json_response((await self._control.pause_incident(caller, _incident_id(request))).as_json(), 202)
+        return json_response((await self._control.pause_incident(caller, incident_id_of(request))).as_json(), 202)
 
     async def resume_incident(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """End an incident's pause."""
-        return json_response((await self._control.resume_incident(caller, _incident_id(request))).as_json())
+        return json_response((await self._control.resume_incident(caller, incident_id_of(request))).as_json())
 
     async def post_figures(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Take figures that people counted of a cohort."""
-        ids = _cohort_ids(request)
+        ids = cohort_ids_of(request)
         said, problems = read_figures(await read_json(request))
         if problems:
             raise Problem(400, "The figures cannot be taken", problems=problems)
@@ -207,7 +225,7 @@ class Api:
 
     async def withdraw(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Take one record of a cohort back."""
-        ids = _cohort_ids(request)
+        ids = cohort_ids_of(request)
         named, problems = read_named(await read_json(request))
         if problems:
             raise Problem(400, "That names no record", problems=problems)
@@ -215,7 +233,7 @@ class Api:
 
     async def show_problems(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Return who of a cohort is rejected, held or told apart: a page as JSON, or all of them as CSV."""
-        ids = _cohort_ids(request)
+        ids = cohort_ids_of(request)
         cursor, limit = _page(request)
         if _wants_csv(request):
             pages = self._problems.pages(caller, *ids)
@@ -228,7 +246,7 @@ class Api:
 
     async def post_members(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Take members of a cohort: a body of any length, read as it arrives."""
-        ids, body_format = _cohort_ids(request), _format(request)
+        ids, body_format = cohort_ids_of(request), _format(request)
         key = request.headers.get("Idempotency-Key")
         if key is not None and not _KEY.fullmatch(key):
             raise Problem(400, "The Idempotency-Key must be 1 to 255 visible ASCII characters")
@@ -309,27 +327,6 @@ class Api:
 
 def _accepted(report: Report) -> web.Response:
     return json_response(report.as_json(), 202)
-
-
-def _incident_id(request: web.Request) -> str:
-    return _checked(incidentId=request.match_info["incident_id"])[0]
-
-
-def _cohort_ids(request: web.Request) -> tuple[str, str]:
-    incident_id, cohort_id = request.match_info["incident_id"], request.match_info["cohort_id"]
-    _checked(incidentId=incident_id, cohortId=cohort_id)
-    return incident_id, cohort_id
-
-
-def _checked(**ids: str) -> list[str]:
-    problems = [
-        {"field": name, "problem": "must be 1 to 64 letters, digits, dots, hyphens or underscores"}
-        for name, given in ids.items()
-        if not _ID.fullmatch(given)
-    ]
-    if problems:
-        raise Problem(400, "That cannot be an id", problems=problems)
-    return list(ids.values())
 
 
 async def _grant(request: web.Request) -> Grant:

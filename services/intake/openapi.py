@@ -5,10 +5,9 @@ Member records in it follow from `records.fields`, the incident document from `w
 
 from typing import Any
 
-from services.core.channel import CHANNEL_NAMES
 from services.core.unsettled import ProblemKind
 from services.intake.control.listing import CURSOR_FORM
-from services.intake.control.shapes import CONFLICTS, SHAPES
+from services.intake.control.shapes import ASKED_CHANGE, CONFLICTS, SHAPES
 from services.intake.domain import Severity
 from services.intake.identities.shapes import JUDGEMENTS, SETTLING, TIE_STATE
 from services.intake.records.schema import MEMBER_SCHEMA
@@ -47,6 +46,7 @@ _PATHS: dict[str, Any] = {
             "responses": {
                 "200": answer("It stands", ref("schemas/IncidentPut"), _JSON, "ETag"),
                 "201": answer("It is new", ref("schemas/IncidentPut"), _JSON, "ETag", "Location"),
+                "202": answer("It waits for somebody else's approval", ref("schemas/IncidentPut"), _JSON, "ETag"),
                 **faults(400, 408, 409, 412, 413, 415, 429, 503),
             },
         },
@@ -56,6 +56,18 @@ _PATHS: dict[str, Any] = {
             "responses": {
                 "200": answer("As it stands", ref("schemas/Incident"), _JSON, "ETag"),
                 **faults(400, 404, 503),
+            },
+        },
+    },
+    "/incidents/{incidentId}/approve": {
+        "parameters": _INCIDENT,
+        "post": {
+            "operationId": "approveIncident",
+            "summary": "Let a change of the document hold that somebody else asked for",
+            "requestBody": _body("IncidentApproval"),
+            "responses": {
+                "200": answer("It stands", ref("schemas/IncidentPut"), _JSON, "ETag"),
+                **faults(400, 404, 408, 409, 413, 415, 429, 503),
             },
         },
     },
@@ -261,22 +273,6 @@ _PATHS: dict[str, Any] = {
 
 _SCHEMAS: dict[str, Any] = {
     **INCIDENT_SCHEMAS,
-    "IncidentPut": {
-        "type": "object",
-        "required": ["incidentId", "version", "changed", "warnings", "closed"],
-        "properties": {
-            "incidentId": _TEXT,
-            "version": _COUNT,
-            "changed": _YES_NO,
-            "warnings": {"type": "array", "items": {"type": "object"}, "description": "What a reader may stumble over"},
-            "closed": {
-                "type": "array",
-                "items": {"type": "string", "enum": list(CHANNEL_NAMES.values())},
-                "description": "Channels that the version before allows, and this one does not: two seconds after the "
-                "answer nothing begins on them any more, whatever version a notice has. Tracking lists what had begun",
-            },
-        },
-    },
     "Incident": {
         "type": "object",
         "required": ["incidentId", "version", "changedAt", "document", "policy", "cohorts"],
@@ -284,6 +280,7 @@ _SCHEMAS: dict[str, Any] = {
             "incidentId": _TEXT,
             "version": _COUNT,
             "changedAt": _TIME,
+            **ASKED_CHANGE,
             "document": ref("schemas/IncidentDocument"),
             "policy": ref("schemas/Policy"),
             "cohorts": {"type": "array", "items": ref("schemas/Cohort")},

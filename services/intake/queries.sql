@@ -27,6 +27,22 @@ update incident_versions set reissued = true where incident_id = $1 and version 
 -- Whether they do.
 select reissued from incident_versions where incident_id = $1 and version = $2;
 
+-- name: asked_change
+-- The change of an incident's document that was asked for last.
+select number, version, document, reissue, asked_by, approved_by from asked_changes where incident_id = $1;
+
+-- name: ask_change
+-- Note what is asked for, in place of what was before.
+insert into asked_changes (incident_id, asked_at, number, version, document, reissue, asked_by)
+values ($1, $2, $3, $4, $5, $6, $7)
+on conflict (incident_id) do update
+set asked_at = excluded.asked_at, number = excluded.number, version = excluded.version, document = excluded.document,
+    reissue = excluded.reissue, asked_by = excluded.asked_by, approved_by = null;
+
+-- name: approve_change
+-- Note who approved it.
+update asked_changes set approved_by = $2 where incident_id = $1;
+
 -- name: count_versions
 -- What an incident's versions come to: their bytes together, and how many are from $2 on.
 select coalesce(sum(length(document)), 0)::bigint as size, count(*) filter (where changed_at >= $2) as lately

@@ -50,16 +50,33 @@ def put(file: Any, incident_id: str | None, reissue: str | None, data: Path, *, 
         raise Fault("--incident ID is needed with standard input", 2)
     if reissue and isinstance(document, dict):
         document["reissue"] = reissue
-    answer = call(data, "PUT", "intake", "incidents", wanted, json=document)
+    _show_put(wanted, call(data, "PUT", "intake", "incidents", wanted, json=document), as_json=as_json)
+
+
+@incident.command("approve")
+@click.argument("incident_id", metavar="ID")
+@click.option("--number", type=click.IntRange(min=1), required=True, help="Of the change that you read.")
+@data_option
+@json_option
+def approve(incident_id: str, number: int, data: Path, *, as_json: bool) -> None:
+    """Let a change of the document hold that somebody else asked for; `heraut incident show` has it."""
+    answer = call(data, "POST", "intake", "incidents", incident_id, "approve", json={"number": number})
+    _show_put(incident_id, answer, as_json=as_json)
+
+
+def _show_put(incident_id: str, answer: Any, *, as_json: bool) -> None:
     if as_json:
         print_json(answer)
-    else:
-        version = answer.get("version") if isinstance(answer, dict) else None
-        say(f"incident {wanted}" + (f", version {version}" if version else ""))
-        for line in _as_warnings(answer.get("warnings") or []):
-            say(line)
-        for channel in answer.get("closed") or []:
-            say(f"{channel} is closed: two seconds from now nothing begins on it; heraut incident closures {wanted}")
+        return
+    version = answer.get("version") if isinstance(answer, dict) else None
+    say(f"incident {incident_id}" + (f", version {version}" if version else ""))
+    for line in _as_warnings(answer.get("warnings") or []):
+        say(line)
+    if asked := answer.get("asked"):
+        words = f"`heraut incident approve {incident_id} --number {asked['number']}`"
+        say(f"the change waits until somebody other than {asked['askedBy']} does {words}")
+    for channel in answer.get("closed") or []:
+        say(f"{channel} is closed: two seconds from now nothing begins on it; heraut incident closures {incident_id}")
 
 
 @incident.command("check")

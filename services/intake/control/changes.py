@@ -16,7 +16,6 @@ __all__ = [
     "CohortRequest",
     "cancelled",
     "changed_cohort",
-    "check_four_eyes",
     "check_growth",
     "cohort_json",
     "paused",
@@ -145,9 +144,3 @@ def check_growth(before: bytes, after: Mapping[str, Any]) -> None:
     codes = [category["code"] for category in orjson.loads(before)["dataCategories"]]
     if [category["code"] for category in after["dataCategories"]][: len(codes)] != codes:
         raise ConflictError("dataCategories may grow, but never lose or reorder a code")
-
-
-def check_four_eyes(before: bytes, after: Mapping[str, Any]) -> None:
-    """Check that an incident keeps its four eyes. Raises ConflictError: whoever took them away could release alone."""
-    if orjson.loads(before).get("fourEyes") and not after.get("fourEyes"):
-        raise ConflictError("fourEyes may be switched on, but never off: a release takes two for good")

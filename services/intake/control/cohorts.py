@@ -13,6 +13,7 @@ from services.core.cohort import Cohort
 from services.core.incident import Incident
 from services.intake.context import SOURCE
 from services.intake.control.changes import CANCELLED, CohortRequest, changed_cohort
+from services.intake.control.four_eyes import AskedChange
 from services.intake.control.grants import lets_more
 from services.intake.control.pause_rows import PauseRows
 from services.intake.control.texts import check_texts
@@ -36,6 +37,7 @@ class Put(NamedTuple):
     changed: bool
     warnings: Sequence[dict[str, str]] = ()  # of the linter, about an incident document
     closed: Sequence[str] = ()  # channels that this version of an incident closes
+    asked: AskedChange | None = None  # of an incident: what waits for somebody else's approval, where it takes two
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,46 +6,36 @@ there. What stops notices is answered once the log has it: whoever asked for it 
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
 import orjson
-from notification.topics import INCIDENTS_CHANGED, MEMBERS_ACCEPTED
+from notification.topics import MEMBERS_ACCEPTED
 
 from services.core.access import Act, Caller
 from services.core.cohort import Cohort, Grant
 from services.core.incident import Incident
 from services.core.policy import in_words
 from services.intake.context import SOURCE, Context
+from services.intake.control.asked_changes import AskedChanges, asked_json
 from services.intake.control.changes import (
     CohortRequest,
-    check_four_eyes,
-    check_growth,
     cohort_json,
     sealed,
 )
-from services.intake.control.closures import closed_by
 from services.intake.control.cohorts import Cohorts, Put
+from services.intake.control.documents import Documents
 from services.intake.control.figures import with_figures
 from services.intake.control.pause_rows import PauseRows
 from services.intake.control.pausing import IncidentPause, Pausing
-from services.intake.control.proving import Proving
-from services.intake.control.reissuing import DETAIL, Reissues, check_reissue, read_reissue
 from services.intake.control.releases import Releases
-from services.intake.control.texts import check_texts
-from services.intake.control.versions import VersionsSoFar, check_size, check_versions
 from services.intake.control.withdrawals import Named, Withdrawals
-from services.intake.domain import DoneAct
-from services.intake.errors import ChangedMeanwhileError, ConflictError, NotFoundError
+from services.intake.errors import NotFoundError
 from services.intake.heard import wait_heard
-from services.intake.identities.rows import IdentityRows
 from services.intake.store import CohortRow
-from services.kit.eventlog import Output, append_outputs, read_heads
+from services.kit.eventlog import Output, append_outputs
 from services.kit.postgres import Connection
-from services.wire.incident_document import normal_form, parse_incident
-from services.wire.incidents import encode_incident
+from services.wire.incident_document import parse_incident
 
 __all__ = ["Control", "release_json"]
 
@@ -60,66 +50,15 @@ class Control:
         self._context = context
         self._pool, self._store, self._clock = context.pool, context.store, context.clock
         self._partitions = context.partitions
-        self._hashes = context.hashes
-        self._reissues = Reissues()
-        self._proving = Proving(context.print_profile)
+        self._documents = Documents(context)
 
     async def put_incident(self, caller: Caller, incident_id: str, body: Any, read: int | None = None) -> Put:
-        """Take an incident document, where the newest version is the one that was `read` (None = whichever it is).
+        """Take an incident document, or ask for it where that takes two; raises what `Documents.put` does."""
+        return await self._documents.put(caller, incident_id, body, read)
 
-        With `reissue` in the body, notices that were released and not begun follow it.
-
-        Raises InvalidDocument, ChangedMeanwhileError, ConflictError, MissingTextsError, ThrottledError, and
-        NotPublishedError where nobody has heard of a change yet: it may close a channel, or slow people down.
-        """
-        document, reissue = read_reissue(body)
-        incident = replace(parse_incident(incident_id, 1, document), reissue=reissue)
-        put = await self._put_incident(caller, incident, document, read)
-        if not put.created:
-            stop = f"version {put.version} of the incident"
-            await wait_heard(self._context, stop, incidentId=incident_id, version=put.version)
-        return put
-
-    async def _put_incident(self, caller: Caller, incident: Incident, document: Any, read: int | None) -> Put:
-        incident_id = incident.incident_id
-        normal, now = normal_form(document), self._clock.now()
-        check_size(normal)
-        warnings = await self._proving.check(incident, normal)
-        async with self._pool.acquire() as connection, connection.transaction():
-            locked = await self._store.lock_incident(connection, incident_id, self._hashes.newest, now)
-            version, before, key_versions = locked
-            caller.incident_id = incident_id
-            if read is not None and read != version:
-                raise ChangedMeanwhileError(version)
-            if incident.reissue and version:
-                check_reissue(incident)
-            if before == normal and not await self._follows_anew(connection, incident, version):
-                closed = await closed_by(connection, incident, version)
-                return Put(version, created=False, changed=False, warnings=warnings, closed=closed)
-            if version:
-                check_growth(before, document)
-                check_four_eyes(before, document)
-                await self._check_cohorts(connection, incident)
-            so_far = await self._store.count_versions(connection, incident_id, now - timedelta(minutes=1))
-            check_versions(VersionsSoFar(*so_far), normal)
-            await self._store.change_incident(connection, incident_id, version + 1, normal, now)
-            if incident.reissue:
-                await self._reissues.mark(connection, incident_id, version + 1)
-            name, request_id = caller.principal.name, caller.request_id
-            act = DoneAct(name, Act.INCIDENT_PUT.value, incident_id, None, version + 1, None, request_id)
-            done = act._replace(detail=DETAIL) if incident.reissue else act
-            await self._store.record_acts(connection, [done], now)
-            after = await self._taken_so_far(connection) if version else ()
-            tied = await IdentityRows().has_moved(connection, incident_id) if version else False
-            said = {"reissue": incident.reissue, "tied": tied}
-            block = encode_incident(incident_id, version + 1, normal, key_versions, after, **said)
-            await append_outputs(connection, SOURCE, [Output(INCIDENTS_CHANGED, 0, block)])
-            closed = await closed_by(connection, incident, version + 1)
-        return Put(version + 1, created=version == 0, changed=True, warnings=warnings, closed=closed)
-
-    async def _follows_anew(self, connection: Connection, incident: Incident, version: int) -> bool:
-        """Tell whether notices that wait shall follow the words as they stand, and do not yet."""
-        return incident.reissue and not await self._reissues.is_marked(connection, incident.incident_id, version)
+    async def approve_incident(self, caller: Caller, incident_id: str, number: int) -> Put:
+        """Take the document that somebody else asked for; raises what `Documents.approve` does."""
+        return await self._documents.approve(caller, incident_id, number)
 
     async def put_cohort(self, caller: Caller, incident_id: str, cohort_id: str, request: CohortRequest) -> Put:
         """Open a cohort, or change what its source says of it.
@@ -241,10 +180,12 @@ class Control:
             if row is None or (caller.principal.is_bound(Act.INCIDENT_SHOWN) and not seen):
                 raise NotFoundError("incident")
             document = orjson.loads(row.document)
+            bound = caller.principal.is_bound(Act.INCIDENT_SHOWN)
             return {
                 "incidentId": incident_id,
                 "version": row.version,
                 "changedAt": row.changed_at.isoformat(),
+                **asked_json(None if bound else await AskedChanges().find(connection, incident_id), row.version),
                 "pausedBy": await PauseRows().paused_by(connection, incident_id),
                 "document": document,
                 "policy": in_words(parse_incident(incident_id, row.version, document).policy),
@@ -283,21 +224,6 @@ class Control:
         """Return an incident and one of its cohorts, as they stand, for members. Raises NotFoundError."""
         async with self._pool.acquire() as connection:
             return await self._cohorts(connection, caller).for_members(incident_id, cohort_id)
-
-    async def _taken_so_far(self, connection: Connection) -> tuple[int, ...]:
-        """Return how many blocks of members were written in each partition: all that was acknowledged is in them."""
-        return await read_heads(connection, SOURCE, MEMBERS_ACCEPTED, self._partitions)
-
-    async def _check_cohorts(self, connection: Connection, incident: Incident) -> None:
-        """Check an incident's next document against the cohorts that it has. Raises ConflictError, MissingTextsError.
-
-        The incident is locked: no cohort of it is released, asked for or let go by itself meanwhile.
-        """
-        rows = await self._store.list_cohorts(connection, incident.incident_id)
-        auto = [row.cohort.cohort_id for row in rows if row.cohort.auto_release]
-        if incident.four_eyes and auto:
-            raise ConflictError(f"fourEyes goes with no autoRelease, which is set for: {', '.join(auto)}")
-        await check_texts(connection, self._store, incident, [row for row in rows if row.cohort.is_released])
 
     def _cohorts(self, connection: Connection, caller: Caller) -> Cohorts:
         return Cohorts(connection, self._store, caller, self._partitions, self._clock.now())

@@ -3,18 +3,13 @@
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
-
-from services.core.incident import Incident
-from services.intake.errors import ConflictError
 from services.kit.postgres import Connection, Queries
 from services.wire.incident_document import InvalidDocument
 
-__all__ = ["DETAIL", "WAITING", "Reissues", "check_reissue", "read_reissue"]
+__all__ = ["WAITING", "Reissues", "read_reissue"]
 
 _QUERIES = Queries.load(Path(__file__).parents[1] / "queries.sql")
 WAITING: Final = "waiting"  # the notices that were released and not begun yet: those that a channel stopped on, too
-DETAIL: Final = orjson.dumps({"reissue": WAITING}).decode()  # of the act
 
 
 def read_reissue(body: Any) -> tuple[Any, bool]:
@@ -24,12 +19,6 @@ def read_reissue(body: Any) -> tuple[Any, bool]:
     if body["reissue"] != WAITING:
         raise InvalidDocument([{"field": "reissue", "problem": f"must be {WAITING}, or left out"}])
     return {key: value for key, value in body.items() if key != "reissue"}, True
-
-
-def check_reissue(incident: Incident) -> None:
-    """Check that released notices may get other words. Raises ConflictError."""
-    if incident.four_eyes:
-        raise ConflictError("fourEyes: what two people released is not reworded by one; pause it, or cancel the cohort")
 
 
 class Reissues:

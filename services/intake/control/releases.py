@@ -9,10 +9,11 @@ from services.core.cohort import Grant
 from services.core.incident import Incident
 from services.intake.control.changes import CANCELLED
 from services.intake.control.cohorts import Cohorts
+from services.intake.control.four_eyes import check_approver, check_only_asker
 from services.intake.control.grants import granted, lets_more
 from services.intake.control.texts import check_texts
 from services.intake.domain import DoneAct
-from services.intake.errors import ConflictError, NotFoundError, NotPermittedError
+from services.intake.errors import ConflictError, NotFoundError
 from services.intake.store import CohortRow
 from services.kit.eventlog import Output
 
@@ -62,8 +63,7 @@ class Releases:
         incident, row = await self._locked(Act.COHORT_APPROVED, incident_id, cohort_id)
         if row.asked_by is None:
             raise ConflictError("nobody asked for the release of this cohort")
-        if row.asked_by == self._caller:
-            raise NotPermittedError("whoever asked for a release does not approve it")
+        check_approver(row.asked_by, self._caller, "release")
         if grant is not None and grant != row.asked:
             raise ConflictError("another release was asked for than the one that is approved")
         if not row.waits:
@@ -93,9 +93,9 @@ class Releases:
 
     async def _ask(self, row: CohortRow, grant: Grant) -> CohortRow:
         """Note what is asked for. Raises ConflictError where somebody else asked for something else meanwhile."""
-        if row.waits and row.asked_by != self._caller:
-            raise ConflictError("somebody else asked for another release: it waits to be approved")
+        check_only_asker(row.asked_by if row.waits else None, self._caller, "release")
         cohorts = self.cohorts
+        cohorts.caller.act = Act.RELEASE_ASKED
         row = row._replace(asked_by=self._caller, approved_by=None, asked=grant)
         await self._note(row)
         done = DoneAct.of(cohorts.caller, Act.RELEASE_ASKED, row.cohort, detail=grant.as_json())

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from services.core.channel import CHANNEL_NAMES
 from services.core.cohort import Figures
 from services.core.policy import Stop
 from services.core.unsettled import ProblemKind
@@ -9,13 +10,29 @@ from services.intake.control.reissuing import WAITING
 from services.wire.incident_schema import INCIDENT_SCHEMAS
 from services.wire.incident_words import GROUP
 
-__all__ = ["CONFLICTS", "SHAPES"]
+__all__ = ["ASKED_CHANGE", "CONFLICTS", "SHAPES"]
 
 _MOST: Final = 10**9  # notices, or people who complain
 _SOME = {"type": "integer", "minimum": 1, "maximum": _MOST}
 _TEXT, _COUNT, _YES_NO = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
 _MAYBE_TEXT, _MAYBE_COUNT = {"type": ["string", "null"]}, {"type": ["integer", "null"]}
 _SHARE = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
+
+# Of an incident with four eyes; to a source all three are null.
+ASKED_CHANGE: Final[dict[str, Any]] = {
+    "changeAskedBy": _MAYBE_TEXT | {"description": "Who asked for the last change that takes two principals"},
+    "changeApprovedBy": _MAYBE_TEXT,
+    "changeAsked": {
+        "type": ["object", "null"],
+        "description": "The change that waits for somebody else's approval, null where none does",
+        "required": ["number", "reissue", "document"],
+        "properties": {
+            "number": _COUNT | {"description": "By which it is approved"},
+            "reissue": {"enum": [WAITING, None]},
+            "document": {"$ref": "#/components/schemas/IncidentDocument"},
+        },
+    },
+}
 
 SHAPES: Final[dict[str, Any]] = {
     "IncidentRequest": INCIDENT_SCHEMAS["IncidentDocument"]
@@ -28,6 +45,40 @@ SHAPES: Final[dict[str, Any]] = {
                 " no part of the document",
             }
         }
+    },
+    "IncidentPut": {
+        "type": "object",
+        "required": ["incidentId", "version", "changed", "asked", "warnings", "closed"],
+        "properties": {
+            "incidentId": _TEXT,
+            "version": _COUNT,
+            "changed": _YES_NO,
+            "asked": {
+                "type": ["object", "null"],
+                "description": "The change that waits for somebody else's approval, who names its number",
+                "properties": {"number": _COUNT, "askedBy": _TEXT},
+            },
+            "warnings": {"type": "array", "items": {"type": "object"}, "description": "What a reader may stumble over"},
+            "closed": {
+                "type": "array",
+                "items": {"type": "string", "enum": list(CHANNEL_NAMES.values())},
+                "description": "Channels that the version before allows, and this one does not: two seconds after the "
+                "answer nothing begins on them any more, whatever version a notice has. Tracking lists what had begun",
+            },
+        },
+    },
+    "IncidentApproval": {
+        "type": "object",
+        "required": ["number"],
+        "additionalProperties": False,
+        "properties": {
+            "number": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": 2**31 - 1,
+                "description": "Of the change that was read",
+            }
+        },
     },
     "CohortRequest": {
         "type": "object",

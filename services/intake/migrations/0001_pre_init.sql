@@ -22,6 +22,19 @@ create table incident_versions (
     primary key (incident_id, version)
 );
 
+-- The change of its document that was asked for last, where an incident has four eyes. It is no version until somebody
+-- else has approved it.
+create table asked_changes (
+    incident_id text primary key references incidents,
+    number      int not null,   -- which of the incident's it is
+    version     int not null,   -- of the incident, when it was asked for; with another one it has lapsed
+    document    bytea not null, -- JSON in its normal form
+    reissue     boolean not null,
+    asked_at    timestamptz not null,
+    asked_by    text not null,  -- principals
+    approved_by text            -- null = nobody (yet)
+);
+
 create table cohorts (
     incident_id  text not null references incidents,
     cohort_id    text not null,

@@ -108,11 +108,13 @@ async def test_an_approval_passes_the_gate_too(intake: Intake) -> None:
     await _sent(intake, a_record(language="en"))
     await intake.post(f"{COHORT}/seal")
     await intake.post(f"{COHORT}/release", ALL)
-    await intake.put(INCIDENT, a_draft(fourEyes=True))
     async with intake.as_principal("approver") as approver:
+        await intake.put(INCIDENT, a_draft(fourEyes=True))
+        await approver.post(f"{INCIDENT}/approve", {"number": 1})
         stopped, problem = await approver.post(f"{COHORT}/approve")
         _, shown = await approver.get(COHORT)
         await intake.put(INCIDENT, a_document(fourEyes=True))
+        await approver.post(f"{INCIDENT}/approve", {"number": 2})
         went, _ = await approver.post(f"{COHORT}/approve")
 
     assert (409, "content.advice.en", 200) == (stopped, problem["problems"][0]["field"], went)

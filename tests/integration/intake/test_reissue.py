@@ -42,11 +42,3 @@ async def test_what_is_no_such_word_is_refused(intake: Intake) -> None:
     status, problem = await intake.put(PLACE, a_document() | {"reissue": "all"})
 
     assert (400, ["reissue"]) == (status, [one["field"] for one in problem["problems"]])
-
-
-async def test_what_two_people_released_is_not_reworded_by_one(intake: Intake) -> None:
-    """Whoever approved it approved those words."""
-    await intake.put(PLACE, a_document(fourEyes=True))
-    status, _ = await intake.put(PLACE, a_document(fourEyes=True, title="Mine") | {"reissue": WAITING})
-
-    assert 409 == status

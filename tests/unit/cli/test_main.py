@@ -54,7 +54,7 @@ SUBCOMMANDS = {
         "withdraw",
     ],
     "identity": ["list", "refuse", "settle", "tie", "unsettle", "untie"],
-    "incident": ["acts", "check", "closures", "pause", "put", "resume", "show", "template"],
+    "incident": ["acts", "approve", "check", "closures", "pause", "put", "resume", "show", "template"],
     "keys": ["init", "rotate"],
     "principal": ["add", "list", "revoke"],
     "receipts": ["load"],

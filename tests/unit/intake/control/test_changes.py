@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.intake.control.changes import CohortRequest, changed_cohort, check_four_eyes, check_growth, read_cohort
+from services.intake.control.changes import CohortRequest, changed_cohort, check_growth, read_cohort
+from services.intake.control.four_eyes import check_four_eyes
 from services.intake.errors import ConflictError
 from tests.unit.intake.builders import a_cohort
 
