@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import orjson
 
 from loadtests.chaos.fleet import Fleet
-from loadtests.peers.peer import Figures, PeerFailed, Promise, Task
+from loadtests.peers.peer import Figures, PeerFailed, Promise, Task, by_part
 from loadtests.throughput import INCIDENT, measure
 
 __all__ = ["Heraut"]
@@ -45,11 +45,7 @@ class Heraut:
         finally:
             await fleet.stop()
         _check_told(fleet, task.warm.persons + task.load.persons)
-        cpu: dict[str, float] = {"Python": 0.0}
-        for name, cost in result.costs.items():
-            part = _SERVERS.get(name, "Python")
-            cpu[part] = cpu.get(part, 0.0) + cost.cpu
-        return Figures(result.people, result.seconds, cpu)
+        return Figures(result.people, result.seconds, by_part(result.costs, _SERVERS))
 
 
 def _check_told(fleet: Fleet, people: int) -> None:

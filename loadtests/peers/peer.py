@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Protocol
 
 from loadtests.cohort_files import Load
+from loadtests.processes import Cost
 
-__all__ = ["Figures", "Peer", "PeerFailed", "Promise", "Task"]
+__all__ = ["Figures", "Peer", "PeerFailed", "Promise", "Task", "by_part"]
 
 
 class Promise(Enum):
@@ -55,6 +56,15 @@ class Figures:
     def cost_of(self, part: str) -> float:
         """Microseconds of CPU for a record that one part used."""
         return self.cpu[part] / self.people * 1e6
+
+
+def by_part(used: Mapping[str, Cost], servers: Mapping[str, str]) -> dict[str, float]:
+    """Return the CPU seconds of processes by part: that of the server that a process is, Python for all others."""
+    parts = {"Python": 0.0}
+    for name, cost in used.items():
+        part = servers.get(name, "Python")
+        parts[part] = parts.get(part, 0.0) + cost.cpu
+    return parts
 
 
 class Peer(Protocol):

@@ -13,7 +13,7 @@ import asyncpg
 
 from loadtests.cohort_files import Load
 from loadtests.peers import setting_up
-from loadtests.peers.peer import Figures, PeerFailed, Promise, Task
+from loadtests.peers.peer import Figures, PeerFailed, Promise, Task, by_part
 from loadtests.peers.servers import Servers
 from loadtests.peers.told import LineCount, check_told
 from loadtests.processes import cost_between, costs_of
@@ -37,6 +37,7 @@ class ProgramPeer:
     programs: Mapping[str, Sequence[str]]
     keeps: Sequence[Promise] = ()
     uses: Sequence[str] = ()  # of Redis and broker; all have PostgreSQL
+    prepares: Sequence[str] = ()  # a program that is run to its end before the others start
     postgres: Mapping[str, str] = field(default_factory=dict)  # settings that the peer likes
 
     async def measured(self, task: Task) -> Figures:
@@ -47,15 +48,15 @@ class ProgramPeer:
             told = _Told(letters, database, processes)
             _send(loads, task.warm)
             await told.wait_for(task.warm.persons)
-            pids = {name: pid for name, pid in self.servers.pids.items() if name in {"PostgreSQL", *self.uses}}
-            pids |= {name: process.pid for name, process in processes.items()}
+            servers = {name: pid for name, pid in self.servers.pids.items() if name in {"PostgreSQL", *self.uses}}
+            pids = servers | {name: process.pid for name, process in processes.items()}
             before, started = costs_of(pids), time.monotonic()
             _send(loads, task.load)
             await told.wait_for(task.warm.persons + task.load.persons)
             seconds = time.monotonic() - started
-            used = {name: cost.cpu for name, cost in cost_between(before, costs_of(pids)).items()}
+            used = cost_between(before, costs_of(pids))
         check_told((task.warm, task.load), task.folder / "letters", await _recorded(database))
-        return Figures(task.load.records, seconds, _by_part(used, processes))
+        return Figures(task.load.records, seconds, by_part(used, {name: name for name in servers}))
 
     async def _environ(self, task: Task) -> dict[str, str]:
         (task.folder / "letters").mkdir()
@@ -82,23 +83,25 @@ class ProgramPeer:
         # Open for both, as a pipe that is open for writing alone waits for its reader.
         with os.fdopen(os.open(folder / "loads", os.O_RDWR), "w", encoding="utf-8") as loads:
             try:
+                if self.prepares and await (await _started("prepares", self.prepares, folder, environ)).wait():
+                    raise PeerFailed(f"it could not be prepared; see {folder / 'prepares.log'}")
                 for name, words in self.programs.items():
-                    argv = [str(setting_up.PYTHON), "-m", *(word.replace("INSIDE", _INSIDE) for word in words)]
-                    processes[name] = await start_child(argv, environ=environ, log=folder / f"{name}.log")
+                    processes[name] = await _started(name, words, folder, environ)
                 yield loads, processes
             finally:
                 await asyncio.gather(*(stop_child(process, 10.0) for process in processes.values()))
 
 
+async def _started(
+    name: str, words: Sequence[str], folder: Path, environ: Mapping[str, str]
+) -> asyncio.subprocess.Process:
+    argv = [str(setting_up.PYTHON), "-m", *(word.replace("INSIDE", _INSIDE) for word in words)]
+    return await start_child(argv, environ=environ, log=folder / f"{name}.log")
+
+
 def _send(loads: TextIO, load: Load) -> None:
     loads.write("\t".join(map(str, load.paths)) + "\n")
     loads.flush()
-
-
-def _by_part(used: Mapping[str, float], programs: Mapping[str, object]) -> dict[str, float]:
-    """Return CPU seconds with those of all programs as one."""
-    servers = {name: cpu for name, cpu in used.items() if name not in programs}
-    return {"Python": sum(cpu for name, cpu in used.items() if name in programs), **servers}
 
 
 @dataclass(slots=True)

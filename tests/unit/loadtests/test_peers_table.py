@@ -1,7 +1,12 @@
 """The table of peers: what is counted, and how it is said."""
 
-from loadtests.peers.peer import Figures, Promise
+from pathlib import Path
+
+from loadtests.peers.contenders import WORDS, contenders
+from loadtests.peers.peer import Figures, Promise, by_part
+from loadtests.peers.servers import Servers
 from loadtests.peers.table import as_markdown, how_near, row_of
+from loadtests.processes import Cost
 
 _SCRIPT = Figures(1_000, 0.5, {"Python": 0.02, "PostgreSQL": 0.01})
 
@@ -11,6 +16,13 @@ def test_a_person_costs_what_all_parts_used() -> None:
     assert 30.0 == round(_SCRIPT.cost, 6)
     assert 10.0 == round(_SCRIPT.cost_of("PostgreSQL"), 6)
     assert 2_000 == _SCRIPT.rate
+
+
+def test_processes_of_a_kind_are_one_part() -> None:
+    """A peer with ten workers is not shown as ten, and no server's CPU is Python's."""
+    used = {name: Cost(cpu, 0) for name, cpu in {"worker-1": 1.0, "worker-2": 2.0, "postgres": 0.5}.items()}
+
+    assert {"Python": 3.0, "PostgreSQL": 0.5} == by_part(used, {"postgres": "PostgreSQL", "kafka": "broker"})
 
 
 def test_a_row_has_medians_and_says_how_far_rounds_lie_apart() -> None:
@@ -49,3 +61,8 @@ def test_the_distance_is_said_both_ways() -> None:
 def test_there_is_no_distance_to_who_did_not_take_part() -> None:
     """A run of some peers alone still has a table."""
     assert "" == how_near([row_of("script", "a script", (), [_SCRIPT])], "heraut-kafka")
+
+
+def test_who_can_be_asked_for_takes_part(tmp_path: Path) -> None:
+    """The command line names every peer, in the order in which they come."""
+    assert [*WORDS] == [peer.word for peer in contenders(Servers(tmp_path))]
