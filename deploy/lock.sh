@@ -22,3 +22,6 @@ printf 'cyclonedx-bom\npip-audit\n' | .venv/bin/python -m uv pip compile - --uni
 # What Heraut is measured against (loadtests/peers), with the same versions of what both use.
 .venv/bin/python -m uv pip compile --group pyproject.toml:peers --universal --python-version 3.11 --generate-hashes \
   --no-header --no-annotate --quiet --constraint requirements-dev.lock --output-file loadtests/peers/requirements.lock
+# What the Helm chart is held to (deploy/helm/check.py): the schemas of Kubernetes.
+echo kubernetes-validate | .venv/bin/python -m uv pip compile - --universal --python-version 3.11 --generate-hashes \
+  --no-header --no-annotate --quiet --output-file deploy/helm-requirements.lock

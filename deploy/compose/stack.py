@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,11 +31,11 @@ from deploy.kafka import broker, enforcing
 from deploy.postgres import server as postgres
 from services.core.rooms import STAGES
 
-__all__ = ["Place", "Process", "main"]
+__all__ = ["Place", "Process", "main", "run"]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 _WITH_DATA = {*STAGES, "migrate", "topics"}
-_THAT_NAME_PLACES = ("database_url", "kafka_operator")
+_THAT_NAME_PLACES = ("database_url", "kafka_operator", "smtp_url")
 _READY_SECONDS = 180.0  # seven processes on a busy machine
 _TOLD_SECONDS = 120.0
 _STOP_SECONDS = 30.0  # as the file gives them
@@ -65,13 +65,17 @@ class Place:
         for secret in self.services[name].get("secrets", ()):
             source, target = (secret["source"], secret["target"]) if isinstance(secret, dict) else (secret, secret)
             path = self.folder / name / (target if target.startswith("/") else f"/run/secrets/{target}").lstrip("/")
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path.touch(mode=0o600)
             text = self.files[source].read_text(encoding="utf-8")
             # What stands in a secret is told as well: a login names its server, and whom it believes.
-            path.write_text(self.here(name, text) if source.startswith(_THAT_NAME_PLACES) else text, encoding="utf-8")
+            self.lay(path, self.here(name, text) if source.startswith(_THAT_NAME_PLACES) else text)
         for volume in self.services[name].get("volumes", ()):
             (self.folder / name / volume.split(":")[1].lstrip("/")).mkdir(parents=True, exist_ok=True)
+
+    def lay(self, path: Path, text: str) -> None:
+        """Put a secret where a service finds it, as an engine does: the file of the service's own user."""
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch(mode=0o600)
+        path.write_text(text, encoding="utf-8")
 
     def environ(self, name: str, **more: str) -> dict[str, str]:
         """Return a service's environment: the file's, the image's, and nothing of ours."""
@@ -283,15 +287,26 @@ def _send_a_cohort(operator: _Operator) -> dict[str, Any]:
         time.sleep(0.5)
 
 
-def run(folder: Path) -> None:
-    """Start everything in a folder, send a cohort, and stop everything. Raises SystemExit where something fails."""
+def run(
+    folder: Path,
+    ours: Mapping[str, Any] | None = None,
+    kind: type[Place] = Place,
+    when_ready: Callable[[Mapping[str, int]], None] | None = None,
+) -> None:
+    """Start everything in a folder, send a cohort, and stop everything. Raises SystemExit where something fails.
+
+    `ours` are services in place of the file's, `kind` says how their files lie; `when_ready` is given the ports.
+    """
     document = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text(encoding="utf-8"))
     make(folder / "secrets")
     files = {
         name: folder / "secrets" / secret["file"].partition("secrets/")[2]
         for name, secret in document["secrets"].items()
     }
-    place = Place(folder, document["services"], files)
+    # What the file says to everybody, and an installation of one's own lays into a secret.
+    files["smtp_url"] = folder / "secrets" / "smtp_url"
+    files["smtp_url"].write_text("smtp://mail:1025", encoding="utf-8")
+    place = kind(folder, {**document["services"], **(ours or {})}, files)
     mail, portal = postgres.free_port(), postgres.free_port()
     place.hosts |= {
         "smtp://mail:1025": f"smtps://127.0.0.1:{mail}", "standins:8025": f"127.0.0.1:{portal}",
@@ -309,6 +324,8 @@ def run(folder: Path) -> None:
         ]
         _wait(started)
         print(f"ready: {', '.join(ports)}")
+        if when_ready:
+            when_ready(ports)
         try:
             ledger = _send_a_cohort(_Operator(place, ports))
         except SystemExit:
