@@ -12,7 +12,6 @@ import asyncio
 import random
 import tempfile
 import time
-from hashlib import sha256
 from pathlib import Path
 
 from services.dispatch.channels.letter import PrintFolder
@@ -50,7 +49,7 @@ def main() -> None:
         pdf, extents = typesetter.set(job)
         made = time.process_time()
         first_pages, pages = zip(*extents, strict=True)
-        agree(pdf, job, Content(".pdf", pdf, first_pages, pages), sha256(pdf).hexdigest())
+        agree(pdf, job, Content(".pdf", pdf, first_pages, pages))
         setting.append(made - began)
         reading.append(time.process_time() - made)
         size = len(pdf)
