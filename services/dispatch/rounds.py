@@ -36,7 +36,8 @@ def rounds_of(traits: Traits, partition: int, queued: Iterable[Batch], now: date
     for together in _grouped(queued, lambda batch: bool(batch.notices.flags[0] & FLAG_SECRET_ADDRESS)):
         for batches in _filled(together, traits.batch_size):
             one = _round(partition, batches, now)
-            rounds.append(replace(one, print_job=print_job_id(traits.channel.label, one.keys)))
+            print_job = print_job_id(traits.channel.label, one.notices.ids, one.notices.attempts)
+            rounds.append(replace(one, print_job=print_job))
     return rounds
 
 
