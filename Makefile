@@ -1,6 +1,8 @@
 # The front door; each target is one command that works without make as well.
 .PHONY: help demo test unit check deploy-check letters-check faces lock contracts dashboards
 PYTHON ?= python3
+# Whoever names a Python, as in `make demo PYTHON=python3.12`, gets it; otherwise the newest is looked for.
+export BOOTSTRAP_PYTHON := $(filter-out python3,$(PYTHON))
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'

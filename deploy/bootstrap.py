@@ -7,11 +7,14 @@
                                                  with arguments pytest alone, which gets them
     python3 deploy/bootstrap.py unit             the same setup, then the quick tests, which need no server
 
-Needs Python 3.11 or newer with venv or pip, and the package index that pip is set up for; standard library only.
+Needs Python 3.11 or newer with venv or pip, and the package index that pip is set up for; standard library only. Of
+several Pythons the newest is taken, whichever runs this; BOOTSTRAP_PYTHON=python3.12 asks for another. A `.venv` that
+is there keeps its own.
 """
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,7 +29,16 @@ LOCKS = {"run": ROOT / "requirements.lock", "dev": ROOT / "requirements-dev.lock
 UV_LOCK = ROOT / "deploy" / "uv-requirements.lock"
 VIRTUALENV_LOCK = ROOT / "deploy" / "virtualenv-requirements.lock"
 OLDEST = (3, 11)
-NEWER_PYTHONS = ("python3.14", "python3.13", "python3.12", "python3.11")
+PYTHONS = ("python3.14", "python3.13", "python3.12", "python3.11")  # a newer one needs up to a fifth less CPU
+ASKED = "BOOTSTRAP_PYTHON"
+# Says where it is, if an environment can be made by it. Debian's may have venv without ensurepip: then pip will do.
+_CAN_MAKE_ONE = f"""
+import sys
+from importlib.util import find_spec
+able = sys.version_info >= {OLDEST} and (find_spec("venv") or find_spec("pip"))
+able = able and (find_spec("ensurepip") or find_spec("pip"))
+sys.exit() if not able else print(sys.executable)
+"""
 
 
 def main() -> int:
@@ -35,7 +47,7 @@ def main() -> int:
     if command not in {"setup", "demo", "test", "unit"}:
         print(__doc__)
         return 0 if command in {"help", "-h", "--help"} else 2
-    _use_a_new_enough_python()
+    _use_the_right_python()
     started = time.monotonic()
     set_up("dev" if command in {"test", "unit"} else "run")
     if command == "setup":
@@ -52,7 +64,7 @@ def set_up(kind: str) -> None:
     """Make `.venv` hold exactly what the lock file of this kind says, and Heraut itself, editable."""
     stamp = VENV / f"heraut-{kind}.stamp"
     wanted = _fingerprint(kind)
-    if PYTHON.exists() and stamp.exists() and stamp.read_text() == wanted:
+    if PYTHON.exists() and stamp.exists() and stamp.read_text() == wanted and _is_asked_for():
         return
     _ensure_venv()
     _ensure_uv()
@@ -68,17 +80,47 @@ def _fingerprint(kind: str) -> str:
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
-def _use_a_new_enough_python() -> None:
-    if sys.version_info >= OLDEST:
-        return
-    for name in NEWER_PYTHONS:
+def _use_the_right_python() -> None:
+    """Go on by the Python that was asked for, or else by the newest, unless `.venv` has its own already."""
+    if asked := os.environ.get(ASKED):
+        _go_on_by(_able([asked]) or sys.exit(f"{ASKED}: {asked} is missing, older than 3.11, or without venv or pip"))
+    elif not PYTHON.exists() or sys.version_info < OLDEST:
+        if found := _able(PYTHONS):
+            _go_on_by(found)
+        elif sys.version_info < OLDEST:
+            sys.exit(f"Python {OLDEST[0]}.{OLDEST[1]} or newer is needed; this is {sys.version.split()[0]}")
+
+
+def _able(names: "Sequence[str]") -> "str | None":
+    """Return the path of the first of these Pythons that can make an environment.
+
+    A shim may be there and start nothing, so each is run.
+    """
+    for name in names:
         if path := shutil.which(name):
-            os.execv(path, [path, *sys.argv])  # noqa: S606 - the same script by a newer Python
-    sys.exit(f"Python {OLDEST[0]}.{OLDEST[1]} or newer is needed; this is {sys.version.split()[0]}")
+            done = subprocess.run([path, "-c", _CAN_MAKE_ONE], capture_output=True, text=True, check=False)
+            if done.returncode == 0 and done.stdout.strip():
+                return done.stdout.strip()
+    return None
+
+
+def _go_on_by(path: str) -> None:
+    if os.path.realpath(path) != os.path.realpath(sys.executable):
+        os.execv(path, [path, *sys.argv])  # noqa: S606 - the same script by another Python
+
+
+def _is_asked_for() -> bool:
+    """Return whether `.venv` is of the Python that runs this, where one was asked for."""
+    if not os.environ.get(ASKED):
+        return True
+    lines = (VENV / "pyvenv.cfg").read_text(encoding="utf-8") if PYTHON.exists() else ""
+    found = re.search(r"^version(?:_info)? = (\d+)\.(\d+)", lines, flags=re.MULTILINE)
+    return found is not None and sys.version_info[:2] == (int(found[1]), int(found[2]))
 
 
 def _ensure_venv() -> None:
-    if PYTHON.exists() and _works([PYTHON, "-c", f"import sys; sys.exit(sys.version_info < {OLDEST})"]):
+    new_enough = [PYTHON, "-c", f"import sys; sys.exit(sys.version_info < {OLDEST})"]
+    if PYTHON.exists() and _is_asked_for() and _works(new_enough):
         return
     print(f"making {VENV.name}", flush=True)
     # Debian's python3 has venv but may lack ensurepip; uv needs no pip inside.

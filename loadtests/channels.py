@@ -23,6 +23,7 @@ import orjson
 
 from loadtests.chaos.fleet import Fleet
 from loadtests.processes import cost_between, costs_of, pid_of
+from loadtests.python_build import python_build
 from services.core.channel import CHANNELS, Channel
 from services.core.rooms import dispatch_stage
 from services.demo.made_up.channels import CONTACTS, Who
@@ -122,7 +123,8 @@ def main() -> int:
     parser.add_argument("--dir", type=Path)
     arguments = parser.parse_args()
     folder = arguments.dir or Path(tempfile.mkdtemp(prefix="heraut-channels-"))
-    print(orjson.dumps(asyncio.run(run(arguments, folder)), option=orjson.OPT_INDENT_2).decode())
+    figures = {"python": python_build()} | asyncio.run(run(arguments, folder))
+    print(orjson.dumps(figures, option=orjson.OPT_INDENT_2).decode())
     if not arguments.dir:
         shutil.rmtree(folder, ignore_errors=True)
     return 0

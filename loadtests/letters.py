@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from loadtests.python_build import python_build
 from services.dispatch.channels.letter import PrintFolder
 from services.dispatch.domain import Work
 from services.rendering.contact import Contact
@@ -55,6 +56,7 @@ def main() -> None:
         size = len(pdf)
     with tempfile.TemporaryDirectory() as folder:
         whole = asyncio.run(_handed_over(Path(folder), works))
+    print(python_build())
     best = [min(times[1:]) / of.letters * 1e6 for times in (setting, reading, whole)]
     print(f"set {best[0]:.0f} us, read {best[1]:.0f} us, hand over {best[2]:.0f} us, {size / of.letters:.0f} bytes")
 

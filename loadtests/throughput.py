@@ -33,7 +33,8 @@ from loadtests.chaos.fleet import Fleet
 from loadtests.cohort_files import Load, warm_up, write_cohorts, write_waves
 from loadtests.floor import floor
 from loadtests.processes import Cost, cost_between, costs_of, pid_of
-from loadtests.yardstick import yardstick
+from loadtests.python_build import python_build
+from loadtests.yardstick import times_frozen_floor, yardstick
 from services.demo.made_up.incident import made_up_incident
 from services.demo.made_up.people import each_person
 from services.kit.config import DEFAULT_LOG, LOGS
@@ -62,13 +63,18 @@ class Result:
         """Records per second, from the first upload to the last hand-over."""
         return self.people / self.seconds
 
+    @property
+    def cost(self) -> float:
+        """CPU of all processes, in microseconds per person."""
+        return sum(cost.cpu for cost in self.costs.values()) / self.people * 1e6
+
     def as_json(self) -> dict[str, object]:
         """Return the figures, with CPU in microseconds per person and memory in MB."""
         cpu = {name: round(cost.cpu / self.people * 1e6, 2) for name, cost in self.costs.items()}
         return {
             "people": self.people, "told": self.told, "seconds": round(self.seconds, 1),
             "peoplePerSecond": round(self.rate), "uploadSeconds": round(self.uploaded, 1),
-            "cpuMicrosecondsPerPerson": round(sum(cpu.values()), 1), "cpu": cpu,
+            "cpuMicrosecondsPerPerson": round(self.cost, 1), "cpu": cpu,
             "driverCpu": round(self.driver_cpu / self.people * 1e6, 2),
             "residentMegabytes": {name: round(cost.resident / 1e6) for name, cost in self.costs.items()},
             **({"acceptedToHandedOverSeconds": self.latency} if self.latency else {}),
@@ -193,7 +199,10 @@ async def run(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
     loads = _loads(arguments, folder / "cohorts")
     measure_of_machine = yardstick()
     rounds = await _on_a_fleet(folder / "full", arguments, loads, None)
-    figures = {"log": arguments.log, "cores": os.cpu_count(), "yardstick": measure_of_machine}
+    figures = {
+        "log": arguments.log, "cores": os.cpu_count(), "python": python_build(), "yardstick": measure_of_machine,
+        "timesFrozenFloor": times_frozen_floor(rounds[0].cost, measure_of_machine),
+    }  # fmt: skip
     if arguments.rounds > 1:
         return figures | {"rounds": [result.as_json() for result in rounds]}
     figures["full"] = rounds[0].as_json()
