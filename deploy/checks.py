@@ -32,6 +32,7 @@ STATIC: dict[str, list[str]] = {
     "contracts": [sys.executable, "proto/generate.py", "--check"],
     "documents": [sys.executable, "proto/documents.py", "--check"],
     "dashboards": [sys.executable, "deploy/grafana/dashboards.py", "--check"],
+    "migrations": [sys.executable, "deploy/migrations.py"],
 }
 LETTERS: dict[str, list[str]] = {
     "faces": [sys.executable, "deploy/letters/faces.py", "--if-possible"],  # that tests of letters set names with

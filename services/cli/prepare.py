@@ -23,7 +23,7 @@ from services.kit.config import ServiceConfig
 from services.kit.errors import ConfigError
 from services.kit.eventlog import Granted, compare_partitions, installation_of
 from services.kit.files import write_atomically
-from services.kit.postgres import EmbeddedPostgres, MigrationReport, made_logins, make_logins, migrate, role_of
+from services.kit.postgres import EmbeddedPostgres, MigrationReport, Side, made_logins, make_logins, migrate, role_of
 from services.kit.principals import Account, changing, issue_token, load_accounts, token_id_of
 from services.kit.vault import convert_ring, create_keys
 
@@ -203,8 +203,8 @@ async def database_for_now(settings: ServiceConfig) -> AsyncIterator[str | None]
             await server.stop()
 
 
-async def apply_migrations(settings: ServiceConfig, owner: str) -> MigrationReport:
-    """Bring the database at the owner's URL up to date, with a login for each room.
+async def apply_migrations(settings: ServiceConfig, owner: str, side: Side | None = None) -> MigrationReport:
+    """Bring the database at the owner's URL up to date, or one side of it, with a login for each room.
 
     That is the one its setting names, else one that is made, in the data directory. Raises ConfigError where it cannot
     be written there, and where it would take the place of one that was made elsewhere.
@@ -222,7 +222,7 @@ async def apply_migrations(settings: ServiceConfig, owner: str) -> MigrationRepo
             f"the rooms' logins cannot be kept in {settings.logins_folder} ({error.strerror}): set"
             " HERAUT_DATABASE_URL_<ROOM> for each room"
         ) from None
-    return await migrate(owner, room_urls=given | made)
+    return await migrate(owner, room_urls=given | made, side=side)
 
 
 async def _refuse_others_logins(owner: str, rooms: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ from services.kit.postgres.copy import binary_copy
 from services.kit.postgres.embedded import EmbeddedPostgres
 from services.kit.postgres.logins import FOLDER as LOGINS_FOLDER
 from services.kit.postgres.logins import check_login, logged_in_as, made_logins, make_logins, password_of, role_of
-from services.kit.postgres.migrations import MigrationReport, migrate
+from services.kit.postgres.migrations import MigrationReport, Side, check_migrated, migrate
 from services.kit.postgres.pool import Connection, Pool, connect_pool, is_retryable
 from services.kit.postgres.queries import Queries
 
@@ -15,8 +15,10 @@ __all__ = [
     "MigrationReport",
     "Pool",
     "Queries",
+    "Side",
     "binary_copy",
     "check_login",
+    "check_migrated",
     "connect_pool",
     "is_retryable",
     "logged_in_as",

@@ -1,26 +1,29 @@
 """Creates or upgrades the database: schemas, tables, a role for each room, and exactly the rights it needs.
 
 Safe to repeat and to run from several places at once. Migrations are `NNNN_{pre,post}_name.sql`; one that was
-applied is never changed.
+applied is never changed. Those of `pre` only add, and run before the code of their release; those of `post` take away
+what earlier code needed, and run once none of that runs any more. In between, both run side by side, with the rights
+of both.
 """
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
 from services.core.rooms import ROOMS
-from services.kit.errors import HerautError
+from services.kit.errors import ConfigError, HerautError
 from services.kit.postgres.logins import role_of
-from services.kit.postgres.pool import Connection
+from services.kit.postgres.pool import Connection, Pool
 from services.kit.postgres.scram import verifier
 from services.kit.postgres.walls import raise_walls
 
-__all__ = ["MigrationError", "MigrationReport", "migrate"]
+__all__ = ["MigrationError", "MigrationReport", "Side", "check_migrated", "migrate"]
 
 _KIT = Path(__file__).parent.parent
 _SERVICES = _KIT.parent
@@ -30,9 +33,18 @@ _ADVISORY_LOCK = 437288
 _PATIENCE = 300.0
 # A migration waits this long for a lock and then gives up, rather than queueing everybody else behind it.
 _LOCK_TIMEOUT = "4s"
-# A `pre` migration holds up the deployment of the code; a `post` migration may take its time (an index).
-_STATEMENT_TIMEOUT = {"pre": "60s", "post": "30min"}
 _NAME = re.compile(r"(\d{4})_(pre|post)_[a-z0-9_]+\.sql")
+
+
+class Side(StrEnum):
+    """On which side of the code of its release a migration runs. The words stand in its name."""
+
+    PRE = "pre"
+    POST = "post"
+
+
+# The first holds up the deployment of the code; the second may take its time (an index).
+_STATEMENT_TIMEOUT = {Side.PRE: "60s", Side.POST: "30min"}
 
 
 class MigrationError(HerautError):
@@ -45,6 +57,7 @@ class MigrationReport:
 
     applied: list[str] = field(default_factory=list)
     present: int = 0
+    waiting: list[str] = field(default_factory=list)  # of the other side, not applied yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +67,23 @@ class _Migration:
     text: str
 
     @property
-    def side(self) -> str:
-        """Return `pre` or `post`: whether it runs before or after the code of its release."""
-        match = _NAME.fullmatch(self.name.split("/")[1])
-        return match[2] if match else "pre"
+    def side(self) -> Side:
+        return _side_of(self.name)
 
     @property
     def checksum(self) -> str:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
-async def migrate(admin_url: str, *, room_urls: Mapping[str, str] | None = None) -> MigrationReport:
-    """Bring the database at `admin_url` (logged in as its owner) to where the code is.
+async def migrate(
+    admin_url: str, *, room_urls: Mapping[str, str] | None = None, side: Side | None = None
+) -> MigrationReport:
+    """Bring the database at `admin_url` (logged in as its owner) to where the code is; with `side`, that side alone.
 
-    `room_urls` maps a room to the URL that it logs in with; its role gets that password. Raises MigrationError.
+    `room_urls` maps a room to the URL that it logs in with; its role gets that password. Rights and rules are taken
+    away where no other code can need them: not with `pre`, and not where newer code was here.
+
+    Raises MigrationError, also where newer code has taken away what this one needs.
     """
     connection = await asyncpg.connect(admin_url, server_settings={"application_name": "heraut-migrate"})
     try:
@@ -75,13 +91,38 @@ async def migrate(admin_url: str, *, room_urls: Mapping[str, str] | None = None)
         await connection.execute("select set_config('lock_timeout', $1, false)", _LOCK_TIMEOUT)
         async with connection.transaction():
             await _make_roles(connection, room_urls or {})
-        report = await _apply_all(connection)
+        report, newer = await _apply_all(connection, side)
+        alone = side is not Side.PRE and not newer
         async with connection.transaction():
-            await _grant(connection)
-            await raise_walls(connection)
+            await _grant(connection, revoke=alone)
+            await raise_walls(connection, drop=alone)
         return report
     finally:
         await connection.close()
+
+
+async def check_migrated(pool: Pool) -> None:
+    """See that a room's database is where the code can work with it. Raises ConfigError."""
+    async with pool.acquire() as connection:
+        there = {row["name"] for row in await connection.fetch("select name from public.heraut_migrations")}
+    if fault := _beyond(there):
+        raise ConfigError(fault)
+    if missing := [one.name for one in _migrations() if one.side is Side.PRE and one.name not in there]:
+        raise ConfigError(f"the database lacks {missing[0]}: `heraut migrate --pre` comes before the code")
+
+
+def _beyond(there: Iterable[str]) -> str | None:
+    """Return what says that newer code has taken away what this one needs, None where it has not."""
+    known = {one.name for one in _migrations()}
+    newer = sorted(name for name in there if name not in known and _side_of(name) is Side.POST)
+    if not newer:
+        return None
+    return f"the database is ahead of this code: {newer[0]} ran, which takes away what code before it needs"
+
+
+def _side_of(name: str) -> Side:
+    match = _NAME.fullmatch(name.split("/")[1])
+    return Side(match[2]) if match else Side.PRE
 
 
 async def _wait_for_turn(connection: Connection) -> None:
@@ -92,24 +133,39 @@ async def _wait_for_turn(connection: Connection) -> None:
         raise MigrationError(f"another migration of this database has been running for {_PATIENCE:.0f} s") from None
 
 
-async def _apply_all(connection: Connection) -> MigrationReport:
+async def _apply_all(connection: Connection, side: Side | None) -> tuple[MigrationReport, bool]:
+    """Apply what is missing; returns what was done, and whether newer code was here before."""
     await connection.execute(
         """create table if not exists public.heraut_migrations (
              name text primary key, checksum text not null,
              applied_at timestamptz not null default clock_timestamp())"""
     )
     rows = await connection.fetch("select name, checksum from public.heraut_migrations")
-    known = {row["name"]: row["checksum"] for row in rows}
-    report = MigrationReport()
-    for migration in _migrations():
-        if migration.name in known:
-            if known[migration.name] != migration.checksum:
-                raise MigrationError(f"{migration.name} was changed after it had been applied")
-            report.present += 1
+    there = {row["name"]: row["checksum"] for row in rows}
+    found = _migrations()
+    _check(found, there, side)
+    report = MigrationReport(present=sum(one.name in there for one in found))
+    for migration in found:
+        if migration.name in there:
+            continue
+        if side not in (None, migration.side):
+            report.waiting.append(migration.name)
             continue
         await _apply(connection, migration)
         report.applied.append(migration.name)
-    return report
+    return report, bool(there.keys() - {one.name for one in found})
+
+
+def _check(found: Sequence[_Migration], there: Mapping[str, str], side: Side | None) -> None:
+    """Check that these migrations go with what the database has. Raises MigrationError."""
+    for one in found:
+        if there.get(one.name, one.checksum) != one.checksum:
+            raise MigrationError(f"{one.name} was changed after it had been applied")
+    if fault := _beyond(there):
+        raise MigrationError(fault)
+    before = [one.name for one in found if one.side is Side.PRE and one.name not in there]
+    if side is Side.POST and before:
+        raise MigrationError(f"{before[0]} did not run yet: `heraut migrate --pre` comes first, and then the code")
 
 
 async def _apply(connection: Connection, migration: _Migration) -> None:
@@ -198,14 +254,19 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-async def _grant(connection: Connection) -> None:
-    """Grant each role the rights that it needs, and revoke all others."""
+async def _grant(connection: Connection, *, revoke: bool) -> None:
+    """Grant each role the rights that it needs, and with `revoke` no others."""
     for room in ROOMS:
         role = f'"heraut_{room}"'
+        if revoke:
+            await connection.execute(
+                f"""
+                revoke all on all tables in schema log, vault from {role};
+                revoke all on schema log, vault from {role};
+                """
+            )
         await connection.execute(
             f"""
-            revoke all on all tables in schema log, vault from {role};
-            revoke all on schema log, vault from {role};
             grant usage on schema "{room}", log to {role};
             grant select, insert, update, delete on all tables in schema "{room}" to {role};
             grant usage, select on all sequences in schema "{room}" to {role};
@@ -213,6 +274,7 @@ async def _grant(connection: Connection) -> None:
             grant select, insert, update on log.head, log.reader to {role};
             grant select, insert on log.installation to {role};
             grant execute on function log.spend to {role};
+            grant select on public.heraut_migrations to {role};
             """
         )
     await connection.execute(

@@ -32,13 +32,9 @@ class Policy:
 
     @property
     def name(self) -> str:
-        """The rule's name in the database."""
-        return f"{self.role}_{self.command}"
-
-    @property
-    def mark(self) -> str:
-        """Return what tells this rule from an earlier one of its name."""
-        return hashlib.sha256(repr(self).encode()).hexdigest()
+        """The rule's name in the database: another for each rule, so that an earlier one may stand beside it."""
+        told_apart = hashlib.sha256(repr(self).encode()).hexdigest()[:8]
+        return f"{self.role}_{self.command}_{told_apart}"
 
     @property
     def statement(self) -> str:
@@ -83,10 +79,11 @@ def _among(column: str, words: Iterable[str]) -> str:
     return f"{column} = any (array[{listed}]::text[])"
 
 
-async def raise_walls(connection: Connection) -> None:
+async def raise_walls(connection: Connection, *, drop: bool) -> None:
     """Bring the rules in the database to what the contracts say; part of the caller's transaction.
 
-    Rules that stand already are left alone: to change one waits for whoever uses its table.
+    Without `drop`, rules of other contracts stay beside them: what one rule permits is permitted. Rules that stand
+    already are left alone: to change one waits for whoever uses its table.
     """
     open_tables = await connection.fetch(
         "select relname from pg_class where relnamespace = 'log'::regnamespace and relname = any($1)"
@@ -96,15 +93,12 @@ async def raise_walls(connection: Connection) -> None:
     for row in open_tables:
         await connection.execute(f"alter table log.{row['relname']} enable row level security")
     rows = await connection.fetch(
-        "select relname, polname, obj_description(pg_policy.oid, 'pg_policy') as mark"
-        " from pg_policy join pg_class on pg_class.oid = polrelid where relnamespace = 'log'::regnamespace"
+        "select relname, polname from pg_policy join pg_class on pg_class.oid = polrelid"
+        " where relnamespace = 'log'::regnamespace"
     )
-    there = {(table, name): mark for table, name, mark in rows}
+    there = {(table, name) for table, name in rows}
     wanted = {(policy.table, policy.name): policy for policy in policies()}
-    standing = {place for place, mark in there.items() if place in wanted and wanted[place].mark == mark}
-    for table, name in there.keys() - standing:
+    for table, name in sorted(there - wanted.keys()) if drop else ():
         await connection.execute(f'drop policy "{name}" on log.{table}')
-    for place in sorted(wanted.keys() - standing):
-        policy = wanted[place]
-        await connection.execute(policy.statement)
-        await connection.execute(f"comment on policy \"{policy.name}\" on log.{policy.table} is '{policy.mark}'")
+    for place in sorted(wanted.keys() - there):
+        await connection.execute(wanted[place].statement)

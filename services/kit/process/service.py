@@ -41,6 +41,7 @@ from services.kit.postgres import (
     EmbeddedPostgres,
     Pool,
     check_login,
+    check_migrated,
     connect_pool,
     is_retryable,
     logged_in_as,
@@ -224,8 +225,8 @@ async def database_url(config: ServiceConfig, room: str) -> str:
 async def open_service(config: ServiceConfig, stage_name: str) -> AsyncIterator[Service]:
     """Open the connections of a process; they are closed at the end, also after an error.
 
-    Raises ConfigError where the installation has another number of partitions, and where the room's login may do more
-    than its room.
+    Raises ConfigError where the installation has another number of partitions, where the room's login may do more than
+    its room, and where the database is not migrated as far as this code needs, or further than it can bear.
     """
     clock = SystemClock()
     registry = new_registry()
@@ -249,6 +250,7 @@ async def open_service(config: ServiceConfig, stage_name: str) -> AsyncIterator[
     )
     try:
         await check_login(pool, room)
+        await check_migrated(pool)
         await _compare_partitions(config, room, pool)
         yield service
     finally:
