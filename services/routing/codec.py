@@ -1,5 +1,6 @@
 """Notices as they come in and as they go out."""
 
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from notification.topics import (
@@ -14,29 +15,48 @@ from notification.v1 import common_pb2, deduplication_pb2, dispatch_pb2, routing
 
 from services.core.channel import ALL_CHANNELS, Channel
 from services.core.ids import ID_BYTES
-from services.core.notices import FLAG_MAYBE_TOLD, Notices
+from services.core.notices import BLOCK_ENTRIES, FLAG_MAYBE_TOLD, Notices
 from services.core.receipts import came_back
 from services.core.status import CHANNEL_CLOSED, UNKNOWN_FOR_TOO_LONG, unprintable_fields
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog import Output, Record
+from services.routing.domain import Situation
 from services.routing.errors import EmptyBlockError
 from services.routing.readdressing import Address
-from services.wire.columns import check_names, column, looked_up, parse, slots_from_wire, split_ids
+from services.wire.columns import SMALL, check_names, column, looked_up, parse, slots_from_wire, split_ids
 from services.wire.notices import ROUTED_TOPICS, notices_from_wire, notices_to_wire
 from services.wire.recalls import Recalled, decode_recalled
 
 __all__ = [
     "TOPICS",
+    "Whole",
     "Work",
     "decode_work",
     "encode_exhausted",
     "encode_reattempted",
     "encode_routed",
+    "encode_whole",
     "pack_notice",
     "unpack_notice",
 ]
 
+# So many notices are a block of their own further on; fewer had better share one.
+_WORTH_IT = BLOCK_ENTRIES // 4
+
+GoesWhole = Callable[[tuple[str, int], Collection[Situation]], bool]
+
 TOPICS = (NOTICES_RELEASED, DELIVERIES_REFUSED, NOTICES_READDRESSED, NOTICES_RECALLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A block of released notices that all go one way: as it came, with what decides which way that is."""
+
+    incident: tuple[str, int]
+    situations: frozenset[Situation]
+    notices: int
+    attempts: Sequence[int]
+    wire: common_pb2.Notices
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,39 +68,66 @@ class Work:
     reason: str = ""  # why they were given back: unprintable, their channel is closed, or they came back
     addresses: list[Address] = field(default_factory=list)
     recalled: Recalled | None = None
+    whole: Whole | None = None
 
 
-def decode_work(record: Record) -> Work:
-    """Read one block. Raises InvalidMessage."""
+def decode_work(record: Record, goes_whole: GoesWhole = lambda _incident, _situations: False) -> Work:
+    """Read one block. Raises InvalidMessage.
+
+    One whose notices all go one way need not be taken apart: `goes_whole` tells whether they do.
+    """
+    if record.topic == NOTICES_RELEASED:
+        wire = parse(deduplication_pb2.NoticesReleased(), record.value).notices
+        whole = _whole(wire, goes_whole)
+        notices = None if whole else _some(notices_from_wire(wire))
+        return Work(record.partition, notices, whole=whole)
     if record.topic == NOTICES_READDRESSED:
         return Work(record.partition, addresses=_decode_addresses(record))
     if record.topic == NOTICES_RECALLED:
         return Work(record.partition, recalled=decode_recalled(record))
-    notices, reason = decode_notices(record)
+    if record.topic != DELIVERIES_REFUSED:
+        raise InvalidMessage("unexpected-topic")
+    notices, reason = _decode_refused(record.value)
     return Work(record.partition, notices, reason)
 
 
-def decode_notices(record: Record) -> tuple[Notices, str]:
-    """Read notices that were released, or given back, and why, where that decides. Raises InvalidMessage."""
-    why = ""
-    if record.topic == NOTICES_RELEASED:
-        notices = notices_from_wire(parse(deduplication_pb2.NoticesReleased(), record.value).notices)
-    elif record.topic == DELIVERIES_REFUSED:
-        refused = parse(dispatch_pb2.DeliveriesRefused(), record.value)
-        notices = notices_from_wire(refused.notices)
-        if refused.reason == UNKNOWN_FOR_TOO_LONG:
-            notices.flags = [flags | FLAG_MAYBE_TOLD for flags in notices.flags]
-        if (
-            refused.reason == CHANNEL_CLOSED
-            or unprintable_fields(refused.reason) is not None
-            or came_back(refused.reason)
-        ):
-            why = refused.reason
-    else:
-        raise InvalidMessage("unexpected-topic")
+def _whole(wire: common_pb2.Notices, goes_whole: GoesWhole) -> Whole | None:
+    """Return a block as it came, if it goes one way; None where it has to be read. Raises InvalidMessage.
+
+    Columns that decide nothing here are only counted: dispatch reads them, and is where an impossible number is found.
+    Few notices are read all the same, to be packed together with others.
+    """
+    count = len(wire.ids) // ID_BYTES
+    if count < _WORTH_IT:
+        return None
+    check_names(wire.incident_id)
+    every = (wire.versions, wire.revisions, wire.exposed, wire.confirmed, wire.languages, wire.cohorts)
+    deciding = (wire.channels, wire.tried, wire.flags, wire.attempts)
+    ids = (wire.ids, wire.members, wire.pseudonyms)
+    if any(len(one) != count for one in (*every, *deciding)) or any(len(one) != count * ID_BYTES for one in ids):
+        return None  # reading it says what is wrong with it
+    incident = wire.incident_id, wire.incident_version
+    situations = frozenset(zip(wire.channels, wire.tried, wire.flags, strict=True))
+    if not all(incident) or not goes_whole(incident, situations):
+        return None
+    attempts = [attempt + 1 for attempt in column(wire.attempts, count, SMALL - 1)]
+    return Whole(incident, situations, count, attempts, wire)
+
+
+def _decode_refused(value: bytes | None) -> tuple[Notices, str]:
+    """Read notices that were given back, and why, where that decides. Raises InvalidMessage."""
+    refused = parse(dispatch_pb2.DeliveriesRefused(), value)
+    notices, reason = _some(notices_from_wire(refused.notices)), refused.reason
+    if reason == UNKNOWN_FOR_TOO_LONG:
+        notices.flags = [flags | FLAG_MAYBE_TOLD for flags in notices.flags]
+    decides = reason == CHANNEL_CLOSED or unprintable_fields(reason) is not None or came_back(reason)
+    return notices, reason if decides else ""
+
+
+def _some(notices: Notices) -> Notices:
     if not notices:
         raise EmptyBlockError
-    return notices, why
+    return notices
 
 
 def _decode_addresses(record: Record) -> list[Address]:
@@ -115,6 +162,16 @@ def unpack_notice(block: bytes) -> Notices:
 def encode_routed(channel: Channel, partition: int, notices: Notices) -> Output:
     """Return the block that hands notices to the dispatch of `channel`."""
     block = routing_pb2.NoticesRouted(notices=notices_to_wire(notices))
+    return Output(ROUTED_TOPICS[channel], partition, block.SerializeToString())
+
+
+def encode_whole(channel: Channel, partition: int, whole: Whole) -> Output:
+    """Return a block that came as it goes to the dispatch of `channel`, its attempts counted.
+
+    What came stays as it is: a transaction may be tried again with it.
+    """
+    block = routing_pb2.NoticesRouted(notices=whole.wire)
+    block.notices.attempts[:] = whole.attempts
     return Output(ROUTED_TOPICS[channel], partition, block.SerializeToString())
 
 

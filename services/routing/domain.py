@@ -1,7 +1,7 @@
 """Which channel a notice takes next: a pure function of its block, its incident version, and what is closed by now."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
@@ -9,7 +9,9 @@ from typing import NamedTuple
 from services.core.channel import ALL_CHANNELS, CHANNEL_BITS, MAY_END_UNKNOWN, TO_THE_ADDRESS, Channel
 from services.core.notices import FLAG_MAYBE_TOLD, FLAG_NOT_AT_ADDRESS, Notices, joined, pieces
 
-__all__ = ["Choices", "choices_of", "for_want_of_closed", "packed", "passed_over", "route"]
+__all__ = ["Choices", "Situation", "choices_of", "for_want_of_closed", "one_way", "packed", "passed_over", "route"]
+
+Situation = tuple[int, int, int]  # what decides about a notice: the columns `channels`, `tried` and `flags`
 
 # A notice's situation is one number: the set of channels to choose from, and above it two bits. The first says that
 # the person is known not to live at the address, the second that a channel which may have told the person already is
@@ -79,6 +81,13 @@ def route(notices: Notices, choices: Choices) -> Iterator[tuple[Channel | None, 
             yield Channel(way), replace(part, attempts=[attempt + 1 for attempt in part.attempts], tried=tried)
         else:
             yield None, part
+
+
+def one_way(situations: Collection[Situation], choices: Choices) -> Channel | None:
+    """Return the channel that all of these take; None where they part, where none is left, or where one is closed."""
+    first = choices.first
+    ways = {first[c & ~t & ALL_CHANNELS | (f & FLAG_NOT_AT_ADDRESS) << _AWAY_SHIFT] for c, t, f in situations}
+    return None if choices.closed or len(ways) != 1 or 0 in ways else Channel(ways.pop())
 
 
 def _first(notices: Notices, choices: Choices) -> list[int]:

@@ -1,9 +1,10 @@
 """Routing's part of its stage: decide a block at a time, and pack together what goes the same way."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
+from itertools import starmap
 
 from services.core.channel import ALL_CHANNELS, Channel
 from services.core.clock import Clock
@@ -12,12 +13,30 @@ from services.core.notices import FLAG_MAYBE_TOLD, Notices
 from services.core.policy import Cascade
 from services.core.receipts import ReceiptKind, came_back
 from services.core.status import CHANNEL_CLOSED
+from services.kit.errors import RetryableError
 from services.kit.eventlog import Output, Record
 from services.kit.forgetting import Forgetting
 from services.kit.postgres import Connection
 from services.routing.cascading import goes_on, split
-from services.routing.codec import Work, decode_work, encode_exhausted, encode_reattempted, encode_routed
-from services.routing.domain import Choices, choices_of, for_want_of_closed, packed, passed_over, route
+from services.routing.codec import (
+    Whole,
+    Work,
+    decode_work,
+    encode_exhausted,
+    encode_reattempted,
+    encode_routed,
+    encode_whole,
+)
+from services.routing.domain import (
+    Choices,
+    Situation,
+    choices_of,
+    for_want_of_closed,
+    one_way,
+    packed,
+    passed_over,
+    route,
+)
 from services.routing.metrics import RoutingMetrics
 from services.routing.readdressing import Address, Answers, GivenUp, answers, given_up
 from services.routing.store import Store
@@ -55,8 +74,8 @@ class RoutingHandler:
         self._usable: dict[tuple[str, int], tuple[Channel, ...]] = {}
 
     def decode(self, record: Record) -> Work:
-        """Read one block. Raises InvalidMessage."""
-        return decode_work(record)
+        """Read one block, as far as it has to be read to decide about it. Raises InvalidMessage."""
+        return decode_work(record, lambda incident, situations: self._one_way(incident, situations) is not None)
 
     async def ready(self, work: Sequence[Work]) -> None:
         """Wait until the incident versions that the blocks were decided with are known here."""
@@ -69,6 +88,10 @@ class RoutingHandler:
         incident = await self._incidents.wait_for(("incident", incident_id, str(version)))
         self._usable[incident_id, version] = incident.usable_channels
 
+    def _one_way(self, incident: tuple[str, int], situations: Collection[Situation]) -> Channel | None:
+        """Return the channel that notices of an incident version all take, as far as is known; None = not one alone."""
+        return one_way(situations, self._choices(incident)) if incident in self._usable else None
+
     def _choices(self, version: tuple[str, int]) -> Choices:
         """Return the choices of an incident version that is known, as they are now."""
         newest: Incident | None = self._incidents.get(("incident", version[0]))
@@ -77,6 +100,7 @@ class RoutingHandler:
     async def apply(self, connection: Connection, work: Sequence[Work]) -> Sequence[Output]:
         """Return the blocks to send on, and note who was given up, or has a new address."""
         ways: _Ways = defaultdict(list)
+        whole = [(self._way_of(one.whole), one.partition, one.whole) for one in work if one.whole]
         for one in work:
             if one.notices:
                 for way, part in await self._next_of(connection, one.notices, one.reason):
@@ -96,7 +120,16 @@ class RoutingHandler:
         again += await self._stop(connection, [one.recalled for one in work if one.recalled], given_up_now)
         for (_, way), parts in ways.items():
             self._metrics.count(way if isinstance(way, Channel) else None, sum(map(len, parts)))
-        return [*_outputs(ways), *again]
+        for channel, _, block in whole:
+            self._metrics.count(channel, block.notices)
+        return [*starmap(encode_whole, whole), *_outputs(ways), *again]
+
+    def _way_of(self, whole: Whole) -> Channel:
+        """Return the channel that a block takes. Raises RetryableError where it parts by now: it is read again."""
+        channel = self._one_way(whole.incident, whole.situations)
+        if channel is None:
+            raise RetryableError("a channel was closed after a block had been read")
+        return channel
 
     async def _next_of(
         self, connection: Connection, notices: Notices, reason: str

@@ -18,7 +18,7 @@ from services.dispatch.codec import decode_routed
 from services.intake.codec import read_held, read_stops
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog.port import Record
-from services.routing.codec import decode_notices, decode_work
+from services.routing.codec import decode_work
 from services.tracking.codec import decode
 from services.wire.incidents import decode_incidents
 from services.wire.recalls import decode_recalled, decode_stopped
@@ -29,8 +29,8 @@ MODULES = (common_pb2, deduplication_pb2, dispatch_pb2, intake_pb2, routing_pb2,
 READERS: dict[str, Callable[[Record], Any]] = {
     topics.MEMBERS_ACCEPTED: read_block,
     topics.MEMBERS_HELD: read_held,
-    topics.NOTICES_RELEASED: decode_notices,
-    topics.DELIVERIES_REFUSED: decode_notices,
+    topics.NOTICES_RELEASED: decode_work,
+    topics.DELIVERIES_REFUSED: decode_work,
     topics.NOTICES_READDRESSED: decode_work,
     topics.NOTICES_REATTEMPTED: decode,
     topics.NOTICES_ROUTED_LETTER: lambda record: decode_routed(record.value),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.core.channel import ALL_CHANNELS, CHANNELS, TO_THE_ADDRESS, Channel
 from services.core.notices import BLOCK_ENTRIES, FLAG_MAYBE_TOLD, FLAG_NOT_AT_ADDRESS, FLAG_SECRET_ADDRESS, Notices
-from services.routing.domain import choices_of, for_want_of_closed, packed, passed_over, route
+from services.routing.domain import choices_of, for_want_of_closed, one_way, packed, passed_over, route
 
 PORTAL, EMAIL, LETTER = ALL = Channel.PORTAL, Channel.EMAIL, Channel.LETTER
 ORDERS = st.permutations(CHANNELS).flatmap(lambda order: st.integers(1, len(order)).map(lambda n: tuple(order[:n])))
@@ -90,6 +90,18 @@ def test_a_notice_takes_the_first_channel_that_it_may(
                 if one not in compromised and has & one and not tried & one and not (away and one & TO_THE_ADDRESS)
             ]
             assert (usable[0] if usable else None) is channel
+
+
+@given(st.lists(SITUATIONS, min_size=1, max_size=8), ORDERS, st.sets(st.sampled_from(CHANNELS)))
+def test_notices_that_go_one_way_go_where_each_of_them_would(
+    situations: list[tuple[int, int, int, int]], order: tuple[Channel, ...], closed: set[Channel]
+) -> None:
+    """A look at what decides says the same as reading them, or that they have to be read."""
+    choices = choices_of(order, ALL_CHANNELS & ~sum(closed))
+    found = one_way({situation[:3] for situation in situations}, choices)
+    ways = [channel for channel, _ in route(notices_of(situations), choices)]
+
+    assert (ways[0] if len(ways) == 1 and not choices.closed else None) is found
 
 
 @given(st.lists(SITUATIONS, min_size=1, max_size=20), ORDERS)

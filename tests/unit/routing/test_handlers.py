@@ -5,17 +5,18 @@ from typing import cast
 
 import pytest
 from notification import topics
-from notification.v1 import dispatch_pb2, routing_pb2
+from notification.v1 import deduplication_pb2, dispatch_pb2, routing_pb2
 from prometheus_client import CollectorRegistry
 
 from services.core.channel import Channel
 from services.core.incident import Controller, Incident
 from services.core.notices import Notices
 from services.core.status import CHANNEL_CLOSED
-from services.kit.errors import InvalidMessage
+from services.kit.errors import InvalidMessage, RetryableError
 from services.kit.eventlog.port import Output, Record
 from services.kit.postgres import Connection
 from services.kit.testing import FakeClock
+from services.routing.codec import decode_work
 from services.routing.handlers import RoutingHandler
 from services.routing.metrics import RoutingMetrics
 from services.wire.notices import notices_from_wire, notices_to_wire
@@ -78,6 +79,90 @@ async def test_blocks_are_packed_by_partition_channel_and_version() -> None:
     ] == seen(outputs)
     counted = [registry.get_sample_value("routing_notices_total", {"channel": c}) for c in ("email", "letter", "none")]
     assert [3, 2, 1] == counted
+
+
+def a_release(*channels: int, **columns: list[int]) -> Record:
+    """Return a block of more than a thousand notices, that can be written to over these channels in turn."""
+    one = notices_from_wire(dispatch_pb2.DeliveriesRefused.FromString(a_record(0, 1, 0).value or b"").notices)
+    notices = one.pick([0] * 1024)
+    notices.ids, notices.channels = [n.to_bytes(16, "big") for n in range(1024)], (list(channels) * 1024)[:1024]
+    for name, column in columns.items():
+        setattr(notices, name, column)
+    value = deduplication_pb2.NoticesReleased(notices=notices_to_wire(notices)).SerializeToString()
+    return Record(topics.NOTICES_RELEASED, 0, 0, "deduplication", 1, 0, value)
+
+
+async def a_handler(known: FakeIncidents, registry: CollectorRegistry | None = None) -> RoutingHandler:
+    """Return a handler that knows the incident's first version already, as it does from its first block on."""
+    handler = RoutingHandler(known, RoutingMetrics(registry or CollectorRegistry()), FakeClock(), KEEP, MemoryStore())
+    await handler.ready([handler.decode(a_record(0, 1, 2))])
+    return handler
+
+
+async def test_a_block_that_goes_one_way_is_passed_on_as_what_it_would_be_read_as() -> None:
+    """Every column is there, its attempts are counted; a transaction that is tried again says the same."""
+    registry = CollectorRegistry()
+    handler, record = await a_handler(incidents(), registry), a_release(2, 6, 7, attempts=[0, 1, 2, 3] * 256)
+    work, as_read = handler.decode(record), decode_work(record)
+
+    outputs, again = [list(await handler.apply(UNUSED, [one])) for one in (work, work)]
+
+    assert (None, None) == (work.notices, as_read.whole)
+    assert outputs == again
+    assert [topics.NOTICES_ROUTED_EMAIL] == [one.topic for one in outputs]
+    assert 2048 == registry.get_sample_value("routing_notices_total", {"channel": "email"})
+    (expected,) = await handler.apply(UNUSED, [as_read])
+    passed, read = (
+        notices_from_wire(routing_pb2.NoticesRouted.FromString(one.value or b"").notices)
+        for one in (outputs[0], expected)
+    )
+    assert passed == read
+
+
+@pytest.mark.parametrize("channels", [(2, 4), (2, 0), (1,)], ids=["they part", "one has none left", "none has"])
+async def test_a_block_that_parts_is_read(channels: tuple[int, ...]) -> None:
+    """Each notice goes its own way."""
+    handler = await a_handler(incidents())
+
+    assert handler.decode(a_release(*channels)).whole is None
+
+
+async def test_a_few_notices_are_read_to_be_packed_with_others() -> None:
+    """What is paid per block is paid by every room after this one."""
+    handler, notices = await a_handler(incidents()), a_record(0, 1, 2)
+    block = dispatch_pb2.DeliveriesRefused.FromString(notices.value or b"").notices
+    value = deduplication_pb2.NoticesReleased(notices=block).SerializeToString()
+
+    assert handler.decode(Record(topics.NOTICES_RELEASED, 0, 0, "deduplication", 1, 0, value)).whole is None
+
+
+async def test_a_channel_that_is_closed_after_a_block_was_read_lets_none_of_it_through() -> None:
+    """It is read again, and then each takes its next channel."""
+    known = incidents()
+    handler, record = await a_handler(known), a_release(6)
+    work = handler.decode(record)
+    known.put(an_incident(3, Channel.LETTER))
+
+    with pytest.raises(RetryableError):
+        await handler.apply(UNUSED, [work])
+    outputs = await handler.apply(UNUSED, [handler.decode(record)])
+    assert [topics.NOTICES_ROUTED_LETTER] == [one.topic for one in outputs]
+
+
+@pytest.mark.parametrize(
+    "column", ["ids", "members", "versions", "pseudonyms", "channels", "flags", "tried", "cohorts"]
+)
+async def test_a_large_block_that_lost_a_part_is_a_dead_letter(column: str) -> None:
+    """As a small one is."""
+    handler = await a_handler(incidents())
+    block = deduplication_pb2.NoticesReleased.FromString(a_release(2).value or b"")
+    packed = getattr(block.notices, column)
+    if isinstance(packed, bytes):
+        setattr(block.notices, column, packed[:-1])
+    else:
+        packed.pop()
+    with pytest.raises(InvalidMessage, match="column-length"):
+        handler.decode(Record(topics.NOTICES_RELEASED, 0, 0, "deduplication", 1, 0, block.SerializeToString()))
 
 
 async def test_a_channel_that_a_newer_version_closed_is_taken_by_nobody() -> None:
