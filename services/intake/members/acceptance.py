@@ -36,7 +36,7 @@ from services.intake.records.sealed_refs import NONCE_BYTES, RefPlace
 from services.intake.store import CohortRow, TotalsState
 from services.kit.eventlog import Output
 from services.kit.postgres import Connection
-from services.kit.vault import SealRequest
+from services.kit.vault import Payloads
 from services.wire.totals import encode_totals
 
 __all__ = ["Acceptance"]
@@ -146,8 +146,8 @@ class Acceptance:
         bearing = [block for block in blocks if not block.is_retraction]
         groups = []
         for block in bearing:
-            payloads = [chunk.contacts[row] for row in block.rows]
-            groups.append(list(map(SealRequest, block.members, block.versions, block.pseudonyms, payloads)))
+            plaintexts = [chunk.contacts[row] for row in block.rows]
+            groups.append(Payloads(block.members, block.versions, block.pseudonyms, plaintexts))
         if groups:
             stored = await self._context.vault.store(connection, chunk.incident_id, groups)
             for block, slots in zip(bearing, stored, strict=True):

@@ -28,7 +28,6 @@ class Likenesses:
         key = blake2b(incident_id.encode(), key=pepper, person=b"heraut-likeness").digest()
         self._begun = blake2b(digest_size=LIKENESS_BYTES, key=key, person=b"heraut-likeness")
         self._names = Remembered(_named)
-        self._births = Remembered(_born)
 
     def of(self, record: Record, witnesses: bytes) -> bytes:
         """Return the likeness of a checked record with these witnesses."""
@@ -43,8 +42,8 @@ class Likenesses:
     def of_all(self, columns: RecordColumns, witnesses: list[bytes]) -> list[bytes]:
         """Return the likeness of each row of checked columns; those of odd rows mean nothing."""
         names = list(map(self._names.__getitem__, columns.family_name))
-        births = list(map(self._births.__getitem__, columns.birth_date))
-        parts = names, births, columns.postcode, repeat("|"), columns.house_number
+        births = _births(columns.birth_date)
+        parts = names, births, repeat("|"), columns.postcode, repeat("|"), columns.house_number
         keys = "\n".join(map("".join, zip(*parts, strict=False))).encode().split(b"\n")
         copy = self._begun.copy
         likenesses = []
@@ -52,16 +51,19 @@ class Likenesses:
             state = copy()
             state.update(key)
             likenesses.append(state.digest() + said)
-        if not all(map(all, (names, births, columns.postcode, columns.house_number))):
-            known = zip(names, births, columns.postcode, columns.house_number, strict=True)
-            return [one if all(parts) else b"" for one, parts in zip(likenesses, known, strict=True)]
+        needed = names, births, columns.postcode, columns.house_number
+        if not all(map(all, needed)):
+            return [one if all(parts) else b"" for one, *parts in zip(likenesses, *needed, strict=True)]
         return likenesses
+
+
+def _births(dates: list[str]) -> list[str]:
+    """Return the dates that are whole, and nothing for any other; nearly all are, as a look at all of them shows."""
+    together = " ".join(["", *dates])
+    are_whole = "-00" not in together and " 0000" not in together
+    return dates if are_whole else [born if is_whole(born) else "" for born in dates]
 
 
 def _named(family_name: str) -> str:
     """Return the beginning of a canonical name; none where the name is not known."""
     return f"name:{normal_name(family_name)}|" if known_name(family_name) else ""
-
-
-def _born(birth_date: str) -> str:
-    return f"{birth_date}|" if is_whole(birth_date) else ""

@@ -97,7 +97,7 @@ create sequence vault.page_numbers as bigint;
 create table vault.pages (
     page   bigint    primary key,
     key_id uuid      not null,
-    ends   integer[] not null,    -- the i-th payload lies between the i-th and the next of these
+    ends   integer[] not null,    -- the i-th leaf of payloads lies between the i-th and the next of these
     sealed bytea     not null
 ) with (
     autovacuum_vacuum_insert_threshold = 10000000, toast.autovacuum_vacuum_insert_threshold = 10000000,

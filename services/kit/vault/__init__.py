@@ -2,12 +2,12 @@
 
 from services.kit.vault.key_files import convert_ring, create_keys, load_keys, rotate_keys
 from services.kit.vault.keys import KeyRing, KeyVersionError
-from services.kit.vault.vault import SealRequest, Unopened, Vault
+from services.kit.vault.vault import Payloads, Unopened, Vault
 
 __all__ = [
     "KeyRing",
     "KeyVersionError",
-    "SealRequest",
+    "Payloads",
     "Unopened",
     "Vault",
     "convert_ring",

@@ -9,7 +9,7 @@ insert into vault.keys (key_id, incident_id, kek_version, wrapped) values ($1, $
 insert into vault.pages (page, key_id, ends, sealed) values ($1, $2, $3, $4);
 
 -- name: fetch
--- Of every wanted page what lies from one place to another: a few people's data, or nearly all of it. What is not
+-- Of every wanted page what lies from one leaf to another: a few people's data, or nearly all of it. What is not
 -- wanted is not read, as `sealed` is stored uncompressed.
 select page.page, page.first, ends[page.first + 1 : page.last + 2] as ends,
        substring(

@@ -36,7 +36,7 @@ from services.kit.clock import SystemClock
 from services.kit.errors import LostOwnershipError
 from services.kit.eventlog import Output, append_outputs
 from services.kit.postgres import Pool
-from services.kit.vault import SealRequest, Vault
+from services.kit.vault import Payloads, Vault
 from services.kit.vault.key_files import create_keys
 from services.wire.testing import FakeIncidents
 from tests.unit.dispatch.people import REFERENCES, TRAITS, an_incident
@@ -158,10 +158,10 @@ class Bench:
 
     async def seal(self, notices: Notices, payloads: Sequence[dict[str, Any]]) -> None:
         """Put people's data into the vault, as intake does."""
-        packed = map(orjson.dumps, payloads)
-        rows = list(map(SealRequest, notices.members, notices.versions, notices.pseudonyms, packed))
+        packed = list(map(orjson.dumps, payloads))
+        group = Payloads(notices.members, notices.versions, notices.pseudonyms, packed)
         async with self.intake.acquire() as connection, connection.transaction():
-            (slots,) = await self.vault.store(connection, notices.incident_id, [rows])
+            (slots,) = await self.vault.store(connection, notices.incident_id, [group])
         self.slots.update(zip(notices.members, slots, strict=True))
 
     async def take(self, notices: Notices, partition: int = 0) -> None:

@@ -1,5 +1,6 @@
 """A sealed payload opens for exactly whom it was sealed for."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,10 +9,15 @@ import pytest
 
 from services.kit.postgres import Pool
 from services.kit.vault.key_files import create_keys
-from services.kit.vault.vault import OpenRequest, SealRequest, Unopened, Vault
+from services.kit.vault.vault import OpenRequest, Payloads, Unopened, Vault
 from tests.conftest import RoomPool
 
-ROWS = [SealRequest(bytes([n]) * 16, n, bytes([100 + n]) * 16, f"payload {n}".encode()) for n in range(1, 6)]
+ROWS = [(bytes([n]) * 16, n, bytes([100 + n]) * 16, f"payload {n}".encode()) for n in range(1, 6)]
+
+
+def _of(rows: Sequence[tuple[bytes, int, bytes, bytes]]) -> Payloads:
+    members, versions, pseudonyms, plaintexts = zip(*rows, strict=True)
+    return Payloads(members, versions, pseudonyms, plaintexts)
 
 
 class Stored(NamedTuple):
@@ -37,7 +43,7 @@ async def stored(room_pool: RoomPool, tmp_path: Path) -> Stored:
     keys = create_keys(tmp_path / "keys")
     intake = await room_pool("intake")
     async with intake.acquire() as connection, connection.transaction():
-        first, second = await Vault(keys).store(connection, "lab", [ROWS[:3], ROWS[3:]])
+        first, second = await Vault(keys).store(connection, "lab", [_of(ROWS[:3]), _of(ROWS[3:])])
     return Stored(await room_pool("dispatch"), Vault(keys), [*first, *second])
 
 
@@ -54,7 +60,7 @@ async def test_what_intake_sealed_dispatch_opens(stored: Stored) -> None:
 @pytest.mark.parametrize("row", range(5))
 async def test_one_alone_is_found_wherever_it_lies(stored: Stored, row: int) -> None:
     """First, last, or in the middle of its page, of which no more is read."""
-    assert [ROWS[row].plaintext] == await stored.fetch(stored.asked(row))
+    assert [ROWS[row][3]] == await stored.fetch(stored.asked(row))
 
 
 async def test_a_slot_beyond_the_end_of_its_page_is_missing(stored: Stored) -> None:
@@ -68,7 +74,7 @@ async def test_nothing_opens_for_somebody_else(stored: Stored) -> None:
     """Another pseudonym or incident does not open a payload, and whoever else is asked for is not affected."""
     slot, member, version, _ = stored.asked(0)
 
-    found = await stored.fetch((slot, member, version, ROWS[1].pseudonym), stored.asked(1))
+    found = await stored.fetch((slot, member, version, ROWS[1][2]), stored.asked(1))
 
     assert [Unopened.TAMPERED, b"payload 2"] == found
     assert [Unopened.TAMPERED] == await stored.fetch(stored.asked(0), incident_id="another incident")
