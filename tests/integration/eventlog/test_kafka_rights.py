@@ -14,6 +14,7 @@ from services.kit.errors import ConfigError
 from services.kit.eventlog import family_member
 from services.kit.eventlog.kafka import KafkaSettings, ensure_topics, new_admin
 from services.kit.eventlog.kafka.acls import ALLOW, WRITE, grant_producers
+from services.kit.eventlog.kafka.room_rights import grant_rooms
 from services.kit.eventlog.rights import Granted, TopicRight
 from tests.kafka_fixtures import USERS, EnforcingBroker
 
@@ -135,3 +136,5 @@ def test_no_broker_is_started_with_a_user_who_could_change_its_configuration(
 async def test_a_broker_that_enforces_no_rights_says_so(kafka: KafkaSettings) -> None:
     """Where everybody may write to every topic, rights are not given in vain and in silence."""
     assert Granted(enforced=False) == await grant_producers(kafka, {COHORT: "lab"})
+    assert Granted(enforced=False) == await grant_rooms(kafka, {}, (COHORT,))
+    assert Granted(enforced=False) == await grant_rooms(kafka, {"intake": "heraut-intake"}, (COHORT,))
