@@ -31,7 +31,7 @@ from deploy.kafka import broker, enforcing
 from deploy.postgres import server as postgres
 from services.core.rooms import STAGES
 
-__all__ = ["Place", "Process", "main", "run"]
+__all__ = ["Operator", "Place", "Process", "main", "run"]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 _WITH_DATA = {*STAGES, "migrate", "topics"}
@@ -245,7 +245,7 @@ def _tell_faults(processes: Sequence[Process]) -> None:
             print(f"{one.name}: {line[:3000]}")
 
 
-class _Operator:
+class Operator:
     """Somebody at a terminal of this machine, as docker-compose.yml says how."""
 
     def __init__(self, place: Place, ports: Mapping[str, int]) -> None:
@@ -270,7 +270,7 @@ class _Operator:
         return json.loads(done.stdout)
 
 
-def _send_a_cohort(operator: _Operator) -> dict[str, Any]:
+def _send_a_cohort(operator: Operator) -> dict[str, Any]:
     """Do what somebody does on the day, with the examples; return the ledger once nobody is on the way any more."""
     examples, which = CHECKOUT / "deploy" / "examples", ("--incident", "lab", "--cohort", "wave-1")
     operator.says("incident", "put", str(examples / "lab.json"))
@@ -291,11 +291,13 @@ def run(
     folder: Path,
     ours: Mapping[str, Any] | None = None,
     kind: type[Place] = Place,
-    when_ready: Callable[[Mapping[str, int]], None] | None = None,
+    when_ready: Callable[[Mapping[str, int]], None] = lambda _: None,
+    when_told: Callable[["Operator"], None] = lambda _: None,
 ) -> None:
     """Start everything in a folder, send a cohort, and stop everything. Raises SystemExit where something fails.
 
-    `ours` are services in place of the file's, `kind` says how their files lie; `when_ready` is given the ports.
+    `ours` are services in place of the file's, `kind` says how their files lie. `when_ready` is given the ports, and
+    `when_told` who operates it, once everybody is told.
     """
     document = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text(encoding="utf-8"))
     make(folder / "secrets")
@@ -324,10 +326,10 @@ def run(
         ]
         _wait(started)
         print(f"ready: {', '.join(ports)}")
-        if when_ready:
-            when_ready(ports)
+        when_ready(ports)
         try:
-            ledger = _send_a_cohort(_Operator(place, ports))
+            ledger = _send_a_cohort(operator := Operator(place, ports))
+            when_told(operator)
         except SystemExit:
             _tell_faults(started)
             raise

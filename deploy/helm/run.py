@@ -4,10 +4,13 @@
 
 Arguments, environments, files and jobs are those of the rendered pods; brokers, database and stand-ins are those of
 `deploy/compose/stack.py`. Files lie as a cluster lays them: links in a folder of somebody else's, for the group to
-read. When all are ready, each probe of the pods is asked as a cluster would.
+read. When all are ready, each probe of the pods is asked as a cluster would; and once everybody is told, what
+deploy/README.md has an operator say to the services is said, line by line.
 """
 
 import os
+import re
+import shlex
 import ssl
 import sys
 import tempfile
@@ -23,6 +26,12 @@ __all__ = ["main", "pods", "service_of"]
 
 VALUES = SETS / "compose.yaml"
 _SOMEBODY_ELSE = 65534  # as the kubelet is: root there, and not us
+_PAGE = Path(__file__).resolve().parents[1] / "README.md"
+# What is asked of services alone, and changes nothing that could not be said of a cohort which is told already.
+_TO_SERVICES = re.compile(
+    r"heraut (cohort (problems|seal|status|pause)|incident (pause|closures|acts)|channel|ledger --incident)"
+)
+_LETS_GO = re.compile(r"heraut (incident|cohort|channel) resume")
 _PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 
 
@@ -30,7 +39,7 @@ def main() -> int:
     """Run in a fresh folder, which is removed."""
     found = {name: service_of(pod) for name, pod in pods(rendered(VALUES)).items()}
     with tempfile.TemporaryDirectory(prefix="heraut-pods-") as folder:
-        stack.run(Path(folder), found, _Pods, _ask_probes)
+        stack.run(Path(folder), found, _Pods, _ask_probes, _do_as_the_page_says)
     print("the pods work as the chart makes them")
     return 0
 
@@ -95,6 +104,17 @@ def _ask_probes(ports: Mapping[str, int]) -> None:
                 if answer.status != 200:
                     raise SystemExit(f"{name}: {path} says {answer.status}")
     print(f"probes answer: {', '.join(_PROBES)}")
+
+
+def _do_as_the_page_says(operator: stack.Operator) -> None:
+    """Say to the services what the page says, in its order. Raises SystemExit where one of it is refused."""
+    text = _PAGE.read_text(encoding="utf-8")
+    lines = [line for block in re.findall(r"```sh\n(.+?)```", text, re.DOTALL) for line in block.splitlines()]
+    said = [line for line in lines if _TO_SERVICES.match(line)]
+    let_go = [line for line in re.findall(r"`(heraut [^`]+)`", text) if _LETS_GO.match(line)]
+    for line in [*said, *let_go]:
+        operator.says(*shlex.split(line)[1:])
+    print(f"{len(said) + len(let_go)} lines of the page are done")
 
 
 if __name__ == "__main__":

@@ -6,19 +6,17 @@ those that were not.
 
 import os
 import re
-import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 import yaml
 
 from deploy.prometheus import local
-from services.cli.__main__ import heraut
+from tests.page_commands import commands_of, fenced, parse
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "prometheus"
 RULES = sorted((DEPLOY / "rules").glob("*.yml"))
@@ -207,8 +205,8 @@ def test_every_alert_has_a_page_that_helps(alert: str) -> None:
     assert page.relative_to(DEPLOY.parents[1]).as_posix() == ALERTS[alert]["annotations"]["runbook_url"]
     assert [alert, *HEADINGS] == re.findall(r"^##? (.+)$", text, re.MULTILINE)
     assert set(re.findall(r"\bHeraut[A-Z]\w+", text)) <= {*ALERTS}
-    for command in _commands(text):
-        _parse(command)
+    for command in commands_of(text):
+        parse(command)
 
 
 def test_there_is_no_page_without_an_alert() -> None:
@@ -219,34 +217,10 @@ def test_there_is_no_page_without_an_alert() -> None:
 def test_queries_of_the_pages_are_valid(tmp_path: Path) -> None:
     """Prometheus understands each."""
     pages = sorted((DEPLOY / "runbooks").iterdir())
-    queries = [query for page in pages for query in _fenced(page.read_text(encoding="utf-8"), "promql")]
+    queries = [query for page in pages for query in fenced(page.read_text(encoding="utf-8"), "promql")]
     rules = [{"record": f"page:{number}", "expr": query} for number, query in enumerate(queries)]
     path = tmp_path / "pages.yml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "pages", "rules": rules}]}), encoding="utf-8")
 
     assert len(queries) >= len(pages)
     _ran(_tool("promtool", "prometheus"), "check", "rules", "--lint=none", str(path))
-
-
-def _fenced(text: str, language: str) -> list[str]:
-    return [found.strip() for found in re.findall(rf"```{language}\n(.+?)```", text, re.DOTALL)]
-
-
-def _commands(text: str) -> list[str]:
-    """Return the commands of a page, those within a sentence too."""
-    return [*_fenced(text, "sh"), *re.findall(r"`(heraut [^`]+)`", text)]
-
-
-def _parse(line: str) -> None:
-    """Read a command as the command line would, and run nothing. A group alone is a command that is named."""
-    words = shlex.split(line)
-    assert words.pop(0) == "heraut", line
-    command: click.Command = heraut
-    context = click.Context(heraut, info_name="heraut")
-    while isinstance(command, click.Group) and words:
-        name = words.pop(0)
-        found = command.get_command(context, name)
-        assert found is not None, f"{line}: there is no {name}"
-        command, context = found, click.Context(found, info_name=name, parent=context)
-    if words:
-        command.make_parser(context).parse_args(args=words)

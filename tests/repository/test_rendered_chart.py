@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import yaml
 from deploy.compose.secret_files import database_url
 from deploy.helm import catalogue, schemas
 from deploy.helm.run import pods, service_of
+from deploy.helm.secret_manifests import manifests, wanted
 from deploy.helm.tools import find_helm, rendered, sets
 from services.core.channel import Channel
 from services.core.environment import ENVIRONMENT, is_for
@@ -304,6 +307,43 @@ def test_values_that_cannot_work_are_refused(name: str, more: str, reason: str) 
     """Before anything is installed, in words."""
     with pytest.raises(ValueError, match=re.escape(reason)):
         rendered(sets()[name], ["--set", more])
+
+
+def test_secrets_are_made_of_a_folder_as_pods_mount_them(tmp_path: Path) -> None:
+    """Each with its own keys; those that others make are left to them, and a file that is missing is named."""
+    documents = rendered(sets()["strimzi"])
+    needed = wanted(documents)
+    (tmp_path / "keys").mkdir()
+    for key in {key for keys in needed.values() for key in keys} - {"key_unwrap"}:
+        in_keys = key.startswith("key_")
+        name = f"keys/{key.removeprefix('key_')}.json" if in_keys else "principals.json" if key == "principals" else key
+        (tmp_path / name).write_text(key, encoding="utf-8")
+    command = [sys.executable, "-m", "deploy.helm.secret_manifests", str(tmp_path)]
+    missing = subprocess.run(  # noqa: S603 - our own program
+        command, input=yaml.safe_dump_all(documents), cwd=ROOT, text=True, capture_output=True, check=False
+    )
+    (tmp_path / "keys" / "unwrap.json").write_text("key_unwrap", encoding="utf-8")
+    made = {one["metadata"]["name"]: {*one["data"]} for one in manifests(needed, tmp_path)}
+
+    assert (1, "") == (missing.returncode, missing.stdout)
+    assert missing.stderr.endswith(": key_unwrap\n")
+    own = {
+        f"heraut-{service}-files": {key for name, key in _keys(pod) if name.endswith("-files")}
+        for service, pod in pods(documents).items()
+    }
+    assert own | {"heraut-scrape": {"scrape_token", "authority"}} == made
+
+
+def test_what_the_page_names_is_there() -> None:
+    """Deployments and jobs of the commands for a cluster; the values that it leads to are those that are tried."""
+    text = (ROOT / "deploy" / "README.md").read_text(encoding="utf-8")
+    documents = rendered(sets()["minimal"])
+    there = {f"{one['kind'].lower()}/{one['metadata']['name']}" for one in documents}
+    named = set(re.findall(r"(?:deployment|job)/[a-z-]+", text))
+
+    assert set() == named - there
+    assert {f"deployment/heraut-{stage}" for stage in STAGES} <= named
+    assert {"minimal", "full", "strimzi", "keda"} == set(re.findall(r"helm/sets/([a-z-]+)\.yaml", text))
 
 
 def test_the_schemas_find_what_is_wrong() -> None:
