@@ -34,7 +34,8 @@ from services.core.rooms import STAGES
 __all__ = ["Operator", "Place", "Process", "main", "run"]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-_WITH_DATA = {*STAGES, "migrate", "topics"}
+_AFTERWARDS = "migrate-post"  # a job that an installation may have, once all are ready
+_WITH_DATA = {*STAGES, "migrate", "topics", _AFTERWARDS}
 _THAT_NAME_PLACES = ("database_url", "kafka_operator", "smtp_url")
 _READY_SECONDS = 180.0  # seven processes on a busy machine
 _TOLD_SECONDS = 120.0
@@ -287,6 +288,27 @@ def _send_a_cohort(operator: Operator) -> dict[str, Any]:
         time.sleep(0.5)
 
 
+def _made(folder: Path, ours: Mapping[str, Any], kind: type[Place]) -> Place:
+    """Make the secrets, and return where everything is."""
+    document = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text(encoding="utf-8"))
+    make(folder / "secrets")
+    files = {
+        name: folder / "secrets" / secret["file"].partition("secrets/")[2]
+        for name, secret in document["secrets"].items()
+    }
+    # What the file says to everybody, and an installation of one's own lays into a secret.
+    files["smtp_url"] = folder / "secrets" / "smtp_url"
+    files["smtp_url"].write_text("smtp://mail:1025", encoding="utf-8")
+    place = kind(folder, {**document["services"], **ours}, files)
+    mail, portal = postgres.free_port(), postgres.free_port()
+    place.hosts |= {
+        "smtp://mail:1025": f"smtps://127.0.0.1:{mail}", "standins:8025": f"127.0.0.1:{portal}",
+        "--smtp-port=2525": f"--smtp-port={mail}", "--portal-port=8025": f"--portal-port={portal}",
+        "--records=/tmp": f"--records={folder}/records",
+    }  # fmt: skip
+    return place
+
+
 def run(
     folder: Path,
     ours: Mapping[str, Any] | None = None,
@@ -299,22 +321,7 @@ def run(
     `ours` are services in place of the file's, `kind` says how their files lie. `when_ready` is given the ports, and
     `when_told` who operates it, once everybody is told.
     """
-    document = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text(encoding="utf-8"))
-    make(folder / "secrets")
-    files = {
-        name: folder / "secrets" / secret["file"].partition("secrets/")[2]
-        for name, secret in document["secrets"].items()
-    }
-    # What the file says to everybody, and an installation of one's own lays into a secret.
-    files["smtp_url"] = folder / "secrets" / "smtp_url"
-    files["smtp_url"].write_text("smtp://mail:1025", encoding="utf-8")
-    place = kind(folder, {**document["services"], **(ours or {})}, files)
-    mail, portal = postgres.free_port(), postgres.free_port()
-    place.hosts |= {
-        "smtp://mail:1025": f"smtps://127.0.0.1:{mail}", "standins:8025": f"127.0.0.1:{portal}",
-        "--smtp-port=2525": f"--smtp-port={mail}", "--portal-port=8025": f"--portal-port={portal}",
-        "--records=/tmp": f"--records={folder}/records",
-    }  # fmt: skip
+    place = _made(folder, ours or {}, kind)
     ports = {stage: postgres.free_port() for stage in STAGES}
     with _servers(place), ExitStack() as running:
         _do(place, "migrate")
@@ -326,6 +333,8 @@ def run(
         ]
         _wait(started)
         print(f"ready: {', '.join(ports)}")
+        if _AFTERWARDS in place.services:
+            _do(place, _AFTERWARDS)
         when_ready(ports)
         try:
             ledger = _send_a_cohort(operator := Operator(place, ports))

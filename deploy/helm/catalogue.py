@@ -21,11 +21,19 @@ from services.cli.settings_list import Described, described_settings
 from services.core.rooms import STAGES
 from services.dispatch.channels import PROVIDER_ADDRESSES
 
-__all__ = ["CHART", "JOBS", "main", "services", "tables"]
+__all__ = ["CHART", "main", "services", "tables"]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CHART = CHECKOUT / "deploy" / "helm" / "heraut"
-JOBS = ("migrate", "topics")
+# What is done before and after the services are replaced: as deploy/upgrades.md has it.
+_BEFORE, _AFTER = "pre-install,pre-upgrade", "post-install,post-upgrade"
+_JOBS: Mapping[str, Sequence[dict[str, Any]]] = {
+    "migrate": (
+        {"suffix": "", "arguments": ["--pre"], "hooks": _BEFORE, "weight": 0},
+        {"suffix": "-post", "arguments": ["--post"], "hooks": _AFTER, "weight": 0},
+    ),
+    "topics": ({"suffix": "", "arguments": [], "hooks": _BEFORE, "weight": 1},),
+}
 _MADE = "# Made by deploy/helm/catalogue.py from docker-compose.yml, the settings and proto/topics; do not edit.\n"
 # What a process finds at a place of its own container, or logs in as; everything else is for whoever installs it.
 _FACT = re.compile(r"/run/|/var/lib/heraut|heraut(-\w+)?$")
@@ -69,7 +77,7 @@ def services() -> dict[str, Any]:
     described = described_settings()
     return {
         "services": {stage: _service(stage, compose[stage], described) for stage in STAGES},
-        "jobs": {job: _common(compose[job]) for job in JOBS},
+        "jobs": {job: _common(compose[job]) | {"steps": [*steps]} for job, steps in _JOBS.items()},
         "scrape": [secret["key"] for secret in _secrets(compose["prometheus"])],
     }
 

@@ -47,7 +47,7 @@ def main() -> int:
 def pods(documents: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
     """Return what is to run in the pods of these resources, by the names of the services and jobs."""
     return {
-        one["metadata"]["labels"]["app.kubernetes.io/component"]: one["spec"]["template"]["spec"]
+        one["metadata"]["name"].removeprefix("heraut-"): one["spec"]["template"]["spec"]
         for one in documents
         if one["kind"] in {"Deployment", "Job"}
     }

@@ -76,8 +76,8 @@ def _keys(pod: Mapping[str, Any]) -> set[tuple[str, str]]:
 def test_each_pod_can_read_its_own_secrets_alone(one: tuple[str, list[dict[str, Any]]]) -> None:
     """The matrix of compose, whoever makes the Secrets: no key of another room, and the owner's login in no service."""
     name, documents = one
-    for service, pod in pods(documents).items():
-        found = _keys(pod)
+    for pod_name, pod in pods(documents).items():
+        found, service = _keys(pod), pod_name.removesuffix("-post")
         room = STAGES.get(service)
         keys = {key for _, key in found}
         assert {f"heraut-{service}-files", f"heraut-{service}-tls", f"heraut-{room}", "main-cluster-ca-cert"} >= {
@@ -98,14 +98,16 @@ def _job_logins(job: str) -> set[str]:
 def test_the_pods_read_what_compose_mounts() -> None:
     """The same files, at the same places."""
     found = {name: service_of(pod) for name, pod in pods(rendered(sets()["minimal"])).items()}
-    for name, service in found.items():
+    for pod_name, service in found.items():
+        name = pod_name.removesuffix("-post")
         composed = {
             (one, f"/run/secrets/{one}") if isinstance(one, str) else (one["source"], one["target"])
             for one in COMPOSE[name]["secrets"]
         }
         # Where mails go stands in the open in compose, as it is the demo's.
         assert composed == {(one["source"], one["target"]) for one in service["secrets"]} - {SMTP}
-        assert COMPOSE[name]["command"] == service["command"]
+        side = {"migrate": ["--pre"], "migrate-post": ["--post"]}.get(pod_name, [])
+        assert [*COMPOSE[name]["command"], *side] == service["command"]
 
 
 def test_what_is_fetched_is_what_is_mounted(one: tuple[str, list[dict[str, Any]]]) -> None:
@@ -118,6 +120,7 @@ def test_what_is_fetched_is_what_is_mounted(one: tuple[str, list[dict[str, Any]]
     own = {
         f"heraut-{service}-files": {key for secret, key in _keys(pod) if secret == f"heraut-{service}-files"}
         for service, pod in pods(documents).items()
+        if not service.endswith("-post")
     }
 
     assert not fetched or own | {"heraut-scrape": {"scrape_token", "authority"}} == fetched
@@ -330,6 +333,7 @@ def test_secrets_are_made_of_a_folder_as_pods_mount_them(tmp_path: Path) -> None
     own = {
         f"heraut-{service}-files": {key for name, key in _keys(pod) if name.endswith("-files")}
         for service, pod in pods(documents).items()
+        if not service.endswith("-post")
     }
     assert own | {"heraut-scrape": {"scrape_token", "authority"}} == made
 

@@ -2,12 +2,12 @@
 apiVersion: batch/v1
 kind: Job
 metadata:
-  name: {{ .full }}
+  name: {{ .full }}{{ .step.suffix }}
   labels: {{- include "heraut.labels" .root | nindent 4 }}
     app.kubernetes.io/component: {{ .name }}
   annotations:
-    helm.sh/hook: {{ .hooks }}
-    helm.sh/hook-weight: {{ .weight | quote }}
+    helm.sh/hook: {{ .step.hooks }}
+    helm.sh/hook-weight: {{ .step.weight | quote }}
     # It stays to be looked at until the next one.
     helm.sh/hook-delete-policy: before-hook-creation
 spec:
@@ -28,7 +28,7 @@ spec:
         - name: {{ .name }}
           image: {{ include "heraut.image" .root }}
           imagePullPolicy: {{ .root.Values.image.pullPolicy }}
-          args: {{ toJson .is.command }}
+          args: {{ concat .is.command .step.arguments | toJson }}
           env: {{- include "heraut.environment" . | trim | nindent 12 }}
           resources:
             requests: {cpu: 100m, memory: 128Mi}
