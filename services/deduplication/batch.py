@@ -32,6 +32,7 @@ from services.deduplication.domain import (
 )
 from services.deduplication.dossier import Decision, Dossier, decide, told_already
 from services.deduplication.readdressing import Readdressed, readdressed
+from services.deduplication.rows import Row, rows_of
 from services.deduplication.standings import first_standings, looked_up
 from services.deduplication.unsettled import BY_OUTCOME, Said, said_of
 
@@ -39,13 +40,10 @@ __all__ = [
     "MEMBER_COLUMNS",
     "Block",
     "Effects",
-    "Row",
     "decide_again",
     "decide_batch",
     "persons_of",
 ]
-
-Row = tuple[Any, ...]
 
 
 @dataclass(slots=True)
@@ -101,9 +99,9 @@ class Effects:
     """What follows from decisions about one incident's people: rows to write, notices to send, counts to move."""
 
     terms: Terms
-    members: list[Row] = field(default_factory=list)  # to be written: (person, partition, *Member, *Standing)
+    members: list[Row] = field(default_factory=list)  # to be written, as in `rows.Rows`
     rewritten: list[bytes] = field(default_factory=list)  # persons whose rows are deleted: `members` has all of them
-    claims: list[Row] = field(default_factory=list)  # to be written: (person, *Claim)
+    claims: list[Row] = field(default_factory=list)  # to be written, as in `rows.Rows`
     turned: list[Row] = field(default_factory=list)  # (person, notice, void, course): what is known of these now
     recalled: dict[int, list[tuple[bytes, bytes]]] = field(default_factory=dict)  # by partition: (notice, person)
     notices: dict[int, Notices] = field(default_factory=dict)  # by partition
@@ -133,10 +131,14 @@ class Effects:
         table = first_standings(terms.usable, released=released, cancelled=cancelled, paused=paused)
         standings = looked_up(table, flags, channels)
         outcomes, *others = zip(*standings, strict=True)
+        out = [row for row, outcome in enumerate(outcomes) if outcome == Outcome.RELEASED] if any(outcomes) else None
+        told = _picked(out, *columns[:-1])
+        ids = terms.ids.first(told[0])
+        notices = ids if out is None else _spread(ids, out, len(persons))
         self.members += zip(
-            persons, repeat(block.partition), members, versions, repeat(cohort), repeat(block.accepted_at), exposed,
-            confirmed, channels, flags, languages, slots, witnesses, own or repeat(None), outcomes, *others,
-            strict=False,
+            persons, repeat(block.partition), repeat(0), notices, members, versions, repeat(cohort),
+            repeat(block.accepted_at), exposed, confirmed, channels, flags, languages, slots, witnesses,
+            own or repeat(None), outcomes, *others, strict=False,
         )  # fmt: skip
         for outcome in COUNTED_AS:
             count = outcomes.count(outcome)
@@ -144,18 +146,12 @@ class Effects:
             if count and (reason := BY_OUTCOME.get(outcome)):
                 held = (row for row, one in enumerate(outcomes) if one == outcome)
                 self.said_in(block.partition).extend((members[row], versions[row], reason) for row in held)
-        out = [row for row, outcome in enumerate(outcomes) if outcome == Outcome.RELEASED] if any(outcomes) else None
-        if out is None or out:
-            self._release_first(block, cohort, _picked(out, *columns[:-1]))
+        if ids:
+            self._release_first(block, cohort, ids, told)
 
-    def _release_first(self, block: Block, cohort: int, columns: Iterable[Sequence[Any]]) -> None:
-        persons, members, versions, exposed, confirmed, channels, flags, languages, slots, sealed_for = columns
-        count = len(persons)
-        ids = self.terms.ids.first(persons)
-        self.claims += zip(
-            persons, repeat(1), ids, members, versions, exposed, confirmed, repeat(None), repeat(False), repeat(1),
-            repeat(0), repeat(None), strict=False,
-        )  # fmt: skip
+    def _release_first(self, block: Block, cohort: int, ids: Sequence[bytes], columns: Iterable[Sequence[Any]]) -> None:
+        _, members, versions, exposed, confirmed, channels, flags, languages, slots, sealed_for = columns
+        count = len(ids)
         notices = self._notices(block.partition)
         notices.ids += ids
         notices.members += members
@@ -183,26 +179,31 @@ class Effects:
         """Merge a member into the notice by which its person was told already what it says."""
         joined = is_bare(member.witnesses)
         merged = (Outcome.MERGED, Waits.NOTHING, 0, claim.group, False, claim.bearer, joined)
-        self.members.append((dossier.pseudonym, dossier.partition, *member, *merged))
+        place = len(dossier.members), None
+        self.members.append((dossier.pseudonym, dossier.partition, *place, *member, *merged))
         self.stand_in(dossier.partition, member.cohort, Outcome.MERGED, 1)
         self.count_in(dossier.partition, member.cohort, BARE_JOINED, joined)
 
     def add(self, before: Dossier, decision: Decision) -> None:
         """Add what a decision about one pseudonym changes; `before` is what was known of it."""
         after = decision.dossier
-        if decision.changed:
-            self.rewritten.append(after.pseudonym)
-        for member in after.members if decision.changed else decision.new:
-            self.members.append((after.pseudonym, after.partition, *after.members[member], *after.standings[member]))
+        self.write(before, after, rewritten=bool(decision.changed))
         for member in (*decision.new, *decision.changed):
             stood, stands = before.standings.get(member), after.standings[member]
             self._stand(after.partition, after.members[member].cohort, stood, stands)
             was = (before.members[member], stood) if stood else None
             if said := said_of(was, after.members[member], stands):
                 self.said_in(after.partition).append(said)
-        self.claims += ((after.pseudonym, *claim) for claim in after.claims[len(before.claims) :])
-        self.turned += ((after.pseudonym, claim.notice, claim.void, claim.course) for claim in decision.turned)
         self.send(decision)
+
+    def write(self, before: Dossier, after: Dossier, *, rewritten: bool) -> None:
+        """Write what is known of a pseudonym now; `rewritten`: the rows of all its members."""
+        rows = rows_of(before, after, rewritten=rewritten)
+        if rows.rewritten:
+            self.rewritten.append(after.pseudonym)
+        self.members += rows.members
+        self.claims += rows.claims
+        self.turned += ((after.pseudonym, claim.notice, claim.void, claim.course) for claim in rows.turned)
 
     def send(self, decision: Decision) -> None:
         """Add what a decision sends out."""
@@ -344,6 +345,14 @@ def _gather(
             heard.setdefault(person, []).append(block.member(row, cohort))
     for person, members in heard.items():
         arrivals.setdefault(person, (block.partition, []))[1].append(members)
+
+
+def _spread(values: Sequence[bytes], rows: Sequence[int], count: int) -> list[bytes | None]:
+    """Return a column of so many rows with these values in some of them."""
+    column: list[bytes | None] = [None] * count
+    for row, value in zip(rows, values, strict=True):
+        column[row] = value
+    return column
 
 
 def _picked(rows: Sequence[int] | None, *columns: Sequence[Any]) -> Sequence[Sequence[Any]]:

@@ -58,6 +58,7 @@ class Dossier(NamedTuple):
     members: dict[bytes, Member]
     standings: dict[bytes, Standing]
     claims: list[Claim]  # by group, then by revision
+    implied: bool = False  # as it was read: the first of the claims follows from its bearer's row, and has none
 
     @classmethod
     def unknown(cls, pseudonym: bytes, partition: int) -> "Dossier":

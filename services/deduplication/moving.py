@@ -132,9 +132,7 @@ def _stood(homes: Iterable[Dossier]) -> dict[bytes, tuple[Member, Standing]]:
 def _add(effects: Effects, before: Dossier, decision: Decision, stood: Mapping[bytes, tuple[Member, Standing]]) -> None:
     """Add a decision about a home that members came to, or left, since `before`: all its rows are written."""
     after = decision.dossier
-    home = after.pseudonym, after.partition
-    effects.rewritten.append(after.pseudonym)
-    effects.members += ((*home, *m, *after.standings[m.member]) for m in after.members.values())
+    effects.write(before, after, rewritten=True)
     for known, sign in ((before, -1), (after, 1)):
         for m, standing in known.standings.items():
             effects.stand_in(known.partition, known.members[m].cohort, standing.outcome, sign)
@@ -147,13 +145,6 @@ def _add(effects: Effects, before: Dossier, decision: Decision, stood: Mapping[b
             said = said_of(stood.get(m), after.members[m], standing)
         if said:
             effects.said_in(after.partition).append(said)
-    known_claims = {(claim.group, claim.revision): claim for claim in before.claims}
-    for claim in after.claims:
-        was = known_claims.get((claim.group, claim.revision))
-        if was is None:
-            effects.claims.append((after.pseudonym, *claim))
-        elif claim != was:
-            effects.turned.append((after.pseudonym, claim.notice, claim.void, claim.course))
     effects.send(decision)
 
 

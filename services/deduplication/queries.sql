@@ -35,7 +35,7 @@ on conflict (incident, cohort_id) do nothing;
 
 -- name: read_members
 -- All members of these persons, in the order of domain.Member and domain.Standing.
-select person, partition,
+select person, partition, notice,
        member, version, cohort, accepted_at, exposed, confirmed, channels, flags, language, slot, witnesses,
        pseudonym, outcome, waits, usable, told_with, conflict, merged_into, joined
 from members
@@ -163,35 +163,35 @@ update quotas set total = total - $3 where incident = $1 and cohort = $2 and cha
 -- would cost every person an entry, for what happens to few cohorts. Retracted rows stay (6, 12), and withdrawn ones are
 -- done, told or not (8, 10): looking at those who were told has asked for their notices to be stopped.
 with looked_at as materialized (
-    select person, member, cohort, partition, outcome, waits, conflict
+    select person, nth, cohort, partition, outcome, waits, conflict
     from members
-    where incident = $1 and (person, member) > ($2, $3)
-    order by person, member
+    where incident = $1 and (person, nth) > ($2, $3)
+    order by person, nth
     limit $6
 ),
 affected as (
-    select person, member
+    select person, nth
     from looked_at
     where cohort = any($4::int[]) and partition = any($5::smallint[])
           and (outcome not in (6, 8, 10, 12) or waits > 0 or conflict)
 ),
 last_row as (
-    select person, member from looked_at order by person desc, member desc limit 1
+    select person, nth from looked_at order by person desc, nth desc limit 1
 )
-select person, member, true as affected from affected
+select person, nth, true as affected from affected
 union all
-select person, member, false as affected from last_row
-order by affected desc, person, member;
+select person, nth, false as affected from last_row
+order by affected desc, person, nth;
 
 -- name: told_otherwise
 -- The next rows of an incident, in the order of the key: the persons among them to whom a notice said what their records
 -- do not say now, and the last row that was looked at. Also those of whom a bearer was taken back (10) or is somebody
 -- else (6, 12), and those who are several people: what each was told is not to be seen here.
 with looked_at as materialized (
-    select person, member
+    select person, nth
     from members
-    where incident = $1 and (person, member) > ($2, $3)
-    order by person, member
+    where incident = $1 and (person, nth) > ($2, $3)
+    order by person, nth
     limit $6
 ),
 said as materialized (
@@ -199,7 +199,10 @@ said as materialized (
            bool_or(members.outcome in (6, 10, 12) or members.conflict) as unclear,
            coalesce(bit_or(members.exposed) filter (where flags & 24 = 0 and cohort <> all($4::int[])), 0) as exposed,
            coalesce(bit_or(members.confirmed) filter (where flags & 24 = 0 and cohort <> all($4::int[])), 0)
-               as confirmed
+               as confirmed,
+           bool_or(members.notice is not null) as implied,
+           coalesce(bit_or(members.exposed) filter (where notice is not null), 0) as first_exposed,
+           coalesce(bit_or(members.confirmed) filter (where notice is not null), 0) as first_confirmed
     from (select distinct person from looked_at) as looked
     join members on members.incident = $1 and members.person = looked.person
     where members.partition = any($5::smallint[])
@@ -208,7 +211,9 @@ said as materialized (
 affected as (
     select said.person
     from said
-    where exists (
+    where said.implied and (said.unclear or (said.first_exposed & ~said.exposed) <> 0
+                            or (said.first_confirmed & ~said.confirmed) <> 0)
+       or exists (
         select from notices
         where notices.incident = $1 and notices.person = said.person
               and (said.unclear or not notices.void and (notices.exposed & ~said.exposed) <> 0
@@ -216,11 +221,11 @@ affected as (
     )
 ),
 last_row as (
-    select person, member from looked_at order by person desc, member desc limit 1
+    select person, nth from looked_at order by person desc, nth desc limit 1
 )
-select person, null::bytea as member, true as affected from affected
+select person, null::smallint as nth, true as affected from affected
 union all
-select person, member, false as affected from last_row
+select person, nth, false as affected from last_row
 order by affected desc, person;
 
 -- name: share_homes

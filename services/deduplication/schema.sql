@@ -14,7 +14,8 @@ create table cohorts (
 );
 
 -- The highest version of each member, where it stands, and what it waits for. Widest first: no padding.
--- The key finds all members of a person by its beginning, so that a new person costs one entry in one index.
+-- The key finds all members of a person by its beginning, so that a new person costs one entry in one index. Two who
+-- decide about one person at once give the same place twice: nobody is claimed twice.
 create table members (
     accepted_at bigint not null,   -- ms since 1970: when it was first heard of
     exposed     bigint not null,
@@ -24,6 +25,7 @@ create table members (
     cohort      int not null,
     version     int not null,
     told_with   int not null,      -- the told group of its pseudonym that it stays with; 0 = of none
+    nth         smallint not null, -- its place among the members of its person, from 0
     partition   smallint not null, -- of the log: whose owner may touch the row
     channels    smallint not null,
     flags       smallint not null,
@@ -36,16 +38,17 @@ create table members (
     member      bytea not null,
     witnesses   bytea not null,    -- core.witnesses
     language    text not null,
+    notice      bytea,             -- the first notice of its pseudonym, where that is as this row says and has no row
     merged_into bytea,             -- the member that bears the notice for this one
     pseudonym   bytea,             -- that its data is sealed for, where the person is at home under another one
-    primary key (incident, person, member)
+    primary key (incident, person, nth)
 ) with (autovacuum_vacuum_insert_threshold = 10000000, autovacuum_analyze_scale_factor = 1); -- services/kit/README.md
 
 -- Whom a release or a change of channels may set free; empty when nobody waits.
 create index members_waiting on members (cohort, waits, usable, partition) where waits > 0;
 
--- Notices that were released; a person is claimed by its row. The groups of one pseudonym that were told are numbered
--- from 1, in the order in which they were told.
+-- Notices that were released, but for first ones that follow from their bearer's row; a person is claimed by the row of
+-- either. The groups of one pseudonym that were told are numbered from 1, in the order in which they were told.
 create table notices (
     exposed    bigint not null, -- everything told up to this revision
     confirmed  bigint not null,
@@ -62,6 +65,12 @@ create table notices (
     through    smallint,        -- the partition that it went through, where its person is at home in another one now
     primary key (incident, person, told_group, revision)
 ) with (autovacuum_vacuum_insert_threshold = 10000000, autovacuum_analyze_scale_factor = 1); -- services/kit/README.md
+
+-- All notices that were released, whichever row says so: for whoever looks by hand.
+create view told with (security_invoker = true) as
+select incident, person, told_group, revision, notice, bearer, version, exposed, confirmed, void from notices
+union all
+select incident, person, 1, 1, notice, member, version, exposed, confirmed, false from members where notice is not null;
 
 -- The homes of pseudonyms that were ever tied to another. Whoever changes one holds the incident's advisory lock for
 -- itself; whoever reads people shares it.

@@ -10,12 +10,13 @@ from typing import Any, Final
 
 from services.core.channel import CHANNEL_BITS
 from services.core.ledger import BARE_JOINED, CONFLICTING
-from services.deduplication.batch import Effects, Row
+from services.deduplication.batch import Effects
 from services.deduplication.domain import COUNTED_AS, Claim, Member, Standing, Terms, Waits
 from services.deduplication.dossier import Dossier
 from services.deduplication.judgements import Judged, Judgement, Judgements, Seen
 from services.deduplication.moving import Home, partition_of
 from services.deduplication.quotas import Limit, Used
+from services.deduplication.rows import Row, first_claim
 from services.kit.postgres import Connection, Queries, binary_copy
 
 __all__ = ["BEFORE_ALL", "SETS_OF_CHANNELS", "Cohorts", "Place", "Store"]
@@ -23,9 +24,9 @@ __all__ = ["BEFORE_ALL", "SETS_OF_CHANNELS", "Cohorts", "Place", "Store"]
 SETS_OF_CHANNELS: Final = range(1 << CHANNEL_BITS)
 _ANY_MARK: Final = [int(mark) for mark in Waits if mark]
 
-Place = tuple[bytes, bytes]  # person and member: where a row stands among those of its incident
-BEFORE_ALL: Final[Place] = (b"", b"")
-_AFTER_ALL: Final = b"\xff" * 17  # longer than any member's id: all rows of a person stand before it
+Place = tuple[bytes, int]  # person, and place among its members: where a row stands among those of its incident
+BEFORE_ALL: Final[Place] = (b"", 0)
+_AFTER_ALL: Final = 2**15 - 1  # the highest place: all rows of a person stand before it
 # Some tens of milliseconds where nobody is found.
 _ROWS_A_LOOK: Final = 20_000
 # Some tens of milliseconds too: the notices of all their people are looked at.
@@ -38,12 +39,12 @@ _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 
 # A row of binary COPY: the number of fields, then each field with its length before it. Fields of variable length come
 # last. A member's row begins with what many members have in common, which is packed once for all of them.
-_MEMBERS_HEAD = struct.Struct("!h iq iq iq ii ii ii ii ih ih ih ih ih ih i? i?")
+_MEMBERS_HEAD = struct.Struct("!h iq iq iq ii ii ii ii ih ih ih ih ih ih ih i? i?")
 _MEMBERS_OWN = struct.Struct("!iq i16s i16s i")
 _MEMBER_COLUMNS = (
-    "accepted_at", "exposed", "confirmed", "incident", "cohort", "version", "told_with", "partition", "channels",
+    "accepted_at", "exposed", "confirmed", "incident", "cohort", "version", "told_with", "nth", "partition", "channels",
     "flags", "outcome", "waits", "usable", "conflict", "joined", "language", "slot", "person", "member", "witnesses",
-    "pseudonym", "merged_into",
+    "pseudonym", "merged_into", "notice",
 )  # fmt: skip
 _NOTICE = struct.Struct("!h iq iq ii ii ii ii ih i? i16s i16s i16s")
 _NOTICE_COLUMNS = (
@@ -51,7 +52,8 @@ _NOTICE_COLUMNS = (
     "bearer", "supersedes", "through",
 )  # fmt: skip
 _NULL = struct.pack("!i", -1)
-_STANDING = 2 + len(Member._fields)  # where the standing begins in a row of `read_members`
+_MEMBER = 3  # where the member begins in a row of `read_members`
+_STANDING = _MEMBER + len(Member._fields)  # where the standing begins in a row of `read_members`
 
 
 class Store:
@@ -134,9 +136,12 @@ class Store:
             dossier = dossiers.get(row[0])
             if dossier is None:
                 dossier = dossiers[row[0]] = Dossier.unknown(row[0], row[1])
-            member = Member._make(row[2:_STANDING])
+            member = Member._make(row[_MEMBER:_STANDING])
             dossier.members[member.member] = member
             dossier.standings[member.member] = Standing._make(row[_STANDING:])
+            if row[2] is not None:
+                dossier.claims.append(first_claim(row[2], member))
+                dossiers[row[0]] = dossier._replace(implied=True)
         if dossiers or partitions:
             asked = persons if partitions else list(dossiers)
             for person, *claim in await connection.fetch(_QUERIES["read_notices"], incident, asked):
@@ -331,27 +336,28 @@ def _by_person(rows: Iterable[Row]) -> list[Row]:
 def _pack_members(incident: int, rows: Iterable[Row]) -> Iterator[bytes]:
     heads: dict[Row, bytes] = {}
     own = _MEMBERS_OWN.pack
-    for (person, partition, member, version, cohort, accepted_at, exposed, confirmed, channels, flags, language,
-         slot, witnesses, pseudonym, outcome, waits, usable, told_with, conflict, merged_into,
+    for (person, partition, nth, notice, member, version, cohort, accepted_at, exposed, confirmed, channels, flags,
+         language, slot, witnesses, pseudonym, outcome, waits, usable, told_with, conflict, merged_into,
          joined) in rows:  # fmt: skip
-        key = (partition, version, cohort, accepted_at, exposed, confirmed, channels, flags, language, outcome, waits,
-               usable, told_with, conflict, joined)  # fmt: skip
+        key = (nth, partition, version, cohort, accepted_at, exposed, confirmed, channels, flags, language, outcome,
+               waits, usable, told_with, conflict, joined)  # fmt: skip
         head = heads.get(key)
         if head is None:
             head = heads[key] = _members_head(incident, *key)
         own_pseudonym = _NULL if pseudonym is None else _field(pseudonym)
-        end = _NULL if merged_into is None else _field(merged_into)
+        end = (_NULL if merged_into is None else _field(merged_into)) + (_NULL if notice is None else _field(notice))
         yield head + own(8, slot, 16, person, 16, member, len(witnesses)) + witnesses + own_pseudonym + end
 
 
 def _members_head(  # noqa: PLR0917 - the columns, in the order of the rows
-    incident: int, partition: int, version: int, cohort: int, accepted_at: int, exposed: int, confirmed: int,
+    incident: int, nth: int, partition: int, version: int, cohort: int, accepted_at: int, exposed: int, confirmed: int,
     channels: int, flags: int, language: str, outcome: int, waits: int, usable: int, told_with: int,
     conflict: bool, joined: bool,  # noqa: FBT001 - as above
 ) -> bytes:  # fmt: skip
     return _MEMBERS_HEAD.pack(
         len(_MEMBER_COLUMNS), 8, accepted_at, 8, exposed, 8, confirmed, 4, incident, 4, cohort, 4, version,
-        4, told_with, 2, partition, 2, channels, 2, flags, 2, outcome, 2, waits, 2, usable, 1, conflict, 1, joined,
+        4, told_with, 2, nth, 2, partition, 2, channels, 2, flags, 2, outcome, 2, waits, 2, usable, 1, conflict,
+        1, joined,
     ) + _field(language.encode())  # fmt: skip
 
 

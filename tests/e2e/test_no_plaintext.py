@@ -281,7 +281,7 @@ def _refs(wave: Wave) -> set[str]:
 
 async def _references_searched_back(stack: Stack) -> set[str]:
     """Return the references that letters have and that follow from the ids of notices, which topics show."""
-    notices = await _column(stack.data, "select notice from deduplication.notices")
+    notices = await _column(stack.data, "select notice from deduplication.told")
     manifests = [json.loads(path.read_bytes()) for path in (stack.data / "print").glob("*.manifest.json")]
     printed = {letter["reference"] for manifest in manifests for letter in manifest["letters"]}
     _, key = load_keys(stack.data.with_name(f"{stack.data.name}-keys")).pepper("reference", 1)

@@ -30,7 +30,7 @@ from services.wire.testing import FakeIncidents
 from services.wire.totals import decode_totals, totals_to_wire
 from tests.keys import FIRST_KEYS, a_ring
 
-__all__ = ["INCIDENT", "PARTITIONS", "Person", "Scene", "judgement", "moves", "people"]
+__all__ = ["INCIDENT", "PARTITIONS", "CountingStore", "Person", "Scene", "judgement", "moves", "people"]
 
 INCIDENT = "lab-2025"
 PARTITIONS = 8

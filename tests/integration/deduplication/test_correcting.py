@@ -134,7 +134,7 @@ async def test_looking_through_uses_the_keys(scene: Scene) -> None:
     """No scan of the incident in each tick: rows are found by their place, their people and notices by theirs."""
     await scene.pool.execute("set enable_seqscan = off")
     number = await scene.pool.fetchval("select number from incidents")
-    plan = await scene.explain(store._QUERIES["told_otherwise"], number, b"", b"", [1], [0], 100)
+    plan = await scene.explain(store._QUERIES["told_otherwise"], number, b"", 0, [1], [0], 100)
 
     assert "notices_pkey" in plan
     assert "Sort" not in plan.split("CTE looked_at")[1].split("CTE")[0]

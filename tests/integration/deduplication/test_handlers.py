@@ -2,18 +2,20 @@
 
 from dataclasses import replace
 
+import asyncpg
 import pytest
 
 from services.core.channel import CHANNELS, Channel
 from services.core.ids import notice_id
 from services.core.notices import FLAG_RETRACTED
+from services.deduplication.dossier import Dossier
 from services.deduplication.store import _ANY_MARK, _QUERIES, SETS_OF_CHANNELS
 from services.deduplication.ticking import PERSONS_A_TICK
 from services.kit.errors import ConfigError
 from services.kit.stage.totals import TotalsRow
 from services.kit.vault import KeyVersionError
 from tests.conftest import RoomPool
-from tests.integration.deduplication.scene import INCIDENT, Scene, block, people
+from tests.integration.deduplication.scene import INCIDENT, CountingStore, Scene, block, people
 from tests.keys import FIRST_KEYS, a_key, a_ring
 from tests.unit.deduplication.builders import IDS
 
@@ -55,6 +57,23 @@ async def test_same_block_again_changes_nothing(scene: Scene) -> None:
 
     assert ([], [], []) == (sent.ids, sent.superseded, sent.totals)
     assert before == (await scene.counts(), await scene.pool.fetch("select * from members order by person"))
+
+
+async def test_whoever_sees_nobody_claims_nobody_twice(scene: Scene) -> None:
+    """Somebody who was told is known by a unique row, whoever forgot to look: the transaction fails as a whole."""
+
+    class Blind(CountingStore):
+        async def read(self, *_: object) -> dict[bytes, Dossier]:
+            return {}
+
+    (one,) = people(1)
+    await scene.take(block("open", [one]))
+    scene.store = Blind()
+    scene.handler = scene.new_handler()
+
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await scene.take(block("open", [replace(one, member=bytes(16))], at=2000))
+    assert 1 == await scene.pool.fetchval("select count(*) from told")
 
 
 async def test_second_cohort_merges_and_supplements(scene: Scene) -> None:
@@ -237,7 +256,7 @@ async def test_retracted_bearer_is_counted_no_more(scene: Scene) -> None:
     assert [IDS.of(first.person + second.member, 1)] == sent.ids
     assert {first.member: "retracted", second.member: "released"} == await scene.outcomes()
     assert {"released": 1} == await scene.counts()
-    assert [True, False] == [row[0] for row in await scene.pool.fetch("select void from notices order by told_group")]
+    assert [True, False] == [row[0] for row in await scene.pool.fetch("select void from told order by told_group")]
 
 
 async def test_retraction_that_overtakes_its_member_keeps_it_out(scene: Scene) -> None:

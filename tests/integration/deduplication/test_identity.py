@@ -194,7 +194,7 @@ async def test_what_was_told_stays_whoever_comes(scene: Scene) -> None:
     await scene.take(block("open", [bare], at=1))
     joins = await scene.take(block("open", [one], at=2))
     alone = await scene.take(block("open", [two], at=3))
-    rows = await scene.pool.fetch("select told_group, revision, notice from notices order by told_group")
+    rows = await scene.pool.fetch("select told_group, revision, notice from told order by told_group")
 
     assert ([], ["c"]) == (joins.ids, [*told(alone)])
     assert [(1, 1), (2, 1)] == [(row["told_group"], row["revision"]) for row in rows]

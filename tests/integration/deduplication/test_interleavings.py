@@ -143,7 +143,7 @@ class _Model:
         while await self.tick(range(PLACES)):
             pass
         due = {person for member, (_, person) in self.said.items() if MEMBERS[member] in self.released}
-        rows = await self.scene.pool.fetch("select distinct person from notices where not void")
+        rows = await self.scene.pool.fetch("select distinct person from told where not void")
         assert due <= {row["person"] for row in rows}
 
 

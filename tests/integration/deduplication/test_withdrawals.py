@@ -198,7 +198,7 @@ async def test_looking_through_uses_the_key(scene: Scene) -> None:
     await scene.take(block("closed", people(3)))
     await scene.pool.execute("set enable_seqscan = off")
     number = await scene.pool.fetchval("select number from incidents")
-    plan = await scene.explain(store._QUERIES["of_cancelled"], number, b"", b"", [1], [0], 100)
+    plan = await scene.explain(store._QUERIES["of_cancelled"], number, b"", 0, [1], [0], 100)
 
     assert "members_pkey" in plan
     assert "Sort" not in plan.split("CTE looked_at")[1].split("CTE")[0]

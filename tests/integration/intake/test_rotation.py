@@ -176,7 +176,7 @@ async def test_blocks_wait_where_the_keys_are_missing(
         sent = await deduplication.follow(after, rotated)
 
     assert 3 == len(sent.ids)
-    assert 3 == await deduplication.pool.fetchval("select count(*) from notices")
+    assert 3 == await deduplication.pool.fetchval("select count(*) from told")
 
 
 async def test_an_incident_keeps_its_keys_in_later_versions(intake: Intake, tmp_path: Path) -> None:

@@ -183,8 +183,8 @@ class Deduplicating:
     async def notices(self) -> Mapping[int, list[int]]:
         """Return the versions of the records that people were told by, by partition; void notices included."""
         found: dict[int, list[int]] = {}
-        query = """select distinct members.partition, notices.person, notices.revision, notices.version
-                   from notices join members using (incident, person) order by 1, 2, 3"""
+        query = """select distinct members.partition, told.person, told.revision, told.version
+                   from told join members using (incident, person) order by 1, 2, 3"""
         for partition, _, _, version in await self._pool.fetch(query):
             found.setdefault(partition, []).append(version)
         return found

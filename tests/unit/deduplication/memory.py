@@ -9,8 +9,9 @@ from services.deduplication.batch import Block, Effects, decide_again, decide_ba
 from services.deduplication.domain import Claim, Course, Member, Standing, Terms
 from services.deduplication.dossier import Dossier
 from services.deduplication.readdressing import Readdressed
+from services.deduplication.rows import first_claim
 
-__all__ = ["Tables"]
+__all__ = ["Tables", "as_decided"]
 
 
 class Tables:
@@ -42,11 +43,15 @@ class Tables:
 
     def _write(self, effects: Effects) -> Effects:
         for person in effects.rewritten:
-            self.dossiers[person] = self.dossiers[person]._replace(members={}, standings={})
+            dossier = self.dossiers[person]
+            stored = dossier.claims[dossier.implied :]
+            self.dossiers[person] = Dossier(person, dossier.partition, {}, {}, stored)
         for row in effects.members:
             self._put(row)
         for person, *columns in effects.claims:
-            self.dossiers[person].claims.append(Claim._make(columns))
+            claims = self.dossiers[person].claims
+            claims.append(Claim._make(columns))
+            claims.sort(key=lambda claim: (claim.group, claim.revision))  # as they are read
         for person, notice, void, course in effects.turned:
             claims = self.dossiers[person].claims
             claims[:] = [c._replace(void=void, course=course) if c.notice == notice else c for c in claims]
@@ -68,10 +73,21 @@ class Tables:
         return {member: reason for member, reason in found.items() if reason}
 
     def _put(self, row: tuple[Any, ...]) -> None:
-        person, partition, *columns = row
+        person, partition, nth, notice, *columns = row
         dossier = self.dossiers.setdefault(person, Dossier.unknown(person, partition))
+        assert nth == len(dossier.members)  # the key is unique
         width = len(Member._fields)
         member = Member._make(columns[:width])
-        assert member.member not in dossier.members  # the key is unique
+        assert member.member not in dossier.members
         dossier.members[member.member] = member
         dossier.standings[member.member] = Standing._make(columns[width:])
+        if notice is not None:
+            assert not any((claim.group, claim.revision) == (1, 1) for claim in dossier.claims)  # one row, or the other
+            dossier.claims.insert(0, first_claim(notice, member))
+            self.dossiers[person] = dossier._replace(implied=True)
+
+
+def as_decided(dossier: Dossier) -> Dossier:
+    """Return a dossier without the order in which its notices came about, and whichever rows say so."""
+    claims = sorted(dossier.claims, key=lambda claim: (claim.group, claim.revision))
+    return dossier._replace(claims=claims, implied=False)
