@@ -8,7 +8,7 @@ A person gets the same decision on each of the three ways.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, repeat
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -32,7 +32,7 @@ from services.deduplication.domain import (
 )
 from services.deduplication.dossier import Decision, Dossier, decide, told_already
 from services.deduplication.readdressing import Readdressed, readdressed
-from services.deduplication.rows import Row, rows_of
+from services.deduplication.rows import NewPeople, Row, rows_of
 from services.deduplication.standings import first_standings, looked_up
 from services.deduplication.unsettled import BY_OUTCOME, Said, said_of
 
@@ -99,6 +99,7 @@ class Effects:
     """What follows from decisions about one incident's people: rows to write, notices to send, counts to move."""
 
     terms: Terms
+    new: list[NewPeople] = field(default_factory=list)  # whose rows are to be written
     members: list[Row] = field(default_factory=list)  # to be written, as in `rows.Rows`
     rewritten: list[bytes] = field(default_factory=list)  # persons whose rows are deleted: `members` has all of them
     claims: list[Row] = field(default_factory=list)  # to be written, as in `rows.Rows`
@@ -130,16 +131,16 @@ class Effects:
         released, cancelled, paused = (cohort in some for some in (terms.released, terms.cancelled, terms.paused))
         table = first_standings(terms.usable, released=released, cancelled=cancelled, paused=paused)
         standings = looked_up(table, flags, channels)
-        outcomes, *others = zip(*standings, strict=True)
+        outcomes = [one.outcome for one in standings]
         out = [row for row, outcome in enumerate(outcomes) if outcome == Outcome.RELEASED] if any(outcomes) else None
         told = _picked(out, *columns[:-1])
         ids = terms.ids.first(told[0])
         notices = ids if out is None else _spread(ids, out, len(persons))
-        self.members += zip(
-            persons, repeat(block.partition), repeat(0), notices, members, versions, repeat(cohort),
-            repeat(block.accepted_at), exposed, confirmed, channels, flags, languages, slots, witnesses,
-            own or repeat(None), outcomes, *others, strict=False,
+        new = NewPeople(
+            block.partition, cohort, block.accepted_at, table, persons, notices, members, versions, exposed, confirmed,
+            channels, flags, languages, slots, witnesses, own,
         )  # fmt: skip
+        self.new.append(new)
         for outcome in COUNTED_AS:
             count = outcomes.count(outcome)
             self.stand_in(block.partition, cohort, outcome, count)

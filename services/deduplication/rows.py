@@ -5,16 +5,50 @@ has no row of its own. Its id stands in the bearer's row, and all else follows f
 say something else than the other, the notice gets its row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, Final, NamedTuple
 
-from services.deduplication.domain import Claim, Member
+from services.deduplication.domain import Claim, Member, Standing
 from services.deduplication.dossier import Dossier
 
-__all__ = ["Row", "Rows", "first_claim", "rows_of"]
+__all__ = ["NewPeople", "Row", "Rows", "first_claim", "rows_of"]
 
 Row = tuple[Any, ...]
 _FIRST: Final = 1  # the revision of a first notice, and the number of the first group
+
+
+@dataclass(slots=True)
+class NewPeople:
+    """Rows of people of one block of whom nothing else is known, one member each; every column has one entry a row."""
+
+    partition: int
+    cohort: int
+    accepted_at: int
+    table: Sequence[Sequence[Standing]]  # where each stands: by flags, then by channels
+    persons: Sequence[bytes]
+    notices: Sequence[bytes | None]  # the first notice of each, None where none went out
+    members: Sequence[bytes]
+    versions: Sequence[int]
+    exposed: Sequence[int]
+    confirmed: Sequence[int]
+    channels: Sequence[int]
+    flags: Sequence[int]
+    languages: Sequence[str]
+    slots: Sequence[int]
+    witnesses: Sequence[bytes]
+    pseudonyms: Sequence[bytes | None] | None  # of each who is at home under another one; None = nobody is
+
+    def rows(self) -> Iterator[Row]:
+        """Return the rows one by one, as those of `Rows`."""
+        columns = (
+            self.persons, repeat(self.partition), repeat(0), self.notices, self.members, self.versions,
+            repeat(self.cohort), repeat(self.accepted_at), self.exposed, self.confirmed, self.channels, self.flags,
+            self.languages, self.slots, self.witnesses, self.pseudonyms or repeat(None),
+        )  # fmt: skip
+        for row in zip(*columns, strict=False):
+            yield *row, *self.table[row[11]][row[10]]
 
 
 class Rows(NamedTuple):

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 from services.core.notices import Notices
@@ -46,7 +47,7 @@ class Tables:
             dossier = self.dossiers[person]
             stored = dossier.claims[dossier.implied :]
             self.dossiers[person] = Dossier(person, dossier.partition, {}, {}, stored)
-        for row in effects.members:
+        for row in chain(effects.members, *(new.rows() for new in effects.new)):
             self._put(row)
         for person, *columns in effects.claims:
             claims = self.dossiers[person].claims

@@ -54,7 +54,7 @@ def test_a_block_of_new_people_is_decided_as_the_rules_say(released: bool) -> No
         effects = decide_batch([(block, cohort)], {}, terms(usable=usable, released={1} if released else ()))
 
         assert [_by_the_rules(*one, usable=usable, released=released) for one in said] == [
-            Standing._make(row[4 + len(Member._fields) :]) for row in effects.members
+            Standing._make(row[4 + len(Member._fields) :]) for new in effects.new for row in new.rows()
         ]
 
 

@@ -1,15 +1,18 @@
 """What is written down of people, and read back: most first notices have no row of their own."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.core.channel import Channel
-from services.core.notices import FLAG_RETRACTED, FLAG_WITHDRAWN
+from services.core.notices import FLAG_NOT_AT_ADDRESS, FLAG_RETRACTED, FLAG_WITHDRAWN
+from services.deduplication.batch import decide_batch
 from services.deduplication.domain import Course, Member, Terms
 from services.deduplication.dossier import Dossier, decide
+from services.deduplication.packing import packed_members
 from services.deduplication.rows import Row
 from tests.unit.deduplication.builders import IDS, a_block, a_member, an_id, terms
 from tests.unit.deduplication.memory import Tables, as_decided
@@ -138,3 +141,25 @@ def test_what_is_read_back_is_what_was_decided(events: Sequence[Member | Course 
         found = tables.dossiers.get(PERSON, Dossier.unknown(PERSON, 0))
 
         assert as_decided(dossier) == as_decided(found)
+
+
+@pytest.mark.parametrize(
+    "under", [terms(), WAITING, terms(usable=Channel.LETTER)], ids=["told", "waiting", "by letter"]
+)
+def test_columns_are_packed_as_rows_are(under: Terms) -> None:
+    """People who are new in a block come to the same bytes as one by one, in the order of their persons."""
+    said = [(1, 1), (3, 1), (2, 0)]
+    members = [
+        a_member(f"{flags}-{channels}-{exposed}", exposed=exposed, confirmed=sure, channels=channels, flags=flags)
+        for flags in (0, FLAG_RETRACTED, FLAG_NOT_AT_ADDRESS)
+        for channels in (0, Channel.LETTER, Channel.EMAIL)
+        for exposed, sure in said
+    ]
+    block, cohort = a_block((one.member[::-1], one) for one in members)
+    moved = replace(block, pseudonyms=[an_id("other"), *block.persons[1:]])
+    for one in (block, moved):
+        (new,) = decide_batch([(one, cohort)], {}, under).new
+
+        packed = packed_members(7, [], [new])
+        assert sorted(packed_members(7, new.rows(), [])) == packed == sorted(packed)
+        assert sorted(block.persons) == [row[6:22] for row in packed]
