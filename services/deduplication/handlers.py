@@ -15,6 +15,7 @@ from services.deduplication.announcing import Announcing
 from services.deduplication.batch import Block, Effects, decide_again, decide_batch, persons_of
 from services.deduplication.codec import TOPICS, Work, read
 from services.deduplication.domain import Course
+from services.deduplication.dossier import Dossier
 from services.deduplication.homes import Homes, Moved
 from services.deduplication.judgements import Judged
 from services.deduplication.judging import Judging, runs_of
@@ -25,6 +26,7 @@ from services.deduplication.permissions import Reached
 from services.deduplication.recalling import courses_of, over
 from services.deduplication.ruling import Ruling
 from services.deduplication.store import Cohorts, Store
+from services.deduplication.strangers import Strangers
 from services.deduplication.taken import STAGE, taken_before
 from services.deduplication.ticking import Ticking
 from services.kit.clock import SystemClock
@@ -53,12 +55,14 @@ class DeduplicationHandler:
         *,
         store: Store | None = None,
         clock: Clock | None = None,
+        strangers: Strangers | None = None,
     ) -> None:
         """Make a handler; `partitions` is how many this installation has."""
         self._incidents = incidents
         self._count = count
         self._partitions = partitions
         self._store = store or Store()
+        self._strangers = strangers or Strangers()
         self._judging = Judging(self._store)
         self._homes = Homes(self._store, self._judging, partitions)
         self._ruling = Ruling(incidents, keys, partitions)
@@ -153,28 +157,52 @@ class DeduplicationHandler:
         effects = []
         for incident_id in sorted(numbers):
             for run in runs_of(one for one in work if one.block.incident_id == incident_id):
-                async for decided in self._decide_run(connection, incident_id, numbers, run, taken):
-                    effects += [await self._written(connection, one) for one in decided]
+                async for taken_up in self._take_run(connection, incident_id, numbers, run, taken):
+                    effects += taken_up
         return effects
 
-    async def _decide_run(
+    async def _take_run(
         self, connection: Connection, incident_id: str, numbers: Cohorts, run: Sequence[Work], taken: Sequence[int]
     ) -> AsyncIterator[list[Effects]]:
-        """Decide step by step, each once the one before is written."""
+        """Decide step by step, each once the one before is written; what is returned is written."""
         if judged := run[0].judged:
-            yield await self._judge(connection, numbers, run[0].block, judged, taken)
+            decided = await self._judge(connection, numbers, run[0].block, judged, taken)
+            yield [await self._written(connection, one) for one in decided]
             return
         async for step in self._homes.steps(connection, numbers[incident_id][0], run):
             if isinstance(step, Moved):
-                yield await self._decide_moved(connection, incident_id, numbers, step, taken)
+                decided = await self._decide_moved(connection, incident_id, numbers, step, taken)
+                yield [await self._written(connection, one) for one in decided]
             else:
-                yield await self._decide_blocks(connection, incident_id, numbers, step, taken)
+                yield await self._take_blocks(connection, incident_id, numbers, step, taken)
 
-    async def _decide_blocks(
+    async def _take_blocks(
         self, connection: Connection, incident_id: str, numbers: Cohorts, blocks: Sequence[Block], taken: Sequence[int]
     ) -> list[Effects]:
-        number, cohorts = numbers[incident_id]
+        """Decide about everybody in these blocks, and write it down: as if all were new, where that is likely."""
+        number, _ = numbers[incident_id]
+        # Of people who moved, what is left under the old home may be nothing but notices.
+        if self._strangers.are_likely(number) and not self._homes.is_tied(number):
+            effects = await self._decide_blocks(connection, incident_id, numbers, blocks, taken, known={})
+            if await self._store.write_new(connection, effects):
+                return effects
+            self._strangers.were_known(number)
         known = await self._homes.read(connection, number, persons_of(blocks))
+        self._strangers.looked(number, somebody=bool(known))
+        effects = await self._decide_blocks(connection, incident_id, numbers, blocks, taken, known=known)
+        return [await self._written(connection, one) for one in effects]
+
+    async def _decide_blocks(
+        self,
+        connection: Connection,
+        incident_id: str,
+        numbers: Cohorts,
+        blocks: Sequence[Block],
+        taken: Sequence[int],
+        *,
+        known: Mapping[bytes, Dossier],
+    ) -> list[Effects]:
+        number, cohorts = numbers[incident_id]
         effects = []
         reached = self._reached(number, {block.partition for block in blocks}, taken)
         for terms, partitions, _ in self._ruling.terms(incident_id, numbers, reached):

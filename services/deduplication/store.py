@@ -6,6 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+import asyncpg
+
 from services.core.channel import CHANNEL_BITS
 from services.core.ledger import BARE_JOINED, CONFLICTING
 from services.deduplication.batch import Effects
@@ -147,6 +149,19 @@ class Store:
         if effects.turned:
             columns = zip(*sorted(effects.turned), strict=True)
             await connection.execute(_QUERIES["turn_notices"], incident, *columns)
+
+    async def write_new(self, connection: Connection, effects: Iterable[Effects]) -> bool:
+        """Write what was decided about people who were taken for new; write nothing and return False if one is known.
+
+        Whoever is known has a row with the first place, and no key is given twice.
+        """
+        try:
+            async with connection.transaction():
+                for one in effects:
+                    await self.write(connection, one)
+        except asyncpg.UniqueViolationError:
+            return False
+        return True
 
     async def _copy(self, connection: Connection, table: str, columns: Sequence[str], rows: Iterable[bytes]) -> None:
         await connection.copy_to_table(table, source=binary_copy(rows), columns=columns, format="binary")

@@ -43,6 +43,7 @@ EXTRA = {
         "readdressing.py": "contact data that was corrected after a release, apart from what is released",
         "dossier.py": "one pseudonym, whose people are decided about one by one",
         "packing.py": "rows as bytes for COPY, apart from the statements",
+        "strangers.py": "whether anybody is looked for at all",
         "rows.py": "which rows say what was decided, apart from the decision",
         "unsettled.py": "what a member's source has to do about it, apart from where the member stands",
         "standings.py": "how somebody stands who is alone, as a table for whole columns",

@@ -2,10 +2,11 @@
 
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, cast
 
 from notification.v1 import deduplication_pb2, intake_pb2
@@ -18,8 +19,10 @@ from services.core.notices import Notices
 from services.core.policy import Policy
 from services.core.witnesses import IDENTIFIED, NO_WITNESSES
 from services.deduplication.domain import Outcome
+from services.deduplication.dossier import Dossier
 from services.deduplication.handlers import DeduplicationHandler
 from services.deduplication.store import Store
+from services.deduplication.strangers import Strangers
 from services.kit.eventlog.port import Output, Record
 from services.kit.postgres import Connection, Pool
 from services.kit.stage.totals import TotalsRow
@@ -84,12 +87,18 @@ class CountingStore(Store):
     """Counts how often people are looked for who may be told now."""
 
     looks = 0
+    reads = 0  # how often it was looked for who is known
     asked = 0  # how often it was asked how far intake's blocks were said to be known
 
     async def waiting_for_release(self, *arguments: Any) -> list[bytes]:
         """Count and look."""
         self.looks += 1
         return await super().waiting_for_release(*arguments)
+
+    async def read(self, *arguments: Any) -> dict[bytes, Dossier]:
+        """Count and read."""
+        self.reads += 1
+        return await super().read(*arguments)
 
     async def announced(self, *arguments: Any) -> dict[int, tuple[Sequence[int], datetime]]:
         """Count and ask."""
@@ -104,6 +113,7 @@ class Scene:
         self.pool = pool
         self.keys = a_ring()
         self.clock, self.store = FakeClock(), CountingStore()
+        self.strangers: Callable[[], Strangers] = partial(Strangers, 0, 0)  # everybody is taken for new at first
         self.incidents = FakeIncidents()
         self.entered: Counter[str] = Counter()
         self.handler = self.new_handler()
@@ -112,7 +122,13 @@ class Scene:
     def new_handler(self) -> DeduplicationHandler:
         """Return a handler that remembers nothing, as after a restart."""
         return DeduplicationHandler(
-            self.incidents, self._count, PARTITIONS, self.keys, store=self.store, clock=self.clock
+            self.incidents,
+            self._count,
+            PARTITIONS,
+            self.keys,
+            store=self.store,
+            clock=self.clock,
+            strangers=self.strangers(),
         )
 
     def _count(self, entered: Mapping[str, int]) -> None:

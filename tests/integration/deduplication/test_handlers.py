@@ -1,6 +1,7 @@
 """Deduplication against a real PostgreSQL."""
 
 from dataclasses import replace
+from functools import partial
 
 import asyncpg
 import pytest
@@ -10,6 +11,7 @@ from services.core.ids import notice_id
 from services.core.notices import FLAG_RETRACTED
 from services.deduplication.dossier import Dossier
 from services.deduplication.store import _ANY_MARK, _QUERIES, SETS_OF_CHANNELS
+from services.deduplication.strangers import Strangers
 from services.deduplication.ticking import PERSONS_A_TICK
 from services.kit.errors import ConfigError
 from services.kit.stage.totals import TotalsRow
@@ -74,6 +76,22 @@ async def test_whoever_sees_nobody_claims_nobody_twice(scene: Scene) -> None:
     with pytest.raises(asyncpg.UniqueViolationError):
         await scene.take(block("open", [replace(one, member=bytes(16))], at=2000))
     assert 1 == await scene.pool.fetchval("select count(*) from told")
+
+
+async def test_nobody_is_looked_for_while_all_are_new(scene: Scene) -> None:
+    """After some batches of new people; whoever is known after all is found, and told nothing twice."""
+    scene.strangers = partial(Strangers, 2)
+    scene.handler = scene.new_handler()
+    reads, rows = [], people(60)
+    for at in range(0, 50, 10):
+        await scene.take(block("open", rows[at : at + 10], partition=at % 8, at=at))
+        reads.append(scene.store.reads)
+    again = [replace(one, member=one.member[::-1]) for one in rows[:10]]
+    sent = await scene.take(block("open", [*again, *rows[50:]], at=2000))
+
+    assert ([1, 2, 2, 2, 2], 3) == (reads, scene.store.reads)
+    assert {IDS.of(one.person, 1) for one in rows[50:]} == set(sent.ids)
+    assert {"released": 60, "merged": 10} == await scene.counts()
 
 
 async def test_second_cohort_merges_and_supplements(scene: Scene) -> None:
