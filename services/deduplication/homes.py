@@ -106,23 +106,23 @@ class Homes:
         Return None where nobody ever moved. Who moves people, or decides about those of another partition, has the
         incident for itself; everybody else shares it.
         """
-        store, pseudonyms = self._store, sorted({one for each in work for one in _named(each)})
+        store = self._store
         says_homes = any(one.homes or one.moves for one in work)
         if says_homes or incident in self._tied:
-            known = await store.homes(connection, incident, pseudonyms)
+            known = await store.homes(connection, incident, _named(work))
             if self._asks_for_all(work, known):
                 await store.hold(connection, incident)
                 self._tied.add(incident)
                 await self._judging.look(connection, incident)
-                return await store.homes(connection, incident, pseudonyms)
+                return await store.homes(connection, incident, _named(work))
         await store.share(connection, incident)
         if not (await self._has_moved(connection, incident) or says_homes):
             return None
         self._tied.add(incident)
-        known = await store.homes(connection, incident, pseudonyms)
+        known = await store.homes(connection, incident, _named(work))
         if self._asks_for_all(work, known):  # somebody moved meanwhile
             await store.hold(connection, incident)
-            known = await store.homes(connection, incident, pseudonyms)
+            known = await store.homes(connection, incident, _named(work))
         return known
 
     async def _has_moved(self, connection: Connection, incident: int) -> bool:
@@ -162,5 +162,6 @@ def _newer(work: Work, known: Mapping[bytes, Home]) -> dict[bytes, Home]:
     return newer_homes([*work.moves.items(), *work.homes.items()], known) if work.moves or work.homes else {}
 
 
-def _named(work: Work) -> Iterable[bytes]:
-    return chain(work.block.pseudonyms, work.moves)
+def _named(work: Iterable[Work]) -> list[bytes]:
+    """Return everybody whom these blocks are about; only where somebody ever moved is that asked for."""
+    return sorted({one for each in work for one in chain(each.block.pseudonyms, each.moves)})
