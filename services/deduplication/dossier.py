@@ -31,6 +31,7 @@ from services.deduplication.domain import (
     Claim,
     Course,
     Member,
+    Outcome,
     Person,
     Release,
     Settled,
@@ -47,6 +48,7 @@ from services.deduplication.settling import settle
 
 __all__ = ["Decision", "Dossier", "decide", "is_news_of", "told_already"]
 
+_TAKEN_BACK: Final = frozenset({Outcome.WITHDRAWN, Outcome.TAKEN_BACK})
 _TAKES_A_DECISION: Final = FLAG_DECEASED | FLAG_RETRACTED | FLAG_WITHDRAWN
 
 
@@ -128,7 +130,7 @@ def told_already(dossier: Dossier, member: Member, terms: Terms) -> Claim | None
         return None
     for known in dossier.members.values():
         standing = dossier.standings[known.member]
-        if _takes_a_decision(known, terms) or standing.waits or standing.conflict or standing == WITHDRAWN:
+        if _takes_a_decision(known, terms) or standing.waits or standing.conflict or standing.outcome in _TAKEN_BACK:
             return None
         if contradict(known.witnesses, member.witnesses) or not joins_unseen(member, known, standing):
             return None

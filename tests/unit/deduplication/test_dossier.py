@@ -85,6 +85,16 @@ def test_a_member_told_already_is_one_who_agrees() -> None:
     assert told_already(life.dossier, a_member("c", said=JANSEN), EVERYBODY) is None
 
 
+def test_a_member_is_decided_about_where_another_stands_as_taken_back() -> None:
+    """A cohort that counts as cancelled under some terms and not under others: its people stand elsewhere then."""
+    life = Life()
+    life.hears(a_member("a"))
+    life.waits(terms(cancelled={1}))
+
+    assert Outcome.TAKEN_BACK == life.outcomes["a"]
+    assert told_already(life.dossier, a_member("b"), EVERYBODY) is None
+
+
 def test_who_is_torn_is_held_whatever_it_says() -> None:
     """It waits for nothing but another record: a tick need not look at it."""
     life = Life()
