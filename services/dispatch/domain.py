@@ -71,7 +71,7 @@ class Round:
 
     `tries` has one entry an attempt. `parts` says which batches these are: number and attempts of each, in the
     order of the rows. `print_job` (the id of a print file), `print_run` and `created_at` make a repeat the same, to the
-    byte. `printed` is what is in the file, once it was handed over.
+    byte. `printed` is what is in the file, once it was handed over; `bug` is why our code could not go on with it.
     """
 
     partition: int
@@ -83,6 +83,7 @@ class Round:
     parts: Sequence[tuple[int, int]] = ()
     print_run: str | None = None
     printed: PrintedFile | None = None
+    bug: str = ""
 
     def __len__(self) -> int:
         return len(self.notices)

@@ -94,11 +94,15 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class HandOver:
-    """What became of a round: one result a row, in its order; and what is in its print file, where it is one."""
+    """What became of a round: one result a row, in its order; and what is in its print file, where it is one.
+
+    `bug`: why our code could not go on with it; empty = it could.
+    """
 
     results: Sequence[Result]
     outage: Outage | None = None
     printed: PrintedFile | None = None
+    bug: str = ""
 
 
 class AttemptOutcome(NamedTuple):

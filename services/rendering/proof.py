@@ -16,13 +16,14 @@ from services.rendering.letters.fitting import MM, address_box, fit_envelope
 from services.rendering.letters.letterhead import LetterheadError, letterhead
 from services.rendering.letters.pdf import Typesetter
 from services.rendering.letters.print_job import print_job
-from services.rendering.letters.profile import Profile, UnfitError
+from services.rendering.letters.profile import Profile
 from services.rendering.letters.profile_file import USUAL_PROFILE
 from services.rendering.messages.email import Letterbox
 from services.rendering.messages.plain_text import PlainTexts
 from services.rendering.messages.portal import portal_message
 from services.rendering.samples import LONGEST, USUAL, Samples, samples_of
 from services.rendering.texts import placed_texts, sender_texts
+from services.rendering.told import UnfitError
 from services.rendering.wording.wording import Wordings, phrases
 
 __all__ = ["Problem", "problems_of"]

@@ -7,7 +7,16 @@ from services.core.incident import Incident
 from services.core.notices import Notices
 from services.rendering.contact import Contact
 
-__all__ = ["Told"]
+__all__ = ["Told", "UnfitError"]
+
+
+class UnfitError(ValueError):
+    """What an incident's words say cannot be told this way; `field` is their place in its document."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+        self.problem = problem
 
 
 class Told(Protocol):

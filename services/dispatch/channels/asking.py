@@ -13,7 +13,7 @@ from typing import Protocol
 from services.core.channel import MAY_END_UNKNOWN
 from services.core.clock import Clock
 from services.dispatch.channels.calls import LostError, UnreachedError
-from services.dispatch.channels.delivery import UNMADE, Delivery
+from services.dispatch.channels.delivery import Delivery
 from services.dispatch.domain import Key, Work
 from services.dispatch.outcomes import ABSENT, Ending, HandOver, Outage, Result
 from services.dispatch.provider import Traits
@@ -141,9 +141,8 @@ class AskedProvider:
                 return found or Result(Ending.REPEAT), outage
         try:
             message = await self._service.message(delivery.work, row)
-        except Exception:
-            logger.exception("a message cannot be made", extra={"incident_id": delivery.work.incident.incident_id})
-            return UNMADE, None
+        except Exception as error:  # noqa: BLE001 - `unmade` tells whose fault it is
+            return delivery.unmade(row, error), None
         if isinstance(message, Result):
             return message, None
         return await self._sent(key, message) if await delivery.has_turn() else (_NOT_SENT, None)

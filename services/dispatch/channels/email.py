@@ -136,7 +136,7 @@ class Smtp:
             for _ in range(min(len(self._connections), len(work.contacts))):
                 group.create_task(self._work_off(delivery, closings, aside))
         closings.end()
-        return HandOver(delivery.results, delivery.outage)
+        return delivery.handed_over()
 
     async def close(self) -> None:
         """Take leave of the server."""

@@ -33,10 +33,11 @@ from services.rendering.letters.fitting import AddressBox, Fitted, address_box, 
 from services.rendering.letters.manifest import Content, as_table, manifest
 from services.rendering.letters.pdf import Typesetter
 from services.rendering.letters.print_job import PrintJob, print_job
-from services.rendering.letters.profile import Profile, UnfitError
+from services.rendering.letters.profile import Profile
 from services.rendering.letters.profile_file import USUAL_PROFILE
 from services.rendering.letters.read_back import ReadBackError, agree
 from services.rendering.letters.unprintable import is_salutation_printable, unprintable_in
+from services.rendering.told import UnfitError
 from services.rendering.wording.addressees import addressees_of
 from services.rendering.wording.wording import Wordings, phrases
 

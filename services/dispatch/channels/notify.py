@@ -16,6 +16,7 @@ from typing import Any
 
 import jwt
 import orjson
+import typst
 
 from services.core.channel import Channel
 from services.core.clock import Clock
@@ -38,6 +39,7 @@ from services.rendering.letters.profile import Profile
 from services.rendering.letters.profile_file import USUAL_PROFILE, named_profile
 from services.rendering.letters.unprintable import is_salutation_printable, unprintable_in
 from services.rendering.messages.plain_text import PlainTexts, one_line
+from services.rendering.told import UnfitError
 from services.rendering.wording.addressees import addressees_of
 from services.rendering.wording.wording import Wordings, phrases
 
@@ -202,7 +204,10 @@ class _Letters:
         if fitted is None:
             return Result(Ending.REFUSED, unprintable(unprintable_in(contact)))
         job = print_job(name, one, [fitted], self._wordings, one.round.created_at)
-        pdf = self._typesetter.set(job).pdf
+        try:
+            pdf = self._typesetter.set(job).pdf
+        except typst.TypstError as error:
+            raise UnfitError("content", "cannot be set as a letter") from error
         return orjson.dumps({"reference": name, "content": base64.b64encode(pdf).decode()})
 
     async def send(self, message: bytes) -> tuple[Result | None, Outage | None]:

@@ -14,6 +14,7 @@ from services.dispatch.provider import ProviderClass, Traits
 from services.rendering.contact import Contact
 from services.rendering.messages.plain_text import PlainTexts, one_line
 from services.rendering.messages.portal import portal_message
+from services.rendering.told import UnfitError
 
 __all__ = ["FBS_TRAITS", "TRAITS", "FbsShape", "OwnShape", "Shape"]
 
@@ -109,12 +110,12 @@ class FbsShape:
         return {}
 
     def body(self, work: Work, row: int) -> bytes:
-        """Return the message as JSON. Raises ValueError where it is longer than the store takes."""
+        """Return the message as JSON. Raises UnfitError where it is longer than the store takes."""
         kind, _, number = work.contacts[row].portal_id.partition(":")
         wording = self._texts.wording(work, row)
         content = self._texts.top(wording, work, row) + self._texts.tail(wording)
         if len(content.encode()) > _CONTENT:
-            raise ValueError("the message is longer than a mebibyte")
+            raise UnfitError("content", "makes a message longer than a mebibyte")
         return orjson.dumps(
             {
                 "afzender": self._oin,

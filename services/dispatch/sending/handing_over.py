@@ -17,7 +17,7 @@ from services.dispatch.sending.turns import ProviderTurns
 from services.dispatch.sending.watching import Watching
 from services.kit.postgres import is_retryable
 from services.kit.retry import backoff
-from services.kit.vault import KeyVersionError
+from services.kit.vault import KeyRingError
 from services.rendering.contact import Contact
 from services.wire.incidents import Incidents
 
@@ -118,18 +118,27 @@ class HandingOver:
             groups = await self._groups(incident, one)
             references, earlier = self._references.of(incident, one.notices)
             contacts = await self._payloads.contacts(one)
-        except Exception as error:
-            if not is_retryable(error):
-                raise
-            if isinstance(error, KeyVersionError):
-                logger.error("a round cannot be made ready: %s", error)  # noqa: TRY400 - no bug
-                self._paused_until = self._clock.monotonic() + _WITHOUT_KEY
-            else:
-                logger.warning("a round cannot be made ready", extra={"error_class": type(error).__name__})
+        except Exception as error:  # noqa: BLE001 - `_unready` tells what kind it is
+            self._unready(one, error)
             return [_REPEAT if one.repeated else _NOT_SENT] * len(one)
         people = [contact or Contact() for contact in contacts]
         work = Work(one, incident, people, references, earlier, groups, self._turns)
         return _still_begun(one, await self._part(work, contacts, go))
+
+    def _unready(self, one: Round, error: Exception) -> None:
+        """Take note of why a round cannot be made ready: keys and databases come back, a bug of ours does not pass."""
+        if isinstance(error, KeyRingError):
+            logger.error("a round cannot be made ready: %s", error)
+            self._paused_until = self._clock.monotonic() + _WITHOUT_KEY
+        elif is_retryable(error):
+            logger.warning("a round cannot be made ready", extra={"error_class": type(error).__name__})
+        else:
+            self._note_bug(one, error)
+
+    def _note_bug(self, one: Round, error: Exception) -> None:
+        place = {"incident_id": one.notices.incident_id, "partition": one.partition, "batches": one.numbers}
+        logger.error("our code cannot hand a round over", extra=place, exc_info=error)
+        one.bug = f"a round raised {type(error).__name__}"
 
     async def _groups(self, incident: Incident, one: Round) -> dict[str, str]:
         """Return the groups of the round's cohorts, where the incident has words for groups. They never change."""
@@ -151,15 +160,19 @@ class HandingOver:
             part = work.pick(rows)
             for row, result in zip(rows, await self._hand_over(part, go), strict=True):
                 results[row] = result
-            work.round.printed = part.round.printed
+            work.round.printed, work.round.bug = part.round.printed, part.round.bug
         return results
 
     async def _hand_over(self, work: Work, go: Callable[[], bool]) -> Sequence[Result]:
         begin = self._clock.monotonic()
-        handed = await self._provider.hand_over(work, go)
+        try:
+            handed = await self._provider.hand_over(work, go)
+        except Exception as error:  # noqa: BLE001 - nobody knows how far it came: all of it stays begun
+            self._note_bug(work.round, error)
+            return [_REPEAT] * len(work.contacts)
         seconds = self._clock.monotonic() - begin
         self._metrics.round_seconds.observe(seconds)
-        work.round.printed = handed.printed
+        work.round.printed, work.round.bug = handed.printed, handed.bug
         self._note(handed)
         if handed.outage is None:
             self._pace.took(len(handed.results) - handed.results.count(_NOT_SENT), seconds)

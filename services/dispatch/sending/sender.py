@@ -253,6 +253,8 @@ class Sender:
                     if outcomes:
                         self._unsent.difference_update(one.numbers)
                         self._look_again(one, outcomes)
+                    if one.bug:
+                        self._stage.stand_still(one.partition, one.bug)
                 finally:
                     self._mine.difference_update(one.numbers)
 

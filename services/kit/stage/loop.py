@@ -92,7 +92,7 @@ class BlockLoop:
         if not self._context.assignment.begin(taken.epochs, taken.cursors):
             raise Interrupted
         for partition, reason in taken.faults.items():
-            self._stop_partition(partition, reason)
+            self.stop_partition(partition, reason)
         self._log_take_over(taken, time.monotonic() - began)
         await self._context.failpoints.reached("take-over: done")
 
@@ -162,7 +162,7 @@ class BlockLoop:
         began = time.monotonic()
         tallies, over = over_limit(reads, self._tallies, self._context.policy.dlq_limit)
         for partition, reason in over.items():
-            self._stop_partition(partition, reason, next(r.record for r in reads if r.record.partition == partition))
+            self.stop_partition(partition, reason, next(r.record for r in reads if r.record.partition == partition))
         late = await self._commit_in_parts(reads)
         # What is late is read again, and counted then.
         self._tallies |= {partition: tally for partition, tally in tallies.items() if partition not in late}
@@ -200,7 +200,7 @@ class BlockLoop:
         if len(part) == 1:
             record = part[0].record
             logger.error("our code cannot digest a block", extra=self._context.place_of(record), exc_info=error)
-            self._stop_partition(record.partition, f"a block raised {type(error).__name__}", record)
+            self.stop_partition(record.partition, f"a block raised {type(error).__name__}", record)
             return []
         return [part[len(part) // 2 :], part[: len(part) // 2]]
 
@@ -219,7 +219,7 @@ class BlockLoop:
                 await commit(context, plan, work)
                 self._failures = 0
         for partition, record in plan.gaps.items():
-            self._stop_partition(partition, f"sequence {record.seq} of {record.source} came too early", record)
+            self.stop_partition(partition, f"sequence {record.seq} of {record.source} came too early", record)
 
     async def _until_ready(self, work: Sequence[Any]) -> None:
         try:
@@ -227,7 +227,7 @@ class BlockLoop:
         except RetryableError as error:
             raise NotReadyError(error) from error
 
-    def _stop_partition(self, partition: int, reason: str, record: Record | None = None) -> None:
+    def stop_partition(self, partition: int, reason: str, record: Record | None = None) -> None:
         """Let a partition stand still; `record` is where it stands, without one nothing of it is touched."""
         context = self._context
         place = context.place_of(record) if record else {"stage": context.stage, "partition": partition}

@@ -92,6 +92,10 @@ class StageHandle(Protocol):
         """Tell whether log and database were heard from lately; no hand-over may begin otherwise."""
         ...
 
+    def stand_still(self, partition: int, reason: str) -> None:
+        """Have nothing of a partition touched until it is taken over anew: our code cannot go on there."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagePolicy:

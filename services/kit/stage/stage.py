@@ -68,6 +68,10 @@ class Stage:
         """Tell whether log and database were heard from within a lease."""
         return self._context.liveness.both_within(self._context.policy.lease)
 
+    def stand_still(self, partition: int, reason: str) -> None:
+        """Have nothing of a partition touched until it is taken over anew."""
+        self._loop.stop_partition(partition, reason)
+
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`, then finish: the current transaction, what jobs hold, what is to be published.
 

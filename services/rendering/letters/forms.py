@@ -8,9 +8,10 @@ from services.core.incident import Incident
 from services.rendering.letters.imported import Imported, imported
 from services.rendering.letters.letterhead import letterhead
 from services.rendering.letters.print_job import SharedWords
-from services.rendering.letters.profile import Profile, UnfitError
+from services.rendering.letters.profile import Profile
 from services.rendering.letters.typeset import Template
 from services.rendering.letters.words import words_of
+from services.rendering.told import UnfitError
 from services.rendering.wording.wording import WordingKey
 
 __all__ = ["Form", "Forms", "form_data", "print_standards"]

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 from services.core.incident import Incident
 from services.rendering.letters.faces import BOLD, REGULAR, Face, face
 from services.rendering.letters.fitting import MM, wrapped
-from services.rendering.letters.profile import Box, Profile, UnfitError
+from services.rendering.letters.profile import Box, Profile
 from services.rendering.letters.profile_file import USUAL_PROFILE
 from services.rendering.letters.words import sender_of
+from services.rendering.told import UnfitError
 
 __all__ = ["Letterhead", "LetterheadError", "letterhead"]
 

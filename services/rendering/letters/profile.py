@@ -6,18 +6,9 @@ Lengths are in millimetres, from the top left of an A4 sheet.
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-__all__ = ["FILE_FORMATS", "SHEET", "Box", "FileRules", "Margins", "Profile", "UnfitError"]
+__all__ = ["FILE_FORMATS", "SHEET", "Box", "FileRules", "Margins", "Profile"]
 
 FILE_FORMATS = ("pdf", "ndjson")
-
-
-class UnfitError(ValueError):
-    """What a letter would say does not fit; `field` is its place in the incident document."""
-
-    def __init__(self, field: str, problem: str) -> None:
-        super().__init__(f"{field}: {problem}")
-        self.field = field
-        self.problem = problem
 
 
 class Box(NamedTuple):

@@ -12,7 +12,7 @@ from services.core.incident import Incident
 from services.core.mailbox import mailbox
 from services.core.return_path import return_address
 from services.rendering.messages.plain_text import PlainTexts, one_line
-from services.rendering.told import Told
+from services.rendering.told import Told, UnfitError
 from services.rendering.wording.wording import KEPT_WORDINGS, Wording
 
 __all__ = ["Answers", "Letterbox", "Mail", "message_id"]
@@ -101,10 +101,14 @@ class Letterbox:
     def _share(self, incident: Incident, wording: Wording) -> _Shared:
         sender = self._answers.sender or mailbox(incident.controller.email)
         if sender is None:
-            raise ValueError("the controller's e-mail address can not be written from")
+            raise UnfitError("controller.email", "cannot be written from")
+        try:
+            headers = _headers(incident.controller.name, sender, wording, self._answers.replies)
+        except ValueError as error:
+            raise UnfitError("content", f"cannot be headers of an e-mail: {error}") from error
         return _Shared(
             wording=wording,
-            headers=_headers(incident.controller.name, sender, wording, self._answers.replies),
+            headers=headers,
             tail=_quoted(self._texts.tail(wording)),
             sender=sender,
             host=sender.rpartition("@")[2],

@@ -7,7 +7,7 @@ import orjson
 from services.core.mailbox import mailbox
 from services.rendering.messages.email import Answers, message_id
 from services.rendering.messages.plain_text import PlainTexts, one_line
-from services.rendering.told import Told
+from services.rendering.told import Told, UnfitError
 
 __all__ = ["ATTEMPT", "MailFields"]
 
@@ -23,12 +23,12 @@ class MailFields:
     def mail(self, told: Told, row: int, attempt: str) -> bytes:
         """Return a mail's bytes, from stored values alone, so that every try sends the same.
 
-        Raises ValueError where the controller's address cannot be written from.
+        Raises UnfitError where the controller's address cannot be written from.
         """
         controller, wording = told.incident.controller, self._texts.wording(told, row)
         sender = self._answers.sender or mailbox(controller.email)
         if sender is None:
-            raise ValueError("the controller's e-mail address can not be written from")
+            raise UnfitError("controller.email", "cannot be written from")
         replies = {"ReplyTo": self._answers.replies} if self._answers.replies else {}
         return orjson.dumps(
             {

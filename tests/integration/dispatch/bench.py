@@ -64,6 +64,7 @@ class OwnedStage:
         self.name = f"dispatch-{channel.label}"
         self.owned_epochs = dict.fromkeys(partitions, 1)
         self.is_healthy = True
+        self.standing_still: dict[int, str] = {}
         self.refuse: Callable[[], bool] = lambda: False
 
     def owned(self) -> frozenset[int]:
@@ -77,6 +78,11 @@ class OwnedStage:
     def healthy(self) -> bool:
         """Tell what the test says."""
         return self.is_healthy
+
+    def stand_still(self, partition: int, reason: str) -> None:
+        """Own a partition no more, and remember why."""
+        self.owned_epochs.pop(partition)
+        self.standing_still[partition] = reason
 
     @contextmanager
     def hold(self, partitions: Collection[int]) -> Iterator[None]:

@@ -13,7 +13,7 @@ from services.rendering.letters.envelope import envelope
 from services.rendering.letters.fitting import Fitted, address_box, fit_envelope
 from services.rendering.letters.pdf import Typeset, Typesetter
 from services.rendering.letters.print_job import print_job
-from services.rendering.letters.profile import Box, Profile, UnfitError
+from services.rendering.letters.profile import Box, Profile
 from services.rendering.letters.profile_file import (
     SUPPLIED,
     USUAL_PROFILE,
@@ -23,6 +23,7 @@ from services.rendering.letters.profile_file import (
 )
 from services.rendering.proof import problems_of
 from services.rendering.samples import LONGEST
+from services.rendering.told import UnfitError
 from services.rendering.wording.wording import Wordings
 from tests.unit.dispatch.people import CREATED, DOCUMENT, a_contact, an_incident, some_work
 from tests.unit.rendering.letters.signs import signs_of
