@@ -64,3 +64,8 @@ image-check: ## the image's steps, and the whole of compose, without an engine; 
 
 supply: ## what the image is made of (CycloneDX), and what is known against its parts
 	.venv/bin/python -m deploy.supply
+
+.PHONY: upgrade-check
+upgrade-check: ## code of deploy/upgrade-from is replaced by this one's while people are told, on both logs
+	.venv/bin/python -m loadtests.chaos --upgrade --people 6000 --log postgres
+	.venv/bin/python -m loadtests.chaos --upgrade --people 6000 --log kafka

@@ -1,6 +1,7 @@
 """Kills processes of Heraut at random while they work, then finds out from the providers who was told what.
 
     python -m loadtests.chaos [--people 30000] [--kills 28] [--seed N] [--log postgres|kafka] [--dir DIR] [--keep]
+    python -m loadtests.chaos --upgrade [COMMIT]     all processes are of an earlier commit, and are replaced instead
 
 Two replicas of every service run as processes of their own. While sources upload overlapping cohorts, processes are
 ended by SIGKILL and started again, one is paused past its lease, PostgreSQL is killed once and the broker is restarted
@@ -21,6 +22,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Coroutine
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -32,6 +34,7 @@ import orjson
 from loadtests.chaos.fleet import Fleet
 from loadtests.chaos.listed import drop_listed, listed_unknown
 from loadtests.chaos.plan import Fault, Kind, plan
+from loadtests.chaos.rolling import SECONDS_EACH, UPGRADE_FROM, EarlierCode, NotComparable
 from loadtests.chaos.settled import rows_that_differ, settle
 from loadtests.chaos.sources import Acknowledgements, Sources
 from services.core.rooms import STAGES
@@ -64,6 +67,7 @@ class Report:
     people: int
     records: int
     kills: int = 0
+    replaced: int = 0  # processes of an earlier commit
     seconds: float = 0.0
     tries: int = 0
     listed: int = 0  # e-mails repeated as letters inside listed unknown windows
@@ -84,11 +88,15 @@ async def run(arguments: argparse.Namespace, folder: Path) -> Report:
     waves, expectation = make_waves(people, WAVES, arguments.seed, folder / "cohorts", supplements=False, moves=True)
     report = Report(arguments.seed, arguments.log, len(people), expectation.received)
     settings = {"HERAUT_LEASE": f"{LEASE:.0f}s", "HERAUT_UNKNOWN_AFTER": UNKNOWN_AFTER}
-    fleet = Fleet(folder, arguments.log, settings)
+    earlier = EarlierCode(folder / "before", arguments.upgrade) if arguments.upgrade else None
+    fleet = Fleet(folder, arguments.log, settings, earlier=earlier)
     try:
         await fleet.start()
         started = time.monotonic()
-        await _work(fleet, waves, arguments, report)
+        faults = [] if earlier else _faults(fleet, arguments)
+        span = SECONDS_EACH * len(fleet.processes) if earlier else max((fault.at for fault in faults), default=0.0)
+        disturbing = _replace(fleet, earlier, report) if earlier else _break(fleet, faults, report)
+        await _work(fleet, waves, disturbing, span, report)
         ledger = await settle(fleet, INCIDENT, expectation.received, SETTLE_SECONDS)
         report.seconds = time.monotonic() - started
         report.ledger = ledger.totals
@@ -100,22 +108,28 @@ async def run(arguments: argparse.Namespace, folder: Path) -> Report:
     return report
 
 
-async def _work(fleet: Fleet, waves: list[Wave], arguments: argparse.Namespace, report: Report) -> None:
-    """Send everything while the schedule of faults goes on."""
-    processes = sorted(fleet.processes)
-    faults = plan(
-        arguments.seed, arguments.kills, processes, every=arguments.every, pause=PAUSE,
-        with_broker=arguments.log == "kafka",
-    )  # fmt: skip
-    span = max((fault.at for fault in faults), default=0.0)
+def _faults(fleet: Fleet, arguments: argparse.Namespace) -> list[Fault]:
+    processes, with_broker = sorted(fleet.processes), arguments.log == "kafka"
+    every = arguments.every
+    return plan(arguments.seed, arguments.kills, processes, every=every, pause=PAUSE, with_broker=with_broker)
+
+
+async def _work(
+    fleet: Fleet, waves: list[Wave], disturbing: Coroutine[Any, Any, None], span: float, report: Report
+) -> None:
+    """Send everything within so many seconds while something disturbs."""
     acknowledged = Acknowledgements(fleet.folder / "acknowledged.ndjson")
     sources = Sources(fleet.urls("intake"), fleet.headers, acknowledged, seconds=span * 0.6)
     await sources.put(f"/v1/incidents/{INCIDENT}", made_up_incident(datetime.now(UTC)))
     async with asyncio.TaskGroup() as group:
-        group.create_task(_break(fleet, faults, report))
+        group.create_task(disturbing)
         for at, wave in enumerate(waves):
             group.create_task(_send(sources, wave, delay=at * span * 0.15))
     report.tries = sources.tries
+
+
+async def _replace(fleet: Fleet, earlier: EarlierCode, report: Report) -> None:
+    report.replaced = await earlier.replace(fleet, _say)
 
 
 async def _send(sources: Sources, wave: Wave, delay: float) -> None:
@@ -177,7 +191,7 @@ def _show(report: Report, folder: Path) -> None:
     verdict = report.verdict
     figures = {
         "seed": report.seed, "log": report.log, "people": report.people, "records": report.records,
-        "kills": report.kills,
+        "kills": report.kills, "replaced": report.replaced,
         "seconds": round(report.seconds, 1), "requests": report.tries, "handOvers": verdict.hand_overs,
         "told": verdict.told, "lost": verdict.lost, "duplicates": verdict.duplicates,
         "somebodyElses": verdict.somebody_elses, "split": verdict.split,
@@ -202,10 +216,19 @@ def main() -> int:
     parser.add_argument("--log", choices=[*LOGS], default=DEFAULT_LOG)
     parser.add_argument("--dir", type=Path, help="folder to work in; must not be there yet")
     parser.add_argument("--keep", action="store_true", help="leave the folder, also when all held")
+    parser.add_argument(
+        "--upgrade", metavar="COMMIT", nargs="?", const=UPGRADE_FROM.read_text().strip(),
+        help="replace processes of this commit, else of the one in deploy/upgrade-from; nothing is killed",
+    )  # fmt: skip
     arguments = parser.parse_args()
     folder = arguments.dir or Path(tempfile.mkdtemp(prefix="heraut-chaos-"))
     _say(f"seed {arguments.seed}, {arguments.log}, {arguments.people} people, {arguments.kills} kills, in {folder}")
-    report = asyncio.run(run(arguments, folder))
+    try:
+        report = asyncio.run(run(arguments, folder))
+    except NotComparable as error:
+        _say(f"SKIPPED: {error}")
+        shutil.rmtree(folder, ignore_errors=True)
+        return 0
     _show(report, folder)
     if report.holds and not arguments.keep:
         shutil.rmtree(folder, ignore_errors=True)

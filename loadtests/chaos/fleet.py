@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import aiohttp
 import orjson
@@ -36,6 +37,20 @@ PARTITIONS = 8
 _READY_SECONDS = 60.0
 _LOOK_EVERY = 0.1
 _RESTART_AFTER = 0.3
+_DRAIN_SECONDS = 30.0  # beyond HERAUT_DRAIN_TIMEOUT's default
+
+
+class Earlier(Protocol):
+    """Code of another commit."""
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """What makes a process run it."""
+        ...
+
+    def prepare(self, environ: Mapping[str, str], *commands: str) -> None:
+        """Run commands of `heraut` as they were then, with these settings."""
+        ...
 
 
 @dataclass(slots=True)
@@ -106,6 +121,7 @@ class Fleet:
     settings: Mapping[str, str] = field(default_factory=dict)  # further HERAUT_* of every process
     replicas: int = REPLICAS
     standins: Sequence[str] = ()  # further arguments of the stand-ins
+    earlier: "Earlier | None" = None  # the code that all processes begin with; None = this one
     control_url: str = ""  # where they are told how to misbehave
     processes: dict[str, Replica] = field(default_factory=dict)
     database_url: str = ""  # its owner's
@@ -145,8 +161,9 @@ class Fleet:
         self.headers = {"Authorization": f"Bearer {tokens['operator']}"}
         self.database_url = await self.postgres.ensure_running()
         self.logins = make_logins(self.folder / LOGINS_FOLDER, self.database_url, ROOMS)
-        await migrate(self.database_url, room_urls=self.logins)
         environ = self._environ() | await self._start_standins() | await self._start_broker() | dict(self.settings)
+        await self._make_tables_and_topics(environ)
+        environ |= self.earlier.environ if self.earlier else {}
         for stage in STAGES:
             for number in range(1, self.replicas + 1):
                 name = f"{stage}-{number}"
@@ -219,8 +236,28 @@ class Fleet:
             return {}
         bootstrap = await asyncio.to_thread(broker.start, self.folder / "kafka")
         self._broker_port = int(bootstrap.rsplit(":", 1)[1])
-        await ensure_topics(KafkaSettings(bootstrap_servers=bootstrap), PARTITIONS, 1, (COHORT,))
         return {"HERAUT_KAFKA_BOOTSTRAP_SERVERS": bootstrap}
+
+    async def _make_tables_and_topics(self, environ: Mapping[str, str]) -> None:
+        if self.earlier:
+            as_owner = {**environ, "HERAUT_DATABASE_URL": self.database_url}
+            await asyncio.to_thread(
+                self.earlier.prepare, as_owner, "migrate", *(["topics"] if self._broker_port else [])
+            )
+            return
+        await migrate(self.database_url, room_urls=self.logins)
+        if bootstrap := environ.get("HERAUT_KAFKA_BOOTSTRAP_SERVERS"):
+            await ensure_topics(KafkaSettings(bootstrap_servers=bootstrap), PARTITIONS, 1, (COHORT,))
+
+    async def restart(self, name: str) -> None:
+        """End a process as an operator would, and return once what its keeper started in its place is ready."""
+        replica = self.processes[name]
+        lives, process = replica.lives, replica.process
+        assert process
+        await stop_child(process, _DRAIN_SECONDS)
+        async with asyncio.timeout(_READY_SECONDS), aiohttp.ClientSession() as http:
+            while replica.lives == lives or not await _is_ready(http, replica.url):
+                await asyncio.sleep(_LOOK_EVERY)
 
     async def _wait_until_ready(self) -> None:
         async with asyncio.timeout(_READY_SECONDS), aiohttp.ClientSession() as http:
