@@ -69,3 +69,7 @@ supply: ## what the image is made of (CycloneDX), and what is known against its 
 upgrade-check: ## code of deploy/upgrade-from is replaced by this one's while people are told, on both logs
 	.venv/bin/python -m loadtests.chaos --upgrade --people 6000 --log postgres
 	.venv/bin/python -m loadtests.chaos --upgrade --people 6000 --log kafka
+
+.PHONY: restore-check
+restore-check: ## a database is set back to a backup beside a mail server that went on: nobody is told twice
+	.venv/bin/python deploy/restoring.py

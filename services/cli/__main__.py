@@ -30,6 +30,7 @@ _COMMANDS = (
     "preview",
     "principal",
     "receipts",
+    "restored",
     "serve",
     "settings",
     "topics",

@@ -442,6 +442,13 @@ select act, at, principal from acts where channel = $1 order by number desc limi
 -- One caller at a time pauses a channel, or lets it go on; until the end of the transaction.
 select pg_advisory_xact_lock(1212502359, $1);
 
+-- name: doubt
+-- List as unknown what is queued or begun, once the database was set back: it may have gone out since; returns how many.
+with doubted as (
+    update batches set state = 4, at = $2, due = $2 where channel = $1 and state in (0, 1) returning count
+)
+select coalesce(sum(count), 0)::bigint from doubted;
+
 -- name: record_act
 -- Who paused a channel, or let it go on.
 insert into acts (at, channel, act, principal, request_id) values (clock_timestamp(), $1, $2, $3, $4);

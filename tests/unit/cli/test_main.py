@@ -29,6 +29,7 @@ REGISTERED = [
     "preview",
     "principal",
     "receipts",
+    "restored",
     "serve",
     "settings",
     "topics",
