@@ -13,8 +13,8 @@ class Pace:
 
     After a full answer the next look is at once: there is a backlog. After a part-filled one it is `fuller` seconds
     after that look, because tiny batches make everything dear; while part-filled ones follow each other, which is a
-    steady stream, that grows up to `fullest`. After an empty one it is `idle` seconds later, and after more in a row
-    up to `quiet` seconds: that is what a first block waits at most.
+    steady stream, that grows up to `fullest`. After an empty one it is `idle` seconds later, after more in a
+    row up to `quiet` seconds, and after a long silence `resting` seconds: that is what a first block waits at most.
     """
 
     def __init__(
@@ -24,12 +24,14 @@ class Pace:
         fuller: float,
         fullest: float,
         quiet: float,
+        resting: float | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._streaming = Wait(fuller, fullest)
-        self._waiting = Wait(idle, quiet)
+        self._waiting = Wait(idle, quiet, resting=resting)
         self._monotonic = monotonic
         self._next = 0.0
+        self._found = True
 
     def remaining(self) -> float:
         """Return the seconds until the next look."""
@@ -37,6 +39,7 @@ class Pace:
 
     def looked(self, began: float, found: int, limit: int) -> None:
         """Take note of a look that began at `began` and gave `found` of at most `limit` records."""
+        self._found = bool(found)
         if found:
             self._waiting.reset()
         else:
@@ -48,7 +51,18 @@ class Pace:
         else:
             self._next = self._monotonic() + self._waiting.next()
 
+    @property
+    def idle(self) -> bool:
+        """Tell whether the last look found nothing."""
+        return not self._found
+
+    def wake(self) -> None:
+        """Look at once where the last look found nothing: there is something now."""
+        if self.idle:
+            self.reset()
+
     def reset(self) -> None:
         """Look at once: something changed."""
         self._next = 0.0
+        self._found = True
         self._waiting.reset()

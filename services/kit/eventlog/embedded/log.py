@@ -30,6 +30,8 @@ _IDLE_SECONDS = 0.05
 # Four looks a second keep seven idle processes and their database nearly at rest. The first block after a silence waits
 # up to this long in each room.
 _QUIET_SECONDS = 0.25
+# After ten seconds of silence, once a second: a night costs next to nothing, and who comes then waits so long once.
+_RESTING_SECONDS = 1.0
 # Under load, what a fuller batch saves is worth this much latency: at first, and in a steady stream.
 _FULLER_SECONDS = 0.05
 _FULLEST_SECONDS = 0.3
@@ -51,7 +53,13 @@ class EmbeddedLog:
         self._positions: dict[SourcePosition, int] = {}
         self._paused: set[TopicPartition] = set()
         self._assignment = 0  # counts up, so that a fetch under way knows that its answer is stale
-        self._pace = Pace(idle=_IDLE_SECONDS, fuller=_FULLER_SECONDS, fullest=_FULLEST_SECONDS, quiet=_QUIET_SECONDS)
+        self._pace = Pace(
+            idle=_IDLE_SECONDS,
+            fuller=_FULLER_SECONDS,
+            fullest=_FULLEST_SECONDS,
+            quiet=_QUIET_SECONDS,
+            resting=_RESTING_SECONDS,
+        )
         self._changed = asyncio.Event()
 
     async def assign(self, cursors: Mapping[TopicPartition, Cursor]) -> None:
@@ -109,6 +117,8 @@ class EmbeddedLog:
         for topic, partition, source, last in ends:
             at = TopicPartition(topic, partition)
             backlog[at] += max(0, last - taken[at, source])
+        if any(left for at, left in backlog.items() if at not in self._paused):
+            self._pace.wake()
         return backlog
 
     async def note_progress(self, cursors: Mapping[TopicPartition, Cursor]) -> None:
@@ -128,8 +138,11 @@ class EmbeddedLog:
         began, assignment = time.monotonic(), self._assignment
         rows: Sequence[asyncpg.Record] = ()
         if wanted:
+            columns = _columns(wanted)
             async with self._connection() as connection:
-                rows = await connection.fetch(_QUERIES["fetch"], *_columns(wanted), limit, _FETCH_BYTES)
+                # After a look that found nothing the heads are asked first: at rest that is all there is to do.
+                if not self._pace.idle or await connection.fetchval(_QUERIES["is_more"], *columns):
+                    rows = await connection.fetch(_QUERIES["fetch"], *columns, limit, _FETCH_BYTES)
         if assignment != self._assignment:
             return ()
         records = [_record(row) for row in rows]

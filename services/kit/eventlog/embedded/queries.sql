@@ -27,6 +27,14 @@ where before < $6
 order by turn, place
 limit $5;
 
+-- name: is_more
+-- Whether some wanted (topic, partition, source) was given blocks beyond those taken.
+select exists (
+  select from unnest($1::text[], $2::int[], $3::text[], $4::bigint[]) as wanted(topic, partition, source, taken)
+  join log.head as head using (topic, partition, source)
+  where head.last_seq > wanted.taken
+);
+
 -- name: ends
 -- The last sequence given of every wanted (topic, partition, source).
 select wanted.topic, wanted.partition, wanted.source, head.last_seq
