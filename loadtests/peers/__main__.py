@@ -11,9 +11,11 @@ sockets and ends with the run; the peers' libraries are installed in `var/peers`
 
 import argparse
 import asyncio
+import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +24,7 @@ from loadtests.cohort_files import Load, write_cohorts, write_waves
 from loadtests.peers import setting_up
 from loadtests.peers.contenders import WORDS, contenders
 from loadtests.peers.peer import Figures, Peer, PeerFailed, Task
-from loadtests.peers.report import report
+from loadtests.peers.report import Run, report
 from loadtests.peers.servers import Servers
 from loadtests.peers.table import row_of
 from services.demo.made_up.people import Person, each_person
@@ -39,12 +41,12 @@ def main() -> int:
     setting_up.set_up()
     folder = Path(tempfile.mkdtemp(prefix="heraut-peers-"))
     folder.chmod(0o755)
-    try:
-        measured, failed = asyncio.run(_all_rounds(folder, arguments))
-    finally:
+    busy, started = os.getloadavg()[0], time.monotonic()
+    measured, failed = asyncio.run(_all_rounds(folder, arguments))
+    if not failed:
         shutil.rmtree(folder, ignore_errors=True)
     rows = [row_of(peer.word, peer.title, peer.keeps, rounds) for peer, rounds in measured if rounds]
-    text = report(rows, failed, arguments.rounds)
+    text = report(rows, [*failed, f"logs are in {folder}"] if failed else [], Run(arguments.rounds, busy, started))
     print(text)
     if arguments.to:
         arguments.to.write_text(text, encoding="utf-8")

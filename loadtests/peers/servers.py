@@ -61,7 +61,8 @@ class Servers:
 
     async def kafka(self, name: str) -> str:
         """Start the broker, if it does not run yet, make the topics of a round, and return the address."""
-        self._bootstrap = self._bootstrap or await asyncio.to_thread(broker.start, self._folder / "kafka")
+        # By this very thread, whose end is the broker's: then nothing stays of a run that is killed.
+        self._bootstrap = self._bootstrap or broker.start(self._folder / "kafka", outlives_us=False)
         admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
         await admin.start()
         try:
