@@ -40,7 +40,6 @@ contracts: ## generate code and pages from proto/ and the definitions of documen
 dashboards: ## build the dashboards
 	.venv/bin/python deploy/grafana/dashboards.py
 
-<<<<<<< HEAD
 .PHONY: peers peers-smoke
 peers: ## Heraut and its peers side by side, on a quiet machine: the table goes to loadtests/results
 	.venv/bin/python -m loadtests.peers
@@ -48,15 +47,11 @@ peers: ## Heraut and its peers side by side, on a quiet machine: the table goes 
 peers-smoke: ## the cheapest peer alone, with few people: does it still tell everybody once?
 	.venv/bin/python -m loadtests.peers --smoke
 
-.PHONY: image-check supply
-deploy-check: image-check
-=======
 .PHONY: chart-check image-check supply
 deploy-check: image-check chart-check
 chart-check: ## the Helm chart as a cluster would read it, and its pods run here; needs Go, Node.js, Maven and Java
 	.venv/bin/python -m deploy.helm.check
 
->>>>>>> bd24376 (Install Heraut on Kubernetes by a Helm chart whose tables are made from compose, settings and contracts)
 image-check: ## the image's steps, and the whole of compose, without an engine; needs Go
 	.venv/bin/python -m deploy.image_steps
 	.venv/bin/python -m deploy.compose.check

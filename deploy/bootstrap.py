@@ -18,6 +18,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,14 +32,7 @@ VIRTUALENV_LOCK = ROOT / "deploy" / "virtualenv-requirements.lock"
 OLDEST = (3, 11)
 PYTHONS = ("python3.14", "python3.13", "python3.12", "python3.11")  # a newer one needs up to a fifth less CPU
 ASKED = "BOOTSTRAP_PYTHON"
-# Says where it is, if an environment can be made by it. Debian's may have venv without ensurepip: then pip will do.
-_CAN_MAKE_ONE = f"""
-import sys
-from importlib.util import find_spec
-able = sys.version_info >= {OLDEST} and (find_spec("venv") or find_spec("pip"))
-able = able and (find_spec("ensurepip") or find_spec("pip"))
-sys.exit() if not able else print(sys.executable)
-"""
+_SAY_WHERE = f"import sys; sys.exit(1) if sys.version_info < {OLDEST} else print(sys.executable)"
 
 
 def main() -> int:
@@ -94,14 +88,20 @@ def _use_the_right_python() -> None:
 def _able(names: "Sequence[str]") -> "str | None":
     """Return the path of the first of these Pythons that can make an environment.
 
-    A shim may be there and start nothing, so each is run.
+    A shim may be there and start nothing, and Debian's packages leave venv or pip to others: so each is tried.
     """
     for name in names:
         if path := shutil.which(name):
-            done = subprocess.run([path, "-c", _CAN_MAKE_ONE], capture_output=True, text=True, check=False)
-            if done.returncode == 0 and done.stdout.strip():
-                return done.stdout.strip()
+            done = subprocess.run([path, "-c", _SAY_WHERE], capture_output=True, text=True, check=False)
+            found = done.stdout.strip()
+            if done.returncode == 0 and (_works([found, "-m", "pip", "--version"]) or _makes_one_with_pip(found)):
+                return found
     return None
+
+
+def _makes_one_with_pip(python: str) -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        return _works([python, "-m", "venv", folder]) and _works([f"{folder}/bin/python", "-m", "pip", "--version"])
 
 
 def _go_on_by(path: str) -> None:

@@ -13,6 +13,7 @@ from deploy.bootstrap import PYTHONS
 
 BOOTSTRAP = Path(__file__).parents[2] / "deploy" / "bootstrap.py"
 _WORKS = '#!/bin/sh\ncase "$1" in -c) echo "$0";; *) echo "went on by $(basename "$0")";; esac\n'
+_CANNOT = '#!/bin/sh\ncase "$1" in -c) echo "$0";; -m) exit 1;; *) echo "went on by $(basename "$0")";; esac\n'
 _BROKEN = "#!/bin/sh\nexit 127\n"  # a shim of a version manager, for a version that is not chosen
 
 
@@ -47,6 +48,7 @@ def _said(folder: Path, asked: str = "") -> str:
     [
         ({"python3.14": _WORKS, "python3.13": _WORKS}, "python3.14"),
         ({"python3.14": _BROKEN, "python3.13": _WORKS}, "python3.13"),
+        ({"python3.14": _CANNOT, "python3.13": _WORKS}, "python3.13"),
     ],
 )
 def test_the_newest_python_that_works_is_taken(tmp_path: Path, pythons: dict[str, str], chosen: str) -> None:
