@@ -12,6 +12,7 @@ import asyncio
 import random
 import tempfile
 import time
+from hashlib import sha256
 from pathlib import Path
 
 from loadtests.python_build import python_build
@@ -50,7 +51,7 @@ def main() -> None:
         pdf, extents = typesetter.set(job)
         made = time.process_time()
         first_pages, pages = zip(*extents, strict=True)
-        agree(pdf, job, Content(".pdf", pdf, first_pages, pages))
+        agree(pdf, job, Content(".pdf", pdf, first_pages, pages), sha256(pdf).hexdigest())
         setting.append(made - began)
         reading.append(time.process_time() - made)
         size = len(pdf)

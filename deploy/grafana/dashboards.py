@@ -207,6 +207,8 @@ def war_room() -> dict[str, Any]:
               alerts=("HerautLedgerUnbalanced",), bad_from=1),
         panel("Rooms that are ready", "0: what it waits for is on the room's page.", "short",
               [('min by (job) (@ready{part="all"})', "{{job}}")], kind="stat", width=12, alerts=("HerautNotReady",)),
+        panel("Synthetic people missing", "A partition stands still.", "short", kind="stat", width=6, bad_from=1,
+              lines=[("sum by (channel) (heraut_synthetic_missing)", "{{channel}}")], alerts=("HerautSyntheticLost",)),
     ]  # fmt: skip
     return page("war-room", "the war room", panels, extra=[_INCIDENT])
 
@@ -263,6 +265,9 @@ def _of_one_room(room: str) -> list[dict[str, Any]]:
                   [("sum(intake_open_uploads)", "open"),
                    ("sum by (reason) (intake_broken_uploads_total)", "broken: {{reason}}")],
                   alerts=("HerautUploadsBroken",)),
+            panel("Through all rooms", "How long half of the synthetic people take, at most.", "s",
+                  [(p99("heraut_synthetic_seconds", "channel", 0.5), "{{channel}}")],
+                  alerts=("HerautSyntheticLost", "HerautSyntheticAbsent"), bad_from=300),
         ],
         "deduplication": [
             panel("Members", "A second, by where they came to stand.", "ops",
@@ -365,10 +370,7 @@ def database() -> dict[str, Any]:
 
 def pages() -> dict[str, dict[str, Any]]:
     """Return all dashboards by the name of their file."""
-    rooms = {
-        room: page(room, room, [*_of_one_room(room), *_of_every_room(room)], job=room)
-        for room in ROOMS
-    }  # fmt: skip
+    rooms = {room: page(room, room, [*_of_one_room(room), *_of_every_room(room)], job=room) for room in ROOMS}
     return {"war-room": war_room(), **rooms, "channels": channels(), "event-log": event_log(), "database": database()}
 
 

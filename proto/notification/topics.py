@@ -44,6 +44,7 @@ PAUSES_OBSERVED: Final = "heraut.pauses.observed.v1"
 RECEIPTS_ACCEPTED: Final = "heraut.receipts.accepted.v1"
 RECEIPTS_RECEIVED: Final = "heraut.receipts.received.v1"
 STOPS_RAISED: Final = "heraut.stops.raised.v1"
+SYNTHETIC_ARRIVED: Final = "heraut.synthetic.arrived.v1"
 TOTALS_CHANGED: Final = "heraut.totals.changed.v1"
 
 TOPICS: Final[tuple[TopicSpec, ...]] = (
@@ -284,6 +285,18 @@ TOPICS: Final[tuple[TopicSpec, ...]] = (
         name=STOPS_RAISED,
         family=None,
         message="notification.v1.StopsRaised",
+        producers=("tracking",),
+        consumers=("intake",),
+        partitions=1,
+        read="stage",
+        log="both",
+        kafka={"cleanup.policy": "delete", "retention.ms": "604800000", "max.message.bytes": "1000000"},
+        dead_letters={},
+    ),
+    TopicSpec(
+        name=SYNTHETIC_ARRIVED,
+        family=None,
+        message="notification.v1.SyntheticArrived",
         producers=("tracking",),
         consumers=("intake",),
         partitions=1,

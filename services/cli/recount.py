@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, Protocol
 import asyncpg
 
 from services.core.ledger import COUNTERS
+from services.core.synthetic import is_synthetic
 from services.deduplication.store import Store as DeduplicationStore
 from services.dispatch.store import Store as DispatchStore
 from services.intake.store import Store as IntakeStore
@@ -74,5 +75,6 @@ async def _recounted(connection: Connection, room: str, incident_id: str | None)
     return [
         Recount(scope, room, figure, counted.get(scope, {}).get(figure, 0), rows.get(scope, {}).get(figure, 0))
         for scope in counted.keys() | rows.keys()
+        if not is_synthetic(scope.partition("/")[0])  # rows of nobody go as soon as they arrived
         for figure in COUNTERS[room]
     ]

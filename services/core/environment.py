@@ -113,6 +113,10 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_DRAIN_TIMEOUT": "how long a service may finish its work after SIGTERM, in seconds",
         "HERAUT_LEASE": "how long a silent process keeps its partitions, in seconds",
         "HERAUT_LOG_RETENTION": "how long blocks that everybody read are kept: 7d, 12h",
+        "HERAUT_SYNTHETIC_EVERY": "how often a synthetic person, who is nobody, goes through all rooms: 1m;"
+        " unset = never",
+        "HERAUT_SYNTHETIC_CHANNELS": "channels that it goes to in turn: those that have a process; unset = all",
+        "HERAUT_SYNTHETIC_LOST_AFTER": "how long it may take before it counts as lost: 5m",
         "HERAUT_HELPDESK": "whom users of the HTTP interface can ask, for `/openapi.json`; unset = nobody is named",
         "HERAUT_LOG_LEVEL": "debug, info, warning or error",
     }
@@ -147,6 +151,7 @@ RECEIVERS: Mapping[str, frozenset[str]] = MappingProxyType(
             for room in ROOMS
         },
         "HERAUT_KEYS_DIR": frozenset(stage for stage, room in STAGES.items() if KEYS_OF[room]),
+        **{name: frozenset({"intake"}) for name in ENVIRONMENT if name.startswith("HERAUT_SYNTHETIC_")},
         **dict.fromkeys(("HERAUT_TRUSTED_PROXIES", "HERAUT_WEBHOOKS_DIR"), frozenset({"tracking"})),
         **{
             name: frozenset({dispatch_stage(Channel.EMAIL)})

@@ -79,16 +79,11 @@ def notice_id(key: bytes, incident_id: str, named: bytes, revision: int) -> byte
     return hash_begun(key, b"heraut-notice", incident_id.encode(), named, revision.to_bytes(4, "big")).digest()
 
 
-def print_job_id(channel: str, notices: Sequence[bytes], attempts: Sequence[int]) -> bytes:
+def print_job_id(channel: str, attempts: list[tuple[bytes, int]]) -> bytes:
     """Return the id of a print job: made from its membership alone, whatever its order."""
-    # As `hash_begun` would, but thousands of fields at once: of one length, they sort as bytes as their pairs would.
-    name, numbers = channel.encode(), set(attempts)
-    if len(numbers) == 1:  # nearly always: then what stands between two notices is the same everywhere
-        number = numbers.pop().to_bytes(4, "big")
-        fields = [_ATTEMPT_LENGTH + (number + _ATTEMPT_LENGTH).join(sorted(notices)) + number]
-    else:
-        pairs = zip(notices, attempts, strict=True)
-        fields = sorted([_ATTEMPT_LENGTH + notice + number.to_bytes(4, "big") for notice, number in pairs])
+    # As `_hash` would, but thousands of fields at once: of one length, they sort as bytes as their pairs would.
+    name = channel.encode()
+    fields = sorted([_ATTEMPT_LENGTH + notice + number.to_bytes(4, "big") for notice, number in attempts])
     whole = b"".join([len(name).to_bytes(4, "big"), name, *fields])
     return blake2b(whole, digest_size=ID_BYTES, person=b"heraut-batch").digest()
 

@@ -46,6 +46,7 @@ _OF_ROOMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "not-a-cloudevent",
             "not-permitted",
             "reasons",
+            "reserved",
             "too-large",
             "too-many-members",
             "unknown-cohort",

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from types import MappingProxyType
 from typing import Final
@@ -11,6 +12,7 @@ from notification import topics
 from services.core.clock import Clock
 from services.core.incident import Incident
 from services.core.ledger import COUNTERS
+from services.deduplication import synthetic
 from services.deduplication.announcing import Announcing
 from services.deduplication.batch import Block, Effects, decide_again, decide_batch, persons_of
 from services.deduplication.codec import TOPICS, Work, read
@@ -31,6 +33,7 @@ from services.deduplication.taken import STAGE, taken_before
 from services.deduplication.ticking import Ticking
 from services.kit.clock import SystemClock
 from services.kit.eventlog import Output, Record
+from services.kit.forgetting import Forgetting
 from services.kit.postgres import Connection
 from services.kit.stage import TotalsRow, move_totals
 from services.kit.vault import KeyRing
@@ -72,6 +75,7 @@ class DeduplicationHandler:
             self._store, self._ruling, self._judging, self._pacing, self._homes, partitions=partitions
         )
         self._announcing = Announcing(self._store, incidents, clock, partitions)
+        self._synthetic = Forgetting(clock, synthetic.KEPT)
 
     def decode(self, record: Record) -> Work | Answers:
         """Read one block. Raises InvalidMessage."""
@@ -233,6 +237,7 @@ class DeduplicationHandler:
         """Decide again about people whom a release, a cancellation or other channels change, some thousands at once."""
         if not self._incidents.loaded.is_set():
             return ()
+        await self._synthetic.look(partial(synthetic.forget_synthetic, connection, partitions))
         outputs = await self._finish(connection, await self._ticking.decided(connection, partitions), [])
         return [*outputs, *await self._announcing.due(connection, partitions)]
 

@@ -300,3 +300,22 @@ on conflict (partition) do update set at = excluded.at, up_to = greatest(announc
 -- name: next_numbers
 -- The next numbers of blocks of `members.held`.
 select nextval('held_numbers') from generate_series(1, $1::int);
+
+-- name: forget_synthetic
+-- Drop members of an incident, and the notices of their persons, who came before $3, a bounded number; returns how many
+-- went. Nothing holds them: their persons are nobody, and each has one member.
+with gone as (
+    delete from members
+    using (
+        select members.incident, person, member
+        from incidents
+        join members on members.incident = incidents.number
+        where incident_id = $1 and partition = any($2::smallint[]) and accepted_at < $3
+        limit $4
+    ) as old
+    where members.incident = old.incident and members.person = old.person and members.member = old.member
+    returning members.incident, members.person
+), untold as (
+    delete from notices using gone where notices.incident = gone.incident and notices.person = gone.person
+)
+select count(*)::int from gone;

@@ -1,8 +1,8 @@
 """Faults in the blocks that dispatch is given."""
 
-from services.kit.errors import InvalidMessage
+from services.kit.errors import HerautError, InvalidMessage
 
-__all__ = ["UnnumberedAttemptError"]
+__all__ = ["SyntheticError", "UnnumberedAttemptError"]
 
 
 class UnnumberedAttemptError(InvalidMessage):
@@ -10,3 +10,7 @@ class UnnumberedAttemptError(InvalidMessage):
 
     def __init__(self) -> None:
         super().__init__("no-attempt")
+
+
+class SyntheticError(HerautError):
+    """A bug: somebody who is nobody was about to be handed over to a provider."""

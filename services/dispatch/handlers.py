@@ -14,7 +14,7 @@ from typing import Protocol
 from notification.topics import NOTICES_RECALLED, RECEIPTS_ACCEPTED
 
 from services.core.clock import Clock
-from services.core.notices import Notices, pieces
+from services.core.notices import BLOCK_ENTRIES, Notices
 from services.core.receipts import Consequence
 from services.core.status import UNKNOWN_FOR_TOO_LONG, AttemptState
 from services.dispatch.breaker import Breaker
@@ -24,13 +24,13 @@ from services.dispatch.counting import Moved
 from services.dispatch.domain import Batch, Round, Taken
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.moving_on import MovingOn, MovingOnStore
-from services.dispatch.outcomes import AttemptOutcome, alike, refusal_of
+from services.dispatch.outcomes import AttemptOutcome, refusal_of
 from services.dispatch.pauses import Pauses
 from services.dispatch.pausing import PauseStore, Pausing
 from services.dispatch.provider import Traits
 from services.dispatch.recalls import Recalls, RecallStore
 from services.dispatch.receipts import Receipts, ReceiptStore
-from services.dispatch.rounds import by_partition, cut, gathered
+from services.dispatch.rounds import by_partition, cut, first_in_queue, gathered
 from services.kit.eventlog import Output, Record
 from services.kit.forgetting import Forgetting
 from services.kit.postgres import Connection
@@ -148,7 +148,8 @@ class DispatchHandler:
         recalled = [one for one in work if isinstance(one, Recalled)]
         if taken:
             batches = [batch for block in taken for batch in self.batches(block)]
-            await self._store.take(connection, batches, now, now + self._traits.linger)
+            for due, of_it in first_in_queue(batches, now, self._traits.linger):
+                await self._store.take(connection, of_it, now, due)
         arrived = [notice for block in taken for notice in block.notices.ids]
         if recalled:
             answers = await self._recalls.take(connection, recalled, arrived, now, moved)
@@ -239,14 +240,6 @@ class DispatchHandler:
         return self._blocks.of(one.partition, one.notices, refused, now)
 
 
-def _put(states: bytearray, rows: Sequence[int], state: AttemptState) -> None:
-    if len(rows) == len(states):
-        states[:] = bytes([state]) * len(states)
-        return
-    for row in rows:
-        states[row] = state
-
-
 def _said(work: Sequence[Heard]) -> list[Consequence]:
     return [one for said in work if isinstance(said, list) for one in said]
 
@@ -276,41 +269,37 @@ class OutcomeBlocks:
 
     def of(self, partition: int, notices: Notices, outcomes: Sequence[AttemptOutcome], now: datetime) -> list[Output]:
         """Return the blocks for attempts that are settled for good or unknown; refused ones also go back to routing."""
-        told: list[int] = []
-        states = bytearray(len(outcomes))
+        told = [row for row, outcome in enumerate(outcomes) if outcome.state in _TOLD]
         refused: defaultdict[str, list[int]] = defaultdict(list)
-        for outcome, rows in alike(outcomes):
-            if outcome.state in _TOLD:
-                told += rows
-                _put(states, rows, outcome.state)
-            if outcome.state is AttemptState.REFUSED:
-                refused[outcome.reason] += rows
+        for row in told:
+            if outcomes[row].state is AttemptState.REFUSED:
+                refused[outcomes[row].reason].append(row)
         return [
-            *self._attempted(partition, notices, sorted(told), states, now),
+            *(self._attempted(partition, notices, rows, outcomes, now) for rows in _cut(told)),
             *(
-                encode_refused(self._tried(piece), reason, partition)
+                encode_refused(self._tried(notices.pick(rows)), reason, partition)
                 for reason, of_reason in refused.items()
-                for piece in pieces(notices.pick(sorted(of_reason)))
+                for rows in _cut(of_reason)
             ),
         ]
 
     def _attempted(
-        self, partition: int, notices: Notices, told: list[int], states: bytearray, now: datetime
-    ) -> Iterable[Output]:
-        whole = len(told) == len(notices)
-        outcomes = states if whole else bytearray(states[row] for row in told)
-        first = 0
-        for piece in pieces(notices if whole else notices.pick(told)) if told else ():
-            yield encode_attempted(
-                piece,
-                bytes(outcomes[first : first + len(piece)]),
-                channel=self._traits.channel,
-                provider=self._traits.name,
-                partition=partition,
-                at=int(now.timestamp() * 1000),
-            )
-            first += len(piece)
+        self, partition: int, notices: Notices, rows: list[int], outcomes: Sequence[AttemptOutcome], now: datetime
+    ) -> Output:
+        return encode_attempted(
+            notices if len(rows) == len(notices) else notices.pick(rows),
+            [outcomes[row].state for row in rows],
+            channel=self._traits.channel,
+            provider=self._traits.name,
+            partition=partition,
+            at=int(now.timestamp() * 1000),
+        )
 
     def _tried(self, notices: Notices) -> Notices:
         notices.tried = [tried | self._traits.channel for tried in notices.tried]
         return notices
+
+
+def _cut(rows: list[int]) -> list[list[int]]:
+    """Return rows in parts of the size of a block."""
+    return [rows[at : at + BLOCK_ENTRIES] for at in range(0, len(rows), BLOCK_ENTRIES)]

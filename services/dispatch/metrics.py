@@ -137,9 +137,9 @@ class DispatchMetrics:
         """Show whether an operator paused the channel."""
         self._pauses["operator"].set(paused)
 
-    def handed_over(self, accepted_at: Mapping[int, int], now: int) -> None:
-        """Observe how long notices were on their way: how many were accepted when; times in ms since 1970."""
-        self._notice_seconds.observe([((now - at) / 1000, number) for at, number in accepted_at.items()])
+    def handed_over(self, accepted_at: Iterable[int], now: int) -> None:
+        """Observe how long notices were on their way; times in ms since 1970."""
+        self._notice_seconds.observe((now - at) / 1000 for at in accepted_at)
 
 
 def _faults(
@@ -253,9 +253,9 @@ class _Durations(Collector):
         self._counts = [0] * (len(buckets) + 1)
         self._sum = 0.0
 
-    def observe(self, seconds: Iterable[tuple[float, int]]) -> None:
-        """Observe durations, each with how often it came: many of a block were accepted at the same moment."""
-        for value, number in seconds:
+    def observe(self, seconds: Iterable[float]) -> None:
+        """Observe; many of a block were accepted at the same moment."""
+        for value, number in Tally(seconds).items():
             self._counts[bisect_left(self._buckets, value)] += number
             self._sum += value * number
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from services.core.status import AttemptState, can_become
 from services.dispatch.blame import Blame
@@ -21,14 +21,11 @@ __all__ = [
     "HandOver",
     "Outage",
     "Result",
-    "alike",
     "classify",
     "part_ways",
     "refusal_of",
     "staying",
 ]
-
-T = TypeVar("T")
 
 # With waits that double from half a minute to an hour this is about seven hours: a full mailbox or a
 # provider's greylist is over by then, or the next channel is the better way.
@@ -150,22 +147,6 @@ def refusal_of(tries: int) -> AttemptOutcome:
     return AttemptOutcome(AttemptState.REFUSED, tries=tries, reason=reason)
 
 
-def alike(values: Sequence[T]) -> list[tuple[T, Sequence[int]]]:
-    """Return each value once, with the rows that have it, in their order; what is equal may come more than once.
-
-    Thousands of rows share a handful of results and outcomes, nearly always a single one: the very same objects.
-    """
-    if values and values.count(values[0]) == len(values):
-        return [(values[0], range(len(values)))]
-    found: dict[int, tuple[T, list[int]]] = {}
-    for row, value in enumerate(values):
-        known = found.get(id(value))
-        if known is None:
-            known = found[id(value)] = value, []
-        known[1].append(row)
-    return list(found.values())
-
-
 class Fate(NamedTuple):
     """What the attempts of a batch share: the state, how often they were put off, and how long to wait in it."""
 
@@ -183,11 +164,15 @@ def part_ways(
     that was refused waits: only who comes for those (`waiting`) moves it. An attempt that is settled stays settled.
     """
     fates: dict[Fate | None, list[int]] = {}
-    for outcome, rows in alike(outcomes):
-        allowed = state is AttemptState.INTENT or (state is waiting and can_become(state, outcome.state))
-        fate = Fate(outcome.state, outcome.tries, outcome.wait) if allowed else None
-        fates.setdefault(fate, []).extend(rows)
-    return {fate: sorted(rows) for fate, rows in fates.items()}
+    rows_by_identity: dict[int, list[int]] = {}  # thousands of rows share a handful of outcomes, the very same objects
+    for row, outcome in enumerate(outcomes):
+        rows = rows_by_identity.get(id(outcome))
+        if rows is None:
+            allowed = state is AttemptState.INTENT or (state is waiting and can_become(state, outcome.state))
+            fate = Fate(outcome.state, outcome.tries, outcome.wait) if allowed else None
+            rows = rows_by_identity[id(outcome)] = fates.setdefault(fate, [])
+        rows.append(row)
+    return fates
 
 
 def staying(fates: Mapping[Fate | None, Sequence[int]]) -> Fate | None:

@@ -298,14 +298,14 @@ for update;
 -- How many attempts are in each open state, and since when the first of them is.
 select state, sum(count)::bigint as attempts, min(at) as since
 from batches
-where channel = $1 and state in (0, 1, 4, 5, 7)
+where channel = $1 and state in (0, 1, 4, 5, 7) and due > 'epoch' -- those due then are nobody
 group by state;
 
 -- name: oldest_open
 -- The batches of the queue, and those that were begun, which came first: a hand-over that is put off begins a state
 -- anew and keeps its number. A bounded number.
 select batch, at from batches
-where channel = $1 and state in (0, 1)
+where channel = $1 and state in (0, 1) and due > 'epoch' -- as in `standing`
 order by batch
 limit $2;
 
@@ -452,3 +452,14 @@ select coalesce(sum(count), 0)::bigint from doubted;
 -- name: record_act
 -- Who paused a channel, or let it go on.
 insert into acts (at, channel, act, principal, request_id) values (clock_timestamp(), $1, $2, $3, $4);
+
+-- name: drop_batches
+-- Forget batches that were begun, and their attempts: of synthetic people, who would pile up. Returns how many went.
+with dropped as (
+    delete from batches where batch = any($1::bigint[]) and state = 1 returning batch
+), attempted as (
+    delete from attempts
+    using unnest($2::bytea[], $3::smallint[]) as gone(notice, attempt), dropped
+    where attempts.notice = gone.notice and attempts.attempt = gone.attempt and attempts.batch = dropped.batch
+)
+select count(*)::int from dropped;

@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from services.core.ids import print_job_id
 from services.core.notices import FLAG_SECRET_ADDRESS, Notices, joined
-from services.dispatch.domain import Batch, Round
+from services.core.synthetic import is_synthetic
+from services.dispatch.domain import Batch, Round, Taken
 from services.dispatch.provider import Traits
 
-__all__ = ["by_partition", "cut", "gathered", "reopened", "rounds_of"]
+__all__ = ["by_partition", "cut", "first_in_queue", "gathered", "reopened", "rounds_of"]
+
+_BEFORE_ALL = datetime.fromtimestamp(0, UTC)
 
 
 def cut(traits: Traits, notices: Notices) -> list[list[int]]:
@@ -25,6 +28,21 @@ def cut(traits: Traits, notices: Notices) -> list[list[int]]:
     return [rows[at : at + size] for rows in parts for at in range(0, len(rows), size)]
 
 
+def first_in_queue(
+    batches: Sequence[Taken], now: datetime, linger: timedelta
+) -> Iterable[tuple[datetime, Sequence[Taken]]]:
+    """Return batches with the time from which it is their turn: those of synthetic people go before all that wait.
+
+    They ask whether anything moves, and not how long the queue is.
+    """
+    synthetic = [one for one in batches if is_synthetic(one.notices.incident_id)]
+    if synthetic:
+        batches = [one for one in batches if not is_synthetic(one.notices.incident_id)]
+        yield _BEFORE_ALL, synthetic
+    if batches:
+        yield now + linger, batches
+
+
 def rounds_of(traits: Traits, partition: int, queued: Iterable[Batch], now: datetime) -> list[Round]:
     """Put what the queue of a partition gave into rounds; print files are filled, and secret addresses lie apart.
 
@@ -36,8 +54,7 @@ def rounds_of(traits: Traits, partition: int, queued: Iterable[Batch], now: date
     for together in _grouped(queued, lambda batch: bool(batch.notices.flags[0] & FLAG_SECRET_ADDRESS)):
         for batches in _filled(together, traits.batch_size):
             one = _round(partition, batches, now)
-            print_job = print_job_id(traits.channel.label, one.notices.ids, one.notices.attempts)
-            rounds.append(replace(one, print_job=print_job))
+            rounds.append(replace(one, print_job=print_job_id(traits.channel.label, one.keys)))
     return rounds
 
 

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from services.core.status import AttemptState
+from services.core.synthetic import is_synthetic
 from services.dispatch.domain import PrintedFile, Round
 from services.dispatch.outcomes import AttemptOutcome
 from services.dispatch.print_runs import HANDLINGS, PrintRun, RunState, handling_of
@@ -24,6 +25,7 @@ class RunStore:
         day = letter_date(now)
         for partition in sorted({one.partition for one in rounds}):
             here = [one for one in rounds if one.partition == partition and one.print_job is not None]
+            here = [one for one in here if not is_synthetic(one.notices.incident_id)]  # nothing of it is printed
             if not here:
                 continue
             handlings = sorted({handling_of(one) for one in here})

@@ -2,7 +2,7 @@
 
 import struct
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from services.core.ids import ID_BYTES
 from services.core.ledger import MOVED_ON, SET_ASIDE
 from services.core.notices import Notices
 from services.core.status import AttemptState
-from services.dispatch.codec import KnownBlocks, decode_block, encode_block
+from services.dispatch.codec import decode_block, encode_block
 from services.dispatch.domain import Batch, Key, Round, Taken
 from services.dispatch.outcomes import AttemptOutcome, Fate, part_ways, staying
 from services.dispatch.pauses import Pause
@@ -37,7 +37,6 @@ class Store:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = int(channel)
-        self._known = KnownBlocks()
 
     @property
     def channel(self) -> Channel:
@@ -60,8 +59,6 @@ class Store:
             for number, batch in numbered
         ]
         await connection.copy_records_to_table("batches", records=records, columns=list(_BATCHES))
-        for _, batch in numbered:
-            self._known.keep(batch.block, batch.notices)
 
     async def _numbers(self, connection: Connection, count: int) -> list[int]:
         return [row[0] for row in await connection.fetch(_QUERIES["next_numbers"], count)]
@@ -87,8 +84,7 @@ class Store:
 
     async def queue(self, connection: Connection, partition: int, now: datetime, limit: int) -> list[Batch]:
         """Return batches whose turn it is, the longest waiting first: one, or more with `limit` attempts at most."""
-        rows = await connection.fetch(_QUERIES["queue"], self._channel, partition, now, limit)
-        return _batches(rows, self._known.notices_of)
+        return _batches(await connection.fetch(_QUERIES["queue"], self._channel, partition, now, limit))
 
     async def queued_batches(self, connection: Connection, partition: int, after: int, limit: int) -> list[Batch]:
         """Return batches of the queue whose number is higher: one, or more with `limit` attempts at most."""
@@ -364,8 +360,8 @@ def _less(batch: Taken, fresh: set[Key]) -> Taken:
     return Taken(batch.partition, notices, encode_block(notices))
 
 
-def _batches(rows: Iterable[asyncpg.Record], read: Callable[[bytes], Notices] = decode_block) -> list[Batch]:
+def _batches(rows: Iterable[asyncpg.Record]) -> list[Batch]:
     return [
-        Batch(row[0], row["partition"], read(row["block"]), row["tries"], row["at"], row["job"], row.get("run"))
+        Batch(row[0], row["partition"], decode_block(row["block"]), row["tries"], row["at"], row["job"], row.get("run"))
         for row in rows
     ]

@@ -6,6 +6,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from services.core.access import Caller
+from services.core.synthetic import is_synthetic
 from services.intake.control.cohorts import Put
 from services.intake.errors import (
     BrokenBodyError,
@@ -49,6 +50,7 @@ _BROKEN: Final = {
     "unclosed-quote": ("a quote is opened and never closed", _MENDED),
 }
 COLUMNS: Final = f"Columns are: {', '.join(FIELD_NAMES)}."
+_RESERVED: Final = "Heraut sends a synthetic person through it, who is nobody: it takes, shows and does nothing else."
 NO_RECORDS: Final = {
     True: "no line is as wide as the header and has a memberRef; nothing was counted",
     False: "NDJSON has one whole record on each line, with a memberRef; nothing was counted",
@@ -167,4 +169,6 @@ def _checked(**ids: str) -> list[str]:
     ]
     if problems:
         raise Problem(400, "That cannot be an id", problems=problems)
+    if is_synthetic(ids["incidentId"]):
+        raise Problem(403, "The incident is reserved", _RESERVED, kind="reserved")
     return list(ids.values())

@@ -6,25 +6,27 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Final, Protocol
 
-from notification.topics import COHORT, MEMBERS_HELD, NOTICES_EXHAUSTED, STOPS_RAISED
+from notification.topics import COHORT, MEMBERS_HELD, NOTICES_EXHAUSTED, STOPS_RAISED, SYNTHETIC_ARRIVED
 
 from services.intake.codec import HeldBlock, StopBlock, UnprintedBlock, read_given_up, read_held, read_stops
 from services.intake.context import Context
 from services.intake.control.stopping import Stopping
 from services.intake.errors import ConflictError, InvalidEventError, NotFoundError, NotKnownYetError, NotPermittedError
 from services.intake.events.batch import EventBatch, scope_of
-from services.intake.events.cloudevents import CohortOpened, Event, MembersAffected, read_event
+from services.intake.events.cloudevents import CohortOpened, Event, MembersAffected, is_reserved, read_event
 from services.intake.identities.matching import Matching
 from services.intake.records.texts import normal_text
+from services.intake.synthetic import SyntheticWaiting
 from services.kit.eventlog import Output, Record, contract_of
 from services.kit.forgetting import Forgetting
 from services.kit.postgres import Connection
 from services.kit.principals import Accounts
+from services.wire.synthetic import Arrived, decode_arrived
 
 __all__ = ["EVENTS_AT_ONCE", "TOPICS", "EventHandler", "IntakeHandler"]
 
-TOPICS: Final = (MEMBERS_HELD, NOTICES_EXHAUSTED, STOPS_RAISED)
-_Block = HeldBlock | UnprintedBlock | StopBlock
+TOPICS: Final = (MEMBERS_HELD, NOTICES_EXHAUSTED, STOPS_RAISED, SYNTHETIC_ARRIVED)
+_Block = HeldBlock | UnprintedBlock | StopBlock | Arrived
 
 # In so many events, the one that opens a cohort is usually found even where it stands behind the cohort's members.
 # At 64 KB each they fit in memory.
@@ -59,7 +61,10 @@ class EventHandler:
         """Read an event. Raises InvalidEventError."""
         if contract_of(record.topic) != COHORT:
             raise InvalidEventError("unsupported-topic")
-        return read_event(record)
+        event = read_event(record)
+        if is_reserved(event):
+            raise InvalidEventError("reserved")
+        return event
 
     async def ready(self, work: Sequence[Event]) -> None:
         """Wait for incidents and cohorts that are not known yet, each event for a minute at most.
@@ -120,9 +125,18 @@ class EventHandler:
 class IntakeHandler:
     """The handler of intake's stage: events of sources, and what other rooms say of members and cohorts."""
 
-    def __init__(self, context: Context, principals: KnownAccounts, keep_settled: timedelta) -> None:
-        """Make one; `keep_settled`: how long it is remembered that a member is nobody's work any more."""
-        self._context = context
+    def __init__(
+        self,
+        context: Context,
+        principals: KnownAccounts,
+        keep_settled: timedelta,
+        synthetic: SyntheticWaiting | None = None,
+    ) -> None:
+        """Make one; `keep_settled`: how long it is remembered that a member is nobody's work any more.
+
+        `synthetic` is told of synthetic people who arrive, where some are sent.
+        """
+        self._context, self._synthetic = context, synthetic
         self._forgetting = Forgetting(context.clock, keep_settled)
         self._events = EventHandler(context, principals)
         self._stopping = Stopping(context)
@@ -133,6 +147,8 @@ class IntakeHandler:
             return read_given_up(record)
         if record.topic == STOPS_RAISED:
             return read_stops(record)
+        if record.topic == SYNTHETIC_ARRIVED:
+            return decode_arrived(record.value)
         return read_held(record) if record.topic == MEMBERS_HELD else self._events.decode(record)
 
     async def ready(self, work: Sequence[Event | _Block]) -> None:
@@ -147,6 +163,8 @@ class IntakeHandler:
                 await self._context.store.note_unsettled(connection, block.sequence, block.rows, now)
             elif isinstance(block, UnprintedBlock) and block.rows:
                 await self._context.store.note_unprinted(connection, block.why, block.fields, block.rows, now)
+            elif isinstance(block, Arrived) and self._synthetic:
+                await self._synthetic.arrived(connection, block.members)
         raised = [(one, block.place) for block in work if isinstance(block, StopBlock) for one in block.raised]
         outputs = await self._stopping.take(connection, raised) if raised else []
         events = _events(work)

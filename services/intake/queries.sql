@@ -699,3 +699,39 @@ join members on members.member = judged.member
 join cohorts on cohorts.number = judged.cohort
 where judged.judgement = any($1::bigint[])
 order by judged.judgement, cohorts.number, judged.member;
+
+-- name: take_synthetic_turn
+-- The number of the next synthetic person, where the one before was sent by $2; else nothing comes back.
+insert into synthetic_turns (at, number) values ($1, 0)
+on conflict (sole) do update set at = excluded.at, number = synthetic_turns.number + 1
+where synthetic_turns.at <= $2
+returning number;
+
+-- name: add_synthetic
+-- Wait for a synthetic person.
+insert into synthetic (sent_at, page, partition, channel, member) values ($5, $2, $3, $4, $1);
+
+-- name: lose_synthetic
+-- Give up synthetic people who should have arrived.
+update synthetic set lost = true where not lost and sent_at < $1 returning partition, channel;
+
+-- name: missing_synthetic
+-- How many were given up and did not arrive since, by their ways.
+select partition, channel, count(*)::int as people from synthetic where lost group by partition, channel;
+
+-- name: arrive_synthetic
+-- These are waited for no more.
+delete from synthetic where member = any($1::bytea[]) returning member, page, partition, channel, sent_at;
+
+-- name: forget_synthetic
+-- Nor is who was sent before then, whether it arrived or not.
+delete from synthetic where sent_at < $1 returning member, page, partition, channel, sent_at;
+
+-- name: forget_synthetic_members
+-- Take away what is known of members who were synthetic people.
+with gone as (
+    delete from members where member = any($1::bytea[]) returning member, ref_block
+), unsaid as (
+    delete from unsettled using gone where unsettled.member = gone.member
+)
+delete from reference_blocks using gone where reference_blocks.number = gone.ref_block;

@@ -22,6 +22,7 @@ from services.core.notices import Notices
 from services.core.receipts import Receipt
 from services.core.rooms import STAGES
 from services.core.status import AttemptState, unprintable_fields
+from services.core.synthetic import is_synthetic
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog import Record
 from services.kit.stage import TotalsRow
@@ -56,6 +57,7 @@ class Work:
     totals: list[TotalsRow] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
     source: str = ""  # the partition, where there are receipts
+    arrived: list[bytes] = field(default_factory=list)  # members who are synthetic people
     kinds: dict[str, int] = field(default_factory=dict)
 
 
@@ -69,6 +71,8 @@ def decode(record: Record) -> Work:
 
 def _attempted(record: Record) -> Work:
     wire = parse(dispatch_pb2.DeliveriesAttempted(), record.value)
+    if is_synthetic(wire.incident_id):  # none of it is counted: the sink tells of who arrived
+        return Work(arrived=split_ids(wire.members, len(wire.ids) // ID_BYTES))
     ids = split_ids(wire.ids, len(wire.ids) // ID_BYTES)
     count = len(ids)
     outcomes = column(wire.outcomes, count)
@@ -117,6 +121,8 @@ def _reattempted(record: Record) -> Work:
 
 def _all_in(state: State, notices: Notices, record: Record) -> Work:
     """Return what a block of routing's says, whose notices are all in one state."""
+    if is_synthetic(notices.incident_id):
+        return Work()
     count = len(notices)
     block = Outcomes(
         source=str(record.partition),
@@ -134,6 +140,8 @@ def _all_in(state: State, notices: Notices, record: Record) -> Work:
 
 def _superseded(record: Record) -> Work:
     wire = parse(deduplication_pb2.NoticesSuperseded(), record.value)
+    if is_synthetic(wire.incident_id):
+        return Work()
     ids = split_ids(wire.ids, len(wire.ids) // ID_BYTES)
     scopes = _scopes(wire.incident_id, looked_up(wire.cohort_ids, wire.cohorts, len(ids)))
     marks = column(wire.marks, len(ids)) if wire.marks else [_FOR_GOOD] * len(ids)
@@ -145,7 +153,8 @@ def _totals(record: Record) -> Work:
     for row in totals:
         if not row.counts.keys() <= _COUNTERS.get(row.stage, frozenset()):
             raise UnknownWordError("unknown-counter")
-    return Work(totals=totals, kinds={"totals": len(totals)})
+    counted = [row for row in totals if not is_synthetic(row.scope.partition("/")[0])]
+    return Work(totals=counted, kinds={"totals": len(counted)})
 
 
 def _observed(record: Record) -> Work:

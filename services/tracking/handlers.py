@@ -12,6 +12,7 @@ from services.core.channel import Channel
 from services.core.cohort import Cohort
 from services.core.incident import Incident
 from services.core.ledger import COUNTERS
+from services.core.synthetic import is_synthetic
 from services.kit.eventlog import Output, Record
 from services.kit.postgres import Connection, Pool
 from services.kit.stage import move_totals
@@ -26,6 +27,7 @@ from services.tracking.stopping import Stopping
 from services.tracking.store import Store
 from services.wire.incidents import Incidents
 from services.wire.receipts import encode_accepted
+from services.wire.synthetic import encode_arrived
 from services.wire.totals import highest
 
 __all__ = ["Ledgers", "PauseLists", "TrackingHandler"]
@@ -73,6 +75,8 @@ class TrackingHandler:
             if w.observed:
                 await self._store.note_observed(connection, w.observed)
             self._metrics.count(w.kinds)
+        if arrived := [member for w in work for member in w.arrived]:
+            outputs.append(encode_arrived(arrived))
         return outputs
 
     async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:
@@ -207,7 +211,8 @@ class Ledgers:
 
         A source knows those in which it has a cohort.
         """
-        found = [value for key, value in self._incidents.items() if key[0] == "incident" and len(key) == 2]
+        known = (value for key, value in self._incidents.items() if key[0] == "incident" and len(key) == 2)
+        found = [incident for incident in known if not is_synthetic(incident.incident_id)]
         if principal and principal.is_bound(Act.INCIDENT_SHOWN):
             own = {c.incident_id for c in self._cohorts() if principal.may(Act.COHORT_SHOWN, c.source)}
             found = [incident for incident in found if incident.incident_id in own]
@@ -218,7 +223,7 @@ class Ledgers:
 
     async def of(self, incident_id: str) -> Ledger | None:
         """Return the ledger of an incident, None where it is not known."""
-        incident = self._incidents.get(("incident", incident_id))
+        incident = None if is_synthetic(incident_id) else self._incidents.get(("incident", incident_id))
         return (await self._draw_up([incident], f"{incident_id}/"))[0] if incident else None
 
     async def all(self) -> list[Ledger]:

@@ -4,7 +4,7 @@ What cannot be understood raises InvalidMessage.
 """
 
 import struct
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from functools import lru_cache
 from itertools import accumulate
 from operator import sub
@@ -68,8 +68,6 @@ def _ids(count: int) -> struct.Struct:
 
 def indexed(values: Sequence[H]) -> tuple[list[H], list[int]]:
     """Return the distinct values and, for each value, its position among them."""
-    if values and values.count(values[0]) == len(values):  # nearly always, of names
-        return [values[0]], [0] * len(values)
     positions: dict[H, int] = {}
     rows = [positions.setdefault(value, len(positions)) for value in values]
     return list(positions), rows
@@ -86,16 +84,14 @@ def picked(values: Sequence[V], rows: Sequence[int], count: int) -> list[V]:
     """Return the value at each of `count` positions. Raises InvalidMessage where one points nowhere."""
     if len(rows) != count or (rows and max(rows) >= len(values)):
         raise InvalidMessage("column-length")
-    if len(values) == 1:
-        return [values[0]] * count
     return list(map(values.__getitem__, rows))
 
 
-def column(values: Sequence[int], count: int, most: int = _INTEGER) -> list[int]:
+def column(values: Iterable[int], count: int, most: int = _INTEGER) -> list[int]:
     """Return a column as a list. Raises InvalidMessage where it is not `count` long, or a number is above `most`."""
-    if len(values) != count:
+    found = list(values)
+    if len(found) != count:
         raise InvalidMessage("column-length")
-    found = list(values[:])  # a slice is a copy in one go, where a list would ask for each number
     if found and max(found) > most:
         raise InvalidMessage("number-range")
     return found

@@ -57,6 +57,12 @@ MADE_UP: Mapping[str, Mapping[str, str]] = {
         'routing_blocks_total{job="routing",instance="a"}': "70x20",
     },
     "HerautOutboxOld": {'routing_outbox_oldest_seconds{job="routing",instance="a"}': "0+60x20"},
+    "HerautSyntheticLost": {
+        'heraut_synthetic_missing{job="intake",channel="letter",partition="3"}': "0x10 1x10",
+        'dispatch_provider_paused{job="dispatch",channel="letter"}': "0x20",
+        'dispatch_channel_paused{job="dispatch",channel="letter",reason="cohort"}': "1x20",
+    },
+    "HerautSyntheticAbsent": {'heraut_synthetic_sent_total{job="intake",channel="letter"}': "5x20"},
     "HerautChannelPaused": {'dispatch_channel_paused{job="dispatch",channel="email",reason="sender"}': "1x20"},
     "HerautExhausted": {'routing_notices_total{job="routing",channel="none"}': "0x10 1x10"},
     "HerautPrintRunUnclosed": {'dispatch_unclosed_print_run_seconds{job="dispatch"}': "93500+60x20"},
@@ -173,6 +179,18 @@ def test_the_first_dead_letter_is_not_missed(tmp_path: Path) -> None:
         late | {"promql_expr_test": [_expectation("HerautDeadLetters", 72, fires=True)]},
     ]
     _promtool(tmp_path, tests, every="1m")
+
+
+@pytest.mark.parametrize(
+    "paused",
+    ['dispatch_provider_paused{channel="letter"}', 'dispatch_channel_paused{channel="letter",reason="operator"}'],
+)
+def test_a_synthetic_person_wakes_nobody_for_a_channel_that_is_paused(paused: str, tmp_path: Path) -> None:
+    """It waits there like everybody, and who is on duty knows of the pause."""
+    series = {'heraut_synthetic_missing{channel="letter",partition="3"}': "1x20", paused: "1x20"}
+    rows = [{"series": name, "values": values} for name, values in series.items()]
+    silent = _expectation("HerautSyntheticLost", 19, fires=False)
+    _promtool(tmp_path, [{"interval": "1m", "input_series": rows, "promql_expr_test": [silent]}], every="1m")
 
 
 def test_rules_and_receivers_are_valid() -> None:

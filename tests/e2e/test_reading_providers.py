@@ -42,7 +42,7 @@ def _work(expectation: Expectation, incident: Incident) -> Work:
     notices = Notices(incident.incident_id, incident.version)
     for person in expectation.persons:
         _add(notices, person.known_as[0], person.facts)
-    print_job = print_job_id("letter", notices.ids, [1] * len(notices))
+    print_job = print_job_id("letter", [(one, 1) for one in notices.ids])
     one = Round(0, notices, [0] * len(notices), NOW, print_job)
     contacts = [_contact(person.known_as[0]) for person in expectation.persons]
     return Work(one, incident, contacts, *ReferencesByIncident(a_ring()).of(incident, notices))

@@ -98,7 +98,7 @@ def _not_here(why: str) -> None:
 
 
 async def _look_on(data: Path, load: Load) -> Seen:
-    async with open_stack(stack_wish(data), load.incident_id) as stack:
+    async with open_stack(stack_wish(data, HERAUT_SYNTHETIC_EVERY="2s"), load.incident_id) as stack:
         seen = Seen(set(stack.addresses))
         with local.prometheus(
             stack.addresses, data, token_file=stack.data / "scrape.token", interval=f"{INTERVAL}s"

@@ -15,6 +15,7 @@ from services.core.rooms import ROOMS
 from services.deduplication.metrics import Metrics as DeduplicationMetrics
 from services.dispatch.metrics import DispatchMetrics, StandingMetrics
 from services.intake.metrics import IntakeMetrics
+from services.intake.synthetic import SyntheticMetrics
 from services.kit.clock import SystemClock
 from services.kit.process.health import Health
 from services.kit.process.metrics import CertificateMetrics, FolderMetrics, ReadyMetrics, new_registry
@@ -57,6 +58,7 @@ def _registry() -> CollectorRegistry:
         VerificationMetrics,
     ):
         room_metrics(registry)
+    SyntheticMetrics(registry, [Channel.LETTER], 1)
     DispatchMetrics(registry, Channel.LETTER, "print")
     StandingMetrics(registry, Channel.LETTER)
     return registry

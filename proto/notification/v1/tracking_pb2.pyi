@@ -45,3 +45,9 @@ class ReceiptsAccepted(_message.Message):
     kinds: bytes
     reasons: bytes
     def __init__(self, channel: _Optional[str] = ..., ids: _Optional[bytes] = ..., attempts: _Optional[_Iterable[int]] = ..., kinds: _Optional[bytes] = ..., reasons: _Optional[bytes] = ...) -> None: ...
+
+class SyntheticArrived(_message.Message):
+    __slots__ = ("members",)
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    members: bytes
+    def __init__(self, members: _Optional[bytes] = ...) -> None: ...

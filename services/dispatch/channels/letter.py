@@ -106,7 +106,7 @@ class PrintFolder:
         self.traits = replace(traits, batch_size=size, close_after=close_after)
         self._folder, self._group, self._profile = folder, group, profile
         self._typesetter = None if as_data else Typesetter(profile)
-        self._box = None if as_data else address_box(profile)
+        self._fit = _as_it_is if as_data else partial(_fitted, box=address_box(profile))
         self._wordings = Wordings(on_paper=True)
         self._threads = ThreadPoolExecutor(2 if as_data else 1, thread_name_prefix="letters")
 
@@ -137,7 +137,7 @@ class PrintFolder:
 
     def _hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
         addressed = list(map(envelope, work.contacts, addressees_of(work, phrases)))
-        found = _fitted(work.contacts, addressed, self._box) if self._box else at_full_size(addressed)
+        found = [one and self._fit(contact, one) for contact, one in zip(work.contacts, addressed, strict=True)]
         sent, letters, envelopes = HandOver([_ACCEPTED] * len(found)), work, [one for one in found if one]
         if len(envelopes) < len(found):
             rows = zip(work.contacts, addressed, found, strict=True)
@@ -181,7 +181,7 @@ class PrintFolder:
         files, mark = self._made(job, content, letters.round.print_run or "")
         if letters.round.repeated:
             folder.remove_leftovers(job.name)
-        placed = folder.place(files, go, partial(agree, job=job, content=content))
+        placed = folder.place(files, go, partial(agree, job=job, content=content, sha256=mark.sha256))
         return mark.printed if placed else None
 
     def _made(self, job: PrintJob, content: Content, run: str) -> tuple[list[tuple[str, bytes]], Mark]:
@@ -212,10 +212,13 @@ class PrintFolder:
         return Content(".ndjson", body, range(first, first + count), [1] * count)
 
 
-def _fitted(contacts: Sequence[Contact], envelopes: Sequence[Envelope | None], box: AddressBox) -> list[Fitted | None]:
-    """Return addresses as they are printed; None where one, or the salutation, cannot be."""
-    rows = zip(contacts, envelopes, strict=True)
-    return [one and (fit_envelope(one, box) if is_salutation_printable(contact) else None) for contact, one in rows]
+def _as_it_is(_: Contact, lines: Envelope) -> Fitted:
+    return at_full_size(lines)
+
+
+def _fitted(contact: Contact, lines: Envelope, box: AddressBox) -> Fitted | None:
+    """Return an address as it is printed; None where it, or the salutation, cannot be."""
+    return fit_envelope(lines, box) if is_salutation_printable(contact) else None
 
 
 def _refused(contact: Contact, lines: Envelope | None) -> Result:

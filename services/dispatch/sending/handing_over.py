@@ -8,7 +8,9 @@ from typing import Protocol
 
 from services.core.clock import Clock
 from services.core.incident import Incident
+from services.core.synthetic import is_synthetic
 from services.dispatch.domain import Pace, Round, Work
+from services.dispatch.errors import SyntheticError
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.outcomes import Ending, HandOver, Result
 from services.dispatch.provider import Provider, ProviderClass
@@ -164,6 +166,8 @@ class HandingOver:
         return results
 
     async def _hand_over(self, work: Work, go: Callable[[], bool]) -> Sequence[Result]:
+        if is_synthetic(work.notices.incident_id):  # the last wall: whatever came before, no provider sees it
+            raise SyntheticError("a synthetic person came to a provider")
         begin = self._clock.monotonic()
         try:
             handed = await self._provider.hand_over(work, go)

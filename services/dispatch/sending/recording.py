@@ -10,7 +10,7 @@ from services.core.clock import Clock
 from services.dispatch.domain import Key, Round
 from services.dispatch.handlers import OutcomeBlocks
 from services.dispatch.metrics import DispatchMetrics
-from services.dispatch.outcomes import ABSENT, AttemptOutcome, Ending, Result, alike, classify
+from services.dispatch.outcomes import ABSENT, AttemptOutcome, Ending, Result, classify
 from services.dispatch.pauses import Pause, Pauses
 from services.dispatch.provider import ProviderClass, Traits
 from services.dispatch.run_store import RunStore
@@ -95,16 +95,8 @@ class Recording:
     def _count(self, one: Round, results: Sequence[Result], rows: Sequence[int]) -> None:
         if self._is_asked:
             self._metrics.repeated.inc(len(_absent(one, results)))
-        ended = alike(results if len(rows) == len(one) else [results[row] for row in rows])
-        accepted_at = one.notices.accepted_at
-        counts: Tally[str] = Tally()
-        accepted: Tally[int] = Tally()
-        for result, places in ended:
-            counts[result.counted_as] += len(places)
-            if result.ending is Ending.ACCEPTED:
-                whole = len(places) == len(one)
-                accepted.update(accepted_at if whole else [accepted_at[rows[place]] for place in places])
-        self._metrics.count(counts)
+        self._metrics.count(_tally(results, rows))
+        accepted = [one.notices.accepted_at[row] for row in rows if results[row].ending is Ending.ACCEPTED]
         self._metrics.handed_over(accepted, int(self._clock.now().timestamp() * 1000))
 
 
@@ -125,19 +117,26 @@ def _absent(one: Round, results: Sequence[Result]) -> list[Key]:
 def _outcomes(one: Round, results: Sequence[Result], window: float) -> list[AttemptOutcome]:
     """Return what is stored of each result. A round's waits share their jitter, so that a batch stays together."""
     spread = random.random()  # noqa: S311 - to spread waits, not to hide anything
-    ended: list[AttemptOutcome | None] = [None] * len(one)
-    for result, rows in alike(results):
-        tries_of = one.tries if len(rows) == len(one) else [one.tries[row] for row in rows]
-        for tries, places in alike(tries_of):
-            outcome = classify(result, tries, _wait(result.ending, tries, spread), window)
-            if len(places) == len(one):
-                return [outcome] * len(one)
-            for place in places:
-                ended[rows[place]] = outcome
-    return [outcome for outcome in ended if outcome]
+    known: dict[tuple[int, int], AttemptOutcome] = {}  # thousands of rows share a handful of results, the same objects
+    outcomes = []
+    for result, tries in zip(results, one.tries, strict=True):
+        found = known.get((id(result), tries))
+        if found is None:
+            found = known[id(result), tries] = classify(result, tries, _wait(result.ending, tries, spread), window)
+        outcomes.append(found)
+    return outcomes
 
 
 def _wait(ending: Ending, tries: int, spread: float) -> float:
     # A mailbox that puts us off wants minutes (greylisting); an answer that did not come can be asked for again soon.
     base = 30.0 if ending is Ending.NOT_NOW else 1.0
     return backoff(tries, base=base, cap=3600.0, random=lambda: spread)
+
+
+def _tally(results: Sequence[Result], rows: Sequence[int]) -> dict[str, int]:
+    """Count these rows' outcomes by their names."""
+    kinds = {id(result): result.counted_as for result in results}
+    tally: Tally[str] = Tally()
+    for kind, number in Tally(id(results[row]) for row in rows).items():
+        tally[kinds[kind]] += number
+    return tally

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from services.core.clock import Clock
 from services.core.notices import Notices
 from services.core.status import AttemptState
+from services.core.synthetic import is_synthetic
 from services.dispatch.breaker import Breaker
 from services.dispatch.closures import Closures
 from services.dispatch.counting import Moved
@@ -31,6 +32,7 @@ from services.dispatch.sending.rechecks import Rechecks
 from services.dispatch.sending.recording import Recording
 from services.dispatch.sending.references import ReferencesByIncident
 from services.dispatch.sending.rewording import Rewording
+from services.dispatch.sending.sink import Sink
 from services.dispatch.sending.turns import ProviderTurns
 from services.dispatch.sending.watching import Watching
 from services.dispatch.store import Store
@@ -96,6 +98,7 @@ class Sender:
         )  # fmt: skip
         self._may_go = may_go
         self._recording = self._recorder(metrics, breaker.policy.window)
+        self._sink = Sink(stage, payloads, incidents, self._traits, clock)
         self._closing = closing_of(provider, stage, pool, clock)
         self._rechecks = Rechecks()
         self._slots = asyncio.Semaphore(provider.traits.rounds_at_once)
@@ -247,6 +250,9 @@ class Sender:
         async with hold:
             for one in rounds:
                 try:
+                    if is_synthetic(one.notices.incident_id):
+                        await self._sink.take(one)
+                        continue
                     closed = self._closures.holds(one.notices)
                     results = await self._handing_over.results(one, self._unsent, self._go_of(one), closed=closed)
                     outcomes = await self._recording.record(one, results)

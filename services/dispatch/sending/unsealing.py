@@ -3,8 +3,10 @@
 import logging
 from collections.abc import Sequence
 
+import orjson
+
 from services.core.clock import Clock
-from services.dispatch.codec import read_contacts
+from services.dispatch.codec import read_contact
 from services.dispatch.domain import Round
 from services.kit.postgres import Pool
 from services.kit.vault import Unopened, Vault
@@ -39,4 +41,12 @@ class VaultPayloads:
             opened = await self._vault.fetch(connection, notices.incident_id, wanted)
         if Unopened.TAMPERED in opened:
             logger.error("payloads do not open for their persons", extra={"count": opened.count(Unopened.TAMPERED)})
-        return read_contacts([None if isinstance(payload, Unopened) else payload for payload in opened])
+        return [None if isinstance(payload, Unopened) else _read(payload) for payload in opened]
+
+
+def _read(payload: bytes) -> Contact | None:
+    """Read contact data; None where it cannot be read, so that the attempt is refused as if the data were gone."""
+    try:
+        return read_contact(payload)
+    except (orjson.JSONDecodeError, AttributeError, TypeError):
+        return None

@@ -16,6 +16,7 @@ from services.core.access import Act, Caller
 from services.core.cohort import Cohort, Grant
 from services.core.incident import Incident
 from services.core.policy import in_words
+from services.core.synthetic import SYNTHETIC_SOURCE
 from services.intake.context import SOURCE, Context
 from services.intake.control.asked_changes import AskedChanges, asked_json
 from services.intake.control.changes import (
@@ -30,7 +31,7 @@ from services.intake.control.pause_rows import PauseRows
 from services.intake.control.pausing import IncidentPause, Pausing
 from services.intake.control.releases import Releases
 from services.intake.control.withdrawals import Named, Withdrawals
-from services.intake.errors import NotFoundError
+from services.intake.errors import NotFoundError, NotPermittedError
 from services.intake.heard import wait_heard
 from services.intake.store import CohortRow
 from services.kit.eventlog import Output, append_outputs
@@ -66,6 +67,8 @@ class Control:
         Raises NotFoundError, NotPermittedError, ConflictError, and NotPublishedError where it does not go by itself any
         more, and nobody has heard of that yet.
         """
+        if request.source == SYNTHETIC_SOURCE:
+            raise NotPermittedError("this source is Heraut's own")
         async with self._pool.acquire() as connection, connection.transaction():
             put, outputs = await self._cohorts(connection, caller).put(incident_id, cohort_id, request)
             await append_outputs(connection, SOURCE, outputs)

@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from services.core.synthetic import SYNTHETIC_SOURCE, is_synthetic
 from services.intake.control.changes import CohortRequest, read_cohort
 from services.intake.control.withdrawals import Named, read_named
 from services.intake.errors import InvalidEventError
@@ -26,6 +27,7 @@ __all__ = [
     "Event",
     "MemberWithdrawn",
     "MembersAffected",
+    "is_reserved",
     "read_event",
 ]
 
@@ -84,6 +86,14 @@ class Event:
     named: bytes
     data: Data
     record: Record
+
+
+def is_reserved(event: Event) -> bool:
+    """Tell whether an event is about what is Heraut's own: the synthetic person, who is nobody's."""
+    data = event.data
+    return is_synthetic(data.incident_id) or (
+        isinstance(data, CohortOpened) and data.request.source == SYNTHETIC_SOURCE
+    )
 
 
 def read_event(record: Record) -> Event:

@@ -236,3 +236,20 @@ create table events (
 );
 
 create index events_by_age on events (taken_at);
+
+-- Synthetic people on their way through all rooms. Each is gone, with its member, once it has arrived, or a day later.
+create table synthetic (
+    sent_at   timestamptz not null,
+    page      bigint not null,     -- of the vault: where its data lies
+    partition int not null,        -- that it goes through
+    channel   smallint not null,   -- core.channel
+    lost      boolean not null default false, -- it should have arrived
+    member    bytea primary key
+);
+
+-- When the last synthetic person was sent, and its number: one row.
+create table synthetic_turns (
+    at     timestamptz not null,
+    number bigint not null,        -- from 0; it says partition and channel
+    sole   boolean primary key default true check (sole)
+);

@@ -283,6 +283,7 @@ async def _grant(connection: Connection, *, revoke: bool) -> None:
         grant usage on schema vault to heraut_intake, heraut_dispatch;
         grant usage on sequence vault.page_numbers to heraut_intake;
         grant insert on vault.keys, vault.pages to heraut_intake;
+        grant execute on function vault.forget_synthetic to heraut_intake;
         grant select on vault.keys, vault.pages to heraut_dispatch;
         """
     )

@@ -22,3 +22,10 @@ from (
     join vault.pages using (page)
 ) as page
 join vault.keys as key using (key_id);
+
+-- name: last_page
+-- The page whose number this session took last.
+select currval('vault.page_numbers');
+
+-- name: forget_synthetic
+select vault.forget_synthetic($1::bigint[]);

@@ -137,6 +137,14 @@ class Vault:
         }
         return _payloads(shelves, wanted)
 
+    async def last_page(self, connection: Connection) -> int:
+        """Return the number of the page that was stored last on a connection."""
+        return int(await connection.fetchval(_QUERIES["last_page"]))
+
+    async def forget_synthetic(self, connection: Connection, pages: Sequence[int]) -> None:
+        """Take away those of these pages that belong to synthetic people, and their keys. Others stay."""
+        await connection.execute(_QUERIES["forget_synthetic"], list(pages))
+
     def forget(self) -> None:
         """Forget opened data keys. A key whose row was destroyed is not used again in any case."""
         self._ciphers.clear()

@@ -3,7 +3,7 @@
 What does not fit then is not printed at all. All lengths are in points, as the sizes of text are.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from services.rendering.letters.envelope import Envelope
@@ -46,9 +46,6 @@ class AddressBox(NamedTuple):
     coded: bool
 
 
-_new = tuple.__new__  # of a named tuple: its own constructor takes four times as long, and every letter has one
-
-
 def address_box(profile: Profile) -> AddressBox:
     """Return the box that a print profile has for the address."""
     width, height = profile.address.width * MM, profile.address.height * MM
@@ -66,9 +63,9 @@ class Fitted(NamedTuple):
     size: float
 
 
-def at_full_size(envelopes: Iterable[Envelope | None]) -> list[Fitted | None]:
-    """Return envelopes as they are, for those who set them themselves."""
-    return [one and _new(Fitted, (*one, ADDRESS_SIZE)) for one in envelopes]
+def at_full_size(envelope: Envelope) -> Fitted:
+    """Return an envelope as it is, for those who set it themselves."""
+    return Fitted(*envelope, ADDRESS_SIZE)
 
 
 def fit_envelope(envelope: Envelope, box: AddressBox = _USUAL_BOX) -> Fitted | None:

@@ -64,13 +64,8 @@ def manifest(job: PrintJob, content: Content, sha256: str, profile: Profile, run
     Where the file is letters as data, `firstPage` is the letter's line, counted from 1.
     """
     notices = job.told.notices
-    # Thousands of letters share a few countries and numbers of pages.
-    written = [contact.country for contact in job.told.contacts]
-    iso = {country: (country or "NL").upper() for country in set(written)}
-    countries = list(map(iso.__getitem__, written))
-    postage = {country: profile.postage(country) for country in iso.values()}
-    needed = {pages: profile.sheets(pages) for pages in set(content.pages)}
-    sheets = list(map(needed.__getitem__, content.pages))
+    countries = [(contact.country or "NL").upper() for contact in job.told.contacts]
+    sheets = [profile.sheets(pages) for pages in content.pages]
     rows = zip(
         job.notices,
         notices.attempts,
@@ -81,7 +76,7 @@ def manifest(job: PrintJob, content: Content, sha256: str, profile: Profile, run
         sheets,
         job.kix,
         countries,
-        list(map(postage.__getitem__, countries)),
+        [profile.postage(country) for country in countries],
         strict=True,
     )
     return Manifest(
@@ -92,7 +87,7 @@ def manifest(job: PrintJob, content: Content, sha256: str, profile: Profile, run
         profile=profile.name,
         plex=profile.plex,
         colour=profile.colour,
-        handling="secret" if any(flags & FLAG_SECRET_ADDRESS for flags in set(notices.flags)) else "normal",
+        handling="secret" if any(flags & FLAG_SECRET_ADDRESS for flags in notices.flags) else "normal",
         pages=sum(content.pages),
         sheets=sum(sheets),
         sha256=sha256,

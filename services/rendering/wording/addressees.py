@@ -7,7 +7,6 @@ What a source says wins. Where it says nothing, the parents or carers of a minor
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
-from operator import attrgetter
 from typing import Any, Final
 
 from services.core.addressee import AddresseeRole
@@ -19,18 +18,12 @@ __all__ = ["addressee_lines", "addressees_of", "greeting", "greeting_in", "role_
 
 _GUARDIAN: Final = AddresseeRole.GUARDIAN.value
 _DAY_MS: Final = 86_400_000
-_SAID, _BORN, _NAMED = attrgetter("role"), attrgetter("birth_date"), attrgetter("addressee")
 _ENDS_A_SALUTATION: Final = (",", "!", ":")
 
 
 def roles_of(told: Told) -> list[str]:
     """Return for each notice what its reader is to the person that it is about; empty = the person."""
     under_age, days = told.incident.policy.minors.under_age, told.notices.accepted_at
-    said = list(map(_SAID, told.contacts))
-    if not any(said):  # nearly always: then one look at the youngest is enough
-        latest = min(_latest_birth(day, under_age) for day in {at // _DAY_MS for at in set(days)} or {0})
-        if max(map(_BORN, told.contacts), default="") <= latest:
-            return said
     return [_role(contact, at, under_age) for contact, at in zip(told.contacts, days, strict=True)]
 
 
@@ -72,7 +65,7 @@ def addressee_lines(words: Mapping[str, Any], contact: Contact, role: str) -> tu
 def addressees_of(told: Told, words_of: Callable[[str], Mapping[str, Any]]) -> list[tuple[str, ...]]:
     """Return of each letter whom it is addressed to; `words_of` gives the phrases of a language."""
     incident = told.incident
-    if not any(roles := roles_of(told)) and not any(map(_NAMED, told.contacts)):
+    if not any(roles := roles_of(told)) and not any(contact.addressee for contact in told.contacts):
         return list(map(named, told.contacts))
     languages = told.notices.languages
     return [

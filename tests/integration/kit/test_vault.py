@@ -7,6 +7,7 @@ from typing import NamedTuple
 import asyncpg
 import pytest
 
+from services.core.synthetic import SYNTHETIC_INCIDENT
 from services.kit.postgres import Pool
 from services.kit.vault.key_files import create_keys
 from services.kit.vault.vault import OpenRequest, Payloads, Unopened, Vault
@@ -61,6 +62,20 @@ async def test_what_intake_sealed_dispatch_opens(stored: Stored) -> None:
 async def test_one_alone_is_found_wherever_it_lies(stored: Stored, row: int) -> None:
     """First, last, or in the middle of its page, of which no more is read."""
     assert [ROWS[row][3]] == await stored.fetch(stored.asked(row))
+
+
+async def test_intake_takes_synthetic_people_out_and_nobody_else(stored: Stored, room_pool: RoomPool) -> None:
+    """Whatever pages it names, the sealed data of others stays, and with that of nobody goes its key."""
+    intake = await room_pool("intake")
+    async with intake.acquire() as connection, connection.transaction():
+        ((slot,),) = await stored.vault.store(connection, SYNTHETIC_INCIDENT, [_of(ROWS[:1])])
+        page = await stored.vault.last_page(connection)
+        await stored.vault.forget_synthetic(connection, range(page + 1))
+    nobody = await stored.fetch((slot, *ROWS[0][:3]), incident_id=SYNTHETIC_INCIDENT)
+    keys = await stored.pool.fetchval("select count(*) from vault.keys")
+
+    assert ([Unopened.MISSING], 1) == (nobody, keys)
+    assert [row[3] for row in ROWS] == await stored.fetch(*map(stored.asked, range(len(ROWS))))
 
 
 async def test_a_slot_beyond_the_end_of_its_page_is_missing(stored: Stored) -> None:

@@ -4,22 +4,18 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from notification.v1 import dispatch_pb2, routing_pb2
 from rich.pretty import pretty_repr
 
 from services.core.channel import Channel
 from services.core.status import AttemptState
 from services.dispatch.codec import (
-    KnownBlocks,
     decode_block,
     decode_routed,
     encode_attempted,
     encode_block,
     encode_refused,
     read_contact,
-    read_contacts,
 )
 from services.kit.errors import InvalidMessage
 from services.rendering.contact import Contact
@@ -36,41 +32,6 @@ def test_a_routed_block_is_read_as_it_was_written() -> None:
     assert notices == read
     assert notices == decode_block(block)
     assert notices == decode_block(encode_block(notices))
-
-
-@given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 5), st.booleans()), max_size=60))
-def test_a_block_says_what_is_in_it_whether_it_is_known_or_not(steps: list[tuple[int, int, bool]]) -> None:
-    """What was decoded when it came in is what its bytes say, whatever else came, was sent, or had no room."""
-    known = KnownBlocks(most=8)
-    for name, count, sends in steps:
-        notices = some_notices(count, versions=[name + 1] * count)
-        block = encode_block(notices)
-        if sends:
-            assert notices == known.notices_of(block)
-        else:
-            known.keep(block, notices)
-
-
-def test_a_block_that_is_known_is_decoded_once() -> None:
-    """The very notices that were queued are sent, and kept no longer than that."""
-    known, notices = KnownBlocks(), some_notices(2)
-    block = encode_block(notices)
-    known.keep(block, notices)
-
-    assert known.notices_of(block) is notices
-    assert known.notices_of(block) is not notices
-
-
-def test_blocks_that_nobody_sends_make_room() -> None:
-    """What was stopped, or is sent by another process, is not kept for good."""
-    known = KnownBlocks(most=2)
-    stopped = some_notices(2)
-    known.keep(encode_block(stopped), stopped)
-    others = [some_notices(2, versions=[version] * 2) for version in range(2, 20)]
-    for other in others:
-        known.keep(encode_block(other), other)
-
-    assert any(known.notices_of(encode_block(other)) is other for other in others)
 
 
 @pytest.mark.parametrize("value", [b"", b"\xff", None])
@@ -91,7 +52,7 @@ def test_outcomes_carry_the_numbers_of_the_states() -> None:
     """Tracking reads how each ended."""
     notices = some_notices(3, cohorts=["a", "b", "a"])
     states = [AttemptState.ACCEPTED, AttemptState.UNKNOWN, AttemptState.REFUSED]
-    output = encode_attempted(notices, bytes(states), channel=Channel.EMAIL, provider="smtp", partition=4, at=7)
+    output = encode_attempted(notices, states, channel=Channel.EMAIL, provider="smtp", partition=4, at=7)
     block = dispatch_pb2.DeliveriesAttempted.FromString(output.value)
 
     assert 4 == output.partition
@@ -128,11 +89,3 @@ def test_contact_data_has_no_text_form() -> None:
     contact = Contact(family_name="Berg")
 
     assert "Berg" not in f"{contact} {contact!r} {pretty_repr(contact)}"
-
-
-def test_contact_data_that_cannot_be_read_is_as_if_it_were_gone() -> None:
-    """One person's broken data keeps nobody else from being told."""
-    good = orjson.dumps({"familyName": "Berg"})
-
-    assert [Contact(family_name="Berg")] * 2 == read_contacts([good, good])
-    assert [Contact(family_name="Berg"), None, None, None] == read_contacts([good, b"{", b"[]", None])

@@ -14,22 +14,11 @@ from services.dispatch.outcomes import (
     Ending,
     Fate,
     Result,
-    alike,
     classify,
     part_ways,
     refusal_of,
     staying,
 )
-
-
-@given(st.lists(st.sampled_from([Result(Ending.ACCEPTED), Result(Ending.UNKNOWN), Result(Ending.ACCEPTED, "a")])))
-def test_every_row_is_among_those_that_are_alike_once(results: list[Result]) -> None:
-    """With its own value, whether all have one or not."""
-    found = alike(results)
-
-    assert list(range(len(results))) == sorted(row for _, rows in found for row in rows)
-    assert all(results[row] == value for value, rows in found for row in rows)
-    assert all(list(rows) == sorted(rows) for _, rows in found)
 
 
 @given(st.sampled_from(Ending), st.integers(0, TEMPORARY_TRIES), st.floats(0, 3600))

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.core.notices import FLAG_SECRET_ADDRESS
+from services.core.synthetic import SYNTHETIC_INCIDENT
 from services.dispatch.channels import letter
-from services.dispatch.domain import Batch
+from services.dispatch.domain import Batch, Taken
 from services.dispatch.provider import Traits
-from services.dispatch.rounds import by_partition, cut, gathered, reopened, rounds_of
+from services.dispatch.rounds import by_partition, cut, first_in_queue, gathered, reopened, rounds_of
 from tests.unit.dispatch.people import CREATED, TRAITS, a_batch, some_notices
 
 
@@ -86,3 +88,17 @@ def test_batches_of_several_incident_versions_are_not_put_together() -> None:
     second.notices.incident_version = 2
 
     assert [first.notices, second.notices] == [one.notices for one in gathered(0, [first, second], CREATED)]
+
+
+def test_synthetic_people_go_before_all_who_wait() -> None:
+    """They ask whether anything moves, not how long the queue is; all others linger as their channel says."""
+    people = [Taken(0, some_notices(2), b""), Taken(1, some_notices(3), b"")]
+    nobody = Taken(0, some_notices(1), b"")
+    nobody.notices.incident_id = SYNTHETIC_INCIDENT
+    linger = timedelta(seconds=2)
+    (first, synthetic), (then, others) = first_in_queue([people[0], nobody, people[1]], CREATED, linger)
+
+    assert ([nobody], people) == (synthetic, others)
+    assert first < CREATED - timedelta(days=3650)
+    assert CREATED + linger == then
+    assert [(CREATED + linger, people)] == list(first_in_queue(people, CREATED, linger))

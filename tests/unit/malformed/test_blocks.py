@@ -23,6 +23,7 @@ from services.tracking.codec import decode
 from services.wire.incidents import decode_incidents
 from services.wire.recalls import decode_recalled, decode_stopped
 from services.wire.receipts import decode_accepted
+from services.wire.synthetic import decode_arrived
 
 EXAMPLES = Path(__file__).parents[3] / "proto" / "examples"
 MODULES = (common_pb2, deduplication_pb2, dispatch_pb2, intake_pb2, routing_pb2, tracking_pb2)
@@ -43,6 +44,7 @@ READERS: dict[str, Callable[[Record], Any]] = {
     topics.RECEIPTS_RECEIVED: decode,
     topics.RECEIPTS_ACCEPTED: decode_accepted,
     topics.STOPS_RAISED: read_stops,
+    topics.SYNTHETIC_ARRIVED: lambda record: decode_arrived(record.value),
     topics.NOTICES_RECALLED: decode_recalled,
     topics.NOTICES_STOPPED: decode_stopped,
     topics.NOTICES_READDRESSED: decode_work,

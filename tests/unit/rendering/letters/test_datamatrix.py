@@ -1,6 +1,7 @@
 """The marks of sheets, read by a reader that is not ours."""
 
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import pypdfium2
@@ -91,7 +92,7 @@ def test_each_sheet_says_whose_it_is_and_which(plex: str, marked: int) -> None:
         [f"{name}{sheet:02}{marked:02}{ends[sheet - 1]}"] for name in names for sheet in range(1, marked + 1)
     ] == fronts
     assert not any(backs)
-    agree(pdf, job, agree_on)
+    agree(pdf, job, agree_on, sha256(pdf).hexdigest())
 
 
 def test_a_mark_names_its_sheet() -> None:

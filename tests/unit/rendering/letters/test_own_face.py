@@ -53,7 +53,7 @@ def test_letters_in_other_scripts_lie_in_the_file_of_the_others() -> None:
     job = some_letters(len(contacts), contacts=contacts)
     pdf, extents = Typesetter().set(job)
     first_pages, pages = zip(*extents, strict=True)
-    agree(pdf, job, Content(".pdf", pdf, first_pages, pages))
+    agree(pdf, job, Content(".pdf", pdf, first_pages, pages), sha256(pdf).hexdigest())
     fonts = {one.get_base_name() for page in pypdfium2.PdfDocument(pdf) for one in _fonts(page)}
 
     assert len(contacts) == len(job.addresses)

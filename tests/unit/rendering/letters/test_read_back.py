@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ def _content(typesetter: Typesetter, job: PrintJob) -> Content:
 
 
 def _read(body: bytes, job: PrintJob, content: Content) -> None:
-    agree(body, job, replace(content, body=body))
+    agree(body, job, replace(content, body=body), sha256(body).hexdigest())
 
 
 @pytest.mark.parametrize("name", SUPPLIED)
@@ -129,7 +130,7 @@ def test_a_file_that_is_cut_off_does_not_agree(typesetter: Typesetter, at: float
     with pytest.raises(ReadBackError):
         _read(cut, job, content)
     with pytest.raises(ReadBackError, match="not what was written"):
-        agree(cut, job, content)
+        agree(cut, job, content, sha256(content.body).hexdigest())
 
 
 def test_a_stream_that_was_damaged_does_not_agree(typesetter: Typesetter) -> None:
