@@ -35,7 +35,7 @@ TABLES = (
     "deduplication.members",
     "deduplication.notices",
     "dispatch.attempts",
-    "tracking.notices",
+    "tracking.blocks",
 )
 _BATCH_BYTES = 512 * 1024
 Block = tuple[int, bytes]

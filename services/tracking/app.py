@@ -55,11 +55,16 @@ async def run(config: Config, stop: asyncio.Event, ready_file: Path | None = Non
             aware = {incident_id: one.aware_at.timestamp() for incident_id, one in known if one}
             gauges.show(shown, round(service.clock.now().timestamp() * 1000), aware)
 
+        async def catch_up() -> None:
+            async with service.pool.acquire() as connection:
+                await store.catch_up(connection)
+
         inbox = Inbox(service.pool, store, keys)
         beside_the_log = Receiving(inbox, Unread(store, incidents), service.clock)
         stopping, metrics = Stopping(store, incidents), TrackingMetrics(service.registry)
         stage = service.stage(TOPICS, TrackingHandler(store, metrics, stopping, beside_the_log))
-        service.jobs["gauges"] = _repeat(refresh)
+        service.jobs["gauges"] = _repeat(refresh, "gauges")
+        service.jobs["blocks"] = _repeat(catch_up, "blocks")
         receiving = ReceivingApi(inbox, signers, service.clock)
         routes = [*Api(ledgers, pauses, closures, progress, service.clock).routes(), *receiving.routes()]
         verifications = Verifications(service.pool, store, keys, incidents, partial(_is_up_to_date, service, stage))
@@ -76,7 +81,7 @@ def _is_up_to_date(service: Service, stage: Stage) -> bool:
     return not service.health.unready() and behind < _FRESH
 
 
-def _repeat(step: Callable[[], Awaitable[None]]) -> Callable[[asyncio.Event], Awaitable[None]]:
+def _repeat(step: Callable[[], Awaitable[None]], name: str) -> Callable[[asyncio.Event], Awaitable[None]]:
     """Make a job that takes a step every few seconds until it is told to stop."""
 
     async def job(stop: asyncio.Event) -> None:
@@ -86,7 +91,7 @@ def _repeat(step: Callable[[], Awaitable[None]]) -> Callable[[asyncio.Event], Aw
             except Exception as error:
                 if not is_retryable(error):
                     raise
-                logger.warning("the database does not answer", extra={"part": "gauges"})
+                logger.warning("the database does not answer", extra={"part": name})
             await pause_until(stop, _GAUGES_EVERY)
 
     return job

@@ -1,6 +1,6 @@
 """What tracking hears, as it comes in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from notification.topics import (
@@ -28,7 +28,7 @@ from services.kit.eventlog import Record
 from services.kit.stage import TotalsRow
 from services.tracking.domain import Observed, Outcomes, Refusals, State, Superseded
 from services.tracking.errors import UnknownWordError
-from services.wire.columns import SMALL, check_names, column, looked_up, moment, parse, split_ids
+from services.wire.columns import SMALL, check_names, column, moment, parse, picked, split_ids
 from services.wire.notices import notices_from_wire
 from services.wire.receipts import decode_received
 from services.wire.totals import decode_totals
@@ -39,7 +39,11 @@ __all__ = ["TOPICS", "Work", "decode"]
 _COUNTERS = {stage: frozenset(COUNTERS[STAGES[stage]]) for stage in TOPIC[TOTALS_CHANGED].producers}
 _REFUSED = int(AttemptState.REFUSED)
 _FOR_GOOD = 2**31 - 1  # the highest mark: what a block without marks means
-_STATES = {int(AttemptState.ACCEPTED): int(State.ACCEPTED), int(AttemptState.UNKNOWN): int(State.UNKNOWN)}
+# What an outcome comes to, as a table for whole columns.
+_STATES = bytes.maketrans(
+    bytes((AttemptState.ACCEPTED, AttemptState.REFUSED, AttemptState.UNKNOWN)),
+    bytes((State.ACCEPTED, State.UNHEARD, State.UNKNOWN)),
+)
 _OUTCOMES = {
     "accepted": int(AttemptState.ACCEPTED),
     "refused": int(AttemptState.REFUSED),
@@ -75,24 +79,26 @@ def _attempted(record: Record) -> Work:
         return Work(arrived=split_ids(wire.members, len(wire.ids) // ID_BYTES))
     ids = split_ids(wire.ids, len(wire.ids) // ID_BYTES)
     count = len(ids)
-    outcomes = column(wire.outcomes, count)
+    outcomes = wire.outcomes
+    if len(outcomes) != count:
+        raise InvalidMessage("column-length")
     if not set(outcomes) <= set(_OUTCOMES.values()):
         raise UnknownWordError("unknown-outcome")
     block = Outcomes(
         source=str(record.partition),
         channel=_channel(wire.channel),
         at=moment(wire.at),
-        scopes=_scopes(wire.incident_id, looked_up(wire.cohort_ids, wire.cohorts, count)),
+        scopes=_picked_scopes(wire, count),
         notices=ids,
         members=split_ids(wire.members, count),
         revisions=column(wire.revisions, count),
-        states=[_STATES.get(outcome, 0) for outcome in outcomes],
+        states=list(outcomes.translate(_STATES)),
         attempts=column(wire.attempts, count, SMALL),
     )
     kinds = {kind: outcomes.count(number) for kind, number in _OUTCOMES.items()}
     # A refusal decides nothing: routing sends the notice on, or says that it is exhausted. Stop rules count it.
-    refused = [row for row, outcome in enumerate(outcomes) if outcome == _REFUSED]
-    return Work(block.without(refused), _refusals(block, refused), kinds=kinds)
+    refused = [row for row, outcome in enumerate(outcomes) if outcome == _REFUSED] if kinds["refused"] else []
+    return Work(block.parted(refused)[0], _refusals(block, refused), kinds=kinds)
 
 
 def _refusals(block: Outcomes, rows: list[int]) -> Refusals | None:
@@ -143,7 +149,7 @@ def _superseded(record: Record) -> Work:
     if is_synthetic(wire.incident_id):
         return Work()
     ids = split_ids(wire.ids, len(wire.ids) // ID_BYTES)
-    scopes = _scopes(wire.incident_id, looked_up(wire.cohort_ids, wire.cohorts, len(ids)))
+    scopes = _picked_scopes(wire, len(ids))
     marks = column(wire.marks, len(ids)) if wire.marks else [_FOR_GOOD] * len(ids)
     return Work(Superseded(str(record.partition), record.at, scopes, ids, marks), kinds={"superseded": len(ids)})
 
@@ -173,7 +179,14 @@ def _received(record: Record) -> Work:
     return Work(receipts=receipts, source=str(record.partition), kinds={"receipts": len(receipts)})
 
 
-def _scopes(incident_id: str, cohorts: list[str]) -> list[str]:
+def _picked_scopes(
+    wire: dispatch_pb2.DeliveriesAttempted | deduplication_pb2.NoticesSuperseded, count: int
+) -> list[str]:
+    check_names(*wire.cohort_ids)
+    return picked(_scopes(wire.incident_id, wire.cohort_ids), wire.cohorts, count)
+
+
+def _scopes(incident_id: str, cohorts: Sequence[str]) -> list[str]:
     if not incident_id:
         raise InvalidMessage("no-incident")
     check_names(incident_id)

@@ -5,7 +5,7 @@ What the figures of all stages come to together is in `ledger.py`.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ __all__ = [
     "State",
     "Superseded",
     "Verdict",
-    "all_differ",
+    "come_twice",
     "counters_of",
     "standing_of",
 ]
@@ -125,22 +125,30 @@ class Outcomes:
         for notice, scope, member, revision, state, attempt in zip(*columns, strict=True):
             yield Finding(notice, scope, member, revision, state, attempt, self.at, self.channel)
 
-    def without(self, rows: Sequence[int]) -> "Outcomes":
-        """Return the block less these rows."""
+    def parted(self, rows: Sequence[int]) -> tuple["Outcomes", "Outcomes"]:
+        """Return the block less these rows, and these rows of it."""
         if not rows:
-            return self
+            return self, Outcomes(self.source, self.channel, self.at)
         out = set(rows)
-        left = [row for row in range(len(self.notices)) if row not in out]
+        return self._only([row for row in range(len(self.notices)) if row not in out]), self._only(rows)
+
+    def _only(self, rows: Sequence[int]) -> "Outcomes":
         columns = (self.scopes, self.notices, self.members, self.revisions, self.states, self.attempts)
-        picked: list[Any] = [[column[row] for row in left] for column in columns]
+        picked: list[Any] = [[column[row] for row in rows] for column in columns]
         return Outcomes(self.source, self.channel, self.at, *picked)
 
     def add_to(self, deltas: Deltas) -> None:
         """Count the block as rows that were not there before."""
         scopes = deltas.setdefault(self.source, {})
-        for (scope, state), count in Counter(zip(self.scopes, self.states, strict=True)).items():
+        for (scope, state), count in self._counted():
             for counter in counters_of(state, self.channel, counted=True):
                 scopes.setdefault(scope, Counter())[counter] += count
+
+    def _counted(self) -> Iterable[tuple[tuple[str, int], int]]:
+        """Return how many are in which cohort and state."""
+        if len(set(self.states)) == 1:  # nearly always
+            return [((scope, self.states[0]), count) for scope, count in Counter(self.scopes).items()]
+        return Counter(zip(self.scopes, self.states, strict=True)).items()
 
 
 class Refusals(NamedTuple):
@@ -180,7 +188,8 @@ class Observed(NamedTuple):
     attempts: Sequence[int]
 
 
-def all_differ(blocks: Sequence[Outcomes | Superseded]) -> bool:
-    """Tell whether no notice comes twice, so that rows can be written without being joined first."""
-    notices = [notice for block in blocks for notice in block.notices]
-    return len(set(notices)) == len(notices)
+def come_twice(notices: Sequence[bytes]) -> set[bytes]:
+    """Return those of these notices that come more than once."""
+    if len(set(notices)) == len(notices):
+        return set()
+    return {notice for notice, times in Counter(notices).items() if times > 1}

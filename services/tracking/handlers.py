@@ -5,8 +5,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-import asyncpg
-
 from services.core.access import Act, Principal
 from services.core.channel import Channel
 from services.core.cohort import Cohort
@@ -17,7 +15,7 @@ from services.kit.eventlog import Output, Record
 from services.kit.postgres import Connection, Pool
 from services.kit.stage import move_totals
 from services.tracking.codec import Work, decode
-from services.tracking.domain import Deltas, Outcomes, Refusals, Superseded, all_differ
+from services.tracking.domain import Deltas, Outcomes, Refusals, Superseded, come_twice
 from services.tracking.histories import History
 from services.tracking.joining import Joining, histories_of
 from services.tracking.ledger import Heard, Ledger, hear, ledger_of
@@ -60,13 +58,15 @@ class TrackingHandler:
         """Write the effects of these blocks; return what follows from receipts."""
         blocks = [w.notices for w in work if w.notices is not None and w.notices.notices]
         refusals = [w.refusals for w in work if w.refusals is not None]
+        receipts = [w for w in work if w.receipts]
         deltas: Deltas = {}
         outputs: list[Output] = []
-        if blocks or refusals:
-            outputs += await self._take(connection, blocks, refusals, deltas)
-        for w in work:
-            if w.receipts:
-                outputs += await self._join(connection, w.source, histories_of(w.receipts), deltas)
+        if blocks or refusals or receipts:
+            await self._store.hold(connection)
+            named = [receipt.notice for w in receipts for receipt in w.receipts]
+            outputs += await self._take(connection, blocks, refusals, named, deltas)
+        for w in receipts:
+            outputs += await self._join(connection, w.source, histories_of(w.receipts), deltas)
         await _move(connection, deltas)
         heard = highest(row for w in work for row in w.totals)
         if heard:
@@ -85,6 +85,7 @@ class TrackingHandler:
         receipts = await self._receiving.take(connection, partitions)
         if receipts:
             deltas: Deltas = {}
+            await self._store.hold(connection)
             outputs += await self._join(connection, "0", histories_of(receipts), deltas)
             await _move(connection, deltas)
             self._metrics.count({"receipts": len(receipts)})
@@ -95,38 +96,46 @@ class TrackingHandler:
         connection: Connection,
         blocks: Sequence[Outcomes | Superseded],
         refusals: Sequence[Refusals],
+        named: Sequence[bytes],
         deltas: Deltas,
     ) -> list[Output]:
-        named = {scope for b in (*blocks, *refusals) for scope in b.scopes}
-        numbers = await self._store.number_cohorts(connection, named)
+        """Take blocks: what is new as it stands, the rest notice by notice. `named` are also named by receipts."""
+        scopes = {scope for b in (*blocks, *refusals) for scope in b.scopes}
+        numbers = await self._store.number_cohorts(connection, scopes)
         outcomes = [block for block in blocks if isinstance(block, Outcomes)]
         await self._receiving.begin(connection, outcomes)
-        rest: Sequence[Outcomes | Superseded] = blocks
-        if all_differ(blocks) and outcomes and await self._copy(connection, outcomes, numbers):
-            for written in outcomes:
-                written.add_to(deltas)
-            rest = [block for block in blocks if isinstance(block, Superseded)]
+        fresh, rest = self._parted(outcomes, blocks, named)
+        await self._store.add_blocks(connection, fresh, numbers)
+        for written in fresh:
+            written.add_to(deltas)
         outputs: list[Output] = []
-        for block in rest:
+        one_by_one: list[Outcomes | Superseded] = [*rest, *(b for b in blocks if isinstance(b, Superseded))]
+        for block in one_by_one:
             outputs += await self._join(connection, block.source, histories_of(block.findings()), deltas)
         for refused in refusals:
             await self._count_refused(connection, refused, numbers, deltas)
         return outputs
+
+    def _parted(
+        self, outcomes: Sequence[Outcomes], blocks: Sequence[Outcomes | Superseded], named: Sequence[bytes]
+    ) -> tuple[list[Outcomes], list[Outcomes]]:
+        """Return blocks of notices of which nothing else was heard, and of those of which something may have been."""
+        twice = come_twice([*(notice for block in blocks for notice in block.notices), *named])
+        fresh, rest = [], []
+        for block in outcomes:
+            alone, others = block.parted(
+                [at for at, notice in enumerate(block.notices) if notice in twice] if twice else []
+            )
+            new, known = alone.parted(self._store.take(alone.notices))
+            fresh.append(new)
+            rest += [others, known]
+        return [block for block in fresh if block.notices], [block for block in rest if block.notices]
 
     async def _join(
         self, connection: Connection, source: str, heard: Mapping[bytes, History], deltas: Deltas
     ) -> list[Output]:
         found = await self._joining.join(connection, heard, source, deltas)
         return list(encode_accepted(int(source), found))
-
-    async def _copy(self, connection: Connection, blocks: Sequence[Outcomes], numbers: Mapping[str, int]) -> bool:
-        """Write rows the fast way if all are new, which is usual. Return False, and write nothing, where one is not."""
-        try:
-            async with connection.transaction():  # a savepoint: a row that is there already costs the COPY alone
-                await self._store.copy_outcomes(connection, blocks, numbers)
-        except asyncpg.UniqueViolationError:
-            return False
-        return True
 
     async def _count_refused(
         self, connection: Connection, refused: Refusals, numbers: Mapping[str, int], deltas: Deltas

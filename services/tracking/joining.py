@@ -1,6 +1,6 @@
 """Joins what is heard of notices with what is known of them: rows, what stands beside them, and figures."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from services.core.receipts import Consequence, Receipt
 from services.kit.postgres import Connection
@@ -14,7 +14,7 @@ Moves = list[tuple[History, History]]  # of each notice what was known, and what
 
 
 class Joining:
-    """Writes in the stage's transaction. Whoever writes anything of a notice holds its row locked."""
+    """Writes in the stage's transaction, which holds notices: nobody else writes of them until it ends."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -23,34 +23,30 @@ class Joining:
         self, connection: Connection, new: Mapping[bytes, History], source: str, deltas: Deltas
     ) -> list[Consequence]:
         """Join `new` with what is known, add to `deltas` what moved, and return what follows that did not before."""
+        known, own = await self._store.read_histories(connection, new)
+        moves = [(known.get(notice, History(notice)), one) for notice, one in new.items()]
+        changed = [(before, after) for before, one in moves if (after := before.joined(one)) != before]
+        await self._write(connection, changed, own, known)
+        await self._store.add_heard(connection, [after for _, after in changed])
         found: list[Consequence] = []
-        left = dict(new)
-        while left:  # again only for rows that another process added after this one had looked for them
-            known = await self._store.lock_histories(connection, left)
-            moves = [(known[notice], known[notice].joined(left[notice])) for notice in known]
-            changed = [(before, after) for before, after in moves if after != before]
-            added = await self._add(connection, [one for notice, one in left.items() if notice not in known])
-            await self._change(connection, changed)
-            done = changed + added
-            await self._store.add_heard(connection, [after for _, after in done])
-            for before, after in done:
-                moved(deltas, source, before, after)
-                found += sorted(after.consequences() - before.consequences())
-            left = {notice: left[notice] for notice in left.keys() - known.keys() - {one.notice for _, one in added}}
+        for before, after in changed:
+            moved(deltas, source, before, after)
+            found += sorted(after.consequences() - before.consequences())
         return found
 
-    async def _add(self, connection: Connection, fresh: list[History]) -> Moves:
-        if not fresh:
-            return []
-        numbers = await self._store.number_cohorts(connection, {one.scope for one in fresh})
-        added = await self._store.add_notices(connection, [one.finding for one in fresh], numbers)
-        return [(History(one.notice), one) for one in fresh if one.notice in added]
-
-    async def _change(self, connection: Connection, changed: Moves) -> None:
-        findings = [after.finding for before, after in changed if after.finding != before.finding]
-        if findings:
-            numbers = await self._store.number_cohorts(connection, {finding.scope for finding in findings})
-            await self._store.change_notices(connection, findings, numbers)
+    async def _write(
+        self, connection: Connection, changed: Moves, own: Collection[bytes], known: Collection[bytes]
+    ) -> None:
+        """Write the rows of notices of which their rows, or their blocks, do not say where they stand now."""
+        moved_on = [after for before, after in changed if after.finding != before.finding or after.notice not in known]
+        findings = [one.finding for one in moved_on]
+        numbers = await self._store.number_cohorts(connection, {finding.scope for finding in findings})
+        if there := [finding for finding in findings if finding.notice in own]:
+            await self._store.change_notices(connection, there, numbers)
+        if fresh := [finding for finding in findings if finding.notice not in own]:
+            await self._store.add_notices(connection, fresh, numbers)
+        if heard_first := [finding for finding in fresh if finding.notice not in known]:
+            await self._store.add_known(connection, heard_first)
 
 
 def histories_of(heard: Iterable[Finding | Receipt]) -> dict[bytes, History]:

@@ -8,15 +8,13 @@ insert into cohorts (scope)
 select new.scope from unnest($1::text[]) as new(scope) order by new.scope
 on conflict (scope) do nothing;
 
--- name: lock_notices
--- What is known of these notices; the rows are locked in the order of their keys.
+-- name: read_notices
+-- What the rows of these notices say, as far as they have rows of their own.
 select notices.notice, coalesce(cohorts.scope, '') as scope, notices.member, notices.revision, notices.state,
        notices.attempt, (extract(epoch from notices.at) * 1000)::bigint as at, notices.channel, notices.mark
 from notices
 left join cohorts on cohorts.number = notices.cohort
-where notices.notice = any($1::bytea[])
-order by notices.notice
-for update of notices;
+where notices.notice = any($1::bytea[]);
 
 -- name: read_steps
 -- What our own rooms said of these notices, where it was more than their rows say.
@@ -49,19 +47,17 @@ order by new.notice, new.attempt, new.kind
 on conflict do nothing;
 
 -- name: add_notices
--- New rows, in the order of their keys; those that are there already do not come back.
+-- New rows, in the order of their keys.
 insert into notices (at, cohort, revision, attempt, state, channel, mark, notice, member)
 select to_timestamp(new.at / 1000.0), new.cohort, new.revision, new.attempt, new.state, new.channel, new.mark,
        new.notice, new.member
 from unnest($1::bytea[], $2::int[], $3::bytea[], $4::int[], $5::smallint[], $6::int[], $7::bigint[], $8::smallint[],
             $9::int[])
      as new(notice, cohort, member, revision, state, attempt, at, channel, mark)
-order by new.notice
-on conflict (notice) do nothing
-returning notice;
+order by new.notice;
 
 -- name: change_notices
--- What is known of them now; the rows are locked already.
+-- What is known of them now.
 update notices
 set at = to_timestamp(new.at / 1000.0), cohort = new.cohort, revision = new.revision, attempt = new.attempt,
     state = new.state, channel = new.channel, mark = new.mark, member = new.member
@@ -70,8 +66,17 @@ from unnest($1::bytea[], $2::int[], $3::bytea[], $4::int[], $5::smallint[], $6::
      as new(notice, cohort, member, revision, state, attempt, at, channel, mark)
 where notices.notice = new.notice;
 
+-- name: find_odd
+-- Those of a block's notices of which the block does not say all, and whether they have rows of their own.
+select asked.notice, notices.notice is not null as own
+from unnest($1::bytea[]) as asked(notice)
+left join notices on notices.notice = asked.notice
+where notices.notice is not null
+    or exists (select from receipts where receipts.notice = asked.notice)
+    or exists (select from steps where steps.notice = asked.notice);
+
 -- name: recount
--- The notices of each cohort by their state, of one incident or of all; every row is read, so nothing but
+-- The notices with rows of their own of each cohort by their state; every row is read, so nothing but
 -- `heraut ledger --recount` asks. Rows of a cohort that is not known are named by its number.
 select coalesce(cohorts.scope, '?/' || kept.cohort) as scope, kept.state, kept.channel, kept.counted, kept.notices
 from (
@@ -81,17 +86,15 @@ from (
         and not exists (select from receipts where receipts.notice = notices.notice)
     group by 1, 2, 3, 4
 ) as kept
-left join cohorts on cohorts.number = kept.cohort
-where $1::text is null or starts_with(cohorts.scope, $1 || '/');
+left join cohorts on cohorts.number = kept.cohort;
 
 -- name: read_odd_notices
--- The notices that `recount` leaves out, as what they count for is not in their rows alone.
+-- Those that `recount` leaves out, as what they count for is not in their rows alone.
 select notices.notice, coalesce(cohorts.scope, '') as scope, notices.member, notices.revision, notices.state,
        notices.attempt, (extract(epoch from notices.at) * 1000)::bigint as at, notices.channel, notices.mark
 from (select notice from steps union select notice from receipts) as odd
 join notices on notices.notice = odd.notice
-left join cohorts on cohorts.number = notices.cohort
-where $1::text is null or starts_with(cohorts.scope, $1 || '/');
+left join cohorts on cohorts.number = notices.cohort;
 
 -- name: keep_totals
 -- Totals of other stages, in the order of their keys; of each source the highest sequence holds.
@@ -150,8 +153,7 @@ returning cohort;
 -- The refused attempts of each cohort by channel; every row is read, as for `recount`.
 select coalesce(cohorts.scope, '?/' || kept.cohort) as scope, kept.channel, kept.attempts
 from (select cohort, channel, count(*) as attempts from refusals group by 1, 2) as kept
-left join cohorts on cohorts.number = kept.cohort
-where $1::text is null or starts_with(cohorts.scope, $1 || '/');
+left join cohorts on cohorts.number = kept.cohort;
 
 -- name: sum_figures
 -- What was counted here of these cohorts, all partitions together: a row for each place in COUNTERS.
@@ -170,16 +172,6 @@ select scope, counted_from, before, found from stops where scope = any($1::text[
 insert into stops (scope, counted_from, before, found) values ($1, $2, $3::jsonb, $4::jsonb)
 on conflict (scope) do update
 set counted_from = excluded.counted_from, before = excluded.before, found = excluded.found;
-
--- name: find_notices
--- The notices whose ids lie between two: few, where they begin alike.
-select notice from notices where notice between $1 and $2;
-
--- name: find_beginnings
--- The notices whose ids lie between two, for many of these.
-select notices.notice
-from unnest($1::bytea[], $2::bytea[]) as wanted(first, last)
-join notices on notices.notice between wanted.first and wanted.last;
 
 -- name: put_inbox
 -- Write down what was said, in the order of the keys; what is there stays as it is.

@@ -1,10 +1,8 @@
 """Tracking's rows: one method a named query, a batch in and a batch out."""
 
-import struct
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
-from operator import itemgetter
 from pathlib import Path
 
 import orjson
@@ -12,11 +10,13 @@ import orjson
 from services.core.channel import Channel
 from services.core.ledger import COUNTERS
 from services.core.receipts import Receipt, ReceiptKind
-from services.kit.postgres import Connection, Queries, binary_copy
+from services.kit.postgres import Connection, Queries
 from services.kit.stage import TotalsRow
-from services.tracking.domain import Finding, Observed, Outcomes, Refusals, counters_of
+from services.tracking.blocks import Blocks
+from services.tracking.domain import Deltas, Finding, Observed, Outcomes, Refusals, counters_of
 from services.tracking.histories import History, Step, kept_history
 from services.tracking.ledger import Totals
+from services.tracking.packing import numbers_in, pack, pack_known, unpack
 from services.tracking.said import Said
 from services.tracking.stops import Kept
 
@@ -24,19 +24,16 @@ __all__ = ["Store"]
 
 _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 
-_COLUMNS = ("at", "cohort", "revision", "attempt", "state", "channel", "mark", "notice", "member")
-# All of a row of `notices` in COPY's binary format but its two ids, sizes before values.
-_HEAD = struct.Struct(">hiqiiiiiiihihii")
-# Rows are written in the order of their keys: neighbours in the index cost PostgreSQL a third less work.
-_BY_NOTICE = itemgetter(slice(_HEAD.size + 4, _HEAD.size + 20))
-_ID = struct.pack(">i", 16)
 # Of a notice that nothing but receipts were heard of.
 _NO_COHORT = {"": 0}
-_POSTGRES_EPOCH_MS = 946_684_800_000  # 2000-01-01, where PostgreSQL's timestamps count from
 
 
 class Store:
-    """Reads and writes tracking's own schema on the connection that it is given."""
+    """Reads and writes tracking's own schema on the connection that it is given. One for a process."""
+
+    def __init__(self, blocks: Blocks | None = None) -> None:
+        """Make one that knows of no notices yet: `blocks` are those of its process."""
+        self.blocks = blocks or Blocks()
 
     async def number_cohorts(self, connection: Connection, scopes: Collection[str]) -> dict[str, int]:
         """Return each scope its number, a new one where it has none."""
@@ -50,22 +47,35 @@ class Store:
     async def _numbers(self, connection: Connection, scopes: Collection[str]) -> dict[str, int]:
         return {row[0]: row[1] for row in await connection.fetch(_QUERIES["number_cohorts"], list(scopes))}
 
-    async def copy_outcomes(
-        self, connection: Connection, blocks: Sequence[Outcomes], numbers: Mapping[str, int]
-    ) -> None:
-        """Write all notices of the blocks as new rows. Raises UniqueViolationError where one is there already."""
-        rows = [row for block in blocks for row in _packed(block, numbers)]
-        rows.sort(key=_BY_NOTICE)
-        await connection.copy_to_table("notices", source=binary_copy(rows), columns=_COLUMNS, format="binary")
+    async def catch_up(self, connection: Connection) -> None:
+        """Read which notices became known since the last time."""
+        await self.blocks.catch_up(connection)
 
-    async def lock_notices(self, connection: Connection, notices: Collection[bytes]) -> dict[bytes, Finding]:
-        """Lock the rows that there are of these notices, and return what is known of them."""
-        rows = await connection.fetch(_QUERIES["lock_notices"], list(notices))
+    async def hold(self, connection: Connection) -> None:
+        """Keep all others from writing of notices until the transaction ends. Call it before anything is written."""
+        await self.blocks.hold(connection)
+
+    def take(self, notices: Sequence[bytes]) -> list[int]:
+        """Return which of these, by their positions, may be known; the others are to be written (`Blocks.take`)."""
+        return self.blocks.take(b"".join(notices))
+
+    async def add_blocks(self, connection: Connection, blocks: Sequence[Outcomes], numbers: Mapping[str, int]) -> None:
+        """Write what was heard of notices that were not known and come once, a row a block."""
+        await self.blocks.add(connection, [pack(block, numbers) for block in blocks])
+
+    async def read_notices(self, connection: Connection, notices: Collection[bytes]) -> dict[bytes, Finding]:
+        """Return what the rows of these notices say, as far as they have rows of their own."""
+        rows = await connection.fetch(_QUERIES["read_notices"], list(notices))
         return {row["notice"]: Finding(*row) for row in rows}
 
-    async def lock_histories(self, connection: Connection, notices: Collection[bytes]) -> dict[bytes, History]:
-        """Lock the rows that there are of these notices, and return all that was heard of them."""
-        return await self._histories(connection, await self.lock_notices(connection, notices))
+    async def read_histories(
+        self, connection: Connection, notices: Collection[bytes]
+    ) -> tuple[dict[bytes, History], set[bytes]]:
+        """Return all that was heard of these notices, as far as they are known, and which have rows of their own."""
+        own = await self.read_notices(connection, notices)
+        others = set(notices) - own.keys()
+        packed = await self.blocks.find(connection, others) if others else {}
+        return await self._histories(connection, own | packed), set(own)
 
     async def _histories(self, connection: Connection, known: Mapping[bytes, Finding]) -> dict[bytes, History]:
         if not known:
@@ -82,7 +92,7 @@ class Store:
         }
 
     async def add_heard(self, connection: Connection, histories: Sequence[History]) -> None:
-        """Write what was heard of notices beyond their rows, which are locked."""
+        """Write what was heard of notices beyond their rows, or their blocks."""
         steps = [(one.notice, *step) for one in histories if one.needs_steps for step in sorted(one.steps)]
         if steps:
             await connection.execute(_QUERIES["add_steps"], *map(list, zip(*steps, strict=True)))
@@ -90,15 +100,10 @@ class Store:
         if receipts:
             await connection.execute(_QUERIES["add_receipts"], *map(list, zip(*receipts, strict=True)))
 
-    async def find_notices(self, connection: Connection, first: bytes, last: bytes) -> list[bytes]:
-        """Return the notices whose ids lie between these, both included."""
-        return [row[0] for row in await connection.fetch(_QUERIES["find_notices"], first, last)]
-
-    async def find_beginnings(
-        self, connection: Connection, first: Sequence[bytes], last: Sequence[bytes]
-    ) -> list[bytes]:
-        """Return the notices whose ids lie between any two of these, both included."""
-        return [row[0] for row in await connection.fetch(_QUERIES["find_beginnings"], list(first), list(last))]
+    async def find_beginnings(self, connection: Connection, beginnings: Collection[bytes]) -> list[bytes]:
+        """Return the notices whose ids begin so; `beginnings` have BEGINNING_BYTES each (`wire.references`)."""
+        await self.blocks.catch_up(connection)
+        return await self.blocks.find_beginnings(connection, set(beginnings))
 
     async def put_inbox(self, connection: Connection, rows: Sequence[Said], now: datetime) -> None:
         """Write down what was said of attempts."""
@@ -138,31 +143,58 @@ class Store:
 
     async def add_notices(
         self, connection: Connection, findings: Sequence[Finding], numbers: Mapping[str, int]
-    ) -> set[bytes]:
-        """Write new rows; return the notices that had none."""
-        added = await connection.fetch(_QUERIES["add_notices"], *_columns(findings, numbers))
-        return {row["notice"] for row in added}
+    ) -> None:
+        """Write rows of notices that have none of their own."""
+        await connection.execute(_QUERIES["add_notices"], *_columns(findings, numbers))
+
+    async def add_known(self, connection: Connection, findings: Sequence[Finding]) -> None:
+        """Note that these notices are known, which no block says."""
+        await self.blocks.add_known(connection, pack_known([one.notice for one in findings], findings[0].at))
 
     async def change_notices(
         self, connection: Connection, findings: Sequence[Finding], numbers: Mapping[str, int]
     ) -> None:
-        """Write what is known now of notices whose rows are locked."""
+        """Write what is known now of notices that have rows of their own."""
         await connection.execute(_QUERIES["change_notices"], *_columns(findings, numbers))
 
     async def recount(self, connection: Connection, incident_id: str | None) -> dict[str, Counter[str]]:
         """Return what the notices' rows count for, by scope, of one incident or of all. Reads every row."""
         found: dict[str, Counter[str]] = {}
-        for scope, state, channel, counted, notices in await connection.fetch(_QUERIES["recount"], incident_id):
+        async for block in self._read_blocks(connection):
+            await self._recount_block(connection, block, found)
+        for scope, state, channel, counted, notices in await connection.fetch(_QUERIES["recount"]):
             for counter in counters_of(state, channel, counted=counted):
                 found.setdefault(scope, Counter())[counter] += notices
-        odd = await connection.fetch(_QUERIES["read_odd_notices"], incident_id)
-        histories = await self._histories(connection, {row["notice"]: Finding(*row) for row in odd})
-        for history in histories.values():
+        odd = await connection.fetch(_QUERIES["read_odd_notices"])
+        await self._count_histories(connection, [Finding(*row) for row in odd], found)
+        for scope, channel, attempts in await connection.fetch(_QUERIES["recount_refusals"]):
+            found.setdefault(scope, Counter())[f"refused_{Channel(channel).label}"] += attempts
+        beginning = f"{incident_id}/" if incident_id else ""
+        return {scope: counts for scope, counts in found.items() if scope.startswith(beginning)}
+
+    async def _read_blocks(self, connection: Connection) -> AsyncIterator[Outcomes]:
+        async for block in self.blocks.read_all(connection):
+            numbers = set(numbers_in(block.cohorts))
+            names = await self.blocks.name_cohorts(connection, numbers)
+            yield unpack(block, {number: names.get(number, f"?/{number}") for number in numbers})
+
+    async def _recount_block(self, connection: Connection, block: Outcomes, found: dict[str, Counter[str]]) -> None:
+        """Count what a block says of notices that have no rows of their own."""
+        odd = {row["notice"]: row["own"] for row in await connection.fetch(_QUERIES["find_odd"], block.notices)}
+        simple, others = block.parted([at for at, notice in enumerate(block.notices) if notice in odd])
+        deltas: Deltas = {}
+        simple.add_to(deltas)
+        for scope, counts in deltas[block.source].items():
+            found.setdefault(scope, Counter()).update(counts)
+        left = [one for one in others.findings() if not odd[one.notice]]
+        await self._count_histories(connection, left, found)
+
+    async def _count_histories(
+        self, connection: Connection, findings: Sequence[Finding], found: dict[str, Counter[str]]
+    ) -> None:
+        for history in (await self._histories(connection, {one.notice: one for one in findings})).values():
             if counters := history.counters():
                 found.setdefault(history.scope, Counter()).update(counters)
-        for scope, channel, attempts in await connection.fetch(_QUERIES["recount_refusals"], incident_id):
-            found.setdefault(scope, Counter())[f"refused_{Channel(channel).label}"] += attempts
-        return found
 
     async def add_refusals(
         self, connection: Connection, refusals: Refusals, numbers: Mapping[str, int]
@@ -215,22 +247,6 @@ class Store:
         """Return what every stage counted of scopes that begin with `prefix`, as of one moment."""
         rows = await connection.fetch(_QUERIES["read_totals"], prefix)
         return [Totals(row["stage"], row["scope"], _named(row["counts"]), row["first_at"]) for row in rows]
-
-
-def _packed(block: Outcomes, numbers: Mapping[str, int]) -> list[bytes]:
-    """Pack a block's rows; rows that differ in their ids alone share all else."""
-    at = (block.at - _POSTGRES_EPOCH_MS) * 1000
-    heads: dict[tuple[str, int, int, int], bytes] = {}
-    rows = []
-    keys = zip(block.scopes, block.revisions, block.attempts, block.states, strict=True)
-    for key, notice, member in zip(keys, block.notices, block.members, strict=True):
-        head = heads.get(key)
-        if head is None:
-            scope, revision, attempt, state = key
-            fixed = (8, at, 4, numbers[scope], 4, revision, 4, attempt, 2, state, 2, block.channel, 4, 0)
-            head = heads[key] = _HEAD.pack(len(_COLUMNS), *fixed) + _ID
-        rows.append(b"%b%b%b%b" % (head, notice, _ID, member))
-    return rows
 
 
 def _named(counts: Mapping[str, int] | list[int]) -> Mapping[str, int]:

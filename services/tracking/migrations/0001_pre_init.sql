@@ -6,8 +6,38 @@ create table cohorts (
     scope  text collate "C" primary key -- "incident/cohort"; byte order, so that an incident's are found by their prefix
 );
 
--- One row a notice, written at its first outcome and joined with whatever is heard of it later.
--- Widest first: no padding in ten million rows.
+-- Notices in the order in which they became known, a row a block, packed: what was heard of each first. Columns of numbers
+-- have four bytes a notice, or four of all where they are the same. What nothing reads by content is not compressed, so
+-- that a piece of it is read as one.
+create table blocks (
+    first     bigint primary key,   -- the place of its first notice: how many stand in the blocks before
+    at        timestamptz not null, -- of the event that decided the states
+    channel   smallint not null,    -- core.channel; 0 = none
+    cohorts   bytea not null,       -- empty: all of its notices have rows of their own
+    revisions bytea not null,
+    attempts  bytea not null,       -- 0 = none was made
+    states    bytea not null,       -- domain.State
+    notices   bytea not null,       -- their ids, one after the other
+    members   bytea not null        -- the bearers' likewise
+);
+
+alter table blocks alter column cohorts set storage external;
+alter table blocks alter column revisions set storage external;
+alter table blocks alter column attempts set storage external;
+alter table blocks alter column states set storage external;
+alter table blocks alter column notices set storage external;
+alter table blocks alter column members set storage external;
+
+-- Where notices stand by the beginnings of their ids, of each segment that is full (`places.py`).
+create table places (
+    segment int not null,
+    bucket  smallint not null,
+    entries bytea not null,         -- sorted numbers of eight bytes
+    primary key (bucket, segment)
+);
+
+-- One row a notice of which its block does not say where it stands: more was heard of it, or a receipt or a supersession
+-- first. It takes in what its block says. Widest first.
 create table notices (
     at       timestamptz not null, -- of the event that decided the state
     cohort   int not null,         -- 0 = nothing but receipts was heard of it

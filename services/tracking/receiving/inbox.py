@@ -10,12 +10,11 @@ from services.kit.postgres import Connection, Pool
 from services.kit.vault import KeyRing
 from services.tracking.said import Said
 from services.tracking.store import Store
-from services.wire.references import BEGINNING_BYTES, References
+from services.wire.references import References
 
 __all__ = ["Inbox"]
 
 _AT_ONCE: Final = 1024  # a block of consequences; some tens of milliseconds
-_REST: Final = ID_BYTES - BEGINNING_BYTES
 
 
 class Inbox:
@@ -53,10 +52,8 @@ class Inbox:
         texts = {one: format_reference(one.ljust(ID_BYTES, b"\0")) for one in named}
         found: dict[bytes, bytes] = {}
         for references in self._references if texts else ():
-            begin = [references.beginning_of(text) for text in texts.values()]
-            notices = await self._store.find_beginnings(
-                connection, [one + bytes(_REST) for one in begin], [one + b"\xff" * _REST for one in begin]
-            )
+            beginnings = [references.beginning_of(text) for text in texts.values()]
+            notices = await self._store.find_beginnings(connection, beginnings)
             of = dict(zip(references.of_all(notices), notices, strict=True)) if notices else {}
             found |= {one: of[text] for one, text in texts.items() if text in of}
         return found

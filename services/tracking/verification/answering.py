@@ -2,18 +2,15 @@
 
 from collections.abc import Callable
 
-from services.core.ids import ID_BYTES
 from services.kit.errors import RetryableError
 from services.kit.postgres import Pool
 from services.kit.vault import KeyRing
 from services.tracking.domain import Verdict
 from services.tracking.store import Store
 from services.wire.incidents import Incidents
-from services.wire.references import BEGINNING_BYTES, References
+from services.wire.references import References
 
 __all__ = ["Verifications"]
-
-_REST = ID_BYTES - BEGINNING_BYTES
 
 
 class Verifications:
@@ -34,8 +31,7 @@ class Verifications:
             return Verdict.MISTYPED
         async with self._pool.acquire() as connection:
             for references, beginning in beginnings:
-                between = beginning + bytes(_REST), beginning + b"\xff" * _REST
-                found = await self._store.find_notices(connection, *between)
+                found = await self._store.find_beginnings(connection, [beginning])
                 if any(references.is_of(reference, notice) for notice in found):
                     return Verdict.GENUINE
         if not self._knows_all():

@@ -15,7 +15,7 @@ from services.kit.postgres import Pool
 from services.kit.process.health import Health
 from services.kit.process.http import serve_http, web_app
 from services.kit.testing import FakeClock, make_principals
-from services.tracking.domain import Finding, State, Verdict
+from services.tracking.domain import Outcomes, State, Verdict
 from services.tracking.metrics import VerificationMetrics
 from services.tracking.store import Store
 from services.tracking.verification.answering import Verifications
@@ -81,10 +81,11 @@ async def face(room_pool: RoomPool, tmp_path: Path) -> AsyncIterator[Face]:
     pool = await room_pool("tracking")
     store = Store()
     async with pool.acquire() as connection, connection.transaction():
+        await store.hold(connection)
         numbers = await store.number_cohorts(connection, ["lab/c"])
-        for notice in (NOTICE, NEIGHBOUR):
-            finding = Finding(notice, "lab/c", notice, 1, State.ACCEPTED, 1, 1_767_258_120_000, 1)
-            await store.add_notices(connection, [finding], numbers)
+        two = [NOTICE, NEIGHBOUR]
+        block = Outcomes("0", 1, 1_767_258_120_000, ["lab/c"] * 2, two, two, [1] * 2, [State.ACCEPTED] * 2, [1] * 2)
+        await store.add_blocks(connection, [block], numbers)
     face = Face(pool, tmp_path)
     async with serve_http(face.app, "127.0.0.1", 0) as url, ClientSession(url) as face.client:
         yield face

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.core.channel import CHANNEL_NAMES, Channel
-from services.tracking.domain import Deltas, Finding, Outcomes, State, Superseded, all_differ
+from services.tracking.domain import Deltas, Finding, Outcomes, State, Superseded, come_twice
 from services.tracking.histories import History, history_of, moved
 
 NOTICES = [bytes([n]) * 16 for n in range(3)]
@@ -159,17 +159,16 @@ def test_a_refused_row_leaves_its_block_and_no_other() -> None:
     ids = [bytes([n]) * 16 for n in range(3)]
     block = Outcomes("5", 4, 9, ["a/b", "a/c", "a/d"], ids, ids[::-1], [1, 2, 3], [3, 1, 3], [4, 5, 6])
 
-    left = block.without([1])
+    left, out = block.parted([1])
 
     assert [(ids[0], "a/b", ids[2], 1, 3, 4), (ids[2], "a/d", ids[0], 3, 3, 6)] == [f[:6] for f in left.findings()]
-    assert block.without([]) is block
+    assert [(ids[1], "a/c", ids[1], 2, 1, 5)] == [f[:6] for f in out.findings()]
+    assert block.parted([])[0] is block
 
 
-def test_blocks_that_share_a_notice_are_not_written_blindly() -> None:
-    """A notice that comes twice in a batch, in whatever blocks, is noticed."""
-    one = Outcomes("0", 4, 0, ["a/b"], [NOTICES[0]], [NOTICES[0]], [1], [3], [1])
-    other = Superseded("0", 0, ["a/b"], [NOTICES[0]], [1])
+def test_notices_that_come_twice_are_named() -> None:
+    """In whatever blocks they come."""
+    one, other, third = NOTICES
 
-    assert all_differ([one])
-    assert not all_differ([one, one])
-    assert not all_differ([one, other])
+    assert set() == come_twice(NOTICES)
+    assert {one, third} == come_twice([one, other, third, one, third, one])

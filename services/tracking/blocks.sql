@@ -1,0 +1,64 @@
+-- name: hold
+-- Nobody else writes of notices until this transaction ends.
+select pg_advisory_xact_lock(1212502360, 0);
+
+-- name: read_on
+-- Blocks in the order in which notices became known, from one on.
+select first, notices from blocks where first >= $1 order by first limit $2;
+
+-- name: count_segments
+-- How many segments have an index.
+select coalesce(max(segment) + 1, 0) from places;
+
+-- name: add_blocks
+-- What was heard of the notices of some blocks.
+insert into blocks (first, at, channel, cohorts, revisions, attempts, states, notices, members)
+select new.first, to_timestamp(new.at / 1000.0), new.channel, new.cohorts, new.revisions, new.attempts, new.states,
+       new.notices, new.members
+from unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bytea[],
+            $8::bytea[], $9::bytea[])
+     as new(first, at, channel, cohorts, revisions, attempts, states, notices, members);
+
+-- name: add_places
+-- The index of a segment.
+insert into places (segment, bucket, entries)
+select $1, new.bucket, new.entries from unnest($2::smallint[], $3::bytea[]) as new(bucket, entries);
+
+-- name: find_places
+-- The rows of all indexes that have what begins so.
+select bucket, segment, entries from places where bucket = any($1::smallint[]);
+
+-- name: read_ids
+-- The ids of the notices in these places.
+select wanted.place, substring(block.notices from (wanted.place - block.first)::int * 16 + 1 for 16) as notice
+from unnest($1::bigint[]) as wanted(place)
+cross join lateral (
+    select first, notices from blocks where first <= wanted.place order by first desc limit 1
+) as block;
+
+-- name: read_entries
+-- What the blocks say of the notices in these places; each number has four bytes. Nothing of those with rows of their own.
+select substring(block.notices from stands.at * 16 + 1 for 16) as notice,
+       substring(block.members from stands.at * 16 + 1 for 16) as member,
+       (extract(epoch from block.at) * 1000)::bigint as at, block.channel,
+       case length(block.cohorts) when 4 then block.cohorts else substring(block.cohorts from stands.at * 4 + 1 for 4) end as cohorts,
+       case length(block.revisions) when 4 then block.revisions else substring(block.revisions from stands.at * 4 + 1 for 4) end as revisions,
+       case length(block.attempts) when 4 then block.attempts else substring(block.attempts from stands.at * 4 + 1 for 4) end as attempts,
+       case length(block.states) when 4 then block.states else substring(block.states from stands.at * 4 + 1 for 4) end as states
+from unnest($1::bigint[]) as wanted(place)
+cross join lateral (select * from blocks where first <= wanted.place order by first desc limit 1) as block
+cross join lateral (select (wanted.place - block.first)::int as at) as stands
+where block.cohorts <> '';
+
+-- name: name_cohorts
+-- The names of these cohorts.
+select number, scope from cohorts where number = any($1::int[]);
+
+-- name: read_blocks
+-- Blocks of which notices have no rows of their own, or not all, from one on; every row is read, for `recount`.
+select first, (extract(epoch from at) * 1000)::bigint as at, channel, cohorts, revisions, attempts, states, notices,
+       members
+from blocks
+where first >= $1 and cohorts <> ''
+order by first
+limit $2;
