@@ -48,7 +48,7 @@ peers-smoke: ## the cheapest peer alone, with few people: does it still tell eve
 	.venv/bin/python -m loadtests.peers --smoke
 
 .PHONY: chart-check image-check supply
-deploy-check: image-check chart-check
+deploy-check: image-check chart-check upgrade-check restore-check
 chart-check: ## the Helm chart as a cluster would read it, and its pods run here; needs Go, Node.js, Maven and Java
 	.venv/bin/python -m deploy.helm.check
 
