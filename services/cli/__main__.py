@@ -29,6 +29,7 @@ _COMMANDS = (
     "migrate",
     "preview",
     "principal",
+    "print",
     "receipts",
     "restored",
     "serve",

@@ -57,6 +57,8 @@ class Act(StrEnum):
     CHANNELS_SHOWN = "channels-shown"  # what waits to be handed over, and what nobody knows the end of
     CHANNEL_PAUSED = "channel-paused"
     CHANNEL_RESUMED = "channel-resumed"
+    PRINTED_AGAIN = "printed-again"  # letters that the print house rejected
+    PRINT_GIVEN_UP = "print-given-up"  # such letters: their people are told on the next channel, or not at all
     METRICS_READ = "metrics-read"
 
 
@@ -98,6 +100,8 @@ PERMITTED: Final[Mapping[Act, frozenset[Role]]] = MappingProxyType(
         Act.CHANNELS_SHOWN: frozenset({_OPERATOR, _AUDITOR}),
         Act.CHANNEL_PAUSED: frozenset({_OPERATOR}),
         Act.CHANNEL_RESUMED: frozenset({_OPERATOR}),
+        Act.PRINTED_AGAIN: frozenset({_OPERATOR}),
+        Act.PRINT_GIVEN_UP: frozenset({_OPERATOR}),
         Act.METRICS_READ: frozenset({_OPERATOR, _AUDITOR, _SCRAPE}),
     }
 )
@@ -135,6 +139,8 @@ RECORDED: Final = frozenset(
         Act.DEAD_LETTERS_PURGED,
         Act.CHANNEL_PAUSED,
         Act.CHANNEL_RESUMED,
+        Act.PRINTED_AGAIN,
+        Act.PRINT_GIVEN_UP,
     }
 )
 

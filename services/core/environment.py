@@ -66,6 +66,8 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_PRINT_SFTP_URL": "where print files are sent to; unset = they stay in the print folder, to be fetched",
         "HERAUT_PRINT_SFTP_KEY": "file of the private key that the print house knows us by, OpenSSH's form",
         "HERAUT_PRINT_SFTP_HOST_KEY": "the print house's public host key: no other server is sent to",
+        "HERAUT_PRINT_SFTP_ANSWERS": "folder there that the print house answers in: below that of the URL, or from /",
+        "HERAUT_PRINT_KEEP": "how long print files stay here once the print house has acknowledged them",
         "HERAUT_PRINT_AGE_RECIPIENT": "public key of age that print files are encrypted to before they are sent",
         "HERAUT_LETTER_FORMAT": "pdf, or ndjson for print houses that compose themselves; unset = as the profile says",
         "HERAUT_SMTP_URL": "smtp://[user:password@]host:port, smtps:// for TLS from the start",

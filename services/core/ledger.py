@@ -19,6 +19,7 @@ __all__ = [
     "NOTHING_DUE",
     "SET_ASIDE",
     "UNCORRECTED",
+    "UNPRINTED",
     "Disposition",
     "HoldReason",
     "percent",
@@ -51,10 +52,13 @@ class HoldReason(Enum):
     DECEASED_CONFLICT = "deceased conflict"
     PAUSED = "paused"
     UNPRINTABLE = "unprintable"
+    UNPRINTED = "rejected by the print house"
 
     @property
     def stage(self) -> str:
-        """Who counts the member: it is held before its notice goes out, or its notice came back."""
+        """Who counts the member: it is held before its notice goes out, or its notice came back, or lies there."""
+        if self is HoldReason.UNPRINTED:
+            return "dispatch"
         return "tracking" if self is HoldReason.UNPRINTABLE else "deduplication"
 
     @property
@@ -83,6 +87,10 @@ BARE_JOINED: Final = "bare_joined"
 # Notices that dispatch holds back for a pause. Their bearers are released, and held.
 SET_ASIDE: Final = "set_aside"
 
+# Notices whose letters the print house rejected through no fault of their recipients. Their bearers are released, and
+# held until an operator has them printed again, or gives them up.
+UNPRINTED: Final = HoldReason.UNPRINTED.counter
+
 # Notices that dispatch gave back as their channel was closed before they began. A figure beside the dispositions.
 MOVED_ON: Final[Mapping[Channel, str]] = MappingProxyType(
     {channel: f"moved_on_{name}" for channel, name in CHANNEL_NAMES.items()}
@@ -101,7 +109,7 @@ COUNTERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             UNCORRECTED,
             BARE_JOINED,
         ),
-        "dispatch": (SET_ASIDE, *MOVED_ON.values()),
+        "dispatch": (SET_ASIDE, *MOVED_ON.values(), UNPRINTED),
         # notices_settled counts superseded notices too: all that were handed over or given up. Then how hand-overs
         # ended, by channel, superseded notices included.
         "tracking": (

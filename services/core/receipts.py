@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 __all__ = [
     "FAILED",
     "KIND_NAMES",
+    "NOT_THE_RECIPIENTS",
     "PROGRESS",
     "REASON_NAMES",
     "Consequence",
@@ -53,8 +54,12 @@ class ReceiptReason(IntEnum):
     DECEASED = 13
     NOT_ACCEPTED = 14  # whoever lives there did not take it
     NOT_COLLECTED = 15
+    PROVIDER = 20  # the provider's own fault, or one that nobody can name: anybody's would have been refused
+    CONTENT = 21  # the fault of what we sent: what it says, or how it looks
 
 
+# Nothing is wrong with whoever was to be told: no other channel is tried for that.
+NOT_THE_RECIPIENTS: Final = frozenset({ReceiptReason.PROVIDER, ReceiptReason.CONTENT})
 # An attempt of which one of these is said told nobody.
 FAILED: Final = frozenset({ReceiptKind.REFUSED, ReceiptKind.BOUNCED, ReceiptKind.RETURNED})
 # How far an attempt came that was taken.

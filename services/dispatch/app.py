@@ -20,12 +20,16 @@ from services.dispatch.breaker import Breaker, BreakerPolicy
 from services.dispatch.channel_pause import ChannelPause
 from services.dispatch.channels import open_provider
 from services.dispatch.closures import Closures
-from services.dispatch.config import NOTIFY, Config, NotifyConfig
+from services.dispatch.config import NOTIFY, Config, LetterConfig, NotifyConfig
 from services.dispatch.handlers import DispatchHandler
 from services.dispatch.mail_config import EmailConfig
-from services.dispatch.metrics import DispatchMetrics
+from services.dispatch.metrics import DispatchMetrics, PrintMetrics
 from services.dispatch.openapi import OPENAPI
-from services.dispatch.provider import Traits
+from services.dispatch.printed.api import PrintedApi
+from services.dispatch.printed.deciding import Deciding
+from services.dispatch.printed.hearing import Hearing
+from services.dispatch.printed.store import PrintedStore
+from services.dispatch.provider import AnsweringProvider, Provider, Traits
 from services.dispatch.sending.references import ReferencesByIncident
 from services.dispatch.sending.sender import Sender
 from services.dispatch.sending.unsealing import VaultPayloads
@@ -90,12 +94,35 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
         service.jobs |= {"sender": sender.run, "standing": standing.run, "pause": channel_pause.run}
         if isinstance(config, EmailConfig) and config.bounces_listen:
             service.jobs["bounces"] = _bounces(config, service, keys, stage, metrics)
+        service.jobs |= _answers(config, provider, service, stage)
         closures = Closures(incidents, channel)
         api = _api(
             service.pool, store, provider.traits, breaker, config, closures=closures, channel_pause=channel_pause
         )
+        routes = [*api.routes(), *_printed_api(service, store, stage, provider).routes()]
         called = _hears_of(config, provider.traits, service, stage, stack)
-        await service.run(stop, ready_file=ready_file, routes=api.routes(), open_routes=called, openapi=OPENAPI)
+        await service.run(stop, ready_file=ready_file, routes=routes, open_routes=called, openapi=OPENAPI)
+
+
+def _answers(config: Config, provider: Provider, service: Service, stage: StageHandle) -> dict[str, Job]:
+    """Return the job that hears what the print house answers, where there is one."""
+    if not (isinstance(config, LetterConfig) and isinstance(provider, AnsweringProvider)):
+        return {}
+    hearing = Hearing(
+        provider.answers,
+        stage=stage,
+        pool=service.pool,
+        channel=provider.traits.channel,
+        clock=service.clock,
+        metrics=PrintMetrics(service.registry, provider.traits.name),
+        keep=config.print_keep,
+    )
+    return {"answers": hearing.run}
+
+
+def _printed_api(service: Service, store: Store, stage: StageHandle, provider: Provider) -> PrintedApi:
+    traits = provider.traits
+    return PrintedApi(service.pool, PrintedStore(traits.channel), Deciding(store, stage, traits, service.clock))
 
 
 def _hears_of(

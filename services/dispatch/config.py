@@ -201,6 +201,10 @@ class LetterConfig(NotifyConfig):
     print_sftp_url: SftpAddress | None = setting("HERAUT_PRINT_SFTP_URL", sftp_address, default=None)
     print_sftp_key: Path | None = setting("HERAUT_PRINT_SFTP_KEY", Path, default=None)
     print_sftp_host_key: str | None = setting("HERAUT_PRINT_SFTP_HOST_KEY", _host_key, default=None)
+    # Of the server: below the folder of HERAUT_PRINT_SFTP_URL, unless it begins with a slash.
+    print_sftp_answers: str = setting("HERAUT_PRINT_SFTP_ANSWERS", default="answers")
+    # How long print files stay once the print house has them.
+    print_keep: timedelta = setting("HERAUT_PRINT_KEEP", duration, default=timedelta(days=7))
     print_age_recipient: str | None = setting("HERAUT_PRINT_AGE_RECIPIENT", _age_recipient, default=None)
 
     def folders(self) -> dict[str, Path]:

@@ -114,7 +114,7 @@ class DispatchHandler:
         self._blocks = OutcomeBlocks(traits)
         self._store = store
         self._recalls = Recalls(store)
-        self._receipts = Receipts(store, traits.channel)
+        self._receipts = Receipts(store, traits)
         self._forgetting = Forgetting(clock, keep_recalls)
         self._closures = Closures(incidents, traits.channel)
         self._moving_on = MovingOn(store, self._closures, traits, metrics)
@@ -157,7 +157,7 @@ class DispatchHandler:
         else:
             places = {block.partition for block in taken}
             answers = await self._recalls.arrived(connection, places, arrived, now, moved)
-        back = await self._receipts.take(connection, _said(work), now)
+        back = await self._receipts.take(connection, _said(work), now, moved)
         return [*answers, *back, *await moved.written(connection, self._traits.channel)]
 
     def batches(self, block: Taken) -> list[Taken]:

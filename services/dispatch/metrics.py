@@ -17,7 +17,7 @@ from services.core.channel import Channel
 from services.core.status import AttemptState
 from services.dispatch.blame import Blame
 
-__all__ = ["PAUSES", "REPORTS", "DispatchMetrics", "StandingMetrics"]
+__all__ = ["PAUSES", "PRINT_ANSWERS", "REPORTS", "DispatchMetrics", "PrintMetrics", "StandingMetrics"]
 
 # Why something is paused.
 PAUSES = ("sender", "provider", "refusals", "domain", "content", "cohort", "operator")
@@ -38,6 +38,11 @@ REPORTS = (
     *("bounced-hard", "bounced-soft", "bounced-ours", "delivered", "complained"),
     *("no-report", "unreadable", "not-final", "no-complaint", "forged"),
 )
+
+# Why an answer of a print house is left where it lies.
+_LEFT_FOR: Final = ("unknown-job", "no-manifest", "malformed", "too-large", "link", "no-file", "name", "not-done")
+# What a print house says of print files, and of single letters; the others are answers that nothing can be taken from.
+PRINT_ANSWERS: Final = ("acknowledged", "posted", "rejected", "letter-rejected", *_LEFT_FOR)
 
 # From a portal message a tenth of a second after its upload to a letter that waited a week for its release.
 # Fine between one second and five, where the aim lies: 99 of 100 within three at half of the top rate.
@@ -186,6 +191,63 @@ def _provider(registry: CollectorRegistry, channel: str) -> tuple[Gauge, Gauge]:
         registry=registry,
     )
     return paused.labels(channel), heard.labels(channel)
+
+
+class PrintMetrics:
+    """What the print house said, and what it did not say yet."""
+
+    def __init__(self, registry: CollectorRegistry, provider: str) -> None:
+        answers = Counter(
+            "dispatch_print_answers_total",
+            "What the print house said: print files acknowledged, posted, rejected; letter-rejected (single letters); "
+            "and answers that nothing could be taken from, each once.",
+            ["provider", "kind"],
+            registry=registry,
+        )
+        left = Gauge(
+            "dispatch_print_answers_left",
+            "Answers of the print house that are left where they lie, by why.",
+            ["provider", "reason"],
+            registry=registry,
+        )
+        files = Gauge(
+            "dispatch_print_files",
+            "Print files by what was said of them. waiting: nothing; rejected: letters in them wait for an operator.",
+            ["provider", "state"],
+            registry=registry,
+        )
+        self._unprinted = Gauge(
+            "dispatch_unprinted_letters",
+            "Letters that the print house rejected through no fault of their recipients, and nobody decided about.",
+            ["provider"],
+            registry=registry,
+        ).labels(provider)
+        self._answers = {kind: answers.labels(provider, kind) for kind in PRINT_ANSWERS}
+        self._left = {reason: left.labels(provider, reason) for reason in _LEFT_FOR}
+        self._waiting, self._rejected = (files.labels(provider, state) for state in ("waiting", "rejected"))
+        self._since: datetime | None = None
+        Gauge(
+            "dispatch_print_unanswered_seconds",
+            "Since when the first print file was handed over of which the print house said nothing; 0 = there is none.",
+            ["provider"],
+            registry=registry,
+        ).labels(provider).set_function(lambda: _age(self._since))
+
+    def heard(self, kind: str, number: int = 1) -> None:
+        """Count what was said; `kind` is one of PRINT_ANSWERS."""
+        self._answers[kind].inc(number)
+
+    def left(self, reasons: Mapping[str, int]) -> None:
+        """Show how many answers are left where they lie, and why."""
+        for reason, gauge in self._left.items():
+            gauge.set(reasons.get(reason, 0))
+
+    def show(self, waiting: int, since: datetime | None, rejected: int, unprinted: int) -> None:
+        """Show how print files stand: how many wait and since when, how many are rejected, with how many letters."""
+        self._waiting.set(waiting)
+        self._rejected.set(rejected)
+        self._unprinted.set(unprinted)
+        self._since = since
 
 
 class StandingMetrics:

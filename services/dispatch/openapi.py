@@ -4,6 +4,8 @@ from typing import Any, Final
 
 from services.core.channel import Channel
 from services.dispatch.metrics import PAUSES
+from services.dispatch.print_answers import REASONS, PrintState
+from services.dispatch.print_runs import HANDLINGS
 from services.kit.process import answer, described, faults, ref
 
 __all__ = ["OPENAPI"]
@@ -94,7 +96,7 @@ def _change(operation: str, summary: str) -> dict[str, Any]:
     }
 
 
-_LIST_UNKNOWNS: Final = {
+_LIST_UNKNOWNS: Final[dict[str, Any]] = {
     "operationId": "listUnknowns",
     "summary": "Attempts that began and of which nobody can tell how they ended",
     "parameters": [
@@ -116,6 +118,82 @@ _LIST_UNKNOWNS: Final = {
     },
 }
 
+_JOB: Final = {"name": "job", "in": "path", "required": True, "schema": _TEXT}
+_PRINT_JOB: Final = _object(
+    {
+        "job": {"type": "string", "description": "The print run"},
+        "day": {"type": "string", "format": "date"},
+        "handling": {"type": "string", "enum": list(HANDLINGS)},
+        "state": {
+            "type": "string",
+            "enum": list(PrintState),
+            "description": "What the print house said of its files: the worst of them",
+        },
+        "closed": {"type": "boolean", "description": "The print house has its total"},
+        "files": _COUNT,
+        "letters": _COUNT,
+        "filesWaiting": {**_COUNT, "description": "Of which nothing was said"},
+        "waitsSince": {"type": ["string", "null"], "format": "date-time"},
+        "filesRejected": _COUNT,
+        "reasons": {"type": "array", "items": {"type": "string", "enum": list(REASONS)}},
+        "contradictory": {"type": "boolean", "description": "A file was rejected, and acknowledged or posted as well"},
+        "unprinted": {**_COUNT, "description": "Rejected letters that nobody decided about"},
+        "unprintedFiles": {"type": "array", "items": _object({"batchId": _TEXT, "letters": _COUNT})},
+    }
+)
+_UNPRINTED: Final = _object(
+    {"noticeId": _TEXT, "attempt": _COUNT, "incidentId": _TEXT, "cohortId": _TEXT, "batchId": _TEXT, "since": _TIME}
+)
+_LIST_JOBS: Final = {
+    "operationId": "listPrintJobs",
+    "summary": "How print jobs stand with the print house, the latest first",
+    "parameters": [
+        {
+            "name": "all",
+            "in": "query",
+            "description": "`true`: those too of which everything is known",
+            "schema": {"type": "string", "enum": ["true", "false"]},
+        }
+    ],
+    "responses": {
+        "200": answer("The latest of them", _object({"jobs": {"type": "array", "items": ref("schemas/PrintJob")}})),
+        **faults(503),
+    },
+}
+_LIST_UNPRINTED: Final = {
+    "operationId": "listUnprintedLetters",
+    "summary": "Letters of a job, or of one of its files, that were rejected and that nobody decided about",
+    "parameters": [_JOB, *_LIST_UNKNOWNS["parameters"]],
+    "responses": {
+        "200": answer(
+            "A page of them",
+            _object(
+                {"letters": {"type": "array", "items": ref("schemas/Unprinted")}, "next": {"type": ["string", "null"]}}
+            ),
+        ),
+        **faults(400, 503),
+    },
+}
+
+
+def _decide(operation: str, summary: str) -> dict[str, Any]:
+    although = {
+        "name": "evenIfPosted",
+        "in": "query",
+        "description": "`true`: although the print house also said that it was posted",
+        "schema": {"type": "string", "enum": ["true", "false"]},
+    }
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "parameters": [_JOB, although],
+        "responses": {
+            "200": answer("How many letters it was about", _object({"job": _TEXT, "letters": _COUNT})),
+            **faults(404, 409, 503),
+        },
+    }
+
+
 OPENAPI: Final[dict[str, Any]] = described(
     "Heraut dispatch",
     "One process a channel: what it has to hand over, and how that goes.",
@@ -125,10 +203,20 @@ OPENAPI: Final[dict[str, Any]] = described(
             "post": _change("pauseChannel", "Pause a channel: two seconds later nothing begins, on any replica")
         },
         "/channels/{channel}/resume": {"post": _change("resumeChannel", "Let a paused channel go on")},
+        "/print-jobs": {"get": _LIST_JOBS},
+        "/print-jobs/{job}/letters": {"get": _LIST_UNPRINTED},
+        "/print-jobs/{job}/print-again": {
+            "post": _decide("printAgain", "Print rejected letters again, as new attempts in new files")
+        },
+        "/print-jobs/{job}/give-up": {
+            "post": _decide("giveUpPrint", "Give the notices of rejected letters to their next channel")
+        },
         "/unknowns": {"get": _LIST_UNKNOWNS},
     },
     {
         "Channel": _STANDING,
+        "PrintJob": _PRINT_JOB,
+        "Unprinted": _UNPRINTED,
         "Unknown": _UNKNOWN,
         "Waiting": _object({"attempts": _COUNT, "since": {"type": ["string", "null"], "format": "date-time"}}),
     },

@@ -4,19 +4,28 @@
 channel it serves: it asks for a trait.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from services.core.channel import Channel
 from services.dispatch.domain import Work
 from services.dispatch.outcomes import HandOver
+from services.dispatch.print_answers import PrintedLetter
 from services.dispatch.print_runs import PrintRun
 from services.rendering.contact import Contact
 
-__all__ = ["FileProvider", "Provider", "ProviderClass", "Traits"]
+__all__ = [
+    "AnswerBox",
+    "AnswerFile",
+    "AnsweringProvider",
+    "FileProvider",
+    "Provider",
+    "ProviderClass",
+    "Traits",
+]
 
 
 class ProviderClass(Enum):
@@ -72,4 +81,58 @@ class FileProvider(Provider, Protocol):
 
     async def close_run(self, run: PrintRun) -> bool:
         """Hand over the total of a print run; tells whether the provider has it. A repeat changes nothing."""
+        ...
+
+
+class AnswerFile(NamedTuple):
+    """A file that the provider put down for us; another size or time means that it was written anew."""
+
+    name: str
+    size: int
+    changed: int  # when it was written, as its system counts
+
+
+class AnswerBox(Protocol):
+    """Where a provider answers by files, and what we have of the files that it was given.
+
+    Everything raises OSError where it cannot be done now.
+    """
+
+    @property
+    def every(self) -> float:
+        """Seconds between two looks."""
+        ...
+
+    async def files(self) -> Sequence[AnswerFile]:
+        """Return what lies there, whatever it is."""
+        ...
+
+    async def read(self, one: AnswerFile, most: int) -> bytes:
+        """Return what a file holds. Raises UnfitFileError where it is none, or has more than `most` bytes."""
+        ...
+
+    async def put_away(self, one: AnswerFile, body: bytes) -> None:
+        """Keep what was read beside our own files, and take it from where it lay."""
+        ...
+
+    async def letters(self, job: bytes) -> Sequence[PrintedLetter] | None:
+        """Return the letters of a print file in its order; None where nothing here says so."""
+        ...
+
+    async def printed(self) -> Sequence[bytes]:
+        """Return the print files that lie here, by the ids of their jobs."""
+        ...
+
+    async def clear(self, jobs: Collection[bytes], answered_before: float) -> None:
+        """Remove these print files, and answers put away before then (seconds since 1970). Marks and manifests stay."""
+        ...
+
+
+@runtime_checkable
+class AnsweringProvider(FileProvider, Protocol):
+    """An adapter whose provider answers by files."""
+
+    @property
+    def answers(self) -> AnswerBox:
+        """Where it answers."""
         ...

@@ -282,8 +282,8 @@ where channel = $1 and partition = $2 and state = 1
 order by batch;
 
 -- name: counted_blocks
--- The blocks of all batches that are paused or moved on, some at a time: nothing but `heraut ledger --recount` asks.
-select batch, state, channel, block from batches where state in (7, 8) and batch > $1 order by batch limit $2;
+-- The blocks of all batches that are paused, moved on or rejected by a print house, some at a time: nothing but `heraut ledger --recount` asks.
+select batch, state, channel, block from batches where state in (7, 8, 11) and batch > $1 order by batch limit $2;
 
 -- name: paused_batches
 -- Batches that are paused, a bounded number, in the order of their numbers.
@@ -363,7 +363,7 @@ for update of print_runs;
 -- Count a print file in its run, as the next one.
 update print_files
 set position = (select coalesce(max(position), 0) + 1 from print_files where run = $2),
-    letters = $3, pages = $4, sheets = $5, digest = $6
+    letters = $3, pages = $4, sheets = $5, digest = $6, done_at = $7
 where job = $1 and position is null;
 
 -- name: run_grew

@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import IntEnum
 from typing import Final, NamedTuple, Protocol
 
+from services.core.ledger import SET_ASIDE, UNPRINTED
 from services.core.notices import FLAG_MAYBE_TOLD
 from services.core.status import AttemptState
 from services.dispatch.counting import Moved
@@ -78,7 +79,9 @@ class RecallStore(SettlingStore, Protocol):
 
 
 # Where a notice lies that was not begun, or was surely not taken by anybody.
-WAITING: Final = (AttemptState.TAKEN, AttemptState.REFUSED_WAITING, AttemptState.PAUSED)
+WAITING: Final = (AttemptState.TAKEN, AttemptState.REFUSED_WAITING, AttemptState.PAUSED, AttemptState.UNPRINTED)
+# Those of them that are counted as held.
+_COUNTED: Final = {AttemptState.PAUSED: SET_ASIDE, AttemptState.UNPRINTED: UNPRINTED}
 _BEGUN: Final = frozenset({AttemptState.ACCEPTED, AttemptState.UNKNOWN})
 _STOPPED: Final = AttemptOutcome(AttemptState.STOPPED)
 _STAYS: Final = {state: AttemptOutcome(state) for state in WAITING}
@@ -162,8 +165,8 @@ class Recalls:
             for one in _together(batches, now):
                 outcomes = [_STOPPED if stops else _STAYS[state] for stops in _stopping(one, notices)]
                 done = await self._store.record(connection, one, outcomes, now, state)
-                if state is AttemptState.PAUSED:
-                    moved.add(one, done, -1)
+                if state in _COUNTED:
+                    moved.add(one, done, -1, _COUNTED[state])
                 stopped.update(one.notices.ids[row] for row in done)
         return stopped
 

@@ -1,21 +1,26 @@
 """What follows from receipts: an attempt that told nobody after all is taken for refused, and goes to the next channel.
 
+A letter that a print house rejected through no fault of its recipient's goes nowhere: it waits for an operator, who has
+it printed again or gives it up (`printed/`), and is counted as held.
+
 Routing keeps no row of a notice that goes its way; it is here that what it says lies. So tracking tells dispatch, and
 dispatch gives the notice back with why, as it does with a refusal. Which channel is next is routing's to say.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple, Protocol
 
-from services.core.channel import Channel
+from services.core.ledger import UNPRINTED
 from services.core.notices import Notices
-from services.core.receipts import Consequence, ReceiptKind, why_back
+from services.core.receipts import NOT_THE_RECIPIENTS, Consequence, ReceiptKind, why_back
 from services.core.status import AttemptState
 from services.dispatch.codec import encode_refused
+from services.dispatch.counting import Moved
 from services.dispatch.domain import Batch, Key, Round
 from services.dispatch.outcomes import AttemptOutcome
+from services.dispatch.provider import Traits
 from services.dispatch.rounds import by_partition, gathered
 from services.dispatch.settling import SettlingStore
 from services.kit.eventlog import Output
@@ -30,6 +35,7 @@ _BECOMES: Final = {
     ReceiptKind.BOUNCED: AttemptState.BOUNCED,
     ReceiptKind.RETURNED: AttemptState.RETURNED,
 }
+_HEARD_OF: Final = (AttemptState.ACCEPTED, AttemptState.UNKNOWN, AttemptState.UNPRINTED)
 
 
 class SettledAttempt(NamedTuple):
@@ -58,10 +64,12 @@ class Receipts:
     The same again changes nothing: an attempt comes back once, and the attempt after it has one number.
     """
 
-    def __init__(self, store: ReceiptStore, channel: Channel) -> None:
-        self._store, self._channel = store, channel
+    def __init__(self, store: ReceiptStore, traits: Traits) -> None:
+        self._store, self._channel, self._makes_files = store, traits.channel, traits.makes_files
 
-    async def take(self, connection: Connection, heard: Iterable[Consequence], now: datetime) -> list[Output]:
+    async def take(
+        self, connection: Connection, heard: Iterable[Consequence], now: datetime, moved: Moved
+    ) -> list[Output]:
         """Move the attempts, and return the blocks that give their notices back to routing."""
         mine: dict[Key, Consequence] = {}
         for said in sorted(heard, key=lambda said: said.kind):  # of one attempt the strongest
@@ -69,39 +77,52 @@ class Receipts:
                 mine[said.notice, said.attempt] = said
         found = await self._store.settled_attempts(connection, mine) if mine else []
         outputs: list[Output] = []
-        for state in (AttemptState.ACCEPTED, AttemptState.UNKNOWN):
+        for state in _HEARD_OF:
             numbers = {one.batch for one in found if one.state is state}
             batches = await self._store.batches_of(connection, numbers) if numbers else []
-            for partition, of_it in by_partition(batches).items():
-                for one in gathered(partition, of_it, now):
-                    outputs += await self._act(connection, one, state, mine, now)
+            for partition, together in by_partition(batches).items():
+                for one in gathered(partition, together, now):
+                    of_it = [mine.get(key) for key in one.keys]
+                    outputs += await self._act(connection, one, state, of_it, now=now, moved=moved)
         return outputs
 
     async def _act(
-        self, connection: Connection, one: Round, state: AttemptState, mine: Mapping[Key, Consequence], now: datetime
+        self,
+        connection: Connection,
+        one: Round,
+        state: AttemptState,
+        said: Sequence[Consequence | None],
+        *,
+        now: datetime,
+        moved: Moved,
     ) -> list[Output]:
-        stays = AttemptOutcome(state)
-        said = [mine.get(key) for key in one.keys]
-        outcomes = [_outcome(consequence, stays) for consequence in said]
-        moved = set(await self._store.record(connection, one, outcomes, now, state))
+        outcomes = [self._outcome(consequence, state) for consequence in said]
+        done = await self._store.record(connection, one, outcomes, now, state)
+        if state is AttemptState.UNPRINTED:
+            moved.add(one, done, -1, UNPRINTED)
+        held = {row for row in done if outcomes[row].state is AttemptState.UNPRINTED}
+        moved.add(one, held, +1, UNPRINTED)
+        gone = set(done) - held
         back: defaultdict[str, list[int]] = defaultdict(list)
         for row, consequence in enumerate(said):
-            if consequence is not None and _goes_back(consequence, state, moved=row in moved):
+            if consequence is not None and _goes_back(consequence, state, moved=row in gone):
                 back[why_back(consequence.kind, consequence.reason)].append(row)
         return [
             encode_refused(self._tried(one.notices.pick(rows)), why, one.partition)
             for why, rows in sorted(back.items())
         ]
 
+    def _outcome(self, consequence: Consequence | None, stays: AttemptState) -> AttemptOutcome:
+        if consequence is None or consequence.kind == ReceiptKind.UNREAD:
+            return AttemptOutcome(stays)
+        refused = consequence.kind == ReceiptKind.REFUSED
+        if refused and self._makes_files and consequence.reason in NOT_THE_RECIPIENTS:
+            return AttemptOutcome(AttemptState.UNPRINTED)
+        return AttemptOutcome(_BECOMES[ReceiptKind(consequence.kind)])
+
     def _tried(self, notices: Notices) -> Notices:
         notices.tried = [tried | self._channel for tried in notices.tried]
         return notices
-
-
-def _outcome(consequence: Consequence | None, stays: AttemptOutcome) -> AttemptOutcome:
-    if consequence is None or consequence.kind == ReceiptKind.UNREAD:
-        return stays
-    return AttemptOutcome(_BECOMES[ReceiptKind(consequence.kind)])
 
 
 def _goes_back(consequence: Consequence, state: AttemptState, *, moved: bool) -> bool:

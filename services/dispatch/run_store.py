@@ -51,7 +51,7 @@ class RunStore:
             return
         run = await connection.fetchval(_QUERIES["lock_run"], one.print_job)
         if run is not None:  # else it was counted before
-            await connection.execute(_QUERIES["file_done"], one.print_job, run, *one.printed)
+            await connection.execute(_QUERIES["file_done"], one.print_job, run, *one.printed, now)
             await connection.execute(_QUERIES["run_grew"], run, now)
 
     async def due(

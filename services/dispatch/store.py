@@ -10,7 +10,7 @@ import asyncpg
 
 from services.core.channel import Channel
 from services.core.ids import ID_BYTES
-from services.core.ledger import MOVED_ON, SET_ASIDE
+from services.core.ledger import MOVED_ON, SET_ASIDE, UNPRINTED
 from services.core.notices import Notices
 from services.core.status import AttemptState
 from services.dispatch.codec import decode_block, encode_block
@@ -28,6 +28,7 @@ __all__ = ["Store"]
 _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 # A row of `attempts` in COPY's binary format, sizes before values: notice, attempt, batch.
 _ATTEMPT = struct.Struct(f">hi{ID_BYTES}sihiq")
+_HELD_AS = {AttemptState.PAUSED: SET_ASIDE, AttemptState.UNPRINTED: UNPRINTED}
 _BLOCKS_AT_ONCE = 256  # some tens of thousands of notices: some megabytes
 _BATCHES = ("batch", "at", "due", "partition", "count", "channel", "state", "tries", "block")
 
@@ -293,14 +294,14 @@ class Store:
 
     @staticmethod
     async def recount(connection: Connection, incident_id: str | None) -> dict[str, Counter[str]]:
-        """Return how many notices are paused, and moved on, by scope, of one incident or of all, on all channels."""
+        """Return how many notices are held here, and moved on, by scope, of one incident or of all, on all channels."""
         found: dict[str, Counter[str]] = {}
         last = 0
         while rows := await connection.fetch(_QUERIES["counted_blocks"], last, _BLOCKS_AT_ONCE):
             last = rows[-1]["batch"]
             for row in rows:
                 notices = decode_block(row["block"])
-                counter = SET_ASIDE if row["state"] == AttemptState.PAUSED else MOVED_ON[Channel(row["channel"])]
+                counter = _HELD_AS.get(row["state"]) or MOVED_ON[Channel(row["channel"])]
                 if incident_id in {None, notices.incident_id}:
                     for cohort, count in Counter(notices.cohorts).items():
                         found.setdefault(f"{notices.incident_id}/{cohort}", Counter())[counter] += count

@@ -4,6 +4,7 @@ What others could have put on the way to it is not passed: in a folder that othe
 only if it is ours, its owner's or the superuser's (as Linux has it for links: `protected_symlinks` in proc(5)).
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -11,12 +12,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["Folder", "make_folder", "open_file", "open_folder"]
+__all__ = ["Folder", "UnfitFileError", "make_folder", "open_file", "open_folder"]
 
 # To look at a link or folder without opening it; a system that lacks it opens paths as they are.
 _LOOK = getattr(os, "O_PATH", 0)
 _MOST_LINKS = 40  # as the kernel has it
 _OTHERS = 0o022  # who may write beside the owner
+
+
+class UnfitFileError(Exception):
+    """What somebody else put into a folder cannot be read; `reason` is a code."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Folder:
@@ -44,6 +53,35 @@ class Folder:
         with os.fdopen(descriptor, "rb") as file:
             found = os.fstat(descriptor)
             return file.read() if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() else None
+
+    def stat(self, name: str) -> os.stat_result | None:
+        """Return what is known of what has a name, a link itself; None where nothing has it. Raises OSError."""
+        try:
+            return os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def read_given(self, name: str, most: int) -> bytes:
+        """Return what a file holds, whoever put it here: a plain file under one name, of so many bytes at most.
+
+        What has another name as well could be anybody's that is to be read through us. Raises UnfitFileError, OSError.
+        """
+        try:
+            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=self.descriptor)
+        except OSError as error:
+            if error.errno in {errno.ELOOP, errno.ENXIO}:
+                raise UnfitFileError("link" if error.errno == errno.ELOOP else "no-file") from None
+            raise
+        with os.fdopen(descriptor, "rb") as file:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise UnfitFileError("no-file")
+            if found.st_nlink > 1:
+                raise UnfitFileError("link")
+            body = file.read(most + 1)
+            if len(body) > most:
+                raise UnfitFileError("too-large")
+            return body
 
     def write_synced(self, name: str, body: bytes, *, mode: int = 0o600, group: int | None = None) -> None:
         """Write a new file, in place of any that has the name, and return once its bytes are on the disk.
@@ -123,8 +161,8 @@ def open_file(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
-def make_folder(path: Path, *, group: int | None = None) -> None:
-    """Make a folder, with its parents, that its owner alone can enter, and the members of `group` can read.
+def make_folder(path: Path, *, group: int | None = None, mode: int = 0o750) -> None:
+    """Make a folder, with its parents, that its owner alone can enter, and the members of `group` as `mode` says.
 
     One that is there keeps its permissions: somebody chose them. Raises OSError.
     """
@@ -139,7 +177,7 @@ def make_folder(path: Path, *, group: int | None = None) -> None:
         try:
             if group is not None:
                 os.fchown(made.descriptor, -1, group)
-                os.fchmod(made.descriptor, 0o750)
+                os.fchmod(made.descriptor, mode)
         finally:
             made.close()
 

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from services.core.access import Act, Principal
 from services.core.cohort import Cohort
-from services.core.ledger import NOTHING_DUE, Disposition, HoldReason
+from services.core.ledger import NOTHING_DUE, UNPRINTED, Disposition, HoldReason
 
 __all__ = ["NO_HOLDS", "CohortLine", "Heard", "Holds", "Ledger", "Line", "Totals", "hear", "ledger_of"]
 
@@ -50,6 +50,7 @@ class Heard:
     uncorrected: int = 0  # by deduplication, beside the others: nobody was told that what they bore is wrong
     bare_joined: int = 0  # by deduplication, beside the others: one person with others by their identity alone
     set_aside: int = 0  # by dispatch: notices that a pause holds back there, of those that were released
+    unprinted: int = 0  # by dispatch, likewise: letters that the print house rejected
     notified: int = 0  # by tracking
     exhausted: int = 0
     holds: Holds = field(default_factory=_no_holds)
@@ -57,7 +58,7 @@ class Heard:
 
     @property
     def held(self) -> int:
-        """Members that wait, but for those whose notice a pause holds back."""
+        """Members that wait, but for those whose notice dispatch holds back."""
         return sum(self.holds.values())
 
     @property
@@ -82,17 +83,19 @@ class Heard:
 
     @property
     def held_back(self) -> int:
-        """Released members whose notice a pause holds back.
+        """Released members whose notice a pause holds back, or lies in a print job that was rejected.
 
         They are no more than those who are on the way: a notice whose bearer bears a later one, or was taken back,
         stands for nobody, which dispatch cannot know.
         """
-        return max(0, min(self.set_aside, self.released - self.ended))
+        return max(0, min(self.set_aside + self.unprinted, self.released - self.ended))
 
     @property
     def all_holds(self) -> Holds:
         """All held members by what they wait for, those too whose notice was released."""
-        return {**self.holds, HoldReason.PAUSED: self.holds[HoldReason.PAUSED] + self.held_back}
+        rejected = min(self.unprinted, self.held_back)
+        paused = self.holds[HoldReason.PAUSED] + self.held_back - rejected
+        return {**self.holds, HoldReason.PAUSED: paused, HoldReason.UNPRINTED: rejected}
 
     @property
     def agrees(self) -> bool:
@@ -125,9 +128,11 @@ class Heard:
 
 
 _FIGURES = tuple(f.name for f in fields(Heard) if f.name not in {"holds", "first_at"})
+# Reasons that dispatch counts are capped by what is on the way (`held_back`), and so stand in no `holds`.
+_OF_DISPATCH = frozenset(reason for reason in HoldReason if reason.stage == "dispatch")
 
 
-_NOT_SHOWN = frozenset({"released", "withdrawn", "discarded", "set_aside"})  # as they are
+_NOT_SHOWN = frozenset({"released", "withdrawn", "discarded", "set_aside", "unprinted"})  # as they are
 
 
 def hear(rows: Iterable[Totals]) -> dict[str, Heard]:
@@ -142,8 +147,9 @@ def hear(rows: Iterable[Totals]) -> dict[str, Heard]:
 
 
 def _heard(counts: Mapping[str, int], first_at: int | None) -> Heard:
-    holds = {reason: counts[reason.counter] for reason in HoldReason}
-    return Heard(**{name: counts[name] for name in _FIGURES}, holds=holds, first_at=first_at)
+    holds = {reason: 0 if reason in _OF_DISPATCH else counts[reason.counter] for reason in HoldReason}
+    figures = {name: counts[name] for name in _FIGURES} | {"unprinted": counts[UNPRINTED]}
+    return Heard(**figures, holds=holds, first_at=first_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ STORED = {
         "held_not_at_address", "held_identity_conflict", "held_deceased_conflict", "held_paused", "uncorrected",
         "bare_joined",
     ),
-    "dispatch": ("set_aside", "moved_on_portal", "moved_on_email", "moved_on_letter"),
+    "dispatch": ("set_aside", "moved_on_portal", "moved_on_email", "moved_on_letter", "held_unprinted"),
     "tracking": (
         "notified", "exhausted", "notices_settled", "held_unprintable", "accepted_portal", "refused_portal",
         "accepted_email", "refused_email", "accepted_letter", "refused_letter",
@@ -61,6 +61,27 @@ def test_what_a_pause_holds_back_in_dispatch_is_held_and_not_in_flight() -> None
 
     assert [(4, 3), (2, 1)] == [(line.holds[HoldReason.PAUSED], line.in_flight) for line in lines]
     assert [9, 9] == [sum(line.standing().values()) for line in lines]
+
+
+def test_who_lies_in_a_rejected_print_job_is_held_and_not_told() -> None:
+    """As dispatch counts them, beside those whom a pause holds back; no more than are on their way, in any order."""
+    rows = [
+        Totals("intake", "lab/c", {"received": 9, "rejected": 0, "accepted": 9, "discarded": 0}, 1),
+        Totals("deduplication", "lab/c", {"released": 9}, 1),
+        Totals("dispatch-letter", "lab/c", {"set_aside": 1, "held_unprinted": 4}, 1),
+        Totals("tracking", "lab/c", {"notified": 4, "exhausted": 0, "notices_settled": 4}, 1),
+    ]
+    late = [*rows[:-1], Totals("tracking", "lab/c", {"notified": 6, "exhausted": 0, "notices_settled": 6}, 1)]
+
+    heard = [hear(one)["lab/c"] for one in (rows, late)]
+    lines = [ledger_of("lab", "", [], {"lab/c": one}).totals for one in heard]
+
+    assert [(4, 1, 0), (3, 0, 0)] == [
+        (line.holds[HoldReason.UNPRINTED], line.holds[HoldReason.PAUSED], line.in_flight) for line in lines
+    ]
+    assert [(True, 9), (True, 9)] == [
+        (one.agrees, sum(line.standing().values())) for one, line in zip(heard, lines, strict=True)
+    ]
 
 
 def test_tracking_adds_up_everything_that_deduplication_counts() -> None:

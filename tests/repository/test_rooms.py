@@ -74,6 +74,8 @@ EXTRA = {
         "blame.py": "whose fault a provider's answer is, as a table",
         "breaker.py": "when a channel, a domain or an incident is paused, decided apart from what is handed over",
         "outcomes.py": "how a hand-over ends; decided apart from what is handed over",
+        "print_answers.py": "what a print house says of its jobs, and whose fault a rejection is",
+        "printed": "hears that, and carries out what operators decide about what was rejected",
         "print_runs.py": "several print files with their total, as the print house counts them",
         "run_store.py": "their rows, apart from those of attempts",
         "standing.py": "what waits on a channel, and since when, as figures",

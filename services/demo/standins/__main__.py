@@ -80,7 +80,7 @@ async def _print_house(
     if folder is None:
         return None, {}
     seen = {record["job"] for record in read_provider_records(records.path)}
-    controlled["print"] = house = PrintHouse(folder, arguments.records, records, seen)
+    controlled["print"] = house = PrintHouse(folder, records, seen)
     return house, settings
 
 

@@ -1,7 +1,7 @@
 """The print house's stand-in: it picks up what is marked as done, prints what agrees, and says so.
 
 It reads a folder: the print folder itself, or the one behind its SFTP server (`sftp.py`). Of each job it notes whose
-letters it printed, and puts an answer beside its records: `<job>.answer.json`, `{job, state, reason, at}`.
+letters it printed, and puts an answer into `answers` there: `<job>.answer.json`, `{job, state, reason, at}`.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ import orjson
 
 from services.demo.provider_records import ProviderRecords
 from services.demo.standins.faults import Fault, Faults
+from services.kit.files import write_atomically
 
 __all__ = ["PrintHouse"]
 
@@ -25,9 +26,10 @@ _LOOK_EVERY = 0.2  # seconds
 class PrintHouse:
     """Prints what lies in a folder."""
 
-    def __init__(self, folder: Path, answers: Path, records: ProviderRecords, seen: set[str] | None = None) -> None:
+    def __init__(self, folder: Path, records: ProviderRecords, seen: set[str] | None = None) -> None:
         """`seen` are the jobs that it printed, or refused, in an earlier life."""
-        self._folder, self._answers, self._records = folder, answers, records
+        self._folder, self._answers, self._records = folder, folder / "answers", records
+        self._answers.mkdir(mode=0o770, parents=True, exist_ok=True)
         self._seen = seen or set()
         self.door = None  # nobody hands anything to it
         self.faults = Faults()
@@ -83,7 +85,7 @@ class PrintHouse:
         if self.faults.hits(Fault.RECEIPT_DOUBLE, job):
             names.append(f"{job}.answer-2.json")
         for name in names:
-            (self._answers / name).write_bytes(orjson.dumps(answer))
+            write_atomically(self._answers / name, orjson.dumps(answer).decode())
 
 
 def _digest(file: Path) -> str:

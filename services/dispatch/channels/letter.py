@@ -18,6 +18,7 @@ from services.core.clock import Clock
 from services.core.notices import BLOCK_ENTRIES
 from services.core.status import unprintable
 from services.dispatch.blame import Blame
+from services.dispatch.channels.answer_folder import FolderAnswers
 from services.dispatch.channels.print_files import Mark, PrintFiles
 from services.dispatch.config import LetterConfig
 from services.dispatch.domain import PrintedFile, Work
@@ -82,7 +83,8 @@ def open_provider(config: LetterConfig, clock: Clock) -> Provider:
     from services.dispatch.channels.sftp import PrintHouse  # noqa: PLC0415 - most print houses fetch their files
 
     key, host_key = config.print_sftp_key, config.print_sftp_host_key
-    return PrintHouse(here, folder, config.print_sftp_url, key, host_key, recipient=config.print_age_recipient)
+    address, answers = config.print_sftp_url, config.print_sftp_answers
+    return PrintHouse(here, folder, address, key, host_key, recipient=config.print_age_recipient, answers=answers)
 
 
 class PrintFolder:
@@ -105,6 +107,7 @@ class PrintFolder:
         size = min(profile.file.letters or traits.batch_size, traits.batch_size)
         self.traits = replace(traits, batch_size=size, close_after=close_after)
         self._folder, self._group, self._profile = folder, group, profile
+        self.answers = FolderAnswers(folder, group)
         self._typesetter = None if as_data else Typesetter(profile)
         self._fit = _as_it_is if as_data else partial(_fitted, box=address_box(profile))
         self._wordings = Wordings(on_paper=True)

@@ -17,7 +17,9 @@ import asyncssh
 import pyrage
 from pyrage import x25519
 
+from services.dispatch.channels.answer_folder import ANSWERS
 from services.dispatch.channels.letter import PrintFolder
+from services.dispatch.channels.sftp_answers import SftpAnswers
 from services.dispatch.config import SftpAddress
 from services.dispatch.domain import Work
 from services.dispatch.outcomes import Ending, HandOver, Outage, Result
@@ -45,11 +47,13 @@ class PrintHouse:
         host_key: str,
         *,
         recipient: str | None = None,
+        answers: str | None = None,
     ) -> None:
         """`local` is where `folder` puts its files; `key` is our own, and `host_key` the server's public one.
 
-        `recipient` is whom files are encrypted to; None = they are not. Raises ValueError where one of them is no key,
-        OSError where ours cannot be read.
+        `recipient` is whom files are encrypted to; None = they are not. `answers` is the folder there that the print
+        house answers in, below that of the files unless it begins with a slash. Raises ValueError where one of them is
+        no key, OSError where ours cannot be read.
         """
         self._inner, self._local, self._address = folder, local, address
         logging.getLogger("asyncssh").setLevel(logging.WARNING)  # it tells of each connection and file
@@ -60,6 +64,9 @@ class PrintHouse:
         self._connecting = asyncio.Lock()
         self._connection: asyncssh.SSHClientConnection | None = None
         self._client: asyncssh.SFTPClient | None = None
+        there = answers or ANSWERS
+        folder_there = there if there.startswith("/") else self._there(there)
+        self.answers = SftpAnswers(folder_there, folder.answers, self._connected, self._leave)
 
     async def hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
         """Write one print file here, and send it. As long as it is not there whole, it stays begun."""

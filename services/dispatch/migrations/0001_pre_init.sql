@@ -24,6 +24,9 @@ alter table batches alter column block set storage external;
 -- all there are, are not in it.
 create index batches_open on batches (channel, partition, state, due) where state in (0, 1, 4, 5, 7);
 
+-- Letters that the print house rejected, and that nobody decided about.
+create index batches_unprinted on batches (job) where state = 11;
+
 -- A row for every attempt to hand one notice to one provider, letters too: what is here is not begun again.
 create table attempts (
     batch      bigint not null,         -- its state is its batch's
@@ -48,18 +51,38 @@ create table print_runs (
 create unique index print_runs_open on print_runs (partition, handling, day) where state = 0;
 create index print_runs_unclosed on print_runs (partition) where state in (0, 1);
 
--- Print files: what is not done yet keeps its run from being closed.
+-- Print files: what is not done yet keeps its run from being closed. And what the print house said of all letters of one:
+-- each thing with its earliest time, so that whatever order it is heard in comes to the same.
 create table print_files (
+    done_at    timestamptz,
+    had_since  timestamptz,             -- when it was heard here that the print house has it
+    acknowledged_at timestamptz,        -- as the print house says, like the next two
+    posted_at  timestamptz,
+    rejected_at timestamptz,            -- of several things said a rejection holds
     job        bytea primary key,
     run        text not null,
     position   int,                     -- in its run, from 1, in the order in which they were done; null = not done
     letters    int not null default 0,
     pages      int not null default 0,
     sheets     int not null default 0,
-    digest     bytea                    -- SHA-256 of the file
+    digest     bytea,                   -- SHA-256 of the file
+    reason     text                     -- of the rejection: a word of print_answers.REASONS
 );
 
 create index print_files_of_run on print_files (run, position);
+create index print_files_unanswered on print_files (done_at)
+where position is not null and acknowledged_at is null and posted_at is null and rejected_at is null;
+
+-- Who had letters printed again that the print house rejected, or gave them up. For good: few, and people ask for it.
+create table print_acts (
+    number     bigint generated always as identity primary key,
+    at         timestamptz not null,
+    letters    int not null,
+    act        text not null,           -- core.access.Act
+    job        text not null,           -- a print run, or a print file
+    principal  text not null,
+    request_id text not null            -- it stands in the audit line too
+);
 
 -- Refusals that were taken back, as the provider was ill: whom its illness hit, and when. For people to read.
 create table taken_back (

@@ -56,12 +56,12 @@ def test_the_print_house_prints_once_what_agrees_and_says_so(tmp_path: Path) -> 
     records = ProviderRecords(tmp_path / "letter.ndjson")
     folder = tmp_path / "in"
     folder.mkdir()
-    house = PrintHouse(folder, tmp_path, records)
+    house = PrintHouse(folder, records)
     _job(folder, "good")
     _job(folder, "bad", b"another letter")
     house.look()
     house.look()
-    states = {file.name: orjson.loads(file.read_bytes())["state"] for file in tmp_path.glob("*.answer*.json")}
+    states = {file.name: orjson.loads(file.read_bytes())["state"] for file in folder.glob("answers/*.answer*.json")}
 
     assert ["good"] == [record["job"] for record in read_provider_records(records.path)]
     assert {"good.answer.json": "acknowledged", "bad.answer.json": "rejected"} == states
@@ -70,10 +70,10 @@ def test_the_print_house_prints_once_what_agrees_and_says_so(tmp_path: Path) -> 
 @pytest.mark.parametrize(("fault", "answers"), [(Fault.RECEIPT_LOST, 0), (Fault.RECEIPT_DOUBLE, 2)])
 def test_receipts_of_the_print_house_are_lost_or_come_twice(tmp_path: Path, fault: Fault, answers: int) -> None:
     """What is told of a job says nothing of whether it was printed."""
-    house = PrintHouse(tmp_path, tmp_path, ProviderRecords(tmp_path / "letter.ndjson"))
+    house = PrintHouse(tmp_path, ProviderRecords(tmp_path / "letter.ndjson"))
     house.faults = Faults(shares={fault: 100.0})
     _job(tmp_path, "good")
     house.look()
 
-    assert answers == len(list(tmp_path.glob("good.answer*.json")))
+    assert answers == len(list(tmp_path.glob("answers/good.answer*.json")))
     assert {"requests": 1, "taken": 1} == {name: house.figures[name] for name in ("requests", "taken")}

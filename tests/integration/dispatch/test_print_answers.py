@@ -1,0 +1,469 @@
+"""What a print house answers, in its folder or by SFTP: kept once in effect, never lost, and acted on by people."""
+
+import json
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import pytest
+from notification.topics import RECEIPTS_ACCEPTED, RECEIPTS_RECEIVED, TOTALS_CHANGED
+from notification.v1 import deduplication_pb2
+from prometheus_client import CollectorRegistry
+
+from services.core.access import Caller, Principal, Role
+from services.core.ledger import UNPRINTED
+from services.core.receipts import ReceiptKind, ReceiptReason
+from services.core.status import AttemptState
+from services.demo.provider_records import ProviderRecords
+from services.demo.standins.faults import Fault, Faults
+from services.demo.standins.print_house import PrintHouse as StandIn
+from services.dispatch.channels.letter import PrintFolder
+from services.dispatch.metrics import PrintMetrics
+from services.dispatch.printed.deciding import Deciding, PostedError, UnknownJobError
+from services.dispatch.printed.hearing import MOST_BYTES, Hearing
+from services.dispatch.printed.store import JobLine, PrintedStore
+from services.dispatch.provider import AnsweringProvider
+from services.kit.eventlog import Record
+from services.kit.testing import FakeClock
+from services.rendering.letters.profile_file import USUAL_PROFILE
+from services.tracking.domain import Finding, State
+from services.tracking.histories import History, history_of
+from services.wire.receipts import decode_received, encode_accepted
+from services.wire.totals import decode_totals
+from tests.integration.dispatch.bench import Bench, ShiftedClock, a_payload
+from tests.integration.dispatch.test_sftp import House
+from tests.unit.dispatch.people import TRAITS, an_id, some_notices
+
+ACCEPTED, UNPRINTED_STATE = AttemptState.ACCEPTED, AttemptState.UNPRINTED
+BY = Caller(Principal("op", frozenset({Role.OPERATOR})), "request-1")
+KEEP = timedelta(days=7)
+
+
+class Printed:
+    """A print house of the test's choice, its letters, and who hears its answers."""
+
+    def __init__(self, bench: Bench, provider: AnsweringProvider, here: Path, there: Path) -> None:
+        self.bench, self.provider, self.here, self.there = bench, provider, here, there
+        self.answers = there / "answers"
+        self.registry, self.clock = CollectorRegistry(), FakeClock()
+        self.hearing = self.listener()
+        self.heard = 0  # receipts that tracking has taken
+
+    def listener(self, later: timedelta = timedelta()) -> Hearing:
+        """Return who hears in a process of its own, at a time so much later."""
+        self.registry = CollectorRegistry()
+        return Hearing(
+            self.provider.answers, stage=self.bench.stage, pool=self.bench.pool, channel=self.bench.channel,
+            clock=ShiftedClock(later), metrics=PrintMetrics(self.registry, "print"), keep=KEEP,
+        )  # fmt: skip
+
+    async def print(self, *counts: int) -> list[str]:
+        """Hand over print files of so many letters; return their ids, in the order of their first letters."""
+        first = 0
+        for count in counts:
+            await self.queue(first, count)
+            await self.bench.send(self.provider)
+            first += count
+        return await self.files()
+
+    async def queue(self, first: int, count: int) -> None:
+        """Queue so many letters."""
+        numbers = range(first, first + count)
+        ids = [an_id(("n", number)) for number in numbers]
+        notices = some_notices(count, ids=ids, members=[an_id(("m", number)) for number in numbers])
+        await self.bench.seal(notices, [a_payload(houseNumber=str(number + 1)) for number in numbers])
+        await self.bench.take(notices)
+
+    async def files(self) -> list[str]:
+        """Return the print files that are done, in their order."""
+        rows = await self.bench.pool.fetch("select job from print_files where position is not null order by position")
+        return [row["job"].hex() for row in rows]
+
+    def say(self, job: str, name: str = "", **fields: Any) -> None:
+        """Answer, as a print house does."""
+        self.answers.mkdir(exist_ok=True)
+        (self.answers / (name or f"{job}.answer.json")).write_bytes(json.dumps({"job": job} | fields).encode())
+
+    async def hear(self, hearing: Hearing | None = None) -> None:
+        """Look until nothing is new, and let tracking and dispatch take what follows."""
+        for _ in range(2):  # what was there at the look before is read
+            await (hearing or self.hearing).look()
+        await self.follow()
+        await (hearing or self.hearing).look()
+
+    async def follow(self) -> None:
+        """Let tracking take the receipts, each letter having been accepted before; and dispatch what follows."""
+        rows = await self.bench.pool.fetch("select block from log.log where topic = $1 order by seq", RECEIPTS_RECEIVED)
+        found: dict[bytes, History] = {}
+        for row in rows:
+            for one in decode_received(Record(RECEIPTS_RECEIVED, 0, 0, "dispatch", 1, 0, row["block"])):
+                told = Finding(one.notice, "lab-2026/c", b"m" * 16, 1, State.ACCEPTED, one.attempt, 1, one.channel)
+                history = found.get(one.notice, history_of(told))
+                found[one.notice] = history.joined(History(one.notice, receipts=frozenset({one})))
+        consequences = sorted(one for history in found.values() for one in history.consequences())
+        handler = self.bench.handler()
+        records = [
+            Record(RECEIPTS_ACCEPTED, 0, 0, "tracking", 1, 0, one.value) for one in encode_accepted(0, consequences)
+        ]
+        async with self.bench.stage.fenced([0]) as transaction:
+            work = [handler.decode(record) for record in records]
+            transaction.emit(await handler.apply(transaction.connection, work))
+
+    async def receipts(self) -> list[tuple[bytes, ReceiptKind, ReceiptReason]]:
+        """Return what went to tracking."""
+        rows = await self.bench.pool.fetch("select block from log.log where topic = $1 order by seq", RECEIPTS_RECEIVED)
+        blocks = [decode_received(Record(RECEIPTS_RECEIVED, 0, 0, "dispatch", 1, 0, row["block"])) for row in rows]
+        return [(one.notice, ReceiptKind(one.kind), ReceiptReason(one.reason)) for block in blocks for one in block]
+
+    async def held(self) -> int:
+        """Return how many dispatch says are held as their letters were rejected."""
+        rows = await self.bench.pool.fetch("select block from log.log where topic = $1 order by seq", TOTALS_CHANGED)
+        highest = {(t.source, t.scope): t.counts[UNPRINTED] for row in rows for t in decode_totals(row["block"])}
+        return sum(highest.values())
+
+    async def line(self) -> JobLine:
+        """Return how the only job stands."""
+        async with self.bench.pool.acquire() as connection:
+            (found,) = await PrintedStore(self.bench.channel).jobs(connection, 10, every=True)
+        return found
+
+    def left(self) -> dict[str, float]:
+        """Return the answers that are left, by why."""
+        found = {
+            sample.labels["reason"]: sample.value
+            for family in self.registry.collect()
+            for sample in family.samples
+            if sample.name == "dispatch_print_answers_left"
+        }
+        return {reason: number for reason, number in found.items() if number}
+
+    def figure(self, name: str, **labels: str) -> float:
+        """Return a figure."""
+        return self.registry.get_sample_value(name, {"provider": "print"} | labels) or 0.0
+
+    def deciding(self) -> Deciding:
+        """Return what operators' decisions are carried out by."""
+        return Deciding(self.bench.store, self.bench.stage, TRAITS[self.bench.channel], self.bench.clock)
+
+    async def attempts(self) -> dict[tuple[int, AttemptState], int]:
+        """Return how many attempts of each number are in each state."""
+        rows = await self.bench.pool.fetch(
+            "select attempt, state, count(*) as n from attempts join batches using (batch) group by 1, 2"
+        )
+        return {(row["attempt"], AttemptState(row["state"])): row["n"] for row in rows}
+
+
+@pytest.fixture(params=["folder", "sftp"])
+async def printed(letters: Bench, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Printed]:
+    """Return a print house that fetches its files, and one that is sent them."""
+    async with AsyncExitStack() as stack:
+        if request.param == "sftp":
+            house = House(tmp_path / "house")
+            await stack.enter_async_context(house.serve())
+            provider: AnsweringProvider = house.printer()
+            stack.push_async_callback(provider.close)
+            yield Printed(letters, provider, house.local, house.inbox)
+            return
+        folder = tmp_path / "print"
+        folder.mkdir()
+        provider = PrintFolder(folder, "ndjson")
+        stack.push_async_callback(provider.close)
+        yield Printed(letters, provider, folder, folder)
+
+
+@pytest.fixture
+async def folder(letters: Bench, tmp_path: Path) -> AsyncIterator[Printed]:
+    """Return a print house that fetches its files."""
+    path = tmp_path / "print"
+    path.mkdir()
+    provider = PrintFolder(path, "ndjson")
+    yield Printed(letters, provider, path, path)
+    await provider.close()
+
+
+async def test_a_rejected_job_told_nobody(printed: Printed) -> None:
+    """Its letters are held and counted as such, listed, and stay until an operator decides; the answer is put away."""
+    bad, good = await printed.print(3, 2)
+    printed.say(bad, state="rejected", reason="digest")
+    printed.say(good, state="acknowledged")
+    await printed.hear()
+    line = await printed.line()
+    kept = sorted(path.name for path in (printed.here / "answered").iterdir())
+
+    assert {(1, UNPRINTED_STATE): 3, (1, ACCEPTED): 2} == await printed.attempts()
+    assert (3, [], []) == (await printed.held(), list(printed.answers.iterdir()), await printed.bench.refused())
+    assert {(ReceiptKind.REFUSED, ReceiptReason.PROVIDER)} == {said[1:] for said in await printed.receipts()}
+    assert ("rejected", 1, 3, ["digest"], False) == (
+        line.state, line.rejected, line.unprinted, line.reasons, line.contradictory
+    )  # fmt: skip
+    assert sorted([f"{bad}.answer.json", f"{good}.answer.json"]) == kept
+    assert 3.0 == printed.figure("dispatch_unprinted_letters")
+
+
+async def test_an_acknowledged_job_is_no_row_a_letter(folder: Printed) -> None:
+    """Nothing goes to tracking: whoever was told stays told. One answer may be of all files of a run."""
+    await folder.print(3, 2)
+    run = (await folder.line()).run
+    waiting = await folder.line()
+    folder.say(run, state="acknowledged")
+    await folder.hear()
+    taken = await folder.line()
+    folder.say(run, "posted.json", state="posted", at="2026-08-20")
+    await folder.hear()
+
+    assert ("waiting", 2, "acknowledged", 0) == (waiting.state, waiting.waiting, taken.state, taken.waiting)
+    assert ("posted", []) == ((await folder.line()).state, await folder.receipts())
+    assert {"acknowledged": 2.0, "posted": 2.0} == {
+        kind: folder.figure("dispatch_print_answers_total", kind=kind) for kind in ("acknowledged", "posted")
+    }
+
+
+async def test_answers_come_to_the_same_in_any_order_and_however_often(folder: Printed) -> None:
+    """Contradictory ones too: a rejection holds, its earliest time and reason with it."""
+    said = [("acknowledged", 1, ""), ("posted", 3, ""), ("rejected", 2, "digest"), ("rejected", 1, "font")]
+    profile = replace(USUAL_PROFILE, file=USUAL_PROFILE.file._replace(letters=1, format="ndjson"))
+    for number in range(24):
+        await folder.queue(number, 1)
+    await folder.bench.send(PrintFolder(folder.here, profile=profile))
+    files = await folder.files()
+    for file, order in zip(files, permutations(said), strict=True):
+        for number, (state, second, reason) in enumerate([*order, order[0]]):
+            at = f"2026-08-20T10:00:0{second}+00:00"
+            folder.say(file, f"{file}-{number}.json", state=state, at=at, reason=reason)
+            if number == 2:
+                await folder.hear(folder.listener())  # another process goes on
+    await folder.hear()
+    rows = await folder.bench.pool.fetch(
+        "select distinct acknowledged_at, posted_at, rejected_at, reason from print_files"
+    )
+
+    times = [datetime(2026, 8, 20, 10, 0, second, tzinfo=UTC) for second in (1, 3, 1)]
+    assert [(*times, "font")] == [tuple(row) for row in rows]
+    assert {(1, UNPRINTED_STATE): 24} == await folder.attempts()
+    assert (24, True) == (await folder.held(), (await folder.line()).contradictory)
+
+
+async def test_single_letters_are_rejected_by_whose_fault_it_is(printed: Printed) -> None:
+    """A bad address is its person's, who goes to the next channel; what is damaged is held; the others stay told."""
+    (file,) = await printed.print(4)
+    manifest = json.loads((printed.here / f"{file}.manifest.json").read_bytes())
+    one, other = (row["reference"] for row in manifest["letters"][:2])
+    letters = [
+        {"reference": one, "state": "rejected", "reason": "bad-address"},
+        {"reference": other, "state": "rejected", "reason": "damaged"},
+    ]
+    printed.say(file, state="acknowledged", letters=letters)
+    await printed.hear()
+    (back,) = await printed.bench.refused()
+
+    assert {(1, ACCEPTED): 2, (1, UNPRINTED_STATE): 1, (1, AttemptState.BOUNCED): 1} == await printed.attempts()
+    assert ("refused:bad-address", bytes.fromhex(manifest["letters"][0]["noticeId"])) == back[:2]
+    assert (1, "acknowledged") == (await printed.held(), (await printed.line()).state)
+
+
+async def test_what_was_said_of_every_letter_was_said_of_the_file(folder: Printed) -> None:
+    """Print houses that answer by reference, or by sheets, end the wait for them too."""
+    one, other = await folder.print(2, 3)
+    folder.say(one, sheets=[{"first": 1, "last": 2, "state": "posted"}])
+    manifest = json.loads((folder.here / f"{other}.manifest.json").read_bytes())
+    folder.say(other, letters=[{"noticeId": row["noticeId"], "state": "posted"} for row in manifest["letters"]])
+    await folder.hear()
+
+    assert ("posted", []) == ((await folder.line()).state, await folder.receipts())
+
+
+async def test_printed_again_is_another_attempt_in_another_file(printed: Printed) -> None:
+    """By an operator, who is written down, and once; then they are told, and the first job stays rejected."""
+    (file,) = await printed.print(3)
+    printed.say(file, state="rejected")
+    await printed.hear()
+    first = await printed.deciding().print_again(file, BY)
+    second = await printed.deciding().print_again(file, BY)
+    queued, held = await printed.attempts(), await printed.held()
+    await printed.bench.send(printed.provider)
+    acts = await printed.bench.pool.fetch("select act, job, letters, principal, request_id from print_acts")
+    line = await printed.line()
+
+    assert ((file, 3), (file, 0)) == (first, second)
+    assert ({(1, AttemptState.REFUSED): 3, (2, AttemptState.TAKEN): 3}, 0) == (queued, held)
+    assert {(1, AttemptState.REFUSED): 3, (2, ACCEPTED): 3} == await printed.attempts()
+    assert [("printed-again", file, 3, "op", "request-1")] == [tuple(row) for row in acts]
+    assert (2, 1, 0) == (line.files, line.rejected, line.unprinted)
+    assert 2 == len(list(printed.there.glob("*.done")))
+
+
+async def test_given_up_goes_to_the_next_channel(folder: Printed) -> None:
+    """By routing, as whoever else came back; nothing is printed again."""
+    await folder.print(2, 1)
+    line = await folder.line()
+    folder.say(line.run, state="rejected", reason="layout")
+    await folder.hear()
+    done = await folder.deciding().give_up(line.run, BY)
+    back = await folder.bench.refused()
+
+    assert (3, {"refused:provider"}) == (done.letters, {reason for reason, _, _ in back})
+    assert ({(1, AttemptState.REFUSED): 3}, 0) == (await folder.attempts(), await folder.held())
+
+
+async def test_what_was_posted_as_well_is_not_printed_again_by_mistake(folder: Printed) -> None:
+    """The print house contradicts itself: whoever prints it again says that they know."""
+    (file,) = await folder.print(2)
+    folder.say(file, "1.json", state="posted")
+    folder.say(file, "2.json", state="rejected")
+    await folder.hear()
+    with pytest.raises(PostedError):
+        await folder.deciding().print_again(file, BY)
+    with pytest.raises(UnknownJobError):
+        await folder.deciding().print_again(an_id("nothing").hex(), BY)
+    held = await folder.held()
+    done = await folder.deciding().print_again(file, BY, even_if_posted=True)
+
+    assert (2, 2) == (held, done.letters)
+
+
+async def test_what_cannot_be_read_is_left_and_named_and_stops_nothing(printed: Printed, caplog: Any) -> None:
+    """Each is there for people, is said once, and is read again once it is written anew."""
+    file, other = await printed.print(1, 1)
+    printed.say(an_id("nothing").hex(), "a-unknown.json", state="posted")
+    printed.say(file, "b-malformed.json", state="burnt by mevrouw De Vries")
+    printed.say(file, "c-large.json", state="posted", more="x" * MOST_BYTES)
+    printed.say(file, "d name.json", state="posted")
+    printed.say(file, "e-letters.json", letters=[{"noticeId": an_id("nobody").hex(), "state": "posted"}])
+    (printed.answers / "f-link.json").symlink_to(printed.here / f"{file}.done")
+    os.mkfifo(printed.answers / "g-fifo.json")
+    printed.say(other, "z.json", state="acknowledged")
+    await printed.hear()
+    await printed.hear()
+    left = printed.left()
+    errors = [record for record in caplog.records if "left where it lies" in record.getMessage()]
+    printed.say(file, "b-malformed.json", state="rejected")
+    await printed.hear()
+
+    assert {"unknown-job": 1, "malformed": 2, "too-large": 1, "name": 1, "link": 1, "no-file": 1} == left
+    assert 7 == len(errors)
+    assert "Vries" not in " ".join(map(str, (vars(record) for record in errors)))
+    assert an_id("nothing").hex() in {getattr(record, "job", "") for record in errors}
+    assert {(1, UNPRINTED_STATE): 1, (1, ACCEPTED): 1} == await printed.attempts()
+    assert ["z.json"] == [path.name for path in (printed.here / "answered").iterdir() if path.name == "z.json"]
+
+
+async def test_a_link_under_another_name_is_not_read(folder: Printed) -> None:
+    """Whoever may put a file into the folder could have us read one of ours by it."""
+    (file,) = await folder.print(1)
+    secret = folder.here / "secret"
+    secret.write_bytes(json.dumps({"job": file, "state": "rejected"}).encode())
+    folder.answers.mkdir()
+    os.link(secret, folder.answers / "hard.json")
+    await folder.hear()
+
+    assert ({"link": 1}, {(1, ACCEPTED): 1}) == (folder.left(), await folder.attempts())
+
+
+async def test_an_answer_that_is_faster_than_our_own_note_waits_for_it(folder: Printed) -> None:
+    """We died between the mark and the outcome: the print house answers meanwhile, and nothing is lost."""
+    notices = some_notices(2)
+    await folder.bench.seal(notices, [a_payload()] * 2)
+    await folder.bench.take(notices)
+    await folder.bench.die_in(folder.provider, after=True)
+    (mark,) = folder.here.glob("*.done")
+    folder.say(mark.stem, state="rejected")
+    await folder.hear()
+    before, left = await folder.attempts(), folder.left()
+    await folder.bench.send(folder.provider)
+    await folder.hear(folder.listener())
+
+    assert ({(1, AttemptState.INTENT): 2}, {"not-done": 1}) == (before, left)
+    assert {(1, UNPRINTED_STATE): 2} == await folder.attempts()
+
+
+async def test_a_process_that_dies_before_it_put_an_answer_away_kept_it_once(folder: Printed, monkeypatch: Any) -> None:
+    """The next one reads it again: the same receipts at most, and one count."""
+    (file,) = await folder.print(2)
+    folder.say(file, state="rejected", at="2026-08-20")
+
+    async def dies(*_: object) -> None:
+        raise OSError("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folder.provider.answers, "put_away", dies)
+        with pytest.raises(OSError, match="gone"):
+            await folder.hear()
+    await folder.hear(folder.listener())
+
+    assert (2, 2) == (len(await folder.receipts()), await folder.held())
+    assert [] == list(folder.answers.iterdir())
+
+
+async def test_who_was_recalled_while_a_job_lies_rejected_is_stopped(folder: Printed) -> None:
+    """Nobody was told by it: a corrected notice takes its place, and it is not printed again."""
+    (file,) = await folder.print(2)
+    folder.say(file, state="rejected")
+    await folder.hear()
+    handler = folder.bench.handler()
+    async with folder.bench.stage.fenced([0]) as transaction:
+        work = handler.decode(
+            Record("heraut.notices.recalled.v1", 0, 0, "deduplication", 1, 0, _recall(an_id(("n", 0))))
+        )
+        transaction.emit(await handler.apply(transaction.connection, [work]))
+    again = await folder.deciding().print_again(file, BY)
+
+    assert (1, 0) == (again.letters, await folder.held())
+    assert {(1, AttemptState.STOPPED): 1, (1, AttemptState.REFUSED): 1, (2, AttemptState.TAKEN): 1} == (
+        await folder.attempts()
+    )
+
+
+async def test_print_files_go_once_the_print_house_has_them(folder: Printed) -> None:
+    """After a while; marks and manifests stay, so nothing is printed twice. What is not answered stays too."""
+    taken, rejected, waiting = await folder.print(1, 1, 1)
+    folder.say(taken, state="acknowledged")
+    folder.say(rejected, state="rejected")
+    await folder.hear()
+    await folder.listener(KEEP - timedelta(minutes=1)).clear()
+    early = {path.stem for path in folder.here.glob("*.ndjson")}
+    await folder.listener(KEEP + timedelta(minutes=1)).clear()
+    late = {path.stem for path in folder.here.glob("*.ndjson")}
+
+    assert ({taken, rejected, waiting}, {rejected, waiting}) == (early, late)
+    assert 3 == len(list(folder.here.glob("*.done"))) == len(list(folder.here.glob("*.manifest.json")))
+    assert [] == list((folder.here / "answered").iterdir())
+
+
+async def test_a_server_that_is_away_is_asked_again(letters: Bench, tmp_path: Path) -> None:
+    """What it says meanwhile is heard when it is back."""
+    house = House(tmp_path / "house")
+    async with house.serve():
+        provider = house.printer()
+        printed = Printed(letters, provider, house.local, house.inbox)
+        (file,) = await printed.print(1)
+        await provider.close()
+    printed.say(file, state="rejected")
+    with pytest.raises(OSError, match="cannot be asked"):
+        await printed.hearing.look()
+    async with house.serve():
+        await printed.hear()
+        await provider.close()
+
+    assert {(1, UNPRINTED_STATE): 1} == await printed.attempts()
+
+
+@pytest.mark.parametrize(("fault", "expected"), [(Fault.REFUSED, UNPRINTED_STATE), (Fault.RECEIPT_DOUBLE, ACCEPTED)])
+async def test_the_stand_in_is_understood(folder: Printed, fault: Fault, expected: AttemptState) -> None:
+    """A print house that rejects, and one that says everything twice."""
+    await folder.print(2)
+    house = StandIn(folder.here, ProviderRecords(folder.here / "letter.records"))
+    house.faults = Faults(shares={fault: 100.0})
+    house.look()
+    await folder.hear()
+
+    assert ({(1, expected): 2}, {}) == (await folder.attempts(), folder.left())
+
+
+def _recall(notice: bytes) -> bytes:
+    block = deduplication_pb2.NoticesRecalled(incident_id="lab-2026", ids=notice, pseudonyms=bytes(16))
+    return block.SerializeToString()
