@@ -12,7 +12,7 @@ __all__ = ["all_problems", "print_csv", "show_problems", "work_in"]
 
 # A longer table does not fit on a screen; --csv and --json have everybody, and a pipe gets everybody too.
 _SHOWN = 100
-_NOBODYS_WORK = frozenset({"UNRELEASED", "PAUSED"})  # they wait for an operator
+_NOBODYS_WORK = frozenset({"UNRELEASED", "PAUSED", "UNPRINTED"})  # they wait for an operator
 _COLUMNS = ("kind", "memberRef", "line", "what", "since")
 
 

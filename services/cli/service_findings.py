@@ -15,9 +15,13 @@ __all__ = ["age", "held_words", "service_findings"]
 _BEHIND = 60.0
 # Seconds that attempts may wait for a provider before somebody should know why.
 _WAITS_LONG = 600.0
+# Seconds in which a print house acknowledges what it was given, as the alert has it: a night, and the morning after.
+_UNANSWERED = 26 * 3600.0
+_NAMED = 5  # jobs in one line
 # Seconds by which clocks may differ: leases and retention go by them. `Date` is exact to the second.
 _CLOCK_LOOK, _CLOCK_FAULT = 2.0, 10.0
-_NOBODYS_WORK: Final = {HoldReason.UNRELEASED.key, HoldReason.PAUSED.key}  # they wait for an operator, who knows
+# They wait for an operator, who knows; of rejected print jobs there is a line of their own.
+_NOBODYS_WORK: Final = {HoldReason.UNRELEASED.key, HoldReason.PAUSED.key, HoldReason.UNPRINTED.key}
 _WORDS: Final = {reason.key: reason.value for reason in HoldReason}
 
 
@@ -36,6 +40,8 @@ def service_findings(
     yield _versions(found.processes, own_version)
     for channel in found.channels:
         yield _channel(channel, found.at, without_provider.get(channel["channel"]))
+    if printed := _print_jobs(found.print_jobs, found.at):
+        yield printed
     yield from (_people(ledger) for ledger in found.ledgers)
     yield from (fault(name, words) for name, words in found.unanswered.items() if not _is_away(found, name))
 
@@ -112,6 +118,25 @@ def _waiting(channel: Mapping[str, Any], waited: float) -> str:
     told = [f"{number(channel[key]['attempts'])} {words}" for key, words in kinds.items() if channel[key]["attempts"]]
     oldest = f", the first for {age(waited)}" if channel["queued"]["attempts"] else ""
     return (", ".join(told) or "nothing waits") + oldest
+
+
+def _print_jobs(jobs: Sequence[Mapping[str, Any]], now: datetime) -> Finding | None:
+    """Return what the print house rejected, and what it says nothing of; None where neither is so."""
+    rejected = [job for job in jobs if job["unprinted"]]
+    if rejected:
+        letters, named = sum(job["unprinted"] for job in rejected), ", ".join(job["job"] for job in rejected[:_NAMED])
+        words = f"{number(letters)} letters were rejected and nobody is told by them: heraut print jobs; {named}"
+        return fault("print jobs", words)
+    waits = {
+        job["job"]: (now - datetime.fromisoformat(job["waitsSince"])).total_seconds()
+        for job in jobs
+        if job["waitsSince"]
+    }
+    late = [job for job, seconds in waits.items() if seconds > _UNANSWERED]
+    if not late:
+        return None
+    words = f"the print house said nothing of {len(late)} for {age(max(waits.values()))}: {', '.join(late[:_NAMED])}"
+    return look("print jobs", words)
 
 
 def _people(ledger: Mapping[str, Any]) -> Finding:

@@ -14,7 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from services.cli.client import Client, Face, open_client
 from services.cli.console import Fault
 from services.cli.target import SERVICE_NAMES
-from services.core.rooms import DISPATCH_STAGES, STAGES
+from services.core.channel import Channel
+from services.core.rooms import DISPATCH_STAGES, STAGES, dispatch_stage
 
 __all__ = ["Process", "Snapshot", "take_snapshot"]
 
@@ -49,6 +50,7 @@ class Snapshot:
     channels: list[dict[str, Any]]
     ledgers: list[dict[str, Any]]
     unanswered: dict[str, str]
+    print_jobs: list[dict[str, Any]] = field(default_factory=list)  # of which something is left to be heard or done
 
 
 async def take_snapshot(data: Path, incident_id: str | None = None) -> Snapshot:
@@ -58,8 +60,9 @@ async def take_snapshot(data: Path, incident_id: str | None = None) -> Snapshot:
         unanswered: dict[str, str] = {}
         channels = asyncio.gather(*(_channel(client, stage, unanswered) for stage in DISPATCH_STAGES))
         ledgers = await _ledgers(client, incident_id, unanswered)
+        jobs = await _print_jobs(client)
         found = [one for of_stage in await channels for one in of_stage]
-        return Snapshot(datetime.now(UTC), await asked, found, ledgers, unanswered)
+        return Snapshot(datetime.now(UTC), await asked, found, ledgers, unanswered, jobs)
 
 
 async def _process(client: Client, name: str) -> Process:
@@ -103,6 +106,16 @@ async def _channel(client: Client, stage: str, unanswered: dict[str, str]) -> li
         unanswered[stage] = error.message
         return []
     found: list[dict[str, Any]] = answer["channels"]
+    return found
+
+
+async def _print_jobs(client: Client) -> list[dict[str, Any]]:
+    """Return the print jobs that somebody may have to look at; that dispatch is away is said of its channel."""
+    try:
+        answer = await client.call("GET", dispatch_stage(Channel.LETTER), "print-jobs")
+    except Fault:
+        return []
+    found: list[dict[str, Any]] = answer["jobs"]
     return found
 
 

@@ -13,7 +13,7 @@ from services.core.channel import Channel
 from services.core.reasons import BROKEN_UPLOADS, dead_letter_reasons
 from services.core.rooms import ROOMS
 from services.deduplication.metrics import Metrics as DeduplicationMetrics
-from services.dispatch.metrics import DispatchMetrics, StandingMetrics
+from services.dispatch.metrics import DispatchMetrics, PrintMetrics, StandingMetrics
 from services.intake.metrics import IntakeMetrics
 from services.intake.synthetic import SyntheticMetrics
 from services.kit.clock import SystemClock
@@ -61,6 +61,7 @@ def _registry() -> CollectorRegistry:
     SyntheticMetrics(registry, [Channel.LETTER], 1)
     DispatchMetrics(registry, Channel.LETTER, "print")
     StandingMetrics(registry, Channel.LETTER)
+    PrintMetrics(registry, "print")
     return registry
 
 

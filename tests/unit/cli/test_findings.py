@@ -127,6 +127,23 @@ def test_who_is_held_and_why_is_told(ledger: dict[str, Any], mark: str, words: s
     assert (mark, True) == (said[0], words in said[1])
 
 
+@pytest.mark.parametrize(
+    ("job", "mark", "words"),
+    [
+        ({"unprinted": 108}, "FAULT", "108 letters were rejected and nobody is told by them: heraut print jobs; run-1"),
+        ({"waitsSince": "2026-02-18T10:00:00+00:00"}, "look", "the print house said nothing of 1 for "),
+    ],
+)
+def test_print_jobs_that_are_rejected_or_not_answered_are_told(job: dict[str, Any], mark: str, words: str) -> None:
+    """One that was handed over this morning is nobody's business."""
+    fresh = {"job": "run-2", "unprinted": 0, "waitsSince": NOW.isoformat()}
+    said = found(print_jobs=[{"job": "run-1", "unprinted": 0, "waitsSince": None} | job, fresh])
+
+    assert mark == said["print jobs"][0]
+    assert said["print jobs"][1].startswith(words)
+    assert "print jobs" not in found(print_jobs=[fresh])
+
+
 def test_clocks_and_versions_that_differ_are_told() -> None:
     """A lease goes by a clock, and half an upgrade is worth a look."""
     said = found(a_process("routing", ahead=30.0), a_process("tracking", version="0.9, commit def"))
