@@ -1,10 +1,11 @@
 """What each fault of the providers does to the ledger, at five percent of what they are asked.
 
-    python -m loadtests.providers.faults [--people 3000] [--percent 5] [--seed 1] [--dir DIR]
+    python -m loadtests.providers.faults [--people 3000] [--percent 5] [--seed 1] [--log kafka] [--dir DIR]
 
 All of Heraut runs, one process of each service. One cohort a fault: a third of its people are told by portal, a third
 by e-mail, a third by letter, which goes to the print house by SFTP; all have a postal address to fall back on. The
-providers' own records say who was told truly, and how often.
+providers' own records say who was told truly, and how often; `silent` are people whom the ledger calls notified and
+nobody told. After a fault that rejects print jobs, an operator has them printed again, with nothing wrong any more.
 """
 
 import argparse
@@ -27,6 +28,7 @@ import orjson
 
 from loadtests.chaos.fleet import Fleet
 from services.core.channel import CHANNELS, Channel
+from services.core.ledger import HoldReason
 from services.core.rooms import dispatch_stage
 from services.demo.made_up.channels import CONTACTS, Who
 from services.demo.made_up.incident import CATEGORIES, made_up_incident
@@ -39,7 +41,10 @@ FAULTS = (NONE, *(fault.value for fault in Fault), OUTAGE)
 OUTAGE_SECONDS = 10
 _PATIENCE = 150.0  # seconds without any progress; a mail that is put off twice waits for a minute and a half
 _LOOK_EVERY = 0.5
-_COLUMNS = ("fault", "people", "told", "twice", "never", "notified", "unknown", "exhausted", "in flight", "seconds")
+_COLUMNS = (
+    *("fault", "people", "told", "twice", "never", "notified", "unknown", "held", "exhausted", "in flight", "silent"),
+    "seconds",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +62,19 @@ class Found:
         """Return the figures in the order of the columns."""
         totals, told = self.ledger["totals"], len(self.told)
         twice = self.told.total() - told
-        figures = (totals["notified"], self.unknown, totals["exhausted"], totals["inFlight"] - self.unknown)
-        return (self.fault, self.people, told, twice, self.people - told, *figures, round(self.seconds, 1))
+        figures = (totals["notified"], self.unknown, totals["held"], totals["exhausted"])
+        flying, silent = totals["inFlight"] - self.unknown, max(0, totals["notified"] - told)
+        return (
+            self.fault,
+            self.people,
+            told,
+            twice,
+            self.people - told,
+            *figures,
+            flying,
+            silent,
+            round(self.seconds, 1),
+        )
 
 
 def records_of(people: list[Person]) -> bytes:
@@ -96,8 +112,8 @@ class Run:
         self._before: Counter[str] = Counter()
         self._body = records_of(make_people(arguments.people, arguments.seed, kinds={}))
 
-    async def see(self, fault: str) -> Found:
-        """Send a cohort through with one fault, and return what became of it."""
+    async def see(self, fault: str) -> list[Found]:
+        """Send a cohort through with one fault, and return what became of it; and once rejected jobs are mended."""
         await self._misbehave(fault)
         incident = f"fault-{fault.lower()}"
         url = f"{self._fleet.urls('intake')[0]}/v1/incidents/{incident}"
@@ -109,10 +125,26 @@ class Run:
             await self._shut()
         await self._send("POST", f"{cohort}/members", self._body, "application/x-ndjson")
         ledger, unknown = await self._settled(incident)
-        seconds = time.monotonic() - began
-        told = Counter(hand_overs(self._fleet.records))
-        new, self._before = told - self._before, told
-        return Found(fault, self._arguments.people, new, ledger, unknown, seconds)
+        found = [self._found(fault, ledger, unknown, began)]
+        if ledger["totals"]["heldReasons"][HoldReason.UNPRINTED.key]:
+            await self._misbehave(NONE)
+            began = time.monotonic()
+            await self._print_again()
+            await self._send("POST", f"{cohort}/resume", b"", "application/json")  # a stop rule may have paused it
+            settled = await self._settled(incident, mended=True)
+            found.append(self._found(f"{fault}, printed again", *settled, began))
+        self._before = Counter(hand_overs(self._fleet.records))
+        return found
+
+    def _found(self, fault: str, ledger: Mapping[str, Any], unknown: int, began: float) -> Found:
+        told = Counter(hand_overs(self._fleet.records)) - self._before
+        return Found(fault, self._arguments.people, told, ledger, unknown, time.monotonic() - began)
+
+    async def _print_again(self) -> None:
+        url = f"{self._fleet.urls(dispatch_stage(Channel.LETTER))[0]}/v1/print-jobs"
+        for job in (await self._ask(url))["jobs"]:
+            if job["unprinted"]:
+                await self._send("POST", f"{url}/{job['job']}/print-again", b"", "application/json")
 
     async def _misbehave(self, fault: str) -> None:
         share = {} if fault in {NONE, OUTAGE} else {fault: self._arguments.percent}
@@ -129,8 +161,11 @@ class Run:
     async def _standins(self) -> list[str]:
         return list(await self._ask(self._fleet.control_url))
 
-    async def _settled(self, incident: str) -> tuple[Mapping[str, Any], int]:
-        """Return the ledger and how many are unknown, once nothing else is on its way, or nothing moves any more."""
+    async def _settled(self, incident: str, *, mended: bool = False) -> tuple[Mapping[str, Any], int]:
+        """Return the ledger and how many are unknown, once nothing else is on its way, or nothing moves any more.
+
+        `mended`: nobody is held any more either.
+        """
         url = f"{self._fleet.urls('tracking')[0]}/v1/incidents/{incident}/ledger"
         seen, moved = None, time.monotonic()
         while True:
@@ -140,7 +175,8 @@ class Run:
             if (totals, unknown) != seen:
                 seen, moved = (totals, unknown), time.monotonic()
             done = totals["received"] == self._arguments.people and totals["inFlight"] == unknown
-            if (done and ledger["balanced"] and await self._printed()) or time.monotonic() - moved > _PATIENCE:
+            done = done and ledger["balanced"] and not (mended and totals["held"]) and not self._silent(ledger)
+            if (done and await self._printed()) or time.monotonic() - moved > _PATIENCE:
                 return ledger, unknown
 
     async def _printed(self) -> bool:
@@ -148,6 +184,11 @@ class Run:
         shown = await self._ask(self._fleet.control_url)
         marks = sum(1 for _ in (self._fleet.folder / "house" / "there" / "in").glob("*.done"))
         return bool(shown["print"]["figures"].get("requests", 0) == marks)
+
+    def _silent(self, ledger: Mapping[str, Any]) -> int:
+        """Return how many more are called notified than were told, by the providers' records."""
+        told = Counter(hand_overs(self._fleet.records)) - self._before
+        return max(0, int(ledger["totals"]["notified"]) - len(told))
 
     async def _unknown(self, incident: str) -> int:
         page = await self._ask(f"{self._fleet.urls(dispatch_stage(Channel.EMAIL))[0]}/v1/unknowns")
@@ -167,15 +208,16 @@ class Run:
 async def run(arguments: argparse.Namespace, folder: Path) -> list[Found]:
     """Run one cohort with each fault, the first one with none."""
     standins = ("--sftp-dir", str(folder / "house"))
-    fleet = Fleet(folder, "postgres", {"HERAUT_LEASE": "10s"}, replicas=1, standins=standins)
+    fleet = Fleet(folder, arguments.log, {"HERAUT_LEASE": "10s"}, replicas=1, standins=standins)
     try:
         await fleet.start()
         async with aiohttp.ClientSession(headers=fleet.headers) as http:
             one = Run(fleet, http, arguments)
             found = []
             for fault in arguments.faults or FAULTS:
-                found.append(await one.see(fault))
-                print(f"| {' | '.join(map(str, found[-1].row()))} |", flush=True)
+                for seen in await one.see(fault):
+                    found.append(seen)
+                    print(f"| {' | '.join(map(str, seen.row()))} |", flush=True)
             return found
     finally:
         await fleet.stop()
@@ -188,6 +230,7 @@ def main() -> int:
     parser.add_argument("--percent", type=float, default=5.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--faults", nargs="*", choices=FAULTS)
+    parser.add_argument("--log", choices=("postgres", "kafka"), default="postgres")
     parser.add_argument("--dir", type=Path)
     arguments = parser.parse_args()
     folder = arguments.dir or Path(tempfile.mkdtemp(prefix="heraut-faults-"))
