@@ -42,7 +42,7 @@ REPORTS = (
 # Why an answer of a print house is left where it lies.
 _LEFT_FOR: Final = ("unknown-job", "no-manifest", "malformed", "too-large", "link", "no-file", "name", "not-done")
 # What a print house says of print files, and of single letters; the others are answers that nothing can be taken from.
-PRINT_ANSWERS: Final = ("acknowledged", "posted", "rejected", "letter-rejected", *_LEFT_FOR)
+PRINT_ANSWERS: Final = ("acknowledged", "posted", "rejected", "letter-rejected", "contradictory", *_LEFT_FOR)
 
 # From a portal message a tenth of a second after its upload to a letter that waited a week for its release.
 # Fine between one second and five, where the aim lies: 99 of 100 within three at half of the top rate.
@@ -199,8 +199,8 @@ class PrintMetrics:
     def __init__(self, registry: CollectorRegistry, provider: str) -> None:
         answers = Counter(
             "dispatch_print_answers_total",
-            "What the print house said: print files acknowledged, posted, rejected; letter-rejected (single letters); "
-            "and answers that nothing could be taken from, each once.",
+            "What the print house said: print files acknowledged, posted, rejected, contradictory (the last two); "
+            "letter-rejected (single letters); and answers that nothing could be taken from, each once.",
             ["provider", "kind"],
             registry=registry,
         )

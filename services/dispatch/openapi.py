@@ -136,7 +136,7 @@ _PRINT_JOB: Final = _object(
         "waitsSince": {"type": ["string", "null"], "format": "date-time"},
         "filesRejected": _COUNT,
         "reasons": {"type": "array", "items": {"type": "string", "enum": list(REASONS)}},
-        "contradictory": {"type": "boolean", "description": "A file was rejected, and acknowledged or posted as well"},
+        "contradictory": {"type": "boolean", "description": "A file was rejected, and posted as well"},
         "unprinted": {**_COUNT, "description": "Rejected letters that nobody decided about"},
         "unprintedFiles": {"type": "array", "items": _object({"batchId": _TEXT, "letters": _COUNT})},
     }

@@ -179,7 +179,7 @@ class Hearing:
             raise LostOwnershipError("no partition is owned")
         receipts = [self._receipt(key, verdict, answer.at) for key, verdict in sorted(special.items())]
         async with self._stage.fenced([partition]) as transaction:
-            new = await self._note(transaction.connection, answer, whole, files, now) if whole else []
+            new = await self._note(transaction.connection, answer, whole, files, now) if whole else {}
             if whole and whole.kind is ReceiptKind.REFUSED and new:
                 batches = await self._store.printed(transaction.connection, new)
                 keys = [key for one in batches for key in zip(one.notices.ids, one.notices.attempts, strict=True)]
@@ -189,7 +189,7 @@ class Hearing:
 
     async def _note(
         self, connection: Connection, answer: JobAnswer, whole: Verdict, files: Sequence[JobFile], now: datetime
-    ) -> list[bytes]:
+    ) -> Mapping[bytes, bool]:
         await self._store.files_of(connection, answer.job, answer.file)  # locked, in the order of their keys
         at, jobs = datetime.fromtimestamp(answer.at / 1000, UTC), [one.job for one in files]
         return await self._store.note(connection, jobs, whole.kind, at, word=whole.word, now=now)
@@ -202,12 +202,16 @@ class Hearing:
         self,
         answer: JobAnswer,
         whole: Verdict | None,
-        new: Sequence[bytes],
+        new: Mapping[bytes, bool],
         special: Mapping[tuple[bytes, int], Verdict],
     ) -> None:
         """Count what was heard, and say what people have to look at."""
         if whole:
             self._metrics.heard(_WORDS[whole.kind], len(new))
+        if contradictory := sum(new.values()):
+            self._metrics.heard("contradictory", contradictory)
+            about = {"job": answer.job, "files": contradictory}
+            logger.error("the print house says that a job was posted and that it was rejected", extra=about)
         rejected = sum(verdict.kind is ReceiptKind.REFUSED for verdict in special.values())
         if whole and whole.kind is ReceiptKind.REFUSED and new:
             about = {"job": answer.job, "files": len(new), "reason": whole.word}

@@ -8,7 +8,8 @@ for update;
 
 -- name: note_answer
 -- Something was said of print files: 20 acknowledged, 30 posted, 80 rejected (core.receipts). Of what is said several
--- times the earliest holds, so neither order nor repeats matter. Returns the files of which it is new.
+-- times the earliest holds, so neither order nor repeats matter. Returns the files of which it is new, and whether both was
+-- said of them, that they were posted and that they were rejected.
 update print_files
 set acknowledged_at = case when $2 = 20 then least(acknowledged_at, $3) else acknowledged_at end,
     posted_at = case when $2 = 30 then least(posted_at, $3) else posted_at end,
@@ -20,7 +21,7 @@ where job = any($1::bytea[]) and case $2::smallint
     when 30 then posted_at is null or $3 < posted_at
     else rejected_at is null or ($3, $4::text) < (rejected_at, reason)
 end
-returning job;
+returning job, posted_at is not null and rejected_at is not null as contradictory;
 
 -- name: printed_batches
 -- The letters of print files that are taken for told. There is no index that leads from a file to its batches, as
@@ -56,7 +57,7 @@ select print_runs.run, print_runs.day, print_runs.handling, print_runs.state as 
     min(done_at) filter (where acknowledged_at is null and posted_at is null and rejected_at is null) as waits_since,
     count(*) filter (where posted_at is not null and rejected_at is null) as posted,
     count(*) filter (where rejected_at is not null) as rejected,
-    bool_or(rejected_at is not null and (posted_at is not null or acknowledged_at is not null)) as contradictory,
+    bool_or(rejected_at is not null and posted_at is not null) as contradictory,
     coalesce(array_agg(distinct reason order by reason) filter (where reason is not null), '{}') as reasons,
     coalesce(sum(unprinted.letters_left), 0)::bigint as unprinted
 from print_files

@@ -75,10 +75,13 @@ class PrintedStore:
         *,
         word: str,
         now: datetime,
-    ) -> list[bytes]:
-        """Write down what was said of print files; returns those of which it is new."""
+    ) -> dict[bytes, bool]:
+        """Write down what was said of print files.
+
+        Returns those of which it is new, and whether each was said to be posted and to be rejected.
+        """
         rows = await connection.fetch(_QUERIES["note_answer"], list(jobs), int(kind), at, word, now)
-        return [row["job"] for row in rows]
+        return {row["job"]: row["contradictory"] for row in rows}
 
     async def printed(self, connection: Connection, jobs: Collection[bytes]) -> list[Batch]:
         """Return the batches of print files that are taken for told."""

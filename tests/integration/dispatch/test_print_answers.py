@@ -326,6 +326,19 @@ async def test_what_was_posted_as_well_is_not_printed_again_by_mistake(folder: P
     assert (2, 2) == (held, done.letters)
 
 
+async def test_a_job_that_is_posted_after_it_was_printed_again_is_told(folder: Printed, caplog: Any) -> None:
+    """Its people have two letters: that is no secret."""
+    (file,) = await folder.print(2)
+    folder.say(file, "1.json", state="rejected")
+    await folder.hear()
+    await folder.deciding().print_again(file, BY)
+    folder.say(file, "2.json", state="posted")
+    await folder.hear()
+
+    assert 1.0 == folder.figure("dispatch_print_answers_total", kind="contradictory")
+    assert [file] == [vars(one)["job"] for one in caplog.records if "and that it was rejected" in one.getMessage()]
+
+
 async def test_what_cannot_be_read_is_left_and_named_and_stops_nothing(printed: Printed, caplog: Any) -> None:
     """Each is there for people, is said once, and is read again once it is written anew."""
     file, other = await printed.print(1, 1)
