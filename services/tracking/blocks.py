@@ -52,7 +52,7 @@ class Blocks:
         self._next = self._end
         begins = self._segments * self._segment
         if self._end >= begins + self._segment:
-            notices = b"".join(self._tail)[(begins - self._tail_first) * ID_BYTES :][: SEGMENT * ID_BYTES]
+            notices = b"".join(self._tail)[(begins - self._tail_first) * ID_BYTES :][: self._segment * ID_BYTES]
             await connection.execute(_QUERIES["add_places"], self._segments, *_columns(index_of(notices)))
 
     async def catch_up(self, connection: Connection) -> None:
