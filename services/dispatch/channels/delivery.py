@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from services.dispatch.blame import Blame
 from services.dispatch.domain import Work
 from services.dispatch.outcomes import Ending, HandOver, Outage, Result
-from services.kit.postgres import is_retryable
+from services.kit.errors import RetryableError
 from services.rendering.told import UnfitError
 
 __all__ = ["UNMADE", "Delivery"]
@@ -78,7 +78,7 @@ class Delivery:
         if isinstance(error, UnfitError):
             logger.error("a message cannot be made", extra=place, exc_info=error)
             return UNMADE
-        if is_retryable(error):
+        if isinstance(error, RetryableError):
             logger.warning("a message cannot be made now", extra={**place, "error_class": type(error).__name__})
             self.outage = Outage()
         else:
