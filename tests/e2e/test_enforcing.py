@@ -38,8 +38,11 @@ INCIDENT = "walls"
 _BSNS = ("999990342", "999990019", "999990913", "999990494", "999990627")
 _STRUCTURED = [("content-type", b"application/cloudevents+json")]
 _COLUMNS = "memberRef,bsn,initials,familyName,street,houseNumber,postcode,city,email,portalId,dataCategories\n"
-# Every topic of ours in the course of this test, but the one of notices that had begun before their correction came.
-_CARRYING = {spec.name for spec in TOPICS if spec.log == "both"} - {"heraut.notices.reattempted.v1"}
+# Whether a correction comes before or after the word that its notice was given up is a matter of milliseconds: routing
+# attempts it again in the one case, deduplication in the other.
+_MAYBE = {"heraut.notices.reattempted.v1"}
+# Every other topic of ours carries something in the course of this test.
+_CARRYING = {spec.name for spec in TOPICS if spec.log == "both"} - _MAYBE
 # Messages that a room's user would like to write: a release, what lets go after a pause, a stop, how a hand-over ended.
 _FORGED = {
     "tracking": "heraut.incidents.changed.v1", "routing": "heraut.notices.recalled.v1",
@@ -62,6 +65,7 @@ def _settings(broker: EnforcingBroker, smtp: str = "", bounces: int = 0) -> dict
         "HERAUT_KAFKA_SASL_MECHANISM": "PLAIN",
         "HERAUT_KAFKA_SSL_CAFILE": str(broker.certificates.authority),
         "HERAUT_PARTITIONS": "2",
+        "HERAUT_SYNTHETIC_EVERY": "5s",
         **({"HERAUT_SMTP_URL": smtp} if smtp else {}),
         **({"HERAUT_SMTP_BOUNCES": MAILBOX, "HERAUT_BOUNCES_LISTEN": f"127.0.0.1:{bounces}"} if bounces else {}),
     }
@@ -307,6 +311,6 @@ async def test_a_cohort_through_all_rooms_each_as_its_own_user(
         ledger = await api.call("GET", "tracking", "/ledger")
     assert (True, 4 + _MANY, 1) == (ledger["balanced"], *(ledger["totals"][one] for one in ("notified", "exhausted")))
     assert 1 == len(list(read_provider_records(records.path)))
-    assert _CARRYING == {name for name in await _carrying(prepared.settings()) if name != UPSTREAM}
+    assert _CARRYING == await _carrying(prepared.settings()) - _MAYBE - {UPSTREAM}
     logs = [path for path in (tmp_path / "logs").glob("*.log") if "Authorization" in path.read_text(encoding="utf-8")]
     assert [] == logs
