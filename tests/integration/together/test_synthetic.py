@@ -79,7 +79,8 @@ class Stack:
 
     def told(self) -> list[Any]:
         """Return whatever a provider was given."""
-        return [*self._mails.taken, *self._portal.taken, *(self._folder / "print").glob("*")]
+        printed = [path for path in (self._folder / "print").rglob("*") if not path.is_dir()]
+        return [*self._mails.taken, *self._portal.taken, *printed]
 
     async def figures(self, name: str) -> dict[tuple[str, ...], float]:
         """Return a metric of intake by its labels, their values in the order of their names."""
