@@ -124,7 +124,10 @@ class AnswerBox(Protocol):
         ...
 
     async def clear(self, jobs: Collection[bytes], answered_before: float) -> None:
-        """Remove these print files, and answers put away before then (seconds since 1970). Marks and manifests stay."""
+        """Remove these print files, and answers put away before then (seconds since 1970).
+
+        Marks stay, and manifests without where people live (the KIX).
+        """
         ...
 
 

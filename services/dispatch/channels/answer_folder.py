@@ -7,7 +7,7 @@ import asyncio
 import stat
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -68,7 +68,10 @@ class FolderAnswers:
         return await asyncio.to_thread(self._printed)
 
     async def clear(self, jobs: Collection[bytes], answered_before: float) -> None:
-        """Remove the print files of jobs, and answers that were kept before then. Marks and manifests stay."""
+        """Remove the print files of jobs, and answers that were kept before then.
+
+        Marks stay, and manifests without where people live (the KIX).
+        """
         await asyncio.to_thread(self._clear, jobs, answered_before)
 
     def _files(self) -> Sequence[AnswerFile]:
@@ -117,6 +120,7 @@ class FolderAnswers:
     def _clear(self, jobs: Collection[bytes], answered_before: float) -> None:
         with open_folder(self._folder) as folder:
             for job in jobs:
+                _clear_manifest(folder, f"{job.hex()}.manifest.json")
                 for ending in _GONE:
                     folder.remove(f"{job.hex()}{ending}")
         make_folder(self._folder / _ANSWERED)
@@ -127,6 +131,19 @@ class FolderAnswers:
 
 def _of(row: _Row) -> tuple[int, str, int]:
     return row.attempt, row.reference, row.sheets
+
+
+def _clear_manifest(folder: Folder, name: str) -> None:
+    """Take out of a manifest where people live: a KIX is a postcode and a house number. Who was printed stays."""
+    body = folder.read_own(name)
+    try:
+        manifest = {} if body is None else msgspec.json.decode(body, type=dict[str, Any])
+        letters = [letter | {"kix": ""} for letter in manifest.get("letters", ())]
+    except (msgspec.MsgspecError, TypeError):
+        return  # somebody changed it, and answers cannot be read by it either
+    if letters and letters != manifest["letters"]:
+        folder.write_synced(f".{name}", msgspec.json.encode(manifest | {"letters": letters}))
+        folder.rename(f".{name}", name)
 
 
 def _forget(folder: Folder, name: str, before: float) -> None:

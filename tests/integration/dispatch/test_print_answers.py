@@ -10,6 +10,7 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from notification.v1 import deduplication_pb2
 
@@ -308,7 +309,10 @@ async def test_who_was_recalled_while_a_job_lies_rejected_is_stopped(folder: Pri
 
 
 async def test_print_files_go_once_the_print_house_has_them(folder: Printed) -> None:
-    """After a while; marks and manifests stay, so nothing is printed twice. What is not answered stays too."""
+    """After a while, and where people live with them; marks and manifests stay, so nothing is printed twice.
+
+    What is not answered stays too.
+    """
     taken, rejected, waiting = await folder.print(1, 1, 1)
     folder.say(taken, state="acknowledged")
     folder.say(rejected, state="rejected")
@@ -317,9 +321,12 @@ async def test_print_files_go_once_the_print_house_has_them(folder: Printed) -> 
     early = {path.stem for path in folder.here.glob("*.ndjson")}
     await folder.listener(KEEP + timedelta(minutes=1)).clear()
     late = {path.stem for path in folder.here.glob("*.ndjson")}
+    manifests = {path.name.partition(".")[0]: path.read_bytes() for path in folder.here.glob("*.manifest.json")}
+    placed = {name: [letter["kix"] for letter in orjson.loads(body)["letters"]] for name, body in manifests.items()}
 
     assert ({taken, rejected, waiting}, {rejected, waiting}) == (early, late)
-    assert 3 == len(list(folder.here.glob("*.done"))) == len(list(folder.here.glob("*.manifest.json")))
+    assert 3 == len(list(folder.here.glob("*.done"))) == len(placed)
+    assert ([""], True, True) == (placed[taken], all(placed[rejected]), all(placed[waiting]))
     assert [] == list((folder.here / "answered").iterdir())
 
 
