@@ -6,7 +6,7 @@
     python deploy/checks.py unit             the quick tests, which need no server
     python deploy/checks.py style types      these two
 
-The tests run in two rows side by side, as those that need servers mostly wait: the whole takes a third less time. Each
+The tests run in three rows side by side, as those that need servers mostly wait: the whole takes half the time. Each
 row has servers of its own.
 
 Run by the Python of `.venv`, which has the tools; `deploy/bootstrap.py` sets it up and calls this.
@@ -38,13 +38,15 @@ LETTERS: dict[str, list[str]] = {
     "faces": [sys.executable, "deploy/letters/faces.py", "--if-possible"],  # that tests of letters set names with
     "letters": [sys.executable, "deploy/letters/check.py", "--short"],
 }
+_APART = ("stage", "intake", "dispatch")
 TESTS: dict[str, list[str]] = {
     "unit": [*PYTEST, "tests/unit", "tests/contract", "tests/repository"],
     "e2e": [*PYTEST, "tests/e2e"],
     "stage": [*PYTEST, "tests/integration/stage"],
-    "integration": [*PYTEST, "tests/integration", "--ignore=tests/integration/stage"],
+    "edges": [*PYTEST, "tests/integration/intake", "tests/integration/dispatch"],
+    "integration": [*PYTEST, "tests/integration", *(f"--ignore=tests/integration/{part}" for part in _APART)],
 }
-BESIDE = ("integration",)  # takes as long as all others together, without the stage's tests
+BESIDE = (("integration",), ("edges", "stage"))  # each row takes about as long as what is left
 CHECKS = STATIC | LETTERS | TESTS
 GROUPS: dict[str, list[str]] = {"static": [*STATIC], "all": [*STATIC, *LETTERS, *TESTS]}
 
@@ -56,10 +58,12 @@ def main() -> int:
     except KeyError as unknown:
         print(f"there is no check {unknown}: {', '.join([*CHECKS, *GROUPS])}")
         return 2
-    beside = [name for name in names if name in BESIDE] if {*TESTS} <= {*names} else []
-    with ThreadPoolExecutor() as row:
-        ending = row.submit(_run, beside, loud=False)
-        failed = [*_run([name for name in names if name not in beside]), *ending.result()]
+    beside = BESIDE if {*TESTS} <= {*names} else ()
+    apart = {name for row in beside for name in row}
+    with ThreadPoolExecutor() as rows:
+        ending = [rows.submit(_run, row, loud=False) for row in beside]
+        failed = _run([name for name in names if name not in apart])
+        failed += [name for row in ending for name in row.result()]
     if failed:
         print(f"failed: {', '.join(failed)}")
     return 1 if failed else 0

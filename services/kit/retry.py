@@ -5,8 +5,6 @@ from collections.abc import Callable
 
 __all__ = ["Wait", "backoff", "pause_until"]
 
-# Waits as long as they get before there is rest: ten seconds of quarters.
-_BEFORE_REST = 40
 _SLOWER = 1.5  # each wait to the one before it: five looks from a twentieth of a second to a quarter
 
 
@@ -30,24 +28,17 @@ async def pause_until(event: asyncio.Event, seconds: float) -> None:
 
 
 class Wait:
-    """The wait before the next look at something that may be empty: longer each time, up to the longest. In seconds.
+    """The wait before the next look at something that may be empty: longer each time, up to the longest. In seconds."""
 
-    After a while in which nothing came it is `resting` seconds: whoever comes after a long silence waits so long once,
-    and a night in which nothing is sent costs next to nothing.
-    """
-
-    def __init__(self, shortest: float, longest: float, *, resting: float | None = None) -> None:
-        self._shortest, self._longest, self._resting = shortest, longest, resting or longest
-        self._wait, self._longs = shortest, 0
+    def __init__(self, shortest: float, longest: float) -> None:
+        self._shortest, self._longest = shortest, longest
+        self._wait = shortest
 
     def next(self) -> float:
         """Return the wait now."""
-        if self._longs >= _BEFORE_REST:
-            return self._resting
         wait, self._wait = self._wait, min(self._wait * _SLOWER, self._longest)
-        self._longs += wait == self._longest
         return wait
 
     def reset(self) -> None:
         """Begin with the shortest again: there was something."""
-        self._wait, self._longs = self._shortest, 0
+        self._wait = self._shortest

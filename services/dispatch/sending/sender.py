@@ -50,8 +50,8 @@ logger = logging.getLogger(__name__)
 
 _SET_ASIDE = 2048  # attempts that are looked through at once where some may not begin
 _EVER = datetime.min.replace(tzinfo=UTC)
-# Seconds between two looks at a queue where nothing is due: at first, after more that found nothing, and at rest.
-_POLL, _QUIET_POLL, _RESTING_POLL = 0.1, 0.3, 1.0
+# Seconds between two looks at a queue where nothing is due: at first, and after more that found nothing.
+_POLL, _QUIET_POLL = 0.1, 0.3
 
 
 class Sender:
@@ -119,7 +119,7 @@ class Sender:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; then begin nothing more and write down how the rounds on their way end."""
         self._stop = stop
-        idle = Wait(_POLL, _QUIET_POLL, resting=_RESTING_POLL)
+        idle = Wait(_POLL, _QUIET_POLL)
         async with asyncio.TaskGroup() as group:
             while not stop.is_set():
                 self._beat()

@@ -13,8 +13,8 @@ class Pace:
 
     After a full answer the next look is at once: there is a backlog. After a part-filled one it is `fuller` seconds
     after that look, because tiny batches make everything dear; while part-filled ones follow each other, which is a
-    steady stream, that grows up to `fullest`. After an empty one it is `idle` seconds later, after more in a
-    row up to `quiet` seconds, and after a long silence `resting` seconds: that is what a first block waits at most.
+    steady stream, that grows up to `fullest`. After an empty one it is `idle` seconds later, and after more in a
+    row up to `quiet` seconds: that is what a first block waits at most.
     """
 
     def __init__(
@@ -24,11 +24,10 @@ class Pace:
         fuller: float,
         fullest: float,
         quiet: float,
-        resting: float | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._streaming = Wait(fuller, fullest)
-        self._waiting = Wait(idle, quiet, resting=resting)
+        self._waiting = Wait(idle, quiet)
         self._monotonic = monotonic
         self._next = 0.0
         self._found = True

@@ -30,8 +30,6 @@ _IDLE_SECONDS = 0.05
 # Four looks a second keep seven idle processes and their database nearly at rest. The first block after a silence waits
 # up to this long in each room.
 _QUIET_SECONDS = 0.25
-# After ten seconds of silence, once a second: a night costs next to nothing, and who comes then waits so long once.
-_RESTING_SECONDS = 1.0
 # Under load, what a fuller batch saves is worth this much latency: at first, and in a steady stream.
 _FULLER_SECONDS = 0.05
 _FULLEST_SECONDS = 0.3
@@ -53,13 +51,7 @@ class EmbeddedLog:
         self._positions: dict[SourcePosition, int] = {}
         self._paused: set[TopicPartition] = set()
         self._assignment = 0  # counts up, so that a fetch under way knows that its answer is stale
-        self._pace = Pace(
-            idle=_IDLE_SECONDS,
-            fuller=_FULLER_SECONDS,
-            fullest=_FULLEST_SECONDS,
-            quiet=_QUIET_SECONDS,
-            resting=_RESTING_SECONDS,
-        )
+        self._pace = Pace(idle=_IDLE_SECONDS, fuller=_FULLER_SECONDS, fullest=_FULLEST_SECONDS, quiet=_QUIET_SECONDS)
         self._changed = asyncio.Event()
 
     async def assign(self, cursors: Mapping[TopicPartition, Cursor]) -> None:

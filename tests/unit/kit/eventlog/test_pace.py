@@ -70,21 +70,14 @@ def test_after_more_empty_answers_it_is_looked_at_more_seldom() -> None:
     assert (0.5, 0.05) == (round(quiet, 6), round(pace.remaining(), 6))
 
 
-def test_after_a_long_silence_it_rests_until_something_comes() -> None:
-    """A night in which nothing is sent costs next to nothing; what is seen meanwhile ends the rest at once."""
-    clock = _Clock()
-    pace = Pace(idle=0.05, fuller=0.2, fullest=0.4, quiet=0.25, resting=1.0, monotonic=clock)
-    waits = []
-    for _ in range(50):
+def test_what_is_seen_ends_the_quiet() -> None:
+    """Whoever counts the backlog and finds one does not wait for the next look."""
+    pace, clock = _pace()
+    for _ in range(8):
         pace.looked(clock.now, 0, 64)
-        waits.append(pace.remaining())
     pace.wake()
-    woken = pace.remaining()
-    pace.looked(clock.now, 2, 64)
-    pace.looked(clock.now, 0, 64)
 
-    assert 10 <= sum(wait for wait in waits if wait < 0.9) <= 12
-    assert (1.0, 0.0, 0.05) == tuple(round(wait, 6) for wait in (waits[-1], woken, pace.remaining()))
+    assert pace.remaining() == 0
 
 
 def test_what_is_seen_in_a_stream_breaks_no_batch_up() -> None:
