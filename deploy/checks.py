@@ -46,7 +46,7 @@ TESTS: dict[str, list[str]] = {
     "edges": [*PYTEST, "tests/integration/intake", "tests/integration/dispatch"],
     "integration": [*PYTEST, "tests/integration", *(f"--ignore=tests/integration/{part}" for part in _APART)],
 }
-BESIDE = (("integration",), ("edges", "stage"))  # each row takes about as long as what is left
+BESIDE = (("integration", "unit"), ("edges", "stage"))  # each row takes about as long as what is left
 CHECKS = STATIC | LETTERS | TESTS
 GROUPS: dict[str, list[str]] = {"static": [*STATIC], "all": [*STATIC, *LETTERS, *TESTS]}
 
