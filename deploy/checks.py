@@ -38,15 +38,19 @@ LETTERS: dict[str, list[str]] = {
     "faces": [sys.executable, "deploy/letters/faces.py", "--if-possible"],  # that tests of letters set names with
     "letters": [sys.executable, "deploy/letters/check.py", "--short"],
 }
-_APART = ("stage", "intake", "dispatch")
+_ROOMS = ("intake", "deduplication", "routing", "dispatch", "tracking")
 TESTS: dict[str, list[str]] = {
     "unit": [*PYTEST, "tests/unit", "tests/contract", "tests/repository"],
     "e2e": [*PYTEST, "tests/e2e"],
     "stage": [*PYTEST, "tests/integration/stage"],
-    "edges": [*PYTEST, "tests/integration/intake", "tests/integration/dispatch"],
-    "integration": [*PYTEST, "tests/integration", *(f"--ignore=tests/integration/{part}" for part in _APART)],
+    "rooms": [*PYTEST, *(f"tests/integration/{room}" for room in _ROOMS)],
+    "integration": [
+        *PYTEST,
+        "tests/integration",
+        *(f"--ignore=tests/integration/{part}" for part in ("stage", *_ROOMS)),
+    ],
 }
-BESIDE = (("integration", "unit"), ("edges", "stage"))  # each row takes about as long as what is left
+BESIDE = (("integration",), ("rooms", "stage"))  # each row takes about as long as what is left
 CHECKS = STATIC | LETTERS | TESTS
 GROUPS: dict[str, list[str]] = {"static": [*STATIC], "all": [*STATIC, *LETTERS, *TESTS]}
 

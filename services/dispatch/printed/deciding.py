@@ -29,6 +29,7 @@ __all__ = ["Deciding", "Decision", "PostedError", "UnknownJobError"]
 
 _WHY = why_back(ReceiptKind.REFUSED, ReceiptReason.PROVIDER)
 _ENDED = AttemptOutcome(AttemptState.REFUSED)
+_STAYS = AttemptOutcome(AttemptState.UNPRINTED)
 
 
 class UnknownJobError(LookupError):
@@ -56,6 +57,7 @@ class Deciding:
     async def print_again(self, job: str, caller: Caller, *, even_if_posted: bool = False) -> Decision:
         """Queue what was rejected of a run or a print file, as attempts of their own.
 
+        Who was called back since it was printed stays: the letter would go where its record no longer says.
         Raises UnknownJobError, PostedError unless `even_if_posted`, LostOwnershipError, and what databases raise.
         """
         return await self._decide(Act.PRINTED_AGAIN, job, caller, even_if_posted=even_if_posted)
@@ -92,7 +94,9 @@ class Deciding:
     async def _end(self, connection: Connection, act: Act, one: Round, moved: Moved) -> Notices:
         """End these attempts, and queue those that are to be printed again; returns the notices."""
         now = self._clock.now()
-        done = await self._store.record(connection, one, [_ENDED] * len(one), now, AttemptState.UNPRINTED)
+        stay = await self._printed.called_back(connection, one.notices.ids) if act is Act.PRINTED_AGAIN else set()
+        outcomes = [_STAYS if notice in stay else _ENDED for notice in one.notices.ids]
+        done = await self._store.record(connection, one, outcomes, now, AttemptState.UNPRINTED)
         moved.add(one, done, -1, UNPRINTED)
         notices = one.notices.pick(done)
         if act is Act.PRINTED_AGAIN and done:

@@ -102,6 +102,10 @@ where job = any($1::bytea[]) and (had_since < $2 or rejected_at < $2)
     and not exists (select from batches where batches.job = print_files.job and batches.state = 11)
 order by job;
 
+-- name: called_back
+-- Those of these notices that were called back, be it in time or not: their record says something else since.
+select notice from recalls where channel = $1 and notice = any($2::bytea[]);
+
 -- name: record_print_act
 -- Who had rejected letters printed again, or gave them up.
 insert into print_acts (at, letters, act, job, principal, request_id) values (clock_timestamp(), $1, $2, $3, $4, $5);

@@ -115,6 +115,11 @@ class PrintedStore:
         """Return those of these print files that need not stay."""
         return [row["job"] for row in await connection.fetch(_QUERIES["clearable_files"], list(jobs), before)]
 
+    async def called_back(self, connection: Connection, notices: Collection[bytes]) -> set[bytes]:
+        """Return those of these notices that were called back, be it in time or not."""
+        rows = await connection.fetch(_QUERIES["called_back"], self._channel, list(notices))
+        return {row["notice"] for row in rows}
+
     async def record(self, connection: Connection, act: Act, job: str, letters: int, caller: Caller) -> None:
         """Write down who did something about rejected letters."""
         by = caller.principal.name, caller.request_id

@@ -308,6 +308,26 @@ async def test_who_was_recalled_while_a_job_lies_rejected_is_stopped(folder: Pri
     )
 
 
+async def test_who_was_recalled_before_the_job_was_rejected_is_not_printed_again(folder: Printed) -> None:
+    """A correction that came too late for the first print holds for the second: no letter to the old address."""
+    (file,) = await folder.print(2)
+    handler = folder.bench.handler()
+    async with folder.bench.stage.fenced([0]) as transaction:
+        work = handler.decode(
+            Record("heraut.notices.recalled.v1", 0, 0, "deduplication", 1, 0, _recall(an_id(("n", 0))))
+        )
+        transaction.emit(await handler.apply(transaction.connection, [work]))
+    folder.say(file, state="rejected")
+    await folder.hear()
+    again = await folder.deciding().print_again(file, BY)
+    attempts = await folder.attempts()
+    held = await folder.held()
+    given_up = await folder.deciding().give_up(file, BY)
+
+    assert (1, 1, 1) == (again.letters, held, given_up.letters)
+    assert {(1, UNPRINTED_STATE): 1, (1, AttemptState.REFUSED): 1, (2, AttemptState.TAKEN): 1} == attempts
+
+
 async def test_print_files_go_once_the_print_house_has_them(folder: Printed) -> None:
     """After a while, and where people live with them; marks and manifests stay, so nothing is printed twice.
 
