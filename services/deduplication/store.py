@@ -18,7 +18,7 @@ from services.deduplication.moving import Home, partition_of
 from services.deduplication.packing import MEMBER_COLUMNS, NOTICE_COLUMNS, packed_claims, packed_members
 from services.deduplication.quotas import Limit, Used
 from services.deduplication.rows import first_claim
-from services.kit.postgres import Connection, Queries, binary_copy
+from services.kit.postgres import Connection, Queries, copy_packed
 
 __all__ = ["BEFORE_ALL", "SETS_OF_CHANNELS", "Cohorts", "Place", "Store"]
 
@@ -143,9 +143,9 @@ class Store:
             await connection.execute(_QUERIES["take_out_members"], incident, sorted(effects.rewritten))
         if effects.members or effects.new:
             members = packed_members(incident, effects.members, effects.new)
-            await self._copy(connection, "members", MEMBER_COLUMNS, members)
+            await copy_packed(connection, "members", MEMBER_COLUMNS, members)
         if effects.claims:
-            await self._copy(connection, "notices", NOTICE_COLUMNS, packed_claims(incident, effects.claims))
+            await copy_packed(connection, "notices", NOTICE_COLUMNS, packed_claims(incident, effects.claims))
         if effects.turned:
             columns = zip(*sorted(effects.turned), strict=True)
             await connection.execute(_QUERIES["turn_notices"], incident, *columns)
@@ -162,9 +162,6 @@ class Store:
         except asyncpg.UniqueViolationError:
             return False
         return True
-
-    async def _copy(self, connection: Connection, table: str, columns: Sequence[str], rows: Iterable[bytes]) -> None:
-        await connection.copy_to_table(table, source=binary_copy(rows), columns=columns, format="binary")
 
     async def recount(self, connection: Connection, incident_id: str | None) -> dict[str, Counter[str]]:
         """Return how many members stand in each counter, by scope, of one incident or of all. Reads every row."""

@@ -20,7 +20,7 @@ from services.dispatch.pauses import Pause
 from services.dispatch.recalls import Answering, RecalledAttempt
 from services.dispatch.receipts import SettledAttempt
 from services.kit.errors import RetryableError
-from services.kit.postgres import Connection, Queries, binary_copy
+from services.kit.postgres import Connection, Queries, copy_packed
 from services.wire.recalls import Recall
 
 __all__ = ["Store"]
@@ -52,7 +52,7 @@ class Store:
         try:
             async with connection.transaction():  # a savepoint: COPY knows no `on conflict`, and nearly never needs it
                 columns = ("notice", "attempt", "batch")
-                await connection.copy_to_table("attempts", source=binary_copy(rows), columns=columns, format="binary")
+                await copy_packed(connection, "attempts", columns, rows)
         except asyncpg.UniqueViolationError:
             numbered = await self._only_new(connection, numbered)
         records = [

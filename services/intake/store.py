@@ -14,7 +14,7 @@ from services.core.ids import ID_BYTES
 from services.core.incident import KeyVersions
 from services.core.variants import Certainty
 from services.intake.domain import Chunk, Counts, DoneAct, Rejected, Stored, Uses
-from services.kit.postgres import Connection, Queries, binary_copy
+from services.kit.postgres import Connection, Queries, copy_packed
 from services.kit.stage import TotalsRow
 
 __all__ = ["Answer", "CohortRow", "IncidentRow", "LockedIncident", "Store", "TotalsState"]
@@ -191,7 +191,7 @@ class Store:
         likenesses = [_sized(chunk.likenesses[at]) for at in order]
         ids = [_ID_SIZE.join((members[at], pseudonyms[at], contents[at])) for at in order]
         rows = begin.join([b"", *map(add, ids, likenesses)])
-        await connection.copy_to_table("members", source=binary_copy([rows]), columns=_COLUMNS, format="binary")
+        await copy_packed(connection, "members", _COLUMNS, [rows])
 
     async def next_ref_block(self, connection: Connection) -> int:
         """Return a number for a block of memberRefs."""

@@ -15,7 +15,7 @@ from services.intake.homes import Home
 from services.intake.identities.judgements import People, Said, Standing
 from services.intake.identities.tying import Pair, State, Tie
 from services.intake.records.likeness import LIKENESS_BYTES
-from services.kit.postgres import Connection, Queries, binary_copy
+from services.kit.postgres import Connection, Queries, copy_packed
 
 __all__ = ["NOBODY", "READY", "IdentityRows", "LockedRecord", "LockedTie", "PutTie"]
 
@@ -103,7 +103,7 @@ class IdentityRows:
             for match, profile in zip(matches, profiles, strict=True)
         ]
         columns = "cohort", "match", "profiles"
-        await connection.copy_to_table("matches", source=binary_copy(rows), columns=columns, format="binary")
+        await copy_packed(connection, "matches", columns, rows)
 
     async def read_matches(self, connection: Connection, matches: Collection[bytes]) -> dict[bytes, list[bytes]]:
         """Return the profiles of match keys."""

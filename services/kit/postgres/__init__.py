@@ -1,6 +1,6 @@
 """PostgreSQL: pools, named queries, COPY, migrations, and the embedded server."""
 
-from services.kit.postgres.copy import binary_copy
+from services.kit.postgres.copy import copy_packed
 from services.kit.postgres.embedded import EmbeddedPostgres
 from services.kit.postgres.logins import FOLDER as LOGINS_FOLDER
 from services.kit.postgres.logins import check_login, logged_in_as, made_logins, make_logins, password_of, role_of
@@ -16,10 +16,10 @@ __all__ = [
     "Pool",
     "Queries",
     "Side",
-    "binary_copy",
     "check_login",
     "check_migrated",
     "connect_pool",
+    "copy_packed",
     "is_retryable",
     "logged_in_as",
     "made_logins",

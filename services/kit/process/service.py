@@ -300,10 +300,11 @@ def _collect_garbage_seldom() -> None:
     """Let the collector of cycles run seldom, and never over the objects that exist now: they stay until the end.
 
     A block makes rows by the ten thousand, none of them in a cycle. With Python's default, a run every 700 objects,
-    the collector takes 8 % of all CPU time.
+    the collector takes 8 % of all CPU time. It has to come at last all the same: what a library leaves in a cycle may
+    hold the bytes of a whole block. Some millions of objects are some hundred blocks.
     """
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(50_000, 10, 10)
 
 
 def main(
