@@ -77,7 +77,8 @@ where $1::text is null or incidents.incident_id = $1;
 
 -- name: waiting_for_release
 -- Persons whose news waits for one of these cohorts, whatever it was decided with. $2 is every set of channels that
--- there is: named, so that all of the index's columns are used.
+-- there is: named, so that all of the index's columns are used. Here and below the index is of rows with `waits > 0`: a
+-- plan for all parameters finds it only where that stands in the query.
 select person
 from members
 where cohort = any($1::int[]) and waits = 1 and usable = any($2::smallint[]) and partition = any($3::smallint[])
@@ -87,7 +88,7 @@ limit $4;
 -- Persons with news that was decided with one of these sets of channels.
 select person
 from members
-where cohort = any($1::int[]) and waits = any($5::smallint[]) and usable = any($2::smallint[])
+where cohort = any($1::int[]) and waits > 0 and waits = any($5::smallint[]) and usable = any($2::smallint[])
       and partition = any($3::smallint[])
 limit $4;
 
@@ -95,7 +96,7 @@ limit $4;
 -- Persons that another policy held: others with their pseudonym are somebody else, or nobody can tell whose they are.
 select person
 from members
-where cohort = any($1::int[]) and waits = any($5::smallint[]) and usable = any($2::smallint[])
+where cohort = any($1::int[]) and waits > 0 and waits = any($5::smallint[]) and usable = any($2::smallint[])
       and partition = any($3::smallint[])
 limit $4;
 
@@ -110,7 +111,7 @@ limit $4;
 -- Persons whose news waits until one of these channels has a number left, each with its mark.
 select person
 from members
-where cohort = any($1::int[]) and waits = any($5::smallint[]) and usable = any($2::smallint[])
+where cohort = any($1::int[]) and waits > 0 and waits = any($5::smallint[]) and usable = any($2::smallint[])
       and partition = any($3::smallint[])
 limit $4;
 
@@ -262,8 +263,10 @@ set number = excluded.number, are_one = excluded.are_one, undone = excluded.undo
 where (judgements.number, judgements.undone) < (excluded.number, excluded.undone);
 
 -- name: with_homes
--- The incidents of which anybody ever moved; a look into the key for each.
-select number from incidents where exists (select from homes where homes.incident = incidents.number);
+-- The incidents of which anybody ever moved; a look into the key for each, as the limit keeps it from being a join.
+select incidents.number
+from incidents
+cross join lateral (select from homes where homes.incident = incidents.number limit 1) as moved;
 
 -- name: read_homes
 -- The homes of these pseudonyms, of those that ever moved.

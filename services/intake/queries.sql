@@ -343,6 +343,7 @@ select unsettled.member, unsettled.ref_block as listed, members.ref_block,
 from unsettled
 join members using (member)
 where unsettled.cohort = $1 and (unsettled.ref_block, unsettled.member) > ($2, $3)
+  and (unsettled.reason > 0 or unsettled.unprinted > 0) -- as in the index, which is not found otherwise
   and (unsettled.reason > 0 and unsettled.version = members.version
        or unsettled.unprinted >= members.contact_since and members.content <> '')
 order by unsettled.ref_block, unsettled.member
