@@ -2,23 +2,29 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 import pytest
+from aiokafka.protocol.offset import OffsetRequest
 from notification.topics import COHORT
 
 from deploy.compose import kafka as compose
 from deploy.kafka import broker, enforcing
 from services.core.rooms import ROOMS
-from services.kit.eventlog.kafka import KafkaAdmin, KafkaSettings, ensure_topics, new_admin
+from services.kit.eventlog.kafka import KafkaAdmin, KafkaSettings, ensure_topics
+from services.kit.eventlog.kafka.admin import kafka_topics
+from services.kit.eventlog.kafka.client import connected_admin
 from tests.certificates import made_certificates
+from tests.waiting import until_it_works
 
-# Few enough to be made anew for every test within a tenth of a second.
+# Few enough to be made anew within a tenth of a second.
 PARTITIONS = 8
 
+# Of a request for offsets (Kafka protocol, ListOffsets).
+_NO_REPLICA, _UNCOMMITTED_TOO, _END = -1, 0, -1
 
 # An operator, who may do everything; producers and the rooms' users, who may do what an ACL allows them.
 USERS: Mapping[str, str] = MappingProxyType(
@@ -75,17 +81,11 @@ def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-async def kafka(kafka_bootstrap: str) -> AsyncIterator[KafkaSettings]:
+async def kafka(kafka_bootstrap: str) -> KafkaSettings:
     """Return the settings of a broker whose topics are all there and all empty."""
-    kafka_settings = KafkaSettings(bootstrap_servers=kafka_bootstrap)
-    admin = new_admin(kafka_settings)
-    await admin.start()
-    try:
-        await delete_topics(admin)
-        await ensure_topics(kafka_settings, PARTITIONS, 1, (COHORT,))
-        yield kafka_settings
-    finally:
-        await admin.stop()
+    settings = KafkaSettings(bootstrap_servers=kafka_bootstrap)
+    await until_it_works(lambda: empty_topics(settings))
+    return settings
 
 
 @pytest.fixture
@@ -109,10 +109,30 @@ def or_skip(start: Callable[[], str]) -> str:
         pytest.skip(f"no Kafka broker: {error.reason}")
 
 
-async def delete_topics(admin: KafkaAdmin) -> None:
-    """Delete what an earlier test left, and wait until the broker has noticed."""
-    names = {name for name in await admin.list_topics() if name.startswith("heraut.")}
-    await admin.delete_topics(sorted(names))
+async def empty_topics(settings: KafkaSettings) -> None:
+    """Make all topics, and those anew that an earlier test wrote to or made in another way."""
+    async with connected_admin(settings) as admin:
+        found = {one["topic"]: len(one["partitions"]) for one in await admin.describe_topics()}
+        ours = {name: partitions for name, partitions in found.items() if name.startswith("heraut.")}
+        await _delete(admin, await _used(admin, ours))
+    await ensure_topics(settings, PARTITIONS, 1, (COHORT,))
+
+
+async def _used(admin: KafkaAdmin, topics: Mapping[str, int]) -> set[str]:
+    """Return those of these topics, given with their partitions, that held a record or have another shape."""
+    wanted = {topic.name: topic.partitions for topic in kafka_topics(PARTITIONS, (COHORT,))}
+    other = {name for name, partitions in topics.items() if wanted.get(name) != partitions}
+    asked = [(name, [(at, _END) for at in range(partitions)]) for name, partitions in topics.items()]
+    answer = await admin.ask(OffsetRequest(_NO_REPLICA, _UNCOMMITTED_TOO, asked))  # there is one broker, which has all
+    return other | {
+        name for name, partitions in answer.topics if any(error or end for _, error, _, end, *_ in partitions)
+    }
+
+
+async def _delete(admin: KafkaAdmin, names: set[str]) -> None:
+    """Delete topics, and wait until the broker has noticed."""
+    if names:
+        await admin.delete_topics(sorted(names))
     async with asyncio.timeout(30):
         while names & set(await admin.list_topics()):  # noqa: ASYNC110 - it says when by no other means
             await asyncio.sleep(0.02)

@@ -1,7 +1,6 @@
 """What comes back after it was handed over, through all rooms: told on the next way, or listed to the source."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from loadtests.chaos.fleet import Fleet
 from services.demo.made_up.incident import made_up_incident
 from services.demo.standins.mail import MailServer
 from tests.e2e.bouncing import MAILBOX, bounce
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -67,13 +67,6 @@ class Run:
         """Report, as the recipient's mail server does, that a mail could not be delivered; returns a code."""
         at = [to for to, _ in self.mails.taken].index(recipient)
         return bounce(self.port, self.mails.senders[at])
-
-
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until something holds."""
-    async with asyncio.timeout(60.0):
-        while not await holds():  # noqa: ASYNC110 - other processes tell by no other means
-            await asyncio.sleep(0.1)
 
 
 async def test_what_came_back_goes_on_to_the_next_way(tmp_path: Path) -> None:

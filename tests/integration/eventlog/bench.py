@@ -1,14 +1,13 @@
 """An event log under test: blocks are written to it as a stage does, and read as a stage does."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import asyncpg
 
 from services.kit.config import ServiceConfig, load
-from services.kit.errors import RetryableError
 from services.kit.eventlog import (
     Cursor,
     DeadLetters,
@@ -22,19 +21,10 @@ from services.kit.eventlog import (
     installation_of,
 )
 from services.kit.postgres import Pool
+from tests.waiting import until_it_works
 
 T = TypeVar("T")
 SOURCE = "intake"
-
-
-async def until_it_works(what: Callable[[], Awaitable[T]]) -> T:
-    """Try again after each RetryableError, as a stage does: a busy machine is slow to answer."""
-    async with asyncio.timeout(120):
-        while True:
-            try:
-                return await what()
-            except RetryableError:
-                await asyncio.sleep(0.2)
 
 
 class Bench:

@@ -13,7 +13,8 @@ from services.kit.config import LOGS
 from services.kit.errors import LogPositionError
 from services.kit.eventlog import Cursor, Entry, GlobalTable, Output, Row, TopicPartition
 from tests.conftest import EACH_LOG, TESTED_LOGS
-from tests.integration.eventlog.bench import Bench, Reader, until_it_works
+from tests.integration.eventlog.bench import Bench, Reader
+from tests.waiting import until_it_works
 
 FIRST = TopicPartition("heraut.members.accepted.v1", 0)
 SECOND = TopicPartition("heraut.members.accepted.v1", 1)

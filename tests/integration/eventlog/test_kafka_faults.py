@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -16,8 +17,8 @@ from services.kit.errors import ConfigError, LogPositionError, RetryableError
 from services.kit.eventlog.kafka import KafkaLog, KafkaSettings, ensure_topics, new_admin
 from services.kit.eventlog.kafka.progress import KafkaProgress
 from services.kit.eventlog.port import Cursor, Output, Record, Row, TopicPartition
-from tests.integration.eventlog.bench import until_it_works
 from tests.kafka_fixtures import started_broker
+from tests.waiting import until_it_works
 
 pytestmark = pytest.mark.kafka
 
@@ -35,6 +36,7 @@ def own_broker(tmp_path: Path) -> Iterator[Path]:
     started_broker(tmp_path)
     yield tmp_path
     broker.stop(tmp_path)
+    sys.stdout.write((tmp_path / "broker.log").read_text(errors="replace"))  # shown where the test has failed
 
 
 @pytest.fixture
@@ -75,12 +77,12 @@ async def _some(log: KafkaLog) -> list[Record]:
 async def test_a_broker_restart_is_survived(own_broker: Path, kill: bool) -> None:  # noqa: FBT001 - a parameter
     """While the broker is away everything fails as passing, and afterwards it goes on where it was."""
     settings = KafkaSettings(bootstrap_servers=str(broker.status(own_broker)))
-    await ensure_topics(settings, 2, 1, (COHORT,))
+    await until_it_works(lambda: ensure_topics(settings, 2, 1, (COHORT,)))
     log = KafkaLog(settings, "deduplication")
     try:
-        await log.assign({AT: Cursor()})
-        await log.publish("intake", AT, _rows(1, 2))
-        before = await _some(log)
+        await until_it_works(lambda: log.assign({AT: Cursor()}))
+        await until_it_works(lambda: log.publish("intake", AT, _rows(1, 2)))
+        before = await until_it_works(lambda: _some(log))
         await asyncio.to_thread(broker.stop, own_broker, kill=kill)
         with pytest.raises(RetryableError):
             await log.publish("intake", AT, _rows(3))
@@ -223,7 +225,7 @@ async def test_more_copies_than_brokers_is_an_error(own_broker: Path) -> None:
     settings = KafkaSettings(bootstrap_servers=str(broker.status(own_broker)))
 
     with pytest.raises(ConfigError, match="cannot be made"):
-        await ensure_topics(settings, 2, 3, (COHORT,))
+        await until_it_works(lambda: ensure_topics(settings, 2, 3, (COHORT,)))
 
 
 async def test_a_take_over_looks_at_many_partitions_quickly(log: KafkaLog) -> None:

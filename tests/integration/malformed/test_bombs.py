@@ -11,12 +11,12 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import MessageSizeTooLargeError
 from notification.topics import COHORT
 
-from services.kit.eventlog.kafka import KafkaSettings, ensure_topics, new_admin
+from services.kit.eventlog.kafka import KafkaSettings, new_admin
 from tests.integration.malformed.conftest import put_incident
 from tests.integration.malformed.events import Upstream, members
 from tests.integration.malformed.material import a_member
-from tests.integration.malformed.process import PARTITIONS, Intake, a_cohort, counts, intake_process
-from tests.kafka_fixtures import delete_topics
+from tests.integration.malformed.process import Intake, a_cohort, counts, intake_process
+from tests.kafka_fixtures import empty_topics
 
 pytestmark = pytest.mark.kafka
 
@@ -27,20 +27,11 @@ _PATIENCE = 60.0  # seconds; a busy machine is slow, not wrong
 @pytest.fixture(scope="module")
 def intake(kafka_bootstrap: str, shared_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Intake]:
     """Run intake on a real broker with empty topics; its incident is there."""
-    asyncio.run(_fresh_topics(kafka_bootstrap))
+    asyncio.run(empty_topics(KafkaSettings(bootstrap_servers=kafka_bootstrap)))
     kafka = {"HERAUT_LOG": "kafka", "HERAUT_KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap}
     with intake_process(shared_database, tmp_path_factory.mktemp("intake"), **kafka) as process:
         asyncio.run(put_incident(process))
         yield process
-
-
-async def _fresh_topics(bootstrap: str) -> None:
-    settings = KafkaSettings(bootstrap_servers=bootstrap)
-    admin = new_admin(settings)
-    await admin.start()
-    await delete_topics(admin)
-    await admin.stop()
-    await ensure_topics(settings, PARTITIONS, 1, (COHORT,))
 
 
 async def _let_packed_events_in(bootstrap: str) -> None:

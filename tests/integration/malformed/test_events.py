@@ -6,15 +6,13 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
-from notification.topics import COHORT
 
-from services.kit.eventlog.kafka.admin import ensure_topics
-from services.kit.eventlog.kafka.client import KafkaSettings, new_admin
+from services.kit.eventlog.kafka.client import KafkaSettings
 from tests.integration.malformed.conftest import put_incident
 from tests.integration.malformed.events import EVENTS, Event, Upstream, an_event, members
 from tests.integration.malformed.material import CANARIES, UPLOADS, a_member
-from tests.integration.malformed.process import PARTITIONS, Intake, a_cohort, counts, intake_process
-from tests.kafka_fixtures import delete_topics
+from tests.integration.malformed.process import Intake, a_cohort, counts, intake_process
+from tests.kafka_fixtures import empty_topics
 
 pytestmark = pytest.mark.kafka
 _PATIENCE = 60.0  # seconds; a busy machine is slow, not wrong
@@ -23,16 +21,7 @@ _PATIENCE = 60.0  # seconds; a busy machine is slow, not wrong
 @pytest.fixture(scope="module")
 def intake(kafka_bootstrap: str, shared_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Intake]:
     """Run intake on a real broker with empty topics; its incident is there."""
-
-    async def empty() -> None:
-        settings = KafkaSettings(bootstrap_servers=kafka_bootstrap)
-        admin = new_admin(settings)
-        await admin.start()
-        await delete_topics(admin)
-        await admin.stop()
-        await ensure_topics(settings, PARTITIONS, 1, (COHORT,))
-
-    asyncio.run(empty())
+    asyncio.run(empty_topics(KafkaSettings(bootstrap_servers=kafka_bootstrap)))
     folder = tmp_path_factory.mktemp("intake")
     kafka = {"HERAUT_LOG": "kafka", "HERAUT_KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap}
     with intake_process(shared_database, folder, **kafka) as process:

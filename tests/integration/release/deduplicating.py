@@ -16,6 +16,7 @@ from services.kit.stage import Stage, StageContext, StageMetrics, StagePolicy
 from services.kit.stage.failpoints import Failpoints, NoFailpoints
 from services.kit.vault import KeyRing
 from services.wire.incidents import decode_incidents
+from tests.waiting import until
 
 __all__ = ["EVERY_PARTITION", "Deduplicating", "until"]
 
@@ -188,10 +189,3 @@ class Deduplicating:
         for partition, _, _, version in await self._pool.fetch(query):
             found.setdefault(partition, []).append(version)
         return found
-
-
-async def until(holds: Any) -> None:
-    """Wait until something holds."""
-    async with asyncio.timeout(_PATIENCE):
-        while not await holds():  # noqa: ASYNC110 - what is waited for lies in the database
-            await asyncio.sleep(0.02)

@@ -3,9 +3,9 @@
 import asyncio
 from typing import Any
 
-from tests.integration.release.deduplicating import until
 from tests.integration.release.test_release import COHORT, KEYS, Installation, installation
 from tests.unit.intake.builders import a_record
+from tests.waiting import until
 
 __all__ = ["installation"]  # the fixture
 

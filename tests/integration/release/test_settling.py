@@ -6,9 +6,9 @@ from typing import Any
 
 from services.core.ledger import COUNTERS
 from services.tracking.ledger import Line, Totals, hear, ledger_of
-from tests.integration.release.deduplicating import until
 from tests.integration.release.test_release import COHORT, Installation, installation
 from tests.unit.intake.builders import a_record
+from tests.waiting import until
 
 __all__ = ["installation"]  # the fixture
 

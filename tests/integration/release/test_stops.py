@@ -14,9 +14,9 @@ from services.kit.postgres import Pool
 from services.tracking.app import run
 from services.tracking.config import Config
 from tests.conftest import RoomPool
-from tests.integration.release.deduplicating import until
 from tests.integration.release.test_release import COHORT, Installation, installation
 from tests.logins import login_settings
+from tests.waiting import until
 
 __all__ = ["installation"]  # the fixture
 

@@ -6,7 +6,7 @@ import pytest
 
 from services.kit.postgres import Pool
 from tests.conftest import RoomPool
-from tests.integration.release.deduplicating import EVERY_PARTITION, until
+from tests.integration.release.deduplicating import EVERY_PARTITION
 from tests.integration.release.test_release import (
     COHORT,
     KEYS,
@@ -15,6 +15,7 @@ from tests.integration.release.test_release import (
     Installation,
     installation,
 )
+from tests.waiting import until
 
 __all__ = ["installation"]  # the fixture
 

@@ -22,7 +22,7 @@ from services.routing.config import Config as RoutingConfig
 from services.tracking.app import run as tracking
 from services.tracking.config import Config as TrackingConfig
 from tests.conftest import RoomPool
-from tests.integration.release.deduplicating import EVERY_PARTITION, until
+from tests.integration.release.deduplicating import EVERY_PARTITION
 from tests.integration.release.test_release import (
     COHORT,
     KEYS,
@@ -33,6 +33,7 @@ from tests.integration.release.test_release import (
 )
 from tests.logins import login_settings
 from tests.unit.intake.builders import a_record
+from tests.waiting import until
 
 __all__ = ["installation"]  # the fixture
 

@@ -22,6 +22,7 @@ from services.kit.stage.plan import Read, plan_batch
 from services.kit.stage.port import StagePolicy
 from services.kit.stage.stage import Stage
 from services.kit.testing import MemoryLog, MemoryTopics
+from tests.waiting import until
 
 # Any room of the middle would do: this one reads one topic of all partitions and writes another.
 STAGE, SOURCE = "routing", "deduplication"
@@ -273,10 +274,3 @@ class Replica:
             await task
         self.pool.terminate()
         assert not task.cancelled(), "nothing killed it"
-
-
-async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
-    """Wait until something holds."""
-    async with asyncio.timeout(seconds):
-        while not await holds():  # noqa: ASYNC110 - what is waited for lies in the database
-            await asyncio.sleep(0.01)

@@ -7,7 +7,8 @@ import asyncpg
 import pytest
 
 from services.kit.errors import RetryableError
-from tests.integration.stage.room import PARTITIONS, Breaking, Killed, Pausing, World, numbered, until
+from tests.integration.stage.room import PARTITIONS, Breaking, Killed, Pausing, World, numbered
+from tests.waiting import until
 
 TAKE_OVER = ["take-over: begun", "take-over: epochs committed", "take-over: done"]
 IN_TRANSACTION = ["batch: fenced", "batch: moved", "batch: applied", "batch: committing"]

@@ -26,10 +26,10 @@ from tests.integration.stage.room import (
     World,
     numbered,
     partition_of,
-    until,
 )
 from tests.kafka_fixtures import PARTITIONS as TOPIC_PARTITIONS
 from tests.kafka_fixtures import started_broker
+from tests.waiting import until, until_it_works
 
 pytestmark = pytest.mark.kafka
 
@@ -108,7 +108,7 @@ async def kafka_room(kafka: KafkaSettings, embedded_world: World) -> AsyncIterat
 async def own_broker_room(tmp_path: Path, embedded_world: World) -> AsyncIterator[KafkaWorld]:
     """Return the room on a broker that this test may kill."""
     settings = KafkaSettings(bootstrap_servers=await asyncio.to_thread(started_broker, tmp_path))
-    await ensure_topics(settings, TOPIC_PARTITIONS, 1, (COHORT,))
+    await until_it_works(lambda: ensure_topics(settings, TOPIC_PARTITIONS, 1, (COHORT,)))
     async for world in _world(embedded_world, settings):
         yield world
     await asyncio.to_thread(broker.stop, tmp_path)
@@ -149,7 +149,7 @@ async def test_the_broker_is_killed_while_blocks_flow(own_broker_room: KafkaWorl
         await until(lambda: _silent(replica, 1.5))
         await asyncio.to_thread(broker.start, tmp_path)
         await own_broker_room.feed(blocks[200:])
-        await until(lambda: _some(own_broker_room, 400), seconds=60)
+        await until(lambda: _some(own_broker_room, 400))
         await own_broker_room.assert_once(blocks)
 
         assert epochs == stage.epochs()

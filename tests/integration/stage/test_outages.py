@@ -13,7 +13,8 @@ from prometheus_client import CollectorRegistry
 from services.core.reasons import dead_letter_reasons
 from services.kit.eventlog.port import Output, Row, TopicPartition
 from services.kit.stage.metrics import StageMetrics
-from tests.integration.stage.room import INPUT, OUTPUT, SOURCE, STAGE, Copying, Replica, World, numbered, until
+from tests.integration.stage.room import INPUT, OUTPUT, SOURCE, STAGE, Copying, Replica, World, numbered
+from tests.waiting import until
 
 
 @contextmanager

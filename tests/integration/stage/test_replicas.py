@@ -9,7 +9,8 @@ import pytest
 from services.kit.errors import LostOwnershipError
 from services.kit.eventlog.port import Output
 from services.kit.stage.stage import Stage
-from tests.integration.stage.room import OUTPUT, PARTITIONS, POLICY, STAGE, World, numbered, until
+from tests.integration.stage.room import OUTPUT, PARTITIONS, STAGE, World, numbered
+from tests.waiting import until
 
 
 async def _settled(*stages: Stage) -> bool:
@@ -115,7 +116,7 @@ async def test_a_lease_that_runs_out_during_a_take_over_is_taken_again(embedded_
                 await embedded_world.pool.execute("update owner set lease_until = clock_timestamp() - interval '1s'")
 
     async with (await embedded_world.replica(failpoints=RunningOut())).running() as stage:
-        await until(lambda: _settled(stage), seconds=20 * POLICY.lease)
+        await until(lambda: _settled(stage))
 
 
 async def test_a_dead_process_is_replaced_within_its_lease(world: World) -> None:

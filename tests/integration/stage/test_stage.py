@@ -20,8 +20,8 @@ from tests.integration.stage.room import (
     Copying,
     World,
     numbered,
-    until,
 )  # fmt: skip
+from tests.waiting import until
 
 
 async def test_every_block_has_its_effect_once_and_comes_out_once(world: World) -> None:

@@ -27,9 +27,9 @@ from tests.integration.stage.room import (
     Replica,
     World,
     numbered,
-    until,
 )  # fmt: skip
 from tests.logins import own_login
+from tests.waiting import until
 
 
 def _stopped(replica: Replica) -> int:

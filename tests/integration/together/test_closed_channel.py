@@ -25,10 +25,11 @@ from services.tracking.config import Config as TrackingConfig
 from services.tracking.store import Store
 from tests.conftest import RoomPool
 from tests.integration.intake.conftest import a_document
-from tests.integration.release.deduplicating import EVERY_PARTITION, until
+from tests.integration.release.deduplicating import EVERY_PARTITION
 from tests.integration.release.test_release import Installation, installation
 from tests.integration.release.test_together import running, settings
 from tests.unit.intake.builders import a_record
+from tests.waiting import until
 
 __all__ = ["installation", "settings"]  # fixtures
 

@@ -28,10 +28,11 @@ from services.routing.config import Config as RoutingConfig
 from services.tracking.app import run as tracking
 from services.tracking.config import Config as TrackingConfig
 from tests.conftest import RoomPool
-from tests.integration.release.deduplicating import EVERY_PARTITION, Deduplicating, until
+from tests.integration.release.deduplicating import EVERY_PARTITION, Deduplicating
 from tests.integration.release.test_release import ON_THE_EMBEDDED_LOG
 from tests.integration.release.test_together import Service, running, settings
 from tests.principals import bearer
+from tests.waiting import until
 
 __all__ = ["settings"]  # the fixture
 
