@@ -5,8 +5,8 @@ blocks are committed in the order of their places, and whoever has read the last
 """
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,7 @@ from typing import Final
 from services.core.ids import ID_BYTES
 from services.kit.postgres import Connection, Queries
 from services.tracking.domain import Finding
-from services.tracking.packing import Packed, number_at
+from services.tracking.packing import Packed, count_pairs, number_at
 from services.tracking.places import BEGINNING, SEGMENT, bucket_of, index_of, places_in, stand_in
 from services.tracking.sieve import Sieve
 from services.wire.columns import split_ids
@@ -163,13 +163,16 @@ class Blocks:
         rows = await connection.fetch(_QUERIES["name_cohorts"], list(numbers))
         return {row["number"]: row["scope"] for row in rows}
 
-    async def read_all(self, connection: Connection) -> AsyncIterator[Packed]:
-        """Return all blocks that say something, in one snapshot."""
+    async def count_standing(self, connection: Connection) -> Counter[tuple[int, int, int]]:
+        """Return how many notices stand where by what blocks say, in one snapshot: cohort's number, state, channel."""
+        found: Counter[tuple[int, int, int]] = Counter()
         first = 0
-        while rows := await connection.fetch(_QUERIES["read_blocks"], first, _AT_ONCE):
-            for _, *columns in rows:
-                yield Packed(*columns)
+        while rows := await connection.fetch(_QUERIES["read_standing"], first, _AT_ONCE):
+            for _, channel, cohorts, states, size in rows:
+                for (cohort, state), notices in count_pairs(cohorts, states, size).items():
+                    found[cohort, state, channel] += notices
             first = rows[-1]["first"] + 1
+        return found
 
 
 def _ids(notices: bytes) -> list[bytes]:

@@ -54,10 +54,10 @@ where block.cohorts <> '';
 -- The names of these cohorts.
 select number, scope from cohorts where number = any($1::int[]);
 
--- name: read_blocks
--- Blocks of which notices have no rows of their own, or not all, from one on; every row is read, for `recount`.
-select first, (extract(epoch from at) * 1000)::bigint as at, channel, cohorts, revisions, attempts, states, notices,
-       members
+-- name: read_standing
+-- What blocks say of where their notices stand, from one on: those of which notices have no rows of their own, or not
+-- all. Every row is read, for `recount`.
+select first, channel, cohorts, states, length(notices) / 16 as notices
 from blocks
 where first >= $1 and cohorts <> ''
 order by first

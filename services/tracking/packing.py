@@ -4,6 +4,7 @@ Numbers that are the same of all notices of a block, as nearly all are, stand on
 """
 
 import struct
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -11,7 +12,7 @@ from services.core.ids import ID_BYTES
 from services.tracking.domain import Outcomes
 from services.wire.columns import split_ids
 
-__all__ = ["Packed", "number_at", "numbers_in", "pack", "pack_known", "unpack"]
+__all__ = ["Packed", "count_pairs", "number_at", "numbers_in", "pack", "pack_known", "unpack"]
 
 _NUMBER: Final = struct.Struct(">i")
 
@@ -83,6 +84,13 @@ def _of_each(column: bytes, count: int) -> list[int]:
 def numbers_in(column: bytes) -> list[int]:
     """Return the numbers that stand in a column: one of all its notices, or one of each."""
     return list(struct.unpack(f">{len(column) // _NUMBER.size}i", column))
+
+
+def count_pairs(cohorts: bytes, states: bytes, size: int) -> Counter[tuple[int, int]]:
+    """Return how many of a block's notices are of which cohort's number and in which state, by those columns."""
+    if len(cohorts) == len(states) == _NUMBER.size:
+        return Counter({(number_at(cohorts), number_at(states)): size})
+    return Counter(zip(_of_each(cohorts, size), _of_each(states, size), strict=True))
 
 
 def number_at(column: bytes) -> int:

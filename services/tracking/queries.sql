@@ -66,14 +66,33 @@ from unnest($1::bytea[], $2::int[], $3::bytea[], $4::int[], $5::smallint[], $6::
      as new(notice, cohort, member, revision, state, attempt, at, channel, mark)
 where notices.notice = new.notice;
 
--- name: find_odd
--- Those of a block's notices of which the block does not say all, and whether they have rows of their own.
-select asked.notice, notices.notice is not null as own
-from unnest($1::bytea[]) as asked(notice)
-left join notices on notices.notice = asked.notice
-where notices.notice is not null
-    or exists (select from receipts where receipts.notice = asked.notice)
-    or exists (select from steps where steps.notice = asked.notice);
+-- name: read_odd_entries
+-- What blocks say of notices of which they do not say all, and whether those have rows of their own; each number has
+-- four bytes. For `recount`: each block is read whole, once, and its ids alone are joined; `offset 0` holds that order.
+select odd.own, entry.notice, block.channel, (extract(epoch from block.at) * 1000)::bigint as at,
+       case length(block.cohorts) when 4 then block.cohorts else substring(block.cohorts from entry.at * 4 + 1 for 4) end as cohorts,
+       case length(block.attempts) when 4 then block.attempts else substring(block.attempts from entry.at * 4 + 1 for 4) end as attempts,
+       case length(block.states) when 4 then block.states else substring(block.states from entry.at * 4 + 1 for 4) end as states
+from (
+    select opened.first, opened.at, substring(opened.ids from opened.at * 16 + 1 for 16) as notice
+    from (
+        select whole.first, whole.ids, generate_series(0, length(whole.ids) / 16 - 1) as at
+        from (select first, notices || ''::bytea as ids from blocks where cohorts <> '' offset 0) as whole
+    ) as opened
+    offset 0
+) as entry
+join (
+    select heard.notice, bool_or(heard.own) as own
+    from (
+        select notice, true as own from notices
+        union all
+        select notice, false from steps
+        union all
+        select notice, false from receipts
+    ) as heard
+    group by heard.notice
+) as odd on odd.notice = entry.notice
+join blocks as block on block.first = entry.first;
 
 -- name: recount
 -- The notices with rows of their own of each cohort by their state; every row is read, so nothing but
@@ -90,7 +109,8 @@ left join cohorts on cohorts.number = kept.cohort;
 
 -- name: read_odd_notices
 -- Those that `recount` leaves out, as what they count for is not in their rows alone.
-select notices.notice, coalesce(cohorts.scope, '') as scope, notices.member, notices.revision, notices.state,
+select notices.notice, coalesce(cohorts.scope, case notices.cohort when 0 then '' else '?/' || notices.cohort end) as scope,
+       notices.member, notices.revision, notices.state,
        notices.attempt, (extract(epoch from notices.at) * 1000)::bigint as at, notices.channel, notices.mark
 from (select notice from steps union select notice from receipts) as odd
 join notices on notices.notice = odd.notice

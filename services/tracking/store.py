@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
+import asyncpg
 import orjson
 
 from services.core.channel import Channel
@@ -13,10 +15,10 @@ from services.core.receipts import Receipt, ReceiptKind
 from services.kit.postgres import Connection, Queries
 from services.kit.stage import TotalsRow
 from services.tracking.blocks import Blocks
-from services.tracking.domain import Deltas, Finding, Observed, Outcomes, Refusals, counters_of
+from services.tracking.domain import Finding, Observed, Outcomes, Refusals, counters_of
 from services.tracking.histories import History, Step, kept_history
 from services.tracking.ledger import Totals
-from services.tracking.packing import numbers_in, pack, pack_known, unpack
+from services.tracking.packing import number_at, pack, pack_known
 from services.tracking.said import Said
 from services.tracking.stops import Kept
 
@@ -24,6 +26,7 @@ __all__ = ["Store"]
 
 _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 
+_AT_ONCE: Final = 2048  # notices that are recounted, with all that was heard of them: some 6 MB
 # Of a notice that nothing but receipts were heard of.
 _NO_COHORT = {"": 0}
 
@@ -158,43 +161,45 @@ class Store:
         await connection.execute(_QUERIES["change_notices"], *_columns(findings, numbers))
 
     async def recount(self, connection: Connection, incident_id: str | None) -> dict[str, Counter[str]]:
-        """Return what the notices' rows count for, by scope, of one incident or of all. Reads every row."""
+        """Return what the notices' rows count for, by scope, of one incident or of all. Reads every row.
+
+        In a transaction. It holds some thousands of notices at once, a few megabytes, however many there are.
+        """
         found: dict[str, Counter[str]] = {}
-        async for block in self._read_blocks(connection):
-            await self._recount_block(connection, block, found)
+        await self._recount_blocks(connection, found)
+        async for rows in _pieces(connection, "read_odd_notices"):
+            await self._count_histories(connection, [Finding(*row) for row in rows], found)
         for scope, state, channel, counted, notices in await connection.fetch(_QUERIES["recount"]):
-            for counter in counters_of(state, channel, counted=counted):
-                found.setdefault(scope, Counter())[counter] += notices
-        odd = await connection.fetch(_QUERIES["read_odd_notices"])
-        await self._count_histories(connection, [Finding(*row) for row in odd], found)
+            _count_alike(found, scope, state, channel, notices, counted=counted)
         for scope, channel, attempts in await connection.fetch(_QUERIES["recount_refusals"]):
             found.setdefault(scope, Counter())[f"refused_{Channel(channel).label}"] += attempts
         beginning = f"{incident_id}/" if incident_id else ""
         return {scope: counts for scope, counts in found.items() if scope.startswith(beginning)}
 
-    async def _read_blocks(self, connection: Connection) -> AsyncIterator[Outcomes]:
-        async for block in self.blocks.read_all(connection):
-            numbers = set(numbers_in(block.cohorts))
-            names = await self.blocks.name_cohorts(connection, numbers)
-            yield unpack(block, {number: names.get(number, f"?/{number}") for number in numbers})
+    async def _recount_blocks(self, connection: Connection, found: dict[str, Counter[str]]) -> None:
+        """Count blocks whole, less the notices of which more is known.
 
-    async def _recount_block(self, connection: Connection, block: Outcomes, found: dict[str, Counter[str]]) -> None:
-        """Count what a block says of notices that have no rows of their own."""
-        odd = {row["notice"]: row["own"] for row in await connection.fetch(_QUERIES["find_odd"], block.notices)}
-        simple, others = block.parted([at for at, notice in enumerate(block.notices) if notice in odd])
-        deltas: Deltas = {}
-        simple.add_to(deltas)
-        for scope, counts in deltas[block.source].items():
-            found.setdefault(scope, Counter()).update(counts)
-        left = [one for one in others.findings() if not odd[one.notice]]
-        await self._count_histories(connection, left, found)
+        Of those, who have no rows of their own are counted by their histories.
+        """
+        standing = await self.blocks.count_standing(connection)
+        known = await self.blocks.name_cohorts(connection, {number for number, _, _ in standing})
+        names = {number: known.get(number, f"?/{number}") for number, _, _ in standing}
+        async for rows in _pieces(connection, "read_odd_entries"):
+            numbers = [number_at(row["cohorts"]) for row in rows]
+            said = [_said_by_block(row, names[number]) for row, number in zip(rows, numbers, strict=True)]
+            standing.subtract((number, one.state, one.channel) for number, one in zip(numbers, said, strict=True))
+            left = [one for row, one in zip(rows, said, strict=True) if not row["own"]]
+            await self._count_histories(connection, left, found)
+        for (number, state, channel), notices in standing.items():
+            _count_alike(found, names[number], state, channel, notices, counted=True)
 
     async def _count_histories(
         self, connection: Connection, findings: Sequence[Finding], found: dict[str, Counter[str]]
     ) -> None:
-        for history in (await self._histories(connection, {one.notice: one for one in findings})).values():
-            if counters := history.counters():
-                found.setdefault(history.scope, Counter()).update(counters)
+        histories = await self._histories(connection, {one.notice: one for one in findings})
+        for one in findings:  # one that stands in two blocks counts twice, as nothing else would show that
+            if counters := histories[one.notice].counters():
+                found.setdefault(one.scope, Counter()).update(counters)
 
     async def add_refusals(
         self, connection: Connection, refusals: Refusals, numbers: Mapping[str, int]
@@ -247,6 +252,25 @@ class Store:
         """Return what every stage counted of scopes that begin with `prefix`, as of one moment."""
         rows = await connection.fetch(_QUERIES["read_totals"], prefix)
         return [Totals(row["stage"], row["scope"], _named(row["counts"]), row["first_at"]) for row in rows]
+
+
+async def _pieces(connection: Connection, query: str) -> AsyncIterator[list[asyncpg.Record]]:
+    """Return the rows of a query, some thousands at once, which others may be asked between."""
+    cursor = await connection.cursor(_QUERIES[query])
+    while rows := await cursor.fetch(_AT_ONCE):
+        yield rows
+
+
+def _said_by_block(row: asyncpg.Record, scope: str) -> Finding:
+    state, attempt = number_at(row["states"]), number_at(row["attempts"])
+    return Finding(row["notice"], scope, None, 0, state, attempt, row["at"], row["channel"])
+
+
+def _count_alike(
+    found: dict[str, Counter[str]], scope: str, state: int, channel: int, notices: int, *, counted: bool
+) -> None:
+    for counter in counters_of(state, channel, counted=counted):
+        found.setdefault(scope, Counter())[counter] += notices
 
 
 def _named(counts: Mapping[str, int] | list[int]) -> Mapping[str, int]:

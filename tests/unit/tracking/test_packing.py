@@ -1,10 +1,12 @@
 """What is packed into a row comes out as it was."""
 
+from collections import Counter
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.tracking.domain import Outcomes, State
-from services.tracking.packing import pack, pack_known, unpack
+from services.tracking.packing import count_pairs, pack, pack_known, unpack
 
 SCOPES = {"lab/a": 1, "lab/b": 2**31 - 1}
 NUMBER = st.sampled_from([0, 1, 2**31 - 1])
@@ -28,6 +30,15 @@ def outcomes(draw: st.DrawFn) -> Outcomes:
 def test_a_block_comes_out_as_it_was(block: Outcomes) -> None:
     """Each column, be it of one number or of many."""
     assert block == unpack(pack(block, SCOPES), {number: scope for scope, number in SCOPES.items()})
+
+
+@given(outcomes())
+def test_a_block_is_counted_without_its_ids(block: Outcomes) -> None:
+    """By cohort and state, however its columns are packed."""
+    packed = pack(block, SCOPES)
+    counted = Counter((SCOPES[scope], state) for scope, state in zip(block.scopes, block.states, strict=True))
+
+    assert counted == count_pairs(packed.cohorts, packed.states, packed.size)
 
 
 def test_numbers_that_are_alike_stand_once() -> None:
