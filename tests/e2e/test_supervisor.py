@@ -62,7 +62,7 @@ async def test_a_killed_service_comes_back_at_its_address(tmp_path: Path) -> Non
         assert child.process
         first = child.process
         first.kill()
-        await _until(lambda: child.process is not first and child.ready_file.exists())
+        await _until(lambda: child.process is not first and _read(child.ready_file) != "")
     finally:
         stop.set()
         await asyncio.wait_for(running, 20)
@@ -103,6 +103,10 @@ async def test_a_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     await stop_child(process, 0.2)
 
     assert -signal.SIGKILL == process.returncode
+
+
+def _read(file: Path) -> str:
+    return file.read_text() if file.exists() else ""
 
 
 def _lives(pid: int) -> bool:

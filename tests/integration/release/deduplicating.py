@@ -18,7 +18,7 @@ from services.kit.vault import KeyRing
 from services.wire.incidents import decode_incidents
 from tests.waiting import until
 
-__all__ = ["EVERY_PARTITION", "Deduplicating", "until"]
+__all__ = ["EVERY_PARTITION", "Deduplicating"]
 
 EVERY_PARTITION = range(8)
 _PATIENCE = 60.0  # seconds; a busy machine is slow, not wrong

@@ -147,10 +147,15 @@ async def test_an_unreadable_block_becomes_a_dead_letter_once(world: World) -> N
     async with replica.running():
         await world.feed(blocks)
         await world.all_through([block for block in blocks if block not in bad])
+        await until(lambda: _dead(world, len(bad)))
+        await until(lambda: _counted(replica, len(bad)))
 
         assert Counter(bad) == await world.taken_by_next_room(DEAD_LETTERS)
-        assert 2 == replica.metrics.dead_letters("unreadable")._value.get()
         assert 0 == _stopped(replica)
+
+
+async def _counted(replica: Replica, count: int) -> bool:
+    return bool(replica.metrics.dead_letters("unreadable")._value.get() == count)
 
 
 async def test_too_many_dead_letters_stop_the_partition_instead(embedded_world: World) -> None:

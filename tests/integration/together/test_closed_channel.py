@@ -61,6 +61,11 @@ def _printed(folder: Path) -> set[str]:
     return {letter["noticeId"] for one in manifests for letter in one["letters"]}
 
 
+def _moved_on(shown: Any) -> int | None:
+    """Return how many moved on; None where not all is reported."""
+    return shown["movedOn"].get("portal", 0) if shown and shown["closures"] and shown["complete"] else None
+
+
 async def _close_the_portal(installation: Installation) -> Any:
     closing = a_document(compromisedChannels=["portal"])
     async with installation.source.put("/v1/incidents/lab", json=closing) as response:
@@ -86,8 +91,7 @@ async def test_who_waits_for_a_channel_that_is_closed_is_told_by_the_next_one(
         return await lists(incidents=installation.room.incidents).of(Principal("o", frozenset({Role.OPERATOR})), "lab")
 
     async def complete() -> bool:
-        found = await shown()
-        return bool(found and found["closures"] and found["complete"])
+        return _moved_on(await shown()) == (await _counts(dispatch, "dispatch")).get("moved_on_portal", 0)
 
     async with portal.serve(), asyncio.timeout(120.0), installation.room.running():
         await installation.opened()
