@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from deploy.migrations import SQUAWK, main
+from services.core.rooms import ROOMS
 
 SERVICES = Path(__file__).parents[2] / "services"
 NAME = re.compile(r"(\d{4})_(pre|post)_[a-z0-9_]+\.sql")
@@ -13,7 +14,9 @@ NAME = re.compile(r"(\d{4})_(pre|post)_[a-z0-9_]+\.sql")
 
 def test_migrations_are_named_and_numbered_without_gaps() -> None:
     """A migration's place in the order, and its side of the deployment, can be read from its name."""
-    for folder in sorted(SERVICES.glob("*/migrations")):
+    folders = sorted(SERVICES.glob("*/migrations"))
+    assert {"kit", *ROOMS} == {folder.parent.name for folder in folders}
+    for folder in folders:
         names = sorted(path.name for path in folder.glob("*.sql"))
         matches = [NAME.fullmatch(name) for name in names]
         assert all(matches), folder

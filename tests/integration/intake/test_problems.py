@@ -67,7 +67,9 @@ async def test_rejected_records_are_listed_by_their_own_refs(intake: Intake) -> 
 async def test_refs_stand_nowhere_in_the_open(intake: Intake) -> None:
     """Neither of accepted nor of rejected records: all that is stored of them is hashed or sealed."""
     await upload(intake, a_record(memberRef=f"{BSN}-1"), REJECTED)
-    for (table,) in await intake.pool.fetch("select tablename from pg_tables where schemaname = 'intake'"):
+    tables = {row[0] for row in await intake.pool.fetch("select tablename from pg_tables where schemaname = 'intake'")}
+    assert {"members", "rejections", "reference_blocks"} <= tables
+    for table in tables:
         out = io.BytesIO()
         async with intake.pool.acquire() as connection:
             await connection.copy_from_table(table, output=out, format="binary")
