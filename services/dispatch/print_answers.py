@@ -33,7 +33,6 @@ __all__ = [
     "is_answer_name",
     "laid_against",
     "read_answer",
-    "state_of",
 ]
 
 _HERE: Final = ZoneInfo("Europe/Amsterdam")
@@ -87,15 +86,6 @@ class PrintState(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     POSTED = "posted"
     REJECTED = "rejected"
-
-
-def state_of(acknowledged: object, posted: object, rejected: object) -> PrintState:
-    """Return where a print file stands of which these were said, each with its time; None = it was not."""
-    if rejected is not None:
-        return PrintState.REJECTED
-    if posted is not None:
-        return PrintState.POSTED
-    return PrintState.WAITING if acknowledged is None else PrintState.ACKNOWLEDGED
 
 
 class Verdict(NamedTuple):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from services.kit.errors import ConfigError
-from services.kit.files import lies_open
+from services.kit.files import FileState, lies_open, state_of
 
 __all__ = ["OwnPair", "calling", "listening"]
 
@@ -82,8 +82,8 @@ class _Maker:
                 logger.info("certificates were read again")
         return self._made
 
-    def _state(self) -> list[tuple[int, int, int] | None]:
-        return [_state_of(file) for file in self._files]
+    def _state(self) -> list[FileState | None]:
+        return [state_of(file) for file in self._files]
 
 
 class _Renewed(ssl.SSLContext):
@@ -127,11 +127,3 @@ def _trust(context: ssl.SSLContext, authorities: Path, setting: str) -> None:
         context.load_verify_locations(authorities)
     except OSError as error:
         raise ConfigError(f"{setting}: {error.strerror or type(error).__name__}") from None
-
-
-def _state_of(file: Path) -> tuple[int, int, int] | None:
-    try:
-        found = file.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -5,10 +5,28 @@ What is made here is its owner's alone, unless somebody says otherwise.
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from services.kit.folders import open_folder
 
-__all__ = ["keep_private", "lies_open", "write_atomically"]
+__all__ = ["FileState", "keep_private", "lies_open", "state_of", "write_atomically"]
+
+
+class FileState(NamedTuple):
+    """What tells a file as it was read from another one, or from its next content, without reading it again."""
+
+    changed_ns: int
+    size: int
+    inode: int
+
+
+def state_of(path: Path) -> FileState | None:
+    """Return how a file stands; None where it cannot be seen. Ask before reading: what changes meanwhile is seen."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return FileState(found.st_mtime_ns, found.st_size, found.st_ino)
 
 
 def keep_private() -> None:

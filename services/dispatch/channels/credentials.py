@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import math
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +17,7 @@ from services.dispatch.blame import Blame, blame_of_portal
 from services.dispatch.channels.answers import read_bounded, seconds_of
 from services.dispatch.config import bearer_token
 from services.dispatch.outcomes import Ending, Outage, Result
-from services.kit.files import lies_open
+from services.kit.files import lies_open, state_of
 
 __all__ = ["ANONYMOUS", "ClientCredentials", "Credential", "SecretText", "TokenUnavailable", "Tokens"]
 
@@ -90,12 +89,12 @@ class SecretText:
 
     def __init__(self, text: str, file: Path | None = None, parse: Callable[[str], str] = str) -> None:
         self._text, self._file, self._parse = text, file, parse
-        self._seen = _state_of(file)
+        self._seen = state_of(file) if file else None
 
     @property
     def text(self) -> str:
         """Return the secret as it stands."""
-        if self._file is not None and (state := _state_of(self._file)) != self._seen:
+        if self._file is not None and (state := state_of(self._file)) != self._seen:
             self._seen = state
             self._read(self._file)
         return self._text
@@ -110,14 +109,6 @@ class SecretText:
             logger.error("%s cannot be used, the secret before goes on: %s", file, fault)
         else:
             logger.info("a secret of the portal was read again")
-
-
-def _state_of(file: Path | None) -> tuple[int, int, int] | None:
-    try:
-        found = os.stat(file) if file else None  # noqa: PTH116 - None has no path
-    except OSError:
-        return None
-    return found and (found.st_mtime_ns, found.st_size, found.st_ino)
 
 
 class Tokens:

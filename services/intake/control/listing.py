@@ -43,10 +43,6 @@ class Cursor(NamedTuple):
     def __str__(self) -> str:
         return f"{'r' if self.rejected else 'u'}.{self.number}.{self.record.hex()}"
 
-    def is_at_the_start(self) -> bool:
-        """Tell whether no row of its part was passed yet."""
-        return not self.record
-
 
 START: Final = Cursor(rejected=True, number=0, record=b"")
 

@@ -1,13 +1,13 @@
 """Recognises who calls: by a token, or by what an identity provider or a machine signed."""
 
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 
 from services.core.access import Principal
 from services.core.clock import Clock
 from services.kit.config import ServiceConfig
 from services.kit.errors import ConfigError, HerautError
+from services.kit.files import state_of
 from services.kit.principals.accounts import Account, Accounts
 from services.kit.principals.bearer_jwt import MachineKeys, OidcVerifier, RefusedToken, key_id
 from services.kit.principals.file import load_accounts
@@ -29,15 +29,6 @@ class UnknownCaller(HerautError):  # noqa: N818 - it says who asks, not that som
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """The file as it was when it was last read."""
-
-    changed_ns: int
-    size: int
-    inode: int
-
-
 class PrincipalsFile:
     """The accounts of the principals file as it stands; it is read again soon after it changed.
 
@@ -47,7 +38,7 @@ class PrincipalsFile:
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self._path, self._clock = path, clock
-        self._seen = _state_of(path)
+        self._seen = state_of(path)
         self._accounts = load_accounts(path)
         self._looked_at = clock.monotonic()
 
@@ -61,7 +52,7 @@ class PrincipalsFile:
         return self._accounts
 
     def _look(self) -> None:
-        state = _state_of(self._path)
+        state = state_of(self._path)
         if state == self._seen:
             return
         self._seen = state
@@ -165,11 +156,3 @@ def _known(account: Account | None) -> Principal:
     if account is None:
         raise UnknownCaller("unknown-principal")
     return account.principal
-
-
-def _state_of(path: Path) -> _Seen | None:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return _Seen(stat.st_mtime_ns, stat.st_size, stat.st_ino)

@@ -2,7 +2,6 @@
 
 import json
 from contextlib import suppress
-from itertools import permutations
 from typing import Any
 
 import pytest
@@ -15,12 +14,10 @@ from services.dispatch.print_answers import (
     REASONS,
     InvalidAnswer,
     PrintedLetter,
-    PrintState,
     Verdict,
     is_answer_name,
     laid_against,
     read_answer,
-    state_of,
 )
 from tests.unit.dispatch.people import an_id
 
@@ -180,15 +177,3 @@ def test_any_bytes_are_an_answer_or_are_not(body: bytes) -> None:
 def test_a_name_that_leads_elsewhere_is_none(name: str, *, fits: bool) -> None:
     """It stands in the log, and in paths."""
     assert fits == is_answer_name(name)
-
-
-def test_where_a_file_stands_rests_on_the_set_of_what_was_said() -> None:
-    """Rejected holds over posted, and that over acknowledged, in whatever order they are heard."""
-    order = ("acknowledged", "posted", "rejected")
-    for heard in permutations(order):
-        said: dict[str, int] = {}
-        for one in heard:
-            said[one] = 1
-            last = max(said, key=order.index)
-            assert PrintState(last) == state_of(*(said.get(word) for word in order))
-    assert PrintState.WAITING == state_of(None, None, None)

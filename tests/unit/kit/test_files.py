@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.kit.files import keep_private, write_atomically
+from services.kit.files import keep_private, state_of, write_atomically
 from services.kit.folders import make_folder, open_folder
 
 
@@ -112,3 +112,21 @@ def test_a_link_is_no_file_of_ours(tmp_path: Path) -> None:
         found = [folder.read_own(name) for name in ("file", "link", "dangling", "pipe", "nothing")]
 
     assert [b"x", None, None, None, None] == found
+
+
+def test_a_file_that_stands_otherwise_is_another_one(tmp_path: Path) -> None:
+    """Written anew, exchanged for one of the same size and time, or gone: each is seen without reading it."""
+    path = tmp_path / "file"
+    path.write_text("one")
+    before = state_of(path)
+    assert before == state_of(path)
+    path.write_text("three")
+    longer = state_of(path)
+    write_atomically(path, "other")
+    assert longer
+    os.utime(path, ns=(longer.changed_ns, longer.changed_ns))
+    exchanged = state_of(path)
+    path.unlink()
+
+    assert 4 == len({before, longer, exchanged, state_of(path)})
+    assert state_of(path) is None
