@@ -14,7 +14,7 @@ from services.dispatch.blame import Blame
 from services.dispatch.domain import Key
 from services.dispatch.outcomes import Ending, Result
 
-__all__ = ["CHANNEL", "REFUSALS", "Breaker", "BreakerPolicy", "Seen", "Turn", "Way", "Ways"]
+__all__ = ["CHANNEL", "REFUSALS", "Breaker", "BreakerPolicy", "Seen", "Switch", "Way", "Ways"]
 
 Way = tuple[str | int, ...]  # its kind, and which one
 CHANNEL: Way = ("channel",)
@@ -65,7 +65,7 @@ class Seen(NamedTuple):
     last_try: bool = False
 
 
-class Turn(NamedTuple):
+class Switch(NamedTuple):
     """A way was paused for a reason, or (reason empty) goes on.
 
     `hit` is how many were refused just before, `answer` the code of the answer that began the pause.
@@ -115,7 +115,7 @@ class Breaker:
 
     def __init__(self, policy: BreakerPolicy | None = None) -> None:
         self.policy = policy or BreakerPolicy()
-        self.turns: list[Turn] = []  # what changed; whoever makes it known takes them out
+        self.switches: list[Switch] = []  # what changed; whoever makes it known takes them out
         self._lanes: dict[Way, _Lane] = {CHANNEL: self._lane()}
         self._odd: set[Key] = set()  # attempts that began a pause, and others were accepted since
         self._refused_at: dict[Key, float] = {}  # refusals of the last minutes
@@ -137,7 +137,7 @@ class Breaker:
         if lane is not None and lane.pause is not None:
             lane.reset()
             self._probes.pop(way, None)
-            self.turns.append(Turn(way, ""))
+            self.switches.append(Switch(way, ""))
 
     def may_go(self, now: float, way: Way = CHANNEL) -> bool:
         """Tell whether attempts of a way may begin: it is not paused, or its next probe is due and none is out."""
@@ -204,7 +204,7 @@ class Breaker:
         if self._probes.get(way) != one.key:
             return  # it was on the wire when the pause began, and says nothing of now
         lane.reset()
-        self.turns.append(Turn(way, ""))
+        self.switches.append(Switch(way, ""))
         for key, domain in pause.suspects.items():
             if key != one.key:
                 self._narrow(pause, key, domain if domain != one.ways.domain else None)
@@ -216,7 +216,7 @@ class Breaker:
         self._odd.add(key)
         if domain is not None and not self.paused(domain):
             self._watched(domain).pause = _Pause(pause.reason, pause.probe_at, pause.answer)
-            self.turns.append(Turn(domain, pause.reason, answer=pause.answer))
+            self.switches.append(Switch(domain, pause.reason, answer=pause.answer))
 
     def _stopped(self, one: Seen, now: float) -> Result:
         """Pause what an answer blames. Where others passed since it began a pause, it is about this one attempt."""
@@ -271,7 +271,7 @@ class Breaker:
             hit = list(lane.refused)[-number:] if number else []
             self._taking_back.update(dict.fromkeys(hit, now))
             lane.pause = _Pause(reason, now + self.policy.first_probe, one.result.reason)
-            self.turns.append(Turn(way, reason, len(hit), one.result.reason))
+            self.switches.append(Switch(way, reason, len(hit), one.result.reason))
         return lane.pause
 
     def _pause(self, way: Way) -> _Pause | None:

@@ -4,10 +4,10 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Contact", "Unprinted"]
+__all__ = ["Contact", "Textless"]
 
 
-class Unprinted(msgspec.Struct, frozen=True, rename="camel", gc=False):
+class Textless(msgspec.Struct, frozen=True, rename="camel", gc=False):
     """Somebody's data as it goes in or out as JSON. It has no text form, so none of it gets into a log by accident.
 
     gc: it holds texts and numbers, so never a cycle.
@@ -20,7 +20,7 @@ class Unprinted(msgspec.Struct, frozen=True, rename="camel", gc=False):
         return []  # what rich would print
 
 
-class Contact(Unprinted, frozen=True):
+class Contact(Textless, frozen=True):
     """Where a person can be written to, as unsealed; in JSON its fields have the names of a member record's."""
 
     initials: str = ""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from services.core.clock import Clock
 from services.dispatch.blame import Blame
-from services.dispatch.breaker import CHANNEL, Breaker, Seen, Turn, Way, Ways
+from services.dispatch.breaker import CHANNEL, Breaker, Seen, Switch, Way, Ways
 from services.dispatch.domain import Round, Work
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.outcomes import TEMPORARY_TRIES, Ending, Result
@@ -120,10 +120,10 @@ class Watching:
         return bool(blames)
 
     def _make_known(self) -> None:
-        turns, self._breaker.turns = self._breaker.turns, []
-        for turn in turns:
-            _log(turn)
-        if turns:
+        switches, self._breaker.switches = self._breaker.switches, []
+        for switch in switches:
+            _log(switch)
+        if switches:
             self._metrics.pauses(_shown(way, reason) for way, reason in self._breaker.paused_ways())
 
 
@@ -140,15 +140,16 @@ def _kind(way: Way) -> str:
     return str(way[0])
 
 
-def _log(turn: Turn) -> None:
+def _log(switch: Switch) -> None:
     """Write the line that an operator is woken by. It names a domain that refused many: some have one mailbox."""
-    kind = _kind(turn.way)
+    kind = _kind(switch.way)
     about: dict[str, str | int] = {}
     if kind == _WORDS:
-        about = {"incident_id": turn.way[1], "incident_version": turn.way[2]}
-    elif kind == _DOMAIN and turn.hit >= _MANY:
-        about = {"domain": turn.way[1]}
-    if turn.reason:
-        logger.error(_PAUSED[kind], extra={"reason": turn.reason, "answer": turn.answer, "hit": turn.hit, **about})
+        about = {"incident_id": switch.way[1], "incident_version": switch.way[2]}
+    elif kind == _DOMAIN and switch.hit >= _MANY:
+        about = {"domain": switch.way[1]}
+    if switch.reason:
+        about |= {"reason": switch.reason, "answer": switch.answer, "hit": switch.hit}
+        logger.error(_PAUSED[kind], extra=about)
     else:
         logger.warning(_GOES_ON[kind], extra=about)

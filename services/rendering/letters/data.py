@@ -8,7 +8,7 @@ from itertools import starmap
 import msgspec
 import orjson
 
-from services.rendering.contact import Contact, Unprinted
+from services.rendering.contact import Contact, Textless
 from services.rendering.letters.print_job import PrintJob
 from services.rendering.letters.words import sender_of, words_of
 
@@ -17,7 +17,7 @@ __all__ = ["as_lines"]
 _encode_lines = msgspec.json.Encoder().encode_lines
 
 
-class _Fields(Unprinted, frozen=True):
+class _Fields(Textless, frozen=True):
     """An address in fields of their own, as the record has them."""
 
     care_of: str
@@ -30,7 +30,7 @@ class _Fields(Unprinted, frozen=True):
     country: str  # ISO 3166
 
 
-class _Letter(Unprinted, frozen=True):
+class _Letter(Textless, frozen=True):
     """A letter's line."""
 
     notice_id: str

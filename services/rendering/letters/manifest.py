@@ -9,7 +9,7 @@ from itertools import starmap
 import msgspec
 
 from services.core.notices import FLAG_SECRET_ADDRESS
-from services.rendering.contact import Unprinted
+from services.rendering.contact import Textless
 from services.rendering.letters.print_job import PrintJob
 from services.rendering.letters.profile import Profile
 
@@ -26,7 +26,7 @@ class Content:
     pages: Sequence[int]
 
 
-class Letter(Unprinted, frozen=True):
+class Letter(Textless, frozen=True):
     """What a manifest says of a letter."""
 
     notice_id: str
@@ -41,7 +41,7 @@ class Letter(Unprinted, frozen=True):
     postage: str  # the class, in the print house's word
 
 
-class Manifest(Unprinted, frozen=True):
+class Manifest(Textless, frozen=True):
     """What lies beside a print file, which has this `sha256`."""
 
     batch_id: str

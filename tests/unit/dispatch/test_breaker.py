@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.dispatch.blame import Blame
-from services.dispatch.breaker import CHANNEL, REFUSALS, Breaker, BreakerPolicy, Seen, Turn, Ways
+from services.dispatch.breaker import CHANNEL, REFUSALS, Breaker, BreakerPolicy, Seen, Switch, Ways
 from services.dispatch.domain import Key
 from services.dispatch.outcomes import Ending, Result
 from tests.unit.dispatch.people import an_id
@@ -72,7 +72,7 @@ def test_a_flood_takes_back_what_was_refused_since_the_last_one_was_accepted() -
     breaker = Breaker()
     _tell(breaker, [REFUSED, ACCEPTED, *[REFUSED] * POLICY.run])
 
-    assert [Turn(CHANNEL, REFUSALS, POLICY.run, "refused-by-provider")] == breaker.turns
+    assert [Switch(CHANNEL, REFUSALS, POLICY.run, "refused-by-provider")] == breaker.switches
     assert [False, *[True] * (POLICY.run - 1)] == breaker.taken_back(
         [_key(0), *(_key(at) for at in range(2, POLICY.run + 1))]
     )
