@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from services.cli.console import number
 from services.cli.service_findings import age, held_words
 from services.cli.snapshot import Snapshot
 from services.core.ledger import percent
@@ -58,7 +59,9 @@ def _head(found: Snapshot, pace: float | None) -> Iterator[str]:
         why = "does not answer" if process.fault else f"waits for {', '.join(process.waiting_for)}"
         yield f"[bold red]{process.name} {escape(why)}[/]"
     for process in stopped:
-        yield f"[bold red]{process.name}: {process.figure('stopped_partitions'):.0f} partitions stand still[/]"
+        count = process.figure("stopped_partitions")
+        words = "1 partition stands still" if count == 1 else f"{number(count)} partitions stand still"
+        yield f"[bold red]{process.name}: {words}[/]"
     yield from (f"[yellow]{name}: {escape(words.splitlines()[0])}[/]" for name, words in found.unanswered.items())
 
 
@@ -66,9 +69,9 @@ def _rate(found: Snapshot, pace: float | None) -> str:
     going = sum(one["totals"]["inFlight"] for one in found.ledgers)
     if not going:
         return "nobody is in flight"
-    rate = "" if pace is None else f", {pace:,.0f} told a minute"
+    rate = "" if pace is None else f", {number(pace)} told a minute"
     left = f", {age(60 * going / pace)} left at this pace" if pace and pace > 0 else ""
-    return f"{going:,} in flight{rate}{left}"
+    return f"{number(going)} in flight{rate}{left}"
 
 
 def _cohorts(ledger: Mapping[str, Any]) -> Table:
@@ -92,7 +95,7 @@ def _channels(found: Snapshot) -> Table:
     for channel in found.channels:
         since = channel["queued"]["since"]
         waited = age((found.at - datetime.fromisoformat(since)).total_seconds()) if since else ""
-        counts = [f"{channel[state]['attempts']:,}" for state in _STATES]
+        counts = [number(channel[state]["attempts"]) for state in _STATES]
         shown.add_row(channel["channel"], *counts, waited, ", ".join(channel["pauses"]))
     return shown
 
@@ -103,7 +106,7 @@ def _columns(shown: Table, names: Sequence[str]) -> None:
 
 
 def _cells(row: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    return ["" if row[name] is None else f"{row[name]:,}" for name in names]
+    return ["" if row[name] is None else number(row[name]) for name in names]
 
 
 def plain_lines(found: Snapshot) -> Iterator[str]:

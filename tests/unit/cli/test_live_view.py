@@ -51,7 +51,7 @@ def test_what_is_wrong_stands_above_all() -> None:
     ]
     text = shown(replace(FOUND, processes=processes, ledgers=[{**LEDGER, "balanced": False}]))
 
-    for words in ("intake does not answer", "routing: 1 partitions stand still", "DOES NOT BALANCE"):
+    for words in ("intake does not answer", "routing: 1 partition stands still", "DOES NOT BALANCE"):
         assert words in text
 
 

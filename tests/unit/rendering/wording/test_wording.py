@@ -77,15 +77,15 @@ def test_a_correction_says_what_does_not_hold() -> None:
     first, *others = wording.sections
 
     assert {
-        "Other than we wrote, this data of yours was not leaked, as far as we know now:": [
+        "Contrary to what we wrote, this data of yours was not leaked, as far as we know now:": [
             "your name, address and date of birth",
             "your e-mail address",
         ],
         "We wrote that we are certain that this data of yours was leaked. We are not certain of it."
         " It may have been leaked:": ["the result of your smear test"],
     } == {part.lead: [item.label for item in part.items] for part in first.lists}
-    assert "Correction of our earlier message: Uw gegevens zijn gestolen bij een laboratorium" == wording.subject
-    assert "Correction of" == wording.earlier
+    assert "Correction to our earlier message: Uw gegevens zijn gestolen bij een laboratorium" == wording.subject
+    assert "Correction to" == wording.earlier
     assert 7 == len(others)
 
 
