@@ -1,4 +1,4 @@
-"""A CSV that intake takes as it stands: every column, and a line of each kind of record. Nobody in it exists."""
+"""A CSV that intake takes as it stands: every column, and a line of each kind of record. Its people do not exist."""
 
 import csv
 import io
@@ -18,12 +18,32 @@ _NAME: Final = ("initials", "prefix", "familyName", "birthDate")
 # How a record says who it is about, and what such a one often has beside it.
 _KINDS: Final[tuple[tuple[str, tuple[str, ...], dict[str, str]], ...]] = (
     ("by-bsn", ("bsn", *_NAME, *_ADDRESS, "houseLetter", "email", "portalId"), {}),
-    ("by-name", (*_NAME, *_ADDRESS, "givenName", "email", "language"), {"certainty": "possible"}),
-    ("by-person-key", ("personKey", *_NAME, *_ADDRESS), {"secretAddress": "true"}),
-    ("abroad", ("bsn", *_NAME), {"street": "Rue Haute 12", "postcode": "1000", "city": "Brussel", "country": "BE"}),
-    ("deceased", ("bsn", *_NAME, *_ADDRESS), {"deceased": "true"}),
-)
-# Valid numbers from the range that is never given out: another person on each line.
+    (
+        "by-name",
+        (*_NAME, *_ADDRESS, "givenName", "email", "language"),
+        {"initials": "A.", "givenName": "Anna", "prefix": "de", "familyName": "Vries", "birthDate": "1984-11-23",
+         "houseNumber": "7", "email": "anna@example.nl", "certainty": "possible"},
+    ),
+    (
+        "by-person-key",
+        ("personKey", *_NAME, *_ADDRESS),
+        {"initials": "K.", "prefix": "", "familyName": "Bakker", "birthDate": "1991-06-30", "houseNumber": "20",
+         "secretAddress": "true"},
+    ),
+    (
+        "abroad",
+        ("bsn", *_NAME),
+        {"initials": "M.", "prefix": "", "familyName": "Jansen", "birthDate": "1958-01-17", "street": "Rue Haute 12",
+         "postcode": "1000", "city": "Brussel", "country": "BE"},
+    ),
+    (
+        "deceased",
+        ("bsn", *_NAME, *_ADDRESS),
+        {"initials": "C.", "prefix": "", "familyName": "Smit", "birthDate": "1939-09-02", "houseNumber": "31",
+         "deceased": "true"},
+    ),
+)  # fmt: skip
+# Valid numbers from the range that is never given out: another one on each line.
 _BSNS: Final = {"by-bsn": "999990019", "abroad": "999990342", "deceased": "999990020"}
 
 
