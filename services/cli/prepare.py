@@ -48,10 +48,10 @@ __all__ = [
 _LOCK_FILE = "heraut.lock"
 # Longer than an incident takes; a token that was copied somewhere and forgotten ends some day.
 _LIFETIME = timedelta(days=365)
-# While no provider is set, nobody listens and the notices for its channel stay in flight. A default that might be
-# somebody's real mail server would send notices that nobody meant to send yet.
 # The operator's user of the log's servers: a room that has its own does not get it.
 _LOG_LOGIN = frozenset({"HERAUT_KAFKA_SASL_USERNAME", "HERAUT_KAFKA_SASL_PASSWORD", "HERAUT_KAFKA_SASL_PASSWORD_FILE"})
+# While no provider is set, nobody listens and the notices for its channel stay in flight. A default that might be
+# somebody's real mail server would send notices that nobody meant to send yet.
 _NOBODY = {address.setting: address.of_nobody for address in PROVIDER_ADDRESSES}
 
 
