@@ -34,15 +34,15 @@ _TERMS = (
     _Term("withdrawn", "Withdrawn", "taken back before anybody was told by it", _ACCEPTED),
     _Term("held", "Held", f"waits: {', '.join(reason.value for reason in HoldReason)}", _ACCEPTED),
     _Term("in_flight", "In flight", "on its way through Heraut or to a provider", _ACCEPTED),
-    _Term("exhausted", "Exhausted", "every way to reach the person was refused", _ACCEPTED),
+    _Term("exhausted", "Exhausted", "no way to reach the person is left", _ACCEPTED),
 )
 _BALANCED = (
     "declared = missing + received, received = rejected + accepted, and accepted is the sum of all that follow it. "
     "Nobody has dropped out."
 )
 _TOLD = (
-    "the share of those who should be told: declared or received, whichever is more, less merged and suppressed. "
-    "Who is missing, rejected or held is among them."
+    "the share of those who should be told: declared or received, whichever is more, less merged, suppressed and "
+    "withdrawn. Who is missing, rejected, held or exhausted is among them."
 )
 # What a bar shows, from good to open.
 _SEGMENTS = (*(disposition.name.lower() for disposition in Disposition), "rejected", "missing")
