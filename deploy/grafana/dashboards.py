@@ -190,7 +190,7 @@ def war_room() -> dict[str, Any]:
               [(f"heraut:incident:told_per_second{incident}", "{{incident}}")]),
         panel("Open on each channel", "Attempts that are not settled.", "short",
               [("sum by (channel, state) (dispatch_open_notices)", "{{channel}} {{state}}")],
-              alerts=("HerautNothingHandedOver", "HerautUnknownOutcomes")),
+              alerts=("HerautNothingHandedOver", "HerautUnknownOutcomes", "HerautNoticesRejected")),
         panel("The first of them", "How long the first has waited: seconds, where all is well.", "s",
               [("max by (channel, state) (dispatch_open_oldest_seconds)", "{{channel}} {{state}}")],
               alerts=("HerautQueueOld",), bad_from=300),
@@ -295,7 +295,7 @@ def channels() -> dict[str, Any]:
     panels = [
         panel("Open", "Attempts that are not settled.", "short",
               [(f"sum by (channel, state) (dispatch_open_notices{on})", "{{channel}} {{state}}")],
-              alerts=("HerautNothingHandedOver", "HerautUnknownOutcomes")),
+              alerts=("HerautNothingHandedOver", "HerautUnknownOutcomes", "HerautNoticesRejected")),
         panel("The first of them", "How long the first has waited.", "s",
               [(f"max by (channel, state) (dispatch_open_oldest_seconds{on})", "{{channel}} {{state}}")],
               alerts=("HerautQueueOld",), bad_from=300),

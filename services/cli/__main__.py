@@ -31,6 +31,7 @@ _COMMANDS = (
     "principal",
     "print",
     "receipts",
+    "rejected",
     "restored",
     "serve",
     "settings",

@@ -18,7 +18,7 @@ __all__ = ["Pace", "live_view", "plain_lines"]
 
 _SECONDS: Final = 60.0  # over which the pace is taken: one print batch is hundreds of letters at once
 _COHORT_COLUMNS: Final = ("declared", "missing", "accepted", "notified", "inFlight", "exhausted")
-_STATES: Final = ("queued", "underWay", "refused", "paused", "unknown")
+_STATES: Final = ("queued", "underWay", "refused", "paused", "unknown", "rejected")
 _NAMES: Final = {"inFlight": "in flight", "underWay": "under way"}
 
 

@@ -105,6 +105,9 @@ def _channel(channel: Mapping[str, Any], now: datetime, setting: str | None) -> 
         return fault(name, f"left alone ({', '.join(channel['pauses'])}): its log has the answer; {words}")
     if setting and queued["attempts"]:
         return fault(name, f"{setting} is not given here: {words}")
+    if rejected := channel["rejected"]["attempts"]:
+        told = f"{number(rejected)} were taken and rejected, and nobody is told by them: heraut rejected list"
+        return fault(name, f"{told}; {words}")
     if unknown:
         return look(name, f"{words}: heraut unknown list")
     if waited > _WAITS_LONG:

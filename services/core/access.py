@@ -59,6 +59,8 @@ class Act(StrEnum):
     CHANNEL_RESUMED = "channel-resumed"
     PRINTED_AGAIN = "printed-again"  # letters that the print house rejected
     PRINT_GIVEN_UP = "print-given-up"  # such letters: their people are told on the next channel, or not at all
+    SENT_AGAIN = "sent-again"  # what another provider took, and rejected afterwards
+    SENDING_GIVEN_UP = "sending-given-up"  # likewise: the next channel
     METRICS_READ = "metrics-read"
 
 
@@ -102,6 +104,8 @@ PERMITTED: Final[Mapping[Act, frozenset[Role]]] = MappingProxyType(
         Act.CHANNEL_RESUMED: frozenset({_OPERATOR}),
         Act.PRINTED_AGAIN: frozenset({_OPERATOR}),
         Act.PRINT_GIVEN_UP: frozenset({_OPERATOR}),
+        Act.SENT_AGAIN: frozenset({_OPERATOR}),
+        Act.SENDING_GIVEN_UP: frozenset({_OPERATOR}),
         Act.METRICS_READ: frozenset({_OPERATOR, _AUDITOR, _SCRAPE}),
     }
 )
@@ -141,6 +145,8 @@ RECORDED: Final = frozenset(
         Act.CHANNEL_RESUMED,
         Act.PRINTED_AGAIN,
         Act.PRINT_GIVEN_UP,
+        Act.SENT_AGAIN,
+        Act.SENDING_GIVEN_UP,
     }
 )
 

@@ -52,7 +52,7 @@ class HoldReason(Enum):
     DECEASED_CONFLICT = "deceased conflict"
     PAUSED = "paused"
     UNPRINTABLE = "unprintable"
-    UNPRINTED = "rejected by the print house"
+    UNPRINTED = "rejected by a print house or provider"
 
     @property
     def stage(self) -> str:
@@ -87,8 +87,8 @@ BARE_JOINED: Final = "bare_joined"
 # Notices that dispatch holds back for a pause. Their bearers are released, and held.
 SET_ASIDE: Final = "set_aside"
 
-# Notices whose letters the print house rejected through no fault of their recipients. Their bearers are released, and
-# held until an operator has them printed again, or gives them up.
+# Notices whose letters the print house rejected through no fault of their recipients, and those that any other provider
+# gave back like that. Their bearers are released, and held until an operator has it made again, or gives it up.
 UNPRINTED: Final = HoldReason.UNPRINTED.counter
 
 # Notices that dispatch gave back as their channel was closed before they began. A figure beside the dispositions.

@@ -12,7 +12,6 @@ from typing import Final, NamedTuple
 __all__ = [
     "FAILED",
     "KIND_NAMES",
-    "NOT_THE_RECIPIENTS",
     "PROGRESS",
     "REASON_NAMES",
     "Consequence",
@@ -20,6 +19,7 @@ __all__ = [
     "ReceiptKind",
     "ReceiptReason",
     "came_back",
+    "is_the_recipients",
     "why_back",
 ]
 
@@ -54,12 +54,12 @@ class ReceiptReason(IntEnum):
     DECEASED = 13
     NOT_ACCEPTED = 14  # whoever lives there did not take it
     NOT_COLLECTED = 15
-    PROVIDER = 20  # the provider's own fault, or one that nobody can name: anybody's would have been refused
+    PROVIDER = 20  # the provider's own fault, our account's there, or one that nobody can name: it would be anybody's
     CONTENT = 21  # the fault of what we sent: what it says, or how it looks
 
 
 # Nothing is wrong with whoever was to be told: no other channel is tried for that.
-NOT_THE_RECIPIENTS: Final = frozenset({ReceiptReason.PROVIDER, ReceiptReason.CONTENT})
+_NOT_THE_RECIPIENTS: Final = frozenset({ReceiptReason.PROVIDER, ReceiptReason.CONTENT})
 # An attempt of which one of these is said told nobody.
 FAILED: Final = frozenset({ReceiptKind.REFUSED, ReceiptKind.BOUNCED, ReceiptKind.RETURNED})
 # How far an attempt came that was taken.
@@ -98,6 +98,15 @@ class Consequence(NamedTuple):
     attempt: int
     kind: int  # ReceiptKind: one of FAILED, UNREAD, or ACCEPTED where nobody could know how it ended
     reason: int = 0  # ReceiptReason
+
+
+def is_the_recipients(kind: int, reason: int) -> bool:
+    """Tell whether it is for its recipient's sake that an attempt told nobody, so that the next channel is tried.
+
+    What bounced or was returned did not reach its recipient, unless more is said. A provider that takes something and
+    then says that it did not, without a word of why, says nothing of the recipient.
+    """
+    return reason not in _NOT_THE_RECIPIENTS and (kind != ReceiptKind.REFUSED or reason != ReceiptReason.NOT_SAID)
 
 
 def why_back(kind: int, reason: int) -> str:

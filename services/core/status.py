@@ -40,7 +40,7 @@ class AttemptState(IntEnum):
     CLOSED = 8  # its channel was closed before it began: the next one is tried
     BOUNCED = 9  # the provider took it, and it came back: the next channel is tried
     RETURNED = 10  # the letter was posted, and came back: likewise
-    UNPRINTED = 11  # the print house had it, and rejected it through no fault of the recipient's: an operator decides
+    UNPRINTED = 11  # its provider had it, and rejected it through no fault of the recipient's: an operator decides
 
 
 TRANSITIONS: Mapping[AttemptState, frozenset[AttemptState]] = MappingProxyType(
@@ -73,7 +73,7 @@ TRANSITIONS: Mapping[AttemptState, frozenset[AttemptState]] = MappingProxyType(
         AttemptState.REFUSED_WAITING: frozenset({AttemptState.TAKEN, AttemptState.REFUSED, AttemptState.STOPPED}),
         # By a receipt.
         AttemptState.ACCEPTED: frozenset({AttemptState.BOUNCED, AttemptState.RETURNED, AttemptState.UNPRINTED}),
-        # Refused where an operator has it printed again, as another attempt, or gives it up: likewise.
+        # Refused where an operator has it made again, as another attempt, or gives it up: likewise.
         AttemptState.UNPRINTED: frozenset(
             {AttemptState.REFUSED, AttemptState.BOUNCED, AttemptState.RETURNED, AttemptState.STOPPED}
         ),

@@ -31,6 +31,7 @@ _STANDING: Final = {
     AttemptState.UNKNOWN: "unknown",
     AttemptState.REFUSED_WAITING: "refused",
     AttemptState.PAUSED: "paused",
+    AttemptState.UNPRINTED: "rejected",
 }
 
 

@@ -30,6 +30,9 @@ from services.dispatch.printed.deciding import Deciding
 from services.dispatch.printed.hearing import Hearing
 from services.dispatch.printed.store import PrintedStore
 from services.dispatch.provider import AnsweringProvider, Provider, Traits
+from services.dispatch.rejected.api import RejectedApi
+from services.dispatch.rejected.deciding import RejectedDeciding
+from services.dispatch.rejected.store import RejectedStore
 from services.dispatch.sending.references import ReferencesByIncident
 from services.dispatch.sending.sender import Sender
 from services.dispatch.sending.unsealing import VaultPayloads
@@ -40,7 +43,7 @@ from services.kit.certificate import OwnPair, listening
 from services.kit.errors import ConfigError
 from services.kit.eventlog import comes_again_within
 from services.kit.postgres import Pool
-from services.kit.process import Job, OpenRoute, Service, open_service
+from services.kit.process import Job, OpenRoute, Route, Service, open_service
 from services.kit.stage import StageHandle
 from services.kit.vault import KeyRing, Vault, load_keys
 from services.wire.incidents import follow_incidents
@@ -99,7 +102,7 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
         api = _api(
             service.pool, store, provider.traits, breaker, config, closures=closures, channel_pause=channel_pause
         )
-        routes = [*api.routes(), *_printed_api(service, store, stage, provider).routes()]
+        routes = [*api.routes(), *_decided(service, store, stage, provider.traits)]
         called = _hears_of(config, provider.traits, service, stage, stack)
         await service.run(stop, ready_file=ready_file, routes=routes, open_routes=called, openapi=OPENAPI)
 
@@ -120,9 +123,14 @@ def _answers(config: Config, provider: Provider, service: Service, stage: StageH
     return {"answers": hearing.run}
 
 
-def _printed_api(service: Service, store: Store, stage: StageHandle, provider: Provider) -> PrintedApi:
-    traits = provider.traits
-    return PrintedApi(service.pool, PrintedStore(traits.channel), Deciding(store, stage, traits, service.clock))
+def _decided(service: Service, store: Store, stage: StageHandle, traits: Traits) -> list[Route]:
+    """Return the routes of what operators decide: about rejected print jobs, and what else was rejected."""
+    printing = Deciding(store, stage, traits, service.clock)
+    rejected = RejectedDeciding(store, stage, traits, service.clock)
+    return [
+        *PrintedApi(service.pool, PrintedStore(traits.channel), printing).routes(),
+        *RejectedApi(service.pool, RejectedStore(traits.channel), rejected).routes(),
+    ]
 
 
 def _hears_of(

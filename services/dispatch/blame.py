@@ -11,11 +11,14 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
+from services.core.channel import Channel
+
 __all__ = [
     "MAIL_API",
     "MAIL_API_CODES",
     "NOTIFY",
     "NOTIFY_MESSAGES",
+    "NOTIFY_STATUSES",
     "PORTAL",
     "SMTP_CODES",
     "SMTP_ENHANCED",
@@ -144,6 +147,31 @@ NOTIFY: Final[Mapping[int, Blame]] = MappingProxyType(
         408: Blame.LATER,
         413: Blame.CONTENT,
         429: Blame.LATER,  # RateLimitError of a minute, TooManyRequestsError of a day
+    }
+)
+
+# What became of what Notify took, where nobody was told: by the channel, and the status that it says afterwards (their
+# documentation: "Get the status of one message"). It looks at a letter after it took it. It never says why it rejects
+# one, so nothing of that names a recipient: an address that it cannot read is read off our page.
+NOTIFY_STATUSES: Final[Mapping[Channel, Mapping[str, Blame]]] = MappingProxyType(
+    {
+        Channel.EMAIL: MappingProxyType(
+            {
+                "permanent-failure": Blame.RECIPIENT,  # there is no such mailbox
+                "temporary-failure": Blame.LATER,  # a full mailbox, or its filter; Notify has tried for days
+                "technical-failure": Blame.PROVIDER,  # between Notify and who sends for it: it can be sent again
+            }
+        ),
+        Channel.LETTER: MappingProxyType(
+            {
+                "returned-letter": Blame.RECIPIENT,
+                "validation-failed": Blame.CONTENT,  # something stands where nothing may, or it has too many pages
+                "virus-scan-failed": Blame.CONTENT,
+                "technical-failure": Blame.PROVIDER,
+                "permanent-failure": Blame.PROVIDER,  # whoever prints for it cannot
+                "cancelled": Blame.SENDER,  # by somebody of our own service there
+            }
+        ),
     }
 )
 

@@ -29,6 +29,7 @@ _STATES: Final = {
     AttemptState.UNKNOWN: "unknown",
     AttemptState.REFUSED_WAITING: "refused",
     AttemptState.PAUSED: "paused",
+    AttemptState.UNPRINTED: "rejected",
 }
 # Ends of a hand-over that somebody at the provider must have said.
 _ANSWERS: Final = {"accepted", "refused", "refused-waiting"}
@@ -257,7 +258,8 @@ class StandingMetrics:
         notices = Gauge(
             "dispatch_open_notices",
             "Attempts that are not settled. queued: not begun; under-way: begun; unknown: nobody knows how it ended; "
-            "refused: may still be taken back; paused: set aside.",
+            "refused: may still be taken back; paused: set aside; rejected: its provider gave it back through no fault "
+            "of the recipient, and nobody decided about it; print files aside.",
             ["channel", "state"],
             registry=registry,
         )

@@ -36,6 +36,7 @@ _STANDING: Final = _object(
         "unknown": _state("Ended, and nobody can tell how; waits for the next channel"),
         "refused": _state("Refused, and waits in case the provider is ill"),
         "paused": _state("Held back by the pause of a cohort"),
+        "rejected": _state("Taken, and rejected afterwards through no fault of the recipient; in no print job"),
         "pauses": {
             "type": "array",
             "description": "Why this process leaves the channel, a domain or an incident alone",
@@ -117,6 +118,54 @@ _LIST_UNKNOWNS: Final[dict[str, Any]] = {
         **faults(400, 503),
     },
 }
+
+_REJECTED: Final = {
+    "channel": _CHANNEL,
+    "incidentId": _TEXT,
+    "notices": {**_COUNT, "description": "That nobody decided about"},
+}
+_REJECTED_NOTICE: Final = _object(
+    {"noticeId": _TEXT, "attempt": _COUNT, "incidentId": _TEXT, "cohortId": _TEXT, "channel": _CHANNEL, "since": _TIME}
+)
+_INCIDENT: Final = {"name": "incidentId", "in": "path", "required": True, "schema": _TEXT}
+_LIST_REJECTED: Final = {
+    "operationId": "listRejected",
+    "summary": "What the provider took and rejected afterwards, through no fault of its recipients, by incident",
+    "responses": {
+        "200": answer(
+            "Those of this process's channel; letters in files of a print house are in its jobs",
+            _object({"rejected": {"type": "array", "items": _object({**_REJECTED, "since": _TIME})}}),
+        ),
+        **faults(503),
+    },
+}
+_LIST_REJECTED_NOTICES: Final = {
+    "operationId": "listRejectedNotices",
+    "summary": "Whose they are",
+    "parameters": [_INCIDENT, *_LIST_UNKNOWNS["parameters"]],
+    "responses": {
+        "200": answer(
+            "A page of them, which may have none and yet not be the last",
+            _object(
+                {
+                    "notices": {"type": "array", "items": ref("schemas/Rejected")},
+                    "next": {"type": ["string", "null"]},
+                }
+            ),
+        ),
+        **faults(400, 503),
+    },
+}
+
+
+def _end(operation: str, summary: str) -> dict[str, Any]:
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "parameters": [_INCIDENT],
+        "responses": {"200": answer("How many it was about", _object(_REJECTED)), **faults(503)},
+    }
+
 
 _JOB: Final = {"name": "job", "in": "path", "required": True, "schema": _TEXT}
 _PRINT_JOB: Final = _object(
@@ -211,11 +260,20 @@ OPENAPI: Final[dict[str, Any]] = described(
         "/print-jobs/{job}/give-up": {
             "post": _decide("giveUpPrint", "Give the notices of rejected letters to their next channel")
         },
+        "/rejected": {"get": _LIST_REJECTED},
+        "/rejected/{incidentId}": {"get": _LIST_REJECTED_NOTICES},
+        "/rejected/{incidentId}/again": {
+            "post": _end("sendAgain", "Hand what was rejected over again, as new attempts")
+        },
+        "/rejected/{incidentId}/give-up": {
+            "post": _end("giveUpRejected", "Give the notices of what was rejected to their next channel")
+        },
         "/unknowns": {"get": _LIST_UNKNOWNS},
     },
     {
         "Channel": _STANDING,
         "PrintJob": _PRINT_JOB,
+        "Rejected": _REJECTED_NOTICE,
         "Unprinted": _UNPRINTED,
         "Unknown": _UNKNOWN,
         "Waiting": _object({"attempts": _COUNT, "since": {"type": ["string", "null"], "format": "date-time"}}),

@@ -295,11 +295,17 @@ limit $4
 for update;
 
 -- name: standing
--- How many attempts are in each open state, and since when the first of them is.
+-- How many attempts are in each open state, and since when the first of them is. What was rejected (11) is here what
+-- lies in no print file; jobs of a print house are asked for by themselves.
 select state, sum(count)::bigint as attempts, min(at) as since
 from batches
 where channel = $1 and state in (0, 1, 4, 5, 7) and due > 'epoch' -- those due then are nobody
-group by state;
+group by state
+union all
+select 11, sum(count)::bigint, min(at)
+from batches
+where channel = $1 and state = 11 and job is null
+having count(*) > 0;
 
 -- name: oldest_open
 -- The batches of the queue, and those that were begun, which came first: a hand-over that is put off begins a state

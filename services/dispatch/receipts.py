@@ -1,7 +1,7 @@
 """What follows from receipts: an attempt that told nobody after all is taken for refused, and goes to the next channel.
 
-A letter that a print house rejected through no fault of its recipient's goes nowhere: it waits for an operator, who has
-it printed again or gives it up (`printed/`), and is counted as held.
+What a print house, or any provider, rejected through no fault of its recipient's goes nowhere: it waits for an
+operator, who has it made again or gives it up (`printed/`, `rejected/`), and is counted as held.
 
 Routing keeps no row of a notice that goes its way; it is here that what it says lies. So tracking tells dispatch, and
 dispatch gives the notice back with why, as it does with a refusal. Which channel is next is routing's to say.
@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, Protocol
 
 from services.core.ledger import UNPRINTED
 from services.core.notices import Notices
-from services.core.receipts import NOT_THE_RECIPIENTS, Consequence, ReceiptKind, why_back
+from services.core.receipts import FAILED, Consequence, ReceiptKind, is_the_recipients, why_back
 from services.core.status import AttemptState
 from services.dispatch.codec import encode_refused
 from services.dispatch.counting import Moved
@@ -65,7 +65,7 @@ class Receipts:
     """
 
     def __init__(self, store: ReceiptStore, traits: Traits) -> None:
-        self._store, self._channel, self._makes_files = store, traits.channel, traits.makes_files
+        self._store, self._channel = store, traits.channel
 
     async def take(
         self, connection: Connection, heard: Iterable[Consequence], now: datetime, moved: Moved
@@ -115,8 +115,7 @@ class Receipts:
     def _outcome(self, consequence: Consequence | None, stays: AttemptState) -> AttemptOutcome:
         if consequence is None or consequence.kind == ReceiptKind.UNREAD:
             return AttemptOutcome(stays)
-        refused = consequence.kind == ReceiptKind.REFUSED
-        if refused and self._makes_files and consequence.reason in NOT_THE_RECIPIENTS:
+        if consequence.kind in FAILED and not is_the_recipients(consequence.kind, consequence.reason):
             return AttemptOutcome(AttemptState.UNPRINTED)
         return AttemptOutcome(_BECOMES[ReceiptKind(consequence.kind)])
 

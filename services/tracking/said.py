@@ -45,6 +45,16 @@ _WORDS: Final = {
     "refused": ReceiptReason.NOT_ACCEPTED,
     "niet-afgehaald": ReceiptReason.NOT_COLLECTED,
     "unclaimed": ReceiptReason.NOT_COLLECTED,
+    # As providers of e-mail have it: no fault of the recipient's.
+    "technical": ReceiptReason.PROVIDER,
+    "technical-failure": ReceiptReason.PROVIDER,
+    "cancelled": ReceiptReason.PROVIDER,
+    "blocked": ReceiptReason.PROVIDER,
+    "policy": ReceiptReason.PROVIDER,
+    "spam": ReceiptReason.PROVIDER,
+    "virus": ReceiptReason.CONTENT,
+    "too-large": ReceiptReason.CONTENT,
+    "content-rejected": ReceiptReason.CONTENT,
 }
 
 

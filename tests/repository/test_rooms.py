@@ -76,6 +76,7 @@ EXTRA = {
         "outcomes.py": "how a hand-over ends; decided apart from what is handed over",
         "print_answers.py": "what a print house says of its jobs, and whose fault a rejection is",
         "printed": "hears that, and carries out what operators decide about what was rejected",
+        "rejected": "likewise of what any other provider took and rejected afterwards",
         "print_runs.py": "several print files with their total, as the print house counts them",
         "run_store.py": "their rows, apart from those of attempts",
         "standing.py": "what waits on a channel, and since when, as figures",

@@ -1,17 +1,21 @@
 """What Notify tells by itself of what it was given: it calls us, with a token that we gave it."""
 
 import hmac
+import logging
 
 from aiohttp import web
 
 from services.core.channel import Channel
 from services.core.clock import Clock
+from services.core.receipts import FAILED, REASON_NAMES, ReceiptReason, is_the_recipients
 from services.dispatch.bounces.keeping import keep
 from services.dispatch.bounces.statuses import receipt_of
 from services.kit.process import OpenRoute, Problem, read_json
 from services.kit.stage import StageHandle
 
 __all__ = ["Callbacks"]
+
+logger = logging.getLogger(__name__)
 
 
 class Callbacks:
@@ -33,6 +37,10 @@ class Callbacks:
         said = await read_json(request)
         now = int(self._clock.now().timestamp() * 1000)
         receipt = receipt_of(said, self._channel, now) if isinstance(said, dict) else None
-        if receipt is not None and not await keep(self._stage, [receipt]):
-            raise Problem(503, "It cannot be kept now")
+        if receipt is not None:
+            if not await keep(self._stage, [receipt]):
+                raise Problem(503, "It cannot be kept now")
+            if receipt.kind in FAILED and not is_the_recipients(receipt.kind, receipt.reason):
+                why = REASON_NAMES[ReceiptReason(receipt.reason)]
+                logger.error("what Notify took told nobody, through no fault of its recipient", extra={"reason": why})
         return web.Response(status=204)

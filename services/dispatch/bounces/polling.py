@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from services.core.channel import Channel
 from services.core.clock import Clock
+from services.dispatch.blame import NOTIFY_STATUSES
 from services.dispatch.bounces.keeping import keep
 from services.dispatch.bounces.statuses import FAILURES, receipt_of
 from services.kit.stage import StageHandle
@@ -56,17 +57,18 @@ class Polling:
         for _ in range(_PAGES):
             page = await self._failures.page(self._channel, status, older_than)
             fresh = [one for one in page or [] if one.get("id") not in self._kept]
-            if not fresh or not await self._keep(fresh):
+            if not fresh or not await self._keep(fresh, status):
                 return
             older_than = str(fresh[-1].get("id"))
 
-    async def _keep(self, fresh: list[Mapping[str, Any]]) -> bool:
+    async def _keep(self, fresh: list[Mapping[str, Any]], status: str) -> bool:
         now = int(self._clock.now().timestamp() * 1000)
         receipts = [receipt for one in fresh if (receipt := receipt_of(one, self._channel, now))]
         if receipts and not await keep(self._stage, receipts):
             return False
         if receipts:
-            logger.error("what Notify took told nobody", extra={"count": len(receipts)})
+            about = {"count": len(receipts), "status": status, "reason": NOTIFY_STATUSES[self._channel][status].value}
+            logger.error("what Notify took told nobody", extra=about)
         self._kept.update(dict.fromkeys(str(one.get("id")) for one in fresh))
         while len(self._kept) > _REMEMBERED:
             self._kept.popitem(last=False)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from services.core.receipts import ReceiptKind, ReceiptReason
 from services.dispatch.blame import Blame, blame_of_smtp
+from services.dispatch.bounces.reasons import REASONS
 
 __all__ = ["Ignored", "Report", "read_report"]
 
@@ -102,13 +103,12 @@ def _answer_in(text: str) -> tuple[int, str]:
 
 
 def _bounced(code: int, enhanced: str) -> Report:
-    """Return that a mail came back: for good (hard) where its recipient is to blame, else perhaps for now."""
+    """Return that a mail came back: for good (hard), perhaps for now (soft), or through no fault of its recipient."""
     if 400 <= code < 500 or enhanced.startswith("4."):
         blame = Blame.LATER  # it was tried for days
     else:
         blame = blame_of_smtp(code if code % 100 else 550, enhanced) if code else Blame.PROVIDER
-    reasons = {Blame.RECIPIENT: ReceiptReason.HARD, Blame.LATER: ReceiptReason.SOFT}
-    return Report(ReceiptKind.BOUNCED, reasons.get(blame, ReceiptReason.NOT_SAID), blame, ())
+    return Report(ReceiptKind.BOUNCED, REASONS[blame], blame, ())
 
 
 def _feedback(report: Message, parts: Sequence[Message]) -> Report | Ignored:

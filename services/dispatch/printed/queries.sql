@@ -92,7 +92,7 @@ select
     (select min(done_at) from print_files
      where position is not null and acknowledged_at is null and posted_at is null and rejected_at is null) as since,
     (select count(distinct job) from batches where state = 11) as rejected,
-    (select coalesce(sum(count), 0) from batches where state = 11)::bigint as unprinted;
+    (select coalesce(sum(count), 0) from batches where state = 11 and job is not null)::bigint as unprinted;
 
 -- name: clearable_files
 -- Of these print files those that the print house has had since $2 or longer, or rejected then, with nobody left in them
@@ -101,11 +101,3 @@ select job from print_files
 where job = any($1::bytea[]) and (had_since < $2 or rejected_at < $2)
     and not exists (select from batches where batches.job = print_files.job and batches.state = 11)
 order by job;
-
--- name: called_back
--- Those of these notices that were called back, be it in time or not: their record says something else since.
-select notice from recalls where channel = $1 and notice = any($2::bytea[]);
-
--- name: record_print_act
--- Who had rejected letters printed again, or gave them up.
-insert into print_acts (at, letters, act, job, principal, request_id) values (clock_timestamp(), $1, $2, $3, $4, $5);

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import asyncpg
 
-from services.core.access import Act, Caller
 from services.core.channel import Channel
 from services.core.receipts import ReceiptKind
 from services.dispatch.codec import decode_block
@@ -114,16 +113,6 @@ class PrintedStore:
     async def clearable(self, connection: Connection, jobs: Collection[bytes], before: datetime) -> list[bytes]:
         """Return those of these print files that need not stay."""
         return [row["job"] for row in await connection.fetch(_QUERIES["clearable_files"], list(jobs), before)]
-
-    async def called_back(self, connection: Connection, notices: Collection[bytes]) -> set[bytes]:
-        """Return those of these notices that were called back, be it in time or not."""
-        rows = await connection.fetch(_QUERIES["called_back"], self._channel, list(notices))
-        return {row["notice"] for row in rows}
-
-    async def record(self, connection: Connection, act: Act, job: str, letters: int, caller: Caller) -> None:
-        """Write down who did something about rejected letters."""
-        by = caller.principal.name, caller.request_id
-        await connection.execute(_QUERIES["record_print_act"], letters, act.value, job, *by)
 
 
 def _line(row: asyncpg.Record) -> JobLine:

@@ -97,7 +97,7 @@ async def test_everybody_gets_one_letter_that_is_a_pdf_of_its_own(letters: Bench
 
     assert {AttemptState.ACCEPTED: ids} == await letters.attempted()
     for row, notice in enumerate(notices.ids):
-        text = _text(by_reference[attempt_name(notice, 1)])
+        text = text_of(by_reference[attempt_name(notice, 1)])
         assert f"Dorpsstraat {row + 1}" in text
         assert [references[row] in text, *(other in text for other in references if other != references[row])] == [
             True,
@@ -106,7 +106,8 @@ async def test_everybody_gets_one_letter_that_is_a_pdf_of_its_own(letters: Bench
         ]
 
 
-def _text(pdf: bytes) -> str:
+def text_of(pdf: bytes) -> str:
+    """Return what is written in a letter."""
     document = pypdfium2.PdfDocument(pdf)
     try:
         return "".join(page.get_textpage().get_text_range() for page in document)

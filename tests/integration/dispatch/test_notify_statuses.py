@@ -11,7 +11,8 @@ from notification.topics import RECEIPTS_RECEIVED
 
 from loadtests.providers.notify import MADE_UP_KEY, NotifyServer
 from services.core.channel import Channel
-from services.core.receipts import Receipt, ReceiptKind, ReceiptReason
+from services.core.receipts import Receipt, ReceiptKind, ReceiptReason, is_the_recipients
+from services.dispatch.blame import NOTIFY_STATUSES
 from services.dispatch.bounces.callbacks import Callbacks
 from services.dispatch.bounces.polling import Polling
 from services.dispatch.bounces.statuses import receipt_of
@@ -58,10 +59,14 @@ AT = 1_795_168_805_500
         (Channel.EMAIL, "delivered", ReceiptKind.DELIVERED, ReceiptReason.NOT_SAID),
         (Channel.EMAIL, "permanent-failure", ReceiptKind.BOUNCED, ReceiptReason.HARD),
         (Channel.EMAIL, "temporary-failure", ReceiptKind.BOUNCED, ReceiptReason.SOFT),
-        (Channel.EMAIL, "technical-failure", ReceiptKind.REFUSED, ReceiptReason.NOT_SAID),
+        (Channel.EMAIL, "technical-failure", ReceiptKind.REFUSED, ReceiptReason.PROVIDER),
+        (Channel.LETTER, "accepted", ReceiptKind.ACKNOWLEDGED, ReceiptReason.NOT_SAID),
         (Channel.LETTER, "received", ReceiptKind.POSTED, ReceiptReason.NOT_SAID),
-        (Channel.LETTER, "validation-failed", ReceiptKind.REFUSED, ReceiptReason.NOT_SAID),
-        (Channel.LETTER, "virus-scan-failed", ReceiptKind.REFUSED, ReceiptReason.NOT_SAID),
+        (Channel.LETTER, "validation-failed", ReceiptKind.REFUSED, ReceiptReason.CONTENT),
+        (Channel.LETTER, "virus-scan-failed", ReceiptKind.REFUSED, ReceiptReason.CONTENT),
+        (Channel.LETTER, "technical-failure", ReceiptKind.REFUSED, ReceiptReason.PROVIDER),
+        (Channel.LETTER, "permanent-failure", ReceiptKind.REFUSED, ReceiptReason.PROVIDER),
+        (Channel.LETTER, "cancelled", ReceiptKind.REFUSED, ReceiptReason.PROVIDER),
         (Channel.LETTER, "returned-letter", ReceiptKind.RETURNED, ReceiptReason.NOT_SAID),
     ],
 )
@@ -73,6 +78,24 @@ def test_a_status_is_a_receipt_of_our_attempt(
 
     assert Receipt(NOTICE, int(channel), 2, kind, AT, reason) == heard
     assert heard == receipt_of(_said(status, channel.label), channel, AT + 90_000)
+
+
+def test_only_what_names_a_recipient_is_the_recipients() -> None:
+    """Whatever else Notify says afterwards is its own fault or ours: nobody goes to another channel for it."""
+    back = {
+        (channel, status): (receipt.kind, receipt.reason)
+        for channel, statuses in NOTIFY_STATUSES.items()
+        for status in statuses
+        if (receipt := receipt_of(_said(status, channel.label), channel, NOW))
+    }
+    recipients = {key for key, said in back.items() if is_the_recipients(*said)}
+
+    assert sum(map(len, NOTIFY_STATUSES.values())) == len(back)
+    assert {
+        (Channel.EMAIL, "permanent-failure"),
+        (Channel.EMAIL, "temporary-failure"),
+        (Channel.LETTER, "returned-letter"),
+    } == recipients
 
 
 @pytest.mark.parametrize(

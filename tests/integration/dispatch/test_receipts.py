@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from notification.topics import DELIVERIES_REFUSED
 from notification.v1 import dispatch_pb2
 
 from services.core.channel import Channel
@@ -46,7 +47,8 @@ async def hear(bench: Bench, *said: Consequence) -> list[tuple[str, int, Sequenc
     handler = bench.handler()
     records = [Record(one.topic, 0, 0, "tracking", 1, 0, one.value) for one in encode_accepted(0, said)]
     async with bench.pool.acquire() as connection, connection.transaction():
-        return [back(one) for one in await handler.apply(connection, [handler.decode(record) for record in records])]
+        outputs = await handler.apply(connection, [handler.decode(record) for record in records])
+    return [back(one) for one in outputs if one.topic == DELIVERIES_REFUSED]
 
 
 def back(output: Output) -> tuple[str, int, Sequence[bytes], list[int]]:
@@ -98,3 +100,34 @@ async def test_what_nobody_read_goes_on_and_stays_accepted(bench: Bench) -> None
 
     assert [("unread", 3, [notices.ids[0]], [2])] == await hear(bench, *unread)
     assert {ACCEPTED: 1, BOUNCED: 1} == await bench.states()
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (ReceiptKind.REFUSED, ReceiptReason.PROVIDER),
+        (ReceiptKind.REFUSED, ReceiptReason.NOT_SAID),
+        (ReceiptKind.BOUNCED, ReceiptReason.CONTENT),
+        (ReceiptKind.BOUNCED, ReceiptReason.PROVIDER),
+    ],
+)
+async def test_what_is_no_recipients_fault_goes_nowhere(bench: Bench, kind: ReceiptKind, reason: ReceiptReason) -> None:
+    """It is held and waits for an operator, on every channel; one that nobody could know the end of as well."""
+    notices = some_notices(3)
+    await ended(bench, notices, ACCEPTED, UNKNOWN, ACCEPTED)
+    heard = [said(notice, kind, reason) for notice in notices.ids[:2]]
+    went = [await hear(bench, *heard), await hear(bench, *heard)]
+
+    assert [[], []] == went
+    assert {ACCEPTED: 1, AttemptState.UNPRINTED: 2} == await bench.states()
+
+
+async def test_a_recipients_fault_that_is_heard_later_goes_on(bench: Bench) -> None:
+    """What its provider rejected first, and then says of the mailbox that there is none."""
+    notices = some_notices(1)
+    await ended(bench, notices, ACCEPTED)
+    await hear(bench, said(notices.ids[0], ReceiptKind.REFUSED, ReceiptReason.PROVIDER))
+    went = await hear(bench, said(notices.ids[0], ReceiptKind.BOUNCED, ReceiptReason.HARD))
+
+    assert [("bounced:hard", 3, notices.ids, [2])] == went
+    assert {BOUNCED: 1} == await bench.states()

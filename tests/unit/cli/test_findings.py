@@ -29,7 +29,7 @@ def a_process(name: str, **changed: Any) -> Process:
 
 def a_channel(name: str, **changed: Any) -> dict[str, Any]:
     """Return a channel on which nothing waits."""
-    states = dict.fromkeys(("queued", "underWay", "unknown", "refused", "paused"), _NOTHING)
+    states = dict.fromkeys(("queued", "underWay", "unknown", "refused", "paused", "rejected"), _NOTHING)
     return {"channel": name, "provider": "test", "pauses": [], **states, **changed}
 
 
@@ -98,6 +98,7 @@ def test_a_process_that_is_not_well_has_its_line(process: Process, mark: str, wo
         ({"queued": {"attempts": 2, "since": "2026-03-01T11:59:00+00:00"}}, {}, "ok", "2 queued, the first for 1m 0s"),
         ({"queued": {"attempts": 2, "since": "2026-03-01T10:00:00+00:00"}}, {}, "look", "does its provider take"),
         ({"unknown": {"attempts": 3, "since": "2026-03-01T10:00:00+00:00"}}, {}, "look", "heraut unknown list"),
+        ({"rejected": {"attempts": 3, "since": "2026-03-01T10:00:00+00:00"}}, {}, "FAULT", "heraut rejected list"),
         ({"pauses": ["sender"]}, {}, "FAULT", "left alone (sender)"),
     ],
 )

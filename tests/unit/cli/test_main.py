@@ -30,6 +30,7 @@ REGISTERED = [
     "principal",
     "print",
     "receipts",
+    "rejected",
     "restored",
     "serve",
     "settings",
@@ -61,6 +62,7 @@ SUBCOMMANDS = {
     "principal": ["add", "list", "revoke"],
     "print": ["again", "give-up", "jobs", "letters"],
     "receipts": ["load"],
+    "rejected": ["again", "give-up", "list", "notices"],
     "unknown": ["list"],
     "dlq": ["list", "purge", "replay", "show"],
 }

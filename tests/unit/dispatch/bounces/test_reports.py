@@ -39,8 +39,9 @@ def test_bounces_are_read_as_programs_write_them(message: bytes, report: Report)
         ("5.2.2", "smtp; 552 5.2.2 over quota", ReceiptReason.SOFT, Blame.LATER),
         ("4.4.7", "", ReceiptReason.SOFT, Blame.LATER),  # given up after days
         ("5.0.0", "smtp; 451 4.7.1 greylisted", ReceiptReason.SOFT, Blame.LATER),
-        ("5.7.26", "smtp; 550 5.7.26 unauthenticated", ReceiptReason.NOT_SAID, Blame.SENDER),
-        ("5.3.4", "smtp; 552 5.3.4 too big", ReceiptReason.NOT_SAID, Blame.CONTENT),
+        ("5.7.26", "smtp; 550 5.7.26 unauthenticated", ReceiptReason.PROVIDER, Blame.SENDER),
+        ("5.3.4", "smtp; 552 5.3.4 too big", ReceiptReason.CONTENT, Blame.CONTENT),
+        ("5.4.7", "smtp; 554 5.3.0 relay not configured", ReceiptReason.PROVIDER, Blame.PROVIDER),
         ("5.1.2", "X-Something; host unknown", ReceiptReason.HARD, Blame.RECIPIENT),
         ("5.0.0", "smtp; 550 no such user here", ReceiptReason.HARD, Blame.RECIPIENT),
         ("5.0.0", "", ReceiptReason.HARD, Blame.RECIPIENT),

@@ -69,6 +69,22 @@ def test_any_bytes_are_a_list_or_are_not(body: bytes) -> None:
             assert all(isinstance(one, Said | Fault) for one in read_list(whole, TODAY))
 
 
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("technical-failure", ReceiptReason.PROVIDER),
+        ("Blocked", ReceiptReason.PROVIDER),
+        ("too_large", ReceiptReason.CONTENT),
+        ("content", ReceiptReason.CONTENT),
+    ],
+)
+def test_providers_own_faults_are_understood(word: str, reason: ReceiptReason) -> None:
+    """They are no recipient's, so they have words of their own."""
+    (said,) = said_in({"type": "bounced", "data": {"reference": REFERENCE, "reason": word}}, int(Channel.EMAIL), NOW)
+
+    assert reason == said.reason
+
+
 def test_reasons_are_understood_as_people_write_them() -> None:
     """Case, hyphens and blanks aside; what is not known is not said."""
     words = ["Verhuisd", "OVERLEDEN", "niet afgehaald", "not_at_address", "soft-bounce", "", "?"]

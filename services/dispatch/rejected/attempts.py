@@ -1,0 +1,91 @@
+"""How attempts end that a provider rejected: they are made again, or given to the next channel.
+
+Made again, a notice is another attempt; what was said of the first one stays said of it.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from services.core.clock import Clock
+from services.core.ledger import UNPRINTED
+from services.core.notices import Notices, pieces
+from services.core.receipts import ReceiptKind, ReceiptReason, why_back
+from services.core.status import AttemptState
+from services.dispatch.codec import encode_block, encode_refused
+from services.dispatch.counting import Moved
+from services.dispatch.domain import Batch, Round, Taken
+from services.dispatch.outcomes import AttemptOutcome
+from services.dispatch.provider import Traits
+from services.dispatch.rejected.store import RejectedStore
+from services.dispatch.rounds import by_partition, cut, gathered
+from services.dispatch.store import Store
+from services.kit.eventlog import Output
+from services.kit.postgres import Connection
+
+__all__ = ["Ended", "RejectedAttempts"]
+
+_WHY = why_back(ReceiptKind.REFUSED, ReceiptReason.PROVIDER)
+_ENDED = AttemptOutcome(AttemptState.REFUSED)
+_STAYS = AttemptOutcome(AttemptState.UNPRINTED)
+
+
+class Ended(NamedTuple):
+    """How many attempts ended, and the blocks that tell of it."""
+
+    notices: int
+    outputs: list[Output]
+
+
+class RejectedAttempts:
+    """Ends attempts of batches that the caller has locked, in its transaction; a repeat finds nothing to end."""
+
+    def __init__(self, store: Store, traits: Traits, clock: Clock) -> None:
+        self._store, self._rejected = store, RejectedStore(traits.channel)
+        self._traits, self._clock = traits, clock
+
+    async def make_again(self, connection: Connection, batches: Iterable[Batch]) -> Ended:
+        """Queue their notices as attempts of their own.
+
+        Who was called back since the first attempt stays: it would go where its record no longer says.
+        """
+        moved, count = Moved(), 0
+        for one in self._rounds(batches):
+            called_back = await self._rejected.called_back(connection, one.notices.ids)
+            outcomes = [_STAYS if notice in called_back else _ENDED for notice in one.notices.ids]
+            ended = await self._end(connection, one, outcomes, moved)
+            await self._queue(connection, one.partition, ended)
+            count += len(ended)
+        return Ended(count, await moved.written(connection, self._traits.channel))
+
+    async def give_up(self, connection: Connection, batches: Iterable[Batch]) -> Ended:
+        """Give their notices back to routing, for the next channel."""
+        moved, count, outputs = Moved(), 0, list[Output]()
+        for one in self._rounds(batches):
+            ended = await self._end(connection, one, [_ENDED] * len(one), moved)
+            outputs += self._back(one.partition, ended)
+            count += len(ended)
+        return Ended(count, [*outputs, *await moved.written(connection, self._traits.channel)])
+
+    def _rounds(self, batches: Iterable[Batch]) -> Iterator[Round]:
+        now = self._clock.now()
+        for partition, of_it in by_partition(batches).items():
+            yield from gathered(partition, of_it, now)
+
+    async def _end(self, connection: Connection, one: Round, outcomes: list[AttemptOutcome], moved: Moved) -> Notices:
+        """Write how these end, and count them as held no more; returns the notices that this call ended."""
+        done = await self._store.record(connection, one, outcomes, self._clock.now(), AttemptState.UNPRINTED)
+        moved.add(one, done, -1, UNPRINTED)
+        return one.notices.pick(done)
+
+    async def _queue(self, connection: Connection, partition: int, notices: Notices) -> None:
+        if not notices:
+            return
+        now = self._clock.now()
+        notices.attempts = [attempt + 1 for attempt in notices.attempts]
+        parts = [notices.pick(rows) for rows in cut(self._traits, notices) if rows]
+        taken = [Taken(partition, part, encode_block(part)) for part in parts]
+        await self._store.take(connection, taken, now, now + self._traits.linger)
+
+    def _back(self, partition: int, notices: Notices) -> list[Output]:
+        notices.tried = [tried | self._traits.channel for tried in notices.tried]
+        return [encode_refused(piece, _WHY, partition) for piece in pieces(notices)]
