@@ -199,11 +199,14 @@ select exists (select from recalls where channel = $1 and partition = any($2::in
 select notice from recalls where channel = $1 and partition = any($2::int[]) and state = 1 order by at limit $3;
 
 -- name: recalled_attempts
--- The attempts of these notices whose recall is not answered; their batches are locked, so that none of them begins.
-select recalls.notice, recalls.pseudonym, recalls.incident_id, recalls.partition, batches.batch, batches.state
+-- The attempts of these notices whose recall is not answered; their batches are locked, so that none of them begins. A
+-- print house may say of a file both that it was posted and that it was rejected.
+select recalls.notice, recalls.pseudonym, recalls.incident_id, recalls.partition, batches.batch, batches.state,
+    batches.state = 11 and print_files.posted_at is not null as posted
 from recalls
 join attempts on attempts.notice = recalls.notice
 join batches on batches.batch = attempts.batch
+left join print_files on print_files.job = batches.job
 where recalls.channel = $1 and recalls.notice = any($2::bytea[]) and recalls.state in (0, 1) and batches.channel = $1
 order by batches.batch
 for update of batches;
@@ -228,6 +231,11 @@ order by batch;
 -- name: mark_recalls
 -- Note how far recalls are answered.
 update recalls set state = $3, at = $4 where channel = $1 and notice = any($2::bytea[]);
+
+-- name: reopen_recalls
+-- Look again at notices that had begun when they were recalled, as what had begun told nobody. Those that were stopped
+-- have no attempt that could be looked at.
+update recalls set state = 1, at = $3 where channel = $1 and notice = any($2::bytea[]) and state = 2;
 
 -- name: keep_known
 -- How far deduplication knows intake's blocks; a repeat may say less. No count falls, so the greater of two is the later.

@@ -1,7 +1,8 @@
 """Notices that must not begin any more: stopped where they lie, or as soon as they come, and answered once.
 
 A recall goes to every channel, as nobody knows where a notice is. Here it may be waiting (then it is stopped), begun
-(then it is too late), or not here: then the recall is remembered, until deduplication says that it is over.
+(then it is too late, unless its provider gives it back as if it had never begun: then it is looked at again), or not
+here: then the recall is remembered, until deduplication says that it is over.
 """
 
 from collections import defaultdict
@@ -42,6 +43,7 @@ class RecalledAttempt(NamedTuple):
     recall: Recall
     batch: int
     state: AttemptState
+    posted: bool = False  # its print file was rejected, and posted as well: somebody may have read it
 
 
 class RecallStore(SettlingStore, Protocol):
@@ -159,7 +161,7 @@ class Recalls:
         """Settle as stopped what waits; returns the notices that are stopped, now or before."""
         stopped = {one.recall.notice for one in found if one.state is AttemptState.STOPPED}
         for state in WAITING:
-            here = [one for one in found if one.state is state]
+            here = [one for one in found if one.state is state and not one.posted]
             notices = {one.recall.notice for one in here}
             batches = await self._store.batches_of(connection, {one.batch for one in here}) if here else []
             for one in _together(batches, now):

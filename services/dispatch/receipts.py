@@ -1,7 +1,9 @@
 """What follows from receipts: an attempt that told nobody after all is taken for refused, and goes to the next channel.
 
 What a print house, or any provider, rejected through no fault of its recipient's goes nowhere: it waits for an
-operator, who has it made again or gives it up (`printed/`, `rejected/`), and is counted as held.
+operator, who has it made again or gives it up (`printed/`, `rejected/`), and is counted as held. Where its record was
+corrected or taken back meanwhile, too late for the attempt, it is not too late any more: its recall is looked at again,
+and the notice is stopped (`recalls.py`).
 
 Routing keeps no row of a notice that goes its way; it is here that what it says lies. So tracking tells dispatch, and
 dispatch gives the notice back with why, as it does with a refusal. Which channel is next is routing's to say.
@@ -57,6 +59,10 @@ class ReceiptStore(SettlingStore, Protocol):
         """Return batches by their numbers."""
         ...
 
+    async def reopen_recalls(self, connection: Connection, notices: Collection[bytes], now: datetime) -> None:
+        """Look again at those of these notices that had begun when they were recalled."""
+        ...
+
 
 class Receipts:
     """Takes what follows from receipts for one channel; all in the stage's transactions.
@@ -102,6 +108,8 @@ class Receipts:
             moved.add(one, done, -1, UNPRINTED)
         held = {row for row in done if outcomes[row].state is AttemptState.UNPRINTED}
         moved.add(one, held, +1, UNPRINTED)
+        if held:
+            await self._store.reopen_recalls(connection, [one.notices.ids[row] for row in sorted(held)], now)
         gone = set(done) - held
         back: defaultdict[str, list[int]] = defaultdict(list)
         for row, consequence in enumerate(said):

@@ -228,6 +228,7 @@ class Store:
                 Recall(row["partition"], row["notice"], row["pseudonym"], row["incident_id"]),
                 row["batch"],
                 AttemptState(row["state"]),
+                posted=bool(row["posted"]),
             )
             for row in rows
         ]
@@ -247,6 +248,10 @@ class Store:
     ) -> None:
         """Note how far recalls are answered."""
         await connection.execute(_QUERIES["mark_recalls"], self._channel, list(notices), int(state), now)
+
+    async def reopen_recalls(self, connection: Connection, notices: Collection[bytes], now: datetime) -> None:
+        """Look again at those of these notices that had begun when they were recalled."""
+        await connection.execute(_QUERIES["reopen_recalls"], self._channel, list(notices), now)
 
     async def keep_known(self, connection: Connection, known: Mapping[int, Sequence[int]]) -> None:
         """Note how far deduplication knows intake's blocks, of each partition, as it said in some."""

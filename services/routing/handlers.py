@@ -109,14 +109,12 @@ class RoutingHandler:
         again: list[Output] = []
         if heard or any(one.addresses for one in work):
             again = await self._answer(connection, heard, work, ways)
-        # What came back had begun, which is answered already.
-        given_up_now = [
-            notice
-            for way, parts in heard.items()
-            if not came_back(str(way[1]))
+        given_up_now = {
+            notice: came_back(str(reason)) is not None
+            for (_, reason), parts in heard.items()
             for part in parts
             for notice in part.ids
-        ]
+        }
         again += await self._stop(connection, [one.recalled for one in work if one.recalled], given_up_now)
         for (_, way), parts in ways.items():
             self._metrics.count(way if isinstance(way, Channel) else None, sum(map(len, parts)))
@@ -186,11 +184,13 @@ class RoutingHandler:
         return outputs
 
     async def _stop(
-        self, connection: Connection, recalled: Sequence[Recalled], given_up_now: Sequence[bytes]
+        self, connection: Connection, recalled: Sequence[Recalled], given_up_now: Mapping[bytes, bool]
     ) -> Iterable[Output]:
         """Stop what was recalled and given up: no new attempt is made. Return the answers.
 
-        Nobody was told by it, but where a channel may have told somebody before the others refused.
+        Nobody was told by it, but where a channel may have told somebody before the others refused. `given_up_now` says
+        what came back: it had begun. Dispatch has answered so, unless it came back before its recall was there; it may
+        be attempted again, with other contact data.
         """
         asked = [recall for block in recalled if not block.over for recall in block.recalls]
         if asked:
@@ -198,13 +198,16 @@ class RoutingHandler:
         wanted = {recall.notice for recall in asked}.union(given_up_now)
         found = await self._store.recalled_exhausted(connection, wanted) if wanted else []
         ended = [recall for recall, _ in found]
-        if ended:
-            await self._store.stop_exhausted(connection, [recall.notice for recall in ended])
+        begun = {recall.notice for recall in ended if given_up_now.get(recall.notice)}
+        if stopped := [recall.notice for recall in ended if recall.notice not in begun]:
+            await self._store.stop_exhausted(connection, stopped)
         ended += [recall for block in recalled if block.over for recall in block.recalls]
         if ended:
             unique = {recall.notice: recall for recall in ended}
             await self._store.end_recalls(connection, list(unique.values()), self._clock.now())
-        return encode_stopped((recall, not notice.flags[0] & FLAG_MAYBE_TOLD) for recall, notice in found)
+        return encode_stopped(
+            (recall, recall.notice not in begun and not notice.flags[0] & FLAG_MAYBE_TOLD) for recall, notice in found
+        )
 
     async def _decide(
         self, connection: Connection, heard: Sequence[GivenUp], moved: Mapping[bytes, Address]

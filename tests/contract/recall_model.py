@@ -1,9 +1,7 @@
 """The rooms as a model of recalls: each decides as it does, and messages are on their way between them."""
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Collection, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 from notification.topics import NOTICES_EXHAUSTED, NOTICES_STOPPED
@@ -11,14 +9,13 @@ from notification.v1 import routing_pb2
 from prometheus_client import CollectorRegistry
 
 from services.core.channel import CHANNELS, Channel
-from services.core.notices import FLAG_MAYBE_TOLD, Notices
+from services.core.notices import FLAG_MAYBE_TOLD
+from services.core.receipts import Receipt, ReceiptKind, ReceiptReason
 from services.core.status import AttemptState
 from services.deduplication.batch import Effects
 from services.deduplication.domain import COUNTED_AS, Course, Member, Outcome, Terms, is_withdrawn
 from services.dispatch.counting import Moved
-from services.dispatch.domain import Batch, Round
-from services.dispatch.outcomes import AttemptOutcome, part_ways
-from services.dispatch.recalls import Answering, RecalledAttempt, Recalls
+from services.dispatch.recalls import Answering, Recalls
 from services.kit.eventlog import Output, Record
 from services.kit.testing import FakeClock
 from services.routing.handlers import RoutingHandler, Work
@@ -28,6 +25,7 @@ from services.tracking.histories import History, history_of, moved
 from services.wire.notices import notices_from_wire
 from services.wire.recalls import Recall, Recalled, decode_stopped
 from services.wire.testing import FakeIncidents
+from tests.contract.recall_tables import NOW, Attempt, Table
 from tests.unit.deduplication.builders import INCIDENT, a_block, an_id, terms
 from tests.unit.deduplication.memory import Tables
 from tests.unit.dispatch.people import an_incident
@@ -36,7 +34,6 @@ from tests.unit.routing.memory import KEEP, MemoryStore
 __all__ = ["PERSON", "World"]
 
 PERSON = an_id("person")
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NOBODYS: Any = None  # there is no database
 T = TypeVar("T")
 
@@ -49,80 +46,6 @@ def done(coroutine: Coroutine[Any, Any, T]) -> T:
         result: T = stop.value
         return result
     raise AssertionError
-
-
-@dataclass
-class Attempt:
-    """One attempt, alone in its batch."""
-
-    notice: Notices
-    state: AttemptState = AttemptState.TAKEN
-    began: bool = False  # somebody may have been told by it
-
-
-class Table:
-    """One channel's tables in memory; every attempt is a batch of its own."""
-
-    def __init__(self) -> None:
-        self.attempts: dict[tuple[bytes, int], Attempt] = {}
-        self.recalls: dict[bytes, tuple[Recall, Answering]] = {}
-
-    def numbered(self) -> list[Attempt]:
-        """Return the attempts; the place of each is its batch's number."""
-        return list(self.attempts.values())
-
-    async def add_recalls(self, _: object, recalls: Sequence[Recall], now: datetime) -> None:  # noqa: ARG002
-        """Remember."""
-        for one in recalls:
-            self.recalls.setdefault(one.notice, (one, Answering.OPEN))
-
-    async def end_recalls(self, _: object, recalls: Sequence[Recall], now: datetime) -> None:  # noqa: ARG002
-        """Answer."""
-        for one in recalls:
-            self.recalls[one.notice] = one, Answering.ANSWERED
-
-    async def has_recalls(self, _: object, partitions: Collection[int]) -> bool:  # noqa: ARG002
-        """Tell whether one is not answered."""
-        return any(state is not Answering.ANSWERED for _, state in self.recalls.values())
-
-    async def recalls_under_way(self, _: object, partitions: Collection[int], limit: int) -> list[bytes]:  # noqa: ARG002
-        """Return those that had begun."""
-        return [notice for notice, (_, state) in self.recalls.items() if state is Answering.UNDER_WAY]
-
-    async def recalled_attempts(self, _: object, notices: Collection[bytes]) -> list[RecalledAttempt]:
-        """Return the attempts of recalled notices."""
-        return [
-            RecalledAttempt(self.recalls[key[0]][0], number, attempt.state)
-            for number, (key, attempt) in enumerate(self.attempts.items())
-            if key[0] in notices and key[0] in self.recalls and self.recalls[key[0]][1] is not Answering.ANSWERED
-        ]
-
-    async def batches_of(self, _: object, numbers: Collection[int]) -> list[Batch]:
-        """Return batches."""
-        return [Batch(one, 0, self.numbered()[one].notice, 0, NOW) for one in sorted(numbers)]
-
-    async def mark_recalls(self, _: object, notices: Collection[bytes], state: Answering, now: datetime) -> None:  # noqa: ARG002
-        """Mark."""
-        for notice in notices:
-            self.recalls[notice] = self.recalls[notice][0], state
-
-    async def record(
-        self,
-        _: object,
-        one: Round,
-        outcomes: Sequence[AttemptOutcome],
-        now: datetime,  # noqa: ARG002
-        waiting: AttemptState = AttemptState.UNKNOWN,
-    ) -> list[int]:
-        """Settle what waits."""
-        settled: list[int] = []
-        for number, rows in one.rows():
-            attempt = self.numbered()[number]
-            (fate,) = part_ways(attempt.state, outcomes[rows.start : rows.stop], waiting)
-            if fate:
-                attempt.state = fate.state
-                settled += rows
-        return settled
 
 
 class World:
@@ -221,6 +144,12 @@ class World:
         self._arrives(key, message)
         return True
 
+    def arrives(self, key: tuple[str, Channel | None]) -> None:
+        """Let the next message of one queue arrive."""
+        message = self.queues[key].popleft()
+        self.history.append((key, message))
+        self._arrives(key, message)
+
     def replay(self, number: int) -> None:
         """Let a message that arrived before arrive again."""
         if self.history:
@@ -230,6 +159,8 @@ class World:
         topic, channel = key
         if topic in {"released", "refused"}:
             self._routes(Work(0, message))
+        elif topic == "back":
+            self._routes(Work(0, *message))
         elif topic == "stopped":
             courses = {n: Course.STOPPED if s else Course.BEGUN for n, s in zip(message[2], message[4], strict=True)}
             self._sends(self.tables.hear(courses, self.terms))
@@ -273,6 +204,8 @@ class World:
             for channel in CHANNELS
             for attempt in self.channels[channel].numbered()
             for state in NEXT.get(attempt.state, ())
+            if attempt.state is not AttemptState.UNPRINTED
+            or not self.channels[channel].is_looked_at(attempt.notice.ids[0])
         ]
         if not open_to:
             return False
@@ -280,7 +213,7 @@ class World:
         return True
 
     def _becomes(self, channel: Channel, attempt: Attempt, state: AttemptState) -> None:
-        notices = attempt.notice
+        notices, before = attempt.notice, attempt.state
         given_up = attempt.state is AttemptState.UNKNOWN and state is AttemptState.REFUSED
         attempt.state = state
         attempt.began = attempt.began or state in {AttemptState.ACCEPTED, AttemptState.UNKNOWN}
@@ -292,7 +225,34 @@ class World:
             part = notices.pick([0])
             part.tried = [part.tried[0] | channel]
             part.flags = [part.flags[0] | FLAG_MAYBE_TOLD] if given_up else part.flags
-            self._put(("refused", None), part)
+            if before is AttemptState.UNPRINTED:
+                self._put(("back", None), (part, "refused:provider"))
+            else:
+                self._put(("refused", None), part)
+
+    def comes_back(self, number: int) -> None:
+        """Let one that was accepted come back: through no fault of its recipient, or as the mailbox does not exist."""
+        accepted = [
+            (channel, attempt)
+            for channel in CHANNELS
+            for attempt in self.channels[channel].numbered()
+            if attempt.state is AttemptState.ACCEPTED
+        ]
+        if not accepted:
+            return
+        channel, attempt = accepted[number % len(accepted)]
+        notices, rejected = attempt.notice, bool(number % 2)
+        attempt.state, attempt.began = AttemptState.UNPRINTED if rejected else AttemptState.BOUNCED, False
+        kind, reason = (
+            (ReceiptKind.REFUSED, ReceiptReason.PROVIDER) if rejected else (ReceiptKind.BOUNCED, ReceiptReason.HARD)
+        )
+        self._hear(notices.ids[0], Receipt(notices.ids[0], int(channel), notices.attempts[0], kind, 0, reason))
+        if rejected:
+            self.channels[channel].reopen_recall(notices.ids[0])
+        else:
+            part = notices.pick([0])
+            part.tried = [part.tried[0] | channel]
+            self._put(("back", None), (part, "bounced:hard"))
 
     def ticks(self) -> None:
         """Let every channel tick."""
@@ -300,10 +260,16 @@ class World:
             self._answers(done(Recalls(self.channels[channel]).look_again(NOBODYS, [0], NOW, Moved())))
 
     def _find(self, finding: Finding) -> None:
-        before, heard = self.histories.get(finding.notice), history_of(finding)
+        self._join(history_of(finding))
+
+    def _hear(self, notice: bytes, receipt: Receipt) -> None:
+        self._join(History(notice, receipts=frozenset({receipt})))
+
+    def _join(self, heard: History) -> None:
+        before = self.histories.get(heard.notice)
         after = before.joined(heard) if before else heard
         moved(self.deltas, "0", before, after)
-        self.histories[finding.notice] = after
+        self.histories[heard.notice] = after
 
     # What holds
 
@@ -369,4 +335,5 @@ NEXT: Mapping[AttemptState, Sequence[AttemptState]] = {
     ],
     AttemptState.REFUSED_WAITING: [AttemptState.REFUSED, AttemptState.TAKEN],
     AttemptState.UNKNOWN: [AttemptState.REFUSED],
+    AttemptState.UNPRINTED: [AttemptState.REFUSED],  # an operator gives it up
 }  # fmt: skip

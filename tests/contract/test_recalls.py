@@ -3,19 +3,24 @@
 They come late, in another order, and again. Nobody is told twice, and everybody comes to one end.
 """
 
+from collections.abc import Callable
+
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.core.channel import Channel
 from services.core.notices import FLAG_WITHDRAWN
-from services.deduplication.domain import Member
+from services.deduplication.domain import Course, Member
 from tests.contract.recall_model import PERSON, World
 from tests.unit.deduplication.builders import a_member, terms
 
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["says", "rules", "deliver", "deliver", "goes on", "ticks", "replay", "set aside", "send back", "forget"]
+            [
+                *("says", "rules", "deliver", "deliver", "goes on", "comes back"),
+                *("ticks", "replay", "set aside", "send back", "forget"),
+            ]
         ),
         st.integers(0, 99),
     ),
@@ -36,6 +41,23 @@ def a_version(world: World, number: int) -> Member:
     return a_member(name, cohort=cohort, version=version, at=cohort, exposed=1 + number % 3, channels=channels)
 
 
+def _take(world: World, step: str, number: int) -> None:
+    """Let one thing happen."""
+    if step == "says":
+        world.says(a_version(world, number))
+    elif step == "rules":
+        cancelled = {n for n in (1, 2, 3) if n in world.terms.cancelled or (n == number % 17)}
+        world.rules(terms(released={1 + number % 3, 1 + number % 2}, cancelled=cancelled))
+    elif step in {"ticks", "forget"}:
+        {"ticks": world.ticks, "forget": world.forgets}[step]()
+    else:
+        steps: dict[str, Callable[[int], object]] = {
+            "deliver": world.deliver, "goes on": world.goes_on, "comes back": world.comes_back,
+            "set aside": world.sets_aside, "send back": world.sends_back, "replay": world.replay,
+        }  # fmt: skip
+        steps[step](number)
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS)
 def test_nobody_is_told_twice_and_everybody_comes_to_one_end(steps: list[tuple[str, int]]) -> None:
@@ -45,25 +67,7 @@ def test_nobody_is_told_twice_and_everybody_comes_to_one_end(steps: list[tuple[s
     world.versions["a"] = 1
     world.rules(terms())
     for step, number in steps:
-        if step == "says":
-            world.says(a_version(world, number))
-        elif step == "rules":
-            cancelled = {n for n in (1, 2, 3) if n in world.terms.cancelled or (n == number % 17)}
-            world.rules(terms(released={1 + number % 3, 1 + number % 2}, cancelled=cancelled))
-        elif step == "deliver":
-            world.deliver(number)
-        elif step == "goes on":
-            world.goes_on(number)
-        elif step == "ticks":
-            world.ticks()
-        elif step == "set aside":
-            world.sets_aside(number)
-        elif step == "send back":
-            world.sends_back(number)
-        elif step == "forget":
-            world.forgets()
-        else:
-            world.replay(number)
+        _take(world, step, number)
         world.check()
     world.settle()
     world.check()
@@ -88,4 +92,48 @@ def test_a_bearer_whose_second_notice_is_stopped_counts_by_the_first() -> None:
     world.check_at_the_end()
 
     assert (2, 0) == before
+    assert (1, 1) == (world.figures()["released"], world.figures()["notified"])
+
+
+def test_what_came_back_before_its_recall_is_answered() -> None:
+    """The recall finds it neither waiting nor begun in dispatch, and routing hears of it first: it had begun."""
+    world = World()
+    world.says(a_member("a", exposed=1, channels=Channel.EMAIL))
+    world.rules(terms())
+    while world.deliver(0) or world.goes_on(0):
+        pass
+    world.comes_back(0)
+    world.says(a_member("a", version=2, exposed=1, channels=Channel.LETTER))
+    while world.queues["recalled", None]:
+        world.arrives(("recalled", None))
+    world.settle()
+    world.check()
+    world.check_at_the_end()
+
+    assert [Course.BEGUN] == [claim.course for claim in world.tables.dossiers[PERSON].claims]
+    assert (1, 1) == (world.figures()["released"], world.figures()["exhausted"])
+
+
+def test_what_is_given_back_after_its_recall_is_stopped_then() -> None:
+    """The recall came too late, and is not too late any more: the notice of the record as it is now goes out."""
+    world = World()
+    world.says(a_member("a", exposed=1, channels=Channel.LETTER))
+    world.rules(terms())
+    while world.deliver(0) or world.goes_on(0):
+        pass
+    world.says(a_member("a", version=2, exposed=1, channels=Channel.LETTER))
+    while world.deliver(0):
+        pass
+    before = [claim.course for claim in world.tables.dossiers[PERSON].claims]
+    world.comes_back(1)
+    world.ticks()
+    while world.deliver(0) or world.goes_on(0):
+        pass
+    world.check()
+    world.check_at_the_end()
+
+    assert [Course.BEGUN] == before
+    assert [(Course.STOPPED, True), (Course.OPEN, False)] == [
+        (claim.course, claim.void) for claim in world.tables.dossiers[PERSON].claims
+    ]
     assert (1, 1) == (world.figures()["released"], world.figures()["notified"])

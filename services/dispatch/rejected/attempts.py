@@ -3,7 +3,7 @@
 Made again, a notice is another attempt; what was said of the first one stays said of it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from services.core.clock import Clock
@@ -51,17 +51,21 @@ class RejectedAttempts:
         moved, count = Moved(), 0
         for one in self._rounds(batches):
             called_back = await self._rejected.called_back(connection, one.notices.ids)
-            outcomes = [_STAYS if notice in called_back else _ENDED for notice in one.notices.ids]
-            ended = await self._end(connection, one, outcomes, moved)
+            ended = await self._end(connection, one, called_back.keys(), moved)
             await self._queue(connection, one.partition, ended)
             count += len(ended)
         return Ended(count, await moved.written(connection, self._traits.channel))
 
     async def give_up(self, connection: Connection, batches: Iterable[Batch]) -> Ended:
-        """Give their notices back to routing, for the next channel."""
+        """Give their notices back to routing, for the next channel.
+
+        Whose recall is looked at again just now stays: it is stopped, or answered once more (`recalls.py`).
+        """
         moved, count, outputs = Moved(), 0, list[Output]()
         for one in self._rounds(batches):
-            ended = await self._end(connection, one, [_ENDED] * len(one), moved)
+            called_back = await self._rejected.called_back(connection, one.notices.ids)
+            looked_at = {notice for notice, answered in called_back.items() if not answered}
+            ended = await self._end(connection, one, looked_at, moved)
             outputs += self._back(one.partition, ended)
             count += len(ended)
         return Ended(count, [*outputs, *await moved.written(connection, self._traits.channel)])
@@ -71,8 +75,9 @@ class RejectedAttempts:
         for partition, of_it in by_partition(batches).items():
             yield from gathered(partition, of_it, now)
 
-    async def _end(self, connection: Connection, one: Round, outcomes: list[AttemptOutcome], moved: Moved) -> Notices:
-        """Write how these end, and count them as held no more; returns the notices that this call ended."""
+    async def _end(self, connection: Connection, one: Round, staying: Collection[bytes], moved: Moved) -> Notices:
+        """End all but those that stay, and count them as held no more; returns the notices that this call ended."""
+        outcomes = [_STAYS if notice in staying else _ENDED for notice in one.notices.ids]
         done = await self._store.record(connection, one, outcomes, self._clock.now(), AttemptState.UNPRINTED)
         moved.add(one, done, -1, UNPRINTED)
         return one.notices.pick(done)

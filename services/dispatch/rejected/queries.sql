@@ -18,7 +18,7 @@ for update;
 
 -- name: called_back
 -- Those of these notices that were called back, be it in time or not: their record says something else since.
-select notice from recalls where channel = $1 and notice = any($2::bytea[]);
+select notice, state = 2 as answered from recalls where channel = $1 and notice = any($2::bytea[]);
 
 -- name: record_act
 -- Who had rejected attempts made again, or gave them up.

@@ -54,10 +54,10 @@ class RejectedStore:
                 found[incident_id] = RejectedOfIncident(incident_id, known.notices + len(one.notices), since)
         return sorted(found.values())
 
-    async def called_back(self, connection: Connection, notices: Collection[bytes]) -> set[bytes]:
-        """Return those of these notices that were called back, be it in time or not."""
+    async def called_back(self, connection: Connection, notices: Collection[bytes]) -> dict[bytes, bool]:
+        """Return those of these notices that were called back, and whether that is answered."""
         rows = await connection.fetch(_QUERIES["called_back"], int(self.channel), list(notices))
-        return {row["notice"] for row in rows}
+        return {row["notice"]: row["answered"] for row in rows}
 
     async def record(self, connection: Connection, act: Act, job: str, notices: int, caller: Caller) -> None:
         """Write down who did something about rejected attempts: those of a print job, or of `<channel>/<incident>`."""

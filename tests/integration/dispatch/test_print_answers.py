@@ -12,7 +12,6 @@ from typing import Any
 
 import orjson
 import pytest
-from notification.v1 import deduplication_pb2
 
 from services.core.access import Caller, Principal, Role
 from services.core.receipts import ReceiptKind, ReceiptReason
@@ -24,7 +23,6 @@ from services.dispatch.channels.letter import PrintFolder
 from services.dispatch.printed.deciding import PostedError, UnknownJobError
 from services.dispatch.printed.hearing import MOST_BYTES
 from services.dispatch.provider import AnsweringProvider
-from services.kit.eventlog import Record
 from services.rendering.letters.profile_file import USUAL_PROFILE
 from tests.integration.dispatch.bench import Bench, a_payload
 from tests.integration.dispatch.printed_bench import KEEP, Printed
@@ -289,45 +287,6 @@ async def test_a_process_that_dies_before_it_put_an_answer_away_kept_it_once(fol
     assert [] == list(folder.answers.iterdir())
 
 
-async def test_who_was_recalled_while_a_job_lies_rejected_is_stopped(folder: Printed) -> None:
-    """Nobody was told by it: a corrected notice takes its place, and it is not printed again."""
-    (file,) = await folder.print(2)
-    folder.say(file, state="rejected")
-    await folder.hear()
-    handler = folder.bench.handler()
-    async with folder.bench.stage.fenced([0]) as transaction:
-        work = handler.decode(
-            Record("heraut.notices.recalled.v1", 0, 0, "deduplication", 1, 0, _recall(an_id(("n", 0))))
-        )
-        transaction.emit(await handler.apply(transaction.connection, [work]))
-    again = await folder.deciding().print_again(file, BY)
-
-    assert (1, 0) == (again.letters, await folder.held())
-    assert {(1, AttemptState.STOPPED): 1, (1, AttemptState.REFUSED): 1, (2, AttemptState.TAKEN): 1} == (
-        await folder.attempts()
-    )
-
-
-async def test_who_was_recalled_before_the_job_was_rejected_is_not_printed_again(folder: Printed) -> None:
-    """A correction that came too late for the first print holds for the second: no letter to the old address."""
-    (file,) = await folder.print(2)
-    handler = folder.bench.handler()
-    async with folder.bench.stage.fenced([0]) as transaction:
-        work = handler.decode(
-            Record("heraut.notices.recalled.v1", 0, 0, "deduplication", 1, 0, _recall(an_id(("n", 0))))
-        )
-        transaction.emit(await handler.apply(transaction.connection, [work]))
-    folder.say(file, state="rejected")
-    await folder.hear()
-    again = await folder.deciding().print_again(file, BY)
-    attempts = await folder.attempts()
-    held = await folder.held()
-    given_up = await folder.deciding().give_up(file, BY)
-
-    assert (1, 1, 1) == (again.letters, held, given_up.letters)
-    assert {(1, UNPRINTED_STATE): 1, (1, AttemptState.REFUSED): 1, (2, AttemptState.TAKEN): 1} == attempts
-
-
 async def test_print_files_go_once_the_print_house_has_them(folder: Printed) -> None:
     """After a while, and where people live with them; marks and manifests stay, so nothing is printed twice.
 
@@ -378,8 +337,3 @@ async def test_the_stand_in_is_understood(folder: Printed, fault: Fault, expecte
     await folder.hear()
 
     assert ({(1, expected): 2}, {}) == (await folder.attempts(), folder.left())
-
-
-def _recall(notice: bytes) -> bytes:
-    block = deduplication_pb2.NoticesRecalled(incident_id="lab-2026", ids=notice, pseudonyms=bytes(16))
-    return block.SerializeToString()
