@@ -1,15 +1,14 @@
 """A simulated mail provider over HTTP, in the shape of Postmark's.
 
-    python -m loadtests.providers.mail_api [--port 8031] [--token made-up]
+    python -m loadtests.providers.mail_api [--port 8031] [--token made-up] [--control-port 8033]
 
-It takes mail (`POST /email`), is asked for it (`GET /messages/outbound`), and is told over `PUT /control` how to
-misbehave (`misbehaving.py`; `findable_after` is how many seconds a mail cannot be found yet).
+It takes mail (`POST /email`), is asked for it (`GET /messages/outbound`), and misbehaves as the control API of all
+stand-ins says (`services/demo/standins/control.py`; its name there is `mail-api`).
 """
 
 import argparse
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -17,52 +16,38 @@ from uuid import uuid4
 import orjson
 from aiohttp import web
 
-from loadtests.providers.misbehaving import Misbehaviour, add_control
+from loadtests.providers.misbehaving import SimulatedProvider, run_alone
 
 __all__ = ["MailApiServer", "main"]
 
 
-@dataclass(slots=True)
-class _Misbehaviour(Misbehaviour):
-    findable_after: float = 0.0
-
-
 @dataclass
-class MailApiServer:
-    """Keeps what it takes. `refused` are addresses that it takes no mail for (its code 406)."""
+class MailApiServer(SimulatedProvider):
+    """Keeps what it takes. `inactive` are addresses that it takes no mail for (its code 406)."""
 
     token: str = "made-up"  # noqa: S105 - of a simulator
-    said: _Misbehaviour = field(default_factory=_Misbehaviour)
     taken: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
-    refused: set[str] = field(default_factory=set)
+    inactive: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)  # attempts that somebody asked for
-    url: str = ""
 
-    def app(self) -> web.Application:
-        """Return the server's routes."""
-        app = web.Application()
-        app.add_routes([web.post("/email", self._take), web.get("/messages/outbound", self._find)])
-        add_control(app, self.said, lambda status: {"ErrorCode": 0, "Message": f"made-up {status}"})
-        return app
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Return what it answers."""
+        return [web.post("/email", self._take), web.get("/messages/outbound", self._find)]
 
-    @asynccontextmanager
-    async def serve(self) -> AsyncIterator["MailApiServer"]:
-        """Listen on a free port of this machine while the context lasts."""
-        runner = web.AppRunner(self.app(), access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        try:
-            yield self
-        finally:
-            await runner.cleanup()
+    def failed(self, status: int, headers: Mapping[str, str]) -> web.Response:
+        """Return an error of its own."""
+        return web.json_response({"ErrorCode": 0, "Message": f"made-up {status}"}, status=status, headers=headers)
+
+    def refused(self) -> web.Response:
+        """Return that it takes no mail for somebody."""
+        return web.json_response({"ErrorCode": 406, "Message": "inactive recipient"}, status=422)
 
     async def _take(self, request: web.Request) -> web.Response:
         if fault := self._stranger(request):
             return fault
         mail = orjson.loads(await request.read())
-        if mail["To"] in self.refused:
-            return web.json_response({"ErrorCode": 406, "Message": "inactive recipient"}, status=422)
+        if mail["To"] in self.inactive:
+            return self.refused()
         self.taken.append((time.monotonic(), mail))
         return web.json_response({"To": mail["To"], "MessageID": str(uuid4()), "ErrorCode": 0, "Message": "OK"})
 
@@ -87,8 +72,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m loadtests.providers.mail_api")
     parser.add_argument("--port", type=int, default=8031)
     parser.add_argument("--token", default="made-up")
+    parser.add_argument("--control-port", type=int, help="where it is told how to misbehave")
     arguments = parser.parse_args()
-    web.run_app(MailApiServer(arguments.token).app(), host="127.0.0.1", port=arguments.port)
+    run_alone("mail-api", MailApiServer(token=arguments.token), arguments)
 
 
 if __name__ == "__main__":

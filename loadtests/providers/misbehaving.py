@@ -1,54 +1,154 @@
-"""How a simulated provider misbehaves, as told: by the test that made it, or over HTTP by `PUT /control`."""
+"""What simulated providers over HTTP share: they listen, and misbehave as the control API of all stand-ins says.
 
+`services/demo/standins/control.py` has that API; a test may also write beforehand what becomes of the next requests.
+"""
+
+import argparse
 import asyncio
-from collections.abc import Awaitable, Callable
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Self
 
-import orjson
+import uvloop
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
-__all__ = ["Misbehaviour", "add_control"]
+from services.demo.standins.control import control_app
+from services.demo.standins.door import Door, Listener
+from services.demo.standins.faults import Fault, Faults
+from services.kit.process import serve_http, stop_on_signals
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+__all__ = ["Script", "SimulatedProvider", "run_alone"]
+
+_LARGEST = 20_000_000  # bytes of a request: a letter
 
 
 @dataclass(slots=True)
-class Misbehaviour:
-    """What it does with the next requests.
+class Script:
+    """What a test wrote beforehand.
 
-    `latency` is in seconds. `statuses` are answered to the next requests instead of what they ask for. `lost` of what
-    it takes next is taken, and its answer never comes. `retry_after` goes with each 429 and 503.
+    `statuses` are answered to the next requests instead of what they ask for, with `retry_after` where it is 429 or
+    503. `lost` of what is taken next is taken, and its answer never comes. For `findable_after` seconds it does not
+    tell of what it took.
     """
 
-    latency: float = 0.0
     statuses: list[int] = field(default_factory=list)
     lost: int = 0
     retry_after: str = ""
+    findable_after: float = 0.0
 
 
-def add_control(app: web.Application, said: Misbehaviour, body_of: Callable[[int], object]) -> None:
-    """Let an application misbehave, and be told how. `body_of` makes the JSON that goes with a status."""
+@dataclass
+class SimulatedProvider(ABC):
+    """A provider that takes what is posted to it. What it is, say its routes."""
 
-    @web.middleware
-    async def misbehave(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path == "/control":
-            return await handler(request)
-        await asyncio.sleep(said.latency)
-        if said.statuses:
-            status = said.statuses.pop(0)
-            headers = {"Retry-After": said.retry_after} if said.retry_after and status in {429, 503} else {}
-            return web.json_response(body_of(status), status=status, headers=headers)
+    faults: Faults = field(default_factory=Faults)
+    figures: Counter[str] = field(default_factory=Counter)
+    said: Script = field(default_factory=Script)
+    url: str = ""
+
+    def __post_init__(self) -> None:
+        self.door = Door(self._listen, "127.0.0.1")
+        self._times: Counter[str] = Counter()  # how often each message came
+
+    @abstractmethod
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Return what it answers."""
+
+    @abstractmethod
+    def failed(self, status: int, headers: Mapping[str, str]) -> web.Response:
+        """Return its answer that something is wrong with itself, or with how often it is asked."""
+
+    @abstractmethod
+    def refused(self) -> web.Response:
+        """Return its answer that a recipient cannot be reached."""
+
+    @asynccontextmanager
+    async def serve(self, port: int = 0) -> AsyncIterator[Self]:
+        """Listen on a port of this machine while the context lasts; 0 = any free one."""
+        app = web.Application(client_max_size=_LARGEST, middlewares=[self._misbehaving()])
+        app.add_routes(self.routes())
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        self.door = Door(self._listen, "127.0.0.1", port)
+        await self.door.open()
+        self.url = f"http://127.0.0.1:{self.door.port}"
+        try:
+            yield self
+        finally:
+            self.door.end()
+            self.door.close()
+            await self._runner.cleanup()
+
+    async def _listen(self, host: str, port: int) -> tuple[Listener, int]:
+        make, loop = self._runner.server or asyncio.Protocol, asyncio.get_running_loop()
+        server = await loop.create_server(make, host, port)
+        return server, server.sockets[0].getsockname()[1]
+
+    def _misbehaving(self) -> Middleware:
+        @web.middleware
+        async def misbehave(request: web.Request, handler: Handler) -> web.StreamResponse:
+            self.figures["requests"] += 1
+            if self.door.shut:
+                return _broken_off(request)
+            if self.said.statuses:
+                return self._scripted(self.said.statuses.pop(0))
+            if request.method != "POST":
+                return await handler(request)
+            key = sha256(await request.read()).hexdigest()
+            return await self._hit(key) or await self._taken(request, handler, key)
+
+        return misbehave
+
+    def _scripted(self, status: int) -> web.Response:
+        said = self.said.retry_after if status in {429, 503} else ""
+        return self.failed(status, {"Retry-After": said} if said else {})
+
+    async def _hit(self, key: str) -> web.Response | None:
+        """Return what a message is answered that a fault hits before it is taken."""
+        self._times[key] += 1
+        time = self._times[key]
+        if self.faults.hits(Fault.LATENCY, key, time):
+            await asyncio.sleep(self.faults.latency)
+        if self.faults.hits(Fault.REFUSED, key):
+            return self.refused()
+        if self.faults.hits(Fault.TOO_MANY, key, time):
+            return self.failed(429, {"Retry-After": str(self.faults.retry_after)})
+        return self.failed(503, {}) if self.faults.hits(Fault.ERROR, key, time) else None
+
+    async def _taken(self, request: web.Request, handler: Handler, key: str) -> web.StreamResponse:
         answer = await handler(request)
-        if request.method == "POST" and answer.status < 300 and said.lost > 0:
-            said.lost -= 1
-            if request.transport:
-                request.transport.close()
-        return answer
+        if answer.status >= 300:
+            return answer
+        self.figures["taken"] += 1
+        if self.said.lost > 0:
+            self.said.lost -= 1
+            return _broken_off(request)
+        return _broken_off(request) if self.faults.hits(Fault.ANSWER_LOST, key, self._times[key]) else answer
 
-    async def control(request: web.Request) -> web.Response:
-        for name, value in orjson.loads(await request.read()).items():
-            setattr(said, name, value)
-        return web.Response(status=204)
 
-    app.middlewares.append(misbehave)
-    app.add_routes([web.put("/control", control)])
+def _broken_off(request: web.Request) -> web.StreamResponse:
+    """Break the connection; what is answered reaches nobody."""
+    if request.transport:
+        request.transport.abort()
+    return web.Response(status=503)
+
+
+def run_alone(name: str, provider: SimulatedProvider, arguments: argparse.Namespace) -> None:
+    """Serve until SIGTERM at `arguments.port`, and the control API at `arguments.control_port` where there is one."""
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        stop_on_signals(stop)
+        async with AsyncExitStack() as running:
+            await running.enter_async_context(provider.serve(arguments.port))
+            if arguments.control_port is not None:
+                app = control_app({name: provider})
+                await running.enter_async_context(serve_http(app, "127.0.0.1", arguments.control_port))
+            await stop.wait()
+
+    uvloop.run(run())

@@ -1,18 +1,18 @@
 """A simulated GOV.UK Notify / NotifyNL, as far as letters and e-mail go.
 
-    python -m loadtests.providers.notify [--port 8032] [--key name-SERVICE-SECRET]
+    python -m loadtests.providers.notify [--port 8032] [--key name-SERVICE-SECRET] [--control-port 8033]
 
 It checks tokens as Notify does (JWT, HS256, issued within 30 seconds), takes e-mail and precompiled letters, tells of
-notifications, and is told over `PUT /control` how to misbehave (`misbehaving.py`). References need not be unique.
-The official client can talk to it.
+notifications, and misbehaves as the control API of all stand-ins says (`services/demo/standins/control.py`; its name
+there is `notify`). References need not be unique. The official client can talk to it.
 """
 
 import argparse
 import base64
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -20,7 +20,7 @@ import jwt
 import orjson
 from aiohttp import web
 
-from loadtests.providers.misbehaving import Misbehaviour, add_control
+from loadtests.providers.misbehaving import SimulatedProvider, run_alone
 
 __all__ = ["MADE_UP_KEY", "NotifyServer", "main"]
 
@@ -31,43 +31,32 @@ _PAGE = 250
 
 
 @dataclass
-class NotifyServer:
-    """Keeps what it takes. `hidden` seconds long it does not tell of what it took."""
+class NotifyServer(SimulatedProvider):
+    """Keeps what it takes."""
 
     key: str = MADE_UP_KEY
-    said: Misbehaviour = field(default_factory=Misbehaviour)
     kept: list[dict[str, Any]] = field(default_factory=list)
     pdfs: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)  # references that somebody asked for
     bad: dict[str, tuple[int, str, str]] = field(default_factory=dict)  # e-mail address -> status, error, message
-    url: str = ""
 
-    def app(self) -> web.Application:
-        """Return the server's routes."""
-        app = web.Application(client_max_size=20_000_000)
-        app.add_routes(
-            [
-                web.post("/v2/notifications/email", self._email),
-                web.post("/v2/notifications/letter", self._letter),
-                web.get("/v2/notifications", self._list),
-                web.get("/v2/notifications/{id}", self._one),
-                web.get("/v2/notifications/{id}/pdf", self._pdf),
-            ]
-        )
-        add_control(app, self.said, lambda status: _error(status, _KINDS.get(status, "Exception"), "made up"))
-        return app
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Return what it answers."""
+        return [
+            web.post("/v2/notifications/email", self._email),
+            web.post("/v2/notifications/letter", self._letter),
+            web.get("/v2/notifications", self._list),
+            web.get("/v2/notifications/{id}", self._one),
+            web.get("/v2/notifications/{id}/pdf", self._pdf),
+        ]
 
-    @asynccontextmanager
-    async def serve(self) -> AsyncIterator["NotifyServer"]:
-        """Listen on a free port of this machine while the context lasts."""
-        runner = web.AppRunner(self.app(), access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        try:
-            yield self
-        finally:
-            await runner.cleanup()
+    def failed(self, status: int, headers: Mapping[str, str]) -> web.Response:
+        """Return an error as Notify has it."""
+        return _failed(status, _KINDS.get(status, "Exception"), "made up", headers)
+
+    def refused(self) -> web.Response:
+        """Return that an address is none: all that Notify says of a recipient at once."""
+        return _failed(400, "ValidationError", "email_address Not a valid email address")
 
     def becomes(self, reference: str, status: str) -> None:
         """Let what has this reference have another status."""
@@ -148,12 +137,9 @@ class NotifyServer:
 _KINDS = {400: "BadRequestError", 403: "AuthError", 429: "RateLimitError"}
 
 
-def _error(status: int, kind: str, message: str) -> dict[str, Any]:
-    return {"status_code": status, "errors": [{"error": kind, "message": message}]}
-
-
-def _failed(status: int, kind: str, message: str) -> web.Response:
-    return web.json_response(_error(status, kind, message), status=status)
+def _failed(status: int, kind: str, message: str, headers: Mapping[str, str] = MappingProxyType({})) -> web.Response:
+    said = {"status_code": status, "errors": [{"error": kind, "message": message}]}
+    return web.json_response(said, status=status, headers=headers)
 
 
 def _missing(asked: dict[str, Any], *names: str) -> web.Response | None:
@@ -166,8 +152,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m loadtests.providers.notify")
     parser.add_argument("--port", type=int, default=8032)
     parser.add_argument("--key", default=MADE_UP_KEY)
+    parser.add_argument("--control-port", type=int, help="where it is told how to misbehave")
     arguments = parser.parse_args()
-    web.run_app(NotifyServer(arguments.key).app(), host="127.0.0.1", port=arguments.port)
+    run_alone("notify", NotifyServer(key=arguments.key), arguments)
 
 
 if __name__ == "__main__":

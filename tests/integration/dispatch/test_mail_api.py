@@ -170,7 +170,7 @@ async def test_too_many_are_slowed_and_use_up_no_tries(mails: Bench, api: MailAp
 async def test_who_is_refused_goes_to_the_next_channel_alone(mails: Bench, api: MailApiServer) -> None:
     """An address that bounced before (406) is its recipient's fault, and nobody else's."""
     await _queue(mails, 3)
-    api.refused.add("p1@mail.example")
+    api.inactive.add("p1@mail.example")
     await _send(mails, api)
     await mails.waited()
     ((reason, refused, tried),) = await mails.refused()

@@ -5,14 +5,19 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import ClientError, ClientSession, web
 
+from loadtests.providers.mail_api import MailApiServer
+from loadtests.providers.notify import MADE_UP_KEY, NotifyServer
+from services.core.channel import Channel
 from services.demo.standins.control import control_app
 from services.demo.standins.mail import MailServer
 from services.demo.standins.portal import PortalServer
+from services.dispatch.channels import open_provider
 from services.dispatch.channels.email import Smtp
 from services.dispatch.channels.portal import Portal
-from services.dispatch.mail_config import SmtpAddress
+from services.dispatch.mail_config import EmailConfig, SmtpAddress
 from services.dispatch.outcomes import Ending
 from services.kit.clock import SystemClock
+from services.kit.config import load
 from services.kit.process import serve_http
 from tests.unit.dispatch.people import some_work
 
@@ -84,3 +89,30 @@ async def test_the_mail_server_takes_a_mail_and_loses_the_answer(control: str, m
 async def test_what_makes_no_sense_is_refused(control: str, path: str, body: object, method: str, status: int) -> None:
     """Nobody measures with a fault that was never set."""
     assert status == await _tell(f"{control}/{path}", body, method)
+
+
+@pytest.mark.parametrize("name", ["notify", "mail-api"])
+async def test_simulated_providers_are_told_in_the_same_words(name: str) -> None:
+    """A lost answer leaves what was taken, an outage ends by itself, and everybody is there once."""
+    simulated: NotifyServer | MailApiServer = NotifyServer() if name == "notify" else MailApiServer()
+    async with simulated.serve(), serve_http(control_app({name: simulated}), "127.0.0.1", 0) as url:
+        settings = {
+            "HERAUT_EMAIL_PROVIDER": name, "HERAUT_NOTIFY_URL": simulated.url, "HERAUT_NOTIFY_KEY": MADE_UP_KEY,
+            "HERAUT_NOTIFY_TEMPLATE": "t", "HERAUT_MAIL_API_URL": simulated.url, "HERAUT_MAIL_API_TOKEN": "made-up",
+        }  # fmt: skip
+        provider = open_provider(Channel.EMAIL, load(EmailConfig, settings), SystemClock())
+
+        async def handed() -> set[Ending]:
+            return {one.ending for one in (await provider.hand_over(some_work(3), lambda: True)).results}
+
+        await _tell(f"{url}/{name}/faults", {"percent": {"answerLost": 100}})
+        lost, figures = await handed(), dict(simulated.figures)
+        await _tell(f"{url}/{name}/faults", {"percent": {"refused": 100}})
+        refused = await handed()
+        await _tell(f"{url}/{name}/faults", {})
+        await _tell(f"{url}/{name}/outage", {"seconds": 60}, "POST")
+        away = await handed()
+        await provider.close()
+
+    assert ({Ending.REPEAT}, {Ending.REFUSED}, True) == (lost, refused, Ending.ACCEPTED not in away)
+    assert {"requests": 3, "taken": 3} == figures
