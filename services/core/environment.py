@@ -73,6 +73,8 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_SMTP_URL": "smtp://[user:password@]host:port, smtps:// for TLS from the start",
         "HERAUT_EMAIL_PROVIDER": "who is given e-mails: smtp, a mail server; mail-api, a provider over HTTP; notify",
         "HERAUT_LETTER_PROVIDER": "who is given letters: print, a print house; notify, each as a PDF of its own",
+        "HERAUT_LETTER_PER_SECOND": "most letters over Notify in any second, all replicas together; unset = no cap",
+        "HERAUT_LETTER_PER_MINUTE": "most letters over Notify in any minute, all replicas together; unset = no cap",
         "HERAUT_NOTIFY_URL": "base address of GOV.UK Notify or NotifyNL",
         "HERAUT_NOTIFY_KEY": "API key that it knows us by; a file is read again when it changes",
         "HERAUT_NOTIFY_TEMPLATE": "id of the e-mail template there: its subject is ((subject)), its body ((body))",

@@ -88,7 +88,7 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
             metrics=metrics,
             breaker=breaker,
             busy=busy,
-            turns=TurnStore(provider.traits.name, config.caps) if config.caps else None,
+            turns=TurnStore(provider.traits.counted_under, config.caps) if config.caps else None,
             may_go=channel_pause.may_go,
             since=since,
             beat=lambda: service.health.beat("sender"),

@@ -206,6 +206,13 @@ class LetterConfig(NotifyConfig):
     # How long print files stay once the print house has them.
     print_keep: timedelta = setting("HERAUT_PRINT_KEEP", duration, default=timedelta(days=7))
     print_age_recipient: str | None = setting("HERAUT_PRINT_AGE_RECIPIENT", _age_recipient, default=None)
+    letter_per_second: int | None = setting("HERAUT_LETTER_PER_SECOND", positive_int, default=None)
+    letter_per_minute: int | None = setting("HERAUT_LETTER_PER_MINUTE", positive_int, default=None)
+
+    @property
+    def caps(self) -> Sequence[Cap]:
+        """How many letters a provider may be handed that takes them one by one; print files have none."""
+        return caps_of(self.letter_per_second, self.letter_per_minute)
 
     def folders(self) -> dict[str, Path]:
         """Return the folders whose disk may fill up."""
@@ -215,6 +222,8 @@ class LetterConfig(NotifyConfig):
         """Return what is wrong between settings."""
         if self.letter_provider == "notify" and not (self.notify_url and self.notify_key):
             return [*Config.faults(self), "HERAUT_NOTIFY_URL and HERAUT_NOTIFY_KEY are needed"]
+        if self.caps and self.letter_provider == "print":
+            return [*Config.faults(self), "HERAUT_LETTER_PER_SECOND, _MINUTE: a print house is handed files"]
         if self.print_age_recipient and self.print_sftp_url is None:
             return [*Config.faults(self), "HERAUT_PRINT_AGE_RECIPIENT: only files that are sent are encrypted"]
         if self.print_sftp_url is None or (self.print_sftp_key and self.print_sftp_host_key):

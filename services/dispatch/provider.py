@@ -51,8 +51,16 @@ class Traits:
     linger: timedelta = timedelta()  # how long a new attempt waits for others to share its round
     # How long nothing may have been added to a print run that is closed before its day is over; None = it is not.
     close_after: timedelta | None = None
+    # What its turns are counted under, where another channel's provider has the same name; empty = its name. Those of
+    # two channels are counted apart, as each has caps of its own.
+    turns: str = ""
     # Behind the provider, the domain that receives what somebody is sent: domains fall ill one by one.
     domain: Callable[[Contact], str] | None = None
+
+    @property
+    def counted_under(self) -> str:
+        """What turns to hand it a message are counted under, by all processes of its channel."""
+        return self.turns or self.name
 
 
 class Provider(Protocol):

@@ -55,7 +55,7 @@ NOTIFY_EMAIL = Traits(
     batch_size=MESSAGES_A_BATCH,
     domain=domain_of,
 )
-NOTIFY_LETTER = replace(NOTIFY_EMAIL, channel=Channel.LETTER, domain=None)
+NOTIFY_LETTER = replace(NOTIFY_EMAIL, channel=Channel.LETTER, domain=None, turns=f"{NOTIFY}-letter")
 
 # Of GOV.UK's 3,000 requests a minute, 50 a second: at 200 ms each, ten at once come near.
 _AT_ONCE = 10

@@ -212,7 +212,7 @@ class Bench:
             metrics=self.metrics,
             breaker=self.breaker,
             busy=self.busy,
-            turns=TurnStore("test", self.caps) if self.caps else None,
+            turns=TurnStore(provider.traits.counted_under, self.caps) if self.caps else None,
             may_go=self.may_go,
             beat=self._beat,
             since=self.since,

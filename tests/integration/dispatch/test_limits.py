@@ -4,6 +4,9 @@ import asyncio
 from bisect import bisect_left
 from collections.abc import Sequence
 
+import pytest
+
+from loadtests.providers.notify import MADE_UP_KEY, NotifyServer
 from services.core.access import Caller
 from services.core.channel import Channel
 from services.core.status import AttemptState
@@ -11,12 +14,16 @@ from services.demo.standins.mail import MailServer
 from services.demo.standins.portal import PortalServer
 from services.dispatch.channel_pause import ChannelPause
 from services.dispatch.channels.email import Smtp
+from services.dispatch.channels.notify import NOTIFY_EMAIL, open_notify_letters
 from services.dispatch.channels.portal import Portal
+from services.dispatch.config import LetterConfig
 from services.dispatch.mail_config import SmtpAddress
 from services.dispatch.pauses import FRESH_SECONDS
 from services.dispatch.rates import Cap
 from services.dispatch.sending.turns import ProviderTurns
 from services.dispatch.turn_store import TurnStore
+from services.kit.config import load
+from services.kit.errors import ConfigError
 from services.kit.testing import FakeClock
 from tests.integration.dispatch.bench import Bench, OwnedStage, a_payload
 from tests.principals import OPERATOR
@@ -51,6 +58,35 @@ async def test_no_second_has_more_than_the_cap_whatever_dies(messages: Bench, po
 
     assert 40 < len(portal_server.arrivals) <= 75
     assert most_in_a_window(portal_server.arrivals, 1.0) <= 40
+
+
+async def test_letters_over_notify_have_caps_of_their_own(letters: Bench) -> None:
+    """Over two processes, each killed with turns in hand and begun anew; what e-mail takes there is not theirs."""
+    notices = some_notices(12)
+    await letters.seal(notices, [a_payload(houseNumber=str(at + 1)) for at in range(12)])
+    await letters.take(notices)
+    async with NotifyServer().serve() as server, letters.pool.acquire() as connection:
+        settings = {"HERAUT_LETTER_PROVIDER": "notify", "HERAUT_NOTIFY_URL": server.url}
+        settings |= {"HERAUT_NOTIFY_KEY": MADE_UP_KEY, "HERAUT_LETTER_PER_MINUTE": "5"}
+        config = load(LetterConfig, settings)
+        letters.caps = config.caps
+        await TurnStore(NOTIFY_EMAIL.counted_under, config.caps).take(connection, 5)
+        provider = open_notify_letters(config, letters.clock)
+        for _ in range(3):
+            others = [asyncio.create_task(letters.sender(provider).run(asyncio.Event())) for _ in range(2)]
+            await asyncio.wait(others, timeout=0.6)
+            for one in others:
+                one.cancel()
+            await asyncio.wait(others)
+        await provider.close()
+
+    assert 0 < len(server.kept) <= 5
+
+
+def test_a_print_house_is_handed_files_and_no_caps() -> None:
+    """A cap that would hold nothing back is refused at the start."""
+    with pytest.raises(ConfigError, match="HERAUT_LETTER_PER_SECOND"):
+        load(LetterConfig, {"HERAUT_LETTER_PER_SECOND": "5"})
 
 
 async def test_turns_come_in_blocks(messages: Bench) -> None:
