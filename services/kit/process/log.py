@@ -18,6 +18,9 @@ FIELDS = frozenset(
     | {"reason", "error_class", "sqlstate", "signal", "status", "incident_id", "cohort_id", "channel", "provider"}
     | {"batch_id", "key_id", "table", "version", "count", "received", "accepted", "rejected", "seconds"}
     | {"port", "url", "path", "principal", "act", "request_id", "run", "files"}
+    # Of dispatch: what a provider answered (its code), whom it hit (how many), and where a hand-over lies.
+    | {"answer", "blame", "hit", "domain", "connections", "times", "people", "incident_version", "batches", "notice"}
+    | {"job", "file", "field", "why", "block"}
 )
 AUDIT = "heraut.audit"  # the logger of audit lines
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
