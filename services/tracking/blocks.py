@@ -23,6 +23,7 @@ __all__ = ["Blocks"]
 
 _QUERIES: Final = Queries.load(Path(__file__).with_name("blocks.sql"))
 _AT_ONCE: Final = 64  # blocks, of 32 KB of ids each where they are full
+_ROWS: Final = 4096  # of indexes, of 1 KB each
 
 
 class Blocks:
@@ -55,10 +56,14 @@ class Blocks:
             notices = b"".join(self._tail)[(begins - self._tail_first) * ID_BYTES :][: self._segment * ID_BYTES]
             await connection.execute(_QUERIES["add_places"], self._segments, *_columns(index_of(notices)))
 
+    @property
+    def read_until(self) -> tuple[int, bytes]:
+        """What was read last: while it is the same, no more notices are known here."""
+        return self._last
+
     async def catch_up(self, connection: Connection) -> None:
         """Read what was committed since the last time, by this process or another."""
         async with self._reading:
-            self._segments = await connection.fetchval(_QUERIES["count_segments"])
             while await self._read_on(connection):
                 pass
             for notices in self._written.values():
@@ -69,12 +74,14 @@ class Blocks:
     async def _read_on(self, connection: Connection) -> bool:
         """Read some blocks, the last one known first; tell whether there may be more."""
         rows = [tuple(row) for row in await connection.fetch(_QUERIES["read_on"], self._last[0], _AT_ONCE)]
+        full = len(rows) == _AT_ONCE
+        self._segments = rows[0][2] if rows else 0
         if self._end:
-            if not rows or rows[0] != self._last:
+            if not rows or rows[0][:2] != self._last:
                 self._forget()  # the database was set back, or is another one
                 return True
             del rows[0]
-        for first, notices in rows:
+        for first, notices, _ in rows:
             if self._written.pop(first, None) != notices:
                 self._sieve.put(notices)
             if self._undone:
@@ -82,7 +89,7 @@ class Blocks:
             self._tail.append(notices)
             self._last, self._end = (first, notices), first + len(notices) // ID_BYTES
         self._drop_indexed()
-        return bool(rows)
+        return full
 
     def _drop_indexed(self) -> None:
         """Forget the ids of which there is an index."""
@@ -142,20 +149,22 @@ class Blocks:
         }
 
     async def find_beginnings(self, connection: Connection, beginnings: Collection[bytes]) -> list[bytes]:
-        """Return the notices whose ids begin so, each with the same number of bytes."""
+        """Return the notices whose ids begin so, each with the same number of bytes, of those that were read."""
         places = await self._places(connection, beginnings)
         rows = await connection.fetch(_QUERIES["read_ids"], places) if places else []
         return [row["notice"] for row in rows if row["notice"][:BEGINNING] in beginnings]
 
     async def _places(self, connection: Connection, wanted: Collection[bytes]) -> list[int]:
         """Return where notices stand whose ids begin as these do; a few others among them."""
-        found = {self._tail_first + at for at in stand_in(b"".join(self._tail), wanted)}
-        if self._segments:
-            by_bucket: dict[int, list[bytes]] = {}
-            for one in wanted:
-                by_bucket.setdefault(bucket_of(one), []).append(one)
-            for bucket, segment, entries in await connection.fetch(_QUERIES["find_places"], list(by_bucket)):
-                found |= {segment * self._segment + at for at in places_in(entries, by_bucket[bucket])}
+        found = {self._tail_first + at for at in stand_in(self._tail, wanted)}
+        by_bucket: dict[int, list[bytes]] = {}
+        for one in wanted if self._segments else ():
+            by_bucket.setdefault(bucket_of(one), []).append(one)
+        buckets, step = list(by_bucket), max(1, _ROWS // max(1, self._segments))
+        for start in range(0, len(buckets), step):
+            for bucket, *rows in await connection.fetch(_QUERIES["find_places"], buckets[start : start + step]):
+                places = places_in(zip(*rows, strict=True), by_bucket[bucket])
+                found.update(segment * self._segment + at for segment, at in places)
         return sorted(found)
 
     async def name_cohorts(self, connection: Connection, numbers: Collection[int]) -> dict[int, str]:

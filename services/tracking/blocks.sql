@@ -3,12 +3,13 @@
 select pg_advisory_xact_lock(1212502360, 0);
 
 -- name: read_on
--- Blocks in the order in which notices became known, from one on.
-select first, notices from blocks where first >= $1 order by first limit $2;
-
--- name: count_segments
--- How many segments have an index.
-select coalesce(max(segment) + 1, 0) from places;
+-- Blocks in the order in which notices became known, from one on, and how many segments have an index: all of them have
+-- a row for the first bucket.
+select first, notices, (select coalesce(max(segment) + 1, 0) from places where bucket = 0) as segments
+from blocks
+where first >= $1
+order by first
+limit $2;
 
 -- name: add_blocks
 -- What was heard of the notices of some blocks.
@@ -25,12 +26,17 @@ insert into places (segment, bucket, entries)
 select $1, new.bucket, new.entries from unnest($2::smallint[], $3::bytea[]) as new(bucket, entries);
 
 -- name: find_places
--- The rows of all indexes that have what begins so.
-select bucket, segment, entries from places where bucket = any($1::smallint[]);
+-- The rows of all indexes that have what begins so: a row a bucket, with those of each segment.
+select wanted.bucket, has.segments, has.entries
+from unnest($1::smallint[]) as wanted(bucket)
+cross join lateral (
+    select array_agg(segment) as segments, array_agg(entries) as entries from places where bucket = wanted.bucket
+) as has
+where has.segments is not null;
 
 -- name: read_ids
 -- The ids of the notices in these places.
-select wanted.place, substring(block.notices from (wanted.place - block.first)::int * 16 + 1 for 16) as notice
+select substring(block.notices from (wanted.place - block.first)::int * 16 + 1 for 16) as notice
 from unnest($1::bigint[]) as wanted(place)
 cross join lateral (
     select first, notices from blocks where first <= wanted.place order by first desc limit 1

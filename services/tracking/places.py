@@ -9,7 +9,7 @@ what a reference leads to, is enough to find its entries.
 import sys
 from array import array
 from bisect import bisect_left
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final, TypeVar
 
 from services.core.ids import ID_BYTES
@@ -33,7 +33,10 @@ def bucket_of(beginning: bytes) -> int:
 
 
 def index_of(notices: bytes) -> Iterator[tuple[int, bytes]]:
-    """Return the rows of a segment's index with their buckets; `notices` are its ids one after the other."""
+    """Return the rows of a segment's index with their buckets; `notices` are its ids one after the other.
+
+    A bucket without notices has none, but for the first: its rows tell how many segments there are.
+    """
     numbers = bytearray(len(notices) // ID_BYTES * BEGINNING)
     for byte in range(BEGINNING):
         numbers[byte::BEGINNING] = notices[BEGINNING - 1 - byte :: ID_BYTES]
@@ -42,20 +45,24 @@ def index_of(notices: bytes) -> Iterator[tuple[int, bytes]]:
     first = 0
     for bucket in range(_BUCKETS):
         end = bisect_left(entries, (bucket + 1 << _SHIFT) * _STEP, first)
-        if end > first:
+        if end > first or not bucket:
             yield bucket, _little(entries[first:end]).tobytes()
         first = end
 
 
-def places_in(row: bytes, beginnings: Collection[bytes]) -> Iterator[int]:
-    """Return where notices stand in a segment that begin as one of these, by the row of its index for them."""
-    entries = _little(array("d", row))
-    for one in beginnings:
-        least = int.from_bytes(one[:BEGINNING], "big") * _STEP
-        at = bisect_left(entries, least)
-        while at < len(entries) and entries[at] < least + _STEP:
-            yield int(entries[at] - least)
-            at += 1
+def places_in(rows: Iterable[tuple[int, bytes]], beginnings: Collection[bytes]) -> Iterator[tuple[int, int]]:
+    """Return the segments and places in them of notices that begin as one of these.
+
+    `rows` are the segments, and of the index of each the row for these beginnings.
+    """
+    least_of = [int.from_bytes(one[:BEGINNING], "big") * _STEP for one in beginnings]
+    for segment, row in rows:
+        entries = _little(array("d", row))
+        for least in least_of:
+            at = bisect_left(entries, least)
+            while at < len(entries) and entries[at] < least + _STEP:
+                yield segment, int(entries[at] - least)
+                at += 1
 
 
 def _little(numbers: "array[A]") -> "array[A]":
@@ -65,19 +72,32 @@ def _little(numbers: "array[A]") -> "array[A]":
     return numbers
 
 
-def stand_in(notices: bytes, wanted: Collection[bytes]) -> list[int]:
-    """Return the positions of ids that begin as one of these, in no order: for few a search, for many a look at all."""
-    if len(wanted) <= _FEW:
-        firsts = notices[::ID_BYTES]
-        return [at for one in wanted for at in _positions(notices, firsts, one[:BEGINNING])]
+def stand_in(blocks: Iterable[bytes], wanted: Collection[bytes]) -> Iterator[int]:
+    """Return the positions of ids that begin as one of these, counted through all `blocks` of ids; in no order.
+
+    For few it is a search, for many a look at all.
+    """
     beginnings = {int.from_bytes(one[:BEGINNING], sys.byteorder) for one in wanted}
-    found = memoryview(notices).cast("I")[:: ID_BYTES // BEGINNING].tolist() if notices else []
-    return [at for at, beginning in enumerate(found) if beginning in beginnings]
+    first = 0
+    for notices in blocks:
+        found = _sought(notices, wanted) if len(wanted) <= _FEW else _looked_up(notices, beginnings)
+        for at in found:
+            yield first + at
+        first += len(notices) // ID_BYTES
 
 
-def _positions(notices: bytes, firsts: bytes, beginning: bytes) -> Iterator[int]:
-    at = firsts.find(beginning[0])
-    while at >= 0:
-        if notices.startswith(beginning, at * ID_BYTES):
-            yield at
-        at = firsts.find(beginning[0], at + 1)
+def _sought(notices: bytes, wanted: Collection[bytes]) -> Iterator[int]:
+    firsts = notices[::ID_BYTES]
+    for one in wanted:
+        at = firsts.find(one[0])
+        while at >= 0:
+            if notices.startswith(one[:BEGINNING], at * ID_BYTES):
+                yield at
+            at = firsts.find(one[0], at + 1)
+
+
+def _looked_up(notices: bytes, beginnings: set[int]) -> Sequence[int]:
+    numbers = memoryview(notices).cast("I")[:: ID_BYTES // BEGINNING].tolist()
+    if beginnings.isdisjoint(numbers):
+        return ()
+    return [at for at, beginning in enumerate(numbers) if beginning in beginnings]

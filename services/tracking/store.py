@@ -104,8 +104,10 @@ class Store:
             await connection.execute(_QUERIES["add_receipts"], *map(list, zip(*receipts, strict=True)))
 
     async def find_beginnings(self, connection: Connection, beginnings: Collection[bytes]) -> list[bytes]:
-        """Return the notices whose ids begin so; `beginnings` have BEGINNING_BYTES each (`wire.references`)."""
-        await self.blocks.catch_up(connection)
+        """Return the notices whose ids begin so, of those that are known here (`catch_up`).
+
+        `beginnings` have BEGINNING_BYTES each (`wire.references`).
+        """
         return await self.blocks.find_beginnings(connection, set(beginnings))
 
     async def put_inbox(self, connection: Connection, rows: Sequence[Said], now: datetime) -> None:

@@ -51,6 +51,8 @@ class Inbox:
         """Return the notices whose references these are, as far as they are known."""
         texts = {one: format_reference(one.ljust(ID_BYTES, b"\0")) for one in named}
         found: dict[bytes, bytes] = {}
+        if texts:
+            await self._store.catch_up(connection)
         for references in self._references if texts else ():
             beginnings = [references.beginning_of(text) for text in texts.values()]
             notices = await self._store.find_beginnings(connection, beginnings)

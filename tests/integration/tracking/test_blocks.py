@@ -2,12 +2,16 @@
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from asyncpg.connection import LoggedQuery
 
 from services.cli.recount import recount
 from services.core.channel import Channel
 from services.core.receipts import Receipt, ReceiptKind
 from services.kit.eventlog.port import Record
+from services.kit.postgres import Connection
 from services.tracking.blocks import Blocks
 from services.tracking.domain import Finding, State
 from services.tracking.store import Store
@@ -56,7 +60,7 @@ async def test_what_is_heard_again_in_any_cut_counts_nobody_twice(room_pool: Roo
         for table in ("blocks", "places", "notices", "steps", "receipts", "totals"):
             await pool.execute(f"delete from {table}")
         chance = random.Random(seed)  # noqa: S311 - shuffles a test
-        two = [Room(pool, Store(Blocks(SEGMENT))) for _ in range(2)]
+        two = [Room(pool, Store(Blocks(segment=3))) for _ in range(2)]
         cuts = [sorted(chance.sample(range(1, 60), 3)) for _ in range(3)]
         parts = [numbers[a:b] for cut in cuts for a, b in zip([0, *cut], [*cut, 60], strict=True)]
         events = [*map(_accepted, parts), *late, _accepted(numbers), *chance.choices(late, k=2)]
@@ -106,6 +110,7 @@ async def test_each_notice_is_found_in_index_and_tail(room_pool: RoomPool) -> No
     await room.hear(superseded([200]))
     other = Store(Blocks(SEGMENT))
     async with pool.acquire() as connection:
+        await other.catch_up(connection)
         beginnings = await other.find_beginnings(connection, [notice(n)[:4] for n in (0, 39, 74, 99, 200)])
         found, own = await other.read_histories(connection, [notice(n) for n in range(80)])
 
@@ -150,3 +155,33 @@ async def _history(room: Room, number: int) -> frozenset[Receipt]:
     async with room.pool.acquire() as connection:
         found, _ = await room.store.read_histories(connection, [notice(number)])
     return found[notice(number)].receipts
+
+
+@contextmanager
+def _asked(connection: Connection) -> Iterator[list[str]]:
+    """Return the named queries that are asked meanwhile; what asyncpg asks of types, the first time, is left out."""
+    said: list[str] = []
+
+    def note(asked: LoggedQuery) -> None:
+        if asked.query.startswith("-- "):
+            said.append(asked.query)
+
+    with connection.query_logger(note):
+        yield said
+
+
+async def test_a_reference_takes_two_statements_however_many_notices_there_are(room_pool: RoomPool) -> None:
+    """The rows of the index and the ids that they lead to: nothing is read on first, and no segment by itself."""
+    pool = await room_pool("tracking")
+    room = Room(pool, Store(Blocks(segment=4)))
+    counts = []
+    for start in range(0, 80, 4):
+        await room.hear(_accepted(range(start, start + 4)))
+        async with pool.acquire() as connection:
+            await room.store.catch_up(connection)
+            with _asked(connection) as said:
+                assert [notice(1)] == await room.store.find_beginnings(connection, [notice(1)[:4]])
+        counts.append(len(said))
+
+    assert [1, *[2] * 19] == counts  # at first it is in memory
+    assert 19 == await pool.fetchval("select count(distinct segment) from places")
