@@ -66,5 +66,5 @@ upgrade-check: ## code of deploy/upgrade-from is replaced by this one's while pe
 	.venv/bin/python -m loadtests.chaos --upgrade --people 6000 --log kafka
 
 .PHONY: restore-check
-restore-check: ## a database is set back to a backup beside a mail server that went on: nobody is told twice
+restore-check: ## a database is set back to a backup beside providers that went on: nobody is told twice
 	.venv/bin/python deploy/restoring.py

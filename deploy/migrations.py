@@ -18,7 +18,13 @@ ROOT = Path(__file__).resolve().parent.parent
 SQUAWK = Path(sys.executable).parent / "squawk"
 NAME = re.compile(r"\d{4}_(pre|post)_[a-z0-9_]+\.sql")
 # What `heraut migrate` sees to for all of them (time-outs, one transaction each), and what is taste.
-SEEN_TO = ("require-lock-timeout", "require-statement-timeout", "prefer-bigint-over-int", "prefer-text-field")
+SEEN_TO = (
+    "require-lock-timeout",
+    "require-statement-timeout",
+    "prefer-bigint-over-int",
+    "prefer-bigint-over-smallint",
+    "prefer-text-field",
+)
 TAKES_AWAY = ("ban-drop-column", "ban-drop-table")
 EXCLUDED = {"pre": SEEN_TO, "post": (*SEEN_TO, *TAKES_AWAY)}
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Drills a restore: a database is set back to a backup by PostgreSQL's own programs, beside a mail server that went on.
+"""Drills a restore: a database is set back to a backup by PostgreSQL's own programs, and providers went on.
 
     python deploy/restoring.py
 
-What is done by hand in `deploy/restore.md` is done here by a test: whoever was mailed since the backup is listed as
-unknown, and gets no second mail.
+What is done by hand in `deploy/restore.md` is done here by tests: whoever was told since the backup is listed as
+unknown, found in a print file, or asked for at the provider, and is told nothing again.
 """
 
 import subprocess
@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-DRILL = ROOT / "tests" / "integration" / "dispatch" / "test_restored.py"
+TESTS = ROOT / "tests" / "integration" / "dispatch"
+DRILLS = [TESTS / "test_restored.py", TESTS / "test_restored_letters.py"]
 
 if __name__ == "__main__":
-    sys.exit(subprocess.call([sys.executable, "-m", "pytest", "-q", str(DRILL)], cwd=ROOT))
+    sys.exit(subprocess.call([sys.executable, "-m", "pytest", "-q", *map(str, DRILLS)], cwd=ROOT))

@@ -28,6 +28,7 @@ from services.dispatch.openapi import OPENAPI
 from services.dispatch.printed.api import PrintedApi
 from services.dispatch.printed.deciding import Deciding
 from services.dispatch.printed.hearing import Hearing
+from services.dispatch.printed.reading_back import ReadingBack
 from services.dispatch.printed.store import PrintedStore
 from services.dispatch.provider import AnsweringProvider, Provider, Traits
 from services.dispatch.rejected.api import RejectedApi
@@ -81,8 +82,7 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
             pool=service.pool,
             store=store,
             payloads=VaultPayloads(service.pool, Vault(keys), service.clock),
-            incidents=incidents,
-            references=ReferencesByIncident(keys),
+            incidents=incidents, references=ReferencesByIncident(keys),
             provider=provider,
             clock=service.clock,
             metrics=metrics,
@@ -90,9 +90,10 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
             busy=busy,
             turns=TurnStore(provider.traits.counted_under, config.caps) if config.caps else None,
             may_go=channel_pause.may_go,
+            found=lambda: channel_pause.standing.found,
             since=since,
             beat=lambda: service.health.beat("sender"),
-        )
+        )  # fmt: skip
         standing = Standing(service.pool, store, service.registry, provider.traits)
         service.jobs |= {"sender": sender.run, "standing": standing.run, "pause": channel_pause.run}
         if isinstance(config, EmailConfig) and config.bounces_listen:
@@ -108,7 +109,7 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
 
 
 def _answers(config: Config, provider: Provider, service: Service, stage: StageHandle) -> dict[str, Job]:
-    """Return the job that hears what the print house answers, where there is one."""
+    """Return the jobs that hear what the print house answers, and read back what it was given, where there is one."""
     if not (isinstance(config, LetterConfig) and isinstance(provider, AnsweringProvider)):
         return {}
     hearing = Hearing(
@@ -120,7 +121,10 @@ def _answers(config: Config, provider: Provider, service: Service, stage: StageH
         metrics=PrintMetrics(service.registry, provider.traits.name),
         keep=config.print_keep,
     )
-    return {"answers": hearing.run}
+    read_back = ReadingBack(
+        provider.finished, stage=stage, pool=service.pool, traits=provider.traits, clock=service.clock
+    )
+    return {"answers": hearing.run, "reading-back": read_back.run}
 
 
 def _decided(service: Service, store: Store, stage: StageHandle, traits: Traits) -> list[Route]:

@@ -16,6 +16,7 @@ from services.core.access import Act, Caller
 from services.core.channel import Channel
 from services.core.clock import Clock
 from services.dispatch.pauses import FRESH_SECONDS
+from services.dispatch.restored import RESTORED
 from services.kit.postgres import Connection, Pool, Queries, is_retryable
 
 __all__ = ["OPERATOR", "ChannelPause", "PauseState"]
@@ -28,10 +29,14 @@ _EVERY = 0.5  # seconds between two looks
 
 
 class PauseState(NamedTuple):
-    """How a channel stands: who paused it, and since when. Neither = it goes on."""
+    """How a channel stands: who paused it, and since when. Neither = it goes on.
+
+    `found`: letters may come to the queue that were found in print files, once the database was set back.
+    """
 
     paused_by: str | None = None
     since: datetime | None = None
+    found: bool = False
 
 
 class ChannelPause:
@@ -91,15 +96,27 @@ class ChannelPause:
         at = self._clock.monotonic()
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(_QUERIES["lock_channel"], int(self._channel))
-            standing = await self._read(connection)
+            standing = await self._by_act(connection)
             if (standing.paused_by is None) is (act is Act.CHANNEL_PAUSED):
                 about = (int(self._channel), act.value, caller.principal.name, caller.request_id)
                 await connection.execute(_QUERIES["record_act"], *about)
-                standing = await self._read(connection)
+            if act is Act.CHANNEL_RESUMED:
+                await connection.execute(_QUERIES["restore_is_over"], int(self._channel))
+            standing = await self._read(connection)
         self._learned(standing, at)
         return standing
 
     async def _read(self, connection: Connection) -> PauseState:
+        """Return how the channel stands; until its print files are read it waits, whoever resumed it."""
+        standing = await self._by_act(connection)
+        row = await connection.fetchrow(_QUERIES["restore_stands"], int(self._channel))
+        if row is None:
+            return standing
+        if row["unread_since"] and standing.paused_by is None:
+            standing = PauseState(RESTORED, row["unread_since"])
+        return standing._replace(found=row["found"])
+
+    async def _by_act(self, connection: Connection) -> PauseState:
         row = await connection.fetchrow(_QUERIES["channel_stands"], int(self._channel))
         if row is None or row["act"] != Act.CHANNEL_PAUSED:
             return PauseState()

@@ -4,17 +4,20 @@ A print house calls them a job. The total has a chain over the digests of the fi
 missing, doubled or exchanged without being noticed.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import IntEnum
 from hashlib import sha256
+from typing import Final, NamedTuple
 
 from services.dispatch.domain import PrintedFile, Round
 
-__all__ = ["HANDLINGS", "PrintRun", "RunState", "chain", "handling_of"]
+__all__ = ["HANDLINGS", "PrintRun", "RunName", "RunState", "chain", "handling_of", "read_run_name"]
 
 HANDLINGS = ("normal", "secret")  # by the number that a run is stored with
+_NAME: Final = re.compile(rf"([0-9]{{8}})-([0-9]{{1,5}})-({'|'.join(HANDLINGS)})-([0-9]{{1,6}})", re.ASCII)
 
 
 class RunState(IntEnum):
@@ -23,6 +26,25 @@ class RunState(IntEnum):
     OPEN = 0
     CLOSING = 1  # its total stays as it is, and the print house may have it
     CLOSED = 2
+
+
+class RunName(NamedTuple):
+    """What the name of a print run says."""
+
+    day: date
+    partition: int
+    handling: int
+    number: int
+
+
+def read_run_name(name: str) -> RunName | None:
+    """Return what a print run's name says, `20260820-3-secret-1`; None where it is none."""
+    said = _NAME.fullmatch(name)
+    try:
+        day = date.fromisoformat(said[1]) if said else None
+    except ValueError:
+        return None
+    return RunName(day, int(said[2]), HANDLINGS.index(said[3]), int(said[4])) if said and day else None
 
 
 @dataclass(frozen=True, slots=True)

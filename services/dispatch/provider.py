@@ -6,12 +6,12 @@ channel it serves: it asks for a trait.
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from services.core.channel import Channel
-from services.dispatch.domain import Work
+from services.dispatch.domain import PrintedFile, Work
 from services.dispatch.outcomes import HandOver
 from services.dispatch.print_answers import PrintedLetter
 from services.dispatch.print_runs import PrintRun
@@ -22,6 +22,8 @@ __all__ = [
     "AnswerFile",
     "AnsweringProvider",
     "FileProvider",
+    "FinishedFile",
+    "FinishedFiles",
     "Provider",
     "ProviderClass",
     "Traits",
@@ -139,9 +141,44 @@ class AnswerBox(Protocol):
         ...
 
 
+class FinishedFile(NamedTuple):
+    """What lies beside a finished print file and says what it is."""
+
+    job: bytes
+    run: str  # the print run that it is in
+    printed: PrintedFile
+    made_at: datetime
+    letters: Sequence[PrintedLetter] | None  # None: nothing that can be read from here says whose they are
+    sent: bool  # the provider has it, or can fetch it; else it may have, and cleaned up since
+
+
+class FinishedFiles(Protocol):
+    """What finished print files say of themselves, whatever a database knows of them.
+
+    Everything raises OSError where it cannot be done now.
+    """
+
+    async def jobs(self) -> Sequence[bytes]:
+        """Return the ids of their jobs, in the order in which they were finished."""
+        ...
+
+    async def read(self, job: bytes) -> FinishedFile:
+        """Return what is known of one of these. Raises UnfitFileError where its mark cannot be read."""
+        ...
+
+    async def total(self, run: str) -> Sequence[bytes] | None:
+        """Return the jobs of a print run in its order; None where it has no total."""
+        ...
+
+
 @runtime_checkable
 class AnsweringProvider(FileProvider, Protocol):
     """An adapter whose provider answers by files."""
+
+    @property
+    def finished(self) -> FinishedFiles:
+        """What it was given."""
+        ...
 
     @property
     def answers(self) -> AnswerBox:

@@ -456,12 +456,136 @@ select act, at, principal from acts where channel = $1 order by number desc limi
 -- One caller at a time pauses a channel, or lets it go on; until the end of the transaction.
 select pg_advisory_xact_lock(1212502359, $1);
 
+-- name: set_back
+-- Note that a channel's database was set back: since when it knows nothing, and whom it may have handed over to since then.
+-- What is noted already goes on, until an operator lets the channel go on.
+insert into restores (at, since, channel, unread, providers)
+select $2, least($2, greatest((select max(at) from batches), (select max(since) from providers), 'epoch')), $1, false,
+    array(select provider from providers where channel = $1)
+on conflict (channel) do update set at = excluded.at, providers = array(
+    select distinct provider from unnest(restores.providers || excluded.providers) as provider order by provider
+)
+returning since, providers, unnamed;
+
 -- name: doubt
--- List as unknown what is queued or begun, once the database was set back: it may have gone out since; returns how many.
+-- List as unknown what is queued, begun or refused and not told, once the database was set back: it may have gone out
+-- since; returns how many. What is due since ever is nobody.
 with doubted as (
-    update batches set state = 4, at = $2, due = $2 where channel = $1 and state in (0, 1) returning count
+    update batches set state = 4, at = $2, due = $2
+    where channel = $1 and state in (0, 1, 5) and due > 'epoch'
+    returning count
 )
 select coalesce(sum(count), 0)::bigint from doubted;
+
+-- name: ask_first
+-- Take what is queued, or refused and not told, for begun, so that its provider is asked for it before anything is sent;
+-- returns how many. It may have been begun since $3, and no earlier: some batches a microsecond, as those that were begun
+-- together are one round.
+with wanted as (
+    select batch, row_number() over (order by batch) as place
+    from batches
+    where channel = $1 and state in (0, 5) and due > 'epoch'
+), asked as (
+    update batches set state = 1, due = $2, at = $3::timestamptz + wanted.place / 4 * interval '1 microsecond'
+    from wanted
+    where batches.batch = wanted.batch
+    returning count
+)
+select coalesce(sum(count), 0)::bigint from asked;
+
+-- name: read_files_first
+-- Whether nothing begins on a channel before the files that its provider was given are read.
+update restores set unread = $2 where channel = $1;
+
+-- name: set_aside
+-- How many attempts a pause holds back.
+select coalesce(sum(count), 0)::bigint from batches where channel = $1 and state = 7;
+
+-- name: restore_stands
+-- Since when a channel waits for its provider's files to be read, null where it does not; and whether letters were found in
+-- them of which no attempt came yet.
+select
+    (select at from restores where channel = $1 and unread) as unread_since,
+    exists (select from found_letters where not settled) as found;
+
+-- name: restore_is_over
+-- An operator lets a channel go on: what comes from now on is not in doubt.
+delete from restores where channel = $1 and not unread;
+
+-- name: files_were_read
+-- The provider's files are read, unless somebody said anew that the database was set back.
+update restores set unread = false, unnamed = $3 where channel = $1 and at = $2;
+
+-- name: files_done
+-- Those of these print files that are written down as done.
+select job from print_files where job = any($1::bytea[]) and position is not null;
+
+-- name: find_run
+-- A print run of which a file was found, and that the database knew nothing of: nothing is added to it any more.
+insert into print_runs (run, day, at, partition, number, handling, state)
+values ($1, $2, $3, $4, $5, $6, 1)
+on conflict do nothing;
+
+-- name: find_file
+-- A finished print file of a run, at its place in the total or else as the next one.
+insert into print_files (job, run, letters, pages, sheets, digest, done_at, position)
+values (
+    $1, $2, $3, $4, $5, $6, $7,
+    coalesce($8, (select coalesce(max(position), 0) + 1 from print_files where run = $2))
+)
+on conflict (job) do update
+set run = excluded.run, position = excluded.position, letters = excluded.letters, pages = excluded.pages,
+    sheets = excluded.sheets, digest = excluded.digest, done_at = excluded.done_at
+where print_files.position is null;
+
+-- name: run_has_total
+-- The print house has the total of a run.
+update print_runs set state = 2, at = $2 where run = $1 and state < 2;
+
+-- name: find_letters
+-- Letters of a print file that the database knew nothing of.
+insert into found_letters (at, sent, job, notice, attempt)
+select $1, $2, $3, row.notice, row.attempt
+from unnest($4::bytea[], $5::smallint[]) as row(notice, attempt)
+order by row.notice, row.attempt
+on conflict (notice, attempt) do nothing;
+
+-- name: found_of
+-- The letters of these notices that were found, and of which no attempt came yet.
+select at, sent, job, notice, attempt from found_letters
+where notice = any($1::bytea[]) and not settled
+order by notice, attempt;
+
+-- name: found_settled
+-- An attempt was found for these letters.
+update found_letters set settled = true
+from unnest($1::bytea[], $2::smallint[]) as row(notice, attempt)
+where found_letters.notice = row.notice and found_letters.attempt = row.attempt;
+
+-- name: open_batches
+-- Batches of the queue and those that were begun, a bounded number in the order of their numbers; they are locked.
+select batch, partition, tries, at, job, block
+from batches
+where channel = $1 and state in (0, 1) and batch > $2
+order by batch
+limit $3
+for update;
+
+-- name: settle_apart
+-- A batch of letters that were found in a print file: accepted (2), or unknown (4) where nobody knows whether it was sent.
+insert into batches (batch, at, due, partition, count, channel, state, tries, job, block)
+values ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9);
+
+-- name: drop_emptied
+-- Nothing is left in a batch: its attempts are in others.
+delete from batches where batch = $1;
+
+-- name: found
+-- What was found in print files: how many letters, how many of them an attempt was found for, and of how many the database
+-- knows nothing to this day.
+select count(*) as letters, count(*) filter (where settled) as settled,
+    count(*) filter (where not exists (select from attempts where attempts.notice = found_letters.notice)) as strangers
+from found_letters;
 
 -- name: record_act
 -- Who paused a channel, or let it go on.

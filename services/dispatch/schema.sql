@@ -178,3 +178,27 @@ create table acts (
 );
 
 create index acts_by_channel on acts (channel, number);
+
+-- Channels of a database that was set back to a backup, until an operator lets them go on: `heraut restored`.
+create table restores (
+    at         timestamptz not null,    -- when that was said last
+    since      timestamptz not null,    -- the latest that the database knows of; what was handed over since, it does not
+    channel    smallint primary key,    -- core.channel
+    unread     boolean not null,        -- its provider's own files are still to be read: nothing begins before
+    unnamed    int not null default 0,  -- finished print files of which nothing here says whose letters they have
+    providers  text[] not null          -- whom it may have handed over to since
+);
+
+-- Letters that stand in print files which were finished before the database was set back, and that it knew nothing of:
+-- they are settled when they come to the queue, and not printed again. For good: people ask for it.
+create table found_letters (
+    at         timestamptz not null,    -- when their file was made
+    attempt    smallint not null,
+    sent       boolean not null,        -- the print house has the file, or can fetch it; else nobody knows
+    settled    boolean not null default false, -- an attempt was found for it here
+    notice     bytea not null,
+    job        bytea not null,          -- the print file
+    primary key (notice, attempt)
+) with (autovacuum_vacuum_insert_threshold = 10000000, autovacuum_analyze_scale_factor = 1); -- services/kit/README.md
+
+create index found_letters_open on found_letters (notice) where not settled;

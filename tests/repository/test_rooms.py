@@ -88,6 +88,8 @@ EXTRA = {
         "turn_store.py": "what all processes together may hand it, apart from what is queued",
         "channel_pause.py": "an operator's pause of a channel, as all its processes know it",
         "restored.py": "what is in doubt once the database was set back, done by a command and no process",
+        "found_letters.py": "what becomes of letters that were printed before that, waiting ones and those that come",
+        "found_store.py": "their rows, apart from those of attempts",
         "counting.py": "what a pause holds back, as the ledger counts it",
         "settling.py": "what whoever settles attempts needs of the store, said once",
         "recalls.py": "notices that must not begin any more, stopped where they lie or when they come",

@@ -15,7 +15,7 @@ from services.dispatch.print_answers import PrintedLetter
 from services.dispatch.provider import AnswerFile
 from services.kit.folders import Folder, make_folder, open_folder
 
-__all__ = ["ANSWERS", "FolderAnswers"]
+__all__ = ["ANSWERS", "FolderAnswers", "is_job", "letters_in"]
 
 ANSWERS: Final = "answers"
 _ANSWERED: Final = "answered"
@@ -106,16 +106,12 @@ class FolderAnswers:
     def _letters(self, job: bytes) -> Sequence[PrintedLetter] | None:
         with open_folder(self._folder) as folder:
             body = folder.read_own(f"{job.hex()}.manifest.json")
-        try:
-            rows = [] if body is None else msgspec.json.decode(body, type=_Manifest).letters
-            return [PrintedLetter(bytes.fromhex(row.notice_id), *_of(row)) for row in rows] or None
-        except (msgspec.MsgspecError, ValueError):
-            return None
+        return letters_in(body)
 
     def _printed(self) -> Sequence[bytes]:
         with open_folder(self._folder) as folder:
             names = {name.partition(".")[0] for name in folder.names() if name.endswith(_GONE)}
-        return sorted(bytes.fromhex(name) for name in names if _is_job(name))
+        return sorted(bytes.fromhex(name) for name in names if is_job(name))
 
     def _clear(self, jobs: Collection[bytes], answered_before: float) -> None:
         with open_folder(self._folder) as folder:
@@ -127,6 +123,15 @@ class FolderAnswers:
         with open_folder(self._folder / _ANSWERED) as folder:
             for name in folder.names():
                 _forget(folder, name, answered_before)
+
+
+def letters_in(manifest: bytes | None) -> Sequence[PrintedLetter] | None:
+    """Return the letters that a manifest has; None where it has none that can be read."""
+    try:
+        rows = [] if manifest is None else msgspec.json.decode(manifest, type=_Manifest).letters
+        return [PrintedLetter(bytes.fromhex(row.notice_id), *_of(row)) for row in rows] or None
+    except (msgspec.MsgspecError, ValueError):
+        return None
 
 
 def _of(row: _Row) -> tuple[int, str, int]:
@@ -152,5 +157,6 @@ def _forget(folder: Folder, name: str, before: float) -> None:
         folder.remove(name)
 
 
-def _is_job(name: str) -> bool:
+def is_job(name: str) -> bool:
+    """Tell whether print files may be called so."""
     return len(name) == _JOB_DIGITS and all(digit in "0123456789abcdef" for digit in name)

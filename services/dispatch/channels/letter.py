@@ -19,6 +19,7 @@ from services.core.notices import BLOCK_ENTRIES
 from services.core.status import unprintable
 from services.dispatch.blame import Blame
 from services.dispatch.channels.answer_folder import FolderAnswers
+from services.dispatch.channels.finished_files import FolderFiles
 from services.dispatch.channels.print_files import Mark, PrintFiles
 from services.dispatch.config import LetterConfig
 from services.dispatch.domain import PrintedFile, Work
@@ -107,7 +108,7 @@ class PrintFolder:
         size = min(profile.file.letters or traits.batch_size, traits.batch_size)
         self.traits = replace(traits, batch_size=size, close_after=close_after)
         self._folder, self._group, self._profile = folder, group, profile
-        self.answers = FolderAnswers(folder, group)
+        self.answers, self.finished = FolderAnswers(folder, group), FolderFiles(folder)
         self._typesetter = None if as_data else Typesetter(profile)
         self._fit = _as_it_is if as_data else partial(_fitted, box=address_box(profile))
         self._wordings = Wordings(on_paper=True)

@@ -20,6 +20,8 @@ from pyrage import x25519
 from services.dispatch.channels.answer_folder import ANSWERS
 from services.dispatch.channels.letter import PrintFolder
 from services.dispatch.channels.sftp_answers import SftpAnswers
+from services.dispatch.channels.sftp_calls import SftpCalls
+from services.dispatch.channels.sftp_finished import SftpFiles
 from services.dispatch.config import SftpAddress
 from services.dispatch.domain import Work
 from services.dispatch.outcomes import Ending, HandOver, Outage, Result
@@ -66,7 +68,9 @@ class PrintHouse:
         self._client: asyncssh.SFTPClient | None = None
         there = answers or ANSWERS
         folder_there = there if there.startswith("/") else self._there(there)
-        self.answers = SftpAnswers(folder_there, folder.answers, self._connected, self._leave)
+        calls = SftpCalls(self._connected, self._leave)
+        self.answers = SftpAnswers(folder_there, folder.answers, calls)
+        self.finished = SftpFiles(address.folder, folder.finished, calls)
 
     async def hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
         """Write one print file here, and send it. As long as it is not there whole, it stays begun."""

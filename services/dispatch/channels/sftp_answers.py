@@ -1,14 +1,13 @@
 """Answers of a print house on its SFTP server: they are fetched from a folder there, and kept in ours once read."""
 
-import asyncio
 import stat
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Sequence
 from typing import Final, cast
 
 import asyncssh
 
 from services.dispatch.channels.answer_folder import FolderAnswers
+from services.dispatch.channels.sftp_calls import SftpCalls
 from services.dispatch.print_answers import PrintedLetter
 from services.dispatch.provider import AnswerFile
 from services.kit.folders import UnfitFileError
@@ -16,29 +15,20 @@ from services.kit.folders import UnfitFileError
 __all__ = ["SftpAnswers"]
 
 _EVERY: Final = 15.0
-_LONGEST: Final = 60.0  # seconds for one call
 _MOST_FILES: Final = 10_000  # of one look: the next one finds the others
-_LOST = (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection)
 
 
 class SftpAnswers:
     """A folder on the server, and the print folder here."""
 
-    def __init__(
-        self,
-        folder: str,
-        here: FolderAnswers,
-        connected: Callable[[], Awaitable[asyncssh.SFTPClient]],
-        leave: Callable[[], Awaitable[None]],
-    ) -> None:
-        """Make it; `connected` gives the connection that files are sent over, `leave` lets go of it."""
-        self._folder, self._here, self._connected, self._leave = folder, here, connected, leave
+    def __init__(self, folder: str, here: FolderAnswers, calls: SftpCalls) -> None:
+        self._folder, self._here, self._calls = folder, here, calls
         self.every = _EVERY
 
     async def files(self) -> Sequence[AnswerFile]:
         """Return what lies there; nothing where there is no such folder."""
         found: list[AnswerFile] = []
-        async with self._client() as client:
+        async with self._calls.client() as client:
             try:
                 async for entry in client.scandir(self._folder):
                     if len(found) == _MOST_FILES:
@@ -51,7 +41,7 @@ class SftpAnswers:
 
     async def read(self, one: AnswerFile, most: int) -> bytes:
         """Return what an answer holds. Raises UnfitFileError, OSError."""
-        async with self._client() as client:
+        async with self._calls.client() as client:
             known = await client.lstat(self._path(one))
             if stat.S_ISLNK(known.permissions or 0):
                 raise UnfitFileError("link")
@@ -66,7 +56,7 @@ class SftpAnswers:
     async def put_away(self, one: AnswerFile, body: bytes) -> None:
         """Keep an answer here, and remove it there."""
         await self._here.keep(one, body)
-        async with self._client() as client:
+        async with self._calls.client() as client:
             await client.remove(self._path(one))
 
     async def letters(self, job: bytes) -> Sequence[PrintedLetter] | None:
@@ -83,22 +73,6 @@ class SftpAnswers:
 
     def _path(self, one: AnswerFile) -> str:
         return f"{self._folder}/{one.name}"
-
-    @asynccontextmanager
-    async def _client(self) -> AsyncIterator[asyncssh.SFTPClient]:
-        """Give the connection; one that broke is let go of. Raises OSError whatever fails."""
-        try:
-            async with asyncio.timeout(_LONGEST):
-                yield await self._connected()
-        except asyncssh.SFTPNoSuchFile as error:
-            raise FileNotFoundError("it is not there any more") from error
-        except asyncssh.SFTPError as error:
-            if isinstance(error, _LOST):
-                await self._leave()
-            raise OSError(f"the print house's server answers {type(error).__name__}") from error
-        except (asyncssh.Error, OSError) as error:
-            await self._leave()
-            raise OSError("the print house cannot be asked") from error
 
 
 def _file(entry: asyncssh.SFTPName) -> AnswerFile:

@@ -18,6 +18,8 @@ from services.dispatch.breaker import Breaker
 from services.dispatch.closures import Closures
 from services.dispatch.counting import Moved
 from services.dispatch.domain import Batch, Round
+from services.dispatch.found_letters import FoundLetters
+from services.dispatch.found_store import FoundStore
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.moving_on import MovingOn
 from services.dispatch.outcomes import AttemptOutcome
@@ -73,12 +75,14 @@ class Sender:
         busy: set[int] | None = None,
         turns: TurnStore | None = None,
         may_go: Callable[[], bool] = lambda: True,
+        found: Callable[[], bool] = lambda: False,
         beat: Callable[[], None] = lambda: None,
         since: datetime = _EVER,
     ) -> None:
         """Make a sender of a channel that hands over to `provider` since then.
 
-        `busy` is kept up as the batches that it is handing over. `may_go`: whether the channel goes on.
+        `busy` is kept up as the batches that it is handing over. `may_go`: whether the channel goes on. `found`:
+        whether letters may come that stand in print files of before the database was set back.
         """
         self._traits = provider.traits
         self._stage, self._pool = stage, pool
@@ -96,7 +100,8 @@ class Sender:
             provider=provider, payloads=payloads, incidents=incidents, references=references, clock=clock,
             watching=watching, metrics=metrics, since=since, turns=ProviderTurns(pool, clock, turns),
         )  # fmt: skip
-        self._may_go = may_go
+        self._may_go, self._found = may_go, found
+        self._found_letters = FoundLetters(FoundStore(provider.traits.channel), provider.traits)
         self._recording = self._recorder(metrics, breaker.policy.window)
         self._sink = Sink(stage, payloads, incidents, self._traits, clock)
         self._closing = closing_of(provider, stage, pool, clock)
@@ -243,6 +248,8 @@ class Sender:
             given_back += await self._moving_on.move_on(connection, partition, more, now, moved)
             await self._pausing.set_aside(connection, partition, more, now, moved)
             queued = await self._store.queue(connection, partition, now, limit)
+        if self._found() and (told := await self._found_letters.settle(connection, queued, now)):
+            return [], [*given_back, *told]  # what is left of the queue is looked at again
         return await self._rewording.follow(connection, queued), given_back
 
     async def _carry(self, rounds: Sequence[Round], hold: AsyncExitStack) -> None:

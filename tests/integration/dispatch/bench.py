@@ -156,6 +156,7 @@ class Bench:
     beats: int = 0  # how often a sender looked
     caps: Sequence[Cap] = ()  # of the provider
     may_go: Callable[[], bool] = lambda: True  # whether the channel goes on
+    found: Callable[[], bool] = lambda: False  # whether letters may come that were found in print files
 
     def __post_init__(self) -> None:
         self.incidents = FakeIncidents(self.incident)
@@ -214,6 +215,7 @@ class Bench:
             busy=self.busy,
             turns=TurnStore(provider.traits.counted_under, self.caps) if self.caps else None,
             may_go=self.may_go,
+            found=self.found,
             beat=self._beat,
             since=self.since,
         )

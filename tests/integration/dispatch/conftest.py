@@ -10,6 +10,7 @@ from services.demo.standins.mail import MailServer
 from services.demo.standins.portal import PortalServer
 from tests.conftest import RoomPool
 from tests.integration.dispatch.bench import Bench, make_bench
+from tests.integration.dispatch.set_back import SetBack
 
 MakeBench = Callable[[Channel], "Bench"]
 
@@ -44,3 +45,11 @@ async def portal_server() -> AsyncIterator[PortalServer]:
     """Return a real portal."""
     async with PortalServer().serve() as server:
         yield server
+
+
+@pytest.fixture
+async def set_back(database_url: str, tmp_path: Path) -> AsyncIterator[SetBack]:
+    """Return what keeps the database, and sets it back."""
+    found = SetBack(database_url, tmp_path / "backup")
+    yield found
+    await found.drop()

@@ -4,12 +4,13 @@ import hashlib
 import json
 from datetime import UTC, date, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.dispatch.channels.print_files import total_of
 from services.dispatch.domain import PrintedFile
-from services.dispatch.print_runs import PrintRun, chain
+from services.dispatch.print_runs import PrintRun, RunName, chain, read_run_name
 
 DIGESTS = st.lists(st.binary(min_size=32, max_size=32), max_size=6, unique=True)
 
@@ -44,3 +45,16 @@ def test_a_total_is_the_sum_of_its_files() -> None:
             for name, file in files
         ],
     } == json.loads(total_of(run))
+
+
+@pytest.mark.parametrize(
+    "name", ["", "20260820-3-secret", "20261320-3-secret-1", "20260820-3-other-1", "../20260820-3-secret-1"]
+)
+def test_what_is_no_name_of_a_run_says_nothing(name: str) -> None:
+    """It may come from a print house's server, and is no path."""
+    assert read_run_name(name) is None
+
+
+def test_a_runs_name_says_what_it_is_of() -> None:
+    """A run that a database does not know is made anew from it."""
+    assert RunName(date(2026, 8, 20), 3, 1, 12) == read_run_name("20260820-3-secret-12")
