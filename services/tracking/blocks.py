@@ -7,14 +7,14 @@ blocks are committed in the order of their places, and whoever has read the last
 import asyncio
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Sequence
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Final
 
 from services.core.ids import ID_BYTES
 from services.kit.postgres import Connection, Queries
 from services.tracking.domain import Finding
-from services.tracking.packing import Packed, count_pairs, number_at
+from services.tracking.packing import Packed, count_pairs, numbers_in, unpack
 from services.tracking.places import BEGINNING, SEGMENT, bucket_of, index_of, places_in, stand_in
 from services.tracking.sieve import Sieve
 from services.wire.columns import split_ids
@@ -24,6 +24,8 @@ __all__ = ["Blocks"]
 _QUERIES: Final = Queries.load(Path(__file__).with_name("blocks.sql"))
 _AT_ONCE: Final = 64  # blocks, of 32 KB of ids each where they are full
 _ROWS: Final = 4096  # of indexes, of 1 KB each
+_DENSE: Final = 32  # notices of a block that take longer one by one than the whole of it
+_MANY, _FEW = 256, 4  # notices that are sought by the blocks of some, and of how many: a try costs as much as two dozen
 
 
 class Blocks:
@@ -128,25 +130,34 @@ class Blocks:
         return list(accumulate((block.size for block in blocks), initial=self._next))
 
     async def find(self, connection: Connection, notices: Collection[bytes]) -> dict[bytes, Finding]:
-        """Return what blocks say of these notices. Those that have rows of their own may be left out."""
-        places = await self._places(connection, notices)
-        rows = await connection.fetch(_QUERIES["read_entries"], places) if places else []
-        entries = [row for row in rows if row["notice"] in notices]
-        numbers = [number_at(row["cohorts"]) for row in entries]
-        names = await self.name_cohorts(connection, set(numbers)) if numbers else {}
-        return {
-            row["notice"]: Finding(
-                row["notice"],
-                names.get(number, ""),
-                row["member"],
-                number_at(row["revisions"]),
-                number_at(row["states"]),
-                number_at(row["attempts"]),
-                row["at"],
-                row["channel"],
-            )
-            for row, number in zip(entries, numbers, strict=True)
-        }
+        """Return what blocks say of these notices. Those that have rows of their own may be left out.
+
+        Of many, most often many are of the same blocks: those of a few are read whole and tell of others, as long as
+        that is so.
+        """
+        found: dict[bytes, Finding] = {}
+        left = set(notices)
+        while len(left) >= _MANY:
+            some = set(islice(left, _FEW))
+            more = await self._read_entries(connection, some, left, whole=0)
+            found |= more
+            left -= more.keys() | some  # of these that were sought and not found, no block says anything
+            if len(more) < _FEW * _DENSE:
+                break
+        return found | (await self._read_entries(connection, left, left, whole=_DENSE) if left else {})
+
+    async def _read_entries(
+        self, connection: Connection, sought: Collection[bytes], wanted: Collection[bytes], *, whole: int
+    ) -> dict[bytes, Finding]:
+        """Return what blocks say of notices that are sought, and of all wanted where `whole` of them are of one."""
+        places = await self._places(connection, sought)
+        rows = await connection.fetch(_QUERIES["read_entries"], places, whole) if places else []
+        blocks = [Packed(*row) for row in rows]
+        numbers = {number for block in blocks for number in numbers_in(block.cohorts)}
+        names = await self.name_cohorts(connection, numbers) if numbers else {}
+        scopes = {number: names.get(number, "") for number in numbers}
+        opened = (unpack(block, scopes) for block in blocks)
+        return {one.notice: one for block in opened for one in block.of(wanted).findings()}
 
     async def find_beginnings(self, connection: Connection, beginnings: Collection[bytes]) -> list[bytes]:
         """Return the notices whose ids begin so, each with the same number of bytes, of those that were read."""

@@ -43,18 +43,38 @@ cross join lateral (
 ) as block;
 
 -- name: read_entries
--- What the blocks say of the notices in these places; each number has four bytes. Nothing of those with rows of their own.
-select substring(block.notices from stands.at * 16 + 1 for 16) as notice,
-       substring(block.members from stands.at * 16 + 1 for 16) as member,
-       (extract(epoch from block.at) * 1000)::bigint as at, block.channel,
-       case length(block.cohorts) when 4 then block.cohorts else substring(block.cohorts from stands.at * 4 + 1 for 4) end as cohorts,
-       case length(block.revisions) when 4 then block.revisions else substring(block.revisions from stands.at * 4 + 1 for 4) end as revisions,
-       case length(block.attempts) when 4 then block.attempts else substring(block.attempts from stands.at * 4 + 1 for 4) end as attempts,
-       case length(block.states) when 4 then block.states else substring(block.states from stands.at * 4 + 1 for 4) end as states
-from unnest($1::bigint[]) as wanted(place)
-cross join lateral (select * from blocks where first <= wanted.place order by first desc limit 1) as block
-cross join lateral (select (wanted.place - block.first)::int as at) as stands
-where block.cohorts <> '';
+-- What blocks say of the notices in these places, packed as blocks are. A block in which $2 of them stand comes whole,
+-- which is read faster then; of others these notices alone. Nothing of those with rows of their own.
+with stands as (
+    select (select first from blocks where first <= wanted.place order by first desc limit 1) as first,
+           array_agg(wanted.place) as places
+    from unnest($1::bigint[]) as wanted(place)
+    group by 1
+)
+select (extract(epoch from block.at) * 1000)::bigint as at, block.channel, block.cohorts, block.revisions,
+       block.attempts, block.states, block.notices, block.members
+from stands
+join blocks as block on block.first = stands.first
+where block.cohorts <> '' and cardinality(stands.places) >= $2
+union all
+select (extract(epoch from block.at) * 1000)::bigint as at, block.channel,
+       case length(block.cohorts) when 4 then block.cohorts else picked.cohorts end,
+       case length(block.revisions) when 4 then block.revisions else picked.revisions end,
+       case length(block.attempts) when 4 then block.attempts else picked.attempts end,
+       case length(block.states) when 4 then block.states else picked.states end,
+       picked.notices, picked.members
+from stands
+join blocks as block on block.first = stands.first
+cross join lateral (
+    select string_agg(substring(block.notices from at * 16 + 1 for 16), '') as notices,
+           string_agg(substring(block.members from at * 16 + 1 for 16), '') as members,
+           string_agg(substring(block.cohorts from at * 4 + 1 for 4), '') as cohorts,
+           string_agg(substring(block.revisions from at * 4 + 1 for 4), '') as revisions,
+           string_agg(substring(block.attempts from at * 4 + 1 for 4), '') as attempts,
+           string_agg(substring(block.states from at * 4 + 1 for 4), '') as states
+    from (select (place - block.first)::int as at from unnest(stands.places) as place) as each
+) as picked
+where block.cohorts <> '' and cardinality(stands.places) < $2;
 
 -- name: name_cohorts
 -- The names of these cohorts.

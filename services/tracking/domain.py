@@ -5,7 +5,7 @@ What the figures of all stages come to together is in `ledger.py`.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any, NamedTuple
@@ -131,6 +131,10 @@ class Outcomes:
             return self, Outcomes(self.source, self.channel, self.at)
         out = set(rows)
         return self._only([row for row in range(len(self.notices)) if row not in out]), self._only(rows)
+
+    def of(self, notices: Container[bytes]) -> "Outcomes":
+        """Return what it says of these notices."""
+        return self._only([row for row, notice in enumerate(self.notices) if notice in notices])
 
     def _only(self, rows: Sequence[int]) -> "Outcomes":
         columns = (self.scopes, self.notices, self.members, self.revisions, self.states, self.attempts)

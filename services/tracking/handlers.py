@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from services.core.access import Act, Principal
@@ -10,14 +11,14 @@ from services.core.channel import Channel
 from services.core.cohort import Cohort
 from services.core.incident import Incident
 from services.core.ledger import COUNTERS
+from services.core.receipts import Receipt
 from services.core.synthetic import is_synthetic
 from services.kit.eventlog import Output, Record
 from services.kit.postgres import Connection, Pool
 from services.kit.stage import move_totals
 from services.tracking.codec import Work, decode
-from services.tracking.domain import Deltas, Outcomes, Refusals, Superseded, come_twice
-from services.tracking.histories import History
-from services.tracking.joining import Joining, histories_of
+from services.tracking.domain import Deltas, Finding, Outcomes, Refusals, Superseded, come_twice
+from services.tracking.joining import Joining
 from services.tracking.ledger import Heard, Ledger, hear, ledger_of
 from services.tracking.metrics import TrackingMetrics
 from services.tracking.receiving import Receiving
@@ -29,6 +30,8 @@ from services.wire.synthetic import encode_arrived
 from services.wire.totals import highest
 
 __all__ = ["Ledgers", "PauseLists", "TrackingHandler"]
+
+_Events = Iterable[Finding | Receipt]
 
 # Figures of a cohort that disagree for this long without moving are wrong, and not late: a block takes far less from a
 # commit through Kafka to the next room.
@@ -56,17 +59,12 @@ class TrackingHandler:
 
     async def apply(self, connection: Connection, work: Sequence[Work]) -> Sequence[Output]:
         """Write the effects of these blocks; return what follows from receipts."""
-        blocks = [w.notices for w in work if w.notices is not None and w.notices.notices]
-        refusals = [w.refusals for w in work if w.refusals is not None]
-        receipts = [w for w in work if w.receipts]
         deltas: Deltas = {}
         outputs: list[Output] = []
-        if blocks or refusals or receipts:
+        if any((w.notices is not None and w.notices.notices) or w.refusals is not None or w.receipts for w in work):
             await self._store.hold(connection)
-            named = [receipt.notice for w in receipts for receipt in w.receipts]
-            outputs += await self._take(connection, blocks, refusals, named, deltas)
-        for w in receipts:
-            outputs += await self._join(connection, w.source, histories_of(w.receipts), deltas)
+            for source, events in (await self._take(connection, work, deltas)).items():
+                outputs += await self._join(connection, source, chain.from_iterable(events), deltas)
         await _move(connection, deltas)
         heard = highest(row for w in work for row in w.totals)
         if heard:
@@ -86,40 +84,40 @@ class TrackingHandler:
         if receipts:
             deltas: Deltas = {}
             await self._store.hold(connection)
-            outputs += await self._join(connection, "0", histories_of(receipts), deltas)
+            outputs += await self._join(connection, "0", receipts, deltas)
             await _move(connection, deltas)
             self._metrics.count({"receipts": len(receipts)})
         return outputs
 
-    async def _take(
-        self,
-        connection: Connection,
-        blocks: Sequence[Outcomes | Superseded],
-        refusals: Sequence[Refusals],
-        named: Sequence[bytes],
-        deltas: Deltas,
-    ) -> list[Output]:
-        """Take blocks: what is new as it stands, the rest notice by notice. `named` are also named by receipts."""
-        scopes = {scope for b in (*blocks, *refusals) for scope in b.scopes}
-        numbers = await self._store.number_cohorts(connection, scopes)
+    async def _take(self, connection: Connection, work: Sequence[Work], deltas: Deltas) -> dict[str, list[_Events]]:
+        """Take what is new as it stands; return the rest, and receipts, by source: they are joined one by one."""
+        blocks = [w.notices for w in work if w.notices is not None and w.notices.notices]
+        refusals = [w.refusals for w in work if w.refusals is not None]
+        numbers = await self._store.number_cohorts(connection, {s for b in (*blocks, *refusals) for s in b.scopes})
         outcomes = [block for block in blocks if isinstance(block, Outcomes)]
         await self._receiving.begin(connection, outcomes)
-        fresh, rest = self._parted(outcomes, blocks, named)
+        fresh, rest = self._parted(outcomes, blocks, [one.notice for w in work for one in w.receipts])
         await self._store.add_blocks(connection, fresh, numbers)
         for written in fresh:
             written.add_to(deltas)
-        outputs: list[Output] = []
-        one_by_one: list[Outcomes | Superseded] = [*rest, *(b for b in blocks if isinstance(b, Superseded))]
-        for block in one_by_one:
-            outputs += await self._join(connection, block.source, histories_of(block.findings()), deltas)
         for refused in refusals:
             await self._count_refused(connection, refused, numbers, deltas)
-        return outputs
+        left: dict[str, list[_Events]] = {}
+        one_by_one: list[Outcomes | Superseded] = [*rest, *(b for b in blocks if isinstance(b, Superseded))]
+        for block in one_by_one:
+            left.setdefault(block.source, []).append(block.findings())
+        for w in work:
+            if w.receipts:
+                left.setdefault(w.source, []).append(w.receipts)
+        return left
 
     def _parted(
         self, outcomes: Sequence[Outcomes], blocks: Sequence[Outcomes | Superseded], named: Sequence[bytes]
     ) -> tuple[list[Outcomes], list[Outcomes]]:
-        """Return blocks of notices of which nothing else was heard, and of those of which something may have been."""
+        """Return blocks of notices of which nothing else was heard, and of those of which something may have been.
+
+        `named` are those that receipts name.
+        """
         twice = come_twice([*(notice for block in blocks for notice in block.notices), *named])
         fresh, rest = [], []
         for block in outcomes:
@@ -131,9 +129,7 @@ class TrackingHandler:
             rest += [others, known]
         return [block for block in fresh if block.notices], [block for block in rest if block.notices]
 
-    async def _join(
-        self, connection: Connection, source: str, heard: Mapping[bytes, History], deltas: Deltas
-    ) -> list[Output]:
+    async def _join(self, connection: Connection, source: str, heard: _Events, deltas: Deltas) -> list[Output]:
         found = await self._joining.join(connection, heard, source, deltas)
         return list(encode_accepted(int(source), found))
 

@@ -5,14 +5,14 @@ notices have a history of one step, which is their row; what more was heard stan
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from services.core.channel import CHANNEL_NAMES, Channel
+from services.core.channel import CHANNEL_NAMES
 from services.core.receipts import FAILED, PROGRESS, Consequence, Receipt, ReceiptKind
 from services.tracking.domain import Deltas, Finding, State, counters_of, standing_of
 
-__all__ = ["History", "Step", "history_of", "kept_history", "moved"]
+__all__ = ["History", "Standing", "Step", "history_of", "kept_history", "moved"]
 
 
 class Step(NamedTuple):
@@ -37,6 +37,7 @@ _FAILED_AS: Final = {
     ReceiptKind.BOUNCED: State.BOUNCED,
     ReceiptKind.RETURNED: State.RETURNED,
 }
+_NAMES: Final = {int(channel): name for channel, name in CHANNEL_NAMES.items()}
 _RETURNED_AS: Final = {ReceiptKind.BOUNCED: "bounced", ReceiptKind.RETURNED: "returned"}
 
 
@@ -44,12 +45,8 @@ class HandedOver(NamedTuple):
     """An attempt that was handed over, or may have been, with what its receipts come to."""
 
     step: Step
-    receipts: frozenset[Receipt]
-
-    @property
-    def decisive(self) -> Receipt | None:
-        """The receipt that holds: that of the highest kind, and of several the earliest."""
-        return min(self.receipts, key=lambda one: (-one.kind, one.at, one.reason, one), default=None)
+    receipts: frozenset[Receipt] = frozenset()
+    decisive: Receipt | None = None  # the receipt that holds: that of the highest kind, and of several the earliest
 
     @property
     def kind(self) -> int:
@@ -70,6 +67,15 @@ class HandedOver(NamedTuple):
     def taken(self) -> bool:
         """Tell whether its provider took it, whatever became of it then."""
         return self.told or self.kind in _RETURNED_AS
+
+
+class Standing(NamedTuple):
+    """What a history comes to."""
+
+    finding: Finding  # where the notice stands
+    counters: Mapping[str, int]  # what it counts for (`core.ledger`): its hand-overs, and where it stands
+    consequences: frozenset[Consequence]  # what follows from its receipts: who was not told goes to the next channel
+    needs_steps: bool  # whether its steps have to be kept beside its row, which says one at most
 
 
 class History(NamedTuple):
@@ -102,20 +108,33 @@ class History(NamedTuple):
         What is said of an attempt that was not heard of yet is about none, for now.
         """
         steps: dict[int, Step] = {}
-        for step in sorted(self.steps, key=lambda one: (one.state != State.ACCEPTED, one.at, one)):
+        for step in sorted(self.steps, key=_by_hand_over) if len(self.steps) > 1 else self.steps:
             if step.state in _HANDED_OVER:
                 steps.setdefault(step.attempt, step)
-        said: dict[int, set[Receipt]] = {attempt: set() for attempt in steps}
+        said: dict[int, list[Receipt]] = {}
         for receipt in self.receipts:
             attempt = receipt.attempt or _latest_by_then(receipt, steps.values())
-            if attempt in said:
-                said[attempt].add(receipt)
-        return {attempt: HandedOver(steps[attempt], frozenset(said[attempt])) for attempt in sorted(steps)}
+            if attempt in steps:
+                said.setdefault(attempt, []).append(receipt)
+        return {attempt: _with_receipts(steps[attempt], said.get(attempt, ())) for attempt in sorted(steps)}
 
     @property
     def is_simple(self) -> bool:
         """Tell whether it is one step at most, and no receipt."""
         return len(self.steps) <= 1 and not self.receipts
+
+    def standing(self) -> Standing:
+        """Return what it comes to, all at once: most of the work is the same for each of these."""
+        if self.is_simple:  # as nearly all are that a later revision stands for
+            found = self._found(*_only(self.steps))
+            counters = counters_of(found.state, found.channel, counted=found.counted) if self.scope else ()
+            return Standing(found, dict.fromkeys(counters, 1), frozenset(), needs_steps=False)
+        handed_over = self.handed_over()
+        held = self._holds(handed_over)
+        found = self._found(held.state, *_rest(held))
+        counted = _counted(found, handed_over.values()) if self.scope else {}
+        follows = _follow(self.notice, handed_over) if self.receipts else frozenset()
+        return Standing(found, counted, follows, needs_steps=bool(self.steps) and self.steps != {held})
 
     @property
     def finding(self) -> Finding:
@@ -124,12 +143,24 @@ class History(NamedTuple):
         An attempt that told somebody holds over everything, and of several the first. Else the latest attempt holds, as
         it was made after the others had ended; and of one attempt what ended it, the earlier time first.
         """
-        if self.is_simple:  # as nearly all are that a later revision stands for
-            return Finding(self.notice, self.scope, self.member, self.revision, *_only(self.steps), self.mark)
-        handed_over = self.handed_over()
+        return self.standing().finding
+
+    def counters(self) -> Mapping[str, int]:
+        """Return what the notice counts for."""
+        return self.standing().counters
+
+    def consequences(self) -> frozenset[Consequence]:
+        """Return what follows from its receipts."""
+        return self.standing().consequences
+
+    def _found(self, state: int, attempt: int, at: int, channel: int) -> Finding:
+        return Finding(self.notice, self.scope, self.member, self.revision, state, attempt, at, channel, self.mark)
+
+    def _holds(self, handed_over: Mapping[int, HandedOver]) -> Step:
         told = next((one.step for one in handed_over.values() if one.told), None)
-        held = told._replace(state=State.ACCEPTED) if told else self._latest(handed_over)
-        return Finding(self.notice, self.scope, self.member, self.revision, held.state, *_rest(held), self.mark)
+        if told is None:
+            return self._latest(handed_over)
+        return told if told.state == State.ACCEPTED else told._replace(state=int(State.ACCEPTED))
 
     def _latest(self, handed_over: Mapping[int, HandedOver]) -> Step:
         ended = [_as_failed(step, handed_over.get(step.attempt)) for step in self.steps]
@@ -137,35 +168,6 @@ class History(NamedTuple):
             ended,
             key=lambda one: (-one.attempt, -_PLACE[one.state], one.at, one.channel),
             default=_NOTHING,
-        )
-
-    @property
-    def needs_steps(self) -> bool:
-        """Tell whether its steps have to be kept beside its row, which says one at most."""
-        return self.steps != history_of(self.finding).steps
-
-    def counters(self) -> Counter[str]:
-        """Return what the notice counts for (`core.ledger`): its hand-overs, and where it stands."""
-        if not self.scope:
-            return Counter()
-        found = self.finding
-        if self.is_simple:
-            return Counter(counters_of(found.state, found.channel, counted=found.counted))
-        handed_over = self.handed_over().values()
-        counted = Counter(standing_of(found.state, counted=found.counted))
-        counted.update(name for one in handed_over for name in _counters_of(one))
-        said = {receipt.kind for one in handed_over for receipt in one.receipts}
-        counted["complaints"] += ReceiptKind.COMPLAINED in said
-        return +counted
-
-    def consequences(self) -> frozenset[Consequence]:
-        """Return what follows from its receipts: who was not told goes to the next channel."""
-        if not self.receipts:
-            return frozenset()
-        return frozenset(
-            Consequence(self.notice, one.step.channel, attempt, *said)
-            for attempt, one in self.handed_over().items()
-            for said in _consequence(one)
         )
 
 
@@ -181,15 +183,32 @@ def history_of(finding: Finding) -> History:
 def kept_history(row: Finding, steps: Collection[Step], receipts: Collection[Receipt]) -> History:
     """Return a history as it is stored: a row, and what stands beside it, if anything does."""
     alone = history_of(row)
+    if not steps and not receipts:
+        return alone
     return alone._replace(steps=frozenset(steps) or alone.steps, receipts=frozenset(receipts))
 
 
-def moved(deltas: Deltas, source: str, before: History | None, after: History) -> None:
+def moved(deltas: Deltas, source: str, before: Standing | None, after: Standing) -> None:
     """Add to `deltas` what a notice counts for more, or less, than before."""
     scopes = deltas.setdefault(source, {})
-    for history, sign in ((before, -1), (after, +1)):
-        for counter, count in history.counters().items() if history else ():
-            scopes.setdefault(history.scope, Counter())[counter] += sign * count  # type: ignore[union-attr]
+    if before and before.counters == after.counters and before.finding.scope == after.finding.scope:
+        return  # as of most receipts
+    for standing, sign in ((before, -1), (after, +1)):
+        if standing and standing.counters:
+            counts = scopes.setdefault(standing.finding.scope, Counter())
+            for counter, count in standing.counters.items():
+                counts[counter] += sign * count
+
+
+def _by_hand_over(step: Step) -> tuple[bool, int, Step]:
+    return step.state != State.ACCEPTED, step.at, step
+
+
+def _with_receipts(step: Step, said: Sequence[Receipt]) -> HandedOver:
+    if not said:
+        return HandedOver(step)
+    decisive = said[0] if len(said) == 1 else min(said, key=lambda one: (-one.kind, one.at, one.reason, one))
+    return HandedOver(step, frozenset(said), decisive)
 
 
 def _latest_by_then(receipt: Receipt, steps: Iterable[Step]) -> int:
@@ -210,14 +229,34 @@ def _as_failed(step: Step, handed_over: HandedOver | None) -> Step:
     return step._replace(state=_FAILED_AS[ReceiptKind(decisive.kind)], at=decisive.at)
 
 
+def _counted(found: Finding, handed_over: Collection[HandedOver]) -> dict[str, int]:
+    """Return what a notice counts for that stands so, by what became of its hand-overs."""
+    counted = dict.fromkeys(standing_of(found.state, counted=found.counted), 1)
+    for one in handed_over:
+        for name in _counters_of(one):
+            counted[name] = counted.get(name, 0) + 1
+    if any(receipt.kind == ReceiptKind.COMPLAINED for one in handed_over for receipt in one.receipts):
+        counted["complaints"] = 1
+    return counted
+
+
 def _counters_of(one: HandedOver) -> Iterator[str]:
-    channel = CHANNEL_NAMES.get(Channel(one.step.channel))
+    channel = _NAMES.get(one.step.channel)
     if one.taken and channel:
         yield f"accepted_{channel}"
     if one.kind == ReceiptKind.REFUSED and channel:
         yield f"refused_{channel}"
     if one.kind in _RETURNED_AS:
         yield _RETURNED_AS[ReceiptKind(one.kind)]
+
+
+def _follow(notice: bytes, handed_over: Mapping[int, HandedOver]) -> frozenset[Consequence]:
+    """Return what follows from the receipts of these attempts."""
+    return frozenset(
+        Consequence(notice, one.step.channel, attempt, *said)
+        for attempt, one in handed_over.items()
+        for said in _consequence(one)
+    )
 
 
 def _consequence(one: HandedOver) -> Iterator[tuple[int, int]]:

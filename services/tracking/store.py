@@ -94,14 +94,13 @@ class Store:
             for notice, finding in known.items()
         }
 
-    async def add_heard(self, connection: Connection, histories: Sequence[History]) -> None:
-        """Write what was heard of notices beyond their rows, or their blocks."""
-        steps = [(one.notice, *step) for one in histories if one.needs_steps for step in sorted(one.steps)]
-        if steps:
-            await connection.execute(_QUERIES["add_steps"], *map(list, zip(*steps, strict=True)))
-        receipts = [receipt for one in histories for receipt in sorted(one.receipts)]
-        if receipts:
-            await connection.execute(_QUERIES["add_receipts"], *map(list, zip(*receipts, strict=True)))
+    async def add_steps(self, connection: Connection, steps: Sequence[tuple[bytes, int, int, int, int]]) -> None:
+        """Write what our own rooms said of notices beyond their rows, or their blocks: ids, and `Step`s."""
+        await connection.execute(_QUERIES["add_steps"], *map(list, zip(*steps, strict=True)))
+
+    async def add_receipts(self, connection: Connection, receipts: Sequence[Receipt]) -> None:
+        """Write what receipts say of notices."""
+        await connection.execute(_QUERIES["add_receipts"], *map(list, zip(*receipts, strict=True)))
 
     async def find_beginnings(self, connection: Connection, beginnings: Collection[bytes]) -> list[bytes]:
         """Return the notices whose ids begin so, of those that are known here (`catch_up`).

@@ -268,7 +268,7 @@ class World:
     def _join(self, heard: History) -> None:
         before = self.histories.get(heard.notice)
         after = before.joined(heard) if before else heard
-        moved(self.deltas, "0", before, after)
+        moved(self.deltas, "0", before.standing() if before else None, after.standing())
         self.histories[heard.notice] = after
 
     # What holds

@@ -13,7 +13,7 @@ from services.core.receipts import Receipt, ReceiptKind
 from services.kit.eventlog.port import Record
 from services.kit.postgres import Connection
 from services.tracking.blocks import Blocks
-from services.tracking.domain import Finding, State
+from services.tracking.domain import Finding, Outcomes, State
 from services.tracking.store import Store
 from tests.integration.tracking.test_handlers import (
     ACCEPTED,
@@ -155,6 +155,56 @@ async def _history(room: Room, number: int) -> frozenset[Receipt]:
     async with room.pool.acquire() as connection:
         found, _ = await room.store.read_histories(connection, [notice(number)])
     return found[notice(number)].receipts
+
+
+async def test_what_a_block_says_is_the_same_read_whole_and_in_part(room: Room) -> None:
+    """Of few and of all of its notices, whether its columns are of one number or of many."""
+    ids = [notice(n) for n in range(300)]
+    scopes = [f"lab/{n % 3}" for n in range(300)]
+    mixed = Outcomes("0", 2, 9_000, scopes, ids, ids[::-1], [n % 7 for n in range(300)], [3, 1] * 150, [1, 2, 3] * 100)
+    others = [notice(n) for n in range(300, 600)]
+    alike = Outcomes("0", 4, 8_000, ["lab/1"] * 300, others, others, [1] * 300, [3] * 300, [1] * 300)
+    async with room.pool.acquire() as connection, connection.transaction():
+        await room.store.hold(connection)
+        await room.store.add_blocks(
+            connection, [mixed, alike], await room.store.number_cohorts(connection, {*scopes, "lab/1"})
+        )
+    said = {one.notice: one for one in (*mixed.findings(), *alike.findings())}
+
+    async with room.pool.acquire() as connection:
+        await room.store.catch_up(connection)
+        for asked in (
+            ids[:1],
+            ids[7:300:40],
+            [ids[299], others[0], notice(999)],
+            ids[:200],
+            [*ids, *others, notice(999)],
+        ):
+            found = await room.store.blocks.find(connection, set(asked))
+            assert {one: said[one] for one in asked if one in said} == found
+
+
+async def test_receipts_take_as_many_statements_however_many_they_are(room_pool: RoomPool) -> None:
+    """One a purpose for a transaction of blocks, not one a receipt, a block, or a segment."""
+    room = Room(await room_pool("tracking"), Store(Blocks(SEGMENT)))
+    for start in range(0, 400, 50):
+        await room.hear(_accepted(range(start, start + 50)))
+
+    asked = [await _statements(room, received([399], ReceiptKind.BOUNCED))]
+    blocks = [received(range(at, at + 80), ReceiptKind.BOUNCED) for at in range(0, 240, 80)]
+    asked.append(await _statements(room, *blocks))
+
+    assert asked[0] == asked[1]
+    assert 241 == (await room.figures())["bounced"]
+
+
+async def _statements(room: Room, *records: Record) -> list[str]:
+    """Return what a transaction that takes these asks of the database."""
+    work = [room.handler.decode(record) for record in records]
+    async with room.pool.acquire() as connection, connection.transaction():
+        with _asked(connection) as said:
+            await room.handler.apply(connection, work)
+    return said
 
 
 @contextmanager

@@ -37,7 +37,7 @@ def _heard(events: Sequence[Finding]) -> tuple[dict[bytes, Finding], dict[str, C
     for event in events:
         before, heard = histories.get(event.notice), history_of(event)
         after = before.joined(heard) if before else heard
-        moved(deltas, "0", before, after)
+        moved(deltas, "0", before.standing() if before else None, after.standing())
         histories[event.notice] = after
     rows = {notice: history.finding for notice, history in histories.items()}
     return rows, {scope: +counts for scope, counts in deltas.get("0", {}).items() if +counts}
@@ -148,7 +148,7 @@ def test_a_block_of_new_rows_counts_like_its_findings() -> None:
     slowly: Deltas = {}
     fast: Deltas = {}
     for finding in block.findings():
-        moved(slowly, "5", None, history_of(finding))
+        moved(slowly, "5", None, history_of(finding).standing())
     block.add_to(fast)
 
     assert slowly == fast
@@ -164,6 +164,7 @@ def test_a_refused_row_leaves_its_block_and_no_other() -> None:
     assert [(ids[0], "a/b", ids[2], 1, 3, 4), (ids[2], "a/d", ids[0], 3, 3, 6)] == [f[:6] for f in left.findings()]
     assert [(ids[1], "a/c", ids[1], 2, 1, 5)] == [f[:6] for f in out.findings()]
     assert block.parted([])[0] is block
+    assert [*out.findings()] == [*block.of({ids[1], b"another"}).findings()]
 
 
 def test_notices_that_come_twice_are_named() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.core.receipts import FAILED, Consequence, Receipt, ReceiptKind, ReceiptReason
 from services.tracking.domain import Deltas, Finding, State
-from services.tracking.histories import History, history_of, moved
+from services.tracking.histories import History, history_of, kept_history, moved
 
 NOTICE, MEMBER = b"n" * 16, b"m" * 16
 PORTAL, EMAIL, LETTER = 1, 2, 4
@@ -84,7 +84,7 @@ def test_counts_move_as_the_history_grows(heard_of: Sequence[Event]) -> None:
     history = History(NOTICE)
     for so_far in range(1, len(heard_of) + 1):
         after = heard(*heard_of[:so_far])
-        moved(deltas, "0", history, after)
+        moved(deltas, "0", history.standing(), after.standing())
         history = after
         counted: Counter[str] = sum(deltas["0"].values(), Counter())
 
@@ -178,7 +178,7 @@ def test_one_step_alone_comes_to_what_it_would_among_others(finding: Finding) ->
     alone, long = heard(finding), heard(finding, receipt(ReceiptKind.BOUNCED, attempt=99))
 
     assert (alone.is_simple, long.is_simple) == (True, False)
-    assert (alone.finding, alone.counters()) == (long.finding, long.counters())
+    assert alone.standing() == long.standing()
 
 
 @given(events)
@@ -189,3 +189,14 @@ def test_nobody_counts_as_told_by_what_came_back(heard_of: list[Event]) -> None:
 
     if found.state == State.ACCEPTED:
         assert not {one.kind for one in history.handed_over()[found.attempt].receipts} & FAILED
+
+
+@given(events)
+def test_steps_are_kept_beside_a_row_that_does_not_say_them(heard_of: list[Event]) -> None:
+    """What is read back from a row, and steps where they are kept, is the history as it was."""
+    history = heard(*heard_of)
+    standing = history.standing()
+
+    kept = history.steps if standing.needs_steps else ()
+
+    assert history == kept_history(standing.finding, kept, history.receipts)
