@@ -23,7 +23,10 @@ _posted = click.option("--even-if-posted", is_flag=True, help="Although the prin
 
 @click.group(cls=Commands)
 def print() -> None:  # noqa: A001 - the command's name
-    """See what the print house said of jobs, and decide about those that it rejected."""
+    """See what the print house said of jobs, and decide about those that it rejected.
+
+    Letters over Notify are in no job: `heraut rejected list`.
+    """
 
 
 @print.command("jobs")

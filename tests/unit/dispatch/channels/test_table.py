@@ -18,6 +18,8 @@ from services.dispatch.channels import (
     AdapterModule,
     email,
     letter,
+    mail_api,
+    notify,
     open_provider,
     portal,
 )
@@ -83,6 +85,14 @@ async def test_an_opened_provider_is_of_its_channel(channel: Channel, tmp_path: 
     assert traits.name
     assert traits.rounds_at_once >= 1
     assert traits.batch_size >= 1
+
+
+def test_turns_of_two_channels_are_counted_apart() -> None:
+    """Each has caps of its own, though both may hand over to the same provider."""
+    every = (notify.NOTIFY_EMAIL, notify.NOTIFY_LETTER, mail_api.MAIL_API, email.TRAITS, portal.TRAITS, letter.AS_PDF)
+    channels = {traits.counted_under: traits.channel for traits in every}
+
+    assert all(channels[traits.counted_under] is traits.channel for traits in every)
 
 
 def test_settings_of_another_channel_open_nothing(tmp_path: Path) -> None:
