@@ -12,10 +12,12 @@ several Pythons the newest is taken, whichever runs this; BOOTSTRAP_PYTHON=pytho
 is there keeps its own.
 """
 
+import ast
 import hashlib
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -32,6 +34,11 @@ VIRTUALENV_LOCK = ROOT / "deploy" / "virtualenv-requirements.lock"
 OLDEST = (3, 11)
 PYTHONS = ("python3.14", "python3.13", "python3.12", "python3.11")  # a newer one needs up to a fifth less CPU
 ASKED = "BOOTSTRAP_PYTHON"
+# What pip calls them (lines of its files, and PIP_* in the environment), and uv.
+_FOR_UV = {
+    "index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "trusted-host": "UV_INSECURE_HOST",
+    "cert": "SSL_CERT_FILE",
+}  # fmt: skip
 _SAY_WHERE = f"import sys; sys.exit(1) if sys.version_info < {OLDEST} else print(sys.executable)"
 
 
@@ -63,9 +70,10 @@ def set_up(kind: str) -> None:
     _ensure_venv()
     _ensure_uv()
     uv = [PYTHON, "-m", "uv", "pip", "install", "--quiet", "--python", PYTHON]
-    _run([*uv, "--require-hashes", "-r", LOCKS[kind]], f"installing {LOCKS[kind].name}")
+    environ = _environ_of_uv()
+    _run([*uv, "--require-hashes", "-r", LOCKS[kind]], f"installing {LOCKS[kind].name}", environ)
     # hatchling comes from the lock as well, so nothing unlocked is fetched to build with.
-    _run([*uv, "--no-deps", "--no-build-isolation", "-e", ROOT], "installing heraut")
+    _run([*uv, "--no-deps", "--no-build-isolation", "-e", ROOT], "installing heraut", environ)
     stamp.write_text(wanted)
 
 
@@ -151,6 +159,30 @@ def _ensure_uv() -> None:
 def _works(command: "Sequence[object]") -> bool:
     done = subprocess.run([str(part) for part in command], capture_output=True, check=False)
     return done.returncode == 0
+
+
+def _environ_of_uv() -> "dict[str, str]":
+    """Return the environment in which uv finds what pip finds: the package index, and who signed its certificate."""
+    pythons = [python for python in (PYTHON, sys.executable) if _works([python, "-m", "pip", "--version"])]
+    listed = [subprocess.run([str(one), "-m", "pip", "config", "list"], capture_output=True, text=True, check=False)
+              for one in pythons[:1]]  # fmt: skip
+    found = as_pip_is_set_up("".join(one.stdout for one in listed))
+    system = ssl.get_default_verify_paths()
+    if system.cafile or (system.capath and any(Path(system.capath).iterdir())):
+        found["UV_SYSTEM_CERTS"] = "1"  # as pip does: a proxy's authority is among them, and not among uv's own
+    return found | os.environ
+
+
+def as_pip_is_set_up(listed: str) -> "dict[str, str]":
+    """Return in uv's variables what `pip config list` says: uv reads none of pip's files and variables."""
+    found = {}
+    for line in listed.splitlines():
+        name, _, value = line.partition("=")
+        if variable := _FOR_UV.get(name.rpartition(".")[2]):
+            found[variable] = " ".join(ast.literal_eval(value).split())
+    if "UV_INDEX" in found:
+        found["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # as pip looks; what comes is known by its hash
+    return found
 
 
 def _run(command: "Sequence[object]", doing: str, environ: "dict[str, str] | None" = None) -> None:

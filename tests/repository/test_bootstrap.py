@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.bootstrap import PYTHONS
+from deploy.bootstrap import PYTHONS, as_pip_is_set_up
 
 BOOTSTRAP = Path(__file__).parents[2] / "deploy" / "bootstrap.py"
 _WORKS = '#!/bin/sh\ncase "$1" in -c) echo "$0";; *) echo "went on by $(basename "$0")";; esac\n'
@@ -89,3 +89,21 @@ def test_the_same_pythons_are_named_everywhere() -> None:
     assert image
     assert (declared[-1], {declared[0]}) == (image[1], set(locked))
     assert f">={declared[0]}" == project["requires-python"]
+
+
+def test_uv_finds_what_pip_finds() -> None:
+    """Index and certificates of a network of its own are said once, to pip; a later line holds over one before."""
+    listed = """global.cert='/etc/ssl/own.pem'
+global.extra-index-url='\\nhttps://one.example/simple\\nhttps://two.example/simple'
+global.index-url='https://global.example/simple'
+global.timeout='60'
+:env:.index-url='https://mirror.example/simple'
+"""
+
+    assert {
+        "SSL_CERT_FILE": "/etc/ssl/own.pem",
+        "UV_DEFAULT_INDEX": "https://mirror.example/simple",
+        "UV_INDEX": "https://one.example/simple https://two.example/simple",
+        "UV_INDEX_STRATEGY": "unsafe-best-match",
+    } == as_pip_is_set_up(listed)
+    assert {} == as_pip_is_set_up("")
