@@ -94,10 +94,11 @@ class _View:
     def _figures(self) -> str:
         totals = self._progress.totals
         seconds = time.monotonic() - (self._progress.began or time.monotonic())
-        rate = _settled(totals) / seconds if seconds > 1 else 0
+        going = totals["missing"] or totals["inFlight"]
+        rate = f", {number(_settled(totals) / seconds)} settled a second" if going and seconds > 1 else ""
         return (
             f"{number(totals['notified'])} notified, {number(totals['merged'])} merged, "
-            f"{number(totals['inFlight'])} in flight, {number(rate)} settled a second"
+            f"{number(totals['inFlight'])} in flight{rate}"
         )
 
 

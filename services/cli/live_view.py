@@ -17,7 +17,9 @@ from services.core.ledger import percent
 __all__ = ["Pace", "live_view", "plain_lines"]
 
 _SECONDS: Final = 60.0  # over which the pace is taken: one print batch is hundreds of letters at once
-_COHORT_COLUMNS: Final = ("declared", "missing", "accepted", "notified", "inFlight", "exhausted")
+_COHORT_COLUMNS: Final = ("declared", "missing", "accepted", "notified", "held", "inFlight", "exhausted")
+# One blank between columns: a cohort of a million people fits into 80.
+_FORM: Final[Mapping[str, Any]] = {"title_justify": "left", "box": None, "pad_edge": False, "padding": (0, 1, 0, 0)}
 _STATES: Final = ("queued", "underWay", "refused", "paused", "unknown", "rejected")
 _NAMES: Final = {"inFlight": "in flight", "underWay": "under way"}
 
@@ -42,7 +44,7 @@ def live_view(found: Snapshot, pace: float | None) -> RenderableType:
     """Return a snapshot as a terminal shows it."""
     parts: list[RenderableType] = [Text.from_markup(line) for line in _head(found, pace)]
     for ledger in found.ledgers:
-        parts += [Text(), _cohorts(ledger)]
+        parts += [Text(), _cohorts(ledger), *_held(ledger)]
     if found.channels:
         parts += [Text(), _channels(found)]
     return Group(*parts)
@@ -76,20 +78,25 @@ def _rate(found: Snapshot, pace: float | None) -> str:
 
 def _cohorts(ledger: Mapping[str, Any]) -> Table:
     mark = "" if ledger["balanced"] else " [bold red]DOES NOT BALANCE[/]"
-    shown = Table(title=f"{escape(ledger['incidentId'])}{mark}", title_justify="left", box=None, pad_edge=False)
+    shown = Table(title=f"{escape(ledger['incidentId'])}{mark}", **_FORM)
     _columns(shown, ("cohort", *_COHORT_COLUMNS, "told"))
-    shown.add_column("held", style="yellow", overflow="fold")
-    for row in ({**one} for one in ledger["cohorts"]):
-        shown.add_row(escape(row["cohortId"]), *_cells(row, _COHORT_COLUMNS), percent(row["told"]), held_words(row))
+    for row in ledger["cohorts"]:
+        shown.add_row(escape(row["cohortId"]), *_cells(row, _COHORT_COLUMNS), percent(row["told"]))
     if len(ledger["cohorts"]) > 1:
         total = ledger["totals"]
-        cells = (*_cells(total, _COHORT_COLUMNS), percent(total["told"]), held_words(total))
-        shown.add_row("all", *cells, style="bold")
+        shown.add_row("all", *_cells(total, _COHORT_COLUMNS), percent(total["told"]), style="bold")
     return shown
 
 
+def _held(ledger: Mapping[str, Any]) -> Iterator[RenderableType]:
+    """Return a line for each cohort with people who are held, and why."""
+    for row in ledger["cohorts"]:
+        if words := held_words(row):
+            yield Text(f"{row['cohortId']} holds {words}", style="yellow")
+
+
 def _channels(found: Snapshot) -> Table:
-    shown = Table(box=None, pad_edge=False)
+    shown = Table(**_FORM)
     _columns(shown, ("channel", *_STATES, "first for"))
     shown.add_column("left alone", style="bold red", overflow="fold")
     for channel in found.channels:
@@ -120,4 +127,4 @@ def plain_lines(found: Snapshot) -> Iterator[str]:
     for ledger in found.ledgers:
         for row in ledger["cohorts"]:
             figures = "\t".join(f"{name}={row[name]}" for name in _COHORT_COLUMNS)
-            yield f"cohort\t{ledger['incidentId']}/{row['cohortId']}\t{figures}\theld={row['held']}"
+            yield f"cohort\t{ledger['incidentId']}/{row['cohortId']}\t{figures}"

@@ -1,6 +1,6 @@
 """What a snapshot of the running system means: what works, what to look at, what is wrong. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -35,7 +35,8 @@ def service_findings(
     if all(process.fault for process in found.processes):
         yield fault("services", "none answers: is `heraut up` running? --no-services looks at the settings alone")
         return
-    yield from _processes(found.processes, partitions)
+    nobody = {f"dispatch-{channel}" for channel in without_provider}  # of whom their channel's line tells
+    yield from _processes(found.processes, partitions, nobody)
     yield _clocks(found.processes)
     yield _versions(found.processes, own_version)
     for channel in found.channels:
@@ -50,16 +51,16 @@ def _is_away(found: Snapshot, name: str) -> bool:
     return any(process.name == name and process.fault for process in found.processes)
 
 
-def _processes(processes: Sequence[Process], partitions: int) -> Iterator[Finding]:
+def _processes(processes: Sequence[Process], partitions: int, nobody: Collection[str]) -> Iterator[Finding]:
     """Return a line for each process that is not well, and one for all that are."""
-    lines = {process.name: list(_process(process, partitions)) for process in processes}
+    lines = {process.name: list(_process(process, partitions, nobody)) for process in processes}
     yield from (line for found in lines.values() for line in found)
     if sound := [name for name, found in lines.items() if not found]:
         who = "all" if len(sound) == len(processes) else ", ".join(sound)
         yield well("services", f"{who} ready, {partitions} partitions owned, none stands still")
 
 
-def _process(process: Process, partitions: int) -> Iterator[Finding]:
+def _process(process: Process, partitions: int, nobody: Collection[str]) -> Iterator[Finding]:
     name = process.name
     if process.fault:
         yield fault(name, process.fault)
@@ -68,7 +69,7 @@ def _process(process: Process, partitions: int) -> Iterator[Finding]:
         yield fault(name, f"not ready: it waits for {', '.join(process.waiting_for)}")
     if stopped := process.figure("stopped_partitions"):
         yield fault(name, f"{number(stopped)} partitions stand still until somebody looks: its log says why")
-    if process.figure("provider_paused"):
+    if process.figure("provider_paused") and name not in nobody:
         yield fault(name, "its provider takes nothing now, and is asked again from time to time")
     if not process.figures:
         yield look(name, "its figures are not shown to this token: what it owns is not known")

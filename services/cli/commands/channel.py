@@ -15,7 +15,8 @@ from services.core.rooms import DISPATCH_STAGES, dispatch_stage
 __all__ = ["channel"]
 
 _STATES = ("queued", "underWay", "refused", "paused", "unknown", "rejected")
-_COLUMNS = ("channel", *_STATES, "left alone", "paused by", "since", "at most")
+_TITLES = ("queued", "under way", "refused", "paused", "unknown", "rejected")
+_COLUMNS = ("channel", *_TITLES, "left alone", "paused by", "since", "at most")
 _BY_NAME = {one.label: one for one in Channel}
 _name = click.argument("name", type=click.Choice(list(_BY_NAME)), metavar="CHANNEL")
 

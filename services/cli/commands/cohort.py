@@ -328,8 +328,8 @@ def status(incident_id: str, cohort_id: str, data: Path, *, as_json: bool) -> No
     show_cohorts(None, [row])
     for line in release_lines(going, stands):
         say(line)
-    if going["released"]:
-        table("Stop rules", ("rule", "channel", "share", "stops above", "so far"), rule_rows(going), left=5)
+    if rows := rule_rows(going):
+        table("Stop rules", ("rule", "channel", "share", "stops above", "so far"), rows, left=5)
     if work := work_in(row):
         say(f"{work}: heraut cohort problems --incident {incident_id} --cohort {cohort_id}")
 

@@ -40,11 +40,13 @@ def show(incident_id: str, data: Path, *, state: str | None, as_json: bool) -> N
     if as_json:
         print_json(found)
         return
-    if "ties" in found:
+    if not any(found.get(listed) for listed in ("ties", "conflicts", "judgements")):
+        say("nobody comes under two identities, and no records contradict each other")
+    if found.get("ties"):
         show_ties(found["ties"])
-    if "conflicts" in found:
+    if found.get("conflicts"):
         show_conflicts(found["conflicts"])
-    if "judgements" in found:
+    if found.get("judgements"):
         show_judgements(found["judgements"])
 
 

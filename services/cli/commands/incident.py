@@ -137,6 +137,9 @@ def closures(incident_id: str, data: Path, *, as_json: bool) -> None:
         [one["channel"], one["version"], _yes(one["openAgain"]), len(one["begun"]), _yes(one["complete"])]
         for one in answer["closures"]
     ]
+    if not rows:
+        say(f"no channel of {incident_id} was closed")
+        return
     table("Closed", ("channel", "by version", "open again", "had begun", "complete"), rows, left=1)
     for channel, count in answer["movedOn"].items():
         say(f"{count} moved on from {channel}")

@@ -15,7 +15,7 @@ from services.core.rooms import dispatch_stage
 __all__ = ["print"]
 
 _STAGE = dispatch_stage(Channel.LETTER)
-_COLUMNS = ("job", "handling", "state", "files", "letters", "waiting files", "since", "not printed", "why")
+_COLUMNS = ("job", "state", "files", "letters", "waiting files", "since", "not printed", "why")
 _LETTERS = ("incidentId", "cohortId", "noticeId", "attempt", "batchId", "since")
 _job = click.argument("job", metavar="JOB")
 _posted = click.option("--even-if-posted", is_flag=True, help="Although the print house also said that it was posted.")
@@ -41,7 +41,7 @@ def jobs(data: Path, *, every: bool, as_json: bool) -> None:
     elif not found:
         say("no job was printed" if every else "the print house has all jobs, and rejected none")
     else:
-        table("Print jobs", _COLUMNS, [_cells(one) for one in found], left=3)
+        table("Print jobs", _COLUMNS, [_cells(one) for one in found], left=2)
 
 
 @print.command("letters")
@@ -103,6 +103,6 @@ def _cells(one: dict[str, Any]) -> list[str]:
     state = f"{one['state']}, contradictory" if one["contradictory"] else one["state"]
     figures = [number(one[key]) for key in ("files", "letters", "filesWaiting")]
     return [
-        one["job"], one["handling"], state, *figures, one["waitsSince"] or "", number(one["unprinted"]),
+        one["job"], state, *figures, one["waitsSince"] or "", number(one["unprinted"]),
         ", ".join(one["reasons"]),
     ]  # fmt: skip

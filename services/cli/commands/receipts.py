@@ -10,6 +10,7 @@ import click
 from services.cli.client import open_client
 from services.cli.console import Fault, number, print_json, say
 from services.cli.options import Commands, data_option, json_option
+from services.cli.problem_words import in_words
 
 __all__ = ["receipts"]
 
@@ -37,7 +38,7 @@ def load_command(file: IO[bytes], data: Path, *, as_json: bool) -> None:
     else:
         say(f"{number(found['taken'])} of {number(found['received'])} lines taken")
         for one in found["problems"]:
-            say(f"line {one['line']}: {one['field']}: {one['problem']}")
+            say(f"line {one['line']}: {in_words(one['field'], one['problem'])}")
     if found["problems"]:
         raise Fault("not every line was taken: correct them, and load the file again")
 

@@ -24,7 +24,7 @@ from services.cli.prepare import (
     wait_for_ports,
 )
 from services.cli.supervisor import Supervisor
-from services.cli.target import read_settings
+from services.cli.target import TOKEN_FILE, read_settings
 from services.kit.config import ServiceConfig
 from services.kit.postgres import EmbeddedPostgres, made_logins
 from services.kit.process import stop_on_signals, tell_systemd
@@ -93,7 +93,7 @@ async def _supervise(settings: ServiceConfig, embedded: EmbeddedPostgres | None,
     say(f"starting {len(supervisor.children)} services; their logs are in {settings.data_dir / 'logs'}")
     stopping = asyncio.create_task(_say_that_it_stops(stop))
     try:
-        await supervisor.run(stop, lambda addresses: _show_ready(addresses, time.monotonic() - started))
+        await supervisor.run(stop, lambda addresses: _show_ready(settings, addresses, time.monotonic() - started))
     finally:
         stop.set()
         await stopping
@@ -120,8 +120,9 @@ async def _look_after(server: EmbeddedPostgres, stop: asyncio.Event) -> None:
             await server.ensure_running()
 
 
-def _show_ready(addresses: Mapping[str, str], seconds: float) -> None:
-    table(f"Ready in {seconds:.1f} s", ("service", "address"), addresses.items(), left=2)
+def _show_ready(settings: ServiceConfig, addresses: Mapping[str, str], seconds: float) -> None:
+    table(f"Ready in {seconds:.1f} s", ("service", "address"), list(addresses.items()), left=2)
     sys.stdout.flush()
     tell_systemd(f"READY=1\nSTATUS={len(addresses)} services, console at {addresses['tracking']}/")
-    say(f"console: {addresses['tracking']}/ (password: the token in operator.token)   stop with Ctrl-C")
+    say(f"console: {addresses['tracking']}/ (any name; password: what {settings.data_dir / TOKEN_FILE} says)")
+    say("stop with Ctrl-C; other commands go into another terminal")

@@ -2,6 +2,7 @@
 
 import io
 import re
+from datetime import UTC, datetime
 
 import pytest
 from rich.console import Console
@@ -39,3 +40,36 @@ def test_a_table_on_a_terminal_says_yes_and_no_in_colour(monkeypatch: pytest.Mon
 
     assert ["[/] totals", "[b] cohort  balanced", "wave        yes"] == [line.strip() for line in shown.splitlines()]
     assert "\x1b[32myes" in written.getvalue()
+
+
+def _on_a_terminal(monkeypatch: pytest.MonkeyPatch, width: int, *rows: tuple[str, ...]) -> list[str]:
+    """Return what a terminal of that width shows of jobs, line by line."""
+    written = io.StringIO()
+    monkeypatch.setattr(console, "out", Console(file=written, force_terminal=True, width=width, highlight=False))
+    console.table("Jobs", ("job", "waiting since", "paused by", "letters"), rows, left=3)
+    return [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", written.getvalue()).splitlines()]
+
+
+def test_no_word_is_cut_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job's name is typed again: where the columns do not fit, each row stands by itself."""
+    row = ("20261127-0-normal-1", "today", "operator", "12")
+
+    assert 3 == len(_on_a_terminal(monkeypatch, 80, row))
+    assert ["Jobs", "job            20261127-0-normal-1", "waiting since  today", "paused by      operator"] == (
+        _on_a_terminal(monkeypatch, 40, row, row)[:4]
+    )
+
+
+def test_a_column_with_nothing_in_it_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nearly never is anything paused."""
+    shown = _on_a_terminal(monkeypatch, 80, ("one", "today", "", "12"), ("two", "", "", "3"))
+
+    assert ["job", "waiting", "since", "letters"] == shown[1].split()
+
+
+def test_a_time_is_that_of_this_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on the clock of whoever reads it, to the second."""
+    shown = _on_a_terminal(monkeypatch, 80, ("one", "2001-02-03T04:05:06.789000+00:00", "", "12"))
+    here = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC).astimezone()
+
+    assert f"{here:%d %b %Y %H:%M:%S}" in shown[2]

@@ -27,8 +27,8 @@ FOUND = Snapshot(
 
 
 def shown(found: Snapshot, pace: float | None = None) -> str:
-    """Return what a terminal of usual width shows."""
-    console = Console(width=100, record=True, file=io.StringIO())
+    """Return what a terminal of the least usual width shows."""
+    console = Console(width=80, record=True, file=io.StringIO())
     console.print(live_view(found, pace))
     return console.export_text()
 
@@ -40,6 +40,16 @@ def test_a_view_has_services_channels_and_people() -> None:
     for words in ("all 7 services ready", "wave-1", "2 unreachable", "email", "2m 0s", "sender", "3 in flight"):
         assert words in text
     assert "6 told a minute, 30s left at this pace" in text
+
+
+def test_figures_of_a_million_people_fit() -> None:
+    """No header and no figure is cut or broken over lines."""
+    many = COHORT | dict.fromkeys(_ROW, 1000000) | {"cohortId": "wave-10"}
+    lines = shown(replace(FOUND, ledgers=[{**LEDGER, "cohorts": [many, many], "totals": many}])).splitlines()
+    header = next(line for line in lines if line.startswith("cohort"))
+
+    assert "cohort declared missing accepted notified held in flight exhausted told" == " ".join(header.split())
+    assert 2 == sum(line.count("1000000") == 6 for line in lines if line.startswith("wave-10"))
 
 
 def test_what_is_wrong_stands_above_all() -> None:
