@@ -32,8 +32,8 @@ __all__ = ["cohort"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 # Counts of an answer that are not always there, and those of people who were not taken; each with its words.
-_NOTED = (("unreadable", "lines unreadable"), ("warnings", "accepted with warnings"))
-_LOST = (("rejected", "rejected"), ("unreadable", "lines unreadable"))
+_NOTED = (("unreadable", "unreadable"), ("warnings", "accepted with warnings"))
+_LOST = (("rejected", "rejected"), ("unreadable", "unreadable"))
 # A longer table does not fit on a screen; --json prints all problems of the answer.
 _SHOWN_PROBLEMS = 20
 

@@ -32,8 +32,8 @@ def test_everybody_taken_is_done(answer: dict[str, Any]) -> None:
     ("changed", "told"),
     [
         ({"rejected": 2}, "2 rejected"),
-        ({"unreadable": 1}, "1 lines unreadable"),
-        ({"rejected": 2, "unreadable": 1, "warnings": 1}, "2 rejected, 1 lines unreadable"),
+        ({"unreadable": 1}, "1 unreadable"),
+        ({"rejected": 2, "unreadable": 1, "warnings": 1}, "2 rejected, 1 unreadable"),
     ],
 )
 def test_whoever_was_not_taken_ends_the_command_with_one(changed: dict[str, int], told: str) -> None:
