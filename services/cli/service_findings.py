@@ -30,7 +30,7 @@ def service_findings(
 ) -> Iterator[Finding]:
     """Return what the services' answers mean.
 
-    `without_provider`: by channel, the setting of its provider that is not given here.
+    `without_provider`: by channel, the settings that its provider needs and that are not given here.
     """
     if all(process.fault for process in found.processes):
         yield fault("services", "none answers: is `heraut up` running? --no-services looks at the settings alone")
@@ -39,12 +39,33 @@ def service_findings(
     yield from _processes(found.processes, partitions, nobody)
     yield _clocks(found.processes)
     yield _versions(found.processes, own_version)
+    nobody = {one["channel"] for one in found.channels if one["provider"] is None}
     for channel in found.channels:
-        yield _channel(channel, found.at, without_provider.get(channel["channel"]))
+        missing = without_provider.get(channel["channel"]) if channel["channel"] in nobody else None
+        yield _channel(channel, found.at, missing)
+    yield from _without_way(found, nobody, without_provider)
     if printed := _print_jobs(found.print_jobs, found.at):
         yield printed
     yield from (_people(ledger) for ledger in found.ledgers)
     yield from (fault(name, words) for name, words in found.unanswered.items() if not _is_away(found, name))
+
+
+def _without_way(found: Snapshot, nobody: Collection[str], without_provider: Mapping[str, str]) -> Iterator[Finding]:
+    """Name each channel by which an incident still tells people, and which has no provider, or no process at all."""
+    there = {one["channel"] for one in found.channels}
+    for ledger in found.ledgers if there else ():
+        for channel in found.ways.get(ledger["incidentId"], ()) if _goes_on(ledger["totals"]) else ():
+            if channel in there and channel not in nobody:
+                continue
+            setting = without_provider.get(channel) if channel in nobody else None
+            why = f"{setting} is not given here" if setting else "nobody hands over on it"
+            name = f"incident {ledger['incidentId']}, {channel}"
+            yield fault(name, f"people are told by {channel}, and it has no provider: {why}")
+
+
+def _goes_on(total: Mapping[str, Any]) -> bool:
+    """Tell whether somebody of an incident may still be told: who is in flight, held or still to come."""
+    return not total["accepted"] or bool(total["inFlight"] or sum(total["heldReasons"].values()))
 
 
 def _is_away(found: Snapshot, name: str) -> bool:

@@ -21,7 +21,10 @@ _URL = "postgresql://user:password@host:port/database"
 
 
 class Described(NamedTuple):
-    """One setting. `default` is None where it is unset, or has to be given (`needed`)."""
+    """One setting. `default` is None where it is unset, or has to be given (`needed`).
+
+    `needed_with`: the choices, `NAME=word`, with which it has to be given.
+    """
 
     name: str
     form: str
@@ -30,6 +33,7 @@ class Described(NamedTuple):
     secret: bool  # it may be given as a file, `<name>_FILE`
     processes: tuple[str, ...]
     meaning: str
+    needed_with: tuple[str, ...] = ()
 
     @property
     def who(self) -> str:
@@ -39,6 +43,8 @@ class Described(NamedTuple):
     @property
     def otherwise(self) -> str:
         """Return in words what holds where it is not given."""
+        if self.needed_with:
+            return f"needed with {' or '.join(self.needed_with)}"
         return "needed" if self.needed else self.default or "unset"
 
 
@@ -75,7 +81,18 @@ def _described(name: str, read: Mapping[str, Mapping[str, "Field[Any]"]]) -> Des
         is_known(f"{name}_FILE"),
         (_EVERY,) if len(stages) == len(STAGES) else tuple(stages) or (COMMANDS,),
         ENVIRONMENT[name],
+        _needed_with(name),
     )
+
+
+def _needed_with(name: str) -> tuple[str, ...]:
+    choices = dict.fromkeys(choice for stage in STAGES for choice in _choices(stage))
+    return tuple(f"{setting}={word}" for setting, word, needed in choices if name in needed)
+
+
+def _choices(stage: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    for choice in config_of(stage).choices:
+        yield from ((choice.setting, word, needed) for word, needed in choice.needed.items())
 
 
 def _as_written(default: Any) -> str | None:
@@ -117,5 +134,6 @@ def _quoted(one: Described) -> str:
 _ABOUT = (
     "All by environment; `heraut settings` shows them too, and which of them are given. An unknown `HERAUT_*` name is\n"
     "an error. What has a star may be given as a file instead: `<NAME>_FILE`. *Needed* is what its process does not\n"
-    "start without. Each process gets what is for it, and no other's secrets.\n"
+    "start without; *needed with* names the choice that asks for it, `HERAUT_EMAIL_PROVIDER=smtp` as long as no other\n"
+    "provider is chosen. Each process gets what is for it, and no other's secrets.\n"
 )

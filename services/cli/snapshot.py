@@ -51,18 +51,20 @@ class Snapshot:
     ledgers: list[dict[str, Any]]
     unanswered: dict[str, str]
     print_jobs: list[dict[str, Any]] = field(default_factory=list)  # of which something is left to be heard or done
+    ways: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by incident, the channels that it tells people by
 
 
-async def take_snapshot(data: Path, incident_id: str | None = None) -> Snapshot:
-    """Ask all services; with an incident, for its ledger alone."""
+async def take_snapshot(data: Path, incident_id: str | None = None, *, ways: bool = False) -> Snapshot:
+    """Ask all services; with an incident, for its ledger alone. `ways`: which channels incidents take, too."""
     async with open_client(data) as client:
         asked = asyncio.gather(*(_process(client, name) for name in SERVICE_NAMES))
         unanswered: dict[str, str] = {}
         channels = asyncio.gather(*(_channel(client, stage, unanswered) for stage in DISPATCH_STAGES))
         ledgers = await _ledgers(client, incident_id, unanswered)
         jobs = await _print_jobs(client)
+        taken = {one["incidentId"]: await _ways(client, one["incidentId"]) for one in ledgers} if ways else {}
         found = [one for of_stage in await channels for one in of_stage]
-        return Snapshot(datetime.now(UTC), await asked, found, ledgers, unanswered, jobs)
+        return Snapshot(datetime.now(UTC), await asked, found, ledgers, unanswered, jobs, taken)
 
 
 async def _process(client: Client, name: str) -> Process:
@@ -117,6 +119,15 @@ async def _print_jobs(client: Client) -> list[dict[str, Any]]:
         return []
     found: list[dict[str, Any]] = answer["jobs"]
     return found
+
+
+async def _ways(client: Client, incident_id: str) -> list[str]:
+    """Return the channels that an incident's newest document lets notices take; that intake is away is said of it."""
+    try:
+        document = (await client.call("GET", "intake", "incidents", incident_id))["document"]
+    except Fault:
+        return []
+    return [one for one in document["channels"] if one not in document.get("compromisedChannels", ())]
 
 
 async def _ledgers(client: Client, incident_id: str | None, unanswered: dict[str, str]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ __all__ = ["ENVIRONMENT", "RECEIVERS", "is_for", "is_known"]
 ENVIRONMENT: Mapping[str, str] = MappingProxyType(
     {
         "HERAUT_LOG": "postgres (the embedded log) or kafka",
-        "HERAUT_KAFKA_BOOTSTRAP_SERVERS": "host:port of the brokers, comma-separated; needed with HERAUT_LOG=kafka",
+        "HERAUT_KAFKA_BOOTSTRAP_SERVERS": "host:port of the brokers, comma-separated",
         "HERAUT_KAFKA_SECURITY_PROTOCOL": "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
         "HERAUT_KAFKA_SASL_MECHANISM": "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
         "HERAUT_KAFKA_SASL_USERNAME": "user at the brokers",

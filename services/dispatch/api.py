@@ -44,13 +44,14 @@ class Api:
         store: Store,
         *,
         channel: Channel,
-        provider: str,
+        provider: str | None,
         breaker: Breaker,
         closures: Closures,
         unknown_after: timedelta,
         channel_pause: ChannelPause,
         caps: Sequence[Cap] = (),
     ) -> None:
+        """Make them; `provider` is None where the channel hands over to nobody."""
         self._closures = closures
         self._pool, self._store, self._breaker, self._unknown_after = pool, store, breaker, unknown_after
         self._channel, self._provider = channel, provider

@@ -181,7 +181,7 @@ def _api(
         pool,
         store,
         channel=traits.channel,
-        provider=traits.name,
+        provider=traits.name if config.has_provider else None,
         breaker=breaker,
         closures=closures,
         unknown_after=config.unknown_after,

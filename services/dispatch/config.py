@@ -16,12 +16,13 @@ from urllib.parse import unquote, urlsplit
 
 from services.core.transport import Peer, is_local
 from services.dispatch.rates import Cap
-from services.kit.config import ServiceConfig, duration, one_of, positive_int, setting, takes
+from services.kit.config import Choice, ServiceConfig, chosen, duration, one_of, positive_int, setting, takes
 from services.kit.files import lies_open
 from services.rendering.letters.profile import FILE_FORMATS, Profile
 from services.rendering.letters.profile_file import USUAL_PROFILE, named_profile
 
 __all__ = [
+    "NOBODY",
     "NOTIFY",
     "Config",
     "LetterConfig",
@@ -37,6 +38,7 @@ __all__ = [
     "sftp_address",
 ]
 
+NOBODY: Final = ("127.0.0.1", 9)  # an address where nobody listens: RFC 863's discard on this machine
 _HTTP_PORTS: Final[Mapping[str, int]] = MappingProxyType({"http": 80, "https": 443})
 
 
@@ -56,8 +58,9 @@ class ProviderAddress:
 
     @property
     def of_nobody(self) -> str:
-        """An address where nobody listens: port 9 of this machine (RFC 863's discard)."""
-        return f"{next(iter(self.ports))}://127.0.0.1:9"
+        """The address of nobody, with which `heraut up` starts a channel that has no provider."""
+        host, port = NOBODY
+        return f"{next(iter(self.ports))}://{host}:{port}"
 
 
 def provider_setting(
@@ -147,6 +150,11 @@ class Config(ServiceConfig):
         """How much its provider may be handed; nothing = as much as it takes."""
         return ()
 
+    @property
+    def has_provider(self) -> bool:
+        """Whether it hands over to anybody, and not to the address of nobody."""
+        return True
+
     # `BreakerPolicy.window` has the reason for the default.
     refused_after: timedelta = setting("HERAUT_REFUSED_AFTER", duration, default=timedelta(seconds=60))
 
@@ -187,11 +195,19 @@ class NotifyConfig(Config):
         return Peer("notify", "HERAUT_NOTIFY_URL", (host,), secured, "https://", "knows us by our key")
 
 
+# Who may be given letters, and what each needs: for a print house the folder is there without a setting.
+_LETTER_PROVIDERS: Final = Choice(
+    "HERAUT_LETTER_PROVIDER", {"print": (), NOTIFY: ("HERAUT_NOTIFY_URL", "HERAUT_NOTIFY_KEY")}
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LetterConfig(NotifyConfig):
     """What dispatch-letter needs to know."""
 
-    letter_provider: str = setting("HERAUT_LETTER_PROVIDER", one_of("print", "notify"), default="print")
+    choices = (*NotifyConfig.choices, _LETTER_PROVIDERS)
+
+    letter_provider: str = chosen(_LETTER_PROVIDERS)
     print_dir: Path | None = setting("HERAUT_PRINT_DIR", Path, default=None)  # unset = `print` in the data directory
     print_group: int | None = setting("HERAUT_PRINT_GROUP", _group, default=None)
     letter_format: str | None = setting("HERAUT_LETTER_FORMAT", one_of(*FILE_FORMATS), default=None)
@@ -218,10 +234,12 @@ class LetterConfig(NotifyConfig):
         """Return the folders whose disk may fill up."""
         return {**Config.folders(self), "print": self.print_dir or self.data_dir / "print"}
 
+    def peers(self) -> list[Peer]:
+        """Return whom these settings lead to."""
+        return [*Config.peers(self), *([self.notify_peer()] if self.letter_provider == NOTIFY else [])]
+
     def faults(self) -> list[str]:
         """Return what is wrong between settings."""
-        if self.letter_provider == "notify" and not (self.notify_url and self.notify_key):
-            return [*Config.faults(self), "HERAUT_NOTIFY_URL and HERAUT_NOTIFY_KEY are needed"]
         if self.caps and self.letter_provider == "print":
             return [*Config.faults(self), "HERAUT_LETTER_PER_SECOND, _MINUTE: a print house is handed files"]
         if self.print_age_recipient and self.print_sftp_url is None:
@@ -254,6 +272,12 @@ class PortalConfig(Config):
     def caps(self) -> Sequence[Cap]:
         """How much the portal may be handed."""
         return caps_of(self.portal_per_second, self.portal_per_minute)
+
+    @property
+    def has_provider(self) -> bool:
+        """Whether there is a portal."""
+        parts = urlsplit(self.portal_url)
+        return (parts.hostname, parts.port) != NOBODY
 
     def certificates(self) -> dict[str, Path | None]:
         """Return the certificates that the process shows."""

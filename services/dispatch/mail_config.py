@@ -1,7 +1,7 @@
 """The settings of dispatch-email: who is given its mails, in whose name, and what receiving domains take."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -11,9 +11,9 @@ from urllib.parse import unquote, urlsplit
 from services.core.mailbox import LOCAL_PART, is_host, mailbox
 from services.core.return_path import RETURN_TAG
 from services.core.transport import Peer, is_local
-from services.dispatch.config import Config, NotifyConfig, caps_of, own_https, provider_setting
+from services.dispatch.config import NOBODY, NOTIFY, Config, NotifyConfig, caps_of, own_https, provider_setting
 from services.dispatch.rates import Cap
-from services.kit.config import one_of, positive_int, setting, takes
+from services.kit.config import Choice, chosen, positive_int, setting, takes
 
 __all__ = ["EVERY_OTHER", "EmailConfig", "Limit", "SmtpAddress", "smtp_address"]
 
@@ -128,13 +128,14 @@ def _header_text(text: str) -> str:
     return text
 
 
-# What each provider of e-mail needs.
-_NEEDED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+# Who may be given e-mails, and what each needs.
+_PROVIDERS: Final = Choice(
+    "HERAUT_EMAIL_PROVIDER",
     {
         "smtp": ("HERAUT_SMTP_URL",),
         "mail-api": ("HERAUT_MAIL_API_URL", "HERAUT_MAIL_API_TOKEN"),
-        "notify": ("HERAUT_NOTIFY_URL", "HERAUT_NOTIFY_KEY", "HERAUT_NOTIFY_TEMPLATE"),
-    }
+        NOTIFY: ("HERAUT_NOTIFY_URL", "HERAUT_NOTIFY_KEY", "HERAUT_NOTIFY_TEMPLATE"),
+    },
 )
 
 
@@ -142,7 +143,9 @@ _NEEDED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 class EmailConfig(NotifyConfig):
     """What dispatch-email needs to know."""
 
-    email_provider: str = setting("HERAUT_EMAIL_PROVIDER", one_of("smtp", "mail-api", "notify"), default="smtp")
+    choices = (*NotifyConfig.choices, _PROVIDERS)
+
+    email_provider: str = chosen(_PROVIDERS)
     smtp_url: SmtpAddress | None = provider_setting(
         "HERAUT_SMTP_URL",
         smtp_address,
@@ -172,19 +175,17 @@ class EmailConfig(NotifyConfig):
         """How much the mail server, or the provider, may be handed."""
         return caps_of(self.email_per_second, self.email_per_minute)
 
+    @property
+    def has_provider(self) -> bool:
+        """Whether there is a mail server, or another provider."""
+        return self.email_provider != "smtp" or not self.smtp_url or (self.smtp_url.host, self.smtp_url.port) != NOBODY
+
     def faults(self) -> list[str]:
         """Return what is wrong between settings."""
-        return [*Config.faults(self), *self._missing()]
-
-    def _missing(self) -> Iterator[str]:
-        needed = _NEEDED[self.email_provider]
-        given: dict[str, object] = {"HERAUT_SMTP_URL": self.smtp_url, "HERAUT_MAIL_API_URL": self.mail_api_url}
-        given["HERAUT_MAIL_API_TOKEN"] = self.mail_api_token
-        given |= {"HERAUT_NOTIFY_URL": self.notify_url, "HERAUT_NOTIFY_KEY": self.notify_key}
-        given["HERAUT_NOTIFY_TEMPLATE"] = self.notify_template
-        yield from (f"{name} is missing" for name in needed if not given[name])
         if self.bounces_listen and not self.smtp_bounces:
-            yield "HERAUT_SMTP_BOUNCES is needed with HERAUT_BOUNCES_LISTEN: the mailbox that bounces come to"
+            needed = "HERAUT_SMTP_BOUNCES is needed with HERAUT_BOUNCES_LISTEN: the mailbox that bounces come to"
+            return [*Config.faults(self), needed]
+        return Config.faults(self)
 
     def callers(self) -> list[Peer]:
         """Return who comes in."""

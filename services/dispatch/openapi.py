@@ -30,7 +30,7 @@ _PAUSED: Final = {
 _STANDING: Final = _object(
     {
         "channel": _CHANNEL,
-        "provider": _TEXT,
+        "provider": {"type": ["string", "null"], "description": "Whom it hands over to; null where that is nobody"},
         "queued": _state("Not begun"),
         "underWay": _state("Begun, and its end not known yet"),
         "unknown": _state("Ended, and nobody can tell how; waits for the next channel"),

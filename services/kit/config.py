@@ -2,31 +2,49 @@
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlsplit
 
 from services.core.environment import is_known
 from services.core.helpdesk import Helpdesk, helpdesk
 from services.core.rooms import ROOMS
-from services.core.transport import PEERS, Peer, brokers_peer, callers_peer, database_peer
+from services.core.transport import Peer, brokers_peer, callers_peer, database_peer
 from services.kit.errors import ConfigError
 from services.kit.files import lies_open
+from services.kit.forms import (
+    Choice,
+    Networks,
+    chosen,
+    duration,
+    form_of,
+    networks,
+    one_of,
+    peers,
+    port,
+    positive_int,
+    seconds,
+    setting,
+    takes,
+    words,
+)
 
 __all__ = [
     "DEFAULT_ALGORITHMS",
     "DEFAULT_LOG",
     "LOGS",
+    "Choice",
     "Networks",
     "ServiceConfig",
+    "chosen",
     "duration",
     "form_of",
     "load",
+    "missing_settings",
     "networks",
     "one_of",
     "positive_int",
@@ -35,8 +53,6 @@ __all__ = [
 ]
 
 C = TypeVar("C")
-P = TypeVar("P", bound=Callable[[str], Any])
-Networks = tuple[IPv4Network | IPv6Network, ...]
 
 _BROKERS = "HERAUT_KAFKA_BOOTSTRAP_SERVERS"
 # The event logs, by the word of HERAUT_LOG, each with the setting that says where the log lies: its servers, say, or a
@@ -48,119 +64,16 @@ DEFAULT_LOG = "postgres"
 # What identity providers sign with (RFC 7518, 3.1; RFC 8037).
 DEFAULT_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 
-_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def setting(
-    env: str, parse: Callable[[str], Any] = str, *, default: Any = dataclasses.MISSING, about: object = None
-) -> Any:
-    """Declare a field that is read from the variable `env`, or from the file named by `<env>_FILE`.
-
-    `parse` turns the text into the value and raises ValueError saying what it should be. Without a
-    `default` the variable is required. `about` is what a room tells others of the setting; `load` ignores it. No value
-    is in the `repr` of a configuration: some are passwords.
-    """
-    metadata = {"env": env, "parse": parse, "about": about}
-    return dataclasses.field(default=default, metadata=metadata, kw_only=True, repr=False)
-
-
-# What texts a parser takes, in words, for the list of settings.
-_FORMS: dict[Callable[[str], Any], str] = {str: "text", Path: "path"}
-
-
-def takes(words: str) -> Callable[[P], P]:
-    """Say of a parser of settings, in words, what texts it takes."""
-
-    def note(parse: P) -> P:
-        _FORMS[parse] = words
-        return parse
-
-    return note
-
-
-def form_of(parse: Callable[[str], Any]) -> str:
-    """Return what texts a parser of settings takes. Raises KeyError where nobody said it."""
-    return _FORMS[parse]
-
-
-def one_of(*words: str) -> Callable[[str], str]:
-    """Return a parser that takes only these words."""
-
-    @takes(" or ".join(filter(None, (", ".join(words[:-1]), words[-1]))))
-    def parse(text: str) -> str:
-        if text not in words:
-            raise ValueError(f"must be one of {', '.join(words)}")
-        return text
-
-    return parse
-
-
-@takes("whole number above 0")
-def positive_int(text: str) -> int:
-    """Parse a whole number above zero."""
-    if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
-        raise ValueError("must be a whole number above 0")
-    return int(text)
-
-
-@takes("words with commas between them")
-def words(text: str) -> tuple[str, ...]:
-    """Parse words with commas between them."""
-    found = tuple(word.strip() for word in text.split(",") if word.strip())
-    if not found:
-        raise ValueError("must be words with commas between them")
-    return found
-
-
-@takes(f"some of {', '.join(PEERS)}, with commas between them")
-def peers(text: str) -> tuple[str, ...]:
-    """Parse the words of peers that may be reached without TLS."""
-    named = words(text)
-    if not set(named) <= set(PEERS):
-        raise ValueError(f"must be some of {', '.join(PEERS)}, with commas between them")
-    return named
-
-
-@takes("networks with commas between them")
-def networks(text: str) -> Networks:
-    """Parse networks with commas between them, such as `10.0.0.0/8, ::1`."""
-    try:
-        found = tuple(ip_network(one.strip()) for one in text.split(",") if one.strip())
-    except ValueError:
-        found = ()
-    if not found:
-        raise ValueError("must be addresses or networks with commas between them")
-    return found
-
-
-@takes("port, 0 to 65535")
-def port(text: str) -> int:
-    """Parse a TCP port; 0 means any free one."""
-    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65535:
-        raise ValueError("must be a port, 0 to 65535")
-    return int(text)
-
-
-@takes("seconds, or 90s, 2m")
-def seconds(text: str) -> float:
-    """Parse a number of seconds above zero, with or without a unit."""
-    return duration(text if re.search(r"[a-z]$", text) else f"{text}s").total_seconds()
-
-
-@takes("duration: 250ms, 90s, 30m, 72h, 7d")
-def duration(text: str) -> timedelta:
-    """Parse `72h`, `30m`, `90s`, `7d`, `250ms`."""
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)", text)
-    if not match:
-        raise ValueError("must be a duration such as 72h, 30m, 90s or 7d")
-    return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+_LOG = Choice("HERAUT_LOG", {word: (needed,) if needed else () for word, needed in LOGS.items()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceConfig:
     """The settings of every service; a room's own Config adds to them."""
 
-    log: str = setting("HERAUT_LOG", one_of(*LOGS), default=DEFAULT_LOG)
+    choices: ClassVar[tuple[Choice, ...]] = (_LOG,)  # a room's own Config adds to them
+
+    log: str = chosen(_LOG)
     kafka_bootstrap_servers: str | None = setting(_BROKERS, default=None)
     kafka_security_protocol: str = setting(
         "HERAUT_KAFKA_SECURITY_PROTOCOL",
@@ -217,10 +130,18 @@ class ServiceConfig:
 
     def faults(self) -> list[str]:
         """Return what is wrong between settings; a room's Config may add to it."""
-        needed = LOGS[self.log]
-        if needed is not None and not self.log_place:
-            return [f"{needed} is needed with HERAUT_LOG={self.log}"]
+        if missing := list(self._missing()):
+            return missing
         return [fault for peer in self.peers() if (fault := peer.fault(self.allow_plaintext))]
+
+    def _missing(self) -> Iterator[str]:
+        """Say which settings are not given that one of the choices needs."""
+        fields = {field.metadata.get("env"): field.name for field in dataclasses.fields(self)}
+        for choice in type(self).choices:
+            word = getattr(self, fields[choice.setting])
+            needed = [name for name in choice.needed[word] if getattr(self, fields[name]) is None]
+            others = [other for other in choice.needed if other != word]
+            yield from (f"{name} is needed with {choice.setting}={word}, or {' or '.join(others)}" for name in needed)
 
     def peers(self) -> list[Peer]:
         """Return whom these settings lead to; a room's Config may add to it."""
@@ -304,6 +225,15 @@ def load(cls: type[C], environ: Mapping[str, str]) -> C:
         if not faults:
             return config
     raise ConfigError("\n".join(faults))
+
+
+def missing_settings(config: type[ServiceConfig], given: Callable[[str], str | None]) -> list[str]:
+    """Return the settings without which a process with this config does not start, and that are not given."""
+    fields = (field for field in dataclasses.fields(config) if "env" in field.metadata)
+    needed = [field.metadata["env"] for field in fields if field.default is dataclasses.MISSING]
+    for choice in config.choices:
+        needed += choice.needed.get(given(choice.setting) or choice.default, ())
+    return [name for name in needed if not given(name)]
 
 
 def _unknown(environ: Mapping[str, str]) -> list[str]:

@@ -22,19 +22,20 @@ from services.cli.service_findings import service_findings
 from services.cli.snapshot import take_snapshot
 from services.cli.store_findings import disk_findings, store_findings
 from services.cli.target import read_settings
+from services.core.channel import channel_named
 from services.core.rooms import ROOMS
 from services.core.transport import Peer, database_peer
 from services.core.version import this_commit, this_version
 from services.dispatch.channels import ADAPTERS, PROVIDER_ADDRESSES
-from services.dispatch.config import ProviderAddress, provider_addresses
+from services.dispatch.config import Config, ProviderAddress, provider_addresses
 from services.dispatch.mail_config import EmailConfig
-from services.kit.config import ServiceConfig
+from services.kit.config import Choice, ServiceConfig, missing_settings
 from services.kit.errors import HerautError
 from services.kit.eventlog import compare_partitions, installation_of
 from services.kit.postgres import check_login, connect_pool, made_logins
 from services.kit.vault import load_keys
 
-__all__ = ["doctor", "peer_findings"]
+__all__ = ["doctor", "peer_findings", "without_provider"]
 
 
 class _NotGivenError(Exception):
@@ -81,7 +82,7 @@ def _show(findings: list[Finding]) -> None:
 async def _running(settings: ServiceConfig, data: Path) -> list[Finding]:
     """Look at the running services, and at what they leave in database and log."""
     own = f"{this_version()}, commit {this_commit()}"
-    found = list(service_findings(await take_snapshot(data), settings.partitions, own, _without_provider()))
+    found = list(service_findings(await take_snapshot(data, ways=True), settings.partitions, own, without_provider()))
     try:
         async with asyncio.timeout(3 * _PATIENCE):
             found += [finding async for finding in store_findings(settings)]
@@ -90,11 +91,18 @@ async def _running(settings: ServiceConfig, data: Path) -> list[Finding]:
     return found
 
 
-def _without_provider() -> dict[str, str]:
-    """Return, by channel, the setting with its provider's address that is not given here."""
-    needed = {channel.label: provider_addresses(adapter.config) for channel, adapter in ADAPTERS.items()}
-    missing = {name: [one.setting for one in addresses if not _given(one)] for name, addresses in needed.items()}
-    return {name: settings[0] for name, settings in missing.items() if settings}
+def without_provider() -> dict[str, str]:
+    """Return, by channel, the settings that its provider needs and that are not given here."""
+    missing = {channel.label: missing_settings(adapter.config, _setting) for channel, adapter in ADAPTERS.items()}
+    shared = set(missing_settings(ServiceConfig, _setting))
+    found = {name: [one for one in settings if one not in shared] for name, settings in missing.items()}
+    return {name: _needed(name, settings) for name, settings in found.items() if settings}
+
+
+def _needed(label: str, settings: list[str]) -> str:
+    """Return settings in words, and by which one another provider is chosen."""
+    own = _own_choices(ADAPTERS[channel_named(label)].config)
+    return " and ".join(settings) + (f", or another provider by {own[0].setting}," if own else "")
 
 
 def peer_findings(settings: ServiceConfig, data: Path) -> list[Finding]:
@@ -114,16 +122,28 @@ def _ways(peers: list[Peer]) -> list[Finding]:
 def _ways_to_providers(data: Path) -> list[Finding]:
     """Return the same for the providers whose settings are there."""
     found = []
-    for adapter in ADAPTERS.values():
-        addresses = provider_addresses(adapter.config)
-        if not addresses or not all(map(_given, addresses)):
+    for channel, adapter in ADAPTERS.items():
+        if not _is_set_up(adapter.config):
             continue
         try:
             config = read_settings(data, adapter.config)
             found += [way for way in _ways(config.peers()) if way not in _ways(ServiceConfig.peers(config))]
         except Fault as error:
-            found.append(fault(f"way to {addresses[0].provider}", error.message))
+            addresses = provider_addresses(adapter.config)
+            found.append(fault(f"way to {addresses[0].provider if addresses else channel.label}", error.message))
     return found
+
+
+def _is_set_up(config: type[Config]) -> bool:
+    """Tell whether somebody chose a channel's provider, by a word or by its address."""
+    addresses = provider_addresses(config)
+    return bool(addresses and all(map(_given, addresses))) or any(
+        _setting(choice.setting) for choice in _own_choices(config)
+    )
+
+
+def _own_choices(config: type[Config]) -> list[Choice]:
+    return [choice for choice in config.choices if choice not in ServiceConfig.choices]
 
 
 async def _mail(data: Path) -> list[Finding]:
@@ -254,8 +274,14 @@ async def _provider_answers(about: ProviderAddress, _settings: ServiceConfig) ->
 
 
 def _given(about: ProviderAddress) -> str | None:
-    """Return which setting names a channel's provider, of those that can; None where none does."""
-    return next((name for name in (*about.instead, about.setting) if _setting(name)), None)
+    """Return the setting with the address of a channel's provider, of the chosen one; None where it is unset."""
+    configs = [adapter.config for adapter in ADAPTERS.values() if about in provider_addresses(adapter.config)]
+    choices = [choice for config in configs for choice in _own_choices(config)]
+    of_chosen = {
+        name for choice in choices for name in choice.needed.get(_setting(choice.setting) or choice.default, ())
+    }
+    named = [name for name in (about.setting, *about.instead) if not about.instead or name in of_chosen]
+    return next((name for name in named if _setting(name)), None)
 
 
 def _setting(name: str) -> str | None:

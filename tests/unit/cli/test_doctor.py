@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.commands.doctor import peer_findings
+from services.cli.commands.doctor import peer_findings, without_provider
 from services.cli.finding import Finding
 from services.cli.target import read_settings
 
@@ -60,3 +60,42 @@ def test_doctor_says_what_the_portal_knows_us_by(tmp_path: Path, monkeypatch: py
         "HERAUT_PORTAL_URL: TLS, verified; knows us by tokens of HERAUT_PORTAL_OAUTH_URL and our certificate",
         "HERAUT_PORTAL_OAUTH_URL: TLS, verified; knows us by our password and our certificate",
     ] == words[:2]
+
+
+_EITHER = "{}, or another provider by HERAUT_{}_PROVIDER,"
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({}, {"email": _EITHER.format("HERAUT_SMTP_URL", "EMAIL"), "portal": "HERAUT_PORTAL_URL"}),
+        ({"SMTP_URL": "smtp://x", "PORTAL_URL": "https://x"}, {}),
+        (
+            {"NOTIFY_URL": "https://x", "PORTAL_URL": "https://x"},
+            {"email": _EITHER.format("HERAUT_SMTP_URL", "EMAIL")},
+        ),
+        (
+            {"LETTER_PROVIDER": "notify", "NOTIFY_URL": "https://x", "SMTP_URL": "smtp://x", "PORTAL_URL": "https://x"},
+            {"letter": _EITHER.format("HERAUT_NOTIFY_KEY", "LETTER")},
+        ),
+    ],
+)
+def test_a_channel_has_the_provider_that_is_chosen(
+    given: dict[str, str], missing: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one's address does not stand for it: the process would not start."""
+    for name, value in given.items():
+        monkeypatch.setenv(f"HERAUT_{name}", value)
+
+    assert missing == without_provider()
+
+
+def test_a_provider_that_was_chosen_and_lacks_something_is_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it has no address of its own: its process would not start."""
+    monkeypatch.setenv("HERAUT_LETTER_PROVIDER", "notify")
+    found = {finding.name: finding for finding in _found(tmp_path)}
+
+    assert not found["way to letter"].ok
+    assert "HERAUT_NOTIFY_URL is needed with HERAUT_LETTER_PROVIDER=notify, or print" in found["way to letter"].words

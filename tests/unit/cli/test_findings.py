@@ -88,9 +88,15 @@ def test_a_process_that_is_not_well_has_its_line(process: Process, mark: str, wo
 @pytest.mark.parametrize(
     ("changed", "without", "mark", "words"),
     [
-        ({}, {"email": "HERAUT_SMTP_URL"}, "look", "HERAUT_SMTP_URL is not given here: what goes that way waits"),
         (
-            {"queued": {"attempts": 2, "since": "2026-03-01T11:59:00+00:00"}},
+            {"provider": None},
+            {"email": "HERAUT_SMTP_URL"},
+            "look",
+            "HERAUT_SMTP_URL is not given here: what goes that way waits",
+        ),
+        ({}, {"email": "HERAUT_SMTP_URL"}, "ok", "nothing waits"),
+        (
+            {"provider": None, "queued": {"attempts": 2, "since": "2026-03-01T11:59:00+00:00"}},
             {"email": "HERAUT_SMTP_URL"},
             "FAULT",
             "HERAUT_SMTP_URL is not given here: 2 queued, the first for 1m 0s",
@@ -109,6 +115,41 @@ def test_whatever_keeps_a_channel_is_seen(
     said = found(channels=[a_channel("email", **changed)], without=without)["channel email"]
 
     assert (mark, True) == (said[0], words in said[1])
+
+
+@pytest.mark.parametrize(
+    ("provider", "ledger", "words"),
+    [
+        (None, a_ledger(accepted=0), "it has no provider: HERAUT_SMTP_URL is not given here"),
+        (None, a_ledger(inFlight=3), "it has no provider"),
+        (None, a_ledger(held={"unreleased": 3}), "it has no provider"),
+        (None, a_ledger(), None),
+        ("smtp", a_ledger(inFlight=3), None),
+    ],
+)
+def test_a_channel_that_an_incident_takes_has_a_provider(
+    provider: str | None, ledger: dict[str, Any], words: str | None
+) -> None:
+    """Else people wait for nobody, and that is a fault before any of them is released; not once all are told."""
+    said = found(
+        channels=[a_channel("email", provider=provider)],
+        ledgers=[ledger],
+        ways={"lab": ["email"]},
+        without={"email": "HERAUT_SMTP_URL"},
+    )
+    mark, told = said.get("incident lab, email", (None, ""))
+
+    assert ("FAULT" if words else None, True) == (mark, (words or "") in told)
+
+
+def test_a_channel_without_a_process_is_named_too() -> None:
+    """Whoever is to be told by it waits as well."""
+    said = found(channels=[a_channel("email")], ledgers=[a_ledger(inFlight=1)], ways={"lab": ["email", "portal"]})
+
+    assert ("FAULT", "people are told by portal, and it has no provider: nobody hands over on it") == said[
+        "incident lab, portal"
+    ]
+    assert "incident lab, email" not in said
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 import pytest
 
-from services.dispatch.config import LetterConfig, SftpAddress
+from services.dispatch.channels import ADAPTERS, PROVIDER_ADDRESSES
+from services.dispatch.config import Config, LetterConfig, PortalConfig, SftpAddress
+from services.dispatch.mail_config import EmailConfig
 from services.kit.config import load
 from services.kit.errors import ConfigError
 
@@ -57,3 +59,24 @@ def test_a_profile_that_cannot_be_taken_is_told_with_its_faults() -> None:
     """A fault of the setting stops the start, before anybody is told."""
     with pytest.raises(ConfigError, match="must be one of nl-dl-left, notifynl, pingen, or a file"):
         load(LetterConfig, {"HERAUT_PRINT_PROFILE": "nowhere"})
+
+
+@pytest.mark.parametrize(
+    ("config", "settings", "has"),
+    [
+        (LetterConfig, {}, True),
+        (EmailConfig, {"HERAUT_SMTP_URL": "smtp://127.0.0.1:1025"}, True),
+        (PortalConfig, {"HERAUT_PORTAL_URL": "https://portal.example"}, True),
+        *((adapter.config, {}, adapter.config is LetterConfig) for adapter in ADAPTERS.values()),
+        (
+            EmailConfig,
+            {"HERAUT_EMAIL_PROVIDER": "mail-api", "HERAUT_MAIL_API_URL": "https://x", "HERAUT_MAIL_API_TOKEN": "t"},
+            True,
+        ),
+    ],
+)
+def test_an_address_of_nobody_is_no_provider(config: type[Config], settings: dict[str, str], *, has: bool) -> None:
+    """`heraut up` starts a channel's process all the same, which says so."""
+    nobody = {address.setting: address.of_nobody for address in PROVIDER_ADDRESSES}
+
+    assert has == load(config, nobody | settings).has_provider
