@@ -12,6 +12,7 @@ compile requirements-dev.lock --all-extras --group build --group dev
 compile requirements.lock --all-extras --group build --constraint requirements-dev.lock
 compile deploy/image-requirements.lock --group build --constraint requirements-dev.lock
 compile deploy/demo-requirements.lock --extra demo --group build --constraint requirements-dev.lock
+compile deploy/otel-requirements.lock --extra otel --group build --constraint requirements-dev.lock
 for tool in uv virtualenv; do
   .venv/bin/python -m uv pip compile - --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
     --quiet --output-file "deploy/$tool-requirements.lock" <<< "$tool"

@@ -246,6 +246,8 @@ def _of_every_room(room: str) -> list[dict[str, Any]]:
               alerts=("HerautApiBudgetBurnsFast", "HerautCallersRefused")),
         panel("Time of a request", "99 % are answered within it.", "s",
               [(p99(f"{room}_http_request_seconds", "route"), "{{route}}")]),
+        panel("Spans lost", "A second, where traced: the collector is slow or away. Nothing waits for it.", "ops",
+              [(rate(f"{room}_spans_lost_total", "instance, reason"), "{{instance}} {{reason}}")]),
         panel("Memory", "Resident, of each process.", "bytes",
               [(f'process_resident_memory_bytes{{job="{room}"}}', "{{instance}}")]),
         panel("CPU", "Cores in use by each process.", "short",

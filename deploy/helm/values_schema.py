@@ -69,7 +69,9 @@ def _image() -> Schema:
 
 
 def _settings(names: Iterable[str]) -> Schema:
-    return _closed({name: {"type": ["string", "integer", "number"]} for name in names})
+    """Return the schema of settings; whoever has traces made sets OpenTelemetry's own beside ours."""
+    value = {"type": ["string", "integer", "number"]}
+    return {**_closed(dict.fromkeys(names, value)), "patternProperties": {"^OTEL_[A-Z0-9_]+$": value}}
 
 
 def _service(one: Mapping[str, Any]) -> Schema:
@@ -124,7 +126,7 @@ def _network() -> Schema:
         {
             "enabled": _SWITCH,
             **dict.fromkeys(("names", "watch", "front"), _PEERS),
-            **dict.fromkeys(("out", "identity"), _outgoing()),
+            **dict.fromkeys(("out", "identity", "traces"), _outgoing()),
         }
     )
 

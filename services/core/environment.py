@@ -109,7 +109,8 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_PORTAL_OIN": "our OIN, where the portal is a message store of the Federatief Berichtenstelsel (FBS)",
         "HERAUT_PORTAL_PER_SECOND": "most messages in any second, all replicas together; unset = as many as it takes",
         "HERAUT_PORTAL_PER_MINUTE": "most messages in any minute, all replicas together; unset = as many as it takes",
-        "HERAUT_ALLOW_PLAINTEXT": "peers beyond this machine that need no TLS: smtp, postgres, kafka, portal, http",
+        "HERAUT_ALLOW_PLAINTEXT": "peers beyond this machine that need no TLS: smtp, postgres, kafka, portal, http,"
+        " otlp",
         "HERAUT_TRUSTED_PROXIES": "networks of reverse proxies whose X-Forwarded-For says who verifies a letter",
         "HERAUT_WEBHOOKS_DIR": "providers that sign their receipts, a file `<provider>.json` each; unset = none does",
         "HERAUT_UNKNOWN_AFTER": "how long an unknown e-mail outcome waits before the letter: 72h, 30m, 90s",
@@ -122,6 +123,8 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_SYNTHETIC_CHANNELS": "channels that it goes to in turn: those that have a process; unset = all",
         "HERAUT_SYNTHETIC_LOST_AFTER": "how long it may take before it counts as lost: 5m",
         "HERAUT_HELPDESK": "whom users of the HTTP interface can ask, for `/openapi.json`; unset = nobody is named",
+        "HERAUT_OTLP_URL": "base address of a collector of traces (OTLP over HTTP), such as http://127.0.0.1:4318; it"
+        " needs the extra `heraut[otel]`; unset = nothing is traced",
         "HERAUT_LOG_LEVEL": "debug, info, warning or error",
     }
 )

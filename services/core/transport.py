@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-__all__ = ["PEERS", "Peer", "brokers_peer", "callers_peer", "database_peer", "is_local"]
+__all__ = ["PEERS", "Peer", "brokers_peer", "callers_peer", "collector_peer", "database_peer", "is_local"]
 
-PEERS: Final = ("smtp", "postgres", "kafka", "portal", "http")
+PEERS: Final = ("smtp", "postgres", "kafka", "portal", "http", "otlp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,12 @@ def brokers_peer(setting: str, servers: str, protocol: str) -> Peer:
 def callers_peer(setting: str, host: str, *, secured: bool) -> Peer:
     """Return who comes in at an address of ours, or whom the command line calls there."""
     return Peer("http", setting, (host,), secured, "HERAUT_TLS_CERT and HERAUT_TLS_KEY are to be set")
+
+
+def collector_peer(setting: str, url: str) -> Peer:
+    """Return who is given traces."""
+    parts = urlsplit(url)
+    return Peer("otlp", setting, (parts.hostname or "",), parts.scheme == "https", "its URL is to be https://")
 
 
 def _host_of(address: str) -> str:

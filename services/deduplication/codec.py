@@ -76,6 +76,11 @@ class Work:
     judged: Judged | None  # then it has no members either
     seq: int  # intake's in this partition; 0 for a block that was sent back from the dead letters
 
+    @property
+    def entries(self) -> int:
+        """How many members are in it, for traces."""
+        return len(self.block.members)
+
 
 def read(record: Record) -> Work | Answers:
     """Read a block of any topic of the room. Raises InvalidMessage."""

@@ -36,6 +36,7 @@ from services.kit.eventlog import Output, Record
 from services.kit.forgetting import Forgetting
 from services.kit.postgres import Connection
 from services.kit.stage import TotalsRow, move_totals
+from services.kit.tracing import Causes
 from services.kit.vault import KeyRing
 from services.wire.incidents import Incidents
 from services.wire.recalls import Answers
@@ -238,7 +239,8 @@ class DeduplicationHandler:
         if not self._incidents.loaded.is_set():
             return ()
         await self._synthetic.look(partial(synthetic.forget_synthetic, connection, partitions))
-        outputs = await self._finish(connection, await self._ticking.decided(connection, partitions), [])
+        decided = await self._ticking.decided(connection, partitions)
+        outputs = await self._finish(connection, decided, [], self._incidents.led_to)
         return [*outputs, *await self._announcing.due(connection, partitions)]
 
     async def _written(self, connection: Connection, effects: Effects) -> Effects:
@@ -246,16 +248,23 @@ class DeduplicationHandler:
         return effects
 
     async def _finish(
-        self, connection: Connection, effects: Sequence[Effects], intake: Sequence[TotalsRow]
+        self,
+        connection: Connection,
+        effects: Sequence[Effects],
+        intake: Sequence[TotalsRow],
+        led_to: Callable[[str], Causes] = lambda _: (),
     ) -> list[Output]:
-        """Write counts, after all rows (owners of other partitions share them); return the blocks."""
+        """Write counts, after all rows (owners of other partitions share them); return the blocks.
+
+        `led_to`: what the blocks of an incident follow from, where that is not what was read.
+        """
         for one in effects:
             self._count(one.entered)
         moved = moves_of(effects)
         rows = highest(intake)
         for partition in sorted(moved):
             rows += await move_totals(connection, moved[partition], str(partition), COUNTERS[STAGE], stage=STAGE)
-        outputs = [output for one in effects for output in outputs_of(one)]
+        outputs = [out.caused_by(led_to(one.terms.incident_id)) for one in effects for out in outputs_of(one)]
         if held := count_held(effects):
             outputs += held_of(effects, await self._store.block_numbers(connection, held))
         if rows:

@@ -73,7 +73,7 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
         handler = DispatchHandler(
             traits=provider.traits, store=store, incidents=incidents, clock=service.clock, metrics=metrics,
             unknown_after=config.unknown_after, breaker=breaker, busy=busy, paused=lambda: channel_pause.paused,
-            keep_recalls=comes_again_within(NOTICES_RECALLED, config.log_retention),
+            keep_recalls=comes_again_within(NOTICES_RECALLED, config.log_retention), tracing=service.tracing,
         )  # fmt: skip
         stage = service.stage([ROUTED_TOPICS[channel], NOTICES_RECALLED, RECEIPTS_ACCEPTED], handler)
         service.health.expect("sender", _SENDER_WITHIN)
@@ -92,6 +92,7 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
             may_go=channel_pause.may_go,
             found=lambda: channel_pause.standing.found,
             since=since,
+            tracing=service.tracing,
             beat=lambda: service.health.beat("sender"),
         )  # fmt: skip
         standing = Standing(service.pool, store, service.registry, provider.traits)
@@ -99,10 +100,8 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
         if isinstance(config, EmailConfig) and config.bounces_listen:
             service.jobs["bounces"] = _bounces(config, service, keys, stage, metrics)
         service.jobs |= _answers(config, provider, service, stage)
-        closures = Closures(incidents, channel)
-        api = _api(
-            service.pool, store, provider.traits, breaker, config, closures=closures, channel_pause=channel_pause
-        )
+        closed = Closures(incidents, channel)
+        api = _api(service.pool, store, provider.traits, breaker, config, closures=closed, channel_pause=channel_pause)
         routes = [*api.routes(), *_decided(service, store, stage, provider.traits)]
         called = _hears_of(config, provider.traits, service, stage, stack)
         await service.run(stop, ready_file=ready_file, routes=routes, open_routes=called, openapi=OPENAPI)

@@ -33,11 +33,20 @@ MESSAGES_A_BATCH = 16
 
 
 class Taken(NamedTuple):
-    """Attempts to be queued as one batch: of one partition and one incident version; `block` = the same, packed."""
+    """Attempts to be queued as one batch: of one partition and one incident version; `block` = the same, packed.
+
+    `trace` is what they follow from, where blocks are traced, as text; empty = nothing that is known.
+    """
 
     partition: int
     notices: Notices
     block: bytes
+    trace: str = ""
+
+    @property
+    def entries(self) -> int:
+        """How many attempts these are, for traces."""
+        return len(self.notices)
 
 
 @dataclass(frozen=True, slots=True)

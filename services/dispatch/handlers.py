@@ -34,6 +34,7 @@ from services.dispatch.rounds import by_partition, cut, first_in_queue, gathered
 from services.kit.eventlog import Output, Record
 from services.kit.forgetting import Forgetting
 from services.kit.postgres import Connection
+from services.kit.tracing import NOT_TRACED, Causes, Tracing, causes_of, text_of
 from services.wire.incidents import Incidents
 from services.wire.recalls import Recalled, decode_recalled
 from services.wire.receipts import decode_accepted
@@ -58,6 +59,10 @@ class Attempts(RecallStore, PauseStore, ReceiptStore, MovingOnStore, Protocol):
 
     async def take(self, connection: Connection, batches: Sequence[Taken], now: datetime, due: datetime) -> None:
         """Queue attempts; those that are there already stay as they are."""
+        ...
+
+    async def led_to(self, connection: Connection, numbers: Collection[int]) -> Causes:
+        """Return what batches follow from, as far as that was traced."""
         ...
 
     async def overdue_unknowns(
@@ -103,13 +108,14 @@ class DispatchHandler:
         keep_recalls: timedelta,
         busy: Collection[int] = (),
         paused: Callable[[], bool] = lambda: False,
+        tracing: Tracing = NOT_TRACED,
     ) -> None:
         """Make a handler.
 
         `keep_recalls`: how long an answered recall is remembered; `busy`: the batches that the sender is handing over;
         `paused`: whether an operator paused the channel.
         """
-        self._paused = paused
+        self._paused, self._tracing = paused, tracing
         self._traits = traits
         self._blocks = OutcomeBlocks(traits)
         self._store = store
@@ -133,7 +139,7 @@ class DispatchHandler:
             return decode_recalled(record)
         if record.topic == RECEIPTS_ACCEPTED:
             return decode_accepted(record)
-        return Taken(record.partition, *decode_routed(record.value))
+        return Taken(record.partition, *decode_routed(record.value), text_of(causes_of(record.headers)))
 
     async def ready(self, work: Sequence[Heard]) -> None:
         """Wait until the incident versions of these notices are known here."""
@@ -166,7 +172,7 @@ class DispatchHandler:
         if len(parts) == 1:
             return [block]
         cuts = [block.notices.pick(rows) for rows in parts if rows]
-        return [Taken(block.partition, notices, encode_block(notices)) for notices in cuts]
+        return [block._replace(notices=notices, block=encode_block(notices)) for notices in cuts]
 
     async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:
         """Do what time asks for: refusals that waited, taken back or told, and attempts that stayed unknown."""
@@ -237,7 +243,11 @@ class DispatchHandler:
     ) -> list[Output]:
         await self._store.record(connection, one, refused, now, waiting)
         self._metrics.count({"refused": len(one)})
-        return self._blocks.of(one.partition, one.notices, refused, now)
+        outputs = self._blocks.of(one.partition, one.notices, refused, now)
+        if not self._tracing.is_on:
+            return outputs
+        causes = await self._store.led_to(connection, one.numbers)
+        return [output.caused_by(causes) for output in outputs]
 
 
 def _said(work: Sequence[Heard]) -> list[Consequence]:

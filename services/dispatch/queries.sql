@@ -148,9 +148,13 @@ where batches.batch = ended.batch;
 update batches set count = $2, block = $3 where batch = $1;
 
 -- name: split_off
--- Make a batch of attempts that leave another one.
-insert into batches (batch, at, due, partition, count, channel, state, tries, job, block)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+-- Make a batch of attempts that leave another one ($11).
+insert into batches (batch, at, due, partition, count, channel, state, tries, job, block, trace)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, (select trace from batches where batch = $11));
+
+-- name: led_to
+-- What batches follow from, where that was traced.
+select trace from batches where batch = any($1::bigint[]) and trace is not null order by batch;
 
 -- name: move_attempts
 -- Put attempts into another batch.

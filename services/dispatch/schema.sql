@@ -14,7 +14,8 @@ create table batches (
     state      smallint not null,       -- core.status.AttemptState
     tries      smallint not null,       -- how often the provider put it off
     job        bytea,                   -- the print file that its letters are in
-    block      bytea not null           -- its notices as columns: notification.v1.Notices
+    block      bytea not null,          -- its notices as columns: notification.v1.Notices
+    trace      text                     -- what it follows from, where that is traced: traceparents with commas between
 );
 
 -- Ids and hashes do not get smaller: no time is spent on trying.

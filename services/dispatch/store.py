@@ -21,6 +21,7 @@ from services.dispatch.recalls import Answering, RecalledAttempt
 from services.dispatch.receipts import SettledAttempt
 from services.kit.errors import RetryableError
 from services.kit.postgres import Connection, Queries, copy_packed
+from services.kit.tracing import Causes, merged, read_causes
 from services.wire.recalls import Recall
 
 __all__ = ["Store"]
@@ -30,7 +31,7 @@ _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 _ATTEMPT = struct.Struct(f">hi{ID_BYTES}sihiq")
 _HELD_AS = {AttemptState.PAUSED: SET_ASIDE, AttemptState.UNPRINTED: UNPRINTED}
 _BLOCKS_AT_ONCE = 256  # some tens of thousands of notices: some megabytes
-_BATCHES = ("batch", "at", "due", "partition", "count", "channel", "state", "tries", "block")
+_BATCHES = ("batch", "at", "due", "partition", "count", "channel", "state", "tries", "block", "trace")
 
 
 class Store:
@@ -56,10 +57,15 @@ class Store:
         except asyncpg.UniqueViolationError:
             numbered = await self._only_new(connection, numbered)
         records = [
-            (number, now, due, batch.partition, len(batch.notices), self._channel, 0, 0, batch.block)
-            for number, batch in numbered
+            (number, now, due, one.partition, len(one.notices), self._channel, 0, 0, one.block, one.trace or None)
+            for number, one in numbered
         ]
         await connection.copy_records_to_table("batches", records=records, columns=list(_BATCHES))
+
+    async def led_to(self, connection: Connection, numbers: Collection[int]) -> Causes:
+        """Return what these batches follow from, as far as that was traced."""
+        rows = await connection.fetch(_QUERIES["led_to"], list(numbers))
+        return merged(read_causes(row["trace"]) for row in rows)
 
     async def _numbers(self, connection: Connection, count: int) -> list[int]:
         return [row[0] for row in await connection.fetch(_QUERIES["next_numbers"], count)]
@@ -338,7 +344,7 @@ class Store:
             await connection.execute(
                 _QUERIES["split_off"], number, row["at"] if begun else now, now + timedelta(seconds=fate.wait),
                 row["partition"], len(part), row["channel"], int(fate.state), fate.tries,
-                None if fate.state is AttemptState.TAKEN else row["job"], encode_block(part),
+                None if fate.state is AttemptState.TAKEN else row["job"], encode_block(part), row["batch"],
             )  # fmt: skip
             await connection.execute(_QUERIES["move_attempts"], number, part.ids, part.attempts)
         left = notices.pick(fates[stays])
@@ -363,7 +369,7 @@ def _less(batch: Taken, fresh: set[Key]) -> Taken:
     if len(rows) == len(batch.notices):
         return batch
     notices = batch.notices.pick(rows)
-    return Taken(batch.partition, notices, encode_block(notices))
+    return batch._replace(notices=notices, block=encode_block(notices))
 
 
 def _batches(rows: Iterable[asyncpg.Record]) -> list[Batch]:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from services.core.environment import is_known
 from services.core.helpdesk import Helpdesk, helpdesk
 from services.core.rooms import ROOMS
-from services.core.transport import Peer, brokers_peer, callers_peer, database_peer
+from services.core.transport import Peer, brokers_peer, callers_peer, collector_peer, database_peer
 from services.kit.errors import ConfigError
 from services.kit.files import lies_open
 from services.kit.forms import (
@@ -30,6 +30,7 @@ from services.kit.forms import (
     seconds,
     setting,
     takes,
+    web_address,
     words,
 )
 
@@ -126,6 +127,7 @@ class ServiceConfig:
     helpdesk: Helpdesk | None = setting(
         "HERAUT_HELPDESK", takes("Name <address@example.org> https://...")(helpdesk), default=None
     )
+    otlp_url: str | None = setting("HERAUT_OTLP_URL", web_address, default=None)
     log_level: str = setting("HERAUT_LOG_LEVEL", one_of("debug", "info", "warning", "error"), default="info")
 
     def faults(self) -> list[str]:
@@ -148,6 +150,8 @@ class ServiceConfig:
         found = [database_peer(name, url) for name, url in self.database_urls.items()]
         if LOGS[self.log] == _BROKERS and self.log_place:
             found.append(brokers_peer(_BROKERS, self.log_place, self.kafka_security_protocol))
+        if self.otlp_url:
+            found.append(collector_peer("HERAUT_OTLP_URL", self.otlp_url))
         return found
 
     def callers(self) -> list[Peer]:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from services.core.transport import PEERS
 
@@ -25,6 +26,7 @@ __all__ = [
     "seconds",
     "setting",
     "takes",
+    "web_address",
     "words",
 ]
 
@@ -143,6 +145,16 @@ def port(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65535:
         raise ValueError("must be a port, 0 to 65535")
     return int(text)
+
+
+@takes("http:// or https:// address")
+def web_address(text: str) -> str:
+    """Parse the base address of a server: without a password, a query or a fragment."""
+    parts = urlsplit(text)
+    surplus = parts.username or parts.password or parts.query or parts.fragment
+    if parts.scheme not in {"http", "https"} or not parts.hostname or surplus:
+        raise ValueError("must be http://host:port or https://host:port")
+    return text
 
 
 @takes("seconds, or 90s, 2m")

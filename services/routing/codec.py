@@ -70,6 +70,11 @@ class Work:
     recalled: Recalled | None = None
     whole: Whole | None = None
 
+    @property
+    def entries(self) -> int:
+        """How many notices are in it, for traces."""
+        return self.whole.notices if self.whole else len(self.notices or ())
+
 
 def decode_work(record: Record, goes_whole: GoesWhole = lambda _incident, _situations: False) -> Work:
     """Read one block. Raises InvalidMessage.

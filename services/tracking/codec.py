@@ -64,6 +64,11 @@ class Work:
     arrived: list[bytes] = field(default_factory=list)  # members who are synthetic people
     kinds: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def entries(self) -> int:
+        """How many events are in it, for traces."""
+        return sum(self.kinds.values())
+
 
 def decode(record: Record) -> Work:
     """Read one block. Raises InvalidMessage, of which UnknownWordError is one kind."""

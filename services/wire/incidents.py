@@ -14,6 +14,7 @@ from services.core.incident import Incident, KeyVersions
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog import Entry, GlobalTable
 from services.kit.process import Service
+from services.kit.tracing import Causes
 from services.wire.columns import parse
 from services.wire.incident_document import InvalidDocument, parse_incident
 
@@ -36,6 +37,10 @@ class Incidents(Protocol):
 
     def heard_within(self, seconds: float) -> bool:
         """Tell whether everything is known that was said until so many seconds ago."""
+        ...
+
+    def led_to(self, name: str) -> Causes:
+        """Return what the latest things said of an incident follow from, where that was traced; the newest first."""
         ...
 
     async def wait_for(self, key: tuple[str, ...], version: int = 1) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 
 from services.core.cohort import Cohort
 from services.core.incident import Incident
+from services.kit.tracing import Causes
 from services.wire.incidents import entries_of
 
 __all__ = ["FakeIncidents"]
@@ -31,6 +32,10 @@ class FakeIncidents:
     def heard_within(self, seconds: float) -> bool:  # noqa: ARG002
         """Tell what the test says."""
         return self.is_fresh
+
+    def led_to(self, name: str) -> Causes:  # noqa: ARG002
+        """Return nothing: nobody traces."""
+        return ()
 
     def get(self, key: tuple[str, ...]) -> Any | None:
         """Return what was put, None where nothing was."""

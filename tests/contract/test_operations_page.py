@@ -37,6 +37,7 @@ def test_what_the_page_leads_to_is_there() -> None:
         "Rotate",
         "Drain",
         "The first hour of an incident",
+        "Trace",
         "Upgrade",
         "Backup and restore",
     ] == (re.findall(r"^## (.+)$", PAGE, re.MULTILINE))

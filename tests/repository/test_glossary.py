@@ -25,7 +25,7 @@ PLAIN = frozenset(
         domain environment error errors fake fenced folder formatter handle main migrate migration migrations pool
         programs queries serve service setting settings status store testing text texts
 
-        csv dlq email gunzip health json jwt ndjson oidc openapi pdf postgres put refs typesetter
+        csv dlq email gunzip health json jwt ndjson oidc openapi otel pdf postgres put refs typesetter
 
         globaltable routing takeover tracking unsealing
         """,

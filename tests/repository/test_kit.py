@@ -21,7 +21,7 @@ SHARED_WORDS = {"log.py", "openapi.py"}  # the latter: who is to be asked has an
 # The tables from the word of HERAUT_LOG to what depends on it: setting, adapter, and what the demo starts.
 TABLES = {"LOGS", "_LOADERS", "_LOG_SERVERS"}
 
-CLIENTS = {"aiokafka", "asyncpg", "aiohttp", "aiosmtplib", "typst", "cryptography"}
+CLIENTS = {"aiokafka", "asyncpg", "aiohttp", "aiosmtplib", "typst", "cryptography", "opentelemetry", "requests"}
 FACES = sorted(f"services.kit.{face.parent.name}" for face in KIT.glob("*/__init__.py"))
 APPS = [f"services.{room}.app" for room in ROOMS]
 SETTINGS = ["services.kit.config", *(f"services.{room}.config" for room in ROOMS)]
@@ -120,6 +120,6 @@ def test_reading_settings_loads_no_client(module: str) -> None:
     assert set() == _loaded_by(module)
 
 
-def test_a_process_loads_no_kafka_before_it_is_chosen() -> None:
-    """The kit's faces, and whole services on the embedded log, do without Kafka's client."""
-    assert "aiokafka" not in _loaded_by(*FACES, *APPS)
+def test_a_process_loads_nothing_that_was_not_chosen() -> None:
+    """The kit's faces, and whole services on the embedded log, do without Kafka's client, and without OpenTelemetry."""
+    assert set() == {"aiokafka", "opentelemetry", "requests"} & _loaded_by(*FACES, *APPS)

@@ -21,6 +21,7 @@ from services.kit.process.health import Health
 from services.kit.process.metrics import CertificateMetrics, FolderMetrics, ReadyMetrics, new_registry
 from services.kit.process.requests import RequestMetrics
 from services.kit.stage.metrics import StageMetrics
+from services.kit.tracing.metrics import SpanMetrics
 from services.routing.metrics import RoutingMetrics
 from services.tracking.metrics import LedgerMetrics, TrackingMetrics, VerificationMetrics
 
@@ -49,6 +50,7 @@ def _registry() -> CollectorRegistry:
         ReadyMetrics(room, Health(room, SystemClock()), registry)
         CertificateMetrics(room, {}, registry)
         FolderMetrics(room, {}, registry)
+        SpanMetrics(room, registry)
     for room_metrics in (
         IntakeMetrics,
         DeduplicationMetrics,

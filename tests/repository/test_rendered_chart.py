@@ -134,7 +134,7 @@ def test_processes_read_every_setting_that_they_are_given(one: tuple[str, list[d
     for name, pod in pods(documents).items():
         environment = service_of(pod)["environment"]
         bare = {key if key in ENVIRONMENT else key.removesuffix("_FILE") for key in environment}
-        assert bare <= {*ENVIRONMENT}
+        assert {key for key in bare if not key.startswith("OTEL_")} <= {*ENVIRONMENT}
         assert name not in STAGES or all(is_for(key, name) for key in bare)
         known = {key: value for key, value in environment.items() if key in ENVIRONMENT}
         files = {key: SECRETS[key] for key in bare if key not in known and key in SECRETS}
@@ -192,9 +192,11 @@ def test_nothing_is_reached_but_along_the_ways_of_compose(one: tuple[str, list[d
         networks = COMPOSE[service.removeprefix("heraut-")]["networks"]
         ports = {port["port"] for way in spec["egress"] for port in way["ports"]}
         out = {443, 587, 22, *([] if values.get("network") else [465])} if "out" in networks else set()
-        identity = {443} if values.get("settings") else set()
+        said = values.get("settings", {})
+        identity = {443} if "HERAUT_AUTH_OIDC_ISSUER" in said else set()
+        traces = {4318} if "HERAUT_OTLP_URL" in said else set()
         data = {values.get("database", {}).get("port", 5432), *values.get("kafka", {}).get("ports", [9093])}
-        assert {53} | data | out | identity == ports
+        assert {53} | data | out | identity | traces == ports
         callers = [
             peer for way in spec["ingress"] for peer in way["from"] if {"protocol": "TCP", "port": 8080} in way["ports"]
         ]

@@ -32,6 +32,7 @@ VIOLATIONS = [
     ("services.kit.process.service", "aiokafka"),
     ("services.kit.eventlog.embedded.log", "aiokafka"),  # from another adapter
     ("services.kit.eventlog.choose", "aiokafka"),
+    ("services.kit.stage.spans", "opentelemetry"),  # past what chooses who traces
     ("services.routing.handlers", "services.tracking.store"),  # from room to room
     ("services.wire.columns", "services.wire.notices"),  # within a package, upwards or sideways
     ("services.cli.console", "services.cli.prepare"),

@@ -33,9 +33,10 @@ from services.kit.config import Choice, ServiceConfig, missing_settings
 from services.kit.errors import HerautError
 from services.kit.eventlog import compare_partitions, installation_of
 from services.kit.postgres import check_login, connect_pool, made_logins
+from services.kit.tracing import fault_of
 from services.kit.vault import load_keys
 
-__all__ = ["doctor", "peer_findings", "without_provider"]
+__all__ = ["doctor", "peer_findings", "trace_findings", "without_provider"]
 
 
 class _NotGivenError(Exception):
@@ -57,6 +58,7 @@ def doctor(data: Path, *, no_services: bool, as_json: bool) -> None:
     """
     settings = read_settings(data)
     findings = [well("settings", f"log {settings.log}, {settings.partitions} partitions")]
+    findings += trace_findings(settings)
     findings += [*peer_findings(settings, data), *asyncio.run(_examine(settings)), *asyncio.run(_mail(data))]
     if not no_services:
         findings += asyncio.run(_running(settings, data))
@@ -103,6 +105,14 @@ def _needed(label: str, settings: list[str]) -> str:
     """Return settings in words, and by which one another provider is chosen."""
     own = _own_choices(ADAPTERS[channel_named(label)].config)
     return " and ".join(settings) + (f", or another provider by {own[0].setting}," if own else "")
+
+
+def trace_findings(settings: ServiceConfig) -> list[Finding]:
+    """Return whether traces can be sent, where they are asked for."""
+    if not settings.otlp_url:
+        return []
+    wrong = fault_of(settings.otlp_url)
+    return [Finding("traces", ok=wrong is None, words=wrong or "a span a block and act, to HERAUT_OTLP_URL")]
 
 
 def peer_findings(settings: ServiceConfig, data: Path) -> list[Finding]:

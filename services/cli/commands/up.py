@@ -26,8 +26,10 @@ from services.cli.prepare import (
 from services.cli.supervisor import Supervisor
 from services.cli.target import TOKEN_FILE, read_settings
 from services.kit.config import ServiceConfig
+from services.kit.errors import ConfigError
 from services.kit.postgres import EmbeddedPostgres, made_logins
 from services.kit.process import stop_on_signals, tell_systemd
+from services.kit.tracing import fault_of
 
 __all__ = ["up"]
 
@@ -53,6 +55,8 @@ def up(data: Path) -> None:
 async def _up(settings: ServiceConfig) -> None:
     stop = asyncio.Event()
     stop_on_signals(stop)
+    if fault := fault_of(settings.otlp_url):
+        raise ConfigError(fault)
     ensure_keys(settings)
     ensure_principals(settings)
     await wait_for_ports(settings, _drain(settings))

@@ -7,7 +7,7 @@ of its partition. A provider that knows our ids is given the same round again; a
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from datetime import UTC, datetime
 
 from services.core.clock import Clock
@@ -35,6 +35,7 @@ from services.dispatch.sending.recording import Recording
 from services.dispatch.sending.references import ReferencesByIncident
 from services.dispatch.sending.rewording import Rewording
 from services.dispatch.sending.sink import Sink
+from services.dispatch.sending.tracing import HandOverSpans
 from services.dispatch.sending.turns import ProviderTurns
 from services.dispatch.sending.watching import Watching
 from services.dispatch.store import Store
@@ -44,6 +45,7 @@ from services.kit.eventlog import Output
 from services.kit.postgres import Connection, Pool, is_retryable
 from services.kit.retry import Wait, pause_until
 from services.kit.stage import StageHandle
+from services.kit.tracing import NOT_TRACED, Tracing
 from services.wire.incidents import Incidents
 
 __all__ = ["Sender"]
@@ -78,6 +80,7 @@ class Sender:
         found: Callable[[], bool] = lambda: False,
         beat: Callable[[], None] = lambda: None,
         since: datetime = _EVER,
+        tracing: Tracing = NOT_TRACED,
     ) -> None:
         """Make a sender of a channel that hands over to `provider` since then.
 
@@ -89,8 +92,7 @@ class Sender:
         self._store, self._runs = store, RunStore()
         self._clock, self._beat = clock, beat
         self._mine = set[int]() if busy is None else busy  # batches that this process is busy with
-        self._incidents = incidents
-        self._closures = Closures(incidents, provider.traits.channel)
+        self._incidents, self._closures = incidents, Closures(incidents, provider.traits.channel)
         self._moving_on = MovingOn(store, self._closures, provider.traits, metrics)
         self._pauses = Pauses(incidents, self._closures)
         self._pausing = Pausing(store, self._pauses, provider.traits, self._mine)
@@ -105,9 +107,9 @@ class Sender:
         self._recording = self._recorder(metrics, breaker.policy.window)
         self._sink = Sink(stage, payloads, incidents, self._traits, clock)
         self._closing = closing_of(provider, stage, pool, clock)
-        self._rechecks = Rechecks()
+        self._rechecks, self._stop = Rechecks(), asyncio.Event()
+        self._spans = HandOverSpans(tracing, pool, store, self._traits) if tracing.is_on else None
         self._slots = asyncio.Semaphore(provider.traits.rounds_at_once)
-        self._stop = asyncio.Event()
         self._unsent: set[int] = set()  # batches whose intent may stand, and that surely were not handed over
 
     def _recorder(self, metrics: DispatchMetrics, window: float) -> Recording:
@@ -257,19 +259,24 @@ class Sender:
         async with hold:
             for one in rounds:
                 try:
-                    if is_synthetic(one.notices.incident_id):
-                        await self._sink.take(one)
-                        continue
-                    closed = self._closures.holds(one.notices)
-                    results = await self._handing_over.results(one, self._unsent, self._go_of(one), closed=closed)
-                    outcomes = await self._recording.record(one, results)
-                    if outcomes:
-                        self._unsent.difference_update(one.numbers)
-                        self._look_again(one, outcomes)
-                    if one.bug:
-                        self._stage.stand_still(one.partition, one.bug)
+                    async with self._spans.of(one) if self._spans else nullcontext(list[AttemptOutcome]()) as ended:
+                        ended.extend(await self._see_through(one))
                 finally:
                     self._mine.difference_update(one.numbers)
+
+    async def _see_through(self, one: Round) -> Sequence[AttemptOutcome]:
+        """Hand a round over and write down how that ended; returns it, and nothing where it could not be written."""
+        if is_synthetic(one.notices.incident_id):
+            return await self._sink.take(one)
+        closed = self._closures.holds(one.notices)
+        results = await self._handing_over.results(one, self._unsent, self._go_of(one), closed=closed)
+        outcomes = await self._recording.record(one, results)
+        if outcomes:
+            self._unsent.difference_update(one.numbers)
+            self._look_again(one, outcomes)
+        if one.bug:
+            self._stage.stand_still(one.partition, one.bug)
+        return outcomes
 
     def _look_again(self, one: Round, outcomes: Sequence[AttemptOutcome]) -> None:
         """Come back for the attempts that stay begun when their wait is over."""

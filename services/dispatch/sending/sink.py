@@ -4,6 +4,7 @@ What is known of them is gone once they arrived, so that they do not pile up: a 
 """
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from services.core.clock import Clock
@@ -35,20 +36,22 @@ class Sink:
         self._stage, self._payloads, self._incidents = stage, payloads, incidents
         self._blocks, self._clock = OutcomeBlocks(traits), clock
 
-    async def take(self, one: Round) -> None:
+    async def take(self, one: Round) -> Sequence[AttemptOutcome]:
         """Tell that a round's people arrived, but for those whose data does not open: they are lost.
 
-        Where that cannot be written down, the round stays begun, and comes again.
+        Where that cannot be written down, the round stays begun, and comes again; then nothing is returned.
         """
         try:
             await self._incidents.wait_for(("incident", one.notices.incident_id, str(one.notices.incident_version)))
             contacts = await self._payloads.contacts(one)
             opened = [row for row, contact in enumerate(contacts) if contact is not None]
             await self._write(one, opened)
+            return [_ARRIVED] * len(opened)
         except Exception as error:
             if not (isinstance(error, LostOwnershipError) or is_retryable(error)):
                 raise
             logger.warning("a synthetic person waits", extra={"error_class": type(error).__name__})
+            return ()
 
     async def _write(self, one: Round, opened: list[int]) -> None:
         keys = zip(*one.keys, strict=True)

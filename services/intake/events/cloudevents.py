@@ -19,6 +19,7 @@ from services.intake.control.changes import CohortRequest, read_cohort
 from services.intake.control.withdrawals import Named, read_named
 from services.intake.errors import InvalidEventError
 from services.kit.eventlog import Record
+from services.kit.tracing import TraceParent, read_traceparent
 
 __all__ = [
     "NOT_PERMITTED",
@@ -86,6 +87,12 @@ class Event:
     named: bytes
     data: Data
     record: Record
+    origin: TraceParent | None = None  # where its trace began: the extension `traceparent` (distributed tracing)
+
+    @property
+    def entries(self) -> int:
+        """How many members are in it, for traces."""
+        return len(self.data.members) if isinstance(self.data, MembersAffected) else 0
 
 
 def is_reserved(event: Event) -> bool:
@@ -110,7 +117,7 @@ def read_event(record: Record) -> Event:
         raise InvalidEventError("unsupported-type")
     # With the topic: what one producer writes into `source` cannot make another's event look like a repeat.
     named = orjson.dumps([record.topic, attributes["source"], attributes["id"]])
-    return Event(named, read(data), record)
+    return Event(named, read(data), record, read_traceparent(attributes.get("traceparent")))
 
 
 def _in_its_mode(headers: Mapping[str, bytes], value: bytes) -> tuple[dict[str, Any], Any]:

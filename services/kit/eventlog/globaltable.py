@@ -16,6 +16,7 @@ from services.kit.errors import InvalidMessage, RetryableError
 from services.kit.eventlog.port import Cursor, EventLog, Record, TopicPartition
 from services.kit.eventlog.shelf import Entry, Shelf
 from services.kit.retry import backoff, pause_until
+from services.kit.tracing import Causes, causes_of, merged
 
 __all__ = ["Entry", "GlobalTable"]
 
@@ -30,6 +31,7 @@ _BACKOFF_BASE, _BACKOFF_CAP = 0.1, 5.0
 _WAIT_SECONDS = 10.0
 # How much of the entries that can be read again stays in memory: eight of the largest, of what is usual hundreds.
 _SHELF_BYTES = 8 * 1024 * 1024
+_LATEST = 8  # changes of one thing that are kept for traces: few are asked for within a minute
 
 
 class GlobalTable:
@@ -50,6 +52,7 @@ class GlobalTable:
         self._entries: dict[Key, Entry] = {}
         self._shelf = Shelf(again, self._at, decode, shelf_bytes) if again else None
         self._waiting: defaultdict[Key, list[asyncio.Future[None]]] = defaultdict(list)
+        self._led_to: dict[str, Causes] = {}
         self._cursor = Cursor()
         self._complete_at = float("-inf")
         self.changes = 0  # how often an entry was put: whoever derives something from the table sees whether it holds
@@ -63,6 +66,13 @@ class GlobalTable:
     def items(self) -> Iterator[tuple[Key, Any]]:
         """Return all keys with their values, as they are now, but for those with a size."""
         return iter([(key, entry.value) for key, entry in self._entries.copy().items()])
+
+    def led_to(self, name: str) -> Causes:
+        """Return what the latest changes of entries follow from whose key has this second word, the newest first.
+
+        Nothing, unless whoever made them was traced.
+        """
+        return self._led_to.get(name, ())
 
     def heard_within(self, seconds: float) -> bool:
         """Tell whether everything is known that stood in the log so many seconds ago, or later."""
@@ -139,6 +149,9 @@ class GlobalTable:
                 return
             self._entries[entry.key] = entry
         self.changes += 1
+        if causes := causes_of(record.headers):
+            name = entry.key[:2][-1]
+            self._led_to[name] = merged([causes, self.led_to(name)])[:_LATEST]
         for future in self._waiting.pop(entry.key, ()):
             if not future.done():
                 future.set_result(None)

@@ -12,6 +12,7 @@ from services.kit.eventlog.headers import encode_headers
 from services.kit.eventlog.port import Output
 from services.kit.eventlog.topics import MAX_BLOCK_BYTES, is_dead_letter_topic
 from services.kit.postgres import Connection, Queries
+from services.kit.tracing import current_causes
 
 __all__ = ["append_outputs", "read_heads"]
 
@@ -22,12 +23,16 @@ _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 async def append_outputs(connection: Connection, source: str, outputs: Sequence[Output]) -> None:
     """Write blocks to the log, in order, as `source`. Must be the last statement of the transaction.
 
+    Within a request that is traced they follow from it, unless they say themselves what they follow from.
+
     Heads are locked in key order until the commit, so a later statement would make every other writer of the same
     partitions wait. Several processes may write as one source: the head row orders them. Raises ValueError for a
     block that is too large for the log (its codec must cut smaller ones).
     """
     if not outputs:
         return
+    if causes := current_causes():
+        outputs = [output if output.causes else output.caused_by(causes) for output in outputs]
     for output in outputs:
         _check_size(output)
     places = Counter((output.topic, output.partition) for output in outputs)

@@ -10,8 +10,10 @@ records there may be offsets without one.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
+
+from services.kit.tracing import Causes, causes_of, headers_of, without_causes
 
 __all__ = ["Cursor", "EventLog", "Output", "Record", "TopicPartition"]
 
@@ -58,12 +60,21 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A block to be written to the log by the transaction that made it. Headers are for dead letters."""
+    """A block to be written to the log by the transaction that made it. Headers are for dead letters and traces."""
 
     topic: str
     partition: int
     value: bytes
     headers: tuple[tuple[str, bytes], ...] = ()
+
+    @property
+    def causes(self) -> Causes:
+        """What it follows from, as far as its headers say so."""
+        return causes_of(self.headers)
+
+    def caused_by(self, causes: Causes) -> "Output":
+        """Return it with what it follows from, in place of what its headers said; without any it stays as it is."""
+        return replace(self, headers=(*without_causes(self.headers), *headers_of(causes))) if causes else self
 
 
 @dataclass(frozen=True, slots=True)

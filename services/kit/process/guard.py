@@ -6,7 +6,7 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -18,12 +18,14 @@ from services.kit.postgres import is_retryable
 from services.kit.principals import Authenticator, UnknownCaller
 from services.kit.process.log import AUDIT
 from services.kit.process.problems import Problem
+from services.kit.tracing import Kind, Tracing, current_trace, read_traceparent
 
-__all__ = ["REQUEST_ID", "GuardedHandler", "Handler", "OpenRoute", "Route", "guarded", "new_request_id"]
+__all__ = ["REQUEST_ID", "TRACE", "GuardedHandler", "Handler", "OpenRoute", "Route", "guarded", "new_request_id"]
 
 _audit = logging.getLogger(AUDIT)
 
 REQUEST_ID: Final = web.RequestKey("request_id", str)  # of a request, set before any handler runs
+TRACE: Final = web.RequestKey("trace", dict[str, str])  # of a request that is traced: what its log lines say of that
 _REALM: Final = 'realm="Heraut"'
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -57,14 +59,18 @@ def new_request_id() -> str:
     return secrets.token_hex(8)
 
 
-def guarded(route: Route, authenticator: Authenticator) -> Handler:
-    """Return the handler that lets through who may do the route's act, and writes the audit line."""
+def guarded(route: Route, authenticator: Authenticator, tracing: Tracing) -> Handler:
+    """Return the handler that lets through who may do the route's act, and writes the audit line.
+
+    What has an audit line each time has a span, where somebody asked for traces: of callers who are known alone.
+    """
+    is_traced = tracing.is_on and route.act in RECORDED
 
     async def handler(request: web.Request) -> web.StreamResponse:
         trail = _Trail(route.act, request[REQUEST_ID])
         caller = Caller(await _recognise(request, route, authenticator, trail), trail.request_id)
         trail.caller = caller
-        with trail.written():
+        with _span(tracing, route, request, trail) if is_traced else nullcontext(), trail.written():
             if not caller.principal.may(route.act):
                 raise _forbidden(route.act)
             response = await route.handler(request, caller)
@@ -72,6 +78,25 @@ def guarded(route: Route, authenticator: Authenticator) -> Handler:
             return response
 
     return handler
+
+
+@contextmanager
+def _span(tracing: Tracing, route: Route, request: web.Request, trail: "_Trail") -> Iterator[None]:
+    """Trace a request: what is done meanwhile follows from it. Its path and its caller stay out: they name people."""
+    given = [read_traceparent(text) for text in request.headers.getall("traceparent", ())]
+    about = {"http.request.method": route.method, "http.route": route.path, "heraut.request_id": trail.request_id}
+    causes = tuple(one for one in given if one) if len(given) == 1 else ()
+    span = tracing.begin(f"{route.method} {route.path}", Kind.SERVER, causes, about)
+    failed: type[BaseException] | None = None
+    try:
+        with span.here():
+            request[TRACE] = current_trace()
+            yield
+    except Exception as error:
+        failed = type(error) if trail.status >= 500 else None
+        raise
+    finally:
+        span.end(trail.traced(), failed)
 
 
 async def _recognise(request: web.Request, route: Route, authenticator: Authenticator, trail: "_Trail") -> Principal:
@@ -123,6 +148,11 @@ class _Trail:
     caller: Caller | None = None
     status: int = 499  # as it stays where the caller went away before the answer
 
+    def traced(self) -> dict[str, str | int]:
+        """Return what a span says at its end."""
+        about = {f"heraut.{key}": value for key, value in self._about.items()}
+        return {"heraut.act": self._done.value, "http.response.status_code": self.status, **about}
+
     def refuse(self, reason: str) -> None:
         """Write the line of a caller who was not recognised."""
         _audit.warning("refused", extra={"act": self.act.value, "request_id": self.request_id, "reason": reason})
@@ -148,15 +178,26 @@ class _Trail:
 
     def _write(self, seconds: float) -> None:
         assert self.caller is not None  # noqa: S101 - `written` comes after it was recognised
-        about = {"incident_id": self.caller.incident_id, "cohort_id": self.caller.cohort_id}
         _audit.info(
             "done" if self.status < 400 else "refused",
             extra={
-                "act": (self.caller.act or self.act).value,
+                "act": self._done.value,
                 "principal": self.caller.principal.name,
                 "request_id": self.request_id,
                 "status": self.status,
                 "seconds": round(seconds, 3),
-                **{key: value for key, value in about.items() if value is not None},
+                **self._about,
             },
         )
+
+    @property
+    def _done(self) -> Act:
+        return (self.caller.act if self.caller else None) or self.act
+
+    @property
+    def _about(self) -> dict[str, str]:
+        """What it was about, as far as that is known."""
+        if self.caller is None:
+            return {}
+        about = {"incident_id": self.caller.incident_id, "cohort_id": self.caller.cohort_id}
+        return {key: value for key, value in about.items() if value is not None}

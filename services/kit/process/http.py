@@ -23,6 +23,7 @@ from services.kit.postgres import is_retryable
 from services.kit.principals import Authenticator
 from services.kit.process.guard import (
     REQUEST_ID,
+    TRACE,
     GuardedHandler,
     Handler,
     OpenRoute,
@@ -35,6 +36,7 @@ from services.kit.process.listening import Limits, runner_of
 from services.kit.process.openapi import BASE, described, with_helpdesk
 from services.kit.process.problems import HEADERS, Problem, problem_response
 from services.kit.process.requests import RequestMetrics
+from services.kit.tracing import NOT_TRACED, Tracing
 
 __all__ = ["figures_app", "json_response", "read_body", "read_form", "read_json", "serve_http", "web_app"]
 
@@ -94,6 +96,7 @@ def web_app(
     helpdesk: Helpdesk | None = None,
     routes: Sequence[Route] = (),
     open_routes: Sequence[OpenRoute] = (),
+    tracing: Tracing = NOT_TRACED,
 ) -> web.Application:
     """Build the application: the open paths, the metrics, and `routes`, each behind its guard.
 
@@ -108,7 +111,8 @@ def web_app(
     closed = (Route("GET", "/metrics", Act.METRICS_READ, _metrics(registry)), *routes)
     for route in closed:
         requests.expect(route.method, route.path)
-    for method, path, handler in (*open_routes, *((r.method, r.path, guarded(r, authenticator)) for r in closed)):
+    behind = [OpenRoute(one.method, one.path, guarded(one, authenticator, tracing)) for one in closed]
+    for method, path, handler in (*open_routes, *behind):
         # With GET comes HEAD.
         add = app.router.add_get if method == "GET" else partial(app.router.add_route, method)
         add(path, handler)
@@ -229,11 +233,16 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
         return problem_response(Problem(error.status, error.reason, headers=kept), request[REQUEST_ID])
     except Exception as error:
         if is_retryable(error):
-            told = {"request_id": request[REQUEST_ID], "error_class": type(error).__name__}
+            told = {**_ids(request), "error_class": type(error).__name__}
             logger.warning("a request met an outage", extra=told)
             return problem_response(_outage(error), request[REQUEST_ID])
-        logger.exception("a request failed", extra={"request_id": request[REQUEST_ID]})
+        logger.exception("a request failed", extra=_ids(request))
         return problem_response(Problem(500, "That went wrong here"), request[REQUEST_ID])
+
+
+def _ids(request: web.Request) -> dict[str, str]:
+    """Return the fields of a log line that say which request it is about, and in which trace."""
+    return {"request_id": request[REQUEST_ID], **request.get(TRACE, {})}
 
 
 def _outage(error: Exception) -> Problem:

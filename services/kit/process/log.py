@@ -9,6 +9,8 @@ from typing import Any
 
 import orjson
 
+from services.kit.tracing import current_trace
+
 __all__ = ["AUDIT", "FIELDS", "configure_logs"]
 
 # Ids of incidents, cohorts and blocks, counts and codes: nothing here can hold a person that Heraut writes to.
@@ -17,7 +19,7 @@ FIELDS = frozenset(
     {"stage", "topic", "partition", "offset", "source", "seq", "epoch", "holder", "part", "attempt", "after"}
     | {"reason", "error_class", "sqlstate", "signal", "status", "incident_id", "cohort_id", "channel", "provider"}
     | {"batch_id", "key_id", "table", "version", "count", "received", "accepted", "rejected", "seconds"}
-    | {"port", "url", "path", "principal", "act", "request_id", "run", "files"}
+    | {"port", "url", "path", "principal", "act", "request_id", "run", "files", "trace_id", "span_id"}
     # Of dispatch: what a provider answered (its code), whom it hit (how many), and where a hand-over lies.
     | {"answer", "blame", "hit", "domain", "connections", "times", "people", "incident_version", "batches", "notice"}
     | {"job", "file", "field", "why", "block"}
@@ -46,7 +48,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": _message(record),
         }
-        line |= {name: value for name, value in record.__dict__.items() if name in FIELDS}
+        line |= current_trace() | {name: value for name, value in record.__dict__.items() if name in FIELDS}
         if record.exc_info and record.exc_info[1]:
             line["error"] = _describe(record.exc_info[1])
         return orjson.dumps(line, default=str).decode()

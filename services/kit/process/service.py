@@ -58,6 +58,7 @@ from services.kit.process.metrics import CertificateMetrics, FolderMetrics, Read
 from services.kit.process.run import Job, run_jobs, stop_on_signals
 from services.kit.retry import backoff, pause_until
 from services.kit.stage import Handler, Stage, StageContext, StageMetrics, StagePolicy
+from services.kit.tracing import NOT_TRACED, Tracing, fault_of, open_tracing
 
 __all__ = ["Service", "main", "open_service"]
 
@@ -82,6 +83,7 @@ class Service:
     clock: SystemClock
     principals: PrincipalsFile
     authenticator: Authenticator
+    tracing: Tracing = NOT_TRACED
     jobs: dict[str, Job] = field(default_factory=dict)
     _logs: list[EventLog] = field(default_factory=list)
 
@@ -137,6 +139,7 @@ class Service:
             handler=handler,
             policy=replace(policy or StagePolicy(), lease=lease, drain_timeout=drain_timeout),
             metrics=self.metrics,
+            tracing=self.tracing,
         )
         stage = Stage(context)
         self.jobs["stage"] = stage.run
@@ -180,6 +183,7 @@ class Service:
             open_routes=open_routes,
             openapi=openapi,
             helpdesk=self.config.helpdesk,
+            tracing=self.tracing,
         )
         async with AsyncExitStack() as stack:
             url = await stack.enter_async_context(
@@ -194,10 +198,11 @@ class Service:
             await run_jobs(self.jobs, stop=stop, health=self.health, drain_timeout=self.config.drain_timeout + 5)
 
     async def close(self) -> None:
-        """Close the logs and what recognises callers. `open_service` closes the pool."""
+        """Close the logs, what recognises callers, and traces. `open_service` closes the pool."""
         await self.authenticator.close()
         for log in self._logs:
             await log.close()
+        await self.tracing.close()
 
 
 async def database_url(config: ServiceConfig, room: str) -> str:
@@ -226,11 +231,13 @@ async def open_service(config: ServiceConfig, stage_name: str) -> AsyncIterator[
     """Open the connections of a process; they are closed at the end, also after an error.
 
     Raises ConfigError where the installation has another number of partitions, where the room's login may do more than
-    its room, and where the database is not migrated as far as this code needs, or further than it can bear.
+    its room, where the database is not migrated as far as this code needs, or further than it can bear, and where
+    traces are asked for and cannot be sent.
     """
     clock = SystemClock()
     registry = new_registry()
     room = STAGES[stage_name]
+    tracing = open_tracing(config.otlp_url, stage_name, room, registry)
     pool = await _connect_when_it_is_there(await database_url(config, room), room)
     principals = PrincipalsFile(config.principals_path, clock)
     health = Health(stage_name, clock)
@@ -247,6 +254,7 @@ async def open_service(config: ServiceConfig, stage_name: str) -> AsyncIterator[
         clock,
         principals,
         authenticator_of(config, principals, clock, SpentInDatabase(pool)),
+        tracing,
     )
     try:
         await check_login(pool, room)
@@ -341,6 +349,8 @@ def _settings(config_class: type[C], environ: Mapping[str, str]) -> C:
     """Return the settings of a process that listens. Raises ConfigError."""
     config = load(config_class, environ)
     faults = [fault for caller in config.callers() if (fault := caller.fault(config.allow_plaintext))]
+    if fault := fault_of(config.otlp_url):
+        faults.append(fault)
     if (config.tls_cert is None) != (config.tls_key is None):
         faults.append("HERAUT_TLS_CERT and HERAUT_TLS_KEY: a service needs both")
     if config.tls_client_ca is not None and config.tls_cert is None:

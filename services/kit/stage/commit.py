@@ -10,6 +10,7 @@ from services.kit.eventlog import Output, dead_letter, is_dead_letter_topic, is_
 from services.kit.postgres import Queries
 from services.kit.stage.context import StageContext
 from services.kit.stage.plan import Plan
+from services.kit.stage.spans import batch_spans
 from services.kit.stage.transaction import Transaction, transaction
 
 __all__ = ["commit"]
@@ -21,12 +22,13 @@ _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 
 async def commit(context: StageContext, plan: Plan, work: Sequence[Any]) -> None:
     """Do what a plan says; `work` is what the handler made of its blocks. Raises whatever prevents the commit."""
-    async with transaction(context, {move.at.partition for move in plan.moves}, "batch") as fenced:
-        await _move(context.stage, fenced, plan)
-        await context.failpoints.reached("batch: moved")
-        outputs = list(await context.handler.apply(fenced.connection, work)) if work else []
-        outputs += _dead_letters(context.stage, plan)
-        fenced.emit(await _less_foreign(context, outputs))
+    with batch_spans(context, plan.taken) as spans:
+        async with transaction(context, {move.at.partition for move in plan.moves}, "batch") as fenced:
+            await _move(context.stage, fenced, plan)
+            await context.failpoints.reached("batch: moved")
+            outputs = list(await context.handler.apply(fenced.connection, work)) if work else []
+            outputs += _dead_letters(context.stage, plan)
+            fenced.emit(await _less_foreign(context, spans.marked(outputs)))
     context.assignment.move((move.at, move.after) for move in plan.moves)
     _count(context, plan)
 

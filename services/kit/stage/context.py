@@ -14,6 +14,7 @@ from services.kit.stage.leases import new_holder
 from services.kit.stage.liveness import Liveness
 from services.kit.stage.metrics import StageMetrics
 from services.kit.stage.port import Handler, StagePolicy
+from services.kit.tracing import NOT_TRACED, Tracing, causes_of
 
 __all__ = ["StageContext"]
 
@@ -31,6 +32,7 @@ class StageContext:
     policy: StagePolicy
     metrics: StageMetrics
     failpoints: Failpoints = field(default_factory=NoFailpoints)
+    tracing: Tracing = NOT_TRACED
     holder: str = field(default_factory=new_holder)  # this process, as its leases name it
     liveness: Liveness = field(default_factory=Liveness)
     # Held during the transaction of a batch or a tick, so that the two never run at the same time.
@@ -43,8 +45,10 @@ class StageContext:
         return Assignment(self.stage, self.metrics)
 
     def place_of(self, record: Record) -> dict[str, str | int]:
-        """Return the fields of a log line that say where a record stands."""
+        """Return the fields of a log line that say where a record stands, in its trace too."""
+        causes = causes_of(record.headers) if self.tracing.is_on else ()
         return {
+            **({"trace_id": causes[0].trace_id} if causes else {}),
             "stage": self.stage,
             "topic": record.topic,
             "partition": record.partition,

@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 
 from services.kit.errors import LostOwnershipError
 from services.kit.postgres import is_retryable
 from services.kit.retry import pause_until
 from services.kit.stage.context import StageContext
+from services.kit.stage.spans import traced_tick
 from services.kit.stage.transaction import job_transaction
 
 __all__ = ["Ticker"]
@@ -43,8 +45,9 @@ class Ticker:
         context = self._context
         try:
             async with context.turn, job_transaction(context, partitions) as fenced:
+                began = time.time_ns()
                 outputs = await context.handler.tick(fenced.connection, partitions)
-                fenced.emit(outputs)
+                fenced.emit(traced_tick(context, outputs, began))
         except Exception as error:
             if _passes(error):
                 raise

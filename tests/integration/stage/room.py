@@ -22,6 +22,7 @@ from services.kit.stage.plan import Read, plan_batch
 from services.kit.stage.port import StagePolicy
 from services.kit.stage.stage import Stage
 from services.kit.testing import MemoryLog, MemoryTopics
+from services.kit.tracing import NOT_TRACED, Tracing
 from tests.waiting import until
 
 # Any room of the middle would do: this one reads one topic of all partitions and writes another.
@@ -209,6 +210,7 @@ class World:
         failpoints: Failpoints | None = None,
         policy: StagePolicy = POLICY,
         log: EventLog | None = None,
+        tracing: Tracing = NOT_TRACED,
     ) -> "Replica":
         """Make a replica of the stage, with connections of its own."""
         pool = await self.new_pool(STAGE)
@@ -217,7 +219,7 @@ class World:
         log = log or self.new_log(pool, STAGE)
         context = StageContext(
             stage=STAGE, topics=[INPUT], partitions=PARTITIONS, pool=pool, log=log, handler=room or Copying(),
-            policy=policy, metrics=metrics, failpoints=failpoints or NoFailpoints(),
+            policy=policy, metrics=metrics, failpoints=failpoints or NoFailpoints(), tracing=tracing,
         )  # fmt: skip
         return Replica(Stage(context), pool, log, metrics, registry)
 

@@ -54,7 +54,7 @@ class Stack:
         self._settings = {**settings, "HERAUT_LETTER_FORMAT": "ndjson"}
         self._mails, self._portal, self._folder = mails, portal, folder
         create_keys(folder / "keys")
-        self._headers = bearer(folder / "principals.json")
+        self.headers = bearer(folder / "principals.json")
 
     def intake(self, **said: str) -> Service:
         """Return intake, which sends people as it is told."""
@@ -86,7 +86,7 @@ class Stack:
     async def figures(self, name: str) -> dict[tuple[str, ...], float]:
         """Return a metric of intake by its labels, their values in the order of their names."""
         url = (self._folder / "intake").read_text(encoding="utf-8")
-        async with ClientSession(url, headers=self._headers) as session, session.get("/metrics") as response:
+        async with ClientSession(url, headers=self.headers) as session, session.get("/metrics") as response:
             families = text_string_to_metric_families(await response.text())
         samples = (sample for family in families for sample in family.samples if sample.name == name)
         return {tuple(value for _, value in sorted(one.labels.items())): one.value for one in samples}

@@ -48,6 +48,9 @@ spec:
     {{- if $values.settings.HERAUT_AUTH_OIDC_ISSUER }}
     {{- include "heraut.way" $values.network.identity | nindent 4 }}
     {{- end }}
+    {{- if $values.settings.HERAUT_OTLP_URL }}
+    {{- include "heraut.way" $values.network.traces | nindent 4 }}
+    {{- end }}
 {{- end -}}
 
 {{- define "heraut.names" -}}

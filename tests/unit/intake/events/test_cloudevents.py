@@ -21,6 +21,7 @@ from services.intake.events.cloudevents import (
     read_event,
 )
 from services.kit.eventlog.port import Record
+from services.kit.tracing import TraceParent
 
 SEALED = "eu.breachnotice.cohort-sealed.v1"
 IDS = {"incidentId": "lab", "cohortId": "wave-1"}
@@ -151,3 +152,13 @@ def test_any_bytes_are_an_event_or_are_not(value: bytes, headers: dict[str, byte
         assert error.reason.replace("-", "").isalpha()  # noqa: PT017 - either outcome is right
     else:
         assert isinstance(read, Event)
+
+
+@pytest.mark.parametrize("mode", [binary, structured])
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [(f"00-{'a' * 32}-{'b' * 16}-01", TraceParent("a" * 32, "b" * 16, sampled=True)), ("Jansen", None)],
+)
+def test_an_event_says_where_its_trace_began(mode: Any, given: str, read: TraceParent | None) -> None:
+    """By the extension for distributed tracing; a malformed one is as none."""
+    assert read == read_event(mode(IDS, traceparent=given)).origin
