@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -17,12 +17,13 @@ from services.dispatch.closures import Closures
 from services.dispatch.domain import Batch
 from services.dispatch.rates import Cap
 from services.dispatch.store import Store
-from services.kit.postgres import Pool
+from services.kit.postgres import Connection, Pool
 from services.kit.process import Problem, Route, json_response
 
-__all__ = ["MOST_BATCHES", "Api"]
+__all__ = ["MOST_BATCHES", "Api", "WaitsSince"]
 
 MOST_BATCHES: Final = 256  # of one page: nearly each has one attempt
+WaitsSince = Callable[[Connection], Awaitable[datetime | None]]  # of `standing.Standing`
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 # The key in an answer of each state that an attempt may wait in.
 _STANDING: Final = {
@@ -49,13 +50,14 @@ class Api:
         closures: Closures,
         unknown_after: timedelta,
         channel_pause: ChannelPause,
+        waits_since: WaitsSince,
         caps: Sequence[Cap] = (),
     ) -> None:
         """Make them; `provider` is None where the channel hands over to nobody."""
         self._closures = closures
         self._pool, self._store, self._breaker, self._unknown_after = pool, store, breaker, unknown_after
         self._channel, self._provider = channel, provider
-        self._channel_pause, self._caps = channel_pause, caps
+        self._channel_pause, self._waits_since, self._caps = channel_pause, waits_since, caps
 
     def routes(self) -> list[Route]:
         """Return the routes, each with the act that it asks for."""
@@ -70,6 +72,9 @@ class Api:
         """Return how the channel of this process stands: what waits, since when, and what keeps it."""
         async with self._pool.acquire() as connection:
             found = await self._store.standing(connection)
+            since = await self._waits_since(connection)
+        if since and (queued := found.get(AttemptState.TAKEN)):
+            found[AttemptState.TAKEN] = queued[0], min(queued[1], since)  # put off by its provider, nobody is younger
         standing = {key: _waiting(found.get(state)) for state, key in _STANDING.items()}
         shown = {
             "channel": self._channel.label,

@@ -12,7 +12,7 @@ from services.core.channel import MAY_END_UNKNOWN, Channel
 from services.core.keys import KEYS_OF
 from services.core.rooms import dispatch_stage
 from services.core.transport import is_local
-from services.dispatch.api import Api
+from services.dispatch.api import Api, WaitsSince
 from services.dispatch.bounces.callbacks import Callbacks
 from services.dispatch.bounces.listening import Bounces
 from services.dispatch.bounces.polling import Polling
@@ -100,8 +100,9 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
         if isinstance(config, EmailConfig) and config.bounces_listen:
             service.jobs["bounces"] = _bounces(config, service, keys, stage, metrics)
         service.jobs |= _answers(config, provider, service, stage)
-        closed = Closures(incidents, channel)
-        api = _api(service.pool, store, provider.traits, breaker, config, closures=closed, channel_pause=channel_pause)
+        api = _api(
+            service.pool, store, provider.traits, breaker, config, closures=Closures(incidents, channel),
+            channel_pause=channel_pause, waits_since=standing.waits_since)  # fmt: skip
         routes = [*api.routes(), *_decided(service, store, stage, provider.traits)]
         called = _hears_of(config, provider.traits, service, stage, stack)
         await service.run(stop, ready_file=ready_file, routes=routes, open_routes=called, openapi=OPENAPI)
@@ -175,6 +176,7 @@ def _api(
     *,
     closures: Closures,
     channel_pause: ChannelPause,
+    waits_since: WaitsSince,
 ) -> Api:
     return Api(
         pool,
@@ -185,6 +187,7 @@ def _api(
         closures=closures,
         unknown_after=config.unknown_after,
         channel_pause=channel_pause,
+        waits_since=waits_since,
         caps=config.caps,
     )
 

@@ -12,7 +12,7 @@ from services.dispatch.metrics import StandingMetrics
 from services.dispatch.provider import Traits
 from services.dispatch.run_store import RunStore
 from services.dispatch.store import Store
-from services.kit.postgres import Pool, is_retryable
+from services.kit.postgres import Connection, Pool, is_retryable
 from services.kit.retry import pause_until
 
 __all__ = ["Standing", "first_seen"]
@@ -48,11 +48,16 @@ class Standing:
         """Look once."""
         async with self._pool.acquire() as connection:
             standing = await self._store.standing(connection)
-            self._seen = first_seen(self._seen, await self._store.oldest_open(connection, _OLDEST))
+            since = await self.waits_since(connection)
             runs = await self._runs.unclosed(connection) if self._runs else None
-        self._metrics.show(standing, min(self._seen.values(), default=None))
+        self._metrics.show(standing, since)
         if runs:
             self._metrics.show_runs(*runs)
+
+    async def waits_since(self, connection: Connection) -> datetime | None:
+        """Return since when the first waits who is not handed over, however often it was put off since."""
+        self._seen = first_seen(self._seen, await self._store.oldest_open(connection, _OLDEST))
+        return min(self._seen.values(), default=None)
 
 
 def first_seen(before: Mapping[int, datetime], now: Mapping[int, datetime]) -> dict[int, datetime]:

@@ -16,13 +16,14 @@ from services.dispatch.channel_pause import ChannelPause
 from services.dispatch.closures import Closures
 from services.dispatch.openapi import OPENAPI
 from services.dispatch.rates import Cap
+from services.dispatch.standing import Standing
 from services.kit.process import web_app
 from services.kit.process.health import Health
 from services.kit.testing import FakeClock, make_principals
 from tests.conftest import RoomPool
 from tests.integration.dispatch.bench import Bench, make_bench
 from tests.principals import AUDITOR, LAB, OPERATOR, authenticator
-from tests.unit.dispatch.people import some_notices
+from tests.unit.dispatch.people import TRAITS, some_notices
 
 
 class Face:
@@ -40,6 +41,7 @@ class Face:
             closures=Closures(bench.known(), bench.channel),
             unknown_after=timedelta(hours=72),
             channel_pause=ChannelPause(bench.channel, bench.pool, clock),
+            waits_since=Standing(bench.pool, bench.store, CollectorRegistry(), TRAITS[bench.channel]).waits_since,
             caps=[Cap(50, 1.0)],
         ).routes()
         guard = authenticator(principals, clock)
@@ -85,6 +87,17 @@ async def test_what_waits_is_counted_with_since_when(face: Face) -> None:
     assert [3, 0] == [one["queued"]["attempts"] for one in (before, after)]
     assert datetime.fromisoformat(before["queued"]["since"]) <= datetime.now(UTC)
     assert [nobody, 3] == [before["unknown"], after["unknown"]["attempts"]]
+
+
+async def test_whoever_is_put_off_again_and_again_waits_since_the_first_time(face: Face) -> None:
+    """A provider that is away is tried with those who wait: that makes nobody's wait shorter."""
+    await face.bench.take(some_notices(1))
+    await face.bench.pool.execute("update batches set at = $1", datetime(2026, 3, 1, 9, tzinfo=UTC))
+    _, first = await face.get("/v1/channels")
+    await face.bench.pool.execute("update batches set at = $1, tries = 1", datetime(2026, 3, 1, 10, tzinfo=UTC))
+    _, again = await face.get("/v1/channels")
+
+    assert ["2026-03-01T09:00:00+00:00"] * 2 == [one["channels"][0]["queued"]["since"] for one in (first, again)]
 
 
 async def test_unknown_outcomes_are_listed_page_by_page(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
