@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pypdfium2
 import pytest
 
 from services.rendering.letters.letterhead import LetterheadError, letterhead
@@ -69,3 +70,15 @@ def test_what_does_not_fit_is_refused_with_its_place(changes: dict[str, Any], pl
         letterhead(an_incident(controller=_controller(**changes)), phrases("nl"))
 
     assert place == caught.value.field
+
+
+def test_a_telephone_number_stays_on_one_line() -> None:
+    """Nobody calls half of one; a digit that stands alone is of the number too."""
+    numbers = " ".join(f"{'bel' * (at % 7)} 088 7 86 73 72" for at in range(40))
+    incident = an_incident(content={**DOCUMENT["content"], "contact": {"nl": numbers, "en": numbers}})
+    pages = pypdfium2.PdfDocument(Typesetter().set(some_letters(1, incident=incident)).pdf)
+    lines = [line for page in pages for line in page.get_textpage().get_text_range().splitlines()]
+    shown = [" ".join(line.split()) for line in lines if "088" in line or "73" in line]
+
+    assert 40 == sum(line.count("088 7 86 73 72") for line in shown)
+    assert len(shown) > 4
