@@ -125,6 +125,7 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_HELPDESK": "whom users of the HTTP interface can ask, for `/openapi.json`; unset = nobody is named",
         "HERAUT_OTLP_URL": "base address of a collector of traces (OTLP over HTTP), such as http://127.0.0.1:4318; it"
         " needs the extra `heraut[otel]`; unset = nothing is traced",
+        "HERAUT_OTLP_CA": "who signed the collector's certificate, PEM; unset = those whom this machine trusts",
         "HERAUT_LOG_LEVEL": "debug, info, warning or error",
     }
 )

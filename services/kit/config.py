@@ -128,6 +128,7 @@ class ServiceConfig:
         "HERAUT_HELPDESK", takes("Name <address@example.org> https://...")(helpdesk), default=None
     )
     otlp_url: str | None = setting("HERAUT_OTLP_URL", web_address, default=None)
+    otlp_ca: Path | None = setting("HERAUT_OTLP_CA", Path, default=None)
     log_level: str = setting("HERAUT_LOG_LEVEL", one_of("debug", "info", "warning", "error"), default="info")
 
     def faults(self) -> list[str]:

@@ -237,7 +237,7 @@ async def open_service(config: ServiceConfig, stage_name: str) -> AsyncIterator[
     clock = SystemClock()
     registry = new_registry()
     room = STAGES[stage_name]
-    tracing = open_tracing(config.otlp_url, stage_name, room, registry)
+    tracing = open_tracing(config.otlp_url, stage_name, room, registry, config.otlp_ca)
     pool = await _connect_when_it_is_there(await database_url(config, room), room)
     principals = PrincipalsFile(config.principals_path, clock)
     health = Health(stage_name, clock)

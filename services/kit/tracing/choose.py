@@ -2,10 +2,12 @@
 
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 
 from prometheus_client import CollectorRegistry
 
+from services.kit.certificate import calling
 from services.kit.errors import ConfigError
 from services.kit.tracing.port import NOT_TRACED, Tracing
 
@@ -22,18 +24,23 @@ def fault_of(url: str | None) -> str | None:
     return "HERAUT_OTLP_URL: the extra `otel` is not installed: pip install 'heraut[otel]', or unset it"
 
 
-def open_tracing(url: str | None, stage: str, room: str, registry: CollectorRegistry) -> Tracing:
+def open_tracing(
+    url: str | None, stage: str, room: str, registry: CollectorRegistry, authorities: Path | None = None
+) -> Tracing:
     """Return what traces a process of this stage; it is closed by its user.
 
-    Raises ConfigError where the extra is missing, or a variable of OpenTelemetry's own (OTEL_*) is wrong.
+    `authorities` signed the collector's certificate; None = those whom this machine trusts. Raises ConfigError where
+    they cannot be read, the extra is missing, or a variable of OpenTelemetry's own (OTEL_*) is wrong.
     """
     if not url:
         return NOT_TRACED
     if fault := fault_of(url):
         raise ConfigError(fault)
+    if authorities is not None:
+        calling(authorities, "HERAUT_OTLP_CA")
     adapter: ModuleType = import_module("services.kit.tracing.otel")
     try:
-        tracing: Tracing = adapter.OtelTracing(url, stage, room, registry)
+        tracing: Tracing = adapter.OtelTracing(url, stage, room, registry, authorities)
     except ValueError as error:
         raise ConfigError(f"OTEL_* settings: {error}") from None
     return tracing

@@ -1,15 +1,17 @@
 """Traces by OpenTelemetry, sent as OTLP over HTTP. Nothing else loads it, and `choose.py` this only where it is wanted.
 
 What OpenTelemetry reads from the environment holds: OTEL_TRACES_SAMPLER, OTEL_BSP_*, OTEL_RESOURCE_ATTRIBUTES,
-OTEL_EXPORTER_OTLP_HEADERS, _CERTIFICATE, _TIMEOUT and their like, but for the address, which is HERAUT_OTLP_URL. Spans
+OTEL_EXPORTER_OTLP_HEADERS, _TIMEOUT and their like, but for the address, which is HERAUT_OTLP_URL. Spans
 are sent by a thread, from a queue with a bound: a collector that is slow or away costs spans, and nothing else.
 """
 
 import asyncio
 import logging
 import os
+import ssl
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
+from pathlib import Path
 from threading import Thread
 from types import MappingProxyType
 
@@ -44,6 +46,7 @@ logger = logging.getLogger(__name__)
 _KINDS: Mapping[Kind, SpanKind] = MappingProxyType({kind: SpanKind[kind.name] for kind in Kind})
 # A collector that is there answers within one: nobody waits for one that is not, when a process is to end.
 _CLOSE_SECONDS = 3.0
+_CA = ("OTEL_EXPORTER_OTLP_CERTIFICATE", "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE")
 _QUEUE = 2048  # spans, as OTEL_BSP_MAX_QUEUE_SIZE has it by default: some megabytes
 
 
@@ -52,12 +55,13 @@ class OtelTracing:
 
     is_on = True
 
-    def __init__(self, url: str, stage: str, room: str, registry: CollectorRegistry) -> None:
+    def __init__(self, url: str, stage: str, room: str, registry: CollectorRegistry, authorities: Path | None) -> None:
         """Make it; `url` is the collector's base address. Raises ValueError for OTEL_* settings that are wrong."""
         # They repeat what a collector answers, once for each batch: `_Sent` says what matters.
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
         limit = int(os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE") or _QUEUE)
-        queue = _Queue(OTLPSpanExporter(f"{url.rstrip('/')}/v1/traces", session=_session()), limit, room, registry)
+        to, trusted = f"{url.rstrip('/')}/v1/traces", _trusted(authorities)
+        queue = _Queue(OTLPSpanExporter(to, trusted, session=_session()), limit, room, registry)
         about = {"service.namespace": "heraut", "service.name": stage, "service.version": this_version()}
         about["heraut.room"] = room
         given = Resource.create()  # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win over what is ours
@@ -183,6 +187,16 @@ def _session() -> Session:
     session = Session()
     session.trust_env = False
     return session
+
+
+def _trusted(authorities: Path | None) -> str | None:
+    """Return the file of those whose certificates count: without it the client would go by a list of its own.
+
+    None: as OpenTelemetry's own variable says.
+    """
+    if authorities is None and any(os.environ.get(name) for name in _CA):
+        return None
+    return str(authorities) if authorities else ssl.get_default_verify_paths().cafile
 
 
 def _theirs(cause: TraceParent) -> SpanContext:

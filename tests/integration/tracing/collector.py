@@ -1,6 +1,7 @@
 """A collector of traces, as a backend would be: OTLP over HTTP, decoded by the contract's own code."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -45,12 +46,14 @@ class Collector:
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     @asynccontextmanager
-    async def serve(self) -> AsyncIterator["Collector"]:
+    async def serve(self, tls: ssl.SSLContext | None = None) -> AsyncIterator["Collector"]:
         """Listen as long as the context lasts; it answers at once."""
         self.open.set()
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.router.add_post("/v1/traces", self._take)
-        async with TestServer(app) as server:
+        server = TestServer(app, scheme="https" if tls else "http")
+        await server.start_server(ssl=tls)
+        async with server:
             self.url = str(server.make_url("")).rstrip("/")
             yield self
             self.open.set()

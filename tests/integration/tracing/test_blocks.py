@@ -1,16 +1,20 @@
 """A span a block: what it follows from, how it ended, and that nobody waits for whoever takes spans."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from services.kit.errors import ConfigError
 from services.kit.eventlog import decode_headers
 from services.kit.eventlog.outbox import append_outputs
 from services.kit.eventlog.port import Output
-from services.kit.tracing import Causes, TraceParent, Tracing, causes_of, open_tracing
+from services.kit.tracing import Causes, Kind, TraceParent, Tracing, causes_of, open_tracing
+from tests.certificates import made_certificates
 from tests.integration.stage.conftest import embedded_world, stage_database
 from tests.integration.stage.room import INPUT, OUTPUT, SOURCE, STAGE, Breaking, Copying, World
 from tests.integration.tracing.collector import Collected, Collector
@@ -190,6 +194,26 @@ async def test_a_collector_that_hangs_costs_spans_and_nothing_else(
     assert collector.asked >= 1
     assert 40 - 8 - 4 <= _lost(registry)["queue-full"] <= 40 - 8
     assert time.monotonic() - began < 10.0
+
+
+async def test_a_collector_proves_who_it_is(
+    collector: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the authority that is named; where it is another one, it is given nothing."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    made = made_certificates(tmp_path)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(made.certificate)
+    async with Collector().serve(tls) as secured:
+        for authority in (None, made.authority):
+            registry = CollectorRegistry()
+            opened = open_tracing(secured.url, STAGE, STAGE, registry, authority)
+            opened.begin("x", Kind.INTERNAL, (), {}).end({})
+            await opened.close()
+            told = (len(secured.spans), _lost(registry)["not-taken"])
+            assert told == ((0, 1) if authority is None else (1, 0))
+    with pytest.raises(ConfigError, match="HERAUT_OTLP_CA"):
+        open_tracing(collector.url, STAGE, STAGE, CollectorRegistry(), tmp_path / "none")
 
 
 async def _is_so(holds: bool) -> bool:  # noqa: FBT001 - it is what is waited for
