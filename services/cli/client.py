@@ -176,10 +176,12 @@ def _lines(status: int, body: Mapping[str, Any]) -> list[str]:
     """Return a problem as lines: its title and detail, then each error."""
     if status == 401:
         return ["the token is not accepted: set HERAUT_TOKEN, or --data to the directory of `heraut up`"]
-    head = ": ".join(str(body[key]) for key in ("title", "detail") if body.get(key)) or f"answered {status}"
+    problems = [problem for problem in body.get("problems") or [] if isinstance(problem, dict)]
+    # A detail that leads to `problems` says nothing to whoever reads them below.
+    said = [str(body[key]) for key in ("title", "detail") if body.get(key)]
+    head = ": ".join(text for text in said if not (problems and "`problems`" in text)) or f"answered {status}"
     if "lastDurableLine" in body:
         head += f" (durable up to line {body['lastDurableLine']})"
-    problems = [problem for problem in body.get("problems") or [] if isinstance(problem, dict)]
     more = [f"and {len(problems) - _SHOWN_PROBLEMS} more"] if len(problems) > _SHOWN_PROBLEMS else []
     return [head, *map(_said, problems[:_SHOWN_PROBLEMS]), *more]
 

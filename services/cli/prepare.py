@@ -13,7 +13,7 @@ from pathlib import Path
 
 import asyncpg
 
-from services.cli.console import Fault
+from services.cli.console import Fault, say
 from services.cli.target import SCRAPE_TOKEN_FILE, SERVICE_NAMES, TOKEN_FILE
 from services.core.access import Principal, Role
 from services.core.environment import is_for
@@ -288,10 +288,13 @@ async def wait_for_ports(settings: ServiceConfig, patience: float) -> None:
 
     Services whose supervisor was killed drain before they end, and hold their ports meanwhile.
     """
-    until = time.monotonic() + patience
+    until, told = time.monotonic() + patience, False
     while taken := _taken_ports(settings):
+        name, port = taken[0]
+        if not told:
+            say(f"port {port} is taken: waiting for services that end, {patience:.0f} s at most")
+            told = True
         if time.monotonic() > until:
-            name, port = taken[0]
             raise Fault(f"port {port} is taken: set {name} to another, or to 0 for any free one", 2)
         await asyncio.sleep(0.5)
 

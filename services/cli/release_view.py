@@ -32,6 +32,8 @@ def release_lines(going: Mapping[str, Any], stands: Mapping[str, Any]) -> Iterat
 
 def _asked(going: Mapping[str, Any], stands: Mapping[str, Any]) -> str:
     waits = f"; {stands['releaseAskedBy']} asked for a release that waits" if stands.get("releaseAsked") else ""
+    if stands.get("cancelled"):
+        return "cancelled, for good: who was not told by then is not"
     if not going["released"]:
         return f"not released{waits}"
     left = "" if going["left"] is None else f", {number(going['left'])} left"

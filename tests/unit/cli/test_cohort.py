@@ -68,6 +68,17 @@ def test_body_that_cannot_be_read_is_told_by_its_first_lines() -> None:
     assert ("and 980 more", 22) == (lines[-1], len(lines))
 
 
+def test_a_detail_that_leads_to_the_problems_is_not_told_beside_them() -> None:
+    """They stand below it; one that says more is."""
+    problems = [{"field": "controller.email", "problem": "must be an address"}]
+    led = {"title": "It cannot be taken", "detail": "`problems` lists all faults.", "problems": problems}
+    more = led | {"detail": "The old one stays."}
+
+    assert ["It cannot be taken", "It cannot be taken: The old one stays."] == [
+        Refused(400, body).message.splitlines()[0] for body in (led, more)
+    ]
+
+
 def test_columns_of_an_answer_are_told_in_words() -> None:
     """Where the server alone saw the header, what is likely meant is told as `check` tells it."""
     body = {"title": "The header row cannot be used", "problems": [{"field": "famlyName", "problem": "unknown-column"}]}

@@ -69,8 +69,13 @@ FOUND = {"rule": "refused", "channel": "email", "count": 52, "of": 409, "above":
             _stands(paused=True, pauseId="wave-1.4"),
             ["released: 480 let go, 470 told", "paused by the pause of its incident: wave-1.4"],
         ),
+        (
+            _going(released=False, left=None, bounced=0, channels={}),
+            _stands(cancelled=True),
+            ["cancelled, for good: who was not told by then is not"],
+        ),
     ],
-    ids=["a canary", "asked for", "stopped", "paused with its incident"],
+    ids=["a canary", "asked for", "stopped", "paused with its incident", "cancelled"],
 )
 def test_a_release_in_words(going: dict[str, Any], stands: dict[str, Any], lines: list[str]) -> None:
     """Whoever looks sees whether it goes, how well, and whom to ask."""
