@@ -15,7 +15,7 @@ from services.core.ids import ID_BYTES
 from services.kit.postgres import Connection, Queries
 from services.tracking.domain import Finding
 from services.tracking.packing import Packed, count_pairs, numbers_in, unpack
-from services.tracking.places import BEGINNING, SEGMENT, bucket_of, index_of, places_in, stand_in
+from services.tracking.places import BEGINNING, SEGMENT, IdColumns, bucket_of, id_columns, index_of, places_in, stand_in
 from services.tracking.sieve import Sieve
 from services.wire.columns import split_ids
 
@@ -43,7 +43,7 @@ class Blocks:
         self._sieve = Sieve()
         self._written: dict[int, bytes] = {}  # ids that are in the sieve, of blocks that may not be committed
         self._undone: set[bytes] = set()  # ids that are in it, of blocks that were not committed
-        self._tail: deque[bytes] = deque()  # the ids of blocks, as far as no index has them
+        self._tail: deque[IdColumns] = deque()  # the ids of blocks, as far as no index has them
         self._tail_first = 0  # the place where they begin
         self._last = 0, b""  # the last block that was read: its first place, and its ids
         self._end = 0  # the place after it
@@ -55,7 +55,8 @@ class Blocks:
         self._next = self._end
         begins = self._segments * self._segment
         if self._end >= begins + self._segment:
-            notices = b"".join(self._tail)[(begins - self._tail_first) * ID_BYTES :][: self._segment * ID_BYTES]
+            tail = b"".join(block.notices for block in self._tail)
+            notices = tail[(begins - self._tail_first) * ID_BYTES :][: self._segment * ID_BYTES]
             await connection.execute(_QUERIES["add_places"], self._segments, *_columns(index_of(notices)))
 
     @property
@@ -88,15 +89,15 @@ class Blocks:
                 self._sieve.put(notices)
             if self._undone:
                 self._undone.difference_update(_ids(notices))
-            self._tail.append(notices)
+            self._tail.append(id_columns(notices))
             self._last, self._end = (first, notices), first + len(notices) // ID_BYTES
         self._drop_indexed()
         return full
 
     def _drop_indexed(self) -> None:
         """Forget the ids of which there is an index."""
-        while self._tail and self._tail_first + len(self._tail[0]) // ID_BYTES <= self._segments * self._segment:
-            self._tail_first += len(self._tail.popleft()) // ID_BYTES
+        while self._tail and self._tail_first + len(self._tail[0].firsts) <= self._segments * self._segment:
+            self._tail_first += len(self._tail.popleft().firsts)
 
     def take(self, notices: bytes) -> list[int]:
         """Return which of these, by their positions, may be known: all that are, and a few that are not.
@@ -173,8 +174,9 @@ class Blocks:
             by_bucket.setdefault(bucket_of(one), []).append(one)
         buckets, step = list(by_bucket), max(1, _ROWS // max(1, self._segments))
         for start in range(0, len(buckets), step):
-            for bucket, *rows in await connection.fetch(_QUERIES["find_places"], buckets[start : start + step]):
-                places = places_in(zip(*rows, strict=True), by_bucket[bucket])
+            rows = await connection.fetch(_QUERIES["find_places"], buckets[start : start + step])
+            for bucket, segments, lengths, entries in rows:
+                places = places_in(segments, lengths, entries, by_bucket[bucket])
                 found.update(segment * self._segment + at for segment, at in places)
         return sorted(found)
 

@@ -26,11 +26,13 @@ insert into places (segment, bucket, entries)
 select $1, new.bucket, new.entries from unnest($2::smallint[], $3::bytea[]) as new(bucket, entries);
 
 -- name: find_places
--- The rows of all indexes that have what begins so: a row a bucket, with those of each segment.
-select wanted.bucket, has.segments, has.entries
+-- The rows of all indexes that have what begins so: a row a bucket, with those of each segment one after the other.
+select wanted.bucket, has.segments, has.lengths, has.entries
 from unnest($1::smallint[]) as wanted(bucket)
 cross join lateral (
-    select array_agg(segment) as segments, array_agg(entries) as entries from places where bucket = wanted.bucket
+    select array_agg(segment) as segments, array_agg(length(entries)) as lengths, string_agg(entries, '') as entries
+    from places
+    where bucket = wanted.bucket
 ) as has
 where has.segments is not null;
 
