@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Drills a restore: a database is set back to a backup by PostgreSQL's own programs, and providers went on.
+"""Drills a restore: a database is set back to a backup by PostgreSQL's own programs, and all else went on.
 
     python deploy/restoring.py
 
@@ -12,8 +12,12 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-TESTS = ROOT / "tests" / "integration" / "dispatch"
-DRILLS = [TESTS / "test_restored.py", TESTS / "test_restored_letters.py"]
+TESTS = ROOT / "tests" / "integration"
+DRILLS = [
+    TESTS / "dispatch" / "test_restored.py",
+    TESTS / "dispatch" / "test_restored_letters.py",
+    TESTS / "stage" / "test_set_back.py",
+]
 
 if __name__ == "__main__":
     sys.exit(subprocess.call([sys.executable, "-m", "pytest", "-q", *map(str, DRILLS)], cwd=ROOT))

@@ -16,6 +16,7 @@ from services.kit.eventlog.port import Cursor, EventLog, Output, Record, Row, To
 from services.kit.eventlog.replay import DeadLetters, Place
 from services.kit.eventlog.retention import Retention
 from services.kit.eventlog.rights import Granted, TopicRight
+from services.kit.eventlog.timelines import Timeline, Timelines, begin_timeline, read_timelines
 from services.kit.eventlog.topics import (
     comes_again_within,
     contract_of,
@@ -47,9 +48,12 @@ __all__ = [
     "Record",
     "Retention",
     "Row",
+    "Timeline",
+    "Timelines",
     "TopicPartition",
     "TopicRight",
     "append_outputs",
+    "begin_timeline",
     "comes_again_within",
     "compare_partitions",
     "contract_of",
@@ -68,4 +72,5 @@ __all__ = [
     "partitions_of",
     "position_of",
     "read_heads",
+    "read_timelines",
 ]

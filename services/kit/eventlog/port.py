@@ -51,6 +51,7 @@ class Record:
     value: bytes | None  # None = tombstone
     headers: tuple[tuple[str, bytes], ...] = ()
     key: bytes | None = None
+    timeline: int = 0  # in which it was published, of a log outside the database (`timelines.py`); 0 = the first
 
     @property
     def topic_partition(self) -> TopicPartition:

@@ -23,6 +23,21 @@ select $1::text, numbered.topic, numbered.partition, head.last_seq - numbered.fr
 from numbered join head using (topic, partition)
 order by numbered.topic, numbered.partition, numbered.place;
 
+-- name: timelines
+-- The timelines after the first, with the last sequences given when each began; one without has a row of nulls.
+select timeline.number, head.source, head.topic, head.partition, head.last_seq
+from log.timeline as timeline left join log.timeline_head as head using (number)
+order by timeline.number;
+
+-- name: begin_timeline
+-- Begin a timeline.
+insert into log.timeline (number) values ($1);
+
+-- name: keep_heads
+-- What all sources had been given when it began.
+insert into log.timeline_head (number, source, topic, partition, last_seq)
+select $1, source, topic, partition, last_seq from log.head;
+
 -- name: note_act
 -- Write down who does what to a dead letter.
 insert into log.dead_letter_acts (principal, request_id, topic, partition, position, act) values ($1, $2, $3, $4, $5, $6);

@@ -273,6 +273,7 @@ async def _grant(connection: Connection, *, revoke: bool) -> None:
             grant select, insert, delete on log.log to {role};
             grant select, insert, update on log.head, log.reader to {role};
             grant select, insert on log.installation to {role};
+            grant select on log.timeline, log.timeline_head to {role};
             grant execute on function log.spend to {role};
             grant select on public.heraut_migrations to {role};
             """

@@ -4,11 +4,13 @@ from services.kit.stage.context import StageContext
 from services.kit.stage.metrics import StageMetrics
 from services.kit.stage.port import Handler, StageHandle, StagePolicy
 from services.kit.stage.published import wait_published
+from services.kit.stage.set_back import Ahead, go_on_behind
 from services.kit.stage.stage import Stage
 from services.kit.stage.taken import read_taken
 from services.kit.stage.totals import TotalsRow, move_totals, sum_totals
 
 __all__ = [
+    "Ahead",
     "Handler",
     "Stage",
     "StageContext",
@@ -16,6 +18,7 @@ __all__ = [
     "StageMetrics",
     "StagePolicy",
     "TotalsRow",
+    "go_on_behind",
     "move_totals",
     "read_taken",
     "sum_totals",

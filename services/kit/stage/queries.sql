@@ -126,6 +126,22 @@ select partition, (taken ->> $3)::bigint as taken
 from input
 where stage = $1 and topic = $2 and partition = any($4::int[]) and taken ? $3;
 
+-- name: is_held
+-- Whether a process holds a partition of this room.
+select exists (select from owner where holder is not null and lease_until > clock_timestamp());
+
+-- name: taken_beyond
+-- Where more was taken of a source than it was ever given: its blocks are of after a backup that the database is of.
+select input.stage, input.topic, input.partition, taken.key as source, taken.value::bigint as taken,
+       coalesce(head.last_seq, 0) as given
+from input
+cross join lateral jsonb_each_text(input.taken) as taken
+left join log.head as head
+  on head.source = taken.key and head.topic = input.topic and head.partition = input.partition
+where taken.value::bigint > coalesce(head.last_seq, 0)
+order by input.stage, input.topic, input.partition
+limit 1;
+
 -- name: read_heads
 -- The last sequences that a source was given in these partitions.
 select topic, partition, last_seq from log.head where source = $1 and partition = any($2::int[]);

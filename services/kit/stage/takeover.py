@@ -12,7 +12,16 @@ from services.kit.postgres import Pool, Queries
 from services.kit.stage.context import StageContext
 from services.kit.stage.epochs import take_epochs
 
-__all__ = ["Positions", "TakenOver", "ahead_of_heads", "assign_those_that_fit", "input_places", "take_over"]
+__all__ = [
+    "Positions",
+    "TakenOver",
+    "ahead_of_heads",
+    "assign_those_that_fit",
+    "input_places",
+    "last_sequences",
+    "output_places",
+    "take_over",
+]
 
 
 _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
@@ -77,10 +86,10 @@ async def _compare(context: StageContext, partitions: Sequence[int]) -> tuple[Po
     """Read the positions of partitions; returns also those where log and database disagree, and why."""
     places = input_places(context.topics, partitions, context.partitions)
     if context.log.outside_database:
-        written = _output_places(context.stage, context.topics, partitions, context.partitions)
-        last = await _last_sequences(context.log, context.stage, written)
+        written = output_places(context.stage, context.topics, partitions, context.partitions)
+        last, faults = await last_sequences(context.log, context.stage, written)
         positions = await _read_positions(context.pool, context.stage, places, partitions)
-        return positions, ahead_of_heads(last, positions)
+        return positions, ahead_of_heads(last, positions) | faults
     positions = await _read_positions(context.pool, context.stage, places, partitions)
     return positions, await _ahead_of_sources(context.pool, positions)
 
@@ -115,7 +124,7 @@ async def _read_positions(
     return positions
 
 
-def _output_places(
+def output_places(
     stage: str, topics: Sequence[str], partitions: Collection[int], installation: int
 ) -> list[TopicPartition]:
     """Return where blocks of these partitions may go, the dead letters of what is read included."""
@@ -124,20 +133,31 @@ def _output_places(
     return input_places(written, partitions, installation)
 
 
-async def _last_sequences(log: EventLog, stage: str, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-    """Return the last sequence of ours that the log holds, of each of these places.
+async def last_sequences(
+    log: EventLog, stage: str, places: Sequence[TopicPartition]
+) -> tuple[dict[TopicPartition, int], dict[int, str]]:
+    """Return the last sequence of ours that the log holds, of each of these places, and partitions that cannot go on.
 
     Must be asked before the heads are read. Others may commit and publish meanwhile (the owner before us, which does
     not know it yet, or our own jobs), and what is published was committed before: so no head lags behind this answer.
     """
-    found = {at: await log.last_sequence(stage, at) for at in places}
-    return {at: last for at, last in found.items() if last is not None}
+    found: dict[TopicPartition, int] = {}
+    faults: dict[int, str] = {}
+    for at in places:
+        try:
+            last = await log.last_sequence(stage, at)
+        except LogPositionError as error:
+            faults[at.partition] = str(error)
+        else:
+            found |= {at: last} if last is not None else {}
+    return found, faults
 
 
 def ahead_of_heads(last: Mapping[TopicPartition, int], positions: Positions) -> dict[int, str]:
     """Find partitions where the log holds later blocks of ours than the database: it has been set back."""
     return {
-        at.partition: f"{at.topic}/{at.partition}: the log has our sequence {sequence}, the database gave only {head}"
+        at.partition: f"{at.topic}/{at.partition}: the log has our sequence {sequence}, the database gave only {head};"
+        " after a restore `heraut restored` comes before the services"
         for at, sequence in last.items()
         if sequence > (head := positions.heads.get(at, 0))
     }

@@ -1,9 +1,10 @@
 """Kafka as it is configured: what a process, a command and the demo need of it."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 from services.kit.config import ServiceConfig
-from services.kit.errors import ConfigError
+from services.kit.errors import ConfigError, RetryableError
 from services.kit.eventlog.durability import Durability, judged
 from services.kit.eventlog.kafka.acls import grant_producers
 from services.kit.eventlog.kafka.admin import (
@@ -19,7 +20,8 @@ from services.kit.eventlog.kafka.log import KafkaLog
 from services.kit.eventlog.kafka.replay import KafkaDeadLetters
 from services.kit.eventlog.kafka.room_rights import grant_rooms
 from services.kit.eventlog.rights import Granted
-from services.kit.postgres import Connection, Pool
+from services.kit.eventlog.timelines import Timelines, read_timelines
+from services.kit.postgres import Connection, Pool, is_retryable
 
 __all__ = ["KafkaInstallation"]
 
@@ -34,9 +36,9 @@ class KafkaInstallation:
         self._partitions = config.partitions
         self._replication = config.kafka_replication
 
-    def open(self, stage: str, pool: Pool) -> KafkaLog:  # noqa: ARG002 - the port's: blocks lie on the brokers
+    def open(self, stage: str, pool: Pool) -> KafkaLog:
         """Open the log of one stage of one process."""
-        return KafkaLog(self._kafka, stage)
+        return KafkaLog(self._kafka, stage, partial(_timelines, pool))
 
     def dead_letters(self, connection: Connection) -> KafkaDeadLetters:
         """Open the dead letters; blocks that are sent back pass through the database of `connection`."""
@@ -78,3 +80,14 @@ class KafkaInstallation:
         if missing := wanted.difference(await listed_topics(self._kafka)):
             raise ConfigError(f"{len(missing)} of {len(wanted)} topics are missing: run `heraut topics`")
         return f"Kafka at {self._kafka.bootstrap_servers}, {len(wanted)} topics"
+
+
+async def _timelines(pool: Pool) -> Timelines:
+    """Read the timelines of a stage's database. Raises RetryableError."""
+    try:
+        async with pool.acquire() as connection:
+            return await read_timelines(connection)
+    except Exception as error:
+        if not is_retryable(error):
+            raise
+        raise RetryableError(f"the database's timelines cannot be read: {type(error).__name__}") from error

@@ -34,6 +34,7 @@ _DRAIN = 64
 _SILENCE_SECONDS = 5.0
 # Reading a few thousand blocks takes a second or two; a look that takes so long is stuck.
 _LOOK_SECONDS = 20.0
+_OURS = frozenset({"source", "seq", "timeline"})
 _SOURCE, _SEQUENCE = re.compile(rb"[a-z-]{1,64}"), re.compile(rb"[0-9]{1,18}")  # a stage's name; below 2**63
 
 
@@ -223,17 +224,18 @@ def own(record: ConsumerRecord) -> Record:
     """Return a record as the port has it. Without a source and a sequence of ours it is foreign: "" and 0."""
     at = TopicPartition(record.topic, record.partition)
     # A header without a value is allowed, and means nothing that an empty one does not.
-    source, seq, headers = _origin(at.topic, tuple((name, value or b"") for name, value in record.headers))
-    return Record(*at, record.offset, source, seq, record.timestamp, record.value, headers, record.key)
+    source, seq, timeline, headers = _origin(at.topic, tuple((name, value or b"") for name, value in record.headers))
+    return Record(*at, record.offset, source, seq, record.timestamp, record.value, headers, record.key, timeline)
 
 
-def _origin(topic: str, headers: Headers) -> tuple[str, int, Headers]:
+def _origin(topic: str, headers: Headers) -> tuple[str, int, int, Headers]:
     named = dict(headers)
-    source, seq = named.get("source", b""), named.get("seq", b"")
+    source, seq, timeline = named.get("source", b""), named.get("seq", b""), named.get("timeline", b"0")
+    numbers = _SEQUENCE.fullmatch(seq) and _SEQUENCE.fullmatch(timeline)
     # A record without our headers, or with malformed ones, is not ours: it is set aside and must not end the process.
-    if is_foreign(topic) or not _SOURCE.fullmatch(source) or not _SEQUENCE.fullmatch(seq):
-        return "", 0, headers
-    return source.decode(), int(seq), tuple(h for h in headers if h[0] not in {"source", "seq"})
+    if is_foreign(topic) or not (_SOURCE.fullmatch(source) and numbers):
+        return "", 0, 0, headers
+    return source.decode(), int(seq), int(timeline), tuple(h for h in headers if h[0] not in _OURS)
 
 
 async def between(consumer: AIOKafkaConsumer, where: KafkaPartition, start: int, end: int) -> list[Record]:

@@ -13,6 +13,7 @@ from services.kit.eventlog.kafka.reader import between, new_consumer
 from services.kit.eventlog.kafka.writer import KafkaWriter
 from services.kit.eventlog.port import TopicPartition
 from services.kit.eventlog.replay import Place, note_act, noted_as_sent, send_back
+from services.kit.eventlog.timelines import read_timelines
 from services.kit.eventlog.topics import dead_letter_topics_among, partitions_of
 from services.kit.postgres import Connection
 
@@ -53,6 +54,7 @@ class KafkaDeadLetters:
         if entry is None:
             return False
         await note_act(self._connection, caller, Act.DEAD_LETTER_REPLAYED, at, offset)
+        self._writer.timeline = (await read_timelines(self._connection)).current
         await send_back(entry, self._connection, self._writer)
         return True
 
@@ -92,9 +94,11 @@ class KafkaDeadLetters:
         return {TopicPartition(*where): (first[where], end[where]) for where in wanted}
 
     async def _read(self, at: TopicPartition, start: int, end: int) -> list[DeadLetter]:
+        """Read entries, but for those of a timeline that the database does not go on from: they are nobody's."""
         with passing_faults(f"{at.topic}/{at.partition} cannot be read"):
             records = await between(await self._connected(), KafkaPartition(*at), start, end)
-        return [DeadLetter(record) for record in records]
+        timelines = await read_timelines(self._connection)
+        return [DeadLetter(record) for record in records if timelines.holds(record)]
 
     async def _connected(self) -> AIOKafkaConsumer:
         if self._consumer is None:

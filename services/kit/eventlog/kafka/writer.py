@@ -40,9 +40,10 @@ _FOR_GOOD = (
 _BATCH_SECONDS = 10.0
 
 
-def own_headers(source: str, row: Row) -> list[tuple[str, bytes]]:
-    """Return the headers of a published block: who wrote it, its sequence, and its own."""
-    return [("source", source.encode()), ("seq", str(row.seq).encode()), *row.headers]
+def own_headers(source: str, row: Row, timeline: int) -> list[tuple[str, bytes]]:
+    """Return the headers of a published block: who wrote it, its sequence, a timeline after the first, and its own."""
+    later = [("timeline", str(timeline).encode())] if timeline else []
+    return [("source", source.encode()), ("seq", str(row.seq).encode()), *later, *row.headers]
 
 
 class KafkaWriter:
@@ -51,7 +52,11 @@ class KafkaWriter:
     After any failed or abandoned batch the producer is thrown away: its sequence numbers may have a hole that
     the broker would refuse for ever (OUT_OF_ORDER_SEQUENCE), and what it still holds may arrive late. That is
     harmless: it is a repeat, which readers know by its sequence.
+
+    `timeline` is the one that blocks are published in (`timelines.py`).
     """
+
+    timeline = 0
 
     def __init__(self, settings: KafkaSettings, client_id: str, closing: Closing) -> None:
         self._settings = settings
@@ -64,7 +69,7 @@ class KafkaWriter:
     async def publish(self, source: str, at: TopicPartition, rows: Sequence[Row]) -> None:
         """Write rows in order; returns when every in-sync replica has them. Raises RetryableError."""
         async with self._partition_locks[at], self._writing(at) as producer:
-            for batch in _batches(producer, source, at, rows):
+            for batch in _batches(producer, source, at, rows, self.timeline):
                 async with asyncio.timeout(_BATCH_SECONDS):
                     await (await producer.send_batch(batch, at.topic, partition=at.partition))
 
@@ -148,13 +153,13 @@ def _size(value: bytes, headers: Sequence[tuple[str, bytes]]) -> int:
 
 
 def _batches(
-    producer: AIOKafkaProducer, source: str, at: TopicPartition, rows: Sequence[Row]
+    producer: AIOKafkaProducer, source: str, at: TopicPartition, rows: Sequence[Row], timeline: int
 ) -> Iterator[BatchBuilder]:
     """Pack rows into as few batches as their size allows, in order."""
     limit = max_message_bytes(at.topic)
     batch = producer.create_batch()
     for row in rows:
-        headers = own_headers(source, row)
+        headers = own_headers(source, row, timeline)
         size = _size(row.value, headers)
         if size > limit:
             raise ValueError(f"{at.topic}: a block of {size} bytes was committed, the topic takes {limit}")
