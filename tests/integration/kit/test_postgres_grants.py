@@ -12,6 +12,8 @@ SHARED = {
     ("log", "head"): {room: {"SELECT", "INSERT", "UPDATE"} for room in ROOMS},
     ("log", "reader"): {room: {"SELECT", "INSERT", "UPDATE"} for room in ROOMS},
     ("log", "installation"): {room: {"SELECT", "INSERT"} for room in ROOMS},  # what was said first stays
+    ("log", "timeline"): {room: {"SELECT"} for room in ROOMS},
+    ("log", "timeline_head"): {room: {"SELECT"} for room in ROOMS},
     ("public", "heraut_migrations"): {room: {"SELECT"} for room in ROOMS},  # whether the database is where code is
     ("vault", "keys"): {"intake": {"INSERT"}, "dispatch": {"SELECT"}},
     ("vault", "pages"): {"intake": {"INSERT"}, "dispatch": {"SELECT"}},
