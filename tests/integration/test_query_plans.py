@@ -21,8 +21,9 @@ LARGE = {
     "routing": {"addresses", "exhausted", "recalls"},
     "tracking": {"blocks", "notices", "receipts", "refusals", "steps", "unread"},
 }
-# What reads every row and says so: the recount, which an operator asks for, and what a print house's rejection asks.
-READS_ALL = {"recount", "recount_refusals", "find_odd", "read_odd_notices", "printed_batches"}
+# What reads every row and says so: the recount and a restore, which an operator asks for, and what a print house's
+# rejection asks.
+READS_ALL = {"recount", "recount_refusals", "read_odd_entries", "read_odd_notices", "set_back", "printed_batches"}
 
 
 def _files(room: str) -> Iterator[Path]:
