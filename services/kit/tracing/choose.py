@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from services.kit.certificate import calling
 from services.kit.errors import ConfigError
+from services.kit.tracing.metrics import SpanMetrics
 from services.kit.tracing.port import NOT_TRACED, Tracing
 
 __all__ = ["fault_of", "open_tracing"]
@@ -27,11 +28,12 @@ def fault_of(url: str | None) -> str | None:
 def open_tracing(
     url: str | None, stage: str, room: str, registry: CollectorRegistry, authorities: Path | None = None
 ) -> Tracing:
-    """Return what traces a process of this stage; it is closed by its user.
+    """Return what traces a process of this stage; it is closed by its user. Its counters are there in any case, at 0.
 
     `authorities` signed the collector's certificate; None = those whom this machine trusts. Raises ConfigError where
     they cannot be read, the extra is missing, or a variable of OpenTelemetry's own (OTEL_*) is wrong.
     """
+    metrics = SpanMetrics(room, registry)
     if not url:
         return NOT_TRACED
     if fault := fault_of(url):
@@ -40,7 +42,7 @@ def open_tracing(
         calling(authorities, "HERAUT_OTLP_CA")
     adapter: ModuleType = import_module("services.kit.tracing.otel")
     try:
-        tracing: Tracing = adapter.OtelTracing(url, stage, room, registry, authorities)
+        tracing: Tracing = adapter.OtelTracing(url, stage, room, metrics, authorities)
     except ValueError as error:
         raise ConfigError(f"OTEL_* settings: {error}") from None
     return tracing

@@ -6,7 +6,7 @@ __all__ = ["SpanMetrics"]
 
 
 class SpanMetrics:
-    """Counts spans of a process that traces; children are bound once."""
+    """Counts spans; children are bound once, and are 0 where nobody traces."""
 
     def __init__(self, room: str, registry: CollectorRegistry) -> None:
         self.sent = Counter(f"{room}_spans_sent_total", "Spans that the collector took.", registry=registry)

@@ -31,7 +31,6 @@ from opentelemetry.trace import (
     TraceFlags,
     set_span_in_context,
 )
-from prometheus_client import CollectorRegistry
 from requests import Session
 
 from services.core.version import this_version
@@ -55,13 +54,13 @@ class OtelTracing:
 
     is_on = True
 
-    def __init__(self, url: str, stage: str, room: str, registry: CollectorRegistry, authorities: Path | None) -> None:
+    def __init__(self, url: str, stage: str, room: str, metrics: SpanMetrics, authorities: Path | None) -> None:
         """Make it; `url` is the collector's base address. Raises ValueError for OTEL_* settings that are wrong."""
         # They repeat what a collector answers, once for each batch: `_Sent` says what matters.
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
         limit = int(os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE") or _QUEUE)
         to, trusted = f"{url.rstrip('/')}/v1/traces", _trusted(authorities)
-        queue = _Queue(OTLPSpanExporter(to, trusted, session=_session()), limit, room, registry)
+        queue = _Queue(OTLPSpanExporter(to, trusted, session=_session()), limit, metrics)
         about = {"service.namespace": "heraut", "service.name": stage, "service.version": this_version()}
         about["heraut.room"] = room
         given = Resource.create()  # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win over what is ours
@@ -121,9 +120,9 @@ class _Queue(SpanProcessor):
     The queue behind it has the same bound, so it never drops one unseen.
     """
 
-    def __init__(self, exporter: SpanExporter, limit: int, room: str, registry: CollectorRegistry) -> None:
+    def __init__(self, exporter: SpanExporter, limit: int, metrics: SpanMetrics) -> None:
         self._limit = limit
-        self._metrics = SpanMetrics(room, registry)
+        self._metrics = metrics
         self._sent = _Sent(exporter, self._metrics)
         self._in = 0  # counted by the loop's thread alone, as what left is by the sender's
         self._behind = BatchSpanProcessor(self._sent, max_queue_size=limit)
