@@ -92,7 +92,7 @@ def _change(operation: str, summary: str) -> dict[str, Any]:
         "parameters": [channel],
         "responses": {
             "200": answer("How it stands now", _object({"channel": _CHANNEL, **_PAUSED})),
-            **faults(404, 503),
+            **faults(400, 404, 503),
         },
     }
 
@@ -163,7 +163,7 @@ def _end(operation: str, summary: str) -> dict[str, Any]:
         "operationId": operation,
         "summary": summary,
         "parameters": [_INCIDENT],
-        "responses": {"200": answer("How many it was about", _object(_REJECTED)), **faults(503)},
+        "responses": {"200": answer("How many it was about", _object(_REJECTED)), **faults(400, 503)},
     }
 
 
@@ -206,7 +206,7 @@ _LIST_JOBS: Final = {
     ],
     "responses": {
         "200": answer("The latest of them", _object({"jobs": {"type": "array", "items": ref("schemas/PrintJob")}})),
-        **faults(503),
+        **faults(400, 503),
     },
 }
 _LIST_UNPRINTED: Final = {
@@ -238,7 +238,7 @@ def _decide(operation: str, summary: str) -> dict[str, Any]:
         "parameters": [_JOB, although],
         "responses": {
             "200": answer("How many letters it was about", _object({"job": _TEXT, "letters": _COUNT})),
-            **faults(404, 409, 503),
+            **faults(400, 404, 409, 503),
         },
     }
 
