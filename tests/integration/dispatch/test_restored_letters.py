@@ -138,18 +138,24 @@ async def test_a_total_that_the_print_house_has_stays(printed: Printed, set_back
     assert (before, 2) == (totals[before["job"]], len(totals))
 
 
-async def test_the_print_house_is_understood_afterwards(printed: Printed, set_back: SetBack) -> None:
-    """What it answers of a file that the backup knew nothing of is kept: rejected letters wait for an operator."""
-    bench = printed.bench
+async def _rejected_after_a_restore(printed: Printed, set_back: SetBack) -> str:
+    """Have two letters printed after the backup, read back after the restore and rejected; return their job."""
     await printed.queue(0, 2)
     await set_back.back_up()
-    await bench.send(printed.provider)
+    await printed.bench.send(printed.provider)
     (job,) = [path.name.partition(".")[0] for path in printed.here.glob("*.done")]
-    await set_back.restore(bench)
+    await set_back.restore(printed.bench)
     await _read_back(printed)
     printed.hearing = printed.listener()
     printed.say(job, state="rejected", reason="digest")
     await printed.hear()
+    return job
+
+
+async def test_the_print_house_is_understood_afterwards(printed: Printed, set_back: SetBack) -> None:
+    """What it answers of a file that the backup knew nothing of is kept: rejected letters wait for an operator."""
+    bench = printed.bench
+    await _rejected_after_a_restore(printed, set_back)
 
     assert {(1, AttemptState.UNPRINTED): 2} == await printed.attempts()
     async with bench.pool.acquire() as connection:
@@ -238,16 +244,7 @@ async def test_a_letter_that_is_printed_again_on_an_operators_word_is_printed(
     printed: Printed, set_back: SetBack
 ) -> None:
     """What was found keeps nobody from that."""
-    bench = printed.bench
-    await printed.queue(0, 2)
-    await set_back.back_up()
-    await bench.send(printed.provider)
-    (job,) = [path.name.partition(".")[0] for path in printed.here.glob("*.done")]
-    await set_back.restore(bench)
-    await _read_back(printed)
-    printed.hearing = printed.listener()
-    printed.say(job, state="rejected", reason="digest")
-    await printed.hear()
+    bench, job = printed.bench, await _rejected_after_a_restore(printed, set_back)
     await printed.deciding().print_again(job, Caller(OPERATOR.principal, "request-1"))
     async with set_back.resumed(bench):
         await bench.send(printed.provider)
