@@ -24,6 +24,7 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import aiohttp
@@ -94,12 +95,13 @@ async def measure(fleet: Fleet, incident_id: str, load: Load, rate: float | None
         await _put(http, f"/v1/incidents/{incident_id}", _incident())
         for path in load.paths:
             await _put(http, _cohort(incident_id, path), {"source": "load", "declaredCount": None, "autoRelease": True})
-        already = sum(_letters(fleet, incident_id, {}).values())
+        letters = _letters(fleet, {})
+        people = sum(letters.values()) + load.persons
         before, own = costs_of(_pids(fleet)), time.process_time()
         started = time.monotonic()
         await _send(http, incident_id, load, rate)
         result.uploaded = time.monotonic() - started
-        result.seconds = await _until_handed_over(fleet, incident_id, already + load.persons) - started
+        result.seconds = await _until_handed_over(fleet, letters, people) - started
     result.costs = cost_between(before, costs_of(_pids(fleet)))
     result.driver_cpu = time.process_time() - own
     return result
@@ -117,7 +119,9 @@ async def _send(http: aiohttp.ClientSession, incident_id: str, load: Load, rate:
             group.create_task(_upload(http, incident_id, path, seconds))
 
 
+@cache
 def _incident() -> dict[str, object]:
+    """Return the document, the same for all rounds: put again it is no new version."""
     document = made_up_incident(datetime.now(UTC))
     return document | {"channels": ["letter"]}
 
@@ -149,12 +153,14 @@ async def _paced(content: bytes, seconds: float) -> AsyncIterator[bytes]:
         yield content[at : at + step]
 
 
-async def _until_handed_over(fleet: Fleet, incident_id: str, people: int) -> float:
-    """Wait until the print folder has everybody, and return when its last batch was finished (monotonic)."""
-    letters: dict[str, int] = {}
+async def _until_handed_over(fleet: Fleet, letters: dict[str, int], people: int) -> float:
+    """Wait until the print folder has everybody, and return when its last batch was finished (monotonic).
+
+    `letters`: how many each finished file has, of those that were there before.
+    """
     moved = time.monotonic()
     while sum(letters.values()) < people:
-        fresh = _letters(fleet, incident_id, letters)
+        fresh = _letters(fleet, letters)
         letters |= fresh
         if fresh:
             moved = time.monotonic()
@@ -164,14 +170,16 @@ async def _until_handed_over(fleet: Fleet, incident_id: str, people: int) -> flo
     return time.monotonic() - (time.time() - last)
 
 
-def _letters(fleet: Fleet, incident_id: str, known: Mapping[str, int]) -> dict[str, int]:
-    """Return the incident's letters in each finished print file that is not known yet."""
-    found = {}
-    for path in fleet.print_dir.glob("*.done"):
-        if path.name not in known:
-            manifest = orjson.loads(path.with_suffix(".manifest.json").read_bytes())
-            found[path.name] = len(manifest["letters"]) if manifest["incidentId"] == incident_id else 0
-    return found
+def _letters(fleet: Fleet, known: Mapping[str, int]) -> dict[str, int]:
+    """Return how many letters each finished print file has that is not known yet.
+
+    By the marks, not the manifests: at ten millions those are gigabytes, and reading them takes a core from the rest.
+    """
+    return {
+        path.name: int(orjson.loads(path.read_bytes())["letters"])
+        for path in fleet.print_dir.glob("*.done")
+        if path.name not in known
+    }
 
 
 def _pids(fleet: Fleet) -> dict[str, int]:
@@ -239,7 +247,8 @@ async def _on_a_fleet(
         if rate is None:
             results[-1].rest = await _at_rest(fleet, arguments.rest)
             await fleet.stop_services()
-            results[-1].floor = await floor(fleet, sum(load.persons for load in loads))
+            if len(loads) == 1:  # what many rounds filled says nothing about the floor
+                results[-1].floor = await floor(fleet, loads[0].persons)
     finally:
         await fleet.stop()
     return results

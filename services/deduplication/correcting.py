@@ -1,9 +1,9 @@
 """Finds people for whom a changed policy wants a correction, of whom nothing more was heard since.
 
 Nothing marks who was told what does not hold: it would cost every person an entry, for a policy that nearly always
-stays as it was. So an incident whose document was changed is looked through, some thousands of rows in a tick, by
-each new owner once. Only rows among which nobody's standing changes any more count as looked through: a transaction
-that is lost leaves nobody behind, and whoever was corrected is not corrected again.
+stays as it was. So an incident of which two versions differ in that is looked through, some thousands of rows in a
+tick, by each new owner once. Only rows among which nobody's standing changes any more count as looked through: a
+transaction that is lost leaves nobody behind, and whoever was corrected is not corrected again.
 """
 
 from collections.abc import Collection
@@ -42,9 +42,9 @@ class Correcting:
     ) -> tuple[Effects | None, int]:
         """Decide about the next people who may have to be corrected; return the effects, and about how many it was.
 
-        An incident's first document is the policy that all were decided under: nobody is looked for.
+        Where all versions of the document had the same policy everybody was decided under it: nobody is looked for.
         """
-        if terms.correction is Correction.NONE or terms.version == 1:
+        if terms.correction is Correction.NONE or not terms.correction_changed:
             return None, 0
         key = terms.number, terms.version, frozenset(partitions), terms.correction, frozenset(terms.cancelled)
         looked_at = 0

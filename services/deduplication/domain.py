@@ -144,6 +144,7 @@ class Terms:
     hold_conflicts: bool = False  # what the incident's policy says of people who contradict each other
     cancelled: Collection[int] = ()  # numbers of the cohorts that were taken back as a whole
     correction: Correction = Correction.NONE  # when people hear that what they were told does not hold any more
+    correction_changed: bool = True  # some people may have been decided under another `correction`
     paused: Collection[int] = ()  # numbers of the cohorts of which no fact may be told just now
     limited: Collection[int] = ()  # numbers of the cohorts that are released under a limit
     allowance: Allowance | None = None  # what may go of those, where a turn is given

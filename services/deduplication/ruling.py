@@ -61,6 +61,7 @@ class Ruling:
         known = self._known(incident_id, numbers[incident_id][1])
         for incident, here, waits in versions_in(newest, self._rules(newest), reached):
             terms = self._terms(incident, numbers[incident_id], known)
+            terms = replace(terms, correction_changed=self._correction_changed(newest))
             if waits:
                 terms = replace(terms, named=terms.usable)
             yield from _permitted(incident, terms, known, here)
@@ -69,9 +70,21 @@ class Ruling:
         """Return what each version of an incident lets go, the newest first."""
         yield newest.rules
         for version in range(newest.version - 1, 0, -1):
-            rules: VersionRules | None = self._incidents.get(("rules", newest.incident_id, str(version)))
+            rules = self._rules_of(newest.incident_id, version)
             if rules is not None:
                 yield rules
+
+    def _rules_of(self, incident_id: str, version: int) -> VersionRules | None:
+        rules: VersionRules | None = self._incidents.get(("rules", incident_id, str(version)))
+        return rules
+
+    def _correction_changed(self, newest: Incident) -> bool:
+        """Tell whether some people may have been decided under another policy of corrections than others were.
+
+        A version that nothing is known of may have had any.
+        """
+        before = (self._rules_of(newest.incident_id, version) for version in range(1, newest.version))
+        return any(rules is None or rules.policy.correction is not newest.policy.correction for rules in before)
 
     def _terms(self, incident: Incident, numbers: tuple[int, Mapping[str, int]], known: Mapping[int, Cohort]) -> Terms:
         """Return the terms without what depends on the partition."""

@@ -55,7 +55,9 @@ _SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "max_connections": "200",  # two replicas of seven services with eight connections each, and tests
-    "max_wal_size": "4GB",  # bulk COPY fills it quickly; a checkpoint every few seconds would write every page twice
+    # After each checkpoint every page is logged whole once more, and new people touch pages of indexes at random: at
+    # ten millions, the million after a checkpoint costs 25 us of CPU a person more. More log, longer recovery.
+    "max_wal_size": "8GB",
     "checkpoint_timeout": "10min",
     "wal_compression": "pglz",  # the wheel has no lz4
     "jit": "off",  # short statements: compiling them costs more than it saves
@@ -211,7 +213,8 @@ class EmbeddedPostgres:
 
     def _configure(self, user: ServerUser | None) -> None:
         """Write our settings, anew at every start, so that they follow the code; ALTER SYSTEM goes above them."""
-        settings = {**_SETTINGS, "shared_buffers": _shared_buffers(), "unix_socket_directories": str(self._socket_dir)}
+        settings = {**_SETTINGS, "shared_buffers": _shared_buffers(durable=self._durable)}
+        settings["unix_socket_directories"] = str(self._socket_dir)
         settings |= {} if self._durable else {"fsync": "off"}
         settings["hba_file"] = str(self._cluster / "heraut_hba.conf")
         for name, text in (
@@ -322,10 +325,14 @@ def _own_folder(folder: Path, user: ServerUser | None) -> None:
     folder.chmod(0o700)
 
 
-def _shared_buffers() -> str:
-    """Return a quarter of the memory, at most 512 MB: beyond, on one machine, the kernel's own cache does as well."""
+def _shared_buffers(*, durable: bool) -> str:
+    """Return a quarter of the memory, at most 4 GB: all indexes of some twenty million people (180 bytes a person).
+
+    Entries come in random order, so what does not fit costs a read and a write a person for each index. A server that
+    is thrown away has 64 MB: each database that it creates or drops looks through all buffers.
+    """
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return f"{max(32, min(512, memory // 4 // 2**20))}MB"
+    return f"{max(32, min(4096, memory // 4 // 2**20)) if durable else 64}MB"
 
 
 def _short_hash(text: str) -> str:

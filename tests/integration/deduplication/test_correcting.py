@@ -105,19 +105,31 @@ async def test_corrections_whose_transaction_was_lost_are_made_again(scene: Scen
     assert 6 == len(await ticked(scene))
 
 
-async def test_a_first_document_has_nobody_to_look_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everybody was decided under the policy that holds: nobody's rows are read."""
+@pytest.mark.parametrize("versions", [1, 3])
+async def test_a_policy_that_never_changed_has_nobody_to_look_for(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, versions: int
+) -> None:
+    """Everybody was decided under the policy that holds, whatever else the document says: nobody's rows are read."""
 
     async def refused(*_: object) -> None:
         raise AssertionError
 
     monkeypatch.setattr(scene.store, "told_otherwise", refused)
     scene.incidents = type(scene.incidents)()
-    scene.incident(channels=CHANNELS, policy=Policy(correction=ALWAYS))
+    for version in range(1, versions + 1):
+        scene.incident(version=version, channels=CHANNELS[:version], policy=Policy(correction=ALWAYS))
     scene.cohort("open", released=True)
     scene.handler = scene.new_handler()
 
     assert [] == await ticked(scene, times=2)
+
+
+async def test_a_policy_that_was_another_once_is_looked_for_by_each_new_owner(scene: Scene) -> None:
+    """Who was told under it is found though the newest versions have one policy, and none is known of a version."""
+    wants(scene, ALWAYS)
+    wants(scene, ALWAYS, version=4)
+
+    assert 6 == len(await ticked(scene))
 
 
 async def test_a_record_that_turned_out_to_be_somebody_elses_is_listed(scene: Scene) -> None:
