@@ -81,6 +81,17 @@ class OwnShape:
 
 
 _PARTY: Final = re.compile(r"(BSN|RSIN):([0-9]{9})|(KVK):([0-9]{8})|(OIN):([0-9]{20})", re.ASCII)
+_OF_ELEVEN: Final = (
+    9,
+    8,
+    7,
+    6,
+    5,
+    4,
+    3,
+    2,
+    -1,
+)  # the check of BSN and RSIN: weighed so, their digits add up to elevens
 _SUBJECT: Final = 255  # characters
 _CONTENT: Final = 1 << 20  # bytes
 
@@ -102,8 +113,12 @@ class FbsShape:
         self._texts = PlainTexts()
 
     def reaches(self, contact: Contact) -> bool:
-        """Tell whether somebody's number is one that the store takes."""
-        return _PARTY.fullmatch(contact.portal_id) is not None
+        """Tell whether somebody's number is one that the store takes.
+
+        It answers 400 to a mistyped one as to a message that is not as it has to be, which would stop the incident.
+        """
+        found = _PARTY.fullmatch(contact.portal_id)
+        return found is not None and (found[1] is None or _is_of_eleven(found[2]))
 
     def headers(self, _key: str) -> Mapping[str, str]:
         """Return none: it knows no key."""
@@ -124,6 +139,10 @@ class FbsShape:
                 "inhoud": content,
             }
         )
+
+
+def _is_of_eleven(number: str) -> bool:
+    return sum(weight * int(digit) for weight, digit in zip(_OF_ELEVEN, number, strict=True)) % 11 == 0
 
 
 def _shortened(subject: str) -> str:
