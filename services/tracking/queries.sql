@@ -240,5 +240,10 @@ where unread.number = over.number
 returning (extract(epoch from unread.at) * 1000)::bigint as at, unread.notices, unread.attempts;
 
 -- name: seen_by_reader
--- Which of these were read, or came back: what is said of a reader or stronger (core.receipts).
-select distinct notice from receipts where notice = any($1::bytea[]) and kind >= $2;
+-- Which of these attempts on a channel, all accepted at $4, were read, or came back: what is said of a reader or stronger
+-- (core.receipts). What names no attempt is about one that had been accepted by then.
+select distinct made.notice, made.attempt
+from unnest($1::bytea[], $2::smallint[]) as made(notice, attempt)
+join receipts using (notice)
+where receipts.channel = $3 and receipts.kind >= $5
+    and (receipts.attempt = made.attempt or receipts.attempt = 0 and receipts.at >= to_timestamp($4 / 1000.0));

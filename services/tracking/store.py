@@ -140,10 +140,13 @@ class Store:
         rows = await connection.fetch(_QUERIES["take_unread"], incident_id, until, limit)
         return [(row[0], row[1], row[2]) for row in rows]
 
-    async def seen_by_reader(self, connection: Connection, notices: Sequence[bytes]) -> set[bytes]:
-        """Return which of these were read, or came back."""
-        rows = await connection.fetch(_QUERIES["seen_by_reader"], list(notices), int(ReceiptKind.READ))
-        return {row[0] for row in rows}
+    async def seen_by_reader(
+        self, connection: Connection, attempts: Collection[tuple[bytes, int]], channel: int, at: int
+    ) -> set[tuple[bytes, int]]:
+        """Return which of these attempts were read, or came back: notices and numbers, accepted on a channel then."""
+        notices, numbers = map(list, zip(*attempts, strict=True))
+        about = notices, numbers, channel, at, int(ReceiptKind.READ)
+        return {(row[0], row[1]) for row in await connection.fetch(_QUERIES["seen_by_reader"], *about)}
 
     async def add_notices(
         self, connection: Connection, findings: Sequence[Finding], numbers: Mapping[str, int]

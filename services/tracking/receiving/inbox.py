@@ -31,8 +31,11 @@ class Inbox:
             async with self._pool.acquire() as connection:
                 await self._store.put_inbox(connection, sorted(set(said)), now)
 
-    async def take(self, connection: Connection, now: datetime) -> list[Receipt]:
-        """Take what is due out of the rows and return it; what names a notice that is not known waits longer."""
+    async def take(self, connection: Connection, now: datetime) -> tuple[list[Receipt], bool]:
+        """Take what is due out of the rows and return it; what names a notice that is not known waits longer.
+
+        Tells as well whether that was all of it.
+        """
         said = await self._store.inbox_due(connection, now, _AT_ONCE)
         known = await self._known(connection, [one.named for one in said if len(one.named) != ID_BYTES])
         found = [
@@ -45,7 +48,7 @@ class Inbox:
             connection, [one for one in said if len(one.named) == ID_BYTES or one.named in known]
         )
         await self._store.wait_inbox(connection, waits, now)
-        return found
+        return found, len(said) < _AT_ONCE
 
     async def _known(self, connection: Connection, named: Sequence[bytes]) -> Mapping[bytes, bytes]:
         """Return the notices whose references these are, as far as they are known."""

@@ -27,4 +27,6 @@ class Receiving:
         if 0 not in partitions:
             return []
         now = self._clock.now()
-        return [*await self._inbox.take(connection, now), *await self._unread.take(connection, now)]
+        said, is_all = await self._inbox.take(connection, now)
+        # Among what is left may be who read in time.
+        return [*said, *(await self._unread.take(connection, now) if is_all else ())]

@@ -6,6 +6,7 @@ or a reason is never repeated: whoever loads a list finds the line.
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time
 from typing import Final, NamedTuple
@@ -23,7 +24,8 @@ _COLUMNS: Final = {
     "reason": ("reason", "reden", "retourreden"),
     "date": ("date", "datum", "retourdatum"),
 }
-_FORMS: Final = ("%Y-%m-%d", "%d-%m-%Y", "%Y%m%d")
+_FORMS: Final = ("%Y-%m-%d", "%d-%m-%Y", "%Y%m%d", "%d/%m/%Y")
+_TIME: Final = re.compile(r"[T ].*")  # behind a day: it may be when a letter was scanned, and says no more than the day
 
 
 class InvalidList(ValueError):  # noqa: N818 - says what it is
@@ -40,10 +42,7 @@ class Fault(NamedTuple):
 
 def read_list(body: bytes, today: date) -> Iterator[Said | Fault]:
     """Return what each line says: a letter that came back, or what is wrong. Raises InvalidList."""
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InvalidList("encoding") from None
+    text = _text(body)
     first = text.partition("\n")[0]
     rows = csv.reader(io.StringIO(text), delimiter=";" if first.count(";") > first.count(",") else ",")
     try:
@@ -53,6 +52,19 @@ def read_list(body: bytes, today: date) -> Iterator[Said | Fault]:
                 yield _read(rows.line_num, row, places, today)
     except csv.Error:
         raise InvalidList("csv-syntax") from None
+
+
+def _text(body: bytes) -> str:
+    """Return a list as text: in UTF-8, or as old programs write it. Raises InvalidList where it is neither.
+
+    What is read of a line has no accents; names beside it may have some.
+    """
+    if b"\0" in body:  # UTF-16, a workbook
+        raise InvalidList("encoding")
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return body.decode("latin-1")
 
 
 def _places(header: list[str]) -> Mapping[str, int]:
@@ -82,9 +94,10 @@ def _read(line: int, row: list[str], places: Mapping[str, int], today: date) -> 
 
 
 def _day(text: str) -> date | None:
+    day = _TIME.sub("", text)
     for form in _FORMS:
         try:
-            return datetime.strptime(text, form).replace(tzinfo=_HERE).date()
+            return datetime.strptime(day, form).replace(tzinfo=_HERE).date()
         except ValueError:
             continue
     return None

@@ -50,12 +50,13 @@ class Unread:
         for incident_id, days in sorted(self._waiting().items()):
             until = now - timedelta(days=days)
             for at, notices, attempts in await self._store.take_unread(connection, incident_id, until, _AT_ONCE):
-                ids = [notices[start : start + 16] for start in range(0, len(notices), 16)]
-                known = await self._store.seen_by_reader(connection, ids)
+                ids = (notices[start : start + 16] for start in range(0, len(notices), 16))
+                made = list(zip(ids, attempts, strict=True))
+                known = await self._store.seen_by_reader(connection, made, int(Channel.PORTAL), at)
                 found += [
                     Receipt(notice, int(Channel.PORTAL), attempt, int(ReceiptKind.UNREAD), at + days * _DAY_MS)
-                    for notice, attempt in zip(ids, attempts, strict=True)
-                    if notice not in known
+                    for notice, attempt in made
+                    if (notice, attempt) not in known
                 ]
         return found
 

@@ -19,6 +19,7 @@ _KEY: Final = re.compile(r"([0-9a-f]{32})\.([1-9][0-9]{0,3})")
 # Unread is ours to say: by the incident's policy, whatever a provider calls long.
 _KINDS: Final = {word: kind for kind, word in KIND_NAMES.items() if kind is not ReceiptKind.UNREAD}
 _KINDS.update({"opened": ReceiptKind.READ, "complaint": ReceiptKind.COMPLAINED, "bounce": ReceiptKind.BOUNCED})
+_KINDS.update(dict.fromkeys(("failed", "rejected"), ReceiptKind.REFUSED))
 
 
 class InvalidWebhook(ValueError):  # noqa: N818 - says what it is

@@ -22,7 +22,7 @@ from services.tracking.receiving import ReceivingApi
 from services.tracking.receiving.signing import Signer, signed_by
 from services.wire.references import References
 from tests.integration.tracking.test_api import an_incident
-from tests.integration.tracking.test_handlers import ACCEPTED, Room, RoomPool, attempted, notice
+from tests.integration.tracking.test_handlers import ACCEPTED, Room, RoomPool, attempted, notice, received
 from tests.keys import a_key
 from tests.principals import AUDITOR, OPERATOR, authenticator
 
@@ -164,3 +164,32 @@ async def test_who_did_not_read_in_time_is_told_on_the_next_channel(face: Face) 
     assert ([], [Consequence(notice(2), PORTAL, 1, ReceiptKind.UNREAD)]) == (early, late)
     assert [] == await room.tick()
     assert {"notified": 3, "notices_settled": 3, "accepted_portal": 2, "accepted_letter": 1} == await room.figures()
+
+
+async def test_a_message_after_a_mail_that_came_back_is_waited_for(face: Face) -> None:
+    """What is said of the mail says nothing of a reader at the portal: its person goes on to the letter as well."""
+    room = face.room
+    policy = Policy(cascade=Cascade(unread_after=14))
+    room.incidents.put(replace(an_incident("lab"), policy=policy))
+    await room.hear(attempted({1: ACCEPTED, 2: ACCEPTED}, channel="email"))
+    await room.hear(received([1], ReceiptKind.BOUNCED))
+    await room.hear(attempted({1: ACCEPTED}, channel="portal", attempt=2))
+    room.clock.advance((_moment("2026-01-01") + timedelta(days=15) - room.clock.now()).total_seconds())
+
+    assert [Consequence(notice(1), PORTAL, 2, ReceiptKind.UNREAD)] == await room.tick()
+
+
+async def test_a_reader_is_not_overlooked_behind_what_else_came_in(face: Face) -> None:
+    """A thousand things are joined at a time: nobody is unread while it may be among the rest that they have read."""
+    room = face.room
+    policy = Policy(cascade=Cascade(unread_after=14))
+    room.incidents.put(replace(an_incident("lab"), policy=policy))
+    await room.hear(attempted({1: ACCEPTED}, channel="portal"))
+    room.clock.advance((_moment("2026-01-01") + timedelta(days=15) - room.clock.now()).total_seconds())
+    others = [{"idempotencyKey": f"{at:032x}.1"} for at in range(1, 1000)]
+    await face.webhook({"type": "read", "data": others})
+    await face.webhook({"type": "read", "data": [*({"idempotencyKey": f"{at:032x}.2"} for at in range(1, 99))]})
+    room.clock.advance(1)
+    await face.webhook({"type": "read", "data": {"reference": reference(1)}})
+
+    assert [] == [*await room.tick(), *await room.tick()]

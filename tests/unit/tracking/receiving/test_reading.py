@@ -45,6 +45,22 @@ def test_lists_of_several_shapes_say_the_same(body: str, reason: ReceiptReason) 
     assert [returned(reason)] == list(read_list(body.encode(), TODAY))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+@pytest.mark.parametrize("day", ["02/03/2026", "2026-03-02 14:05", "02-03-2026 08:00:00", "2026-03-02T14:05:00+01:00"])
+def test_an_export_is_read_with_its_times_and_names(day: str, encoding: str) -> None:
+    """As post companies and spreadsheets write them: what is not asked for keeps nothing from being read."""
+    body = f"Naam;Kenmerk;Retourreden;Retourdatum\r\nRené;{REFERENCE};Verhuisd;{day}\r\n".encode(encoding)
+
+    assert [returned(ReceiptReason.MOVED)] == list(read_list(body, TODAY))
+
+
+def test_what_is_no_text_is_refused() -> None:
+    """A list in UTF-16 and a workbook have no lines that could be named."""
+    for body in (f"reference,date\n{REFERENCE},2026-03-02".encode("utf-16"), b"PK\3\4\0\0"):
+        with pytest.raises(InvalidList, match="encoding"):
+            list(read_list(body, TODAY))
+
+
 def test_a_line_that_cannot_be_read_is_named_and_the_others_are_taken() -> None:
     """By its number, its field and a code: nothing that stood in it."""
     lines = [f"{WRONG},moved,2026-03-02", f"{REFERENCE},moved,2026-03-02", f"{REFERENCE},moved,2026-03-10"]
@@ -106,6 +122,14 @@ def test_a_webhook_names_messages_by_reference_or_by_our_key() -> None:
     assert [Said(bytes.fromhex("ab" * 16), 1, 2, int(ReceiptKind.READ), NOW, 0)] == one
     assert [Said(NAMED, 2, 0, int(ReceiptKind.BOUNCED), NOW, int(ReceiptReason.HARD))] * 2 == many
     assert [] == said_in({"type": "message.created", "data": {}}, 1, NOW) == said_in({"type": "unread"}, 1, NOW)
+
+
+@pytest.mark.parametrize("word", ["refused", "failed", "message.rejected"])
+def test_what_a_provider_did_not_take_after_all_is_not_overlooked(word: str) -> None:
+    """Nobody was told by it: left alone, its person would count as told for good."""
+    (said,) = said_in({"type": word, "data": {"reference": REFERENCE}}, 1, NOW)
+
+    assert (ReceiptKind.REFUSED, ReceiptReason.NOT_SAID) == (said.kind, said.reason)
 
 
 @pytest.mark.parametrize(
