@@ -15,6 +15,7 @@ __all__ = [
     "CHANNELS",
     "CHANNEL_BITS",
     "CHANNEL_NAMES",
+    "IS_READ_THERE",
     "MAY_END_UNKNOWN",
     "TO_THE_ADDRESS",
     "Channel",
@@ -26,7 +27,8 @@ __all__ = [
 class Channel(IntFlag):
     """A way to reach a person, one bit each: a set of channels is one byte in a block.
 
-    The numbers are stored and travel in blocks: they are never reused. A byte has room for eight channels. The order of
+    The numbers are stored and travel in blocks: they are never reused. A byte has room for seven channels, and a bit
+    beside those that were tried (`core.notices`). The order of
     the lines is that of the ports that `heraut up` gives: a new channel comes last, so that no other one moves.
     """
 
@@ -56,6 +58,8 @@ TO_THE_ADDRESS: Final = int(Channel.LETTER)
 # Their providers cannot be asked how a hand-over ended that broke off: nobody may ever know. Where nothing else is
 # left, it is made again. (A portal that is a store of FBS cannot be asked either; what it may have is not made again.)
 MAY_END_UNKNOWN: Final = int(Channel.EMAIL)
+# What these channels carry lies at their provider, where it is known whether somebody has opened it.
+IS_READ_THERE: Final = int(Channel.PORTAL)
 
 
 def channel_named(name: str) -> Channel:

@@ -16,6 +16,7 @@ __all__ = [
     "FLAG_RETRACTED",
     "FLAG_SECRET_ADDRESS",
     "FLAG_WITHDRAWN",
+    "LIES_UNREAD",
     "MEMBER_FLAGS",
     "MEMBER_FLAG_BITS",
     "Notices",
@@ -46,6 +47,10 @@ MEMBER_FLAGS: Final = (
 )
 MEMBER_FLAG_BITS: Final = MEMBER_FLAGS.bit_length()  # a table by sets of these has 1 << MEMBER_FLAG_BITS entries
 ALL_FLAGS: Final = MEMBER_FLAGS | FLAG_MAYBE_TOLD  # routing adds what only arises on the way
+
+# In `tried`, beside the channels: one of them took the notice, and nobody read it there in time. It may be read still,
+# so whoever stops the notice cannot say that nobody was told. The flags have no bit left, and there are few channels.
+LIES_UNREAD: Final = 128
 
 # At most so many members or notices travel in one block: what is paid per block vanishes, and a block that nobody can
 # read sets no more people aside. An entry takes 80 bytes, 200 at most: far below what the log takes as one block.
@@ -84,7 +89,7 @@ class Notices:
     cohorts: list[str] = field(default_factory=list)
     accepted_at: list[int] = field(default_factory=list)
     attempts: list[int] = field(default_factory=list)  # number of the attempt, from 1; 0 = none made yet
-    tried: list[int] = field(default_factory=list)  # set of the channels that refused
+    tried: list[int] = field(default_factory=list)  # set of the channels that refused; and LIES_UNREAD
     carriers: list[tuple[str, ...]] = field(default_factory=list)
 
     def __len__(self) -> int:

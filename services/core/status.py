@@ -5,6 +5,7 @@ from enum import IntEnum
 from types import MappingProxyType
 
 __all__ = [
+    "CALLED_BACK",
     "CHANNEL_CLOSED",
     "TRANSITIONS",
     "UNKNOWN_FOR_TOO_LONG",
@@ -19,6 +20,9 @@ UNKNOWN_FOR_TOO_LONG = "unknown-for-too-long"
 # Why dispatch gives back a notice whose channel a newer version of its incident has closed, and why routing gives up
 # one that could take no other.
 CHANNEL_CLOSED = "channel-closed"
+# Why dispatch gives back a notice that was called back before its attempt began, while an earlier one may have told
+# somebody: it is attempted again at its bearer's new contact data, if there is any, and nowhere else.
+CALLED_BACK = "called-back"
 # Why dispatch gives back a notice whose letter cannot be printed; the fields of the record follow after a colon.
 _UNPRINTABLE = "unprintable"
 
@@ -41,6 +45,7 @@ class AttemptState(IntEnum):
     BOUNCED = 9  # the provider took it, and it came back: the next channel is tried
     RETURNED = 10  # the letter was posted, and came back: likewise
     UNPRINTED = 11  # its provider had it, and rejected it through no fault of the recipient's: an operator decides
+    UNREAD = 12  # the provider took it, and nobody read it in time: it stays told, and the next channel is tried
 
 
 TRANSITIONS: Mapping[AttemptState, frozenset[AttemptState]] = MappingProxyType(
@@ -72,7 +77,11 @@ TRANSITIONS: Mapping[AttemptState, frozenset[AttemptState]] = MappingProxyType(
         # Told when its time is over; back in the queue where it turns out that the provider was ill.
         AttemptState.REFUSED_WAITING: frozenset({AttemptState.TAKEN, AttemptState.REFUSED, AttemptState.STOPPED}),
         # By a receipt.
-        AttemptState.ACCEPTED: frozenset({AttemptState.BOUNCED, AttemptState.RETURNED, AttemptState.UNPRINTED}),
+        AttemptState.ACCEPTED: frozenset(
+            {AttemptState.BOUNCED, AttemptState.RETURNED, AttemptState.UNPRINTED, AttemptState.UNREAD}
+        ),
+        # It is on its way to the next channel already: what is heard of it later sends nobody anywhere.
+        AttemptState.UNREAD: frozenset({AttemptState.BOUNCED, AttemptState.RETURNED}),
         # Refused where an operator has it made again, as another attempt, or gives it up: likewise.
         AttemptState.UNPRINTED: frozenset(
             {AttemptState.REFUSED, AttemptState.BOUNCED, AttemptState.RETURNED, AttemptState.STOPPED}

@@ -156,6 +156,7 @@ class DispatchHandler:
             batches = [batch for block in taken for batch in self.batches(block)]
             for due, of_it in first_in_queue(batches, now, self._traits.linger):
                 await self._store.take(connection, of_it, now, due)
+            await self._recalls.follow(connection, [block.notices for block in taken], now)
         arrived = [notice for block in taken for notice in block.notices.ids]
         if recalled:
             answers = await self._recalls.take(connection, recalled, arrived, now, moved)

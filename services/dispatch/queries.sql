@@ -204,9 +204,16 @@ select notice from recalls where channel = $1 and partition = any($2::int[]) and
 
 -- name: recalled_attempts
 -- The attempts of these notices whose recall is not answered; their batches are locked, so that none of them begins. A
--- print house may say of a file both that it was posted and that it was rejected.
+-- print house may say of a file both that it was posted and that it was rejected. What other channels have of a notice is
+-- read and not locked: an attempt there that told nobody after all is looked at by its own channel.
 select recalls.notice, recalls.pseudonym, recalls.incident_id, recalls.partition, batches.batch, batches.state,
-    batches.state = 11 and print_files.posted_at is not null as posted
+    batches.state = 11 and print_files.posted_at is not null as posted,
+    array(
+        select distinct others.state
+        from attempts as made
+        join batches as others on others.batch = made.batch
+        where made.notice = recalls.notice and others.channel <> $1
+    ) as elsewhere
 from recalls
 join attempts on attempts.notice = recalls.notice
 join batches on batches.batch = attempts.batch
@@ -237,9 +244,14 @@ order by batch;
 update recalls set state = $3, at = $4 where channel = $1 and notice = any($2::bytea[]);
 
 -- name: reopen_recalls
--- Look again at notices that had begun when they were recalled, as what had begun told nobody. Those that were stopped
--- have no attempt that could be looked at.
-update recalls set state = 1, at = $3 where channel = $1 and notice = any($2::bytea[]) and state = 2;
+-- Look again at those notices whose recall was answered and that wait here: what had begun told nobody (11), or another
+-- attempt has come since.
+update recalls set state = 1, at = $3
+where channel = $1 and notice = any($2::bytea[]) and state = 2 and exists (
+    select from attempts
+    join batches using (batch)
+    where attempts.notice = recalls.notice and batches.channel = $1 and batches.state in (0, 11)
+);
 
 -- name: keep_known
 -- How far deduplication knows intake's blocks; a repeat may say less. No count falls, so the greater of two is the later.

@@ -36,8 +36,9 @@ _BECOMES: Final = {
     ReceiptKind.REFUSED: AttemptState.BOUNCED,
     ReceiptKind.BOUNCED: AttemptState.BOUNCED,
     ReceiptKind.RETURNED: AttemptState.RETURNED,
+    ReceiptKind.UNREAD: AttemptState.UNREAD,
 }
-_HEARD_OF: Final = (AttemptState.ACCEPTED, AttemptState.UNKNOWN, AttemptState.UNPRINTED)
+_HEARD_OF: Final = (AttemptState.ACCEPTED, AttemptState.UNKNOWN, AttemptState.UNPRINTED, AttemptState.UNREAD)
 
 
 class SettledAttempt(NamedTuple):
@@ -60,7 +61,7 @@ class ReceiptStore(SettlingStore, Protocol):
         ...
 
     async def reopen_recalls(self, connection: Connection, notices: Collection[bytes], now: datetime) -> None:
-        """Look again at those of these notices that had begun when they were recalled."""
+        """Look again at those of these notices that wait, and whose recall was answered."""
         ...
 
 
@@ -113,7 +114,7 @@ class Receipts:
         gone = set(done) - held
         back: defaultdict[str, list[int]] = defaultdict(list)
         for row, consequence in enumerate(said):
-            if consequence is not None and _goes_back(consequence, state, moved=row in gone):
+            if consequence is not None and row in gone and _goes_back(consequence, state):
                 back[why_back(consequence.kind, consequence.reason)].append(row)
         return [
             encode_refused(self._tried(one.notices.pick(rows)), why, one.partition)
@@ -121,9 +122,10 @@ class Receipts:
         ]
 
     def _outcome(self, consequence: Consequence | None, stays: AttemptState) -> AttemptOutcome:
-        if consequence is None or consequence.kind == ReceiptKind.UNREAD:
+        if consequence is None:
             return AttemptOutcome(stays)
-        if consequence.kind in FAILED and not is_the_recipients(consequence.kind, consequence.reason):
+        is_anybodys = consequence.kind in FAILED and not is_the_recipients(consequence.kind, consequence.reason)
+        if is_anybodys and stays is not AttemptState.UNREAD:
             return AttemptOutcome(AttemptState.UNPRINTED)
         return AttemptOutcome(_BECOMES[ReceiptKind(consequence.kind)])
 
@@ -132,7 +134,6 @@ class Receipts:
         return notices
 
 
-def _goes_back(consequence: Consequence, state: AttemptState, *, moved: bool) -> bool:
-    if consequence.kind == ReceiptKind.UNREAD:  # it stays accepted: whoever looks for it there still finds it
-        return state is AttemptState.ACCEPTED
-    return moved and consequence.kind != ReceiptKind.ACCEPTED
+def _goes_back(consequence: Consequence, state: AttemptState) -> bool:
+    """Tell whether a notice leaves for its next channel: what nobody read has left already, whatever is heard then."""
+    return consequence.kind != ReceiptKind.ACCEPTED and state is not AttemptState.UNREAD

@@ -235,6 +235,7 @@ class Store:
                 row["batch"],
                 AttemptState(row["state"]),
                 posted=bool(row["posted"]),
+                elsewhere=frozenset(map(AttemptState, row["elsewhere"])),
             )
             for row in rows
         ]
@@ -256,7 +257,7 @@ class Store:
         await connection.execute(_QUERIES["mark_recalls"], self._channel, list(notices), int(state), now)
 
     async def reopen_recalls(self, connection: Connection, notices: Collection[bytes], now: datetime) -> None:
-        """Look again at those of these notices that had begun when they were recalled."""
+        """Look again at those of these notices that wait, and whose recall was answered."""
         await connection.execute(_QUERIES["reopen_recalls"], self._channel, list(notices), now)
 
     async def keep_known(self, connection: Connection, known: Mapping[int, Sequence[int]]) -> None:

@@ -15,9 +15,9 @@ from notification.v1 import common_pb2, deduplication_pb2, dispatch_pb2, routing
 
 from services.core.channel import ALL_CHANNELS, Channel
 from services.core.ids import ID_BYTES
-from services.core.notices import BLOCK_ENTRIES, FLAG_MAYBE_TOLD, Notices
-from services.core.receipts import came_back
-from services.core.status import CHANNEL_CLOSED, UNKNOWN_FOR_TOO_LONG, unprintable_fields
+from services.core.notices import BLOCK_ENTRIES, FLAG_MAYBE_TOLD, LIES_UNREAD, Notices
+from services.core.receipts import ReceiptKind, came_back
+from services.core.status import CALLED_BACK, CHANNEL_CLOSED, UNKNOWN_FOR_TOO_LONG, unprintable_fields
 from services.kit.errors import InvalidMessage
 from services.kit.eventlog import Output, Record
 from services.routing.domain import Situation
@@ -125,7 +125,10 @@ def _decode_refused(value: bytes | None) -> tuple[Notices, str]:
     notices, reason = _some(notices_from_wire(refused.notices)), refused.reason
     if reason == UNKNOWN_FOR_TOO_LONG:
         notices.flags = [flags | FLAG_MAYBE_TOLD for flags in notices.flags]
-    decides = reason == CHANNEL_CLOSED or unprintable_fields(reason) is not None or came_back(reason)
+    back = came_back(reason)
+    if back and back[0] is ReceiptKind.UNREAD:
+        notices.tried = [tried | LIES_UNREAD for tried in notices.tried]
+    decides = reason in {CHANNEL_CLOSED, CALLED_BACK} or unprintable_fields(reason) is not None or back
     return notices, reason if decides else ""
 
 

@@ -6,15 +6,17 @@ from datetime import timedelta
 from functools import partial
 from itertools import starmap
 
+from notification.topics import NOTICES_RECALLED
+
 from services.core.channel import ALL_CHANNELS, Channel
 from services.core.clock import Clock
 from services.core.incident import Incident
-from services.core.notices import FLAG_MAYBE_TOLD, Notices
-from services.core.policy import Cascade
+from services.core.notices import FLAG_MAYBE_TOLD, LIES_UNREAD, Notices
+from services.core.policy import MOST_DAYS_UNREAD, Cascade
 from services.core.receipts import ReceiptKind, came_back
-from services.core.status import CHANNEL_CLOSED
+from services.core.status import CALLED_BACK, CHANNEL_CLOSED
 from services.kit.errors import RetryableError
-from services.kit.eventlog import Output, Record
+from services.kit.eventlog import Output, Record, comes_again_within
 from services.kit.forgetting import Forgetting
 from services.kit.postgres import Connection
 from services.routing.cascading import goes_on, split
@@ -43,11 +45,20 @@ from services.routing.store import Store
 from services.wire.incidents import Incidents
 from services.wire.recalls import Recalled, encode_stopped
 
-__all__ = ["RoutingHandler", "Work"]
+__all__ = ["RoutingHandler", "Work", "recalls_kept"]
 
 
 _Way = tuple[int, Channel | str]  # partition and channel, or why they are given up: what may share a block
 _Ways = defaultdict[_Way, list[Notices]]
+
+
+def recalls_kept(log_retention: timedelta) -> timedelta:
+    """Return how long a recall is remembered that is over.
+
+    As long as a block of it may be heard again; and as long as what had begun may come back, or lie unread: it is not
+    told anew of a record that was taken back or corrected.
+    """
+    return comes_again_within(NOTICES_RECALLED, log_retention) + timedelta(days=MOST_DAYS_UNREAD)
 
 
 class RoutingHandler:
@@ -110,7 +121,7 @@ class RoutingHandler:
         if heard or any(one.addresses for one in work):
             again = await self._answer(connection, heard, work, ways)
         given_up_now = {
-            notice: came_back(str(reason)) is not None
+            notice: reason == CALLED_BACK or came_back(str(reason)) is not None
             for (_, reason), parts in heard.items()
             for part in parts
             for notice in part.ids
@@ -138,11 +149,12 @@ class RoutingHandler:
             return list(self._ways_of(notices, reason))
         newest: Incident | None = self._incidents.get(("incident", notices.incident_id))
         cascade = newest.policy.cascade if newest else Cascade()
+        unread = back[0] is ReceiptKind.UNREAD
         going, over = split(notices, await self._store.recalled(connection, notices.ids))
         if not goes_on(*back, cascade):
-            going, over = notices.pick([]), notices
-        unread = back[0] is ReceiptKind.UNREAD
-        found: list[tuple[Channel | str, Notices]] = [(reason, over)] if over and not unread else []
+            going, over = notices.pick([]), notices.pick([]) if unread else notices
+        # Who was called back stays told by what nobody read, and is told at new contact data, if there is any.
+        found: list[tuple[Channel | str, Notices]] = [(CALLED_BACK if unread else reason, over)] if over else []
         for channel, part in self._ways_of(going, "") if going else ():
             if isinstance(channel, Channel) or not unread:  # who can be told on no other channel stays told
                 found.append((channel or reason, part))
@@ -188,9 +200,9 @@ class RoutingHandler:
     ) -> Iterable[Output]:
         """Stop what was recalled and given up: no new attempt is made. Return the answers.
 
-        Nobody was told by it, but where a channel may have told somebody before the others refused. `given_up_now` says
-        what came back: it had begun. Dispatch has answered so, unless it came back before its recall was there; it may
-        be attempted again, with other contact data.
+        Nobody was told by it, but where a channel may have told somebody before the others refused, or still may, as a
+        message lies unread. `given_up_now` says what came back: it had begun. Dispatch has answered so, unless it came
+        back before its recall was there. Whatever had begun may be attempted again, with other contact data.
         """
         asked = [recall for block in recalled if not block.over for recall in block.recalls]
         if asked:
@@ -199,15 +211,14 @@ class RoutingHandler:
         found = await self._store.recalled_exhausted(connection, wanted) if wanted else []
         ended = [recall for recall, _ in found]
         begun = {recall.notice for recall in ended if given_up_now.get(recall.notice)}
+        begun |= {recall.notice for recall, notice in found if _may_have_told(notice)}
         if stopped := [recall.notice for recall in ended if recall.notice not in begun]:
             await self._store.stop_exhausted(connection, stopped)
         ended += [recall for block in recalled if block.over for recall in block.recalls]
         if ended:
             unique = {recall.notice: recall for recall in ended}
             await self._store.end_recalls(connection, list(unique.values()), self._clock.now())
-        return encode_stopped(
-            (recall, recall.notice not in begun and not notice.flags[0] & FLAG_MAYBE_TOLD) for recall, notice in found
-        )
+        return encode_stopped((recall, recall.notice not in begun) for recall, _ in found)
 
     async def _decide(
         self, connection: Connection, heard: Sequence[GivenUp], moved: Mapping[bytes, Address]
@@ -224,6 +235,11 @@ class RoutingHandler:
         if found.kept:
             await self._store.keep_exhausted(connection, found.kept)
         return found
+
+
+def _may_have_told(notice: Notices) -> bool:
+    """Tell of a block of one whether somebody may have been told by it, or may be yet, though it was given up."""
+    return bool(notice.flags[0] & FLAG_MAYBE_TOLD or notice.tried[0] & LIES_UNREAD)
 
 
 def _reasons(given_up: Notices, choices: Choices, reason: str) -> list[tuple[str, Notices]]:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from services.core.channel import Channel
-from services.core.notices import FLAG_MAYBE_TOLD, Notices
+from services.core.channel import IS_READ_THERE, Channel
+from services.core.notices import FLAG_MAYBE_TOLD, LIES_UNREAD, Notices
 from services.routing.domain import Choices, route
 
 __all__ = ["Address", "Answers", "GivenUp", "answers", "given_up"]
@@ -102,8 +102,10 @@ def _answered(
 def _readdressed(notice: Notices, address: Address) -> Notices:
     """Return a notice with other contact data.
 
-    All of its channels may be tried anew: which of them the correction was about, nobody can tell from here.
+    All of its channels may be tried anew: which of them the correction was about, nobody can tell from here. But where
+    a message of it lies unread no second one is put beside it.
     """
+    unread = notice.tried[0] & LIES_UNREAD
     return replace(
         notice,
         versions=[address.version],
@@ -111,5 +113,5 @@ def _readdressed(notice: Notices, address: Address) -> Notices:
         channels=[address.channels],
         flags=[address.flags | notice.flags[0] & FLAG_MAYBE_TOLD],
         languages=[address.language],
-        tried=[0],
+        tried=[notice.tried[0] & IS_READ_THERE if unread else 0],
     )

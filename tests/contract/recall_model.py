@@ -4,22 +4,24 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
-from notification.topics import NOTICES_EXHAUSTED, NOTICES_STOPPED
+from notification.topics import DELIVERIES_REFUSED, NOTICES_EXHAUSTED, NOTICES_REATTEMPTED, NOTICES_STOPPED
 from notification.v1 import routing_pb2
 from prometheus_client import CollectorRegistry
 
 from services.core.channel import CHANNELS, Channel
-from services.core.notices import FLAG_MAYBE_TOLD
+from services.core.notices import FLAG_MAYBE_TOLD, Notices
 from services.core.receipts import Receipt, ReceiptKind, ReceiptReason
 from services.core.status import AttemptState
 from services.deduplication.batch import Effects
 from services.deduplication.domain import COUNTED_AS, Course, Member, Outcome, Terms, is_withdrawn
+from services.dispatch.codec import encode_refused
 from services.dispatch.counting import Moved
 from services.dispatch.recalls import Answering, Recalls
 from services.kit.eventlog import Output, Record
 from services.kit.testing import FakeClock
 from services.routing.handlers import RoutingHandler, Work
 from services.routing.metrics import RoutingMetrics
+from services.routing.readdressing import Address
 from services.tracking.domain import Deltas, Finding, State
 from services.tracking.histories import History, history_of, moved
 from services.wire.notices import notices_from_wire
@@ -36,6 +38,7 @@ __all__ = ["PERSON", "World"]
 PERSON = an_id("person")
 NOBODYS: Any = None  # there is no database
 T = TypeVar("T")
+_CASCADE = [{"when": "bounced"}, {"when": "returned"}, {"when": "unread", "afterDays": 14}]
 
 
 def done(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -55,8 +58,11 @@ class World:
         self.tables = Tables()
         self.terms = terms(released=())
         self.channels = {channel: Table() for channel in CHANNELS}
+        for table in self.channels.values():
+            table.others = [other for other in self.channels.values() if other is not table]
         self.routing_store = MemoryStore()
-        incidents = FakeIncidents(an_incident(INCIDENT, 7))
+        incident = an_incident(INCIDENT, 7, policy={"cascade": _CASCADE})
+        incidents = FakeIncidents(incident)
         metrics = RoutingMetrics(CollectorRegistry())
         self.routing = RoutingHandler(incidents, metrics, FakeClock(), KEEP, self.routing_store)
         self.queues: dict[tuple[str, Channel | None], deque[Any]] = defaultdict(deque)
@@ -83,6 +89,8 @@ class World:
                 self._put(("released", None), notices.pick([row]))
         for notice, person in (one for of_it in effects.recalled.values() for one in of_it):
             self._recall(notice, person, over=False)
+        for rows in effects.readdressed.values():
+            self._put(("readdressed", None), [Address(*row) for row in rows])
         for one in (one for of_it in effects.superseded.values() for one in of_it):
             self._find(Finding(one.notice, f"c{one.cohort}", None, 0, State.UNHEARD, 0, 0, 0, one.mark))
 
@@ -159,8 +167,10 @@ class World:
         topic, channel = key
         if topic in {"released", "refused"}:
             self._routes(Work(0, message))
-        elif topic == "back":
-            self._routes(Work(0, *message))
+        elif topic == "readdressed":
+            self._routes(Work(0, addresses=message))
+        elif topic == "given back":
+            self._routes(self.routing.decode(message))
         elif topic == "stopped":
             courses = {n: Course.STOPPED if s else Course.BEGUN for n, s in zip(message[2], message[4], strict=True)}
             self._sends(self.tables.hear(courses, self.terms))
@@ -172,10 +182,17 @@ class World:
             table = self.channels[channel]
             recalls = Recalls(table)
             if topic == "routed":
-                table.attempts.setdefault((message.ids[0], message.attempts[0]), Attempt(message))
+                self._queue(table, message)
+                done(recalls.follow(NOBODYS, [message], NOW))
                 self._answers(done(recalls.arrived(NOBODYS, [0], message.ids, NOW, Moved())))
             else:
                 self._answers(done(recalls.take(NOBODYS, [message], [], NOW, Moved())))
+
+    def _queue(self, table: Table, notices: Notices) -> None:
+        """Queue an attempt, unless its number was taken on any channel."""
+        key = notices.ids[0], notices.attempts[0]
+        if not any(key in one.attempts for one in self.channels.values()):
+            table.attempts[key] = Attempt(notices)
 
     def _routes(self, work: Work) -> None:
         done(self.routing.ready([work]))
@@ -187,6 +204,10 @@ class World:
                     self._find(Finding(notice, scope, bearer, 1, State.EXHAUSTED, attempt, 0, 0))
             elif output.topic == NOTICES_STOPPED:
                 self._answers([output])
+            elif output.topic == NOTICES_REATTEMPTED:
+                message = notices_from_wire(routing_pb2.NoticesReattempted.FromString(output.value).notices)
+                scope, bearer, attempt = message.cohorts[0], message.members[0], message.attempts[0]
+                self._find(Finding(message.ids[0], scope, bearer, 1, State.REATTEMPTED, attempt, 0, 0))
             else:
                 way = next(channel for channel in CHANNELS if f".{channel.label}." in output.topic)
                 self._put(
@@ -195,7 +216,11 @@ class World:
 
     def _answers(self, outputs: Sequence[Output]) -> None:
         for output in outputs:
-            self._put(("stopped", None), decode_stopped(Record(output.topic, 0, 0, "dispatch", 1, 0, output.value)))
+            record = Record(output.topic, 0, 0, "dispatch", 1, 0, output.value)
+            if output.topic == DELIVERIES_REFUSED:
+                self._put(("given back", None), record)
+            else:
+                self._put(("stopped", None), decode_stopped(record))
 
     def goes_on(self, number: int) -> bool:
         """Let one attempt go on in one of the ways that it can; tells whether there was one."""
@@ -209,10 +234,11 @@ class World:
         ]
         if not open_to:
             return False
-        self._becomes(*open_to[number % len(open_to)])
+        self.becomes(*open_to[number % len(open_to)])
         return True
 
-    def _becomes(self, channel: Channel, attempt: Attempt, state: AttemptState) -> None:
+    def becomes(self, channel: Channel, attempt: Attempt, state: AttemptState) -> None:
+        """Let an attempt come to a state."""
         notices, before = attempt.notice, attempt.state
         given_up = attempt.state is AttemptState.UNKNOWN and state is AttemptState.REFUSED
         attempt.state = state
@@ -226,9 +252,26 @@ class World:
             part.tried = [part.tried[0] | channel]
             part.flags = [part.flags[0] | FLAG_MAYBE_TOLD] if given_up else part.flags
             if before is AttemptState.UNPRINTED:
-                self._put(("back", None), (part, "refused:provider"))
+                self._gives_back(part, "refused:provider")
             else:
                 self._put(("refused", None), part)
+
+    def _gives_back(self, notices: Notices, why: str) -> None:
+        self._answers([encode_refused(notices, why, 0)])
+
+    def lies_unread(self, number: int) -> None:
+        """Let days pass in which nobody reads a message of the portal."""
+        table = self.channels[Channel.PORTAL]
+        accepted = [attempt for attempt in table.numbered() if attempt.state is AttemptState.ACCEPTED]
+        if not accepted:
+            return
+        attempt = accepted[number % len(accepted)]
+        attempt.state, notices = AttemptState.UNREAD, attempt.notice
+        at = notices.ids[0], int(Channel.PORTAL), notices.attempts[0]
+        self._hear(notices.ids[0], Receipt(*at, ReceiptKind.UNREAD, 0))
+        part = notices.pick([0])
+        part.tried = [part.tried[0] | Channel.PORTAL]
+        self._gives_back(part, "unread")
 
     def comes_back(self, number: int) -> None:
         """Let one that was accepted come back: through no fault of its recipient, or as the mailbox does not exist."""
@@ -248,11 +291,11 @@ class World:
         )
         self._hear(notices.ids[0], Receipt(notices.ids[0], int(channel), notices.attempts[0], kind, 0, reason))
         if rejected:
-            self.channels[channel].reopen_recall(notices.ids[0])
+            done(self.channels[channel].reopen_recalls(NOBODYS, notices.ids, NOW))
         else:
             part = notices.pick([0])
             part.tried = [part.tried[0] | channel]
-            self._put(("back", None), (part, "bounced:hard"))
+            self._gives_back(part, "bounced:hard")
 
     def ticks(self) -> None:
         """Let every channel tick."""

@@ -14,6 +14,7 @@ from services.wire.recalls import Recall
 __all__ = ["NOW", "Attempt", "Table"]
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+_WAITS = {AttemptState.TAKEN, AttemptState.UNPRINTED}
 
 
 @dataclass
@@ -29,6 +30,7 @@ class Table:
     """One channel's tables in memory; every attempt is a batch of its own."""
 
     def __init__(self) -> None:
+        self.others: list[Table] = []  # of the other channels
         self.attempts: dict[tuple[bytes, int], Attempt] = {}
         self.recalls: dict[bytes, tuple[Recall, Answering]] = {}
 
@@ -57,20 +59,26 @@ class Table:
     async def recalled_attempts(self, _: object, notices: Collection[bytes]) -> list[RecalledAttempt]:
         """Return the attempts of recalled notices."""
         return [
-            RecalledAttempt(self.recalls[key[0]][0], number, attempt.state)
+            RecalledAttempt(self.recalls[key[0]][0], number, attempt.state, elsewhere=self._elsewhere(key[0]))
             for number, (key, attempt) in enumerate(self.attempts.items())
             if key[0] in notices and key[0] in self.recalls and self.recalls[key[0]][1] is not Answering.ANSWERED
         ]
+
+    def _elsewhere(self, notice: bytes) -> frozenset[AttemptState]:
+        made = (item for other in self.others for item in other.attempts.items())
+        return frozenset(attempt.state for key, attempt in made if key[0] == notice)
 
     async def batches_of(self, _: object, numbers: Collection[int]) -> list[Batch]:
         """Return batches."""
         return [Batch(one, 0, self.numbered()[one].notice, 0, NOW) for one in sorted(numbers)]
 
-    def reopen_recall(self, notice: bytes) -> None:
-        """Look again at one that was answered."""
-        recall, state = self.recalls.get(notice, (None, Answering.OPEN))
-        if recall and state is Answering.ANSWERED:
-            self.recalls[notice] = recall, Answering.UNDER_WAY
+    async def reopen_recalls(self, _: object, notices: Collection[bytes], now: datetime) -> None:  # noqa: ARG002
+        """Look again at those that were answered, and wait."""
+        waiting = {key[0] for key, attempt in self.attempts.items() if attempt.state in _WAITS}
+        for notice in waiting.intersection(notices):
+            recall, state = self.recalls.get(notice, (None, Answering.OPEN))
+            if recall and state is Answering.ANSWERED:
+                self.recalls[notice] = recall, Answering.UNDER_WAY
 
     def is_looked_at(self, notice: bytes) -> bool:
         """Tell whether a recall waits to be answered."""

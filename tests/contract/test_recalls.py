@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from services.core.channel import Channel
 from services.core.notices import FLAG_WITHDRAWN
+from services.core.status import AttemptState
 from services.deduplication.domain import Course, Member
 from tests.contract.recall_model import PERSON, World
 from tests.unit.deduplication.builders import a_member, terms
@@ -18,7 +19,7 @@ STEPS = st.lists(
     st.tuples(
         st.sampled_from(
             [
-                *("says", "rules", "deliver", "deliver", "goes on", "comes back"),
+                *("says", "rules", "deliver", "deliver", "goes on", "comes back", "lies unread"),
                 *("ticks", "replay", "set aside", "send back", "forget"),
             ]
         ),
@@ -53,19 +54,25 @@ def _take(world: World, step: str, number: int) -> None:
     else:
         steps: dict[str, Callable[[int], object]] = {
             "deliver": world.deliver, "goes on": world.goes_on, "comes back": world.comes_back,
+            "lies unread": world.lies_unread,
             "set aside": world.sets_aside, "send back": world.sends_back, "replay": world.replay,
         }  # fmt: skip
         steps[step](number)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(STEPS)
-def test_nobody_is_told_twice_and_everybody_comes_to_one_end(steps: list[tuple[str, int]]) -> None:
-    """Whatever is withdrawn, cancelled or corrected while notices are anywhere: the ledger adds up at every instant."""
+@given(STEPS, st.booleans())
+def test_nobody_is_told_twice_and_everybody_comes_to_one_end(steps: list[tuple[str, int]], unread: bool) -> None:  # noqa: FBT001
+    """Whatever is withdrawn, cancelled or corrected while notices are anywhere: the ledger adds up at every instant.
+
+    Also where a message was handed over that nobody reads, and what follows it waits.
+    """
     world = World()
     world.says(a_member("a", exposed=1, channels=7, at=1))
     world.versions["a"] = 1
     world.rules(terms())
+    if unread:
+        _lies_unread(world)
     for step, number in steps:
         _take(world, step, number)
         world.check()
@@ -137,3 +144,87 @@ def test_what_is_given_back_after_its_recall_is_stopped_then() -> None:
         (claim.course, claim.void) for claim in world.tables.dossiers[PERSON].claims
     ]
     assert (1, 1) == (world.figures()["released"], world.figures()["notified"])
+
+
+def _lying_unread(channels: int = Channel.PORTAL | Channel.LETTER) -> World:
+    """Return somebody whose message nobody read, and whose letter waits."""
+    world = World()
+    world.says(a_member("a", exposed=1, channels=channels))
+    world.rules(terms())
+    _lies_unread(world)
+    return world
+
+
+def _lies_unread(world: World) -> None:
+    while world.deliver(0) or world.goes_on(0):
+        pass
+    world.lies_unread(0)
+    while world.deliver(0):
+        pass
+
+
+def _to_the_end(world: World) -> None:
+    while world.deliver(0) or world.goes_on(0):
+        pass
+    world.check()
+    world.check_at_the_end()
+
+
+def _made(world: World) -> list[tuple[Channel, int, AttemptState]]:
+    return [(c, key[1], one.state) for c, table in world.channels.items() for key, one in table.attempts.items()]
+
+
+def test_who_may_still_read_a_message_gets_no_second_one() -> None:
+    """The letter after it is stopped; the record's new address gets a letter, and the portal nothing."""
+    world = _lying_unread()
+    world.says(a_member("a", version=2, exposed=1, channels=Channel.PORTAL | Channel.LETTER))
+    _to_the_end(world)
+
+    made = {(Channel.PORTAL, 1, AttemptState.UNREAD), (Channel.LETTER, 2, AttemptState.STOPPED)}
+    assert {*made, (Channel.LETTER, 3, AttemptState.ACCEPTED)} == set(_made(world))
+    assert [Course.BEGUN] == [claim.course for claim in world.tables.dossiers[PERSON].claims]
+    assert (1, 1) == (world.figures()["released"], world.figures()["notified"])
+
+
+def test_who_may_still_read_a_message_of_a_withdrawn_record_gets_no_letter() -> None:
+    """It is stopped, and the person counts as told: so the policy of corrections is asked."""
+    world = _lying_unread()
+    world.says(a_member("a", version=2, exposed=0, channels=0, flags=FLAG_WITHDRAWN))
+    _to_the_end(world)
+
+    assert {(Channel.PORTAL, 1, AttemptState.UNREAD), (Channel.LETTER, 2, AttemptState.STOPPED)} == set(_made(world))
+    assert [(Course.BEGUN, False)] == [(one.course, one.void) for one in world.tables.dossiers[PERSON].claims]
+
+
+def test_a_recall_that_is_over_stops_what_was_on_its_way_after_a_message() -> None:
+    """The portal answers and the recall ends before the letter comes to dispatch: it stays with the message."""
+    world = World()
+    world.says(a_member("a", exposed=1, channels=Channel.PORTAL | Channel.LETTER))
+    world.rules(terms())
+    while world.deliver(0) or world.goes_on(0):
+        pass
+    world.lies_unread(0)
+    world.arrives(("given back", None))
+    world.says(a_member("a", version=2, exposed=0, channels=0, flags=FLAG_WITHDRAWN))
+    for queue in (("recalled", Channel.PORTAL), ("stopped", None)):
+        world.arrives(queue)
+    while world.queues["recalled", Channel.LETTER]:
+        world.arrives(("recalled", Channel.LETTER))
+    _to_the_end(world)
+
+    assert {(Channel.PORTAL, 1, AttemptState.UNREAD), (Channel.LETTER, 2, AttemptState.STOPPED)} == set(_made(world))
+
+
+def test_a_message_that_lies_unread_counts_where_routing_has_the_notice() -> None:
+    """The letter was refused and no channel is left: routing does not say that nobody was told."""
+    world = _lying_unread()
+    ((letter, _),) = [(one, key) for key, one in world.channels[Channel.LETTER].attempts.items()]
+    for state in (AttemptState.INTENT, AttemptState.REFUSED_WAITING, AttemptState.REFUSED):
+        world.becomes(Channel.LETTER, letter, state)
+    world.arrives(("refused", None))
+    world.says(a_member("a", version=2, exposed=0, channels=0, flags=FLAG_WITHDRAWN))
+    world.arrives(("recalled", None))
+    world.arrives(("stopped", None))
+    _to_the_end(world)
+
+    assert [(Course.BEGUN, False)] == [(one.course, one.void) for one in world.tables.dossiers[PERSON].claims]

@@ -7,12 +7,13 @@ from services.core.channel import (
     CHANNEL_BITS,
     CHANNEL_NAMES,
     CHANNELS,
+    IS_READ_THERE,
     MAY_END_UNKNOWN,
     TO_THE_ADDRESS,
     channel_mask,
     channel_named,
 )
-from services.core.notices import ALL_FLAGS, MEMBER_FLAG_BITS
+from services.core.notices import ALL_FLAGS, LIES_UNREAD, MEMBER_FLAG_BITS
 from services.core.rooms import DISPATCH_STAGES
 from services.wire.notices import ROUTED_TOPICS
 
@@ -20,6 +21,7 @@ from services.wire.notices import ROUTED_TOPICS
 def test_a_set_of_channels_or_flags_is_one_byte() -> None:
     """Blocks carry sets of channels and of flags as one byte each."""
     assert max(ALL_CHANNELS, ALL_FLAGS) <= 255
+    assert (0, True) == (LIES_UNREAD & ALL_CHANNELS, LIES_UNREAD <= 255)  # it stands beside the channels tried
     assert max(CHANNEL_BITS, MEMBER_FLAG_BITS) <= 8
 
 
@@ -34,7 +36,7 @@ def test_each_channel_is_a_bit_of_its_own() -> None:
 
 def test_traits_name_channels_that_there_are() -> None:
     """A trait of a channel that is gone would mean nothing."""
-    assert 0 == (TO_THE_ADDRESS | MAY_END_UNKNOWN) & ~ALL_CHANNELS
+    assert 0 == (TO_THE_ADDRESS | MAY_END_UNKNOWN | IS_READ_THERE) & ~ALL_CHANNELS
 
 
 @pytest.mark.parametrize("channel", CHANNELS, ids=str)

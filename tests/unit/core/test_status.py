@@ -13,10 +13,10 @@ def test_every_state_has_its_row() -> None:
 
 @given(st.sampled_from(AttemptState), st.sampled_from(AttemptState))
 def test_what_a_provider_accepted_or_refused_stays_so(state: AttemptState, following: AttemptState) -> None:
-    """An end is an end, but for what came back or was not printed; nothing is handed over without an intent first."""
+    """An end is an end, but for what came back, was not printed or read; nothing is handed over without an intent."""
     back = {AttemptState.BOUNCED, AttemptState.RETURNED}
     if state in {AttemptState.ACCEPTED, AttemptState.REFUSED, *back}:
-        after = {*back, AttemptState.UNPRINTED}
+        after = {*back, AttemptState.UNPRINTED, AttemptState.UNREAD}
         assert can_become(state, following) == (state is AttemptState.ACCEPTED and following in after)
     if following == AttemptState.ACCEPTED:
         assert can_become(state, following) == (state in {AttemptState.INTENT, AttemptState.UNKNOWN})

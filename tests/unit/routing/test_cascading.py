@@ -1,17 +1,19 @@
 """What came back goes to the next channel, or is given up with why: by the incident's policy."""
 
+from datetime import timedelta
+
 import pytest
 from notification import topics
 from notification.v1 import dispatch_pb2, routing_pb2
 from prometheus_client import CollectorRegistry
 
 from services.core.channel import Channel
-from services.core.policy import Cascade, Policy
+from services.core.policy import MOST_DAYS_UNREAD, Cascade, Policy
 from services.core.receipts import ReceiptKind, ReceiptReason, came_back, why_back
 from services.kit.eventlog import Output, Record
 from services.kit.testing import FakeClock
 from services.routing.cascading import goes_on
-from services.routing.handlers import RoutingHandler
+from services.routing.handlers import RoutingHandler, recalls_kept
 from services.routing.metrics import RoutingMetrics
 from services.wire.recalls import Recall
 from services.wire.testing import FakeIncidents
@@ -81,6 +83,24 @@ async def test_what_was_recalled_meanwhile_is_told_nowhere_else() -> None:
     found = await routed(record, Cascade(), store)
 
     assert [(topics.NOTICES_EXHAUSTED, "bounced", 1), (topics.NOTICES_ROUTED_LETTER, "", 1)] == found
+
+
+async def test_who_was_called_back_and_did_not_read_waits_for_a_new_address() -> None:
+    """No letter goes where the record no longer says; what is given up so may be attempted at new contact data."""
+    record, store = came("unread", EMAIL | LETTER, EMAIL | LETTER), MemoryStore()
+    notice = dispatch_pb2.DeliveriesRefused.FromString(record.value or b"").notices.ids[:16]
+    store.recalls[notice] = Recall(0, notice, bytes(16), "lab")
+    store.over.add(notice)
+
+    found = await routed(record, Cascade(unread_after=14), store)
+
+    assert [(topics.NOTICES_EXHAUSTED, "called-back", 1), (topics.NOTICES_ROUTED_LETTER, "", 1)] == found
+    assert [] == await routed(record, Cascade(), store)
+
+
+def test_a_recall_is_remembered_for_as_long_as_something_may_come_back() -> None:
+    """A message may lie unread for a year: forgotten before, its letter would go where the record no longer says."""
+    assert timedelta(days=MOST_DAYS_UNREAD) < recalls_kept(timedelta())
 
 
 @pytest.mark.parametrize("cascade", [Cascade(), Cascade(unread_after=5)])

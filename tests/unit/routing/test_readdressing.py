@@ -4,6 +4,7 @@ from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -13,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from services.core.channel import ALL_CHANNELS, Channel
 from services.core.incident import Controller, Incident
-from services.core.notices import FLAG_MAYBE_TOLD, FLAG_SECRET_ADDRESS, Notices
+from services.core.notices import FLAG_MAYBE_TOLD, FLAG_SECRET_ADDRESS, LIES_UNREAD, Notices
 from services.core.status import CHANNEL_CLOSED
 from services.kit.eventlog.port import Output, Record
 from services.kit.postgres import Connection
@@ -21,6 +22,7 @@ from services.kit.testing import FakeClock
 from services.routing.handlers import RoutingHandler
 from services.routing.metrics import RoutingMetrics
 from services.wire.notices import notices_from_wire, notices_to_wire
+from services.wire.recalls import Recall, decode_stopped, encode_recalled
 from services.wire.testing import FakeIncidents
 from tests.unit.routing.memory import KEEP, MemoryStore
 
@@ -144,6 +146,34 @@ def test_what_cannot_be_printed_is_held_until_its_contact_data_is_another() -> N
     assert [] == take(handler, readdressed(NOTICES[0], 2, since=1))
     again = take(handler, readdressed(NOTICES[0], 3, since=3))
     assert [("routed.letter", 2, 3), ("reattempted", 2, 3)] == told(again)
+
+
+def test_a_message_that_lies_unread_gets_none_beside_it() -> None:
+    """The letter after it was called back, or came back: at a new address a letter goes, and no second message."""
+    for reason in ("called-back", "returned:moved"):
+        handler, tried = a_handler(), PORTAL | LETTER | LIES_UNREAD
+        one = a_notice(NOTICES[0], channels=PORTAL | LETTER, attempt=2, tried=tried)
+        gone = take(handler, refused(one, reason))
+        nowhere = take(handler, readdressed(NOTICES[0], 2, since=2, channels=PORTAL))
+        (topic, again), _ = take(handler, readdressed(NOTICES[0], 3, since=3, channels=PORTAL | LETTER))
+
+        assert ([("exhausted", 2, 1)], []) == (told(gone), nowhere)
+        assert (topics.NOTICES_ROUTED_LETTER, [3], [int(PORTAL)]) == (topic, again.attempts, again.tried)
+
+
+@pytest.mark.parametrize(("tried", "flags"), [(EMAIL, FLAG_MAYBE_TOLD), (EMAIL | LIES_UNREAD, 0)])
+def test_what_may_have_told_somebody_is_not_answered_as_stopped(tried: int, flags: int) -> None:
+    """No channel was left for it: it had begun, and other contact data is tried all the same."""
+    handler = a_handler()
+    take(handler, refused(a_notice(NOTICES[0], channels=EMAIL, attempt=4, tried=tried, flags=flags)))
+    (asked,) = encode_recalled([Recall(0, NOTICES[0], NOTICES[0], "lab")], over=False)
+    work = [handler.decode(Record(asked.topic, 0, 0, "deduplication", 1, 0, asked.value))]
+    (answer,) = done(handler.apply(UNUSED, work))
+
+    assert [False] == decode_stopped(Record(answer.topic, 0, 0, "routing", 1, 0, answer.value)).stopped
+    assert [("routed.letter", 5, 2), ("reattempted", 5, 2)] == told(
+        take(handler, readdressed(NOTICES[0], 2, since=2, channels=LETTER))
+    )
 
 
 def test_a_new_address_waits_for_the_case_that_it_is_needed() -> None:
