@@ -1,47 +1,35 @@
 """A database with the made-up room in it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 
 import asyncpg
 import pytest
 
 from services.kit.postgres import Pool
-from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import connect_pool
 from services.kit.testing import MemoryTopics
+from tests.conftest import TEMPLATE
+from tests.databases import Databases
 from tests.integration.stage.room import SOURCE, STAGE, World
 from tests.logins import own_login
 
-# One for all tests here: there are many of them, and emptying tables is quicker than copying a template.
-DATABASE = "stage_tests"
+# No key on `block`: that it came twice has to show, not to fail.
+_EFFECTS = "create table routing.effect (block bytea); grant select, insert on routing.effect to heraut_routing"
+
+
+@pytest.fixture(scope="session")
+def stage_databases(postgres_server: str) -> Iterator[Databases]:
+    """Return what lends the tests their databases, with the made-up room's table of effects."""
+    lender = Databases(postgres_server, TEMPLATE, and_then=_EFFECTS)
+    yield lender
+    lender.close()
 
 
 @pytest.fixture
-async def stage_database(postgres_server: str) -> str:
+def stage_database(stage_databases: Databases) -> str:
     """Return the URL of an empty, migrated database with the made-up room's table of effects."""
-    url = postgres_server.replace("/heraut?", f"/{DATABASE}?")
-    server = await asyncpg.connect(postgres_server)
-    try:
-        if not await server.fetchval("select 1 from pg_database where datname = $1", DATABASE):
-            await server.execute(f"create database {DATABASE}")
-            await migrate(url)
-        # Whoever was killed in the test before is not waited for.
-        await server.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", DATABASE)
-    finally:
-        await server.close()
-    admin = await asyncpg.connect(url)
-    try:
-        # No key on `block`: that it came twice has to show, not to fail.
-        await admin.execute(
-            """create table if not exists routing.effect (block bytea);
-               grant select, insert on routing.effect to heraut_routing;
-               truncate log.log, log.head, log.reader, routing.owner, routing.replica, routing.input, routing.publisher,
-                        routing.totals, routing.effect"""
-        )
-    finally:
-        await admin.close()
-    return url
+    return stage_databases.lend()
 
 
 @pytest.fixture

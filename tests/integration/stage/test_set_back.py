@@ -94,9 +94,6 @@ class Installation(KafkaWorld):
 @pytest.fixture
 async def installation(stage_database: str, kafka: KafkaSettings) -> AsyncIterator[Installation]:
     """Return it on a broker with empty topics."""
-    owner = await asyncpg.connect(stage_database)
-    await owner.execute("truncate log.timeline cascade")
-    await owner.close()
     found = await _on(stage_database, kafka)
     yield found
     await _close(found)
