@@ -35,6 +35,10 @@ CACHE = CHECKOUT / "var" / "kafka"
 DEFAULT_DIR = CACHE / "broker"
 _POM = Path(__file__).with_name("pom.xml")
 
+# The broker runs for minutes on cores that the services need: the quick compiler and the serial collector use a third
+# of the CPU of the default ones.
+_QUICK = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+
 # A JVM that starts on a busy machine; on a quiet one the broker answers in three seconds.
 _START_SECONDS = 90.0
 # The broker flushes and closes its logs. After that it gets SIGKILL, which KRaft survives.
@@ -252,7 +256,7 @@ def _format(directory: Path, properties: Path, java: str, libs: Path, text: str)
     draft.write_text(text, encoding="utf-8")
     shutil.rmtree(directory / "data", ignore_errors=True)
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "0")
-    tool = [java, "-cp", f"{libs}/*", "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(draft)]
+    tool = [java, *_QUICK, "-cp", f"{libs}/*", "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(draft)]
     done = subprocess.run(tool, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise BrokerUnavailable(f"the storage could not be formatted: {_last_line(done.stdout + done.stderr)}")
@@ -262,15 +266,7 @@ def _format(directory: Path, properties: Path, java: str, libs: Path, text: str)
 def _run(directory: Path, properties: Path, java: str, libs: Path, listener: Listener, *, outlives_us: bool) -> str:
     """Start the process, detached from this one, and return its address once it lists itself as a broker."""
     port = _port_of(properties)
-    # The broker runs for minutes on cores that the services need: the quick compiler and the serial collector use a
-    # third of the CPU of the default ones.
-    command = [
-        java,
-        f"-Xmx{listener.heap}",
-        "-XX:+UseSerialGC",
-        "-XX:TieredStopAtLevel=1",
-        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-    ]
+    command = [java, f"-Xmx{listener.heap}", *_QUICK, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
     command += ["-cp", f"{libs}/*", "kafka.Kafka", str(properties)]
     with (directory / "broker.log").open("ab") as log:
         process = subprocess.Popen(

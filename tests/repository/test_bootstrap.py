@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.bootstrap import PYTHONS, as_pip_is_set_up
+from deploy.bootstrap import PYTHONS, as_pip_is_set_up, with_kept_bytecode
 
 BOOTSTRAP = Path(__file__).parents[2] / "deploy" / "bootstrap.py"
 _WORKS = '#!/bin/sh\ncase "$1" in -c) echo "$0";; *) echo "went on by $(basename "$0")";; esac\n'
@@ -107,3 +107,17 @@ global.timeout='60'
         "UV_INDEX_STRATEGY": "unsafe-best-match",
     } == as_pip_is_set_up(listed)
     assert {} == as_pip_is_set_up("")
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({}, {}),
+        ({"PYTHONDONTWRITEBYTECODE": ""}, {}),
+        ({"PYTHONDONTWRITEBYTECODE": "1"}, {"PYTHONPYCACHEPREFIX": str(BOOTSTRAP.parents[1] / "var" / "bytecode")}),
+        ({"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": "mine"}, {"PYTHONPYCACHEPREFIX": "mine"}),
+    ],
+)
+def test_hundreds_of_processes_compile_once(given: dict[str, str], kept: dict[str, str]) -> None:
+    """Also where nothing may be written beside the sources, as containers of Python are often set up."""
+    assert kept == with_kept_bytecode(given)
