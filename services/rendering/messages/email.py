@@ -3,21 +3,18 @@
 import binascii
 from dataclasses import dataclass
 from datetime import datetime
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import format_datetime
 
 from services.core.incident import Incident
 from services.core.mailbox import mailbox
 from services.core.return_path import return_address
+from services.rendering.messages.headers import sender_header, text_header
 from services.rendering.messages.plain_text import PlainTexts, one_line
 from services.rendering.told import Told, UnfitError
 from services.rendering.wording.wording import KEPT_WORDINGS, Wording
 
 __all__ = ["Answers", "Letterbox", "Mail", "message_id"]
 
-_NEWLINE = b"\r\n"
 _FIRST = 1  # the attempt that nearly every notice went out by: a wrong guess only leaves two mails apart
 
 
@@ -117,17 +114,17 @@ class Letterbox:
 
 def _headers(name: str, sender: str, wording: Wording, replies: str) -> bytes:
     """Return the headers that everybody's message has, without the blank line that ends them."""
-    message = EmailMessage(policy=SMTP)
-    message["From"] = Address(one_line(name), addr_spec=sender)
-    if replies:
-        message["Reply-To"] = Address(addr_spec=replies)
-    message["Subject"] = one_line(wording.subject)
-    message["Auto-Submitted"] = "auto-generated"
-    message["Content-Language"] = wording.language
-    message["MIME-Version"] = "1.0"
-    message["Content-Type"] = 'text/plain; charset="utf-8"'
-    message["Content-Transfer-Encoding"] = "quoted-printable"
-    return message.as_bytes().removesuffix(_NEWLINE)
+    lines = [
+        sender_header("From", one_line(name), sender),
+        *([f"Reply-To: {replies}"] if replies else ()),
+        text_header("Subject", one_line(wording.subject)),
+        "Auto-Submitted: auto-generated",
+        f"Content-Language: {wording.language}",
+        "MIME-Version: 1.0",
+        'Content-Type: text/plain; charset="utf-8"',
+        "Content-Transfer-Encoding: quoted-printable",
+    ]
+    return "".join(f"{line}\r\n" for line in lines).encode("ascii")
 
 
 def _quoted(text: str) -> bytes:
