@@ -264,6 +264,9 @@ def _broken(image: Image, commit: str) -> Iterator[str]:
         yield f"its labels are not its own: {image.labels}"
     if '"awareAt"' not in _said([*_entry(image), "services.cli", "incident", "template"], environ):
         yield "it has no templates"
+    lacking = "from services.rendering.letters.own_face import own_face as own; print(own().missing('王小明 محمد ሀይሌ'))"
+    if (said := _said([python, "-c", lacking], environ)) != "[]":
+        yield f"letters cannot name everybody: {said}"
     before = _files(image.folder / "opt")
     yield from _unhealthy(image)
     if before != _files(image.folder / "opt"):

@@ -2,8 +2,9 @@
 """Install the faces of other scripts, for names and addresses on letters: `python deploy/letters/faces.py [--cjk]`.
 
 They are Noto's (SIL Open Font License), from Debian's packages. `faces.json` names each with its SHA-256, so that all
-who install them print the same. `--cjk` adds Chinese, Japanese and Korean: 56 MB to fetch, 19 MB to keep. It needs
-apt-get and dpkg-deb, and no rights. Elsewhere the same files can be put in the folder by hand. Standard library only.
+who install them print the same, on any release of Debian: where its own packages are others, those of the release that
+is locked are fetched. `--cjk` adds Chinese, Japanese and Korean: 56 MB to fetch, 19 MB to keep. It needs apt-get and
+dpkg-deb, and no rights. Elsewhere the same files can be put in the folder by hand. Standard library only.
 """
 
 import argparse
@@ -13,10 +14,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 LOCK = Path(__file__).with_name("faces.json")
+RELEASE = "bookworm"  # whose packages are locked
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 FOLDER = Path(__file__).resolve().parents[2] / "services" / "rendering" / "letters" / "fonts" / "more"
 
 
@@ -40,17 +43,47 @@ def main() -> int:
 
 
 def _install(package: str, files: Mapping[str, str], folder: Path) -> str:
-    """Fetch a package and take the faces out of it; returns what is wrong."""
+    """Fetch a package of this machine's release, or of the one that is locked, and take the faces out of it.
+
+    Returns what is wrong.
+    """
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         return f"apt-get and dpkg-deb are missing: put {', '.join(files)} in {folder}"
-    with tempfile.TemporaryDirectory() as name:
-        here = Path(name)
-        fetched = subprocess.run(["apt-get", "download", package], cwd=here, capture_output=True, check=False)
-        archives = list(here.glob("*.deb"))
-        if fetched.returncode or not archives:
-            return f"{package} could not be fetched; apt-get update may help"
-        subprocess.run(["dpkg-deb", "-x", archives[0], here], check=True)
-        return _take(here, files, folder)
+    with tempfile.TemporaryDirectory() as own, tempfile.TemporaryDirectory() as locked:
+        if not _fetch(package, files, folder, Path(own), []):
+            return ""
+        return _fetch(package, files, folder, Path(locked), _of_release(Path(locked)))
+
+
+def _fetch(package: str, files: Mapping[str, str], folder: Path, here: Path, options: Sequence[str]) -> str:
+    command = ["apt-get", *options, "download", package]
+    fetched = subprocess.run(command, cwd=here, capture_output=True, check=False)
+    archives = list(here.glob("*.deb"))
+    if fetched.returncode or not archives:
+        return f"{package} could not be fetched: is there a way to Debian's packages?"
+    subprocess.run(["dpkg-deb", "-x", archives[0], here], check=True)
+    return _take(here, files, folder)
+
+
+def _of_release(here: Path) -> list[str]:
+    """Return options by which apt-get sees the release that is locked, and nothing of this machine is changed."""
+    asked = ["apt-get", "update", "--print-uris"]  # where this machine's packages come from; nothing is fetched
+    said = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+    signed = f"[signed-by={KEYRING}] " if KEYRING.exists() else ""
+    places = [line.strip("'").partition("/dists/")[0] for line in said.splitlines()]
+    sources = {f"deb {signed}{place} {RELEASE} main\n" for place in places if place.endswith("/debian")}
+    (here / "sources.list").write_text("".join(sorted(sources)), encoding="utf-8")
+    (here / "lists" / "partial").mkdir(parents=True)
+    settings = {
+        "Dir::Etc::sourcelist": here / "sources.list",
+        "Dir::Etc::sourceparts": "-",
+        "Dir::State::lists": here / "lists",
+        "Dir::Cache": here,
+        "APT::Sandbox::User": "root",  # who alone may write here, where root asks
+    }
+    options = [part for name, value in settings.items() for part in ("-o", f"{name}={value}")]
+    subprocess.run(["apt-get", *options, "update"], capture_output=True, check=False)
+    return options
 
 
 def _take(unpacked: Path, files: Mapping[str, str], folder: Path) -> str:

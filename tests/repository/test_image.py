@@ -17,6 +17,7 @@ from cryptography import x509
 from deploy.compose.secret_files import AUTHORITY, CERTIFICATES, give, make
 from deploy.image_steps import DOCKERFILE, chain, context_files, stages
 from services.kit.vault.key_files import load_keys
+from services.rendering.letters.own_face import MORE
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -73,6 +74,17 @@ def test_every_file_that_is_copied_is_sent_to_the_engine() -> None:
 
     assert len(sources) > 5
     assert [] == [name for name in sources if not any(file == name or file.startswith(f"{name}/") for file in sent)]
+
+
+def test_names_in_other_scripts_are_printed_by_the_image() -> None:
+    """The faces that `make faces` installs are no part of the wheel: without them such people are held."""
+    build = [one.rest for one in chain(STAGES, "build-heraut")[0].instructions if one.word == "RUN"]
+    fetched = next(at for at, step in enumerate(build) if "faces.py --cjk --to /build/faces" in step)
+    placed = next(at for at, step in enumerate(build) if "cp -r faces" in step)
+    inside = MORE.relative_to(ROOT)
+
+    assert fetched < placed
+    assert f'"$(echo /opt/heraut/lib/python*/site-packages)/{inside}"' in build[placed]
 
 
 def test_what_is_built_unless_said_otherwise_is_what_runs() -> None:

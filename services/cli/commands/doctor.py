@@ -36,7 +36,7 @@ from services.kit.postgres import check_login, connect_pool, made_logins
 from services.kit.tracing import fault_of
 from services.kit.vault import load_keys
 
-__all__ = ["doctor", "peer_findings", "trace_findings", "without_provider"]
+__all__ = ["doctor", "face_finding", "peer_findings", "trace_findings", "without_provider"]
 
 
 class _NotGivenError(Exception):
@@ -58,7 +58,7 @@ def doctor(data: Path, *, no_services: bool, as_json: bool) -> None:
     """
     settings = read_settings(data)
     findings = [well("settings", f"log {settings.log}, {settings.partitions} partitions")]
-    findings += trace_findings(settings)
+    findings += [*trace_findings(settings), face_finding()]
     findings += [*peer_findings(settings, data), *asyncio.run(_examine(settings)), *asyncio.run(_mail(data))]
     if not no_services:
         findings += asyncio.run(_running(settings, data))
@@ -113,6 +113,16 @@ def trace_findings(settings: ServiceConfig) -> list[Finding]:
         return []
     wrong = fault_of(settings.otlp_url)
     return [Finding("traces", ok=wrong is None, words=wrong or "a span a block and act, to HERAUT_OTLP_URL")]
+
+
+def face_finding() -> Finding:
+    """Return in which scripts this machine prints names on letters; who has none is held as `unprintable`."""
+    from services.rendering.letters.own_face import lacking  # noqa: PLC0415 - fonts take time, and few look
+
+    if not (scripts := lacking()):
+        return well("names on letters", "in every script that there are faces for")
+    without = f"no face for {', '.join(scripts)}: letters to such names are held as unprintable"
+    return look("names on letters", f"{without}; deploy/letters/faces.py --cjk installs faces")
 
 
 def peer_findings(settings: ServiceConfig, data: Path) -> list[Finding]:

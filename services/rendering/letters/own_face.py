@@ -14,11 +14,17 @@ import uharfbuzz
 
 from services.rendering.letters.faces import FOLDER, REGULAR, Face, face
 
-__all__ = ["MORE", "OwnFace", "faces_in", "own_face"]
+__all__ = ["MORE", "OwnFace", "faces_in", "lacking", "own_face"]
 
 MORE = FOLDER / "more"
 _ROOM = 1.1  # joined to others, a sign may be a little wider than alone
 _FIRST = 0x20  # what is below are controls
+# One sign of each script that `deploy/letters/faces.json` has faces for.
+_SCRIPTS = {
+    "Arabic": "م", "Armenian": "Հ", "Bengali": "র", "Devanagari": "क", "Ethiopic": "ለ", "Georgian": "ჯ",
+    "Gujarati": "પ", "Gurmukhi": "ਗ", "Hebrew": "א", "Tamil": "த", "Thai": "ส", "Chinese": "王", "Japanese": "あ",
+    "Korean": "김",
+}  # fmt: skip
 _SUFFIXES = {".ttf", ".otf", ".ttc"}
 
 
@@ -49,6 +55,11 @@ class OwnFace(Face):
 def own_face() -> OwnFace:
     """Return the faces of people's own lines, as they are installed."""
     return faces_in(MORE)
+
+
+def lacking(own: OwnFace | None = None) -> list[str]:
+    """Return the scripts that names come in, and that no face is installed for."""
+    return [name for name, sign in _SCRIPTS.items() if (own or own_face()).missing(sign)]
 
 
 def faces_in(folder: Path) -> OwnFace:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.commands.doctor import peer_findings, without_provider
+from services.cli.commands.doctor import face_finding, peer_findings, without_provider
 from services.cli.finding import Finding
 from services.cli.target import read_settings
+from services.rendering.letters.own_face import lacking
 
 
 def _found(data: Path) -> list[Finding]:
@@ -36,6 +37,14 @@ def test_every_peer_has_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ),
         Finding("way to http", ok=True, words="HERAUT_HTTP_HOST: on this machine"),
     ] == _found(tmp_path)
+
+
+def test_doctor_says_whose_letters_would_be_held() -> None:
+    """A script that no face is installed for is named, with what installs one."""
+    found = face_finding()
+
+    assert ("names on letters", True) == found[:2]
+    assert found.look == bool(lacking()) == ("held as unprintable" in found.words)
 
 
 def test_a_provider_in_the_open_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import typst
 from services.rendering.letters.faces import FOLDER, REGULAR, face
 from services.rendering.letters.fitting import MM, fit_envelope
 from services.rendering.letters.manifest import Content
-from services.rendering.letters.own_face import MORE, faces_in, own_face
+from services.rendering.letters.own_face import MORE, faces_in, lacking, own_face
 from services.rendering.letters.pdf import Typesetter
 from services.rendering.letters.read_back import agree
 from tests.unit.dispatch.people import a_contact, some_letters
@@ -31,6 +31,17 @@ def test_without_more_faces_the_bundled_one_is_all_there_is(tmp_path: Path) -> N
     assert face(REGULAR).widths == found.widths
     assert ["ع"] == found.missing("ع")
     assert ["\u0591"] == found.missing("a\u0591")
+
+
+def test_scripts_without_a_face_are_known(tmp_path: Path) -> None:
+    """Whoever sets a machine up hears whose letters would be held, before anybody's is."""
+    assert {"Arabic", "Chinese", "Korean"} <= set(lacking(faces_in(tmp_path)))
+
+
+@installed
+def test_each_installed_face_is_of_a_script_that_doctor_names() -> None:
+    """No face is installed in vain."""
+    assert {"Chinese", "Japanese", "Korean"} >= set(lacking())
 
 
 @installed
