@@ -1,10 +1,11 @@
 """The incident document: what happened, who tells, over which channels, in which words (art. 34 GDPR)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from services.core.addressee import AddresseeRole
 from services.core.channel import Channel, channel_mask
 from services.core.permission import is_reached
 from services.core.policy import Policy
@@ -52,6 +53,12 @@ class DataCategory:
     code: str
     label: Text
     advice: Text | None = None
+    advice_for: Mapping[AddresseeRole, Text] = field(default_factory=dict)  # to others than the person
+
+    def advice_to(self, reader: AddresseeRole, language: str) -> str:
+        """Return the advice to a reader, which is the general one where there is none for them; empty = none."""
+        text = self.advice_for.get(reader, self.advice)
+        return text.get(language, "") if text else ""
 
 
 class KeyVersions(NamedTuple):
@@ -136,6 +143,12 @@ class Incident:
     def groups(self) -> tuple[str, ...]:
         """The groups of cohorts that variants ask for."""
         return tuple(sorted({one.when.group for one in self.variants if one.when.group is not None}))
+
+    @property
+    def readers(self) -> tuple[AddresseeRole, ...]:
+        """Who reads for whom, as far as variants ask for it; the person as well."""
+        asked = {one.when.reader for one in self.variants}
+        return tuple(role for role in AddresseeRole if role is AddresseeRole.SELF or role in asked)
 
     def said_to(self, reading: Reading) -> Said:
         """Return the words for a reader of one of its languages."""

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
+from services.core.addressee import AddresseeRole
+
 __all__ = [
     "Certainty",
     "Kind",
@@ -41,12 +43,16 @@ class Kind(Enum):
 
 
 class Reading(NamedTuple):
-    """Everything about a reader that variants can ask for; group "" = their cohort is in none."""
+    """Everything about a reader that variants can ask for; group "" = their cohort is in none.
+
+    `reader` is what they are to the person that the notice is about.
+    """
 
     language: str  # one that the incident offers
     certainty: Certainty
     kind: Kind
     group: str = ""
+    reader: AddresseeRole = AddresseeRole.SELF
 
 
 class When(NamedTuple):
@@ -56,10 +62,11 @@ class When(NamedTuple):
     kind: Kind | None = None
     group: str | None = None
     language: str | None = None
+    reader: AddresseeRole | None = None
 
     def holds(self, reading: Reading) -> bool:
         """Tell whether all conditions hold of a reader."""
-        wanted = (self.language, self.certainty, self.kind, self.group)
+        wanted = (self.language, self.certainty, self.kind, self.group, self.reader)
         return all(one is None or one == given for one, given in zip(wanted, reading, strict=True))
 
 
@@ -79,6 +86,7 @@ class Said(NamedTuple):
     titled: When  # the conditions of the variant that the title is from
     content: Mapping[str, str]
     places: Mapping[str, str]  # where in the document each text stands: of each block, and of `title`
+    own: frozenset[str]  # of those, the texts that are for this reader's role and no other
 
 
 def certainty_of(exposed: int, confirmed: int) -> Certainty:
@@ -91,26 +99,30 @@ def certainty_of(exposed: int, confirmed: int) -> Certainty:
 def special_first(variants: Iterable[Variant]) -> tuple[Variant, ...]:
     """Return variants in the order in which their texts are looked for.
 
-    More conditions come first. Of as many, certainty comes before kind before group: what is certain must not be wrong,
-    whoever it is said to. A language alone makes nothing more special, so that all languages say the same.
+    More conditions come first. Of as many, certainty comes before reader before kind before group: what is certain must
+    not be wrong, whoever it is said to, and nobody reads of somebody else's data as their own. A language alone makes
+    nothing more special, so that all languages say the same.
     """
     return tuple(sorted(variants, key=_rank))
 
 
-def _rank(variant: Variant) -> tuple[int, bool, bool, bool, bool]:
-    certainty, kind, group, language = (condition is None for condition in variant.when)
-    return certainty + kind + group, certainty, kind, group, language
+def _rank(variant: Variant) -> tuple[int, bool, bool, bool, bool, bool]:
+    certainty, kind, group, language, reader = (condition is None for condition in variant.when)
+    return certainty + kind + group + reader, certainty, reader, kind, group, language
 
 
 def said_to(reading: Reading, title: Text, content: Mapping[str, Text], variants: Sequence[Variant]) -> Said:
     """Return the words for a reader. `title` and `content` are the general ones, `variants` stand special first."""
-    headed, texts, places = When(), {"title": title.get(reading.language, "")}, {"title": "title"}
+    texts, places, whens = {"title": title.get(reading.language, "")}, {"title": "title"}, {"title": When()}
     general = Variant(When(), title, content)
     for variant in [general, *(one for one in reversed(variants) if one.when.holds(reading))]:
         begin = f"{variant.place}." if variant.place else ""
         if variant.title and reading.language in variant.title:
-            headed, texts["title"], places["title"] = variant.when, variant.title[reading.language], f"{begin}title"
+            texts["title"], places["title"] = variant.title[reading.language], f"{begin}title"
+            whens["title"] = variant.when
         for block, text in variant.content.items():
             if reading.language in text:
                 texts[block], places[block] = text[reading.language], f"{begin}content.{block}"
-    return Said(texts.pop("title"), headed, texts, places)
+                whens[block] = variant.when
+    own = frozenset(name for name, when in whens.items() if when.reader is not None)
+    return Said(texts.pop("title"), whens["title"], texts, places, own)

@@ -10,11 +10,12 @@ from typing import NamedTuple
 from services.core.channel import CHANNELS
 from services.core.clock import Clock
 from services.core.cohort import Cohort
+from services.core.days import day_here
 from services.core.incident import Incident
 from services.deduplication.batch import Effects, decide_again
 from services.deduplication.domain import Course, Terms
 from services.deduplication.judging import Judging
-from services.deduplication.quotas import Allowance, Limit, day_of, left_of, limits_of
+from services.deduplication.quotas import Allowance, Limit, left_of, limits_of
 from services.deduplication.store import Store
 from services.kit.postgres import Connection
 
@@ -46,7 +47,7 @@ class Pacing:
 
         Where another owner takes from the same limits just now, nobody's turn comes before the next tick.
         """
-        incident, day = limited.terms.number, day_of(self._clock.now())
+        incident, day = limited.terms.number, day_here(self._clock.now())
         limits = limits_of(limited.cohorts, limited.incident.policy.pace)
         used = await self._store.read_quotas(connection, incident)
         allowance = limited.allowance(left_of(limits, used, day))

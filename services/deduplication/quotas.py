@@ -4,7 +4,7 @@ A day is a calendar day in the Netherlands.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Final, NamedTuple
 
 from services.core.channel import TO_THE_ADDRESS, Channel
@@ -12,7 +12,7 @@ from services.core.cohort import Cohort
 from services.core.notices import FLAG_NOT_AT_ADDRESS
 from services.core.policy import Pace
 
-__all__ = ["Allowance", "Limit", "Used", "day_of", "left_of", "limits_of"]
+__all__ = ["Allowance", "Limit", "Used", "left_of", "limits_of"]
 
 
 NO_LIMIT: Final = 2**62
@@ -46,18 +46,6 @@ class _Most(NamedTuple):
 
     total: int | None = None
     per_day: int | None = None
-
-
-def day_of(now: datetime) -> date:
-    """Return the calendar day in the Netherlands (summer time as in Directive 2000/84/EC)."""
-    begin, end = (_last_sunday(now.year, month) for month in (3, 10))
-    return (now.astimezone(UTC) + timedelta(hours=2 if begin <= now < end else 1)).date()
-
-
-def _last_sunday(year: int, month: int) -> datetime:
-    """Return when summer time begins or ends: at one o'clock UTC of the last Sunday of a month of 31 days."""
-    last = datetime(year, month, 31, 1, tzinfo=UTC)
-    return last - timedelta(days=last.isoweekday() % 7)
 
 
 def limits_of(cohorts: Mapping[int, Cohort], pace: Pace) -> dict[Limit, _Most]:

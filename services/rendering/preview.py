@@ -24,13 +24,29 @@ from services.rendering.letters.profile_file import USUAL_PROFILE
 from services.rendering.messages.email import Letterbox
 from services.rendering.messages.plain_text import PlainTexts
 from services.rendering.messages.portal import portal_message
-from services.rendering.samples import CHILD, LONGEST, ODD, USUAL, Sample, Samples, samples_of
+from services.rendering.samples import (
+    ARABIC,
+    CHILD,
+    CHINESE,
+    DEAD,
+    LONGEST,
+    ODD,
+    REPRESENTED,
+    USUAL,
+    Sample,
+    Samples,
+    samples_of,
+)
 from services.rendering.wording.addressees import addressees_of
 from services.rendering.wording.wording import Wordings, phrases
 
-__all__ = ["PEOPLE", "Preview", "previews"]
+__all__ = ["PEOPLE", "Preview", "held", "previews"]
 
-PEOPLE: Mapping[str, Contact] = {"usual": USUAL, "longest": LONGEST, "odd": ODD, "guardian": CHILD}
+PEOPLE: Mapping[str, Contact] = {
+    "usual": USUAL, "longest": LONGEST, "odd": ODD,
+    "arabic": ARABIC, "chinese": CHINESE,
+    "guardian": CHILD, "next-of-kin": DEAD, "representative": REPRESENTED,
+}  # fmt: skip
 
 
 class Preview(NamedTuple):
@@ -66,6 +82,13 @@ def previews(
         else:
             shown = _as_shown(portal_message(texts, samples, row))
         yield Preview(_name(sample), [shown.encode()])
+
+
+def held(profile: Profile = USUAL_PROFILE) -> list[str]:
+    """Return which of the made-up people get no letter: no face has their name, or their address fits no window."""
+    box = address_box(profile)
+    found = {name: envelope(contact) for name, contact in PEOPLE.items()}
+    return [name for name, one in found.items() if one is None or fit_envelope(one, box) is None]
 
 
 def _letters(samples: Samples, at: datetime, profile: Profile, made: Callable[[PrintJob], bytes]) -> Iterator[Preview]:

@@ -6,8 +6,10 @@ What does not fit, or has no glyph, is a problem with its place in the document.
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+import msgspec
 import typst
 
+from services.core.addressee import AddresseeRole
 from services.core.channel import Channel
 from services.core.incident import Incident
 from services.rendering.letters.envelope import envelope
@@ -33,6 +35,10 @@ Problem = dict[str, str]  # field, problem
 _INSET, _TEXT_SIZE, _TITLE_SIZE = 10.0, 10.5, 12.5
 _SHOWN = 10  # signs named in a problem
 _LIMIT = "cannot be set as a letter"
+# Who reads for somebody else reads more, in letters that are as long as any.
+_READERS = {
+    role: msgspec.structs.replace(LONGEST, role=role) for role in AddresseeRole if role is not AddresseeRole.SELF
+}
 _AT = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -41,7 +47,7 @@ def problems_of(incident: Incident, profile: Profile = USUAL_PROFILE) -> list[Pr
 
     `profile` is the print house's. Takes some tenths of a second, and a few hundredths for each variant more.
     """
-    samples = samples_of(incident, {"longest": LONGEST}).different()
+    samples = samples_of(incident, {"longest": LONGEST} | _READERS).different()
     found: list[Problem] = []
     if Channel.LETTER in incident.channels:
         found += _unset(incident, profile) or _letters(samples, profile)

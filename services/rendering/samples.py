@@ -12,7 +12,19 @@ from services.core.notices import Notices
 from services.core.variants import Kind, Reading, certainty_of
 from services.rendering.contact import Contact
 
-__all__ = ["CHILD", "LONGEST", "ODD", "USUAL", "Sample", "Samples", "samples_of"]
+__all__ = [
+    "ARABIC",
+    "CHILD",
+    "CHINESE",
+    "DEAD",
+    "LONGEST",
+    "ODD",
+    "REPRESENTED",
+    "USUAL",
+    "Sample",
+    "Samples",
+    "samples_of",
+]
 
 USUAL = Contact(
     initials="J.A.", prefix="van den", family_name="Berg", street="Borgesiusstraat", house_number="103",
@@ -33,6 +45,24 @@ ODD = Contact(
 CHILD = Contact(
     given_name="Noor", prefix="d'", family_name="Ancona-Verhoeven", street="Lindelaan", house_number="8",
     postcode="3511AB", city="Utrecht", email="gezin@mail.example", portal_id="portal-2", role=AddresseeRole.GUARDIAN,
+)  # fmt: skip
+DEAD = Contact(
+    initials="H.", prefix="'t", family_name="Hooft", street="Kerkstraat", house_number="35",
+    house_number_addition="III", postcode="1017GC", city="Amsterdam", email="familie@mail.example",
+    portal_id="portal-3", role=AddresseeRole.NEXT_OF_KIN,
+)  # fmt: skip
+ARABIC = Contact(
+    given_name="محمد", family_name="عبد الرحمن", street="Moskeeplein", house_number="89", postcode="3531BX",
+    city="Utrecht", email="arabic@mail.example", portal_id="portal-5",
+)  # fmt: skip
+CHINESE = Contact(
+    family_name="王小明", street="Zeedijk", house_number="106", postcode="1012BB", city="Amsterdam",
+    email="chinese@mail.example", portal_id="portal-6",
+)  # fmt: skip
+REPRESENTED = Contact(
+    initials="P.", prefix="de", family_name="Wit", care_of="Bewindvoering Noord", street="Postweg", house_number="2",
+    postcode="9711AB", city="Groningen", email="bewind@mail.example", portal_id="portal-4",
+    role=AddresseeRole.REPRESENTATIVE,
 )  # fmt: skip
 _REFERENCE, _EARLIER = "7K2M-9QXR-4TBN-W3HC", "2P8V-6JDS-5GZA-1FYE"
 _BEFORE = b"before".ljust(16)
@@ -75,15 +105,21 @@ class Samples:
         seen: dict[Hashable, int] = {}
         for row, sample in enumerate(self.samples):
             said, reading = self.incident.said_to(sample.reading), sample.reading
-            about = reading.language, reading.kind, sample.note, said.title, tuple(sorted(said.content.items()))
+            kind = reading.language, reading.reader, reading.kind, sample.note
+            about = kind, said.title, tuple(sorted(said.content.items()))
             seen.setdefault(about, row)
         return self.pick(list(seen.values()))
 
 
 def samples_of(incident: Incident, people: Mapping[str, Contact]) -> Samples:
-    """Return a notice to each of these people for every language, certainty, kind and group."""
+    """Return a notice to each of these people, or who reads for them, for every language, certainty, kind and group."""
     facts = list(_facts(incident))
-    found = [Sample(reading, person, known.note) for reading, known in facts for person in people]
+    readers = {person: AddresseeRole(contact.role or AddresseeRole.SELF) for person, contact in people.items()}
+    found = [
+        Sample(reading._replace(reader=readers[person]), person, known.note)
+        for reading, known in facts
+        for person in people
+    ]
     notices = Notices(incident.incident_id, incident.version)
     for at, (reading, known) in enumerate(one for one in facts for _ in people):
         _add(notices, at, reading, known)

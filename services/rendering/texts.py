@@ -30,6 +30,8 @@ def placed_texts(incident: Incident) -> list[Placed]:
     for at, category in enumerate(incident.categories):
         found += _of(f"dataCategories[{at}].label", category.label, block="label")
         found += _of(f"dataCategories[{at}].advice", category.advice or {}, block="advice")
+        for reader, advice in category.advice_for.items():
+            found += _of(f"dataCategories[{at}].adviceFor.{reader}", advice, block="advice")
     for variant in sorted(incident.variants, key=lambda one: one.place):
         own = [
             *_of(f"{variant.place}.title", variant.title or {}),

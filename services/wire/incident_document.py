@@ -29,6 +29,7 @@ from services.wire.incident_words import WordsCheck
 __all__ = ["InvalidDocument", "normal_form", "parse_incident"]
 
 _MOST = 10**9  # more than there are people to tell in a day: a larger number is a mistake
+_YEARS = range(1970, 2200)  # of breaches that somebody is told of
 _CASCADE = ("bounced", "returned", "unread")
 _CHANNEL_NAMES = ", ".join(CHANNEL_NAMES.values())
 _KEYS = INCIDENT_SCHEMAS["IncidentDocument"]["properties"]
@@ -108,6 +109,9 @@ class _Check(WordsCheck):
             read = None
         if read is None or read.tzinfo is None:
             self.fail(key, "must be a time of RFC 3339 with its offset")
+            return None
+        if read.year not in _YEARS:
+            self.fail(key, f"must be a time from {_YEARS[0]} to {_YEARS[-1]}")
             return None
         return read
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Final
 
+from services.core.addressee import AddresseeRole
 from services.core.channel import CHANNEL_NAMES
 from services.core.facts import MAX_CATEGORIES
 from services.core.incident import CONTENT_BLOCKS, MORE_BLOCKS, PHRASED_LANGUAGES
@@ -125,6 +126,20 @@ _CATEGORY: Final = _object(
             "anyOf": [{"type": "string"}, _ref("TextByLanguage"), {"type": "null"}],
             "examples": ["test-result"],
         },
+        "adviceFor": {
+            "description": "Advice in its place to those who read for somebody else; a code of the library has its own",
+            "type": ["object", "null"],
+            "additionalProperties": False,
+            "properties": {
+                role.value: {
+                    "description": f"Advice to the {role.value}",
+                    "anyOf": [{"type": "string"}, _ref("TextByLanguage"), {"type": "null"}],
+                    "examples": [{"nl": "Bel de huisarts."}],
+                }
+                for role in AddresseeRole
+                if role is not AddresseeRole.SELF
+            },
+        },
     },
     "code",
     "label",
@@ -151,6 +166,7 @@ _WHEN: Final = _object(
             "description": "One of the languages of the incident; the texts may be plain then",
             "examples": ["nl"],
         },
+        "reader": _one_of(AddresseeRole, "What the reader is to the person that the notice is about"),
     },
     description="Conditions; all that are given must hold",
     minProperties=1,
@@ -303,7 +319,8 @@ _DOCUMENT: Final = _object(
     {
         "title": {
             **_SAID,
-            "description": "Title of the notices; a plain text is the title in every language",
+            "description": "Title of the notices; a plain text is the title in the first language, and others have a"
+            " subject of ours",
             "examples": [{"nl": "Uw gegevens zijn gestolen", "en": "Your data was stolen"}],
         },
         "awareAt": {

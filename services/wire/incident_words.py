@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, TypeVar
 
+from services.core.addressee import AddresseeRole
 from services.core.facts import MAX_CATEGORIES
 from services.core.incident import CONTENT_BLOCKS, MORE_BLOCKS, PHRASED_LANGUAGES, DataCategory
 from services.core.variants import Certainty, Kind, Text, Variant, When, special_first
@@ -79,10 +80,10 @@ class WordsCheck:
         return {tag: text for tag, text in value.items() if isinstance(text, str)}
 
     def title(self, value: Any, field: str, languages: Sequence[str]) -> Text:
-        """Read a title by language; a plain text is the title in every language."""
+        """Read a title by language; a plain text is the title in the first one."""
         if isinstance(value, dict):
             return self.words(value, field, languages)
-        return dict.fromkeys(languages, self.text({field: value}, field))
+        return dict.fromkeys(languages[:1], self.text({field: value}, field))
 
     def categories(self, value: Any, languages: Sequence[str]) -> tuple[DataCategory, ...]:
         """Read the kinds of data."""
@@ -99,14 +100,31 @@ class WordsCheck:
         if not isinstance(value, dict):
             self.fail(field, "must be an object with code and label")
             return DataCategory("", {})
-        for key in sorted(set(value) - {"code", "label", "advice"}):
+        for key in sorted(set(value) - {"code", "label", "advice", "adviceFor"}):
             self.fail(f"{field}.{key[:64]}", "is not a field of a category")
         code = value.get("code")
         if not isinstance(code, str) or not CATEGORY_CODE.fullmatch(code):
             self.fail(f"{field}.code", "must be a word of letters, digits, - and _")
             code = ""
         label = self.words(value.get("label"), f"{field}.label", languages)
-        return DataCategory(code, label, self._advice(value.get("advice"), f"{field}.advice", languages))
+        advice = self._advice(value.get("advice"), f"{field}.advice", languages)
+        others = self._advice_for(value.get("adviceFor"), f"{field}.adviceFor", languages)
+        if isinstance(named := value.get("advice"), str):
+            others = {role: text for role in AddresseeRole if (text := _library(languages, named, role))} | others
+        return DataCategory(code, label, advice, others)
+
+    def _advice_for(self, value: Any, field: str, languages: Sequence[str]) -> dict[AddresseeRole, Text]:
+        """Read advice to those who read on somebody's behalf."""
+        others = {role.value: role for role in AddresseeRole if role is not AddresseeRole.SELF}
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            self.fail(field, f"must be an object with advice for {', '.join(others)}")
+            return {}
+        for key in sorted(set(value) - set(others)):
+            self.fail(f"{field}.{key[:64]}", f"must be {', '.join(others)}")
+        read = {role: self._advice(value.get(key), f"{field}.{key}", languages) for key, role in others.items()}
+        return {role: text for role, text in read.items() if text}
 
     def _advice(self, value: Any, field: str, languages: Sequence[str]) -> Text | None:
         """Read advice: words of the document's own, or the code of advice in the library."""
@@ -181,9 +199,9 @@ class WordsCheck:
 
     def _when(self, value: Any, field: str, languages: Sequence[str]) -> When:
         if not isinstance(value, dict) or not value:
-            self.fail(field, "must be an object with certainty, kind, group or language")
+            self.fail(field, "must be an object with certainty, kind, group, reader or language")
             return When()
-        for key in sorted(set(value) - {"certainty", "kind", "group", "language"}):
+        for key in sorted(set(value) - {"certainty", "kind", "group", "language", "reader"}):
             self.fail(f"{field}.{key[:64]}", "is not a condition of a variant")
         group, language = value.get("group"), value.get("language")
         if group is not None and not (isinstance(group, str) and GROUP.fullmatch(group)):
@@ -197,6 +215,7 @@ class WordsCheck:
             self._one_of(value, "kind", field, Kind),
             group,
             language,
+            self._one_of(value, "reader", field, AddresseeRole),
         )
 
     def _one_of(self, source: Mapping[str, Any], key: str, path: str, words: type[E]) -> E | None:
@@ -208,3 +227,10 @@ class WordsCheck:
             self.fail(f"{path}.{key}", f"must be {', '.join(known)}")
             return None
         return known[value]
+
+
+def _library(languages: Sequence[str], code: str, reader: AddresseeRole) -> Text:
+    """Return what the library has for a reader alone, in all languages or not at all."""
+    found = {language: advice_in(language, code, reader) for language in languages}
+    whole = {language: text for language, text in found.items() if text is not None}
+    return whole if len(whole) == len(found) else {}

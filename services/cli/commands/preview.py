@@ -15,7 +15,7 @@ from services.cli.console import Fault, say
 from services.cli.document_file import as_lines, read_document, read_incident
 from services.cli.options import data_option, profile_option
 from services.core.channel import CHANNEL_NAMES, Channel, channel_named
-from services.rendering.preview import Preview, previews
+from services.rendering.preview import Preview, held, previews
 from services.rendering.proof import problems_of
 
 __all__ = ["preview"]
@@ -38,7 +38,8 @@ _SUFFIXES = {"pdf": "pdf", "copy": "pdf", "png": "png", "text": "txt"}
 def preview(channel: str, incident_id: str | None, file: Any, data: Path, **how: Any) -> None:
     """Show what people would be told on CHANNEL: each language and variant, to made-up people.
 
-    They have a usual name and address, the longest ones, and odd scripts. Without --to everything is printed as text.
+    They have a usual name and address, the longest ones, and odd scripts; parents, next of kin and others read for
+    somebody else. Without --to everything is printed as text.
     A letter as pdf is what is printed; as copy it is for screens, and for those who have it read out to them.
     """
     if (incident_id is None) == (file is None):
@@ -55,6 +56,8 @@ def preview(channel: str, incident_id: str | None, file: Any, data: Path, **how:
     if folder is None:
         _print(made)
     else:
+        if on is Channel.LETTER and (without := held(how["profile"])):
+            say(f"no letter to {', '.join(without)}: such people are held as unprintable (heraut doctor says more)")
         say(f"{_write(made, folder, f'{channel}-', _SUFFIXES[made_as])} files in {folder}")
 
 

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from services.core.addressee import AddresseeRole
 from services.core.channel import CHANNELS, TO_THE_ADDRESS
 
 __all__ = ["CATEGORIES", "CODES", "made_up_incident"]
@@ -14,7 +15,7 @@ CATEGORIES = (
     ("bsn", "burgerservicenummer (BSN)", "citizen service number (BSN)", "bsn"),
     ("contact", "contactgegevens", "contact details", "email"),
     ("test-result", "uitslag van onderzoek", "test result", "test-result"),
-    ("doctor", "naam van uw huisarts", "name of your general practitioner", "doctor"),
+    ("doctor", "naam van de huisarts", "name of the general practitioner", "doctor"),
 )
 
 CODES = tuple(category[0] for category in CATEGORIES)
@@ -24,16 +25,16 @@ _CHANNELS = tuple(channel.label for channel in sorted(CHANNELS, key=lambda chann
 
 _CONTENT = {
     "nature": (
-        "Bij een inbraak in de computers van ons laboratorium zijn gegevens gestolen, ook gegevens van u.",
-        "In a break-in at the computers of our laboratory data was stolen, yours among it.",
+        "Bij een inbraak in de computers van ons laboratorium zijn gegevens gestolen.",
+        "In a break-in at the computers of our laboratory data was stolen.",
     ),
     "apology": (
-        "Wij vinden dit heel vervelend voor u. Wij hadden uw gegevens beter moeten beschermen.",
-        "We are very sorry. We should have protected your data better.",
+        "Wij bieden u onze excuses aan. Wij hadden deze gegevens beter moeten beschermen.",
+        "We are very sorry. We should have protected this data better.",
     ),
     "notTaken": (
-        "Uw wachtwoorden en de gegevens van uw bank zijn niet gelekt. Die hebben wij niet.",
-        "Your passwords and bank details were not leaked. We do not have them.",
+        "Wachtwoorden en gegevens van een bank zijn niet gelekt. Die hebben wij niet.",
+        "Passwords and bank details were not leaked. We do not have them.",
     ),
     "whereNow": (
         "De inbrekers hebben een kopie. Wij hebben die tot nu toe niet op internet gevonden.",
@@ -68,28 +69,39 @@ _TITLES = {
         "Your data may have been stolen from Laboratorium De Proef",
     ),
     "supplement": (
-        "Wij weten meer over uw gegevens bij Laboratorium De Proef",
-        "We know more about your data at Laboratorium De Proef",
+        "Wij weten meer over de inbraak bij Laboratorium De Proef",
+        "We know more about the break-in at Laboratorium De Proef",
+    ),
+}
+
+# Of those who read on somebody's behalf: a title for whom it is certain, and one for whom it is not. The other texts
+# are true whoever reads them: none speaks of data as its reader's own.
+_READERS = {
+    AddresseeRole.GUARDIAN: ("Gegevens van uw kind", "Data of your child"),
+    AddresseeRole.NEXT_OF_KIN: ("Gegevens van uw overleden naaste", "Data of your relative who has died"),
+    AddresseeRole.REPRESENTATIVE: (
+        "Gegevens van iemand die u vertegenwoordigt",
+        "Data of somebody whom you represent",
     ),
 }
 
 # What is said otherwise to those of whom it is not known whether their data was taken.
 _POSSIBLE = {
     "nature": (
-        "Bij een inbraak in de computers van ons laboratorium zijn gegevens gestolen. Misschien ook die van u.",
-        "In a break-in at the computers of our laboratory data was stolen. We cannot rule out that yours was among it.",
+        "Bij een inbraak in de computers van ons laboratorium zijn gegevens gestolen. Wij weten niet precies welke.",
+        "In a break-in at the computers of our laboratory data was stolen. We do not know exactly which.",
     ),
     "consequences": (
-        "Als criminelen uw gegevens hebben, kunnen zij zich voordoen als iemand anders, of u proberen op te lichten.",
-        "If criminals have your data, they can pretend to be somebody else, or try to deceive you.",
+        "Als criminelen deze gegevens hebben, kunnen zij zich voordoen als iemand anders, of u proberen op te lichten.",
+        "If criminals have this data, they can pretend to be somebody else, or try to deceive you.",
     ),
     "apology": (
         "Wij vinden dit heel vervelend voor u, ook omdat wij u nu geen zekerheid kunnen geven.",
         "We are very sorry, also because we cannot give you certainty now.",
     ),
     "notTaken": (
-        "Uw wachtwoorden en de gegevens van uw bank zijn er niet bij. Die hebben wij niet.",
-        "Your passwords and bank details are not among it. We do not have them.",
+        "Wachtwoorden en gegevens van een bank zijn er niet bij. Die hebben wij niet.",
+        "Passwords and bank details are not among it. We do not have them.",
     ),
 }
 
@@ -122,9 +134,27 @@ def made_up_incident(now: datetime) -> dict[str, Any]:
             },
             {"when": {"kind": "supplement"}, "title": _both(*_TITLES["supplement"])},
             {"when": {"certainty": "possible", "kind": "supplement"}, "title": _both(*_TITLES["supplement"])},
+            *(variant for reader in _READERS for variant in _titles_for(reader)),
         ],
         "fourEyes": False,
     }
+
+
+def _titles_for(reader: AddresseeRole) -> list[dict[str, Any]]:
+    dutch, english = _READERS[reader]
+    where = "Laboratorium De Proef"
+    return [
+        {
+            "when": {"reader": reader},
+            "title": _both(f"{dutch} zijn gestolen bij {where}", f"{english} was stolen from {where}"),
+        },
+        {
+            "when": {"reader": reader, "certainty": "possible"},
+            "title": _both(
+                f"{dutch} zijn misschien gestolen bij {where}", f"{english} may have been stolen from {where}"
+            ),
+        },
+    ]
 
 
 def _category(code: str, dutch: str, english: str, advice: str) -> dict[str, Any]:

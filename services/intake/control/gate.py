@@ -1,7 +1,8 @@
 """The gate before every release: what each person must be told (art. 34 GDPR) is there in the words they would read.
 
 A document is taken only with every text in every language; what can still be missing is what was put there to be
-written later (`-`, `...`, a space that nobody sees). Of variants, those are asked that the cohort's people may read.
+written later (`-`, `...`, a space that nobody sees). Of variants, those are asked that the cohort's people may read, or
+who reads for them.
 """
 
 from collections.abc import Iterator
@@ -57,7 +58,8 @@ def untrue(incident: Incident, uses: Uses, group: str = "") -> list[Reason]:
 def _readings(incident: Incident, uses: Uses, group: str) -> list[Reading]:
     """Return the kinds of readers that people who use this may be; what a later notice says to them is asked too."""
     certainties = _certainties(uses)
-    return [Reading(*one, group) for one in product(_read(incident, uses), certainties, Kind)]
+    every = product(_read(incident, uses), certainties, Kind, (group,), incident.readers)
+    return [Reading(*one) for one in every]
 
 
 def _certainties(uses: Uses) -> list[Certainty]:
@@ -68,7 +70,7 @@ def _certainties(uses: Uses) -> list[Certainty]:
 def _unsaid(incident: Incident, reading: Reading) -> Iterator[str]:
     """Return the places of texts for a reader that say nothing."""
     said = incident.said_to(reading)
-    if not _says(said.title):
+    if not _says(said.title) and (said.title or reading.language in incident.title):  # else it has a phrase of ours
         yield f"{said.places['title']}.{reading.language}"
     for block in dict.fromkeys([*CONTENT_BLOCKS, *said.content]):
         if not _says(said.content.get(block, "")):
@@ -93,6 +95,7 @@ def _categories(incident: Incident, uses: Uses) -> Iterator[tuple[str, Text]]:
         yield f"dataCategories[{at}].label", category.label
         if category.advice is not None:
             yield f"dataCategories[{at}].advice", category.advice
+        yield from ((f"dataCategories[{at}].adviceFor.{reader}", text) for reader, text in category.advice_for.items())
 
 
 def _primary(language: str) -> str:

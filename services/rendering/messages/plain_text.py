@@ -34,7 +34,8 @@ class PlainTexts:
         lines = [f"{words['label_reference']}: {work.references[row]}"]
         if work.earlier[row]:
             lines.append(f"{wording.earlier}: {work.earlier[row]}")
-        return "\n".join([*lines, "", greeting(words, work.contacts[row], wording.role), "", wording.opening, "", ""])
+        opening = "\n\n".join(wording.opening)
+        return "\n".join([*lines, "", greeting(words, work.contacts[row], wording.role), "", opening, "", ""])
 
     def tail(self, wording: Wording) -> str:
         """Return the rest of a notice, which everybody with these facts shares."""

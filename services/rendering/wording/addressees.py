@@ -82,7 +82,8 @@ def greeting(words: Mapping[str, Any], contact: Contact, role: str = "") -> str:
 def greeting_in(words: Mapping[str, Any], role: str = "") -> Callable[[Contact], str]:
     """Return a function that writes salutations in a language: for many people, its phrases are looked up once.
 
-    Nobody's gender is known, so none is guessed; what a source says is taken over.
+    Nobody's gender is known, so none is guessed; what a source says is taken over. Who reads for somebody else sees
+    for whom: a family has more than one child.
     """
     name_of = surname if words["name_in_greeting"] == "surname" and not role else full_name
     around_name, unnamed = words[f"dear_{role}" if role else "dear"].split("{name}"), str(words["dear_unnamed"])
@@ -90,6 +91,8 @@ def greeting_in(words: Mapping[str, Any], role: str = "") -> Callable[[Contact],
     def write(contact: Contact) -> str:
         if contact.salutation:
             said = contact.salutation
+            if role and (name := full_name(contact)) and name.casefold() not in said.casefold():
+                return str(words["about_name"]).format(salutation=said.rstrip("".join(_ENDS_A_SALUTATION)), name=name)
             return said if said.endswith(_ENDS_A_SALUTATION) else f"{said},"
         name = name_of(contact)
         return name.join(around_name) if name else unnamed

@@ -6,7 +6,8 @@ Texts of the incident and names of people are placed as values: only the phrases
 """
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -14,6 +15,8 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from services.core.addressee import AddresseeRole
+from services.core.days import day_here
 from services.core.facts import Facts
 from services.core.incident import Incident
 from services.core.variants import Certainty, Kind, Reading, Said, certainty_of
@@ -33,6 +36,8 @@ __all__ = [
     "date_in",
     "phrases",
     "plain_website",
+    "speaks_of_reader",
+    "spoken_to",
     "wording_keys",
 ]
 
@@ -42,6 +47,7 @@ _BUILT_IN = frozenset(path.stem for path in _FOLDER.glob("*.json"))
 KEPT_WORDINGS = 4096
 
 Phrases = Mapping[str, Any]
+_OTHERS = "_others"  # ends the names of phrases for those who read on somebody's behalf
 
 
 class WordingKey(NamedTuple):
@@ -67,6 +73,11 @@ class WordingKey(NamedTuple):
         if self.wrong or self.uncertain:
             return Kind.CORRECTION
         return Kind.SUPPLEMENT if self.supplement else Kind.FIRST
+
+    @property
+    def reader(self) -> AddresseeRole:
+        """What its reader is to the person."""
+        return AddresseeRole(self.role or AddresseeRole.SELF)
 
     @property
     def is_of_nobody(self) -> bool:
@@ -143,7 +154,7 @@ class Wording:
     language: str
     subject: str
     earlier: str  # what the reference of the notice before is called
-    opening: str
+    opening: tuple[str, ...]  # paragraphs
     sections: tuple[Section, ...]
     closing: str
     sender: str
@@ -162,6 +173,24 @@ def phrases(language: str) -> Phrases:
     return loaded
 
 
+@cache
+def spoken_to(language: str, reader: AddresseeRole) -> Phrases:
+    """Return the phrases of a language as they are said to a reader: whose data it is stands in them."""
+    words = phrases(language)
+    others = {key.removesuffix(_OTHERS): text for key, text in words.items() if key.endswith(_OTHERS)}
+    spoken = {**words, **({} if reader is AddresseeRole.SELF else others)}
+    of, data = words[f"of_{reader}"], words[f"data_of_{reader}"]
+    return {
+        key: text.replace("{of}", of).replace("{data}", data) if isinstance(text, str) else text
+        for key, text in spoken.items()
+    }
+
+
+def speaks_of_reader(language: str, text: str) -> bool:
+    """Tell whether a text speaks of something as its reader's own: read on somebody's behalf, that is wrong."""
+    return bool(re.search(phrases(language)["speaks_of_reader"], text, re.IGNORECASE))
+
+
 def date_in(words: Phrases, day: date) -> str:
     """Write a date out: `6 juli 2025`."""
     return str(words["date"]).format(day=day.day, month=words["months"][day.month - 1], year=day.year)
@@ -170,8 +199,8 @@ def date_in(words: Phrases, day: date) -> str:
 def compose(incident: Incident, key: WordingKey, *, on_paper: bool) -> Wording:
     """Put a notice into words. `on_paper` speaks of a letter where others speak of a message."""
     language = incident.language_for(key.language)
-    words = phrases(language)
-    said = incident.said_to(Reading(language, key.certainty, key.kind, key.group))
+    words = spoken_to(language, key.reader)
+    said = incident.said_to(Reading(language, key.certainty, key.kind, key.group, key.reader))
     sections = (
         *_apology(said, key, words),
         *_corrected(incident, key, language, words),
@@ -181,9 +210,9 @@ def compose(incident: Incident, key: WordingKey, *, on_paper: bool) -> Wording:
     )
     return Wording(
         language=language,
-        subject=_subject(said, key, words),
+        subject=_subject(said, key, language, words),
         earlier=words["label_corrected" if key.kind is Kind.CORRECTION else "label_earlier"],
-        opening=_opening(words, key),
+        opening=tuple(_opening(incident, said, key, language, words)),
         sections=sections,
         closing=words["closing"],
         sender=incident.controller.name,
@@ -261,26 +290,48 @@ def _extra(said: Said, name: str, heading: str) -> tuple[Section, ...]:
     return (Section(heading, paragraphs),) if paragraphs else ()
 
 
-def _subject(said: Said, key: WordingKey, words: Phrases) -> str:
-    """Return the subject. Whoever gets a second notice sees by it that it is not the first one again."""
-    if key.is_of_nobody and said.titled.kind is None:
+def _subject(said: Said, key: WordingKey, language: str, words: Phrases) -> str:
+    """Return the subject. Whoever gets a second notice sees by it that it is not the first one again.
+
+    A title of another language stands above no notice, and one that speaks of its reader's data is not for those who
+    read on somebody's behalf.
+    """
+    title, names_kind = said.title, said.titled.kind is not None
+    if not title or (key.role and "title" not in said.own and speaks_of_reader(language, title)):
+        title, names_kind = str(words["subject_untitled"]), False
+    if key.is_of_nobody and not names_kind:
         return str(words["subject_not_taken"])
-    if key.supplement and said.titled.kind is None:
-        return str(words[f"subject_{key.kind.value}"]).format(title=said.title)
-    return said.title
+    if key.supplement and not names_kind:
+        return str(words[f"subject_{key.kind.value}"]).format(title=title)
+    return title
 
 
-def _opening(words: Phrases, key: WordingKey) -> str:
+def _opening(incident: Incident, said: Said, key: WordingKey, language: str, words: Phrases) -> Iterator[str]:
     """Return how a notice begins; whoever reads it for somebody else is told so first."""
-    opening = str(words[f"opening_{key.kind.value if key.supplement else key.certainty.value}"])
-    return f"{words[f'about_{key.role}']} {opening}" if key.role else opening
+    if key.role:
+        yield words[f"about_{key.role}"]
+    opening = words[f"opening_{key.kind.value if key.supplement else key.certainty.value}"]
+    yield opening if key.supplement else f"{opening} {words['outline']}"
+    if key.role and any(speaks_of_reader(language, text) for text in _for_everybody(incident, said, key, language)):
+        yield words["read_as"]
+
+
+def _for_everybody(incident: Incident, said: Said, key: WordingKey, language: str) -> Iterator[str]:
+    """Return the texts of a notice that were written for everybody, and not for what its reader is."""
+    blocks = ["contact"] if key.is_of_nobody else said.content
+    yield from (said.content[block] for block in blocks if block in said.content and block not in said.own)
+    for at in Facts(key.exposed | key.wrong, 0).categories():
+        if at < len(incident.categories):
+            category = incident.categories[at]
+            yield category.label.get(language, "")
+            yield "" if key.reader in category.advice_for else category.advice_to(key.reader, language)
 
 
 def _when(incident: Incident, words: Phrases) -> str:
-    known = words["aware"].format(date=date_in(words, incident.aware_at.date()))
+    known = words["aware"].format(date=date_in(words, day_here(incident.aware_at)))
     if incident.occurred_at is None:
         return str(known)
-    return f"{words['occurred'].format(date=date_in(words, incident.occurred_at.date()))} {known}"
+    return f"{words['occurred'].format(date=date_in(words, day_here(incident.occurred_at)))} {known}"
 
 
 def _data_notes(words: Phrases, key: WordingKey) -> tuple[str, ...]:
@@ -301,8 +352,7 @@ def _data(incident: Incident, key: WordingKey, language: str, words: Phrases) ->
 
 def _item(incident: Incident, key: WordingKey, at: int, language: str, words: Phrases) -> Item:
     category = incident.categories[at]
-    advice = category.advice.get(language, "") if category.advice else ""
-    return Item(category.label.get(language, ""), _mark(key, at, words), advice)
+    return Item(category.label.get(language, ""), _mark(key, at, words), category.advice_to(key.reader, language))
 
 
 def _mark(key: WordingKey, at: int, words: Phrases) -> str:

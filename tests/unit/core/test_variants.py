@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.core.addressee import AddresseeRole
 from services.core.variants import (
     Certainty,
     Kind,
@@ -24,7 +25,7 @@ from services.core.variants import (
 LANGUAGES = ("nl", "en")
 GROUPS = ("", "clinic", "doctor")
 BLOCKS = ("nature", "advice")
-READINGS = [Reading(*one) for one in product(LANGUAGES, Certainty, Kind, GROUPS)]
+READINGS = [Reading(*one) for one in product(LANGUAGES, Certainty, Kind, GROUPS, AddresseeRole)]
 
 
 def _text(name: str, languages: Sequence[str] = LANGUAGES) -> Text:
@@ -45,6 +46,7 @@ def some_variants(draw: st.DrawFn) -> tuple[Variant, ...]:
                 st.none() | st.sampled_from(Kind),
                 st.none() | st.sampled_from(GROUPS[1:]),
                 st.none() | st.sampled_from(LANGUAGES),
+                st.none() | st.sampled_from(AddresseeRole),
             ),
             max_size=6,
             unique=True,
@@ -66,7 +68,7 @@ def _said(reading: Reading, variants: Sequence[Variant]) -> Said:
 
 
 def _conditions(when: When) -> int:
-    return sum(one is not None for one in (when.certainty, when.kind, when.group))
+    return sum(one is not None for one in (when.certainty, when.kind, when.group, when.reader))
 
 
 @given(some_variants(), st.sampled_from(READINGS))
@@ -91,6 +93,7 @@ def test_a_text_is_of_the_most_special_variant_that_has_it(variants: tuple[Varia
 
         assert chosen.holds(reading)
         assert max(map(_conditions, able), default=0) == _conditions(chosen)
+        assert (block in said.own) == (chosen.reader is not None)
 
 
 @given(some_variants(), st.sampled_from(READINGS), st.randoms())
@@ -116,6 +119,8 @@ def test_all_languages_choose_alike_where_variants_are_for_all(variants: tuple[V
     ("first", "second"),
     [
         (When(Certainty.POSSIBLE, Kind.SUPPLEMENT), When(Certainty.POSSIBLE)),
+        (When(Certainty.POSSIBLE), When(reader=AddresseeRole.GUARDIAN)),
+        (When(reader=AddresseeRole.GUARDIAN), When(kind=Kind.SUPPLEMENT)),
         (When(Certainty.POSSIBLE), When(kind=Kind.SUPPLEMENT)),
         (When(kind=Kind.SUPPLEMENT), When(group="clinic")),
         (When(group="clinic"), When(language="nl")),
@@ -124,7 +129,7 @@ def test_all_languages_choose_alike_where_variants_are_for_all(variants: tuple[V
     ],
 )
 def test_what_is_more_special(first: When, second: When) -> None:
-    """More conditions first; then certainty, kind, group; a language decides between equals alone."""
+    """More conditions first; then certainty, reader, kind, group; a language decides between equals alone."""
     variants = [Variant(when, None, {}) for when in (second, first)]
 
     assert [first, second] == [one.when for one in special_first(variants)]

@@ -1,9 +1,8 @@
 """Limits: how many may go, on which day, and never one more, in whatever order and batches people come."""
 
 from collections import Counter
-from datetime import UTC, date, datetime
+from datetime import date
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +13,7 @@ from services.core.policy import CallCentre, Pace
 from services.deduplication.batch import Effects, decide_again
 from services.deduplication.domain import Member, Outcome, Waits
 from services.deduplication.dossier import Dossier, decide
-from services.deduplication.quotas import Allowance, Limit, Used, day_of, left_of, limits_of
+from services.deduplication.quotas import Allowance, Limit, Used, left_of, limits_of
 from tests.unit.deduplication.builders import a_member, an_id, terms
 from tests.unit.deduplication.memory import Tables
 from tests.unit.deduplication.said import Said
@@ -29,24 +28,6 @@ def a_cohort(canary: int | None = None, per_day: int | None = None) -> Cohort:
     return Cohort(
         "lab", "c1", 2, "source", None, auto_release=False, sealed=True, released=True, canary=canary, per_day=per_day
     )
-
-
-@pytest.mark.parametrize(
-    ("now", "day"),
-    [
-        ("2026-01-31T22:59:59", "2026-01-31"),
-        ("2026-01-31T23:00:00", "2026-02-01"),
-        ("2026-03-28T23:00:00", "2026-03-29"),
-        ("2026-03-29T21:59:59", "2026-03-29"),  # summer time since one o'clock UTC
-        ("2026-03-29T22:00:00", "2026-03-30"),
-        ("2026-10-24T22:00:00", "2026-10-25"),
-        ("2026-10-25T22:59:59", "2026-10-25"),
-        ("2026-10-25T23:00:00", "2026-10-26"),
-    ],
-)
-def test_a_day_is_a_calendar_day_in_the_netherlands(now: str, day: str) -> None:
-    """Whoever reads `today` on a wall there means the same day."""
-    assert day == day_of(datetime.fromisoformat(now).replace(tzinfo=UTC)).isoformat()
 
 
 def test_what_a_canary_and_a_pace_leave() -> None:

@@ -87,6 +87,29 @@ def test_words_of_certainty_in_a_text_for_the_uncertain_are_an_error() -> None:
     assert [] == errors_of(excepted, lint(excepted))
 
 
+@pytest.mark.parametrize("reader", ["guardian", "next-of-kin", "representative"])
+def test_readers_without_words_of_their_own_are_named(reader: str) -> None:
+    """Whoever writes the document sees who would read of a dead person's data, or a child's, as their own."""
+    text = {"nl": "Bel uw eigen huisarts.", "en": "Call your own doctor."}
+    changes = _content("advice", **text)
+    kin = {"nl": "Bel de huisarts.", "en": "Call the doctor."}
+    variants = [
+        one | {"content": {"advice": kin}} if one["when"] == {"reader": reader} else one
+        for one in made_up_incident(CREATED)["variants"]
+    ]
+
+    assert ("variants", f"reader-{reader}") in _found(**changes)
+    assert ("variants", f"reader-{reader}") not in _found(**changes, variants=variants)
+
+
+def test_words_of_certainty_to_those_who_read_for_somebody_are_found() -> None:
+    """They speak of a child, or of somebody who died, and say that its data was taken."""
+    text = {"nl": "Gegevens van het kind zijn gestolen.", "en": "Data of the child was stolen."}
+    variants = [{"when": {"reader": "guardian"}, "content": {"nature": text}}]
+
+    assert ("variants[0].content.nature.nl", "certain-words") in _found(variants=variants)
+
+
 @pytest.mark.parametrize("code", advice_codes())
 def test_the_library_of_advice_is_plain(code: str) -> None:
     """What incidents take by code has no link, no jargon and no long sentence."""

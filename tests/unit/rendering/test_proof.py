@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from services.core.addressee import AddresseeRole
 from services.core.variants import Certainty, Kind
 from services.demo.made_up.incident import made_up_incident
 from services.rendering.proof import problems_of
@@ -52,7 +53,7 @@ def test_everybody_who_may_read_something_is_among_the_samples() -> None:
     samples = samples_of(an_incident(variants=variants), {"usual": USUAL, "longest": LONGEST, "odd": ODD})
     readings = {sample.reading for sample in samples.samples}
 
-    expected = set(product(("nl", "en"), Certainty, Kind, ("", "clinic")))
+    expected = set(product(("nl", "en"), Certainty, Kind, ("", "clinic"), (AddresseeRole.SELF,)))
 
     assert expected == readings
     assert len(samples.notices) == len(samples.contacts) == len(samples.references) == 2 * 2 * (3 + 3 + 4) * 3

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from services.core.addressee import AddresseeRole
 from services.core.channel import Channel
 from services.core.policy import KEYS, Correction, OnIdentityConflict, Policy, Stop, in_words
 from services.core.variants import Certainty, Kind, Reading
@@ -201,6 +202,44 @@ def _problems(**changes: Any) -> list[str]:
     return [problem["field"] for problem in caught.value.problems]
 
 
+def test_advice_differs_by_who_reads_it() -> None:
+    """Advice of the library has words of its own for some readers; a document's own come before them."""
+    own = {"nl": "Bel ons.", "en": "Call us."}
+    categories = [
+        {"code": "a", "label": WORDS, "advice": "test-result"},
+        {"code": "b", "label": WORDS, "advice": "test-result", "adviceFor": {"next-of-kin": own}},
+        {"code": "c", "label": WORDS, "advice": WORDS},
+    ]
+    library, both, without = parse_incident("lab", 1, document(dataCategories=categories)).categories
+    kin = AddresseeRole.NEXT_OF_KIN
+
+    assert "huisarts" in library.advice_to(AddresseeRole.SELF, "nl")
+    assert "huisarts" not in library.advice_to(kin, "nl")
+    assert ("Bel ons.", "tekst") == (both.advice_to(kin, "nl"), without.advice_to(kin, "nl"))
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ([], "adviceFor"),
+        ({"self": WORDS}, "adviceFor.self"),
+        ({"guardian": {"nl": "tekst"}}, "adviceFor.guardian.en"),
+        ({"guardian": "rain"}, "adviceFor.guardian"),
+    ],
+)
+def test_advice_to_others_is_whole_or_refused(given: object, field: str) -> None:
+    """As any other text."""
+    categories = [{"code": "a", "label": WORDS, "advice": "bsn", "adviceFor": given}]
+
+    assert [f"dataCategories[0].{field}"] == _problems(dataCategories=categories)
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+def test_a_time_is_one_of_our_days(at: str) -> None:
+    """What has no calendar day here could be written in no notice."""
+    assert ["awareAt"] == _problems(awareAt=at)
+
+
 def test_variants_are_read_the_most_special_first() -> None:
     """A plain text does for a variant of one language; every other has all languages."""
     variants = [
@@ -212,7 +251,7 @@ def test_variants_are_read_the_most_special_first() -> None:
     assert ["variants[1]", "variants[0]"] == [variant.place for variant in incident.variants]
     assert ("clinic",) == incident.groups
     assert "Misschien" == incident.said_to(Reading("nl", Certainty.POSSIBLE, Kind.SUPPLEMENT)).title
-    assert "Inbraak bij het laboratorium" == incident.said_to(Reading("en", Certainty.POSSIBLE, Kind.SUPPLEMENT)).title
+    assert "Inbraak bij het laboratorium" == incident.said_to(Reading("nl", Certainty.POSSIBLE, Kind.FIRST)).title
 
 
 @pytest.mark.parametrize(
@@ -228,6 +267,7 @@ def test_variants_are_read_the_most_special_first() -> None:
         ({"when": {"kind": 1}, "title": WORDS}, "variants[0].when.kind"),
         ({"when": {"group": "a b"}, "title": WORDS}, "variants[0].when.group"),
         ({"when": {"language": "de"}, "title": WORDS}, "variants[0].when.language"),
+        ({"when": {"reader": "neighbour"}, "title": WORDS}, "variants[0].when.reader"),
         ({"when": {"kind": "first"}, "title": {"nl": "tekst"}}, "variants[0].title.en"),
         ({"when": {"kind": "first"}, "title": "tekst"}, "variants[0].title"),
         ({"when": {"language": "nl"}, "title": WORDS}, "variants[0].title.en"),
@@ -259,9 +299,9 @@ def test_a_language_without_sentences_of_our_own_is_refused() -> None:
 
 
 def test_a_title_is_there_in_every_language() -> None:
-    """English letters have an English subject; a plain text is meant for all."""
+    """English letters have an English subject; a plain text is in the first language, and stands for no other."""
     assert {"nl": "Lek", "en": "Leak"} == parse_incident("lab", 1, document(title={"nl": "Lek", "en": "Leak"})).title
-    assert {"nl": "Lek", "en": "Lek"} == parse_incident("lab", 1, document(title="Lek")).title
+    assert {"nl": "Lek"} == parse_incident("lab", 1, document(title="Lek")).title
     assert ["title.en"] == _problems(title={"nl": "Lek"})
 
 

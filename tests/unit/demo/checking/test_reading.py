@@ -19,7 +19,7 @@ wij zeker:
 • adresgegevens
 • burgerservicenummer (BSN) nieuw
 Deze gegevens van u zijn mogelijk gelekt. Dat kunnen wij niet uitsluiten:
-• naam van uw
+• naam van de
 huisarts
 """
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from services.core.addressee import AddresseeRole
 from services.core.incident import CONTENT_BLOCKS, DataCategory, Incident
 from services.core.variants import Certainty, Variant, When, special_first
 from services.intake.control.gate import Reason, everything, gate, untrue
@@ -126,6 +127,17 @@ def test_variants_are_asked_of_who_reads_them(certainties: set[Certainty], group
 
     assert stopped == [
         one.field for one in gate(incident, Uses(NAME, frozenset({"nl"}), frozenset(certainties)), group)
+    ]
+
+
+def test_words_for_those_who_read_on_somebodys_behalf_are_asked_too() -> None:
+    """Nobody knows before the release whether a cohort has children, or people who died."""
+    variants = (Variant(When(reader=AddresseeRole.GUARDIAN), None, {"nature": a_text(nl="-")}, "variants[0]"),)
+    categories = (DataCategory("name", a_text(), a_text(), {AddresseeRole.NEXT_OF_KIN: a_text(nl="-")}),)
+    incident = a_whole_one(variants=variants, categories=categories)
+
+    assert ["variants[0].content.nature.nl", "dataCategories[0].adviceFor.next-of-kin.nl"] == [
+        one.field for one in gate(incident, some_uses(NAME))
     ]
 
 

@@ -1,5 +1,7 @@
 """Who reads a notice: the person, or whoever answers for them; and what a source says of that wins."""
 
+import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -8,11 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.core.addressee import AddresseeRole
+from services.core.incident import CONTENT_BLOCKS
+from services.demo.made_up.incident import made_up_incident
 from services.rendering.contact import Contact
+from services.rendering.letters.words import words_of
 from services.rendering.wording.addressees import addressee_lines, addressees_of, greeting, roles_of
 from services.rendering.wording.names import full_name, surname
-from services.rendering.wording.wording import WordingKey, compose, phrases
-from tests.unit.dispatch.people import a_contact, an_incident, some_work
+from services.rendering.wording.wording import Wording, WordingKey, compose, phrases
+from services.wire.incident_document import parse_incident
+from tests.unit.dispatch.people import CREATED, a_contact, an_incident, some_work
 
 ACCEPTED = round(datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp() * 1000)
 NL = phrases("nl")
@@ -77,7 +83,7 @@ def test_a_minor_is_who_has_not_had_that_birthday(born: date, under: int) -> Non
         ),
         ({"addressee": "Familie Berg"}, "guardian", ("Familie Berg",), None),
         ({"salutation": "Beste Jan"}, "", ("J.A. van den Berg",), "Beste Jan,"),
-        ({"salutation": "Geachte mevrouw,"}, "guardian", None, "Geachte mevrouw,"),
+        ({"salutation": "Geachte mevrouw,"}, "guardian", None, "Geachte mevrouw (over J.A. van den Berg),"),
         ({"initials": "", "prefix": "", "family_name": ""}, "guardian", (), "Geachte heer of mevrouw,"),
     ],
 )
@@ -112,8 +118,86 @@ def test_who_reads_for_somebody_else_is_told_so_first(role: str) -> None:
         for one in ("", role)
     )
 
-    assert other.opening == f"{NL[f'about_{role}']} {own.opening}"
-    assert own.sections == other.sections
+    assert NL[f"about_{role}"] == other.opening[0]
+    assert 1 == len(own.opening)
+
+
+KIN = WordingKey("nl", 0b0111, 0b0011, 0, 0, supplement=False, role="next-of-kin")
+THE_READERS = re.compile("(?i)uw (?:kenmerk|browser|kind|overleden naaste)")  # are theirs indeed
+OF_THE_READER = re.compile(r"\b(?:uw|van u)\b", re.IGNORECASE)
+
+
+def _texts(wording: Wording) -> list[str]:
+    return [text for text in _flat(words_of(wording)) if text != wording.phrases["read_as"]]
+
+
+def _flat(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    else:
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _flat(part)
+
+
+@pytest.mark.parametrize("key", [KIN, KIN._replace(told_exposed=1, supplement=True), KIN._replace(confirmed=0)])
+@pytest.mark.parametrize("role", ["guardian", "next-of-kin", "representative"])
+def test_nobody_reads_of_somebody_elses_data_as_their_own(key: WordingKey, role: str) -> None:
+    """Where the incident has words for a reader, or words that are true for all, no sentence says `your data`."""
+    incident = parse_incident("lab", 1, made_up_incident(CREATED))
+    said = _texts(compose(incident, key._replace(role=role), on_paper=True))
+
+    assert [] == [text for text in said if OF_THE_READER.search(THE_READERS.sub("", text))]
+
+
+def test_next_of_kin_read_their_own_words_and_others_do_not() -> None:
+    """By reader as by certainty, kind and group, the most special first."""
+    kin = {"nl": "Gegevens van uw overleden naaste zijn gestolen.", "en": "Data of your late relative was stolen."}
+    variants = [{"when": {"reader": "next-of-kin"}, "title": kin, "content": {"nature": kin}}]
+    incident = an_incident(variants=variants)
+    own, other = (compose(incident, KIN._replace(role=role), on_paper=True) for role in ("next-of-kin", "guardian"))
+
+    assert (kin["nl"], True) == (own.subject, kin["nl"] in _texts(own))
+    assert kin["nl"] not in _texts(other)
+
+
+def test_a_title_about_the_reader_is_not_read_on_somebodys_behalf() -> None:
+    """`Your data was stolen` above a letter about a dead person is wrong: another subject takes its place."""
+    subjects = [
+        compose(an_incident(), KIN._replace(role=role, supplement=later), on_paper=True).subject
+        for role, later in (("", False), ("next-of-kin", False), ("guardian", True))
+    ]
+
+    assert [
+        "Uw gegevens zijn gestolen bij een laboratorium",
+        "Een datalek en de gegevens van de overledene",
+        "Aanvulling op ons eerdere bericht: Een datalek en de gegevens van het kind",
+    ] == subjects
+
+
+def test_what_was_written_for_everybody_is_said_to_be() -> None:
+    """Only where such a text stands in the notice, and as a paragraph of its own."""
+    general: dict[str, Any] = {}
+    neutral = {block: {"nl": "Tekst.", "en": "Text."} for block in CONTENT_BLOCKS}
+    categories = [{"code": "name", "label": {"nl": "naam", "en": "name"}, "advice": "bsn"}]
+    with_it, without = (
+        compose(an_incident(**changes), KIN, on_paper=True).opening
+        for changes in (general, {"content": neutral, "dataCategories": categories})
+    )
+
+    assert with_it[2].endswith("staat, gaat het om de gegevens van de overledene.")
+    assert 2 == len(without)
+
+
+@pytest.mark.parametrize(
+    ("salutation", "said"),
+    [
+        ("Geachte familie Berg,", "Geachte familie Berg (over J.A. van den Berg),"),
+        ("Geachte ouders van J.A. van den Berg", "Geachte ouders van J.A. van den Berg,"),
+    ],
+)
+def test_who_reads_for_somebody_else_sees_for_whom(salutation: str, said: str) -> None:
+    """A family has more than one child: what a source says of the readers does not say whose data it is."""
+    assert said == greeting(NL, a_contact(salutation=salutation), "guardian")
 
 
 @pytest.mark.parametrize(

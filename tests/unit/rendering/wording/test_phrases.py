@@ -21,9 +21,11 @@ from tests.unit.dispatch.people import a_contact, an_incident, some_work
 
 FILES = sorted((Path(module.__file__).parent / "phrases").glob("*.json"))
 ROLES = ["", *(role.value for role in AddresseeRole if role is not AddresseeRole.SELF)]
+OF_THE_READER = {"nl": "uw gegevens", "en": "your data"}
 LANGUAGES = [path.stem for path in FILES]
 # The salutation of a language names people in one of these ways; it is a choice and is not printed.
 CHOICES = {"name_in_greeting": {"surname", "full"}}
+NOT_PRINTED = {*CHOICES, "speaks_of_reader"}  # a pattern
 
 
 def _read(language: str) -> dict[str, Any]:
@@ -63,8 +65,8 @@ def _incidents(language: str) -> list[Incident]:
     texts: dict[str, Any] = {
         "languages": [language],
         "dataCategories": [{"code": f"c{at}", "label": {language: f"category {at}"}} for at in range(3)],
-        "content": {block: {language: "text"} for block in (*CONTENT_BLOCKS, *MORE_BLOCKS)},
-        "title": {language: "title"},
+        "content": {block: {language: OF_THE_READER[language]} for block in (*CONTENT_BLOCKS, *MORE_BLOCKS)},
+        "title": {language: OF_THE_READER[language]},
     }
     without_website = {"name": "C", "address": ["A"], "phone": "P", "email": "c@a.example"}
     abroad = without_website | {"website": "W", "phoneAbroad": "+P"}
@@ -81,11 +83,12 @@ def _everything_said(language: str) -> str:
         WordingKey(language, 0b111, 0b011, 0, 0, supplement=False),
         WordingKey(language, 0b111, 0, 0, 0, supplement=False),
         *(WordingKey(language, 0b111, 0b111, 0, 0, supplement=False, role=role) for role in ROLES),
+        *(WordingKey(language, 0, 0, 0b111, 0b111, supplement=True, role=role) for role in ROLES),
     ]
     said += [
         greeting(phrases(language), contact, role)
         for role in ROLES
-        for contact in (a_contact(), a_contact(initials="", prefix="", family_name=""))
+        for contact in (a_contact(), a_contact(initials="", prefix="", family_name=""), a_contact(salutation="Familie"))
     ]
     said += [line for role in ROLES for line in addressee_lines(phrases(language), a_contact(), role)]
     for incident, key, on_paper in product(_incidents(language), keys, (True, False)):
@@ -116,7 +119,7 @@ def test_every_phrase_of_a_language_is_used_whole(language: str) -> None:
     unused = {
         key: piece
         for key, value in _read(language).items()
-        if key not in CHOICES
+        if key not in NOT_PRINTED
         for text in _texts(value)
         for piece in _pieces(text)
         if piece not in said

@@ -13,7 +13,7 @@ from tests.unit.dispatch.people import DOCUMENT, a_contact, an_incident
 
 def _words(wording: Wording) -> str:
     """Return all that a notice says."""
-    parts = [wording.subject, wording.opening]
+    parts = [wording.subject, *wording.opening]
     for section in wording.sections:
         parts += [section.heading, *section.paragraphs]
         parts += [
@@ -67,7 +67,7 @@ def test_a_supplement_says_what_is_new_and_which_notice_it_adds_to() -> None:
         "the result of your smear test": "possible before, now certain",
         "your e-mail address": "new",
     } == marks
-    assert "This message is a supplement" in wording.opening
+    assert "This message is a supplement" in wording.opening[0]
 
 
 def test_a_correction_says_what_does_not_hold() -> None:
@@ -84,7 +84,7 @@ def test_a_correction_says_what_does_not_hold() -> None:
         "We wrote that we are certain that this data of yours was leaked. We are not certain of it."
         " It may have been leaked:": ["the result of your smear test"],
     } == {part.lead: [item.label for item in part.items] for part in first.lists}
-    assert "Correction to our earlier message: Uw gegevens zijn gestolen bij een laboratorium" == wording.subject
+    assert "Correction to our earlier message: A data breach and your data" == wording.subject
     assert "Correction to" == wording.earlier
     assert 7 == len(others)
 
@@ -106,7 +106,7 @@ def test_a_supplement_that_leaves_out_what_does_not_hold_is_no_correction() -> N
     """Where the incident corrects nothing, the notice before is named with what holds of it."""
     wording = compose(an_incident(), WordingKey("en", 0b1110, 0, 0b0010, 0, supplement=True), on_paper=True)
 
-    assert "This message is a supplement" in wording.opening
+    assert "This message is a supplement" in wording.opening[0]
     assert "Supplement to" == wording.earlier
 
 
@@ -114,7 +114,7 @@ def test_what_is_only_possible_is_not_said_to_be_certain() -> None:
     """A person whose data may have leaked is not told that it did."""
     wording = compose(an_incident(), WordingKey("en", 0b0001, 0, 0, 0, supplement=False), on_paper=True)
 
-    assert wording.opening.startswith("Personal data of yours may have been leaked.")
+    assert wording.opening[0].startswith("Personal data of yours may have been leaked.")
 
 
 @pytest.mark.parametrize(("wanted", "given"), [("en-GB", "en"), ("EN", "en"), ("tr", "nl"), ("nl-BE", "nl")])
@@ -148,6 +148,12 @@ def test_each_language_has_its_own_subject() -> None:
 
     assert "Datalek" == _subject(FIRST, title=title)
     assert "Data breach" == _subject(FIRST._replace(language="en"), title=title)
+
+
+def test_a_title_in_one_language_is_that_of_no_other() -> None:
+    """A plain title is in the first language: others have a subject of ours, in their own."""
+    assert "Datalek" == _subject(FIRST, title="Datalek")
+    assert "A data breach and your data" == _subject(FIRST._replace(language="en"), title="Datalek")
 
 
 def test_a_supplement_is_no_second_first_notice() -> None:
@@ -186,7 +192,7 @@ def test_the_opening_says_how_much_is_certain() -> None:
     openings = [compose(an_incident(), FIRST._replace(confirmed=c), on_paper=True).opening for c in (0b111, 0b011, 0)]
 
     assert 3 == len(set(openings))
-    assert "Van een deel weten wij dat zeker" in openings[1]
+    assert "Van een deel weten wij dat zeker" in openings[1][0]
 
 
 def test_more_blocks_stand_where_they_are_looked_for() -> None:
@@ -256,3 +262,11 @@ def test_who_was_told_for_nothing_reads_nothing_of_a_theft() -> None:
     assert "Correctie op ons eerdere bericht over uw gegevens" == wording.subject
     assert "gestolen" not in _words(wording)
     assert "zekerheid" not in _words(wording)
+
+
+@pytest.mark.parametrize(
+    ("aware", "day"), [("2025-08-05T22:30:00Z", "6 augustus 2025"), ("2025-08-06T00:30:00+02:00", "6 augustus 2025")]
+)
+def test_a_day_is_the_readers_own(aware: str, day: str) -> None:
+    """However the document writes its times, a notice names the day that it was here."""
+    assert f"Wij weten dit sinds {day}." in _words(compose(an_incident(awareAt=aware), FIRST, on_paper=True))
