@@ -78,7 +78,7 @@ async def _queue(bench: Bench, first: int, count: int) -> list[bytes]:
     ids, members = ([an_id((kind, at)) for at in numbers] for kind in "nm")
     notices = some_notices(count, ids=ids, members=members)
     payloads = [
-        a_payload(email=f"p{at}@mail.example", houseNumber=str(at + 1), portalId=f"BSN:{999990000 + at}")
+        a_payload(email=f"p{at}@mail.example", houseNumber=str(at + 1), portalId=f"KVK:{10000000 + at}")
         for at in numbers
     ]
     await bench.seal(notices, payloads)
