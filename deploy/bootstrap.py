@@ -83,7 +83,8 @@ def set_up(kind: str) -> None:
     _ensure_uv()
     uv = [PYTHON, "-m", "uv", "pip", "install", "--quiet", "--python", PYTHON]
     environ = _environ_of_uv()
-    _run([*uv, "--require-hashes", "-r", LOCKS[kind]], f"installing {LOCKS[kind].name}", environ)
+    # The lock file is whole, and leaves out what pyproject.toml overrides, which uv would only know in this folder.
+    _run([*uv, "--require-hashes", "--no-deps", "-r", LOCKS[kind]], f"installing {LOCKS[kind].name}", environ)
     # hatchling comes from the lock as well, so nothing unlocked is fetched to build with.
     _run([*uv, "--no-deps", "--no-build-isolation", "-e", ROOT], "installing heraut", environ)
     stamp.write_text(wanted)

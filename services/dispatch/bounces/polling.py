@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 # A letter is looked at there within minutes; of days in which nobody was told, a quarter of an hour is little.
 _EVERY = 900.0
-_PAGES = 100  # of 250: more failures at once are an illness, and the next look goes on
+_PAGES = 100  # of 250: more failures within Notify's week are an illness
 _REMEMBERED = 100_000  # failures that were kept; what is forgotten is kept again, which changes nothing
 
 
@@ -56,10 +56,13 @@ class Polling:
         older_than = ""
         for _ in range(_PAGES):
             page = await self._failures.page(self._channel, status, older_than)
-            fresh = [one for one in page or [] if one.get("id") not in self._kept]
-            if not fresh or not await self._keep(fresh, status):
+            if not page:
                 return
-            older_than = str(fresh[-1].get("id"))
+            # What was sent earlier may fail later, and then stands behind all that is known.
+            fresh = [one for one in page if one.get("id") not in self._kept]
+            if fresh and not await self._keep(fresh, status):
+                return
+            older_than = str(page[-1].get("id"))
 
     async def _keep(self, fresh: list[Mapping[str, Any]], status: str) -> bool:
         now = int(self._clock.now().timestamp() * 1000)

@@ -228,7 +228,8 @@ def _judged(answer: Answer) -> tuple[Result, Outage | None]:
     kind, message = _error(answer)
     blame = blame_of_notify(answer.status, kind, message)
     if blame is Blame.LATER:
-        return _NOT_SENT, Outage(_TOO_MANY_TODAY if kind == "TooManyRequestsError" else answer.after)
+        today = kind == "TooManyRequestsError"
+        return _NOT_SENT, Outage(_TOO_MANY_TODAY if today else answer.after, too_many=not today)
     return (_REFUSED if blame is Blame.RECIPIENT else _held(answer.status, kind, blame)), None
 
 

@@ -3,10 +3,13 @@
 import asyncio
 import io
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import pypdfium2
 import pytest
@@ -28,6 +31,7 @@ from services.kit.errors import ConfigError
 from tests.integration.dispatch.bench import Bench, ShiftedClock, a_payload
 from tests.unit.dispatch.people import REFERENCES, some_notices, some_work
 
+OFFICIAL: Any = import_module("notifications_python_client")  # its functions have no types
 TEMPLATE = "f33517ff-2a88-4f6e-b855-c550268ce08a"
 
 
@@ -233,29 +237,106 @@ def test_errors_blame_who_can_do_something(status: int, kind: str, message: str,
     assert blame is blame_of_notify(status, kind, message)
 
 
-async def test_the_official_client_talks_to_the_same_server(notify: NotifyServer) -> None:
-    """It judges the simulated server: what passes for it passes for us, and the other way round."""
-    official = pytest.importorskip("notifications_python_client")
-    client = official.NotificationsAPIClient(MADE_UP_KEY, base_url=notify.url)
+def _official(server: NotifyServer, key: str = MADE_UP_KEY) -> Any:
+    """Return the official client. It judges the simulated server: what passes for it passes for us."""
+    client = OFFICIAL.NotificationsAPIClient(key, base_url=server.url)
+    client.request_session.trust_env = False  # a proxy of this machine is nothing to it
+    return client
 
-    def talk() -> tuple[str, str, list[str], int]:
+
+async def test_the_official_client_sends_and_asks(notify: NotifyServer) -> None:
+    """E-mails and letters, by id and by reference, which need not be unique, and the PDF that was sent."""
+    client = _official(notify)
+
+    def talk() -> tuple[object, ...]:
         sent = client.send_email_notification("p@mail.example", TEMPLATE, {"subject": "x"}, reference="r-1")
         letter = client.send_precompiled_letter_notification("r-2", io.BytesIO(b"%PDF-1.7 made up"))
-        again = client.send_precompiled_letter_notification("r-2", io.BytesIO(b"%PDF-1.7 made up"))
+        again = client.send_precompiled_letter_notification("r-2", io.BytesIO(b"%PDF-1.7 made up"), postage="first")
         found = client.get_all_notifications(reference="r-2")["notifications"]
-        assert letter["id"] != again["id"]
+        one = client.get_notification_by_id(sent["id"])
         return (
-            client.get_notification_by_id(sent["id"])["status"],
-            letter["postage"],
-            [one["status"] for one in found],
-            len(list(client.get_all_notifications_iterator())),
+            letter["id"] != again["id"],
+            (sent["reference"], one["reference"], one["type"], one["status"], one["email_address"]),
+            (letter["postage"], again["postage"]),
+            [(one["id"], one["type"], one["status"]) for one in found]
+            == [(each["id"], "letter", "pending-virus-check") for each in (again, letter)],
+            client.get_pdf_for_letter(letter["id"]).read(),
+            [one["id"] for one in client.get_all_notifications(template_type="email")["notifications"]] == [sent["id"]],
+            client.get_all_notifications(status="delivered")["notifications"],
         )
 
-    assert ("sending", "second", ["pending-virus-check"] * 2, 3) == await asyncio.to_thread(talk)
-    notify.said.statuses = [429]
-    with pytest.raises(official.errors.HTTPError) as caught:
-        await asyncio.to_thread(client.get_notification_by_id, "x")
-    assert (429, "RateLimitError") == (caught.value.status_code, caught.value.message[0]["error"])
+    assert (
+        True,
+        ("r-1", "r-1", "email", "sending", "p@mail.example"),
+        ("second", "first"),
+        True,
+        b"%PDF-1.7 made up",
+        True,
+        [],
+    ) == await asyncio.to_thread(talk)
+
+
+async def test_the_official_client_turns_pages(notify: NotifyServer) -> None:
+    """Each notification once, the newest first, over three pages; a filter holds over all of them."""
+    client = _official(notify)
+    for number in range(600):
+        kind = "letter" if number % 3 else "email"
+        notify.kept.append({"id": str(UUID(int=number)), "type": kind, "status": "created", "reference": f"r-{number}"})
+
+    def talk() -> tuple[list[str], int, int]:
+        found = [one["reference"] for one in client.get_all_notifications_iterator()]
+        letters = list(client.get_all_notifications_iterator(template_type="letter"))
+        return found, len(letters), len(client.get_all_notifications()["notifications"])
+
+    assert ([f"r-{number}" for number in reversed(range(600))], 400, 250) == await asyncio.to_thread(talk)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "ask"),
+    [
+        (400, "ValidationError", lambda client: client.send_email_notification("", TEMPLATE)),
+        (400, "BadRequestError", lambda client: client.send_precompiled_letter_notification("r", io.BytesIO(b"Word"))),
+        (404, "NoResultFound", lambda client: client.get_notification_by_id(str(UUID(int=1)))),
+    ],
+)
+async def test_the_official_client_reads_errors(
+    notify: NotifyServer, status: int, kind: str, ask: Callable[[Any], object]
+) -> None:
+    """Status, kind and words of each, in the places where it looks for them."""
+    with pytest.raises(OFFICIAL.errors.HTTPError) as caught:
+        await asyncio.to_thread(ask, _official(notify))
+
+    assert (status, kind, True) == (
+        caught.value.status_code,
+        caught.value.message[0]["error"],
+        bool(caught.value.message[0]["message"]),
+    )
+
+
+async def test_the_official_client_is_told_of_limits_outages_and_a_wrong_key(notify: NotifyServer) -> None:
+    """429, 503, which it has an error of its own for, and 403 for a key that is not ours."""
+    notify.said.statuses = [429, 503]
+    seen = []
+    for key in (MADE_UP_KEY, MADE_UP_KEY, f"{MADE_UP_KEY[:-1]}1"):
+        with pytest.raises(OFFICIAL.errors.HTTPError) as caught:
+            await asyncio.to_thread(_official(notify, key).get_notification_by_id, "x")
+        seen.append((type(caught.value).__name__, caught.value.status_code, caught.value.message[0]["error"]))
+
+    assert [
+        ("HTTPError", 429, "RateLimitError"), ("HTTP503Error", 503, "Exception"), ("HTTPError", 403, "AuthError")
+    ] == seen  # fmt: skip
+
+
+async def test_its_limit_of_a_minute_slows_us_and_its_limit_of_a_day_is_waited_for(notify: NotifyServer) -> None:
+    """Both are a 429, and nobody's try: by the kind of the error it is told which."""
+    for kind, slows, after in (("RateLimitError", True, None), ("TooManyRequestsError", False, 3600.0)):
+        notify.bad["p0@mail.example"] = (429, kind, "Exceeded send limits")
+        provider = _emails(notify)
+        handed = await provider.hand_over(some_work(1, Channel.EMAIL), lambda: True)
+        await provider.close()
+
+        assert handed.outage is not None
+        assert (slows, after) == (handed.outage.too_many, handed.outage.after)
 
 
 def test_what_is_missing_is_said_at_the_start(tmp_path: Path) -> None:

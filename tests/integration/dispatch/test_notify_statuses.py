@@ -189,3 +189,22 @@ async def test_letters_that_failed_after_they_were_taken_are_asked_for(letters: 
     assert set(notices.ids[1:]) == {one.notice for one in first}
     assert {ReceiptKind.REFUSED} == {one.kind for one in first}
     assert len(first) == len(await _heard(letters)) == 299
+
+
+async def test_what_fails_late_is_found_behind_all_that_is_known(letters: Bench) -> None:
+    """Notify shows the newest first: a letter that was sent before hundreds of known failures may fail after them."""
+    notices = some_notices(301)
+    async with NotifyServer().serve() as server:
+        settings = {"HERAUT_NOTIFY_URL": server.url, "HERAUT_NOTIFY_KEY": MADE_UP_KEY}
+        notify = open_failures(load(LetterConfig, settings), letters.clock)
+        for notice in notices.ids:
+            kept = {"id": notice.hex(), "type": "letter", "status": "validation-failed"}
+            server.kept.append(kept | {"reference": attempt_name(notice, 1), "created_at": "2026-11-20T10:00:00Z"})
+        server.becomes(attempt_name(notices.ids[0], 1), "received")
+        polling = Polling(notify, stage=letters.stage, channel=letters.channel, clock=letters.clock)
+        await polling.look()
+        server.becomes(attempt_name(notices.ids[0], 1), "validation-failed")
+        await polling.look()
+        await notify.close()
+
+    assert sorted(notices.ids) == sorted(one.notice for one in await _heard(letters))
