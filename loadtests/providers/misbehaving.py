@@ -5,26 +5,23 @@
 
 import argparse
 import asyncio
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Self
 
 import uvloop
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from services.demo.standins.control import control_app
-from services.demo.standins.door import Door, Listener
 from services.demo.standins.faults import Fault, Faults
+from services.demo.standins.http_server import HttpServer, broken_off
 from services.kit.process import serve_http, stop_on_signals
 
 __all__ = ["Script", "SimulatedProvider", "run_alone"]
-
-_LARGEST = 20_000_000  # bytes of a request: a letter
 
 
 @dataclass(slots=True)
@@ -43,21 +40,16 @@ class Script:
 
 
 @dataclass
-class SimulatedProvider(ABC):
+class SimulatedProvider(HttpServer):
     """A provider that takes what is posted to it. What it is, say its routes."""
 
     faults: Faults = field(default_factory=Faults)
     figures: Counter[str] = field(default_factory=Counter)
     said: Script = field(default_factory=Script)
-    url: str = ""
 
     def __post_init__(self) -> None:
-        self.door = Door(self._listen, "127.0.0.1")
+        super().__init__()
         self._times: Counter[str] = Counter()  # how often each message came
-
-    @abstractmethod
-    def routes(self) -> Sequence[web.RouteDef]:
-        """Return what it answers."""
 
     @abstractmethod
     def failed(self, status: int, headers: Mapping[str, str]) -> web.Response:
@@ -67,34 +59,16 @@ class SimulatedProvider(ABC):
     def refused(self) -> web.Response:
         """Return its answer that a recipient cannot be reached."""
 
-    @asynccontextmanager
-    async def serve(self, port: int = 0) -> AsyncIterator[Self]:
-        """Listen on a port of this machine while the context lasts; 0 = any free one."""
-        app = web.Application(client_max_size=_LARGEST, middlewares=[self._misbehaving()])
-        app.add_routes(self.routes())
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        self.door = Door(self._listen, "127.0.0.1", port)
-        await self.door.open()
-        self.url = f"http://127.0.0.1:{self.door.port}"
-        try:
-            yield self
-        finally:
-            self.door.end()
-            self.door.close()
-            await self._runner.cleanup()
-
-    async def _listen(self, host: str, port: int) -> tuple[Listener, int]:
-        make, loop = self._runner.server or asyncio.Protocol, asyncio.get_running_loop()
-        server = await loop.create_server(make, host, port)
-        return server, server.sockets[0].getsockname()[1]
+    def middlewares(self) -> Sequence[Middleware]:
+        """Return what makes it misbehave."""
+        return [self._misbehaving()]
 
     def _misbehaving(self) -> Middleware:
         @web.middleware
         async def misbehave(request: web.Request, handler: Handler) -> web.StreamResponse:
             self.figures["requests"] += 1
             if self.door.shut:
-                return _broken_off(request)
+                return broken_off(request)
             if self.said.statuses:
                 return self._scripted(self.said.statuses.pop(0))
             if request.method != "POST":
@@ -127,15 +101,8 @@ class SimulatedProvider(ABC):
         self.figures["taken"] += 1
         if self.said.lost > 0:
             self.said.lost -= 1
-            return _broken_off(request)
-        return _broken_off(request) if self.faults.hits(Fault.ANSWER_LOST, key, self._times[key]) else answer
-
-
-def _broken_off(request: web.Request) -> web.StreamResponse:
-    """Break the connection; what is answered reaches nobody."""
-    if request.transport:
-        request.transport.abort()
-    return web.Response(status=503)
+            return broken_off(request)
+        return broken_off(request) if self.faults.hits(Fault.ANSWER_LOST, key, self._times[key]) else answer
 
 
 def run_alone(name: str, provider: SimulatedProvider, arguments: argparse.Namespace) -> None:
@@ -145,7 +112,7 @@ def run_alone(name: str, provider: SimulatedProvider, arguments: argparse.Namesp
         stop = asyncio.Event()
         stop_on_signals(stop)
         async with AsyncExitStack() as running:
-            await running.enter_async_context(provider.serve(arguments.port))
+            await running.enter_async_context(provider.serve(port=arguments.port))
             if arguments.control_port is not None:
                 app = control_app({name: provider})
                 await running.enter_async_context(serve_http(app, "127.0.0.1", arguments.control_port))

@@ -3,24 +3,29 @@
     python -m loadtests.providers.notify [--port 8032] [--key name-SERVICE-SECRET] [--control-port 8033]
 
 It checks tokens as Notify does (JWT, HS256, issued within 30 seconds), takes e-mail and precompiled letters, tells of
-notifications, and misbehaves as the control API of all stand-ins says (`services/demo/standins/control.py`; its name
-there is `notify`). References need not be unique. The official client can talk to it.
+notifications, calls who wants to hear what became of e-mails (`callback`), and misbehaves as the control API of all
+stand-ins says (`services/demo/standins/control.py`; its name there is `notify`). References need not be unique. The
+official client can talk to it.
 """
 
 import argparse
+import asyncio
 import base64
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
+import aiohttp
 import jwt
 import orjson
 from aiohttp import web
 
 from loadtests.providers.misbehaving import SimulatedProvider, run_alone
+from services.demo.standins.faults import Fault
 
 __all__ = ["MADE_UP_KEY", "NotifyServer", "main"]
 
@@ -28,6 +33,8 @@ SERVICE, SECRET = "26785a09-ab16-4eb0-8407-a37497a57506", "3d844edf-8d35-48ac-97
 MADE_UP_KEY = f"made_up-{SERVICE}-{SECRET}"
 _CLOCK = 30  # seconds that a caller's clock may differ
 _PAGE = 250
+_AGAIN = 503  # whoever answers so is called again
+_CALLS_AGAIN = 1.0  # seconds; Notify itself waits for five minutes
 
 
 @dataclass
@@ -39,6 +46,12 @@ class NotifyServer(SimulatedProvider):
     pdfs: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)  # references that somebody asked for
     bad: dict[str, tuple[int, str, str]] = field(default_factory=dict)  # e-mail address -> status, error, message
+
+    callback: tuple[str, str] | None = None  # where it tells that an e-mail was delivered, and the token it shows there
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._telling: set[asyncio.Task[None]] = set()
 
     def routes(self) -> Sequence[web.RouteDef]:
         """Return what it answers."""
@@ -91,8 +104,24 @@ class NotifyServer(SimulatedProvider):
         self.kept.append({"id": name, "type": kind, "status": status, "at": time.time(), "reference": None} | asked)
         if pdf:
             self.pdfs[name] = pdf
+        elif self.callback:
+            self._telling.add(task := asyncio.create_task(self._tell(self.kept[-1], *self.callback)))
+            task.add_done_callback(self._telling.discard)
         told = {"id": name, "reference": asked.get("reference"), "uri": f"{self.url}/v2/notifications/{name}"}
         return web.json_response(told | {"postage": asked.get("postage", "second")} if pdf else told, status=201)
+
+    async def _tell(self, one: dict[str, Any], url: str, token: str) -> None:
+        """Call to say that an e-mail was delivered: once, or as a fault wants it; again while it cannot be heard."""
+        lost, double = (self.faults.hits(fault, one["id"]) for fault in (Fault.RECEIPT_LOST, Fault.RECEIPT_DOUBLE))
+        one["status"] = "delivered"
+        at = datetime.fromtimestamp(one["at"], UTC).isoformat()
+        said = {name: one[name] for name in ("id", "reference", "status")} | {"notification_type": one["type"]}
+        said |= {"to": one["email_address"], "created_at": at, "completed_at": at}
+        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as http:
+            for _ in range(0 if lost else 2 if double else 1):
+                while await _status(http, url, said) == _AGAIN:
+                    await asyncio.sleep(_CALLS_AGAIN)
+                self.figures["told"] += 1
 
     async def _list(self, request: web.Request) -> web.Response:
         if fault := self._stranger(request):
@@ -132,6 +161,11 @@ class NotifyServer(SimulatedProvider):
         if abs(time.time() - claims.get("iat", 0)) > _CLOCK:
             return _failed(403, "AuthError", "Error: Your system clock must be accurate to within 30 seconds")
         return None
+
+
+async def _status(http: aiohttp.ClientSession, url: str, said: dict[str, Any]) -> int:
+    async with http.post(url, json=said) as answer:
+        return answer.status
 
 
 _KINDS = {400: "BadRequestError", 403: "AuthError", 429: "RateLimitError"}

@@ -2,11 +2,9 @@
 
 import asyncio
 import re
-import ssl
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any, Final
 from uuid import uuid4
@@ -15,8 +13,8 @@ import orjson
 from aiohttp import web
 
 from services.demo.provider_records import ProviderRecords
-from services.demo.standins.door import Door, Listener
 from services.demo.standins.faults import Fault, Faults
+from services.demo.standins.http_server import HttpServer, broken_off
 
 __all__ = ["PortalServer"]
 
@@ -25,7 +23,7 @@ def _nobody(_recipient: str) -> bool:
     return False
 
 
-class PortalServer:
+class PortalServer(HttpServer):
     """A real portal: it takes each key once, and says of closed accounts that they are gone.
 
     With `records` each message that it takes is written there before it answers, and of messages nothing else is kept;
@@ -38,6 +36,7 @@ class PortalServer:
         seen: set[str] | None = None,
         refuses: Callable[[str], bool] = _nobody,
     ) -> None:
+        super().__init__()
         self._records, self._refuses = records, refuses
         self.faults = Faults()
         self.taken: dict[str, bytes] = dict.fromkeys(seen or (), b"")
@@ -52,16 +51,17 @@ class PortalServer:
         self.reached = asyncio.Event()
         self.figures: Counter[str] = Counter()
         self._times: Counter[str] = Counter()
-        self._tls: ssl.SSLContext | None = None
-        self.door = Door(self._listen, "127.0.0.1")
-        self.url = ""
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Return what it answers: as a portal, and as a store of FBS."""
+        return [web.post("/messages", self.take), web.post("/berichten", self.store)]
 
     async def take(self, request: web.Request) -> web.StreamResponse:
         """Take a message, or misbehave."""
         self.figures["requests"] += 1
         key, body = request.headers.get("Idempotency-Key"), await request.read()
         if self.door.shut:
-            return _broken_off(request)
+            return broken_off(request)
         if not key:
             return web.Response(status=400)
         self._note(request, key, body)
@@ -73,7 +73,7 @@ class PortalServer:
         self.figures["requests"] += 1
         body = await request.read()
         if self.door.shut:
-            return _broken_off(request)
+            return broken_off(request)
         key = sha256(body).hexdigest()
         self._note(request, key, body)
         if self.everybody or not _is_for_fbs(orjson.loads(body)):
@@ -82,7 +82,7 @@ class PortalServer:
             return failed
         self._keep(uuid4().hex, body)
         lost = self.faults.hits(Fault.ANSWER_LOST, key, self._times[key])
-        return _broken_off(request) if lost else web.json_response({"berichtId": uuid4().hex}, status=201)
+        return broken_off(request) if lost else web.json_response({"berichtId": uuid4().hex}, status=201)
 
     def _note(self, request: web.Request, key: str, body: bytes) -> None:
         if self._records is None:
@@ -110,7 +110,7 @@ class PortalServer:
         lost = self.faults.hits(Fault.ANSWER_LOST, key, self._times[key])
         known = self._keep(key, body)
         if answer == "close" or lost:
-            return _broken_off(request)
+            return broken_off(request)
         if answer == "hang":
             await asyncio.sleep(5)
         return web.Response(status=409 if known else 201)
@@ -141,31 +141,6 @@ class PortalServer:
             self._records.append({"at": time.time_ns() // 1_000_000, "key": key, **orjson.loads(body)})
         return False
 
-    async def _listen(self, host: str, port: int) -> tuple[Listener, int]:
-        make, loop = self._runner.server or asyncio.Protocol, asyncio.get_running_loop()
-        server = await loop.create_server(make, host, port, ssl=self._tls)
-        return server, server.sockets[0].getsockname()[1]
-
-    @asynccontextmanager
-    async def serve(
-        self, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
-    ) -> AsyncIterator["PortalServer"]:
-        """Listen while the context lasts; the same port when served again."""
-        self._tls = tls
-        app = web.Application()
-        app.add_routes([web.post("/messages", self.take), web.post("/berichten", self.store)])
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        self.door = Door(self._listen, host, port or self.door.port)
-        await self.door.open()
-        self.url = f"http{'s' if tls else ''}://{host}:{self.door.port}"
-        try:
-            yield self
-        finally:
-            self.door.end()
-            self.door.close()
-            await self._runner.cleanup()
-
 
 _OIN: Final = re.compile(r"[0-9]{20}", re.ASCII)
 _NUMBERS: Final = {"BSN": 9, "RSIN": 9, "KVK": 8, "OIN": 20}  # digits
@@ -181,10 +156,3 @@ def _is_for_fbs(message: Any) -> bool:
         return bool(named and fits and 1 <= len(content.encode()) <= _LONGEST)
     except (KeyError, TypeError, AttributeError):
         return False
-
-
-def _broken_off(request: web.Request) -> web.StreamResponse:
-    """Break the connection; what is answered reaches nobody."""
-    if request.transport:
-        request.transport.abort()
-    return web.Response(status=503)
