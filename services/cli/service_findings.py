@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from services.cli.console import number
 from services.cli.finding import Finding, fault, look, well
+from services.cli.limit_words import cap_words, held_back
 from services.cli.snapshot import Process, Snapshot
 from services.core.ledger import HoldReason, percent
 
@@ -132,9 +133,18 @@ def _channel(channel: Mapping[str, Any], now: datetime, setting: str | None) -> 
         return fault(name, f"{told}; {words}")
     if unknown:
         return look(name, f"{words}: heraut unknown list")
+    return _unhindered(name, channel, words, waited, setting)
+
+
+def _unhindered(name: str, channel: Mapping[str, Any], words: str, waited: float, setting: str | None) -> Finding:
+    """Return how a channel stands of which nothing is wrong: what waits may wait for limits."""
+    if limited := held_back(channel["heldBack"]):
+        return look(name, f"{words}: {limited}")
     if waited > _WAITS_LONG:
         return look(name, f"{words}: does its provider take anything?")
-    return look(name, f"{setting} is not given here: what goes that way waits") if setting else well(name, words)
+    if setting:
+        return look(name, f"{setting} is not given here: what goes that way waits")
+    return well(name, "; ".join([words, *map(cap_words, channel["caps"])]))
 
 
 def _waiting(channel: Mapping[str, Any], waited: float) -> str:

@@ -75,6 +75,8 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_LETTER_PROVIDER": "who is given letters: print, a print house; notify, each as a PDF of its own",
         "HERAUT_LETTER_PER_SECOND": "most letters over Notify in any second, all replicas together; unset = no cap",
         "HERAUT_LETTER_PER_MINUTE": "most letters over Notify in any minute, all replicas together; unset = no cap",
+        "HERAUT_LETTER_PER_DAY": "most letters over Notify on a day from midnight UTC, all replicas together;"
+        " unset = no cap",
         "HERAUT_NOTIFY_URL": "base address of GOV.UK Notify or NotifyNL",
         "HERAUT_NOTIFY_KEY": "API key that it knows us by; a file is read again when it changes",
         "HERAUT_NOTIFY_TEMPLATE": "id of the e-mail template there: its subject is ((subject)), its body ((body))",
@@ -91,12 +93,13 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_SMTP_CA": "who signed the mail server's certificate, PEM; unset = those whom this machine trusts",
         "HERAUT_BOUNCES_LISTEN": "where to listen for mails that come back, over SMTP; unset = nowhere",
         "HERAUT_SMTP_OWN_NAME": "name by which Heraut greets the mail server; unset = none",
-        "HERAUT_SMTP_CONNECTIONS": "connections to the mail server at a time; fewer where it wants fewer",
+        "HERAUT_SMTP_CONNECTIONS": "connections of each replica to the mail server; fewer where it wants fewer",
         "HERAUT_SMTP_MAILS_A_CONNECTION": "mails after which a connection is ended; unset = the mail server ends it",
-        "HERAUT_SMTP_DOMAINS": "what receiving domains are sent, mails at once and a second, for each process;"
+        "HERAUT_SMTP_DOMAINS": "what receiving domains are sent, mails at once and a second, all replicas together;"
         " unset = as much as they take",
         "HERAUT_EMAIL_PER_SECOND": "most e-mails in any second, all replicas together; unset = as many as it takes",
         "HERAUT_EMAIL_PER_MINUTE": "most e-mails in any minute, all replicas together; unset = as many as it takes",
+        "HERAUT_EMAIL_PER_DAY": "most e-mails on a day from midnight UTC, all replicas together; unset = no cap",
         "HERAUT_PORTAL_URL": "base address of the portal's API",
         "HERAUT_PORTAL_TOKEN": "bearer token that the portal knows us by; a file is read again when it changes",
         "HERAUT_PORTAL_OAUTH_URL": "where tokens for the portal are got (OAuth 2.0 client credentials, RFC 6749, 4.4)",
@@ -109,6 +112,7 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "HERAUT_PORTAL_OIN": "our OIN, where the portal is a message store of the Federatief Berichtenstelsel (FBS)",
         "HERAUT_PORTAL_PER_SECOND": "most messages in any second, all replicas together; unset = as many as it takes",
         "HERAUT_PORTAL_PER_MINUTE": "most messages in any minute, all replicas together; unset = as many as it takes",
+        "HERAUT_PORTAL_PER_DAY": "most messages on a day from midnight UTC, all replicas together; unset = no cap",
         "HERAUT_ALLOW_PLAINTEXT": "peers beyond this machine that need no TLS: smtp, postgres, kafka, portal, http,"
         " otlp",
         "HERAUT_TRUSTED_PROXIES": "networks of reverse proxies whose X-Forwarded-For says who verifies a letter",

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from services.dispatch.breaker import Breaker
 from services.dispatch.channel_pause import OPERATOR, ChannelPause, PauseState
 from services.dispatch.closures import Closures
 from services.dispatch.domain import Batch
-from services.dispatch.rates import Cap
+from services.dispatch.limits_shown import LimitsShown
 from services.dispatch.store import Store
 from services.kit.postgres import Connection, Pool
 from services.kit.process import Problem, Route, json_response
@@ -51,13 +51,13 @@ class Api:
         unknown_after: timedelta,
         channel_pause: ChannelPause,
         waits_since: WaitsSince,
-        caps: Sequence[Cap] = (),
+        limits: LimitsShown,
     ) -> None:
         """Make them; `provider` is None where the channel hands over to nobody."""
         self._closures = closures
         self._pool, self._store, self._breaker, self._unknown_after = pool, store, breaker, unknown_after
         self._channel, self._provider = channel, provider
-        self._channel_pause, self._waits_since, self._caps = channel_pause, waits_since, caps
+        self._channel_pause, self._waits_since, self._limits = channel_pause, waits_since, limits
 
     def routes(self) -> list[Route]:
         """Return the routes, each with the act that it asks for."""
@@ -73,6 +73,7 @@ class Api:
         async with self._pool.acquire() as connection:
             found = await self._store.standing(connection)
             since = await self._waits_since(connection)
+            limits = await self._limits.shown(connection)
         if since and (queued := found.get(AttemptState.TAKEN)):
             found[AttemptState.TAKEN] = queued[0], min(queued[1], since)  # put off by its provider, nobody is younger
         standing = {key: _waiting(found.get(state)) for state, key in _STANDING.items()}
@@ -82,7 +83,7 @@ class Api:
             **standing,
             "pauses": self._pauses(),
             "waysPaused": [_way(kind, number) for kind, number in sorted(self._ways().items())],
-            "caps": [{"messages": cap.most, "seconds": cap.seconds} for cap in self._caps],
+            **limits,
             **_paused(self._channel_pause.standing),
             "closedFor": sorted(self._closures.closed()),
         }

@@ -22,6 +22,7 @@ from services.dispatch.channels import open_provider
 from services.dispatch.closures import Closures
 from services.dispatch.config import NOTIFY, Config, LetterConfig, NotifyConfig
 from services.dispatch.handlers import DispatchHandler
+from services.dispatch.limits_shown import LimitsShown
 from services.dispatch.mail_config import EmailConfig
 from services.dispatch.metrics import DispatchMetrics, PrintMetrics
 from services.dispatch.openapi import OPENAPI
@@ -39,7 +40,7 @@ from services.dispatch.sending.sender import Sender
 from services.dispatch.sending.unsealing import VaultPayloads
 from services.dispatch.standing import Standing
 from services.dispatch.store import Store
-from services.dispatch.turn_store import TurnStore
+from services.dispatch.turn_store import turns_of
 from services.kit.certificate import OwnPair, listening
 from services.kit.errors import ConfigError
 from services.kit.eventlog import comes_again_within
@@ -77,6 +78,7 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
         )  # fmt: skip
         stage = service.stage([ROUTED_TOPICS[channel], NOTICES_RECALLED, RECEIPTS_ACCEPTED], handler)
         service.health.expect("sender", _SENDER_WITHIN)
+        turns = turns_of(provider.traits, config.caps, config.per_day)
         sender = Sender(
             stage=stage,
             pool=service.pool,
@@ -86,13 +88,11 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
             provider=provider,
             clock=service.clock,
             metrics=metrics,
-            breaker=breaker,
-            busy=busy,
-            turns=TurnStore(provider.traits.counted_under, config.caps) if config.caps else None,
+            breaker=breaker, busy=busy,
+            turns=turns, partitions=config.partitions,
             may_go=channel_pause.may_go,
             found=lambda: channel_pause.standing.found,
-            since=since,
-            tracing=service.tracing,
+            since=since, tracing=service.tracing,
             beat=lambda: service.health.beat("sender"),
         )  # fmt: skip
         standing = Standing(service.pool, store, service.registry, provider.traits)
@@ -102,7 +102,8 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
         service.jobs |= _answers(config, provider, service, stage)
         api = _api(
             service.pool, store, provider.traits, breaker, config, closures=Closures(incidents, channel),
-            channel_pause=channel_pause, waits_since=standing.waits_since)  # fmt: skip
+            channel_pause=channel_pause, waits_since=standing.waits_since,
+            limits=LimitsShown(config, turns, provider, lambda: sender.rests, service.clock))  # fmt: skip
         routes = [*api.routes(), *_decided(service, store, stage, provider.traits)]
         called = _hears_of(config, provider.traits, service, stage, stack)
         await service.run(stop, ready_file=ready_file, routes=routes, open_routes=called, openapi=OPENAPI)
@@ -177,6 +178,7 @@ def _api(
     closures: Closures,
     channel_pause: ChannelPause,
     waits_since: WaitsSince,
+    limits: LimitsShown,
 ) -> Api:
     return Api(
         pool,
@@ -188,7 +190,7 @@ def _api(
         unknown_after=config.unknown_after,
         channel_pause=channel_pause,
         waits_since=waits_since,
-        caps=config.caps,
+        limits=limits,
     )
 
 

@@ -151,6 +151,11 @@ class Config(ServiceConfig):
         return ()
 
     @property
+    def per_day(self) -> int | None:
+        """How much its provider may be handed on a day, from midnight UTC; None = as much as it takes."""
+        return None
+
+    @property
     def has_provider(self) -> bool:
         """Whether it hands over to anybody, and not to the address of nobody."""
         return True
@@ -176,6 +181,7 @@ def _notify_key(text: str) -> str:
     return text
 
 
+_GOV_UK: Final = "notifications.service.gov.uk"
 NOTIFY: Final = "notify"  # the provider's name, in settings and figures
 
 
@@ -224,11 +230,17 @@ class LetterConfig(NotifyConfig):
     print_age_recipient: str | None = setting("HERAUT_PRINT_AGE_RECIPIENT", _age_recipient, default=None)
     letter_per_second: int | None = setting("HERAUT_LETTER_PER_SECOND", positive_int, default=None)
     letter_per_minute: int | None = setting("HERAUT_LETTER_PER_MINUTE", positive_int, default=None)
+    letter_per_day: int | None = setting("HERAUT_LETTER_PER_DAY", positive_int, default=None)
 
     @property
     def caps(self) -> Sequence[Cap]:
         """How many letters a provider may be handed that takes them one by one; print files have none."""
         return caps_of(self.letter_per_second, self.letter_per_minute)
+
+    @property
+    def per_day(self) -> int | None:
+        """How many letters it may be handed on a day."""
+        return self.letter_per_day
 
     def folders(self) -> dict[str, Path]:
         """Return the folders whose disk may fill up."""
@@ -240,14 +252,22 @@ class LetterConfig(NotifyConfig):
 
     def faults(self) -> list[str]:
         """Return what is wrong between settings."""
-        if self.caps and self.letter_provider == "print":
-            return [*Config.faults(self), "HERAUT_LETTER_PER_SECOND, _MINUTE: a print house is handed files"]
+        if (self.caps or self.per_day) and self.letter_provider == "print":
+            return [*Config.faults(self), "HERAUT_LETTER_PER_SECOND, _MINUTE, _DAY: a print house is handed files"]
+        if self._is_set_for_another_notify():
+            return [*Config.faults(self), "HERAUT_PRINT_PROFILE: GOV.UK's letters have another window than NotifyNL's"]
         if self.print_age_recipient and self.print_sftp_url is None:
             return [*Config.faults(self), "HERAUT_PRINT_AGE_RECIPIENT: only files that are sent are encrypted"]
         if self.print_sftp_url is None or (self.print_sftp_key and self.print_sftp_host_key):
             return Config.faults(self)
         needed = "HERAUT_PRINT_SFTP_KEY and HERAUT_PRINT_SFTP_HOST_KEY are needed with HERAUT_PRINT_SFTP_URL"
         return [*Config.faults(self), needed]
+
+    def _is_set_for_another_notify(self) -> bool:
+        """Tell whether letters would be set as NotifyNL asks, and go to GOV.UK, which rejects them once it has them."""
+        host = urlsplit(self.notify_url or "").hostname or ""
+        to_notify = self.letter_provider == NOTIFY and self.print_profile is USUAL_PROFILE
+        return to_notify and host.endswith(_GOV_UK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,11 +287,17 @@ class PortalConfig(Config):
     portal_oin: str | None = setting("HERAUT_PORTAL_OIN", _oin, default=None)
     portal_per_second: int | None = setting("HERAUT_PORTAL_PER_SECOND", positive_int, default=None)
     portal_per_minute: int | None = setting("HERAUT_PORTAL_PER_MINUTE", positive_int, default=None)
+    portal_per_day: int | None = setting("HERAUT_PORTAL_PER_DAY", positive_int, default=None)
 
     @property
     def caps(self) -> Sequence[Cap]:
         """How much the portal may be handed."""
         return caps_of(self.portal_per_second, self.portal_per_minute)
+
+    @property
+    def per_day(self) -> int | None:
+        """How much the portal may be handed on a day."""
+        return self.portal_per_day
 
     @property
     def has_provider(self) -> bool:

@@ -138,7 +138,8 @@ class Work:
 
     `references` are printed on the notices, `earlier` are those of the notices before: empty for a first notice.
     `groups` has the group of each cohort that is in one, where the incident has words for groups. `turns` is asked
-    before each message goes; None = they go as fast as they can.
+    before each message goes; None = they go as fast as they can. `share` is the part of its channel's partitions that
+    this process owns, and so of each limit that all of them share.
     """
 
     round: Round
@@ -148,6 +149,7 @@ class Work:
     earlier: Sequence[str]
     groups: Mapping[str, str] = field(default_factory=dict)
     turns: Turning | None = None
+    share: float = 1.0
 
     @property
     def notices(self) -> Notices:
@@ -167,7 +169,7 @@ class Work:
         part = replace(whole, notices=whole.notices.pick(rows), tries=[whole.tries[row] for row in rows])
         references, earlier = ([column[row] for row in rows] for column in (self.references, self.earlier))
         contacts = [self.contacts[row] for row in rows]
-        return Work(part, self.incident, contacts, references, earlier, self.groups, self.turns)
+        return Work(part, self.incident, contacts, references, earlier, self.groups, self.turns, self.share)
 
 
 @dataclass(slots=True)

@@ -165,6 +165,7 @@ class EmailConfig(NotifyConfig):
     smtp_domains: Mapping[str, Limit] | None = setting("HERAUT_SMTP_DOMAINS", _domain_limits, default=None)
     email_per_second: int | None = setting("HERAUT_EMAIL_PER_SECOND", positive_int, default=None)
     email_per_minute: int | None = setting("HERAUT_EMAIL_PER_MINUTE", positive_int, default=None)
+    email_per_day: int | None = setting("HERAUT_EMAIL_PER_DAY", positive_int, default=None)
 
     mail_api_url: str | None = setting("HERAUT_MAIL_API_URL", own_https, default=None)
     mail_api_token: str | None = setting("HERAUT_MAIL_API_TOKEN", _header_text, default=None)
@@ -174,6 +175,11 @@ class EmailConfig(NotifyConfig):
     def caps(self) -> Sequence[Cap]:
         """How much the mail server, or the provider, may be handed."""
         return caps_of(self.email_per_second, self.email_per_minute)
+
+    @property
+    def per_day(self) -> int | None:
+        """How much the mail server, or the provider, may be handed on a day."""
+        return self.email_per_day
 
     @property
     def has_provider(self) -> bool:

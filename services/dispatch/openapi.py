@@ -54,8 +54,29 @@ _STANDING: Final = _object(
         },
         "caps": {
             "type": "array",
-            "description": "How many messages the provider is handed at most, in any window of so many seconds",
-            "items": _object({"messages": _COUNT, "seconds": {"type": "number"}}),
+            "description": "How many messages the provider is handed at most, in any window of so many seconds; "
+            "86400 is a day from midnight UTC, with how many of it are used",
+            "items": {
+                "type": "object",
+                "required": ["messages", "seconds"],
+                "additionalProperties": False,
+                "properties": {"messages": _COUNT, "seconds": {"type": "number"}, "usedToday": _COUNT},
+            },
+        },
+        "heldBack": {
+            "description": "What waits in this process for limits, and is queued meanwhile",
+            **_object(
+                {
+                    "messages": {**_COUNT, "description": "Whose receiving domain has a limit; about"},
+                    "domains": {**_COUNT, "description": "How many domains those are"},
+                    "domainsLeftAlone": {**_COUNT, "description": "Domains that asked for less"},
+                    "capsUntil": {
+                        "type": ["string", "null"],
+                        "format": "date-time",
+                        "description": "Until when the provider is handed nothing, as its caps are used up",
+                    },
+                }
+            ),
         },
         **_PAUSED,
     }

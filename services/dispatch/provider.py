@@ -24,6 +24,8 @@ __all__ = [
     "FileProvider",
     "FinishedFile",
     "FinishedFiles",
+    "HeldBack",
+    "HoldsBack",
     "Provider",
     "ProviderClass",
     "Traits",
@@ -82,6 +84,23 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Let go of connections and threads."""
+        ...
+
+
+class HeldBack(NamedTuple):
+    """What this process does not hand over yet, because of limits behind its provider."""
+
+    messages: int = 0  # that wait for their turn
+    domains: int = 0  # whose limits they wait for
+    asked: int = 0  # domains that are left alone, as they asked for less
+
+
+@runtime_checkable
+class HoldsBack(Provider, Protocol):
+    """An adapter that keeps limits of its own, behind its provider."""
+
+    def held_back(self) -> HeldBack:
+        """Return what waits for them."""
         ...
 
 

@@ -446,6 +446,12 @@ select pg_advisory_xact_lock(1212502358, hashtext($1));
 -- The time, and what was let out in these last seconds. After the lock, so that nobody lets out anything meanwhile.
 select
     extract(epoch from clock_timestamp())::float8 as now,
+    (clock_timestamp() at time zone 'UTC')::date as day,
+    extract(epoch from (clock_timestamp() at time zone 'UTC')::time)::float8 as second,
+    coalesce((
+        select day_turns.turns from day_turns
+        where provider = $1 and day = (clock_timestamp() at time zone 'UTC')::date
+    ), 0) as today,
     array(
         select extract(epoch from at)::float8 from turns
         where provider = $1 and at > clock_timestamp() - make_interval(secs => $2)
@@ -463,6 +469,24 @@ with forgotten as (
     delete from turns where provider = $1 and at < to_timestamp($2) - make_interval(secs => $4)
 )
 insert into turns (at, turns, provider) values (to_timestamp($2), $3, $1);
+
+-- name: let_turns_of_day_out
+-- Let turns of a day out, and forget the days before.
+with forgotten as (
+    delete from day_turns where provider = $1 and day < $2
+)
+insert into day_turns as counted (provider, day, turns) values ($1, $2, $3)
+on conflict (provider, day) do update set turns = counted.turns + excluded.turns;
+
+-- name: give_turns_back
+-- Take back turns of a day that were let out and not used.
+update day_turns set turns = greatest(0, turns - $3) where provider = $1 and day = $2;
+
+-- name: turns_of_day
+-- How many turns of today were let out.
+select coalesce(
+    (select turns from day_turns where provider = $1 and day = (clock_timestamp() at time zone 'UTC')::date), 0
+);
 
 -- name: channel_stands
 -- The latest act on a channel.

@@ -5,17 +5,24 @@ between `at` and `at + USED_WITHIN` or never, and reach the provider within `HEL
 in a window where the later one was let out less than the window and `HELD` after the earlier. As long as all blocks
 that can meet in a window come to the cap at most, no window has more: whoever dies with turns in hand, and whatever
 process asks next. Turns that were not used are never given back.
+
+A cap of a day is of the days that the provider counts, and those begin at midnight UTC (Notify: `daily_limit_cache_key`
+of notifications-utils). It is one number, and not blocks that count for a day; turns that were not used are given back
+to it, as there are no others before midnight. Who dies with turns in hand leaves some unused.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-__all__ = ["HELD", "USED_WITHIN", "Block", "Cap", "Slowdown", "Turns", "let_out", "remembered"]
+__all__ = ["DAY", "HELD", "USED_WITHIN", "Block", "Cap", "Slowdown", "Turns", "let_out", "of_day", "remembered"]
 
 USED_WITHIN: Final = 0.25  # seconds
 # As long again for a message on its way to the provider: a new connection, or a process that had to wait for a CPU.
 HELD: Final = 0.5
+DAY: Final = 86_400.0  # seconds; UTC as computers count it has no longer ones
+# No turn is let out so shortly before and after midnight: the provider's clock may be as much ahead of ours, or behind.
+_MIDNIGHT: Final = 5.0
 _PARTS: Final = 4  # of a cap in a block, at most: what is left is for other processes
 
 
@@ -56,6 +63,16 @@ def let_out(caps: Sequence[Cap], blocks: Sequence[Block], now: float, wanted: in
         if left <= 0:
             wait = max(wait, min(block.at for block in counting) - since)
     return Turns(free, wait)
+
+
+def of_day(most: int, used: int, second: float, wanted: int) -> Turns:
+    """Return how many turns of a day may be let out at this second of it, after those that were used."""
+    if second < _MIDNIGHT:
+        return Turns(0, _MIDNIGHT - second)
+    left = most - used
+    if left <= 0 or second > DAY - _MIDNIGHT:
+        return Turns(0, DAY + _MIDNIGHT - second)
+    return Turns(min(left, wanted))
 
 
 @dataclass(slots=True)

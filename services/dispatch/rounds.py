@@ -10,9 +10,9 @@ from services.core.synthetic import is_synthetic
 from services.dispatch.domain import Batch, Round, Taken
 from services.dispatch.provider import Traits
 
-__all__ = ["by_partition", "cut", "first_in_queue", "gathered", "reopened", "rounds_of"]
+__all__ = ["BEFORE_ALL", "by_partition", "cut", "first_in_queue", "gathered", "reopened", "rounds_of"]
 
-_BEFORE_ALL = datetime.fromtimestamp(0, UTC)
+BEFORE_ALL = datetime.fromtimestamp(0, UTC)  # when synthetic people are due, and nobody else
 
 
 def cut(traits: Traits, notices: Notices) -> list[list[int]]:
@@ -38,7 +38,7 @@ def first_in_queue(
     synthetic = [one for one in batches if is_synthetic(one.notices.incident_id)]
     if synthetic:
         batches = [one for one in batches if not is_synthetic(one.notices.incident_id)]
-        yield _BEFORE_ALL, synthetic
+        yield BEFORE_ALL, synthetic
     if batches:
         yield now + linger, batches
 

@@ -168,6 +168,14 @@ create table turns (
 
 create index turns_by_provider on turns (provider, at);
 
+-- How many turns were let out on a day, for a provider that takes so many a day. The days before go with each new one.
+create table day_turns (
+    day        date not null,           -- by this database's clock, in UTC
+    turns      int not null,            -- less those that whoever had them gave back unused
+    provider   text not null,
+    primary key (provider, day)
+);
+
 -- Who paused a channel, and who let it go on; the latest act says how it stands. For good: few, and people ask for it.
 create table acts (
     number     bigint generated always as identity primary key,

@@ -86,6 +86,7 @@ EXTRA = {
         "moving_on.py": "what waits for a closed channel, given back to routing",
         "rates.py": "how much a provider is handed, decided apart from who hands it over",
         "turn_store.py": "what all processes together may hand it, apart from what is queued",
+        "limits_shown.py": "what an operator sees of limits, beside the routes that show it",
         "channel_pause.py": "an operator's pause of a channel, as all its processes know it",
         "restored.py": "what is in doubt once the database was set back, done by a command and no process",
         "found_letters.py": "what becomes of letters that were printed before that, waiting ones and those that come",

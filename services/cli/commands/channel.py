@@ -8,6 +8,7 @@ import click
 
 from services.cli.client import open_client
 from services.cli.console import print_json, say, table
+from services.cli.limit_words import cap_words, held_back
 from services.cli.options import Commands, data_option, json_option
 from services.core.channel import Channel
 from services.core.rooms import DISPATCH_STAGES, dispatch_stage
@@ -36,6 +37,9 @@ def list_command(data: Path, *, as_json: bool) -> None:
         print_json(found)
     else:
         table("Channels", _COLUMNS, [_cells(one) for one in found], left=1)
+        for one in found:
+            if words := held_back(one["heldBack"]):
+                say(f"{one['channel']}: {words}")
 
 
 @channel.command("pause")
@@ -79,5 +83,5 @@ async def _fetch(data: Path) -> list[dict[str, Any]]:
 
 def _cells(one: dict[str, Any]) -> list[str]:
     counts = [str(one[state]["attempts"]) for state in _STATES]
-    caps = ", ".join(f"{cap['messages']} in {cap['seconds']:g} s" for cap in one["caps"])
+    caps = ", ".join(map(cap_words, one["caps"]))
     return [one["channel"], *counts, ", ".join(one["pauses"]), one["pausedBy"] or "", one["since"] or "", caps]

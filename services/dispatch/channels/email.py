@@ -21,7 +21,7 @@ from services.dispatch.channels.mail_connections import CLOSED, CrowdedError, Ma
 from services.dispatch.domain import MESSAGES_A_BATCH, Work
 from services.dispatch.mail_config import EmailConfig, Limit, SmtpAddress
 from services.dispatch.outcomes import Ending, HandOver, Outage, Result
-from services.dispatch.provider import Provider, ProviderClass, Traits
+from services.dispatch.provider import HeldBack, Provider, ProviderClass, Traits
 from services.kit.certificate import calling
 from services.rendering.messages.email import Answers, Letterbox, Mail
 
@@ -130,6 +130,7 @@ class Smtp:
 
     async def hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
         """Send the mails over the connections that are free."""
+        self._domains.share.part = work.share
         delivery = Delivery(work, go)
         closings, aside = _Closings(delivery), deque[int]()
         async with asyncio.TaskGroup() as group:
@@ -137,6 +138,10 @@ class Smtp:
                 group.create_task(self._work_off(delivery, closings, aside))
         closings.end()
         return delivery.handed_over()
+
+    def held_back(self) -> HeldBack:
+        """Return what waits for the limits of receiving domains."""
+        return self._domains.held_back()
 
     async def close(self) -> None:
         """Take leave of the server."""

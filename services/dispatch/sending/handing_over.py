@@ -59,8 +59,9 @@ class HandingOver:
         metrics: DispatchMetrics,
         since: datetime,
         turns: ProviderTurns,
+        share: Callable[[], float] = lambda: 1.0,
     ) -> None:
-        """`since`: when this channel began to hand over to this provider."""
+        """`since`: when this channel began to hand over to this provider. `share`: which part of it is this process."""
         self._since = since
         self._provider = provider
         self._payloads = payloads
@@ -69,7 +70,7 @@ class HandingOver:
         self._clock = clock
         self._watching = watching
         self._metrics = metrics
-        self._turns = turns
+        self._turns, self._share = turns, share
         self._pace = Pace()
         self._outages = 0  # since something went through
         self._paused_until = 0.0
@@ -78,6 +79,11 @@ class HandingOver:
     def paused(self) -> bool:
         """Whether the provider is left alone now, but for a probe when one is due."""
         return self._clock.monotonic() < self._paused_until or not self._watching.may_go
+
+    @property
+    def rests(self) -> float:
+        """For how many seconds nothing is handed over here, as the provider's caps are used up."""
+        return self._turns.rests
 
     @property
     def limit(self) -> int:
@@ -124,7 +130,7 @@ class HandingOver:
             self._unready(one, error)
             return [_REPEAT if one.repeated else _NOT_SENT] * len(one)
         people = [contact or Contact() for contact in contacts]
-        work = Work(one, incident, people, references, earlier, groups, self._turns)
+        work = Work(one, incident, people, references, earlier, groups, self._turns, self._share())
         return _still_begun(one, await self._part(work, contacts, go))
 
     def _unready(self, one: Round, error: Exception) -> None:
@@ -170,7 +176,7 @@ class HandingOver:
             raise SyntheticError("a synthetic person came to a provider")
         begin = self._clock.monotonic()
         try:
-            handed = await self._provider.hand_over(work, go)
+            handed = await self._provider.hand_over(work, lambda: go() and not self._turns.rests)
         except Exception as error:  # noqa: BLE001 - nobody knows how far it came: all of it stays begun
             self._note_bug(work.round, error)
             return [_REPEAT] * len(work.contacts)

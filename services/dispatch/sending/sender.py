@@ -26,7 +26,7 @@ from services.dispatch.outcomes import AttemptOutcome
 from services.dispatch.pauses import FRESH_SECONDS, Pauses
 from services.dispatch.pausing import Pausing
 from services.dispatch.provider import Provider
-from services.dispatch.rounds import reopened, rounds_of
+from services.dispatch.rounds import BEFORE_ALL, reopened, rounds_of
 from services.dispatch.run_store import RunStore
 from services.dispatch.sending.closing import closing_of
 from services.dispatch.sending.handing_over import HandingOver, Payloads
@@ -81,16 +81,16 @@ class Sender:
         beat: Callable[[], None] = lambda: None,
         since: datetime = _EVER,
         tracing: Tracing = NOT_TRACED,
+        partitions: int = 1,
     ) -> None:
-        """Make a sender of a channel that hands over to `provider` since then.
+        """Make a sender of a channel of so many `partitions` that hands over to `provider` since then.
 
         `busy` is kept up as the batches that it is handing over. `may_go`: whether the channel goes on. `found`:
         whether letters may come that stand in print files of before the database was set back.
         """
         self._traits = provider.traits
-        self._stage, self._pool = stage, pool
-        self._store, self._runs = store, RunStore()
-        self._clock, self._beat = clock, beat
+        self._stage, self._pool, self._store, self._runs = stage, pool, store, RunStore()
+        self._clock, self._beat, self._may_go, self._found = clock, beat, may_go, found
         self._mine = set[int]() if busy is None else busy  # batches that this process is busy with
         self._incidents, self._closures = incidents, Closures(incidents, provider.traits.channel)
         self._moving_on = MovingOn(store, self._closures, provider.traits, metrics)
@@ -101,8 +101,8 @@ class Sender:
         self._handing_over = HandingOver(
             provider=provider, payloads=payloads, incidents=incidents, references=references, clock=clock,
             watching=watching, metrics=metrics, since=since, turns=ProviderTurns(pool, clock, turns),
+            share=lambda: max(1, len(stage.owned())) / partitions,
         )  # fmt: skip
-        self._may_go, self._found = may_go, found
         self._found_letters = FoundLetters(FoundStore(provider.traits.channel), provider.traits)
         self._recording = self._recorder(metrics, breaker.policy.window)
         self._sink = Sink(stage, payloads, incidents, self._traits, clock)
@@ -122,6 +122,11 @@ class Sender:
             window=window,
             pauses=self._pauses,
         )
+
+    @property
+    def rests(self) -> float:
+        """For how many seconds nothing is handed over here, as the provider's caps are used up."""
+        return self._handing_over.rests
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; then begin nothing more and write down how the rounds on their way end."""
@@ -159,7 +164,7 @@ class Sender:
         try:
             if self._closing:
                 await self._closing.look(self._rechecks.epochs, self._go)
-            again = await self._reopen_due(group)
+            again = not self.rests and await self._reopen_due(group)
             return await self._claim_due(group) or again
         except LostOwnershipError:
             return False
@@ -180,11 +185,15 @@ class Sender:
     async def _claim_due(self, group: asyncio.TaskGroup) -> bool:
         """Begin the batches in the queue whose turn has come."""
         async with self._pool.acquire() as connection:
-            due = await self._store.partitions_due(connection, self._rechecks.epochs, self._clock.now())
+            due = await self._store.partitions_due(connection, self._rechecks.epochs, self._due())
         found = False
         for partition in due:
             found = await self._begin(group, partition, self._intend) or found
         return found
+
+    def _due(self) -> datetime:
+        """Return until when those are due who are next: while caps are used up only synthetic people, who need none."""
+        return BEFORE_ALL if self.rests else self._clock.now()
 
     async def _begin(
         self, group: asyncio.TaskGroup, partition: int, find: Callable[[int], Awaitable[list[Round]]]
@@ -220,7 +229,7 @@ class Sender:
         moved = Moved()
         try:
             async with self._stage.fenced([partition]) as transaction:
-                queued, given_back = await self._queue(transaction.connection, partition, now, limit, moved)
+                queued, given_back = await self._queue(transaction.connection, partition, limit, moved)
                 rounds = rounds_of(self._traits, partition, queued, now)
                 for one in rounds:
                     self._mine.update(one.numbers)  # before anybody can see the intent
@@ -238,18 +247,19 @@ class Sender:
         return rounds
 
     async def _queue(
-        self, connection: Connection, partition: int, now: datetime, limit: int, moved: Moved
+        self, connection: Connection, partition: int, limit: int, moved: Moved
     ) -> tuple[list[Batch], list[Output]]:
         """Return the batches that are next; those that may not begin are set aside, or given back with these blocks."""
-        queued = await self._store.queue(connection, partition, now, limit)
+        now, due = self._clock.now(), self._due()
+        queued = await self._store.queue(connection, partition, due, limit)
         if any(self._pauses.holds(batch.notices, partition) for batch in queued):
             await self._pausing.learn(connection, [partition])
         given_back: list[Output] = []
         while queued and any(self._stays(batch.notices, partition) for batch in queued):
-            more = await self._store.queue(connection, partition, now, max(limit, _SET_ASIDE))
+            more = await self._store.queue(connection, partition, due, max(limit, _SET_ASIDE))
             given_back += await self._moving_on.move_on(connection, partition, more, now, moved)
             await self._pausing.set_aside(connection, partition, more, now, moved)
-            queued = await self._store.queue(connection, partition, now, limit)
+            queued = await self._store.queue(connection, partition, due, limit)
         if self._found() and (told := await self._found_letters.settle(connection, queued, now)):
             return [], [*given_back, *told]  # what is left of the queue is looked at again
         return await self._rewording.follow(connection, queued), given_back

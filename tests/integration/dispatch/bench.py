@@ -31,7 +31,7 @@ from services.dispatch.sending.references import ReferencesByIncident
 from services.dispatch.sending.sender import Sender
 from services.dispatch.sending.unsealing import VaultPayloads
 from services.dispatch.store import Store
-from services.dispatch.turn_store import TurnStore
+from services.dispatch.turn_store import turns_of
 from services.kit.clock import SystemClock
 from services.kit.errors import LostOwnershipError
 from services.kit.eventlog import Output, append_outputs
@@ -155,6 +155,8 @@ class Bench:
     since: datetime = datetime.min.replace(tzinfo=UTC)  # the channel has handed over to its provider
     beats: int = 0  # how often a sender looked
     caps: Sequence[Cap] = ()  # of the provider
+    per_day: int | None = None
+    partitions: int = 1  # of the channel
     may_go: Callable[[], bool] = lambda: True  # whether the channel goes on
     found: Callable[[], bool] = lambda: False  # whether letters may come that were found in print files
 
@@ -213,11 +215,12 @@ class Bench:
             metrics=self.metrics,
             breaker=self.breaker,
             busy=self.busy,
-            turns=TurnStore(provider.traits.counted_under, self.caps) if self.caps else None,
+            turns=turns_of(provider.traits, self.caps, self.per_day),
             may_go=self.may_go,
             found=self.found,
             beat=self._beat,
             since=self.since,
+            partitions=self.partitions,
         )
 
     async def tick(self, later: timedelta = timedelta()) -> None:

@@ -13,10 +13,14 @@ from services.core.channel import Channel
 from services.dispatch import api
 from services.dispatch.api import Api
 from services.dispatch.channel_pause import ChannelPause
+from services.dispatch.channels import open_provider
 from services.dispatch.closures import Closures
+from services.dispatch.limits_shown import LimitsShown
+from services.dispatch.mail_config import EmailConfig
 from services.dispatch.openapi import OPENAPI
-from services.dispatch.rates import Cap
 from services.dispatch.standing import Standing
+from services.dispatch.turn_store import TurnStore
+from services.kit.config import load
 from services.kit.process import web_app
 from services.kit.process.health import Health
 from services.kit.testing import FakeClock, make_principals
@@ -25,12 +29,19 @@ from tests.integration.dispatch.bench import Bench, make_bench
 from tests.principals import AUDITOR, LAB, OPERATOR, authenticator
 from tests.unit.dispatch.people import TRAITS, some_notices
 
+CAPS = {"HERAUT_EMAIL_PER_SECOND": "50", "HERAUT_EMAIL_PER_DAY": "100"}
+
 
 class Face:
     """Dispatch's HTTP face for e-mail, and its table."""
 
     def __init__(self, bench: Bench, principals: Path) -> None:
-        self.bench, clock = bench, FakeClock()
+        self.bench, self.clock = bench, FakeClock()
+        clock = self.clock
+        self.rests = 0.0  # for how many seconds caps are used up
+        config = load(EmailConfig, {"HERAUT_SMTP_URL": "smtp://x", **CAPS})
+        self.turns = TurnStore("test", config.caps, config.per_day)
+        provider = open_provider(bench.channel, config, clock)
         self._tokens = make_principals(principals, OPERATOR, AUDITOR, LAB)
         routes = Api(
             bench.pool,
@@ -42,7 +53,7 @@ class Face:
             unknown_after=timedelta(hours=72),
             channel_pause=ChannelPause(bench.channel, bench.pool, clock),
             waits_since=Standing(bench.pool, bench.store, CollectorRegistry(), TRAITS[bench.channel]).waits_since,
-            caps=[Cap(50, 1.0)],
+            limits=LimitsShown(config, self.turns, provider, lambda: self.rests, clock),
         ).routes()
         guard = authenticator(principals, clock)
         app = web_app(Health("dispatch", clock), CollectorRegistry(), guard, openapi=OPENAPI, routes=routes)
@@ -136,9 +147,25 @@ async def test_an_operator_pauses_a_channel_and_it_is_kept_who_did(face: Face) -
     assert (200, "operator") == (first[0], first[1]["pausedBy"])
     assert first == again
     assert (["operator"], "operator") == (shown["channels"][0]["pauses"], shown["channels"][0]["pausedBy"])
-    assert [{"messages": 50, "seconds": 1.0}] == shown["channels"][0]["caps"]
     assert (200, None) == (status, resumed["pausedBy"])
     assert [("channel-paused", "operator", True), ("channel-resumed", "operator", True)] == [tuple(one) for one in acts]
+
+
+async def test_what_limits_there_are_and_what_they_hold_back(face: Face) -> None:
+    """An operator sees why a queue stands: how much of a day is used, until when, and that domains have limits."""
+    async with face.bench.pool.acquire() as connection:
+        await face.turns.take(connection, 40)
+    _, before = await face.get("/v1/channels")
+    face.rests = 90.0
+    _, after = await face.get("/v1/channels")
+
+    assert [{"messages": 50, "seconds": 1.0}, {"messages": 100, "seconds": 86400.0, "usedToday": 12}] == (
+        before["channels"][0]["caps"]
+    )
+    assert {"messages": 0, "domains": 0, "domainsLeftAlone": 0, "capsUntil": None} == before["channels"][0]["heldBack"]
+    assert (face.clock.now() + timedelta(seconds=90)).isoformat(timespec="seconds") == (
+        after["channels"][0]["heldBack"]["capsUntil"]
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from loadtests.providers.notify import MADE_UP_KEY, NotifyServer
 from services.core.access import Caller
 from services.core.channel import Channel
 from services.core.status import AttemptState
+from services.core.synthetic import SYNTHETIC_INCIDENT
 from services.demo.standins.mail import MailServer
 from services.demo.standins.portal import PortalServer
 from services.dispatch.channel_pause import ChannelPause
@@ -27,7 +28,7 @@ from services.kit.errors import ConfigError
 from services.kit.testing import FakeClock
 from tests.integration.dispatch.bench import Bench, OwnedStage, a_payload
 from tests.principals import OPERATOR
-from tests.unit.dispatch.people import some_notices
+from tests.unit.dispatch.people import an_incident, some_notices
 
 
 async def _queue(bench: Bench, count: int) -> list[bytes]:
@@ -72,7 +73,12 @@ async def test_letters_over_notify_have_caps_of_their_own(letters: Bench) -> Non
         letters.caps = config.caps
         await TurnStore(NOTIFY_EMAIL.counted_under, config.caps).take(connection, 5)
         provider = open_notify_letters(config, letters.clock)
-        for _ in range(3):
+
+        async def begun() -> bool:
+            return bool(server.kept)
+
+        await letters.send(provider, until=begun)  # the first letter sets the form, which takes its time
+        for _ in range(2):
             others = [asyncio.create_task(letters.sender(provider).run(asyncio.Event())) for _ in range(2)]
             await asyncio.wait(others, timeout=0.6)
             for one in others:
@@ -87,6 +93,90 @@ def test_a_print_house_is_handed_files_and_no_caps() -> None:
     """A cap that would hold nothing back is refused at the start."""
     with pytest.raises(ConfigError, match="HERAUT_LETTER_PER_SECOND"):
         load(LetterConfig, {"HERAUT_LETTER_PER_SECOND": "5"})
+
+
+async def test_a_day_has_no_more_than_its_cap_whatever_dies(messages: Bench, portal_server: PortalServer) -> None:
+    """Two processes share it, are killed with turns in hand and begin anew; who is not told waits in the queue."""
+    await _queue(messages, 100)
+    messages.per_day, portal = 60, Portal(portal_server.url)
+    for _ in range(2):
+        others = [asyncio.create_task(messages.sender(portal).run(asyncio.Event())) for _ in range(2)]
+        await asyncio.wait(others, timeout=0.6)
+        for one in others:
+            one.cancel()
+        await asyncio.wait(others)
+
+    async def used_up() -> bool:
+        return bool(60 == await messages.pool.fetchval("select sum(turns) from day_turns"))
+
+    await messages.send(portal, until=used_up)
+    await portal.close()
+
+    assert 0 < len(portal_server.taken) <= 60
+    assert await used_up()
+
+
+async def test_what_is_not_used_of_a_day_is_given_back(messages: Bench) -> None:
+    """A lull costs nothing: the cap of a day is what was handed over, and not what might have been."""
+    clock, store = FakeClock(), TurnStore("test", [], 100)
+    turns = ProviderTurns(messages.pool, clock, store)
+    for _ in range(30):
+        assert await turns.take(lambda: True)
+        clock.advance(1.0)
+    async with messages.pool.acquire() as connection:
+        used = await store.used_today(connection)
+    taken = [await turns.take(lambda: True) for _ in range(80)]
+
+    assert used is not None
+    assert 30 <= used <= 30 + 8
+    assert (70, False) == (sum(taken), taken[-1])
+    assert turns.rests > 0
+
+
+async def test_no_round_waits_for_a_turn_that_comes_late(messages: Bench, portal_server: PortalServer) -> None:
+    """A minute's turns are used up: whoever has none is back in the queue, untried, and the sender goes on looking."""
+    await _queue(messages, 12)
+    messages.caps, portal = [Cap(5, 60.0)], Portal(portal_server.url)
+
+    async def rests() -> bool:
+        return await messages.states() == {AttemptState.ACCEPTED: 5, AttemptState.TAKEN: 7}
+
+    async def looks_on() -> bool:
+        beats = messages.beats
+        await messages.until_looked()
+        return messages.beats > beats
+
+    await messages.send(portal, until=rests)
+    await messages.send(portal, until=looks_on)
+    await portal.close()
+
+    assert 0 == await messages.pool.fetchval("select max(tries) from batches")
+
+
+async def test_synthetic_people_need_no_turn(messages: Bench, portal_server: PortalServer) -> None:
+    """They arrive while a cap is used up, and so tell that all else works."""
+    await _queue(messages, 6)
+    messages.caps, portal = [Cap(5, 60.0)], Portal(portal_server.url)
+    notices = some_notices(8).pick([6, 7])
+    notices.incident_id = SYNTHETIC_INCIDENT
+    messages.further = [an_incident(SYNTHETIC_INCIDENT)]
+
+    async def rests() -> bool:
+        return await messages.states() == {AttemptState.ACCEPTED: 5, AttemptState.TAKEN: 1}
+
+    async def late() -> bool:
+        if 5 == len(portal_server.taken) and not came:
+            came.append(True)
+            await messages.seal(notices, [a_payload(portalId="synthetic"), a_payload(portalId="synthetic")])
+            await messages.take(notices)
+            return False
+        return bool(came) and await rests()
+
+    came: list[bool] = []
+    await messages.send(portal, until=late)
+    await portal.close()
+
+    assert 5 == len(portal_server.taken)
 
 
 async def test_turns_come_in_blocks(messages: Bench) -> None:

@@ -19,6 +19,7 @@ from services.kit.eventlog import Durability
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OWN = "1.0, commit abc"
 _NOTHING = {"attempts": 0, "since": None}
+HELD_BACK = {"messages": 0, "domains": 0, "domainsLeftAlone": 0, "capsUntil": None}
 
 
 def a_process(name: str, **changed: Any) -> Process:
@@ -30,7 +31,8 @@ def a_process(name: str, **changed: Any) -> Process:
 def a_channel(name: str, **changed: Any) -> dict[str, Any]:
     """Return a channel on which nothing waits."""
     states = dict.fromkeys(("queued", "underWay", "unknown", "refused", "paused", "rejected"), _NOTHING)
-    return {"channel": name, "provider": "test", "pauses": [], **states, **changed}
+    held_back = HELD_BACK | changed.pop("held_back", {})
+    return {"channel": name, "provider": "test", "pauses": [], "caps": [], "heldBack": held_back, **states, **changed}
 
 
 def a_ledger(**changed: Any) -> dict[str, Any]:
@@ -106,6 +108,15 @@ def test_a_process_that_is_not_well_has_its_line(process: Process, mark: str, wo
         ({"unknown": {"attempts": 3, "since": "2026-03-01T10:00:00+00:00"}}, {}, "look", "heraut unknown list"),
         ({"rejected": {"attempts": 3, "since": "2026-03-01T10:00:00+00:00"}}, {}, "FAULT", "heraut rejected list"),
         ({"pauses": ["sender"]}, {}, "FAULT", "left alone (sender)"),
+        ({"caps": [{"messages": 9, "seconds": 86400, "usedToday": 4}]}, {}, "ok", "nothing waits; 9 a day, 4 today"),
+        ({"held_back": {"capsUntil": "2026-03-02T00:00:05+00:00"}}, {}, "look", "used up until 2026-03-02T00:00:05"),
+        (
+            {"held_back": {"messages": 12, "domains": 2}},
+            {},
+            "look",
+            "12 wait for limits of domains, of which there are 2",
+        ),
+        ({"held_back": {"domainsLeftAlone": 1}}, {}, "look", "domains that asked for less: 1"),
     ],
 )
 def test_whatever_keeps_a_channel_is_seen(

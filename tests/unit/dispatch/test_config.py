@@ -2,6 +2,7 @@
 
 import pytest
 
+from loadtests.providers.notify import MADE_UP_KEY
 from services.dispatch.channels import ADAPTERS, PROVIDER_ADDRESSES
 from services.dispatch.config import Config, LetterConfig, PortalConfig, SftpAddress
 from services.dispatch.mail_config import EmailConfig
@@ -80,3 +81,33 @@ def test_an_address_of_nobody_is_no_provider(config: type[Config], settings: dic
     nobody = {address.setting: address.of_nobody for address in PROVIDER_ADDRESSES}
 
     assert has == load(config, nobody | settings).has_provider
+
+
+def test_letters_set_for_another_notify_are_not_sent() -> None:
+    """GOV.UK takes any PDF, and rejects it minutes later where an address stands as NotifyNL wants it."""
+    settings = {"HERAUT_LETTER_PROVIDER": "notify", "HERAUT_NOTIFY_KEY": MADE_UP_KEY}
+    gov_uk = settings | {"HERAUT_NOTIFY_URL": "https://api.notifications.service.gov.uk"}
+
+    with pytest.raises(ConfigError, match="HERAUT_PRINT_PROFILE"):
+        load(LetterConfig, gov_uk)
+    assert load(LetterConfig, gov_uk | {"HERAUT_PRINT_PROFILE": "pingen"})
+    assert load(LetterConfig, settings | {"HERAUT_NOTIFY_URL": "https://api.notifynl.example"})
+
+
+@pytest.mark.parametrize(
+    ("config", "settings"),
+    [
+        (EmailConfig, {"HERAUT_SMTP_URL": "smtp://x", "HERAUT_EMAIL_PER_DAY": "250000"}),
+        (PortalConfig, {"HERAUT_PORTAL_URL": "https://x", "HERAUT_PORTAL_PER_DAY": "250000"}),
+        (
+            LetterConfig,
+            {"HERAUT_LETTER_PROVIDER": "notify", "HERAUT_NOTIFY_URL": "https://x", "HERAUT_NOTIFY_KEY": MADE_UP_KEY}
+            | {"HERAUT_LETTER_PER_DAY": "250000"},
+        ),
+    ],
+)
+def test_a_day_may_have_a_cap_on_each_channel(config: type[Config], settings: dict[str, str]) -> None:
+    """Without one a provider's limit of a day is only known by its refusals."""
+    assert 250_000 == load(config, settings).per_day
+    with pytest.raises(ConfigError, match="a print house is handed files"):
+        load(LetterConfig, {"HERAUT_LETTER_PER_DAY": "5"})

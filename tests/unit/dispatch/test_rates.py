@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.dispatch.rates import HELD, USED_WITHIN, Block, Cap, Slowdown, Turns, let_out, remembered
+from services.dispatch.rates import DAY, HELD, USED_WITHIN, Block, Cap, Slowdown, Turns, let_out, of_day, remembered
 
 _STEPS = st.lists(
     st.tuples(
@@ -69,6 +69,22 @@ def test_blocks_count_for_as_long_as_a_window_may_hold_them() -> None:
     assert Turns(2, 0.0) == let_out(caps, [], 0.0, 10)
     assert 0 == let_out(caps, [Block(0.0, 20)], 60.0 + HELD - 0.01, 1).turns
     assert 1 == let_out(caps, [Block(0.0, 20)], 60.0 + HELD, 1).turns
+
+
+@pytest.mark.parametrize(
+    ("used", "second", "turns"),
+    [
+        (0, 40_000.0, Turns(10)),
+        (95, 40_000.0, Turns(5)),
+        (100, 40_000.0, Turns(0, DAY - 40_000.0 + 5.0)),
+        (130, 40_000.0, Turns(0, DAY - 40_000.0 + 5.0)),
+        (0, 2.0, Turns(0, 3.0)),
+        (0, DAY - 2.0, Turns(0, 7.0)),
+    ],
+)
+def test_a_day_has_so_many_turns_and_none_around_midnight(used: int, second: float, turns: Turns) -> None:
+    """Who has none left is told when the next day begins; a provider's clock may be ahead of ours, or behind."""
+    assert turns == of_day(100, used, second, 10)
 
 
 def _handed(slowdown: Slowdown, begin: float, seconds: float) -> int:

@@ -1,5 +1,6 @@
 """Lanes of receiving domains: whose turn comes when, by a clock that the test moves."""
 
+import asyncio
 from heapq import heappop, heappush
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from services.dispatch.channels.domains import SLOWER, DomainLimits, Lane
 from services.dispatch.mail_config import EmailConfig, Limit
 from services.dispatch.outcomes import Ending, Result
+from services.dispatch.provider import HeldBack
 from services.kit.config import load
 from services.kit.errors import ConfigError
 from services.kit.testing import FakeClock
@@ -46,6 +48,88 @@ def test_a_rate_holds_and_is_used() -> None:
     assert max(windows) <= 110
     assert min(windows) >= 90
     assert 58 <= sent[-1] <= 62
+
+
+def test_replicas_that_share_a_rate_are_together_no_faster() -> None:
+    """Three processes own 3, 3 and 2 of 8 partitions; one ends, and another one takes what it had."""
+    clock = FakeClock()
+    processes = [DomainLimits({"a.example": Limit(at_once=8, per_second=10)}, clock) for _ in range(3)]
+    sent: list[float] = []
+    for owned, seconds in (((3, 3, 2), 20.0), ((8, 0, 0), 20.0), ((4, 4, 0), 20.0)):
+        until = clock.monotonic() + seconds
+        for process, partitions in zip(processes, owned, strict=True):
+            process.share.part = partitions / 8
+        going = {at: processes[at].lane("a.example") for at, partitions in enumerate(owned) if partitions}
+        assert 8 >= sum(lane.most for lane in going.values())
+        while clock.monotonic() < until:
+            for at, lane in going.items():
+                wait, back = lane.turn(_key(at))  # whoever is next in its queue
+                sent += [] if back else [clock.monotonic() + wait]
+            clock.advance(0.05)
+    windows = [sum(begin <= at < begin + 10 for at in sent) for begin in map(float, range(50))]
+
+    assert max(windows) <= 110
+    assert min(windows) >= 90
+
+
+def test_a_replica_has_one_place_at_least() -> None:
+    """Its mails come to nobody else: two replicas may have two mails at once under a limit of one, and say so."""
+    limits = DomainLimits({"a.example": Limit(at_once=1)}, FakeClock())
+    limits.share.part = 0.125
+
+    assert 1 == limits.lane("a.example").most
+
+
+def test_a_process_that_begins_anew_sends_no_mail_twice_as_soon() -> None:
+    """Of a slow domain the process before it may just have sent one; a fast one had its pause meanwhile."""
+    clock = FakeClock()
+    limits = DomainLimits({"slow.example": Limit(per_second=0.01), "fast.example": Limit(per_second=10)}, clock)
+    _, back = limits.lane("slow.example").turn(_key(1))
+
+    assert back is not None
+    assert 100.0 == back.wait
+    assert (0.0, None) == limits.lane("fast.example").turn(_key(1))
+
+
+async def test_a_place_is_free_again_for_whoever_waits() -> None:
+    """Also where fewer may go at once by then than when they came."""
+    limits = DomainLimits({"a.example": Limit(at_once=2)}, FakeClock())
+    lane, order = limits.lane("a.example"), list[int]()
+    first, second = asyncio.Event(), asyncio.Event()
+
+    async def go(number: int, until: asyncio.Event) -> None:
+        async with lane.place():
+            order.append(number)
+            await until.wait()
+
+    tasks = [asyncio.create_task(go(number, until)) for number, until in ((1, first), (2, second), (3, first))]
+    await asyncio.sleep(0)
+    limits.share.part = 0.5
+    full = (lane.is_full, [*order])
+    second.set()
+    await tasks[1]
+    waits = [*order]
+    first.set()
+    await asyncio.gather(*tasks)
+
+    assert (True, [1, 2]) == full
+    assert [1, 2] == waits
+    assert [1, 2, 3] == order
+
+
+def test_what_waits_for_limits_is_counted_and_no_domain_named() -> None:
+    """Those that were put back, until their turn is over, and the domains that asked for less."""
+    clock = FakeClock()
+    limits = DomainLimits({"a.example": Limit(per_second=1)}, clock)
+    for number in range(10):
+        limits.lane("a.example").turn(_key(number))
+    for _ in range(3):
+        limits.lane("b.example").saw(SLOWER, slows=True)
+    held = limits.held_back()
+    clock.advance(3600.0)
+
+    assert HeldBack(messages=9, domains=1, asked=1) == held
+    assert HeldBack() == limits.held_back()
 
 
 def test_who_waits_goes_before_who_comes_new() -> None:
