@@ -2,7 +2,8 @@
 """See that letters keep to the standards that they claim: `python deploy/letters/check.py`, or `make letters-check`.
 
 veraPDF, which is not ours, judges every variant of the demo's letters in each print profile: print files by PDF/A-2b,
-copies for screens by PDF/A-2a and PDF/UA-1. `--short` takes one person and the usual profile, in seconds.
+copies for screens by PDF/A-2a and PDF/UA-1. `--short` takes one person and the usual profile, without and with marks of
+sheets, in seconds.
 It needs Java, and Maven once, to fetch veraPDF. Exit status 1 where a file does not pass.
 """
 
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from services.core.channel import Channel
 from services.demo.made_up.incident import made_up_incident
-from services.rendering.letters.profile import Profile
+from services.rendering.letters.profile import Box, Profile
 from services.rendering.letters.profile_file import SUPPLIED, USUAL_PROFILE, named_profile
 from services.rendering.preview import PEOPLE, previews
 from services.rendering.samples import USUAL
@@ -30,6 +31,7 @@ JAR = ROOT / "var" / "verapdf" / "greenfield-apps-1.28.2.jar"
 ARTIFACT = "org.verapdf.apps:greenfield-apps:1.28.2"
 SHA256 = "687d4d8bcfec48c9f7e931cf78ed061f1eeccfba55d4cdc000ba9b4d8aa46ce6"
 STANDARDS: Mapping[bool, Sequence[str]] = {False: ("2b",), True: ("2a", "ua1")}  # print files, and copies
+MARKED = replace(USUAL_PROFILE, name="marked", sheet_mark=Box(8, 120, 10, 10))
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 
 
@@ -64,7 +66,7 @@ def _make(folder: Path, *, short: bool) -> Mapping[Path, Sequence[str]]:
     incident = parse_incident("proof", 1, made_up_incident(AT))
     people = {"usual": USUAL} if short else PEOPLE
     made: dict[Path, Sequence[str]] = {}
-    for profile in [USUAL_PROFILE] if short else list(_profiles()):
+    for profile in [USUAL_PROFILE, MARKED] if short else [*_profiles(), MARKED]:
         for copies, standards in STANDARDS.items():
             for one in previews(incident, Channel.LETTER, AT, profile, copies=copies, people=people):
                 file = folder / f"{profile.name}-{profile.colour}-{one.name}{'-copy' if copies else ''}.pdf"

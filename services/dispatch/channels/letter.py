@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from threading import Lock
 
 import msgspec
 import typst
@@ -47,20 +48,19 @@ __all__ = ["AS_DATA", "AS_PDF", "PrintFolder", "open_provider"]
 
 logger = logging.getLogger(__name__)
 
-# A print house handles some hundreds of letters as one job; more makes a repeat after a crash long. The typesetter is
-# used by one thread. One round more comes from the database, or goes to it, meanwhile.
+# A file, its syncs and its transactions cost as much for one letter as for all; beyond a thousand that is little, and a
+# repeat after a crash takes longer. One round is set while another one waits for the disk, and two are at the database.
 AS_PDF = Traits(
     channel=Channel.LETTER,
     name="print",
     provider_class=ProviderClass.IDEMPOTENT,
-    rounds_at_once=2,
-    batch_size=256,
+    rounds_at_once=4,
+    batch_size=BLOCK_ENTRIES // 2,
     makes_files=True,
     linger=timedelta(seconds=1),
 )
-# Four of the largest blocks that come in: files to sync and transactions cost as much for one letter as for thousands.
-# One round is put together while another one waits for the disk, and two are at the database.
-AS_DATA = replace(AS_PDF, rounds_at_once=4, batch_size=4 * BLOCK_ENTRIES)
+AS_DATA = replace(AS_PDF, batch_size=4 * BLOCK_ENTRIES)  # four of the largest blocks that come in
+_ROUNDS_IN_HAND = 2
 
 _ACCEPTED = Result(Ending.ACCEPTED)
 _NO_ADDRESS = Result(Ending.REFUSED, "no-address")
@@ -110,9 +110,10 @@ class PrintFolder:
         self._folder, self._group, self._profile = folder, group, profile
         self.answers, self.finished = FolderAnswers(folder, group), FolderFiles(folder)
         self._typesetter = None if as_data else Typesetter(profile)
+        self._setting = Lock()  # held by whoever uses the typesetter
         self._fit = _as_it_is if as_data else partial(_fitted, box=address_box(profile))
         self._wordings = Wordings(on_paper=True)
-        self._threads = ThreadPoolExecutor(2 if as_data else 1, thread_name_prefix="letters")
+        self._threads = ThreadPoolExecutor(_ROUNDS_IN_HAND, thread_name_prefix="letters")
 
     async def hand_over(self, work: Work, go: Callable[[], bool]) -> HandOver:
         """Write one print job. A folder that cannot be written to is an outage, and the job stays open."""
@@ -205,12 +206,13 @@ class PrintFolder:
 
     def _content(self, job: PrintJob) -> Content:
         if self._typesetter:
-            pdf, extents = self._typesetter.set(job)
+            with self._setting:
+                pdf, extents = self._typesetter.set(job)
             most = self._profile.file.most_bytes
             if most is not None and len(pdf) > most:
                 raise UnfitError("content", f"makes a file of {len(pdf)} bytes; the print house takes {most}")
             first_pages, pages = zip(*extents, strict=True)
-            return Content(".pdf", pdf, first_pages, pages)
+            return Content(".pdf", pdf, first_pages, pages, self._profile.marked)
         body, first = as_lines(job)
         count = len(job.notices)
         return Content(".ndjson", body, range(first, first + count), [1] * count)

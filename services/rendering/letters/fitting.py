@@ -4,6 +4,7 @@ What does not fit then is not printed at all. All lengths are in points, as the 
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 from services.rendering.letters.envelope import Envelope
@@ -33,8 +34,9 @@ _BROKEN = (ADDRESS_SIZE, 10.0, 9.0, 8.0)  # smaller is not read by sorting machi
 _SMALLEST_GREETING = 9.0
 # Of the text's size: a line, the space between two, and that above a bar code, which is 5 mm high. `stamps.py`.
 _LINE, _LEADING, _ABOVE_CODE, _CODE = 0.66, 0.5, 2.3, 5 * MM
-# No sign of ASCII is wider than this part of the text's size: lines of so many of them need not be measured.
-_WIDEST = 0.95
+# Lines of signs that are no wider than this part of the text's size need not be measured where they are few: in Latin
+# they are all of them.
+_WIDEST, _LATIN = 0.95, 0x180
 
 
 class AddressBox(NamedTuple):
@@ -71,12 +73,13 @@ def at_full_size(envelope: Envelope) -> Fitted:
 def fit_envelope(envelope: Envelope, box: AddressBox = _USUAL_BOX) -> Fitted | None:
     """Return an envelope as it is printed; None where a sign has no glyph, or the box is too small for the address."""
     lines, kix = envelope[0], envelope[1] if box.coded else ""
+    narrow = _narrow()
+    short = all(len(line) <= box.short_line and narrow.issuperset(line) for line in lines)
+    if short and _height(len(lines), ADDRESS_SIZE, kix) <= box.height:
+        return Fitted(lines, kix, ADDRESS_SIZE)
     regular = own_face()
     if any(map(regular.missing, lines)):
         return None
-    short = all(len(line) <= box.short_line and line.isascii() for line in lines)
-    if short and _height(len(lines), ADDRESS_SIZE, kix) <= box.height:
-        return Fitted(lines, kix, ADDRESS_SIZE)
     for sizes, broken in ((_SMALLER, _as_it_is), (_BROKEN, _at_spaces), (_BROKEN[-1:], wrapped)):
         for size in sizes:
             found = [part for line in lines for part in broken(line, box.width, size, regular)]
@@ -89,7 +92,7 @@ def fit_envelope(envelope: Envelope, box: AddressBox = _USUAL_BOX) -> Fitted | N
 def fit_greeting(greeting: str, unnamed: str, width: float = USUAL_PROFILE.text_width) -> tuple[str, float]:
     """Return a salutation and its size on a line of so many mm. One whose name is too long for it says no name."""
     room = width * MM
-    if len(greeting) * GREETING_SIZE * _WIDEST <= room and greeting.isascii():
+    if len(greeting) * GREETING_SIZE * _WIDEST <= room and _narrow().issuperset(greeting):
         return greeting, GREETING_SIZE
     size = min(GREETING_SIZE, room / own_face().width(greeting, 1.0))
     return (greeting, size) if size >= _SMALLEST_GREETING else (unnamed, GREETING_SIZE)
@@ -104,6 +107,13 @@ def wrapped(line: str, width: float, size: float, with_face: Face) -> list[str]:
             found = _filled([*words], width, size, with_face)
         lines += found
     return lines
+
+
+@cache
+def _narrow() -> frozenset[str]:
+    """Return the Latin signs that a face has, each by itself, and that are narrow."""
+    known = own_face().widths.items()
+    return frozenset(sign for sign, width in known if ord(sign) < _LATIN and width <= _WIDEST and sign.isprintable())
 
 
 def _as_it_is(line: str, _width: float, _size: float, _face: Face) -> list[str]:

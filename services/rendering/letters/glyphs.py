@@ -1,16 +1,17 @@
 """Text of the bundled faces as PDF shows it: glyphs, how far they stand apart, and the font that a file needs of them.
 
-HarfBuzz shapes each pair of signs once. A line is then a look-up a sign, and looks as if it was shaped whole. That is
-so for Latin letters and what goes with them; all else is not plain, and a typesetter sets it.
+HarfBuzz shapes each pair of signs once. A line is then two look-ups a sign, and looks as if it was shaped whole. That
+is so for Latin letters and what goes with them; all else is not plain, and a typesetter sets it.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from itertools import product
-from string import ascii_lowercase
-from typing import NamedTuple
+from operator import getitem
+from string import ascii_lowercase, ascii_uppercase, digits
 
 import uharfbuzz
 
@@ -21,6 +22,12 @@ __all__ = ["Glyphs", "NotPlainError", "Subset", "glyphs"]
 # What only a typesetter needs, or a program that looks for a font by its name.
 _DROPPED = ("BASE", "GDEF", "GPOS", "GSUB", "OS/2", "STAT", "cmap", "gasp", "name", "post", "prep")
 _MOST_PAIRS = 1 << 17  # kept in memory, 150 bytes each; names and streets have some thousands
+_END = "\n"  # of each text where many are shown at once
+_NOT_PLAIN = "!"  # in what is shown: nothing else has this sign
+# What nearly every file of letters needs. With all of it in each, a font is made once, and is up to 4 KB larger.
+_OF_REFERENCES = f"{ascii_uppercase}{digits}-"
+_USUAL = f"{ascii_lowercase}{_OF_REFERENCES} .,:;'()/&\N{RIGHT SINGLE QUOTATION MARK}éëèêïöüáóçñ"
+_KEPT_SUBSETS = 64  # 20 KB each
 _PRIVATE_USE = 0xE000  # signs that stand for letters which have one glyph together
 _PROBLEM = "must be signs that have a glyph each"
 
@@ -29,8 +36,9 @@ class NotPlainError(ValueError):
     """A text that only a typesetter can set. It does not say which."""
 
 
-class Subset(NamedTuple):
-    """A part of a face: the font file, and what its glyphs stand for and how wide they are."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Subset:
+    """A part of a face: the font file, and what its glyphs stand for and how wide they are. Each is equal to itself."""
 
     name: str
     file: bytes
@@ -40,28 +48,49 @@ class Subset(NamedTuple):
 
 
 class Glyphs:
-    """One face, in units of a thousandth of the text's size; `tracking` is what stands between all of its signs."""
+    """One face, in units of a thousandth of the text's size."""
 
-    def __init__(self, name: str, tracking: int = 0) -> None:
-        self._name, self._tracking = name.partition(".")[0], tracking
+    def __init__(self, name: str, usual: str, *, joins: bool = True) -> None:
+        """`usual` is what nearly all texts need. Signs that stand apart do not `join` to one glyph."""
+        self._name, self._usual = name.partition(".")[0], frozenset(usual)
         self._face = uharfbuzz.Face(uharfbuzz.Blob.from_file_path(str(FOLDER / name)))
         self._font = uharfbuzz.Font(self._face)
         self._glyphs = _own_glyphs(self._font, self._face.unicodes)
-        self._joined = {} if tracking else self._ligatures()
+        self._joined = self._ligatures() if joins else {}
         self._apart = {one: text for text, one in self._joined.items()}
         self._joining = re.compile("|".join(sorted(self._joined, key=len, reverse=True)))
-        self._pairs = _Pairs(self)
+        self._rows = _Rows(self)
+        self._subset = lru_cache(_KEPT_SUBSETS)(self._made)
 
     def shown(self, text: str) -> str:
         """Return what an array of `TJ` has for a text (ISO 32000-1, 9.4.3). Raises NotPlainError."""
-        if not text:
-            return "<>"
-        if self._joined:
-            text = self._joining.sub(self._one_for, text)
-        pairs, last = self._pairs, self._glyphs.get(text[-1])
-        if last is None:
+        (found,) = self.shown_all([text])
+        if not found:
             raise NotPlainError(_PROBLEM)
-        return f"<{''.join([pairs[pair] for pair in map(str.__add__, text, text[1:])])}{last:04X}>"
+        return found
+
+    def shown_all(self, texts: Sequence[str]) -> list[str]:
+        """Return what arrays of `TJ` have for these texts, all in one go; nothing for one that is not plain."""
+        whole = _END.join(["", *texts, ""])
+        if whole.count(_END) != len(texts) + 1:
+            return [line for text in texts for line in (self.shown_all([text]) if _END not in text else [""])]
+        if self._joined:
+            whole = self._joining.sub(self._one_for, whole)
+        found = "".join(map(getitem, map(self._rows.__getitem__, whole), whole[1:]))
+        lines = found.split(_END)[:-1]
+        return ["" if _NOT_PLAIN in line else line for line in lines] if _NOT_PLAIN in found else lines
+
+    def step(self, pair: str) -> str:
+        """Return what stands for the first of two signs before the second one; either may be the end of a text."""
+        one, other = pair[0], pair[1]
+        if one == _END:
+            return f"<>{_END}" if other == _END else "<"
+        if other == _END:
+            return f"{self._glyphs[one]:04X}>{_END}" if one in self._glyphs else f"{_NOT_PLAIN}{_END}"
+        try:
+            return self.between(pair) if one in self._glyphs and other in self._glyphs else _NOT_PLAIN
+        except NotPlainError:
+            return _NOT_PLAIN
 
     def between(self, pair: str) -> str:
         """Return the glyph of the first of two signs, and how far the second one moves. Raises NotPlainError."""
@@ -70,12 +99,17 @@ class Glyphs:
         if [glyph for glyph, _ in shaped] != expected or shaped[1][1]:
             raise NotPlainError(_PROBLEM)
         glyph, kerning = shaped[0]
-        move = kerning - self._tracking
-        return f"{glyph:04X}>{move}<" if move else f"{glyph:04X}"
+        return f"{glyph:04X}>{kerning}<" if kerning else f"{glyph:04X}"
 
-    def subset(self, texts: Iterable[str]) -> Subset:
-        """Return the part of the face that shows these plain texts; its glyphs keep their numbers."""
-        used = set().union(*texts)
+    def subset(self, texts: Iterable[str], *, small: bool) -> Subset:
+        """Return a part of the face that shows these plain texts; its glyphs keep their numbers.
+
+        A `small` one shows nothing else. Any other has what is usual too, as it was mostly made before then.
+        """
+        used = frozenset("".join(texts))
+        return self._made(used) if small else self._subset(self._usual | used)
+
+    def _made(self, used: frozenset[str]) -> Subset:
         joined = [one for text, one in self._joined.items() if used.issuperset(text)]
         signs = {self._glyphs[sign]: self._expanded(sign) for sign in sorted(used) + joined}
         numbers = sorted({0, *signs})
@@ -134,17 +168,36 @@ class Glyphs:
         return left, min(one.y_bearing + one.height for one in extents), right, top
 
 
-class _Pairs(dict[str, str]):
-    """What `Glyphs.between` says, by pair."""
+class _Rows(dict[str, "_Row"]):
+    """What `Glyphs.step` says, by the first sign and then by the second."""
 
     def __init__(self, of: Glyphs) -> None:
         super().__init__()
         self._of = of
+        self._room = _MOST_PAIRS
 
-    def __missing__(self, pair: str) -> str:
-        if len(self) >= _MOST_PAIRS:
+    def __missing__(self, one: str) -> "_Row":
+        found = self[one] = _Row(self, one)
+        return found
+
+    def step(self, pair: str) -> str:
+        """Return a step that is not known yet; where too many are kept, all others are forgotten."""
+        if not self._room:
             self.clear()
-        found = self[pair] = self._of.between(pair)
+            self._room = _MOST_PAIRS
+        self._room -= 1
+        return self._of.step(pair)
+
+
+class _Row(dict[str, str]):
+    """What stands for one sign, by the sign that follows it."""
+
+    def __init__(self, of: _Rows, one: str) -> None:
+        super().__init__()
+        self._of, self._one = of, one
+
+    def __missing__(self, other: str) -> str:
+        found = self[other] = self._of.step(self._one + other)
         return found
 
 
@@ -165,4 +218,4 @@ def _is_plain(sign: str) -> bool:
 @cache
 def glyphs() -> tuple[Glyphs, Glyphs]:
     """Return the face of a letter's text, and that of its reference, whose signs stand apart."""
-    return Glyphs(REGULAR), Glyphs(BOLD, 60)
+    return Glyphs(REGULAR, _USUAL), Glyphs(BOLD, _OF_REFERENCES, joins=False)

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
-from itertools import starmap
+from itertools import accumulate, starmap
 
 import msgspec
 
@@ -24,6 +24,7 @@ class Content:
     body: bytes
     first_pages: Sequence[int]
     pages: Sequence[int]
+    marked: int = 0  # the first of each so many pages of a letter has a mark of its sheet; 0 = none has
 
 
 class Letter(Textless, frozen=True):
@@ -35,6 +36,7 @@ class Letter(Textless, frozen=True):
     revision: int
     first_page: int
     pages: int
+    first_sheet: int  # counted from 1 in the file, as `first_page` is
     sheets: int
     kix: str
     country: str  # ISO 3166
@@ -73,6 +75,7 @@ def manifest(job: PrintJob, content: Content, sha256: str, profile: Profile, run
         notices.revisions,
         content.first_pages,
         content.pages,
+        accumulate(sheets[:-1], initial=1),
         sheets,
         job.kix,
         countries,

@@ -4,25 +4,27 @@ The bytes depend on the job's membership and creation time, the incident version
 phrases, the fonts, and the versions of typst and HarfBuzz. No clock, no system font and no network has a part in them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import count
 from typing import NamedTuple
 
 import orjson
 
 from services.rendering.letters.forms import Form, Forms, print_standards
-from services.rendering.letters.glyphs import NotPlainError, glyphs
+from services.rendering.letters.glyphs import glyphs
 from services.rendering.letters.imported import imported
 from services.rendering.letters.own_lines import OwnLines, as_json, own_lines
 from services.rendering.letters.pdf_file import PdfFile
 from services.rendering.letters.print_job import PrintJob
 from services.rendering.letters.profile import Profile
 from services.rendering.letters.profile_file import USUAL_PROFILE
-from services.rendering.letters.stamps import BARS_HIGH, SIGN_WIDE, Stamps, bars_of
+from services.rendering.letters.stamps import BARS_HIGH, SIGN_WIDE, Stamp, Stamps, bars_of
 from services.rendering.letters.typeset import Template
 
 __all__ = ["Extent", "Typeset", "Typesetter"]
 
 _NOTHING = b'{"title": "", "letters": []}'
+_MANY = 64  # letters of a file, that share its fonts
 _KEPT_LETTERS = 1000  # layouts that typst keeps in memory at most, about 80 KB each
 
 
@@ -57,20 +59,15 @@ class Typesetter:
         """
         forms = [self._forms.form(job.told.incident, shared) for shared in job.shared]
         lines = own_lines(job, [form.greeting for form in forms], self._profile)
-        stamped = list(map(self._stamp, lines))
-        apart = self._set_apart(job, lines, stamped)
-        return _Layout(self._profile, self._stamps, forms).set(job, lines, stamped, apart)
+        stamps = self._stamps.stamps(lines)
+        if not self._stamped:
+            stamps = [stamp._replace(own="") for stamp in stamps]
+        apart = self._set_apart(job, lines, stamps)
+        return _Layout(self._profile, self._stamps, forms).set(job, lines, stamps, apart)
 
-    def _stamp(self, lines: OwnLines) -> str | None:
-        """Return somebody's own lines; None where they are to be set by typst."""
-        try:
-            return self._stamps.own(lines) if self._stamped else None
-        except NotPlainError:
-            return None
-
-    def _set_apart(self, job: PrintJob, lines: Sequence[OwnLines], stamped: Sequence[str | None]) -> bytes | None:
+    def _set_apart(self, job: PrintJob, lines: Sequence[OwnLines], stamps: Sequence[Stamp]) -> bytes | None:
         """Return the own lines of all who cannot be stamped, a page each; None where there is nobody."""
-        apart = [as_json(own) for own, found in zip(lines, stamped, strict=True) if found is None]
+        apart = [as_json(own) for own, stamp in zip(lines, stamps, strict=True) if not stamp.own]
         if not apart:
             return None
         self._since_swept += len(apart)
@@ -86,26 +83,24 @@ class _Layout:
 
     def __init__(self, profile: Profile, stamps: Stamps, forms: Sequence[Form]) -> None:
         self._profile, self._stamps, self._forms = profile, stamps, forms
+        self._feet = [stamps.foot(form.foot) for form in forms]
+        self._sides = 2 if profile.plex == "duplex" else 1
         self._file = PdfFile()
+        self._resources = 0
+        self._overlays = (f"/O{at} Do\n" for at in count())
 
-    def set(
-        self, job: PrintJob, lines: Sequence[OwnLines], stamped: Sequence[str | None], apart: bytes | None
-    ) -> Typeset:
+    def set(self, job: PrintJob, lines: Sequence[OwnLines], stamps: Sequence[Stamp], apart: bytes | None) -> Typeset:
         """Return the file; `apart` has a page for each letter whose own lines are not stamped."""
         drawn, intents = self._put_forms()
         own = imported(apart) if apart else None
         numbers = self._file.put_parts(own.parts) if own else []
         drawn |= {f"O{at}": numbers[sheet] for at, sheet in enumerate(own.sheets)} if own else {}
-        resources = self._put_resources(lines, stamped, drawn)
+        self._resources = self._put_resources(lines, stamps, drawn)
         extents, first = [], 1
-        overlays = (f"/O{at} Do\n" for at in range(len(lines)))
-        for letter, found, shared in zip(lines, stamped, job.words, strict=True):
-            begin = found or next(overlays)
-            pages = list(self._pages(letter, begin, shared.number - 1))
-            for content in pages:
-                self._file.put_page(resources, content)
-            extents.append(Extent(first, len(pages)))
-            first += len(pages)
+        for number, (letter, stamp, shared) in enumerate(zip(lines, stamps, job.words, strict=True), 1):
+            pages = self._put_letter(number, letter, stamp, shared.number - 1)
+            extents.append(Extent(first, pages))
+            first += pages
         languages = {form.language for form in self._forms}
         language = languages.pop() if len(languages) == 1 else ""
         return Typeset(self._file.finished(job.name, language, job.created_at, intents), extents)
@@ -120,26 +115,33 @@ class _Layout:
             intents = None if form.sheets.intents is None else numbers[form.sheets.intents]
         return drawn, intents
 
-    def _put_resources(self, lines: Sequence[OwnLines], stamped: Sequence[str | None], drawn: dict[str, int]) -> int:
+    def _put_resources(self, lines: Sequence[OwnLines], stamps: Sequence[Stamp], drawn: dict[str, int]) -> int:
         plain, spread = glyphs()
-        plain_lines = [own for own, found in zip(lines, stamped, strict=True) if found]
-        texts = {text for own in plain_lines for text in (*own.address, own.date, own.earlier, own.greeting)}
-        texts |= {own.reference for own in lines}
-        regular = self._file.put_font(plain.subset(texts))
-        bold = self._file.put_font(spread.subset({own.reference for own in lines}))
-        coded = sorted(set().union(*(own.kix for own in lines)))
+        plain_lines = [own for own, stamp in zip(lines, stamps, strict=True) if stamp.own]
+        texts = [text for own in plain_lines for text in (*own.address, own.earlier, own.greeting)]
+        references, small = [own.reference for own in lines], len(lines) < _MANY
+        texts += [*references, *{own.date for own in plain_lines}]
+        regular = self._file.put_font(plain.subset(texts, small=small))
+        bold = self._file.put_font(spread.subset(references, small=small))
+        coded = sorted(set("".join([own.kix for own in lines])))
         drawn |= {f"K{sign}": self._file.put_drawing(bars_of(sign), SIGN_WIDE, BARS_HIGH) for sign in coded}
         sheets = "".join(f"/{name} {number} 0 R" for name, number in drawn.items())
         return self._file.put(f"<</Font<</R {regular} 0 R/B {bold} 0 R>>/XObject<<{sheets}>>>>".encode())
 
-    def _pages(self, letter: OwnLines, begin: str, number: int) -> Iterator[str]:
-        """Return the content of each page. Own words come first: a program that reads text finds the address there."""
-        form, stamps, profile = self._forms[number], self._stamps, self._profile
-        foot, sides = stamps.foot(letter.reference, form.foot), 2 if profile.plex == "duplex" else 1
-        sheets = profile.sheets(form.pages)
+    def _put_letter(self, number: int, letter: OwnLines, stamp: Stamp, form_number: int) -> int:
+        """Add the pages of a letter; returns how many.
+
+        Own words come first: a program that reads text finds the address there.
+        """
+        form, foot = self._forms[form_number], f"{self._feet[form_number]}{stamp.reference}]TJ ET\n"
+        sheets = self._profile.sheets(form.pages)
+        begin = f"{stamp.own or next(self._overlays)}{self._stamps.code(letter)}"
         for page in range(form.pages):
-            own = f"{begin}{stamps.code(letter)}" if page == 0 else ""
-            mark = "" if page % sides else stamps.mark(letter.reference, page // sides + 1, sheets)
-            yield f"{own}{foot}{mark}/F{number}P{page} Do"
-        if profile.fills_sheets and form.pages % 2:
-            yield ""
+            sheet, side = divmod(page, self._sides)
+            mark = "" if side else self._stamps.mark(letter.reference, sheet + 1, sheets, number)
+            self._file.put_page(self._resources, f"{begin}{foot}{mark}/F{form_number}P{page} Do")
+            begin = ""
+        if not (self._profile.fills_sheets and form.pages % 2):
+            return form.pages
+        self._file.put_page(self._resources, "")
+        return form.pages + 1

@@ -7,6 +7,7 @@ import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2b
 from xml.sax.saxutils import escape
 
@@ -20,6 +21,7 @@ SHEET_BOX = "[0 0 595.2756 841.8898]"
 _HEADER = b"%PDF-1.7\n%\x80\x80\x80\x80\n"
 _CATALOG, _PAGES = 1, 2
 _PLACE = re.compile(rb"@(\d+)@")
+_KEPT_FONTS = 64  # 10 KB each
 _NAMED = 100  # signs in one list (Adobe Technical Note 5014)
 _STEMS = {"SourceSans3_400Regular": 95, "SourceSans3_600SemiBold": 144}
 _TO_UNICODE = """/CIDInit /ProcSet findresource begin
@@ -77,11 +79,12 @@ class PdfFile:
 
     def put_page(self, resources: int, content: str) -> None:
         """Add a page; one without content is blank. It is not compressed: that takes as long as all the rest."""
-        shown = b""
+        about = b"<</Type/Page/Parent %d 0 R/Resources %d 0 R" % (_PAGES, resources)
         if content:
-            shown = b"/Contents %d 0 R" % self.put(_stream(b"<<>>", content.encode("ascii")))
-        page = b"<</Type/Page/Parent %d 0 R/Resources %d 0 R%b>>" % (_PAGES, resources, shown)
-        self._pages.append(self.put(page))
+            shown = content.encode("ascii")
+            number = self.put(b"<</Length %d>>\nstream\n%b\nendstream" % (len(shown), shown))
+            about += b"/Contents %d 0 R" % number
+        self._pages.append(self.put(about + b">>"))
 
     def put_drawing(self, content: str, width: float, height: float) -> int:
         """Add what is drawn in several places (a form, 8.10); returns its number."""
@@ -90,23 +93,7 @@ class PdfFile:
 
     def put_font(self, of: Subset) -> int:
         """Add a font whose codes are its glyphs' numbers (9.7), and what they stand for (9.10.3)."""
-        name = f"{_tag(of.signs)}+{of.name}"
-        file = self.put(_compressed(f"<</Length1 {len(of.file)}", of.file))
-        unicode = self.put(_compressed("<<", _to_unicode(of.signs)))
-        box = " ".join(map(str, of.box))
-        descriptor = self.put(
-            f"<</Type/FontDescriptor/FontName/{name}/Flags 4/FontBBox[{box}]/ItalicAngle 0/Ascent 1024/Descent -400"
-            f"/CapHeight 660/StemV {_STEMS[of.name]}/FontFile2 {file} 0 R>>".encode()
-        )
-        widths = " ".join(f"{glyph}[{width}]" for glyph, width in of.widths.items())
-        descendant = self.put(
-            f"<</Type/Font/Subtype/CIDFontType2/BaseFont/{name}/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)"
-            f"/Supplement 0>>/FontDescriptor {descriptor} 0 R/CIDToGIDMap/Identity/DW 0/W[{widths}]>>".encode()
-        )
-        return self.put(
-            f"<</Type/Font/Subtype/Type0/BaseFont/{name}/Encoding/Identity-H/DescendantFonts[{descendant} 0 R]"
-            f"/ToUnicode {unicode} 0 R>>".encode()
-        )
+        return self.put_parts(_font(of))[-1]
 
     def finished(self, title: str, language: str, created: datetime, intents: int | None) -> bytes:
         """Return the file. `intents` is the object with its output intents: with them it is PDF/A-2b (ISO 19005-2)."""
@@ -140,6 +127,26 @@ class PdfFile:
         self._bodies[_PAGES - 1] = f"<</Type/Pages/Count {len(self._pages)}/MediaBox{SHEET_BOX}/Kids[{kids}]>>".encode()
 
 
+@lru_cache(_KEPT_FONTS)
+def _font(of: Subset) -> list[Part]:
+    """Return the objects of a font, the one that pages name last."""
+    name, box = f"{_tag(of.signs)}+{of.name}", " ".join(map(str, of.box))
+    widths = " ".join(f"{glyph}[{width}]" for glyph, width in of.widths.items())
+    return [
+        _compressed(f"<</Length1 {len(of.file)}", of.file),
+        _compressed("<<", _to_unicode(of.signs)),
+        _plain(
+            f"<</Type/FontDescriptor/FontName/{name}/Flags 4/FontBBox[{box}]/ItalicAngle 0/Ascent 1024/Descent -400"
+            f"/CapHeight 660/StemV {_STEMS[of.name]}/FontFile2 @0@>>"
+        ),
+        _plain(
+            f"<</Type/Font/Subtype/CIDFontType2/BaseFont/{name}/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)"
+            f"/Supplement 0>>/FontDescriptor @2@/CIDToGIDMap/Identity/DW 0/W[{widths}]>>"
+        ),
+        _plain(f"<</Type/Font/Subtype/Type0/BaseFont/{name}/Encoding/Identity-H/DescendantFonts[@3@]/ToUnicode @1@>>"),
+    ]
+
+
 def _text_string(text: str) -> str:
     """Return a text as PDF writes it, in hexadecimal digits."""
     return f"<FEFF{text.encode('utf-16-be').hex().upper()}>"
@@ -150,8 +157,12 @@ def _stream(about: bytes, content: bytes) -> bytes:
     return b"%b/Length %d>>\nstream\n%b\nendstream" % (about.removesuffix(b">>"), len(content), content)
 
 
-def _compressed(about: str, content: bytes) -> bytes:
-    return _stream(f"{about}/Filter/FlateDecode>>".encode(), zlib.compress(content, 9))
+def _plain(about: str) -> Part:
+    return about.encode(), None
+
+
+def _compressed(about: str, content: bytes) -> Part:
+    return f"{about}/Filter/FlateDecode>>".encode(), zlib.compress(content, 9)
 
 
 def _to_unicode(signs: Mapping[int, str]) -> bytes:

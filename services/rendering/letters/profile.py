@@ -102,6 +102,13 @@ class Profile:
         """Whether a letter of an odd number of pages gets a blank one. A letter alone in its file needs none."""
         return self.plex == "duplex" and self.file.letters != 1
 
+    @property
+    def marked(self) -> int:
+        """The first of each so many pages of a letter has a mark of its sheet; 0 = none has."""
+        if self.sheet_mark is None:
+            return 0
+        return 2 if self.plex == "duplex" else 1
+
     def sheets(self, pages: int) -> int:
         """Return on how many sheets so many pages are printed."""
         return (pages + 1) // 2 if self.plex == "duplex" else pages

@@ -19,7 +19,7 @@ _KEYS = (
 )  # fmt: skip
 _FILE_KEYS = ("format", "letters", "mostBytes", "order", "manifest")
 _PARTICULARS_HEIGHT = 14.5  # labels and values of date and reference
-_MOST_LETTERS = 256  # in a PDF: more makes a repeat after a crash long, and is not faster
+_MOST_LETTERS = 1024  # in a PDF: more makes a repeat after a crash long, and is not faster
 # What the lines need that stand in a box, whatever they say: the rest is measured for each sender and person.
 _LEAST: Mapping[str, tuple[float, float]] = {
     "address": (60.0, 20.0),

@@ -11,8 +11,9 @@ import re
 import zlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from itertools import zip_longest
 
+from services.rendering.letters.datamatrix import sheet_said
 from services.rendering.letters.manifest import Content
 from services.rendering.letters.print_job import PrintJob
 
@@ -21,7 +22,8 @@ __all__ = ["ReadBackError", "agree"]
 _ENTRY = 20  # bytes in a table of cross-references
 _PAGES = re.compile(rb"/Type/Pages/Count (\d+).*?/Kids\[([^]]*)\]", re.DOTALL)
 _REFERENCES = re.compile(rb"(\d+) 0 R")
-_PAGE = re.compile(rb"<</Type/Page/Parent 2 0 R/Resources (\d+) 0 R(?:/Contents (\d+) 0 R)?>>")
+_PAGE = re.compile(rb"(\d+) 0 obj\n<</Type/Page/Parent 2 0 R/Resources (\d+) 0 R(?:/Contents (\d+) 0 R)?>>\nendobj\n")
+_CONTENT = re.compile(rb"(\d+) 0 obj\n<</Length (\d+)>>\nstream\n")
 _NAMED = re.compile(rb"/(\w+) (\d+) 0 R")
 _FONTS = re.compile(rb"/Font ?<<([^>]*)>>")
 _DRAWINGS = re.compile(rb"/XObject<<([^>]*)>>")
@@ -29,19 +31,38 @@ _TO_UNICODE = re.compile(rb"/ToUnicode (\d+) 0 R")
 _SIGNS = re.compile(rb"<([0-9A-F]{4})> <((?:[0-9A-F]{4})+)>")
 _STREAM = re.compile(rb"/Length (\d+)>>\nstream\n")
 _TYPST_KERNING = re.compile(rb"\)-?[0-9.]+\(")  # between the parts of a text
-_KERNING = re.compile(r">-?\d+<")
-_SHOWN = re.compile(r"/([RB]) \S+ Tf|\[<([^]]*)>\]TJ|/(\w+) Do")
+# Where a page begins, the font of what follows, a mark of a sheet, a sign of a bar code, and another drawing.
+_PIECE = re.compile(
+    r"(?P<page>\f)|/(?P<font>\w+) \S+ Tf|BI/W 18/H 18/IM true/D\[1 0\]/F/AHx ID (?P<mark>[0-9A-F]+)> EI"
+    r"|/K(?P<sign>\w)\Z|/(?P<drawing>\w+)\Z"
+)
+_BREAK = "\f"
+_APART, _NO_GLYPH = "FFFF", 0xFFFF  # between lines: no glyph has this number
 
 
 class ReadBackError(Exception):
     """A print file as it lies on the disk does not hold the letters that its manifest names."""
 
 
-class _Shown(NamedTuple):
-    """What a page shows: its lines of text, and the names of what is drawn on it."""
+class _Shown:
+    """What a page shows: its lines of text, what is drawn on it, and what its bar code and its marks say."""
 
-    lines: list[str]
-    drawn: list[str]
+    __slots__ = ("code", "drawn", "lines", "marks")
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.drawn: list[str] = []
+        self.code: list[str] = []
+        self.marks: list[str] = []
+
+
+class _Pieces(dict[str, list[tuple[str, str]]]):
+    """What stands between lines of text and drawings, and what it says. Most letters have the same: it is read once."""
+
+    def __missing__(self, piece: str) -> list[tuple[str, str]]:
+        found = [(str(one.lastgroup), one[str(one.lastgroup)]) for one in _PIECE.finditer(piece)]
+        self[piece] = found
+        return found
 
 
 def agree(written: bytes, job: PrintJob, content: Content, sha256: str) -> None:
@@ -78,69 +99,86 @@ class _Pages:
 
     def __init__(self, pdf: bytes) -> None:
         self._pdf = pdf
-        self._fonts: dict[int, dict[str, Mapping[int, str]]] = {}  # by the object of a page's resources
 
     def agree(self, job: PrintJob, content: Content) -> None:
         """Make sure that each letter's pages show what is its own, and blank pages nothing. Raises ReadBackError."""
         try:
-            pages = self._numbers
+            pages = self._shown()
             if len(pages) != sum(content.pages):
                 raise ReadBackError("the file has another number of pages")
             for row, (first, count) in enumerate(zip(content.first_pages, content.pages, strict=True)):
-                self._letter_agrees(job, row, pages[first - 1 : first - 1 + count])
+                if not self._letter_agrees(job, row, pages[first - 1 : first - 1 + count], content.marked):
+                    raise ReadBackError("a letter is not on its page")
         except (IndexError, KeyError, ValueError, zlib.error) as error:
             raise ReadBackError("the file cannot be read") from error
 
-    def _letter_agrees(self, job: PrintJob, row: int, pages: Sequence[int]) -> None:
-        last = len(pages) - 1
-        for at, page in enumerate(pages):
-            resources, found = self._shown(page)
-            if found is None and 0 < at == last:
-                continue  # a last page may be blank
-            if found is None or not self._ends(job, row, at, found):
-                raise ReadBackError("a letter is not on its page")
-            if not (self._begins(job, row, resources, found) if at == 0 else found == ([], [])):
-                raise ReadBackError("a letter is not on its page")
+    def _letter_agrees(self, job: PrintJob, row: int, pages: list[_Shown | None], marked: int) -> bool:
+        if len(pages) > 1 and pages[-1] is None:
+            pages.pop()  # a last page may be blank
+        reference, form = job.references[row], job.words[row].number - 1
+        for at, found in enumerate(pages):
+            if found is None or found.drawn.pop() != f"F{form}P{at}" or found.lines.pop() != reference:
+                return False
+            if found.marks != _marks(reference, at, len(pages), marked, row):
+                return False
+            if not (self._begins(job, row, found) if at == 0 else not (found.lines or found.drawn or found.code)):
+                return False
+        return True
 
-    @staticmethod
-    def _ends(job: PrintJob, row: int, at: int, found: _Shown) -> bool:
-        """Tell whether a page ends with somebody's reference and the sheet of their form; takes both away."""
-        return found.drawn.pop() == f"F{job.words[row].number - 1}P{at}" and found.lines.pop() == job.references[row]
-
-    def _begins(self, job: PrintJob, row: int, resources: int, found: _Shown) -> bool:
+    def _begins(self, job: PrintJob, row: int, found: _Shown) -> bool:
         """Tell whether a first page has somebody's own lines and bar code, stamped or set apart."""
-        lines, drawn = found
-        apart = drawn.pop(0) if drawn and drawn[0].startswith("O") else ""
-        if drawn != [f"K{sign}" for sign in job.kix[row]]:
+        if "".join(found.code) != job.kix[row]:
             return False
-        if apart:
-            return not lines and self._has_once(job.references[row], resources, apart)
-        *above, greeting = lines
+        if found.drawn:
+            (apart,) = found.drawn
+            return apart.startswith("O") and not found.lines and self._has_once(job.references[row], apart)
+        *above, greeting = found.lines
         unnamed = job.words[row].wording.phrases["dear_unnamed"]
-        expected = [*job.addresses[row], job.words[row].date, job.references[row], job.earlier[row]]
-        return above == [line for line in expected if line] and greeting in {job.greetings[row], unnamed}
+        expected = [*job.addresses[row], job.words[row].date, job.references[row]]
+        if earlier := job.earlier[row]:
+            expected.append(earlier)
+        return above == expected and greeting in {job.greetings[row], unnamed}
 
-    def _shown(self, page: int) -> tuple[int, _Shown | None]:
-        """Return the resources of a page, and what it shows; None where that is nothing."""
-        number, contents = _found(_PAGE, self._object(page)).groups()
-        resources = int(number)
-        if contents is None:
-            return resources, None
-        fonts = self._fonts_of(resources)
-        font: Mapping[int, str] = {}
-        found = _Shown([], [])
-        for named, text, drawing in _SHOWN.findall(self._stream(int(contents)).decode("ascii")):
-            if named:
-                font = fonts[named]
-            elif drawing:
-                found.drawn.append(drawing)
-            else:
-                found.lines.append(_text(text, font))
-        return resources, found
+    def _shown(self) -> list[_Shown | None]:
+        """Return what each page shows; None where that is nothing.
 
-    def _has_once(self, text: str, resources: int, drawing: str) -> bool:
+        All pages are searched at once: to begin anew for each of them costs more than what is found.
+        """
+        contents = [self._content(page) for page in self._numbers]
+        pages = [None if content is None else _Shown() for content in contents]
+        shown = [page for page in pages if page]
+        text = b"".join([b"\f%b" % content for content in contents if content is not None]).decode("ascii")
+        if text.count(_BREAK) != len(shown):
+            raise ReadBackError("the file cannot be read")
+        self._put_lines(_gathered(text, shown))
+        return pages
+
+    def _put_lines(self, found: Sequence[tuple[_Shown, str, str]]) -> None:
+        """Give pages their lines; each comes with its page, its font, and as glyphs."""
+        by_font: dict[str, list[str]] = {}
+        for _, font, line in found:
+            by_font.setdefault(font, []).append(line)
+        texts = {font: iter(_texts(lines, self._fonts[font])) for font, lines in by_font.items()}
+        for page, font, _ in found:
+            page.lines.append(next(texts[font]))
+
+    def _content(self, page: int) -> bytes | None:
+        """Return what is on a page; None where it is blank."""
+        found = _PAGE.match(self._pdf, self._offsets[page])
+        if found is None or int(found[1]) != page or found[2] != self._resources:
+            raise ReadBackError("the file cannot be read")
+        if found[3] is None:
+            return None
+        number = int(found[3])
+        head = _CONTENT.match(self._pdf, self._offsets[number])
+        if head is None or int(head[1]) != number:
+            raise ReadBackError("the file cannot be read")
+        begin = head.end()
+        return self._pdf[begin : begin + int(head[2])]
+
+    def _has_once(self, text: str, drawing: str) -> bool:
         """Tell whether typst put a text on a drawing once; what it says is compressed, in its own fonts."""
-        named = dict(_NAMED.findall(_found(_DRAWINGS, self._object(resources))[1]))
+        named = dict(_NAMED.findall(_found(_DRAWINGS, self._object(int(self._resources)))[1]))
         number = int(named[drawing.encode()])
         shown = _TYPST_KERNING.sub(b"", zlib.decompress(self._stream(number)))
         glyphs = shown.replace(b"\\(", b"(").replace(b"\\)", b")").decode("unicode_escape")
@@ -175,13 +213,16 @@ class _Pages:
         begin = head.end()
         return self._pdf[begin : begin + int(head[1])]
 
-    def _fonts_of(self, resources: int) -> dict[str, Mapping[int, str]]:
-        """Return the fonts of a page by name: what their glyphs stand for."""
-        found = self._fonts.get(resources)
-        if found is None:
-            named = _NAMED.findall(_found(_FONTS, self._object(resources))[1])
-            found = self._fonts[resources] = {name.decode(): self._font(int(number)) for name, number in named}
-        return found
+    @cached_property
+    def _resources(self) -> bytes:
+        """The number of the object with the resources that all pages have."""
+        return _found(_PAGE, self._pdf)[2]
+
+    @cached_property
+    def _fonts(self) -> dict[str, Mapping[int, str]]:
+        """The fonts of all pages by name: what their glyphs stand for."""
+        named = _NAMED.findall(_found(_FONTS, self._object(int(self._resources)))[1])
+        return {name.decode(): self._font(int(number)) for name, number in named}
 
     def _font(self, number: int) -> Mapping[int, str]:
         said = zlib.decompress(self._stream(int(_found(_TO_UNICODE, self._object(number))[1])))
@@ -190,9 +231,46 @@ class _Pages:
         }
 
 
-def _text(shown: str, font: Mapping[int, str]) -> str:
-    """Return what a line of glyphs says."""
-    return bytes.fromhex(_KERNING.sub("", shown)).decode("utf-16-be").translate(font)
+def _gathered(text: str, pages: Sequence[_Shown]) -> list[tuple[_Shown, str, str]]:
+    """Give pages what is drawn on them; returns lines with their page, their font, and as glyphs."""
+    following, pieces, page, font = iter(pages), _Pieces(), _Shown(), ""
+    lines = []
+    parts = text.replace(">]TJ", "[<").split("[<")
+    for between, line in zip_longest(parts[::2], parts[1::2]):
+        for piece in between.split(" Do"):
+            for kind, value in pieces[piece]:
+                if kind == "sign":
+                    page.code.append(value)
+                elif kind == "font":
+                    font = value
+                elif kind == "page":
+                    page, font = next(following), ""
+                elif kind == "drawing":
+                    page.drawn.append(value)
+                else:
+                    page.marks.append(sheet_said(int(value, 16)))
+        if line is not None:
+            lines.append((page, font, line))
+    return lines
+
+
+def _texts(lines: Sequence[str], font: Mapping[int, str]) -> list[str]:
+    """Return what lines of glyphs say."""
+    glyphs_and_kerning = _APART.join(lines).replace("<", ">").split(">")
+    glyphs = bytes.fromhex("".join(glyphs_and_kerning[::2])).decode("utf-16-be")
+    found = glyphs.translate({**font, _NO_GLYPH: _BREAK}).split(_BREAK)
+    if len(found) != len(lines):
+        raise ReadBackError("the file cannot be read")
+    return found
+
+
+def _marks(reference: str, page: int, pages: int, marked: int, row: int) -> list[str]:
+    """Return what the marks of a page say, both counted from 0; `marked` is that of `Content`."""
+    if not marked or page % marked:
+        return []
+    sheet, sheets = page // marked + 1, -(-pages // marked)
+    end = "E" if sheet == sheets else "C"
+    return [f"{reference.replace('-', '')}{sheet:02}{sheets:02}{end}{(row + 1) % 1000:03}"]
 
 
 def _two(glyph: int) -> str:

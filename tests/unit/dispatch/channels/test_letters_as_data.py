@@ -65,4 +65,4 @@ def test_letters_as_data_go_in_files_of_thousands(tmp_path: Path) -> None:
     """Files to sync cost as much for one letter as for thousands: only a profile that says so makes them small."""
     sizes = [PrintFolder(tmp_path, letter_format).traits.batch_size for letter_format in ("ndjson", "pdf")]
 
-    assert [4 * BLOCK_ENTRIES, 256] == sizes
+    assert [4 * BLOCK_ENTRIES, BLOCK_ENTRIES // 2] == sizes

@@ -158,7 +158,7 @@ def test_fold_marks_stand_at_the_edge_alone() -> None:
         ({"windows": 1}, ["windows"]),
         ({"mostSheets": 0, "foldMarks": "no"}, ["foldMarks", "mostSheets"]),
         ({"postage": {"domestic": "", "abroad": "x"}}, ["postage.domestic"]),
-        ({"file": {"format": "pdf", "letters": 999, "order": "name", "manifest": ["csv"]}},
+        ({"file": {"format": "pdf", "letters": 1025, "order": "name", "manifest": ["csv"]}},
          ["file.letters", "file.manifest", "file.order"]),
         ({"keptFree": [{"x": 0, "y": 60, "width": 210, "height": 5}]}, ["address", "sender"]),
         ({"edge": 26}, ["address", "letterhead", "sender", "particulars", "returnAddress"]),

@@ -102,6 +102,18 @@ def test_what_is_not_plain_is_left_to_typst(text: str) -> None:
         plain.shown(f"J. {text} Berg")
 
 
+@given(texts=st.lists(st.text(_LATIN + _MARKED + _ABROAD, max_size=20) | st.sampled_from([*NOT_PLAIN, "\n", "a\nb"])))
+def test_many_lines_at_once_are_as_each_alone(texts: list[str]) -> None:
+    """Nobody's line comes to stand in another's place, whatever signs others have."""
+    plain, _ = glyphs()
+
+    assert [line for text in texts for line in plain.shown_all([text])] == plain.shown_all(texts)
+    assert all(
+        bool(line) == (text not in [*NOT_PLAIN, "\n", "a\nb"])
+        for text, line in zip(texts, plain.shown_all(texts), strict=True)
+    )
+
+
 @given(people=st.lists(PEOPLE, min_size=4, max_size=4))
 @settings(max_examples=8, deadline=None, phases=[Phase.explicit, Phase.generate])
 def test_a_stamped_letter_reads_and_looks_as_a_set_one(
