@@ -1,10 +1,11 @@
 """What a letter as PDF costs in dispatch, from the contacts to the files in the print folder: CPU of one process.
 
-    python -m loadtests.letters [--letters 256] [--rounds 8] [--odd 0.0]
+    python -m loadtests.letters [--letters 1024] [--rounds 8] [--odd 0.0] [--marked]
 
-Each round is another print file, of people with names, streets and places of their own. `set` is the PDF alone; `read`
-reads it again; `hand over` is all of it, with the address, the manifest, and syncing to disk. The quickest round
-counts, as the machine may do other things. `--odd` is the share of people whose names a typesetter has to set.
+Each round is another print file, of people with names, streets and places of their own. `address` makes the columns,
+`set` the PDF, `read` reads it again, `manifest` says what is in it; `hand over` is all of it, with whom it is addressed
+to and syncing to disk. The quickest round counts, as the machine may do other things. `--odd` is the share of people
+whose names a typesetter has to set; with `--marked` each sheet has a DataMatrix.
 """
 
 import argparse
@@ -12,18 +13,26 @@ import asyncio
 import random
 import tempfile
 import time
+from collections import defaultdict
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 
+import msgspec
+
+from loadtests.marked import marked_profile
 from loadtests.python_build import python_build
+from loadtests.yardstick import yardstick
 from services.dispatch.channels.letter import PrintFolder
 from services.dispatch.domain import Work
 from services.rendering.contact import Contact
 from services.rendering.letters.envelope import envelope
-from services.rendering.letters.fitting import fit_envelope
-from services.rendering.letters.manifest import Content
+from services.rendering.letters.fitting import address_box, fit_envelope
+from services.rendering.letters.manifest import Content, manifest
 from services.rendering.letters.pdf import Typesetter
 from services.rendering.letters.print_job import PrintJob, print_job
+from services.rendering.letters.profile import Profile
+from services.rendering.letters.profile_file import USUAL_PROFILE, named_profile
 from services.rendering.letters.read_back import agree
 from services.rendering.wording.wording import Wordings
 from tests.unit.dispatch.people import a_contact, an_id, some_work
@@ -38,33 +47,46 @@ _ODD = "\u0301"  # an accent of its own, behind a letter
 def main() -> None:
     """Measure, and print a line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--letters", type=int, default=256, help="in a file")
+    parser.add_argument("--letters", type=int, default=1024, help="in a file")
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--odd", type=float, default=0.0)
+    parser.add_argument("--marked", action="store_true", help="with a DataMatrix on each sheet")
     of = parser.parse_args()
     rng = random.Random(1)  # noqa: S311 - made-up people need no secrets
     works = [_work(rng, at, of.letters, of.odd) for at in range(of.rounds)]
-    typesetter, jobs = Typesetter(), [_job(work) for work in works]
-    setting, reading, size = [], [], 0
-    for job in jobs:
-        began = time.process_time()
-        pdf, extents = typesetter.set(job)
-        made = time.process_time()
-        first_pages, pages = zip(*extents, strict=True)
-        agree(pdf, job, Content(".pdf", pdf, first_pages, pages), sha256(pdf).hexdigest())
-        setting.append(made - began)
-        reading.append(time.process_time() - made)
-        size = len(pdf)
     with tempfile.TemporaryDirectory() as folder:
-        whole = asyncio.run(_handed_over(Path(folder), works))
-    print(python_build())
-    best = [min(times[1:]) / of.letters * 1e6 for times in (setting, reading, whole)]
-    print(f"set {best[0]:.0f} us, read {best[1]:.0f} us, hand over {best[2]:.0f} us, {size / of.letters:.0f} bytes")
+        profile = named_profile(str(marked_profile(Path(folder)))) if of.marked else USUAL_PROFILE
+        times, size = _by_stage(works, profile)
+        times["hand over"] = asyncio.run(_handed_over(PrintFolder(Path(folder), profile=profile), works))
+    print(python_build(), yardstick())
+    best = [f"{stage} {min(taken[1:]) / of.letters * 1e6:.0f} us" for stage, taken in times.items()]
+    print(f"{', '.join(best)}, {size / of.letters:.0f} bytes")
 
 
-async def _handed_over(folder: Path, works: list[Work]) -> list[float]:
+def _by_stage(works: list[Work], profile: Profile) -> tuple[dict[str, list[float]], int]:
+    """Return the CPU of each stage and round, and the bytes of the last file."""
+    typesetter, times, size = Typesetter(profile), defaultdict(list), 0
+    for work in works:
+        clock = [time.process_time()]
+        job = _job(work, profile)
+        clock.append(time.process_time())
+        pdf, extents = typesetter.set(job)
+        clock.append(time.process_time())
+        first_pages, pages = zip(*extents, strict=True)
+        content, digest = Content(".pdf", pdf, first_pages, pages, profile.marked), sha256(pdf).hexdigest()
+        agree(pdf, job, content, digest)
+        clock.append(time.process_time())
+        msgspec.json.encode(manifest(job, content, digest, profile, "20260820-0-normal-1"))
+        clock.append(time.process_time())
+        for stage, (begun, ended) in zip(("address", "set", "read", "manifest"), pairwise(clock), strict=True):
+            times[stage].append(ended - begun)
+        size = len(pdf)
+    return times, size
+
+
+async def _handed_over(provider: PrintFolder, works: list[Work]) -> list[float]:
     """Return the CPU of each hand-over."""
-    provider, times = PrintFolder(folder), []
+    times = []
     for work in works:
         began = time.process_time()
         handed = await provider.hand_over(work, lambda: True)
@@ -93,8 +115,8 @@ def _name(rng: random.Random) -> str:
     return "".join(rng.choice(_PARTS) for _ in range(4)).capitalize()
 
 
-def _job(work: Work) -> PrintJob:
-    fitted = [fit_envelope(found) for contact in work.contacts if (found := envelope(contact))]
+def _job(work: Work, profile: Profile) -> PrintJob:
+    fitted = [fit_envelope(found, address_box(profile)) for contact in work.contacts if (found := envelope(contact))]
     envelopes = [one for one in fitted if one]
     assert len(envelopes) == len(work.contacts)
     return print_job(work.name, work, envelopes, Wordings(on_paper=True), work.round.created_at)

@@ -4,8 +4,10 @@
     python -m loadtests.throughput --people 1000000 --uploads 4 --overlap 0.43
     python -m loadtests.throughput --people 1000000 --rounds 5
     python -m loadtests.throughput --people 200000 --rates 0.5 0.25 --rest 20
+    python -m loadtests.throughput --people 100000 --letters pdf [--marked] [--letter-processes 2]
 
-One process of each service. Everybody gets a letter as data, so that rendering is not measured. CPU is that of all
+One process of each service. Everybody gets a letter as data, so that rendering is not measured; with `--letters pdf`
+it is, and with `--marked` each sheet has a DataMatrix. CPU is that of all
 processes, PostgreSQL and the broker included; the driver's CPU is a figure of its own. With `--rates` more runs follow
 at these shares of the first one's rate: what a person costs then, and the time from acceptance to hand-over. With
 `--rest` the processes are looked at for so many seconds once all is handed over. With `--overlap` the cohorts are
@@ -33,6 +35,7 @@ import orjson
 from loadtests.chaos.fleet import Fleet
 from loadtests.cohort_files import Load, warm_up, write_cohorts, write_waves
 from loadtests.floor import floor
+from loadtests.marked import marked_profile
 from loadtests.processes import Cost, cost_between, costs_of, pid_of
 from loadtests.python_build import python_build
 from loadtests.yardstick import times_frozen_floor, yardstick
@@ -58,6 +61,7 @@ class Result:
     latency: dict[str, float] = field(default_factory=dict)
     floor: dict[str, object] = field(default_factory=dict)
     rest: dict[str, float] = field(default_factory=dict)  # percent of a core, where nothing is to be done
+    printed: int = 0  # bytes of print files
 
     @property
     def rate(self) -> float:
@@ -76,6 +80,7 @@ class Result:
             "people": self.people, "told": self.told, "seconds": round(self.seconds, 1),
             "peoplePerSecond": round(self.rate), "uploadSeconds": round(self.uploaded, 1),
             "cpuMicrosecondsPerPerson": round(self.cost, 1), "cpu": cpu,
+            "printedBytesPerPerson": round(self.printed / self.people),
             "driverCpu": round(self.driver_cpu / self.people * 1e6, 2),
             "residentMegabytes": {name: round(cost.resident / 1e6) for name, cost in self.costs.items()},
             **({"acceptedToHandedOverSeconds": self.latency} if self.latency else {}),
@@ -97,12 +102,14 @@ async def measure(fleet: Fleet, incident_id: str, load: Load, rate: float | None
             await _put(http, _cohort(incident_id, path), {"source": "load", "declaredCount": None, "autoRelease": True})
         letters = _letters(fleet, {})
         people = sum(letters.values()) + load.persons
+        printed = sum(path.stat().st_size for path in fleet.print_dir.iterdir())
         before, own = costs_of(_pids(fleet)), time.process_time()
         started = time.monotonic()
         await _send(http, incident_id, load, rate)
         result.uploaded = time.monotonic() - started
         result.seconds = await _until_handed_over(fleet, letters, people) - started
     result.costs = cost_between(before, costs_of(_pids(fleet)))
+    result.printed = sum(path.stat().st_size for path in fleet.print_dir.iterdir()) - printed
     result.driver_cpu = time.process_time() - own
     return result
 
@@ -234,8 +241,11 @@ def _loads(arguments: argparse.Namespace, folder: Path) -> list[Load]:
 async def _on_a_fleet(
     folder: Path, arguments: argparse.Namespace, loads: Sequence[Load], rate: float | None
 ) -> list[Result]:
-    fleet = Fleet(folder, arguments.log, replicas=1)
     folder.mkdir()
+    settings = {"HERAUT_LETTER_FORMAT": arguments.letters}
+    if arguments.marked:
+        settings["HERAUT_PRINT_PROFILE"] = str(marked_profile(folder))
+    fleet = Fleet(folder, arguments.log, settings, 1, {"dispatch-letter": arguments.letter_processes})
     results = []
     try:
         await fleet.start()
@@ -273,6 +283,9 @@ def main() -> int:
     parser.add_argument("--log", choices=[*LOGS], default=DEFAULT_LOG)
     parser.add_argument("--uploads", type=int, default=4)
     parser.add_argument("--overlap", type=float, help="share of all records that are about people of an earlier wave")
+    parser.add_argument("--letters", choices=["ndjson", "pdf"], default="ndjson")
+    parser.add_argument("--marked", action="store_true", help="with a DataMatrix on each sheet")
+    parser.add_argument("--letter-processes", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rates", type=float, nargs="*", default=[], help="shares of the rate of the first run")

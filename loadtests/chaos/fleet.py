@@ -120,6 +120,7 @@ class Fleet:
     log: str  # postgres or kafka
     settings: Mapping[str, str] = field(default_factory=dict)  # further HERAUT_* of every process
     replicas: int = REPLICAS
+    of_stage: Mapping[str, int] = field(default_factory=dict)  # replicas of single stages, where they differ
     standins: Sequence[str] = ()  # further arguments of the stand-ins
     earlier: "Earlier | None" = None  # the code that all processes begin with; None = this one
     control_url: str = ""  # where they are told how to misbehave
@@ -165,7 +166,7 @@ class Fleet:
         await self._make_tables_and_topics(environ)
         environ |= self.earlier.environ if self.earlier else {}
         for stage in STAGES:
-            for number in range(1, self.replicas + 1):
+            for number in range(1, self.of_stage.get(stage, self.replicas) + 1):
                 name = f"{stage}-{number}"
                 self.processes[name] = Replica(name, stage, dict(environ), self.folder)
         await asyncio.gather(*(replica.start() for replica in self.processes.values()))
