@@ -1,9 +1,11 @@
 """Real parts for tests: a PostgreSQL of the session's own, a migrated database for each test."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import settings
 from services.kit.config import LOGS
 from services.kit.postgres import Pool
 from services.kit.postgres.embedded import EmbeddedPostgres
+from services.kit.postgres.logins import password_of
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import connect_pool
 from tests.databases import Databases, named
@@ -31,6 +34,12 @@ EACH_LOG = [pytest.param(word, marks=_MARKS.get(word, ())) for word in TESTED_LO
 TEMPLATE = "heraut_template"
 
 
+def pytest_collection_finish() -> None:
+    """Look no more for garbage among what was loaded, modules and tests, which stays to the end."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run the embedded PostgreSQL for the whole session; returns its owner's URL, with a migrated template in it."""
@@ -41,8 +50,12 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         url = await server.ensure_running()
         owner = await asyncpg.connect(url)
         await owner.execute(f"create database {TEMPLATE}")
-        await owner.close()
         await migrate(named(url, TEMPLATE), room_urls=own_logins(url))
+        # 4,096 rounds a login are for passwords that could be guessed by somebody else (RFC 7677).
+        await owner.execute("set scram_iterations to 1")
+        for login in (url, *own_logins(url).values()):
+            await owner.execute(f"alter role {urlsplit(login).username} password '{password_of(login)}'")
+        await owner.close()
         return url
 
     url = asyncio.run(start())

@@ -215,7 +215,7 @@ class EmbeddedPostgres:
         """Write our settings, anew at every start, so that they follow the code; ALTER SYSTEM goes above them."""
         settings = {**_SETTINGS, "shared_buffers": _shared_buffers(durable=self._durable)}
         settings["unix_socket_directories"] = str(self._socket_dir)
-        settings |= {} if self._durable else {"fsync": "off"}
+        settings |= {} if self._durable else {"fsync": "off", "full_page_writes": "off"}
         settings["hba_file"] = str(self._cluster / "heraut_hba.conf")
         for name, text in (
             ("heraut_hba.conf", _ACCESS),
