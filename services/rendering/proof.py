@@ -3,7 +3,8 @@
 What does not fit, or has no glyph, is a problem with its place in the document.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 import msgspec
@@ -12,6 +13,7 @@ import typst
 from services.core.addressee import AddresseeRole
 from services.core.channel import Channel
 from services.core.incident import Incident
+from services.rendering.contact import Contact
 from services.rendering.letters.envelope import envelope
 from services.rendering.letters.faces import BOLD, REGULAR, Face, face
 from services.rendering.letters.fitting import MM, address_box, fit_envelope
@@ -33,10 +35,11 @@ __all__ = ["Problem", "problems_of"]
 Problem = dict[str, str]  # field, problem
 # The narrowest column of running text is that of the box, so much narrower; and the sizes of `form.typ`.
 _INSET, _TEXT_SIZE, _TITLE_SIZE = 10.0, 10.5, 12.5
+_AFTER = re.compile(r"(?<=[/-])")  # where a typesetter breaks an address of the web
 _SHOWN = 10  # signs named in a problem
 _LIMIT = "cannot be set as a letter"
-# Who reads for somebody else reads more, in letters that are as long as any.
-_READERS = {
+# Who reads for somebody else reads more, next of kin the most: proved even where an incident has no words for them.
+_READERS: Mapping[AddresseeRole, Contact] = {
     role: msgspec.structs.replace(LONGEST, role=role) for role in AddresseeRole if role is not AddresseeRole.SELF
 }
 _AT = datetime(2000, 1, 1, tzinfo=UTC)
@@ -47,7 +50,7 @@ def problems_of(incident: Incident, profile: Profile = USUAL_PROFILE) -> list[Pr
 
     `profile` is the print house's. Takes some tenths of a second, and a few hundredths for each variant more.
     """
-    samples = samples_of(incident, {"longest": LONGEST} | _READERS).different()
+    samples = samples_of(incident, _readers(incident)).different()
     found: list[Problem] = []
     if Channel.LETTER in incident.channels:
         found += _unset(incident, profile) or _letters(samples, profile)
@@ -56,6 +59,12 @@ def problems_of(incident: Incident, profile: Profile = USUAL_PROFILE) -> list[Pr
     if Channel.PORTAL in incident.channels:
         found += _messages(samples)
     return found
+
+
+def _readers(incident: Incident) -> dict[str, Contact]:
+    """Return somebody with the longest lines, by who reads of them."""
+    others = {AddresseeRole.NEXT_OF_KIN, *incident.readers} - {AddresseeRole.SELF}
+    return {AddresseeRole.SELF: LONGEST, **{role: _READERS[role] for role in sorted(others)}}
 
 
 def _unset(incident: Incident, profile: Profile) -> list[Problem]:
@@ -67,7 +76,7 @@ def _unset(incident: Incident, profile: Profile) -> list[Problem]:
         size = _TITLE_SIZE if placed.block == "title" else _TEXT_SIZE
         found += list(_of_text(placed.field, placed.text, bold if heading else regular, size, column))
     for place, text in sender_texts(incident):
-        found += list(_of_text(place, text, regular, 0.0, column))
+        found += list(_of_text(place, _AFTER.sub(" ", text), regular, _TEXT_SIZE, column))
     return found or _senders(incident, profile)
 
 

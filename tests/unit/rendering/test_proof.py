@@ -39,12 +39,21 @@ def test_a_usual_document_is_proved() -> None:
         ({"variants": [{"when": {"language": "en"}, "content": {"advice": "עצה"}}]}, "variants[0].content.advice.en"),
         ({"controller": {**DOCUMENT["controller"], "signatory": "王"}}, "controller.signatory"),
         ({"controller": {**DOCUMENT["controller"], "name": "Stichting " * 40}}, "controller.name"),
+        ({"controller": {**DOCUMENT["controller"], "phone": "0" * 90}}, "controller.phone"),
+        ({"controller": {**DOCUMENT["controller"], "email": f"{'a' * 60}@{'b' * 40}.example"}}, "controller.email"),
     ],
 )
 def test_what_cannot_be_printed_is_named_by_its_place(changes: dict[str, Any], place: str) -> None:
     """Whoever writes the document can mend it; no letter goes out with a box, or off the sheet."""
     assert [place] == _places(**changes)
     assert [] == _places(**changes, channels=["email", "portal"])
+
+
+def test_a_long_address_of_the_web_is_taken() -> None:
+    """It is broken where such addresses are."""
+    website = f"https://www.example.org/onderwerpen/{'vragen-en-antwoorden-' * 6}"
+
+    assert [] == _places(controller={**DOCUMENT["controller"], "website": website})
 
 
 def test_everybody_who_may_read_something_is_among_the_samples() -> None:
