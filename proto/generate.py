@@ -19,7 +19,7 @@ from services.core.rooms import ROOMS, STAGES
 
 PROTO = Path(__file__).resolve().parent
 _REQUIRED = {"description", "message", "producers", "consumers", "partitions", "key", "read", "kafka"}
-_OPTIONAL = {"log", "dead_letters", "family"}
+_OPTIONAL = {"log", "dead_letters", "family", "heads"}
 # Neither dots, which would make another topic of the name, nor a hyphen first: as in the name of a host.
 _SOURCE = "[a-z0-9][a-z0-9-]{0,62}"
 _STAGES_OF = {room: [stage for stage, of in STAGES.items() if of == room] for room in ROOMS}
@@ -47,6 +47,7 @@ class TopicSpec:
     log: str  # "both", or "kafka" where the embedded log does not have it
     kafka: Mapping[str, str]  # topic configuration
     dead_letters: Mapping[str, str] = field(default_factory=dict)  # the same of its dead-letter topics
+    heads: tuple[str, ...] = ()  # the stages that see how many blocks each source wrote, beside those that read them
 
 '''
 
@@ -136,6 +137,8 @@ def _entry(name: str, spec: Mapping[str, Any]) -> str:
         "kafka": _mapping(spec["kafka"]),
         "dead_letters": _mapping(spec.get("dead_letters", {})),
     }
+    if "heads" in spec:
+        fields["heads"] = _tuple(_stages(spec["heads"]))
     return "    TopicSpec(\n" + "".join(f"        {key}={value},\n" for key, value in fields.items()) + "    ),\n"
 
 

@@ -20,6 +20,7 @@ class TopicSpec:
     log: str  # "both", or "kafka" where the embedded log does not have it
     kafka: Mapping[str, str]  # topic configuration
     dead_letters: Mapping[str, str] = field(default_factory=dict)  # the same of its dead-letter topics
+    heads: tuple[str, ...] = ()  # the stages that see how many blocks each source wrote, beside those that read them
 
 
 FAMILY_SOURCE: Final = "[a-z0-9][a-z0-9-]{0,62}"  # what a source is called in the name of its topic
@@ -112,6 +113,7 @@ TOPICS: Final[tuple[TopicSpec, ...]] = (
         log="both",
         kafka={"cleanup.policy": "delete", "retention.ms": "604800000", "max.message.bytes": "1000000"},
         dead_letters={},
+        heads=("dispatch-letter", "dispatch-email", "dispatch-portal"),
     ),
     TopicSpec(
         name=MEMBERS_HELD,

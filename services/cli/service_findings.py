@@ -131,6 +131,8 @@ def _channel(channel: Mapping[str, Any], now: datetime, setting: str | None) -> 
     if rejected := channel["rejected"]["attempts"]:
         told = f"{number(rejected)} were taken and rejected, and nobody is told by them: heraut rejected list"
         return fault(name, f"{told}; {words}")
+    if why := _decided_long_ago(channel["decided"], now):
+        return look(name, f"{words}: {why}")
     if unknown:
         return look(name, f"{words}: heraut unknown list")
     return _unhindered(name, channel, words, waited, setting)
@@ -145,6 +147,15 @@ def _unhindered(name: str, channel: Mapping[str, Any], words: str, waited: float
     if setting:
         return look(name, f"{setting} is not given here: what goes that way waits")
     return well(name, "; ".join([words, *map(cap_words, channel["caps"])]))
+
+
+def _decided_long_ago(decided: Mapping[str, Any], now: datetime) -> str:
+    """Return what waits for what an operator decided about it; empty where nothing does for long."""
+    since = (now - datetime.fromisoformat(decided["since"])).total_seconds() if decided["since"] else 0.0
+    if since <= _WAITS_LONG:
+        return ""
+    told = f"{number(decided['attempts'])} wait for {age(since)} for what was decided about them"
+    return f"{told}, as deduplication is behind: heraut rejected list, heraut print jobs"
 
 
 def _waiting(channel: Mapping[str, Any], waited: float) -> str:

@@ -1,7 +1,8 @@
 """Says how far intake's blocks are known, once all is known that was acknowledged before the end of a pause.
 
 What a pause held back in dispatch waits for it: every notice that those blocks call back was named before, in the topic
-and partition that it went through. Nothing is said, and nothing asked of the database, where no pause ever ended.
+and partition that it went through. What an operator does there waits likewise: dispatch asks, and asks again, and each
+time is told how far they are known. Nothing is said, and nothing asked of the database, where nothing waits.
 """
 
 from collections.abc import Collection, Sequence
@@ -71,6 +72,13 @@ class Announcing:
         if due:
             await self._store.announce(connection, due, taken, now)
         return [encode_known(one, taken) for one in sorted(due)]
+
+    async def asked(self, connection: Connection, partitions: Collection[int]) -> list[Output]:
+        """Return the blocks that answer who asks in these partitions; they stand behind all else of the transaction."""
+        if not partitions:
+            return []
+        taken = await taken_now(connection, self._partitions)
+        return [encode_known(one, taken) for one in sorted(partitions)]
 
     def _was_said(self, partition: int, ends: Collection[_End], now: datetime) -> bool:
         said = self._said.get(partition)

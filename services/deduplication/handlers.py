@@ -107,11 +107,13 @@ class DeduplicationHandler:
     async def apply(self, connection: Connection, work: Sequence[Work | Answers]) -> Sequence[Output]:
         """Decide about everybody in these blocks, write it down, and return the blocks that may go out."""
         taken = await taken_before(connection, work, self._partitions)
-        heard = [one for one in work if isinstance(one, Answers)]
+        heard = [one for one in work if isinstance(one, Answers) and not one.asks]
         effects = await self._hear(connection, heard, taken)
         effects += await self._take(connection, [one for one in work if isinstance(one, Work)], taken)
         totals = [one.totals for one in work if isinstance(one, Work) and one.totals]
-        return [*await self._finish(connection, effects, totals), *over(heard)]
+        outputs = [*await self._finish(connection, effects, totals), *over(heard)]
+        asked = {one.partition for one in work if isinstance(one, Answers) and one.asks}
+        return [*outputs, *await self._announcing.asked(connection, asked)]
 
     async def _hear(self, connection: Connection, heard: Sequence[Answers], taken: Sequence[int]) -> list[Effects]:
         """Decide again about people of whose notices it was heard how far they came, and write it down."""

@@ -16,6 +16,7 @@ from services.dispatch.channel_pause import OPERATOR, ChannelPause, PauseState
 from services.dispatch.closures import Closures
 from services.dispatch.domain import Batch
 from services.dispatch.limits_shown import LimitsShown
+from services.dispatch.rejected.store import RejectedStore
 from services.dispatch.store import Store
 from services.kit.postgres import Connection, Pool
 from services.kit.process import Problem, Route, json_response
@@ -56,7 +57,7 @@ class Api:
         """Make them; `provider` is None where the channel hands over to nobody."""
         self._closures = closures
         self._pool, self._store, self._breaker, self._unknown_after = pool, store, breaker, unknown_after
-        self._channel, self._provider = channel, provider
+        self._channel, self._provider, self._rejected = channel, provider, RejectedStore(channel)
         self._channel_pause, self._waits_since, self._limits = channel_pause, waits_since, limits
 
     def routes(self) -> list[Route]:
@@ -74,6 +75,7 @@ class Api:
             found = await self._store.standing(connection)
             since = await self._waits_since(connection)
             limits = await self._limits.shown(connection)
+            decided, decided_since = await self._rejected.standing_decided(connection)
         if since and (queued := found.get(AttemptState.TAKEN)):
             found[AttemptState.TAKEN] = queued[0], min(queued[1], since)  # put off by its provider, nobody is younger
         standing = {key: _waiting(found.get(state)) for state, key in _STANDING.items()}
@@ -81,6 +83,7 @@ class Api:
             "channel": self._channel.label,
             "provider": self._provider,
             **standing,
+            "decided": _waiting((decided, decided_since) if decided_since else None),
             "pauses": self._pauses(),
             "waysPaused": [_way(kind, number) for kind, number in sorted(self._ways().items())],
             **limits,

@@ -30,10 +30,10 @@ from services.dispatch.printed.api import PrintedApi
 from services.dispatch.printed.deciding import Deciding
 from services.dispatch.printed.hearing import Hearing
 from services.dispatch.printed.reading_back import ReadingBack
-from services.dispatch.printed.store import PrintedStore
 from services.dispatch.provider import AnsweringProvider, Provider, Traits
 from services.dispatch.rejected.api import RejectedApi
-from services.dispatch.rejected.deciding import RejectedDeciding
+from services.dispatch.rejected.carrying_out import CarryingOut
+from services.dispatch.rejected.deciding import Decisions, RejectedDeciding
 from services.dispatch.rejected.store import RejectedStore
 from services.dispatch.sending.references import ReferencesByIncident
 from services.dispatch.sending.sender import Sender
@@ -75,6 +75,7 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
             traits=provider.traits, store=store, incidents=incidents, clock=service.clock, metrics=metrics,
             unknown_after=config.unknown_after, breaker=breaker, busy=busy, paused=lambda: channel_pause.paused,
             keep_recalls=comes_again_within(NOTICES_RECALLED, config.log_retention), tracing=service.tracing,
+            decided=CarryingOut(store, provider.traits, service.clock),
         )  # fmt: skip
         stage = service.stage([ROUTED_TOPICS[channel], NOTICES_RECALLED, RECEIPTS_ACCEPTED], handler)
         service.health.expect("sender", _SENDER_WITHIN)
@@ -85,8 +86,7 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
             store=store,
             payloads=VaultPayloads(service.pool, Vault(keys), service.clock),
             incidents=incidents, references=ReferencesByIncident(keys),
-            provider=provider,
-            clock=service.clock,
+            provider=provider, clock=service.clock,
             metrics=metrics,
             breaker=breaker, busy=busy,
             turns=turns, partitions=config.partitions,
@@ -104,7 +104,7 @@ async def run(channel: Channel, config: Config, stop: asyncio.Event, ready_file:
             service.pool, store, provider.traits, breaker, config, closures=Closures(incidents, channel),
             channel_pause=channel_pause, waits_since=standing.waits_since,
             limits=LimitsShown(config, turns, provider, lambda: sender.rests, service.clock))  # fmt: skip
-        routes = [*api.routes(), *_decided(service, store, stage, provider.traits)]
+        routes = [*api.routes(), *_decided(service, store, stage, provider.traits, config.partitions)]
         called = _hears_of(config, provider.traits, service, stage, stack)
         await service.run(stop, ready_file=ready_file, routes=routes, open_routes=called, openapi=OPENAPI)
 
@@ -128,12 +128,12 @@ def _answers(config: Config, provider: Provider, service: Service, stage: StageH
     return {"answers": hearing.run, "reading-back": read_back.run}
 
 
-def _decided(service: Service, store: Store, stage: StageHandle, traits: Traits) -> list[Route]:
+def _decided(service: Service, store: Store, stage: StageHandle, traits: Traits, partitions: int) -> list[Route]:
     """Return the routes of what operators decide: about rejected print jobs, and what else was rejected."""
-    printing = Deciding(store, stage, traits, service.clock)
-    rejected = RejectedDeciding(store, stage, traits, service.clock)
+    decisions = Decisions(store, traits, service.clock, partitions)
+    rejected = RejectedDeciding(decisions, stage, traits)
     return [
-        *PrintedApi(service.pool, PrintedStore(traits.channel), printing).routes(),
+        *PrintedApi(service.pool, traits.channel, Deciding(decisions, stage, traits)).routes(),
         *RejectedApi(service.pool, RejectedStore(traits.channel), rejected).routes(),
     ]
 

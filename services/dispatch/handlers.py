@@ -92,6 +92,14 @@ class Attempts(RecallStore, PauseStore, ReceiptStore, MovingOnStore, Protocol):
         ...
 
 
+class Decided(Protocol):
+    """What operators decided about rejected attempts."""
+
+    async def tick(self, connection: Connection, partitions: Collection[int], moved: Moved) -> list[Output]:
+        """Carry out what may be by now; returns the blocks that tell of it, or ask whether it may."""
+        ...
+
+
 class DispatchHandler:
     """Queues routed notices as attempts of one channel."""
 
@@ -106,6 +114,7 @@ class DispatchHandler:
         unknown_after: timedelta,
         breaker: Breaker,
         keep_recalls: timedelta,
+        decided: Decided,
         busy: Collection[int] = (),
         paused: Callable[[], bool] = lambda: False,
         tracing: Tracing = NOT_TRACED,
@@ -115,7 +124,7 @@ class DispatchHandler:
         `keep_recalls`: how long an answered recall is remembered; `busy`: the batches that the sender is handing over;
         `paused`: whether an operator paused the channel.
         """
-        self._paused, self._tracing = paused, tracing
+        self._paused, self._tracing, self._decided = paused, tracing, decided
         self._traits = traits
         self._blocks = OutcomeBlocks(traits)
         self._store = store
@@ -189,8 +198,9 @@ class DispatchHandler:
         self._metrics.closed(len(self._closures.closed()))
         observed = await self._pausing.tick(connection, partitions, now, moved)
         moved_on = await self._moving_on.tick(connection, partitions, now, moved)
+        decided = await self._decided.tick(connection, partitions, moved)
         counted = await moved.written(connection, self._traits.channel)
-        return [*told, *given_up, *recalled, *observed, *moved_on, *counted]
+        return [*told, *given_up, *recalled, *observed, *moved_on, *decided, *counted]
 
     async def _look_on(self, connection: Connection, partitions: Sequence[int], now: datetime) -> None:
         """Let refusals wait for a window of our own where somebody else saw them, or the one before us was killed."""

@@ -283,6 +283,20 @@ class StandingMetrics:
             "Since when the first of them got no file; 0 = there is none.",
             registry=registry,
         ).set_function(lambda: _age(self._runs_since))
+        self._decided = Gauge(
+            "dispatch_decided_notices",
+            "Rejected attempts that an operator decided about: they wait until all is known that was acknowledged "
+            "before.",
+            ["channel"],
+            registry=registry,
+        ).labels(channel.label)
+        self._decided_since: datetime | None = None
+        Gauge(
+            "dispatch_decided_oldest_seconds",
+            "Since when the first of them waits; 0 = there is none.",
+            ["channel"],
+            registry=registry,
+        ).labels(channel.label).set_function(lambda: _age(self._decided_since))
 
     def show(self, standing: Mapping[AttemptState, tuple[int, datetime]], oldest: datetime | None) -> None:
         """Show these from now on; `oldest` is since when anything queued or under way waits."""
@@ -301,6 +315,11 @@ class StandingMetrics:
         """Show how many print runs are not closed, and since when."""
         self._runs.set(runs)
         self._runs_since = since
+
+    def show_decided(self, notices: int, since: datetime | None) -> None:
+        """Show how many attempts wait for what an operator decided about them, and since when."""
+        self._decided.set(notices)
+        self._decided_since = since
 
 
 def _age(since: datetime | None) -> float:

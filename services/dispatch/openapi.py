@@ -37,6 +37,9 @@ _STANDING: Final = _object(
         "refused": _state("Refused, and waits in case the provider is ill"),
         "paused": _state("Held back by the pause of a cohort"),
         "rejected": _state("Taken, and rejected afterwards through no fault of the recipient; in no print job"),
+        "decided": _state(
+            "Rejected, and an operator decided about it: done once all is known that was accepted before"
+        ),
         "pauses": {
             "type": "array",
             "description": "Why this process leaves the channel, a domain or an incident alone",
@@ -140,6 +143,24 @@ _LIST_UNKNOWNS: Final[dict[str, Any]] = {
     },
 }
 
+_DECIDED: Final = {
+    "oneOf": [
+        {"type": "null"},
+        _object(
+            {
+                "notices": _COUNT,
+                "since": _TIME,
+                "behindIn": {
+                    "type": "array",
+                    "description": "Partitions of which deduplication has not said that it knows all that was accepted",
+                    "items": _COUNT,
+                },
+            }
+        ),
+    ],
+    "description": "What an operator decided about and is not done yet; null where that is nothing",
+}
+_WAITS_ALREADY: Final = {**_COUNT, "description": "That wait for an earlier act about the same"}
 _REJECTED: Final = {
     "channel": _CHANNEL,
     "incidentId": _TEXT,
@@ -155,14 +176,16 @@ _LIST_REJECTED: Final = {
     "responses": {
         "200": answer(
             "Those of this process's channel; letters in files of a print house are in its jobs",
-            _object({"rejected": {"type": "array", "items": _object({**_REJECTED, "since": _TIME})}}),
+            _object(
+                {"rejected": {"type": "array", "items": _object({**_REJECTED, "since": _TIME, "decided": _DECIDED})}}
+            ),
         ),
         **faults(503),
     },
 }
 _LIST_REJECTED_NOTICES: Final = {
     "operationId": "listRejectedNotices",
-    "summary": "Whose they are",
+    "summary": "Whose they are that nobody decided about",
     "parameters": [_INCIDENT, *_LIST_UNKNOWNS["parameters"]],
     "responses": {
         "200": answer(
@@ -184,7 +207,20 @@ def _end(operation: str, summary: str) -> dict[str, Any]:
         "operationId": operation,
         "summary": summary,
         "parameters": [_INCIDENT],
-        "responses": {"200": answer("How many it was about", _object(_REJECTED)), **faults(400, 503)},
+        "responses": {
+            "202": answer(
+                "How many it is about: it is done once all is known that was accepted before",
+                _object(
+                    {
+                        "channel": _CHANNEL,
+                        "incidentId": _TEXT,
+                        "notices": {**_COUNT, "description": "That are decided about now"},
+                        "waiting": _WAITS_ALREADY,
+                    }
+                ),
+            ),
+            **faults(400, 503),
+        },
     }
 
 
@@ -209,6 +245,7 @@ _PRINT_JOB: Final = _object(
         "contradictory": {"type": "boolean", "description": "A file was rejected, and posted as well"},
         "unprinted": {**_COUNT, "description": "Rejected letters that nobody decided about"},
         "unprintedFiles": {"type": "array", "items": _object({"batchId": _TEXT, "letters": _COUNT})},
+        "decided": _DECIDED,
     }
 )
 _UNPRINTED: Final = _object(
@@ -258,7 +295,16 @@ def _decide(operation: str, summary: str) -> dict[str, Any]:
         "summary": summary,
         "parameters": [_JOB, although],
         "responses": {
-            "200": answer("How many letters it was about", _object({"job": _TEXT, "letters": _COUNT})),
+            "202": answer(
+                "How many letters it is about: it is done once all is known that was accepted before",
+                _object(
+                    {
+                        "job": _TEXT,
+                        "letters": {**_COUNT, "description": "That are decided about now"},
+                        "waiting": _WAITS_ALREADY,
+                    }
+                ),
+            ),
             **faults(400, 404, 409, 503),
         },
     }

@@ -320,7 +320,7 @@ for update;
 
 -- name: standing
 -- How many attempts are in each open state, and since when the first of them is. What was rejected (11) is here what
--- lies in no print file; jobs of a print house are asked for by themselves.
+-- lies in no print file and nobody decided about; jobs of a print house are asked for by themselves.
 select state, sum(count)::bigint as attempts, min(at) as since
 from batches
 where channel = $1 and state in (0, 1, 4, 5, 7) and due > 'epoch' -- those due then are nobody
@@ -329,6 +329,7 @@ union all
 select 11, sum(count)::bigint, min(at)
 from batches
 where channel = $1 and state = 11 and job is null
+    and not exists (select from decided where decided.batch = batches.batch)
 having count(*) > 0;
 
 -- name: oldest_open

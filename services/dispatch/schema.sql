@@ -74,16 +74,29 @@ create index print_files_of_run on print_files (run, position);
 create index print_files_unanswered on print_files (done_at)
 where position is not null and acknowledged_at is null and posted_at is null and rejected_at is null;
 
--- Who had letters printed again that the print house rejected, or gave them up. For good: few, and people ask for it.
+-- Who had rejected attempts made again, or gave them up. For good: few, and people ask for it.
 create table print_acts (
     number     bigint generated always as identity primary key,
     at         timestamptz not null,
     letters    int not null,
     act        text not null,           -- core.access.Act
-    job        text not null,           -- a print run, or a print file
+    job        text not null,           -- a print run, a print file, or `<channel>/<incident>`
     principal  text not null,
-    request_id text not null            -- it stands in the audit line too
+    request_id text not null,           -- it stands in the audit line too
+    after      bigint[],                -- of intake's blocks of members, by partition: those that were written by then
+    even_if_posted boolean not null default false
 );
+
+-- Rejected batches that an operator decided about, until all is known that was acknowledged before: then they are made
+-- again or given up, and their rows go.
+create table decided (
+    batch      bigint primary key,
+    act        bigint not null,         -- print_acts.number
+    partition  int not null,
+    channel    smallint not null
+);
+
+create index decided_in_order on decided (channel, partition, act, batch);
 
 -- Refusals that were taken back, as the provider was ill: whom its illness hit, and when. For people to read.
 create table taken_back (

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from services.dispatch.metrics import StandingMetrics
 from services.dispatch.provider import Traits
+from services.dispatch.rejected.store import RejectedStore
 from services.dispatch.run_store import RunStore
 from services.dispatch.store import Store
 from services.kit.postgres import Connection, Pool, is_retryable
@@ -31,6 +32,7 @@ class Standing:
         self._pool, self._store = pool, store
         self._metrics = StandingMetrics(registry, store.channel)
         self._runs = RunStore() if traits.makes_files else None
+        self._rejected = RejectedStore(store.channel)
         self._seen: dict[int, datetime] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -50,7 +52,9 @@ class Standing:
             standing = await self._store.standing(connection)
             since = await self.waits_since(connection)
             runs = await self._runs.unclosed(connection) if self._runs else None
+            decided = await self._rejected.standing_decided(connection)
         self._metrics.show(standing, since)
+        self._metrics.show_decided(*decided)
         if runs:
             self._metrics.show_runs(*runs)
 

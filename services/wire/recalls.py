@@ -18,6 +18,7 @@ __all__ = [
     "Recalled",
     "decode_recalled",
     "decode_stopped",
+    "encode_asked",
     "encode_known",
     "encode_recalled",
     "encode_stopped",
@@ -54,13 +55,17 @@ class Recalled(NamedTuple):
 
 
 class Answers(NamedTuple):
-    """A block of answers: whether each notice was stopped, or its hand-over had begun."""
+    """A block of answers: whether each notice was stopped, or its hand-over had begun.
+
+    One of none `asks` how far intake's blocks are known, as something of the incident waits for that.
+    """
 
     incident_id: str
     partition: int
     notices: Sequence[bytes]
     pseudonyms: Sequence[bytes]
     stopped: Sequence[bool]
+    asks: bool = False
 
 
 def encode_recalled(recalls: Sequence[Recall], *, over: bool) -> Iterable[Output]:
@@ -114,6 +119,15 @@ def encode_stopped(answers: Iterable[tuple[Recall, bool]]) -> Iterable[Output]:
             yield Output(NOTICES_STOPPED, partition, block.SerializeToString())
 
 
+def encode_asked(incident_id: str, partition: int) -> Output:
+    """Return the block for `heraut.notices.stopped.v1` that asks how far intake's blocks are known.
+
+    Whoever does not know the question reads a block of no answers.
+    """
+    block = dispatch_pb2.NoticesStopped(incident_id=incident_id, asks=True)
+    return Output(NOTICES_STOPPED, partition, block.SerializeToString())
+
+
 def decode_stopped(record: Record) -> Answers:
     """Read a block of `heraut.notices.stopped.v1`. Raises InvalidMessage."""
     wire = parse(dispatch_pb2.NoticesStopped(), record.value)
@@ -127,6 +141,7 @@ def decode_stopped(record: Record) -> Answers:
         [notice for notice, _ in rows],
         [pseudonym for _, pseudonym in rows],
         [answer == _STOPPED for answer in answers],
+        asks=wire.asks and not rows,
     )
 
 

@@ -33,7 +33,7 @@ from tests.unit.deduplication.memory import Tables
 from tests.unit.dispatch.people import an_incident
 from tests.unit.routing.memory import KEEP, MemoryStore
 
-__all__ = ["PERSON", "World"]
+__all__ = ["NEXT", "NOBODYS", "PERSON", "World"]
 
 PERSON = an_id("person")
 NOBODYS: Any = None  # there is no database
@@ -51,8 +51,21 @@ def done(coroutine: Coroutine[Any, Any, T]) -> T:
     raise AssertionError
 
 
+NEXT: Mapping[AttemptState, Sequence[AttemptState]] = {
+    AttemptState.TAKEN: [AttemptState.INTENT],
+    AttemptState.INTENT: [
+        AttemptState.ACCEPTED, AttemptState.UNKNOWN, AttemptState.REFUSED_WAITING, AttemptState.TAKEN,
+    ],
+    AttemptState.REFUSED_WAITING: [AttemptState.REFUSED, AttemptState.TAKEN],
+    AttemptState.UNKNOWN: [AttemptState.REFUSED],
+    AttemptState.UNPRINTED: [AttemptState.REFUSED],  # an operator gives it up
+}  # fmt: skip
+
+
 class World:
     """One person's records, and everything that becomes of them, with the messages that are on their way."""
+
+    ways = NEXT  # in which attempts go on by themselves
 
     def __init__(self) -> None:
         self.tables = Tables()
@@ -76,29 +89,31 @@ class World:
 
     def says(self, member: Member) -> None:
         """Let a record come."""
-        self._sends(self.tables.take([a_block([(PERSON, member)])], self.terms))
+        self.sends(self.tables.take([a_block([(PERSON, member)])], self.terms))
 
     def rules(self, ruled: Terms) -> None:
         """Let an operator act."""
         self.terms = ruled
-        self._sends(self.tables.look_again(ruled))
+        self.sends(self.tables.look_again(ruled))
 
-    def _sends(self, effects: Effects) -> None:
+    def sends(self, effects: Effects) -> None:
+        """Let what deduplication decided go out."""
         for notices in effects.notices.values():
             for row in range(len(notices)):
-                self._put(("released", None), notices.pick([row]))
+                self.put(("released", None), notices.pick([row]))
         for notice, person in (one for of_it in effects.recalled.values() for one in of_it):
             self._recall(notice, person, over=False)
         for rows in effects.readdressed.values():
-            self._put(("readdressed", None), [Address(*row) for row in rows])
+            self.put(("readdressed", None), [Address(*row) for row in rows])
         for one in (one for of_it in effects.superseded.values() for one in of_it):
             self._find(Finding(one.notice, f"c{one.cohort}", None, 0, State.UNHEARD, 0, 0, 0, one.mark))
 
     def _recall(self, notice: bytes, person: bytes, *, over: bool) -> None:
         for reader in (*CHANNELS, None):
-            self._put(("recalled", reader), Recalled([Recall(0, notice, person, INCIDENT)], over))
+            self.put(("recalled", reader), Recalled([Recall(0, notice, person, INCIDENT)], over))
 
-    def _put(self, queue: tuple[str, Channel | None], message: Any) -> None:
+    def put(self, queue: tuple[str, Channel | None], message: Any) -> None:
+        """Let a message be on its way."""
         self.queues[queue].append(message)
 
     # The others
@@ -116,7 +131,7 @@ class World:
             return False
         key, message = self.aside.pop(number % len(self.aside))
         self.history.append((key, message))
-        self._arrives(key, message)
+        self.takes_in(key, message)
         return True
 
     def forgets(self) -> None:
@@ -149,21 +164,22 @@ class World:
         key = waiting[number % len(waiting)]
         message = self.queues[key].popleft()
         self.history.append((key, message))
-        self._arrives(key, message)
+        self.takes_in(key, message)
         return True
 
     def arrives(self, key: tuple[str, Channel | None]) -> None:
         """Let the next message of one queue arrive."""
         message = self.queues[key].popleft()
         self.history.append((key, message))
-        self._arrives(key, message)
+        self.takes_in(key, message)
 
     def replay(self, number: int) -> None:
         """Let a message that arrived before arrive again."""
         if self.history:
-            self._arrives(*self.history[number % len(self.history)])
+            self.takes_in(*self.history[number % len(self.history)])
 
-    def _arrives(self, key: tuple[str, Channel | None], message: Any) -> None:
+    def takes_in(self, key: tuple[str, Channel | None], message: Any) -> None:
+        """Let the room that reads a queue take a message."""
         topic, channel = key
         if topic in {"released", "refused"}:
             self._routes(Work(0, message))
@@ -173,7 +189,7 @@ class World:
             self._routes(self.routing.decode(message))
         elif topic == "stopped":
             courses = {n: Course.STOPPED if s else Course.BEGUN for n, s in zip(message[2], message[4], strict=True)}
-            self._sends(self.tables.hear(courses, self.terms))
+            self.sends(self.tables.hear(courses, self.terms))
             for notice in courses:
                 self._recall(notice, PERSON, over=True)
         elif channel is None:
@@ -182,13 +198,13 @@ class World:
             table = self.channels[channel]
             recalls = Recalls(table)
             if topic == "routed":
-                self._queue(table, message)
+                self.queue(table, message)
                 done(recalls.follow(NOBODYS, [message], NOW))
-                self._answers(done(recalls.arrived(NOBODYS, [0], message.ids, NOW, Moved())))
+                self.answers(done(recalls.arrived(NOBODYS, [0], message.ids, NOW, Moved())))
             else:
-                self._answers(done(recalls.take(NOBODYS, [message], [], NOW, Moved())))
+                self.answers(done(recalls.take(NOBODYS, [message], [], NOW, Moved())))
 
-    def _queue(self, table: Table, notices: Notices) -> None:
+    def queue(self, table: Table, notices: Notices) -> None:
         """Queue an attempt, unless its number was taken on any channel."""
         key = notices.ids[0], notices.attempts[0]
         if not any(key in one.attempts for one in self.channels.values()):
@@ -203,24 +219,23 @@ class World:
                     scope, bearer, attempt = message.cohorts[row], message.members[row], message.attempts[row]
                     self._find(Finding(notice, scope, bearer, 1, State.EXHAUSTED, attempt, 0, 0))
             elif output.topic == NOTICES_STOPPED:
-                self._answers([output])
+                self.answers([output])
             elif output.topic == NOTICES_REATTEMPTED:
                 message = notices_from_wire(routing_pb2.NoticesReattempted.FromString(output.value).notices)
                 scope, bearer, attempt = message.cohorts[0], message.members[0], message.attempts[0]
                 self._find(Finding(message.ids[0], scope, bearer, 1, State.REATTEMPTED, attempt, 0, 0))
             else:
                 way = next(channel for channel in CHANNELS if f".{channel.label}." in output.topic)
-                self._put(
-                    ("routed", way), notices_from_wire(routing_pb2.NoticesRouted.FromString(output.value).notices)
-                )
+                self.put(("routed", way), notices_from_wire(routing_pb2.NoticesRouted.FromString(output.value).notices))
 
-    def _answers(self, outputs: Sequence[Output]) -> None:
+    def answers(self, outputs: Sequence[Output]) -> None:
+        """Let what a channel or routing says be on its way."""
         for output in outputs:
             record = Record(output.topic, 0, 0, "dispatch", 1, 0, output.value)
             if output.topic == DELIVERIES_REFUSED:
-                self._put(("given back", None), record)
+                self.put(("given back", None), record)
             else:
-                self._put(("stopped", None), decode_stopped(record))
+                self.put(("stopped", None), decode_stopped(record))
 
     def goes_on(self, number: int) -> bool:
         """Let one attempt go on in one of the ways that it can; tells whether there was one."""
@@ -228,7 +243,7 @@ class World:
             (channel, attempt, state)
             for channel in CHANNELS
             for attempt in self.channels[channel].numbered()
-            for state in NEXT.get(attempt.state, ())
+            for state in self.ways.get(attempt.state, ())
             if attempt.state is not AttemptState.UNPRINTED
             or not self.channels[channel].is_looked_at(attempt.notice.ids[0])
         ]
@@ -254,10 +269,10 @@ class World:
             if before is AttemptState.UNPRINTED:
                 self._gives_back(part, "refused:provider")
             else:
-                self._put(("refused", None), part)
+                self.put(("refused", None), part)
 
     def _gives_back(self, notices: Notices, why: str) -> None:
-        self._answers([encode_refused(notices, why, 0)])
+        self.answers([encode_refused(notices, why, 0)])
 
     def lies_unread(self, number: int) -> None:
         """Let days pass in which nobody reads a message of the portal."""
@@ -300,7 +315,7 @@ class World:
     def ticks(self) -> None:
         """Let every channel tick."""
         for channel in CHANNELS:
-            self._answers(done(Recalls(self.channels[channel]).look_again(NOBODYS, [0], NOW, Moved())))
+            self.answers(done(Recalls(self.channels[channel]).look_again(NOBODYS, [0], NOW, Moved())))
 
     def _find(self, finding: Finding) -> None:
         self._join(history_of(finding))
@@ -320,8 +335,12 @@ class World:
         """Let everything come to its end."""
         for turn in range(400):
             self.ticks()
-            if not (self.deliver(turn) | self.goes_on(turn) | self.sends_back(turn)):
+            if not (self.deliver(turn) | self.goes_on(turn) | self.sends_back(turn) | self.decides(turn)):
                 break
+
+    def decides(self, number: int) -> bool:  # noqa: ARG002 - see `ways`
+        """Let an operator act about a rejected attempt; tells whether there was one."""
+        return False
 
     def figures(self) -> Counter[str]:
         """Return the ledger's figures, all cohorts together."""
@@ -369,14 +388,3 @@ class World:
         for member, standing in dossier.standings.items():
             if is_withdrawn(dossier.members[member], self.terms) and standing.outcome == Outcome.RELEASED:
                 assert any(c.bearer == member and c.notice in told for c in dossier.claims)
-
-
-NEXT: Mapping[AttemptState, Sequence[AttemptState]] = {
-    AttemptState.TAKEN: [AttemptState.INTENT],
-    AttemptState.INTENT: [
-        AttemptState.ACCEPTED, AttemptState.UNKNOWN, AttemptState.REFUSED_WAITING, AttemptState.TAKEN,
-    ],
-    AttemptState.REFUSED_WAITING: [AttemptState.REFUSED, AttemptState.TAKEN],
-    AttemptState.UNKNOWN: [AttemptState.REFUSED],
-    AttemptState.UNPRINTED: [AttemptState.REFUSED],  # an operator gives it up
-}  # fmt: skip

@@ -12,6 +12,7 @@ from services.core.channel import Channel
 from services.core.notices import FLAG_WITHDRAWN
 from services.core.status import AttemptState
 from services.deduplication.domain import Course, Member
+from tests.contract.recall_acts import ActingWorld
 from tests.contract.recall_model import PERSON, World
 from tests.unit.deduplication.builders import a_member, terms
 
@@ -20,7 +21,7 @@ STEPS = st.lists(
         st.sampled_from(
             [
                 *("says", "rules", "deliver", "deliver", "goes on", "comes back", "lies unread"),
-                *("ticks", "replay", "set aside", "send back", "forget"),
+                *("ticks", "replay", "set aside", "send back", "forget", "acknowledges", "decides"),
             ]
         ),
         st.integers(0, 99),
@@ -42,13 +43,16 @@ def a_version(world: World, number: int) -> Member:
     return a_member(name, cohort=cohort, version=version, at=cohort, exposed=1 + number % 3, channels=channels)
 
 
-def _take(world: World, step: str, number: int) -> None:
+def _take(world: ActingWorld, step: str, number: int) -> None:
     """Let one thing happen."""
-    if step == "says":
-        world.says(a_version(world, number))
+    if step in {"says", "acknowledges"}:
+        {"says": world.says, "acknowledges": world.acknowledges}[step](a_version(world, number))
     elif step == "rules":
         cancelled = {n for n in (1, 2, 3) if n in world.terms.cancelled or (n == number % 17)}
         world.rules(terms(released={1 + number % 3, 1 + number % 2}, cancelled=cancelled))
+    elif step == "decides":
+        world.decides(number)
+        world.ticks()  # else what it must not overtake has arrived before it is looked at, nearly always
     elif step in {"ticks", "forget"}:
         {"ticks": world.ticks, "forget": world.forgets}[step]()
     else:
@@ -67,7 +71,7 @@ def test_nobody_is_told_twice_and_everybody_comes_to_one_end(steps: list[tuple[s
 
     Also where a message was handed over that nobody reads, and what follows it waits.
     """
-    world = World()
+    world = ActingWorld()
     world.says(a_member("a", exposed=1, channels=7, at=1))
     world.versions["a"] = 1
     world.rules(terms())
@@ -228,3 +232,29 @@ def test_a_message_that_lies_unread_counts_where_routing_has_the_notice() -> Non
     _to_the_end(world)
 
     assert [(Course.BEGUN, False)] == [(one.course, one.void) for one in world.tables.dossiers[PERSON].claims]
+
+
+def test_an_act_waits_for_the_recall_of_what_was_acknowledged_before_it() -> None:
+    """The correction lies in the log as an operator has the letter made again: it is stopped, and told as it is now."""
+    world = ActingWorld()
+    world.says(a_member("a", exposed=1, channels=Channel.LETTER))
+    world.rules(terms())
+    while world.deliver(0) or world.goes_on(0):
+        pass
+    world.comes_back(1)
+    world.acknowledges(a_member("a", version=2, exposed=1, channels=Channel.LETTER))
+    world.decides(0)
+    world.ticks()
+    before = [attempt.state for attempt in world.channels[Channel.LETTER].numbered()]
+    for _ in range(3):
+        while world.deliver(0) or world.goes_on(0):
+            pass
+        world.ticks()
+    world.check()
+    world.check_at_the_end()
+
+    assert [AttemptState.UNPRINTED] == before
+    assert [(Course.STOPPED, True), (Course.OPEN, False)] == [
+        (claim.course, claim.void) for claim in world.tables.dossiers[PERSON].claims
+    ]
+    assert (1, 1) == (world.figures()["released"], world.figures()["notified"])

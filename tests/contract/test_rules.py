@@ -68,6 +68,7 @@ MADE_UP: Mapping[str, Mapping[str, str]] = {
     "HerautPrintRunUnclosed": {'dispatch_unclosed_print_run_seconds{job="dispatch"}': "93500+60x20"},
     "HerautPrintJobRejected": {'dispatch_unprinted_letters{job="dispatch",provider="print"}': "0x10 108x10"},
     "HerautNoticesRejected": {'dispatch_open_notices{job="dispatch",channel="letter",state="rejected"}': "0x10 108x10"},
+    "HerautDecisionWaits": {'dispatch_decided_oldest_seconds{job="dispatch",channel="letter"}': "0+60x20"},
     "HerautPrintJobUnanswered": {'dispatch_print_unanswered_seconds{job="dispatch",provider="print"}': "93500+60x20"},
     "HerautSomebodyWaits": {'tracking_oldest_uninformed_seconds{job="tracking",incident="lab"}': "172700+60x20"},
     "HerautReceiptsMissing": {

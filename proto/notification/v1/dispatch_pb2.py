@@ -25,25 +25,25 @@ _sym_db = _symbol_database.Default()
 from notification.v1 import common_pb2 as notification_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1enotification/v1/dispatch.proto\x12\x0fnotification.v1\x1a\x1cnotification/v1/common.proto\"\xd3\x01\n\x13\x44\x65liveriesAttempted\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\x10\n\x08provider\x18\x03 \x01(\t\x12\x0b\n\x03ids\x18\x04 \x01(\x0c\x12\x0f\n\x07members\x18\x05 \x01(\x0c\x12\x11\n\trevisions\x18\x06 \x03(\r\x12\x10\n\x08\x61ttempts\x18\x07 \x03(\r\x12\x10\n\x08outcomes\x18\x08 \x01(\x0c\x12\x12\n\ncohort_ids\x18\t \x03(\t\x12\x0f\n\x07\x63ohorts\x18\n \x03(\r\x12\n\n\x02\x61t\x18\x0b \x01(\x03\"W\n\x0eNoticesStopped\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x01(\x0c\x12\x12\n\npseudonyms\x18\x03 \x01(\x0c\x12\x0f\n\x07\x61nswers\x18\x04 \x01(\x0c\"g\n\x0ePausesObserved\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x10\n\x08pause_id\x18\x02 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x03 \x01(\t\x12\x0b\n\x03ids\x18\x04 \x01(\x0c\x12\x10\n\x08\x61ttempts\x18\x05 \x03(\r\"N\n\x11\x44\x65liveriesRefused\x12)\n\x07notices\x18\x01 \x01(\x0b\x32\x18.notification.v1.Notices\x12\x0e\n\x06reason\x18\x02 \x01(\t\"n\n\x10ReceiptsReceived\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x01(\x0c\x12\x10\n\x08\x61ttempts\x18\x03 \x03(\r\x12\r\n\x05kinds\x18\x04 \x01(\x0c\x12\x0f\n\x07reasons\x18\x05 \x01(\x0c\x12\n\n\x02\x61t\x18\x06 \x03(\x12*b\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_ACCEPTED\x10\x02\x12\x13\n\x0fOUTCOME_REFUSED\x10\x03\x12\x13\n\x0fOUTCOME_UNKNOWN\x10\x04*F\n\x06\x41nswer\x12\x16\n\x12\x41NSWER_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x41NSWER_BEGUN\x10\x01\x12\x12\n\x0e\x41NSWER_STOPPED\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1enotification/v1/dispatch.proto\x12\x0fnotification.v1\x1a\x1cnotification/v1/common.proto\"\xd3\x01\n\x13\x44\x65liveriesAttempted\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\x10\n\x08provider\x18\x03 \x01(\t\x12\x0b\n\x03ids\x18\x04 \x01(\x0c\x12\x0f\n\x07members\x18\x05 \x01(\x0c\x12\x11\n\trevisions\x18\x06 \x03(\r\x12\x10\n\x08\x61ttempts\x18\x07 \x03(\r\x12\x10\n\x08outcomes\x18\x08 \x01(\x0c\x12\x12\n\ncohort_ids\x18\t \x03(\t\x12\x0f\n\x07\x63ohorts\x18\n \x03(\r\x12\n\n\x02\x61t\x18\x0b \x01(\x03\"e\n\x0eNoticesStopped\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x01(\x0c\x12\x12\n\npseudonyms\x18\x03 \x01(\x0c\x12\x0f\n\x07\x61nswers\x18\x04 \x01(\x0c\x12\x0c\n\x04\x61sks\x18\x05 \x01(\x08\"g\n\x0ePausesObserved\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x10\n\x08pause_id\x18\x02 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x03 \x01(\t\x12\x0b\n\x03ids\x18\x04 \x01(\x0c\x12\x10\n\x08\x61ttempts\x18\x05 \x03(\r\"N\n\x11\x44\x65liveriesRefused\x12)\n\x07notices\x18\x01 \x01(\x0b\x32\x18.notification.v1.Notices\x12\x0e\n\x06reason\x18\x02 \x01(\t\"n\n\x10ReceiptsReceived\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x01(\x0c\x12\x10\n\x08\x61ttempts\x18\x03 \x03(\r\x12\r\n\x05kinds\x18\x04 \x01(\x0c\x12\x0f\n\x07reasons\x18\x05 \x01(\x0c\x12\n\n\x02\x61t\x18\x06 \x03(\x12*b\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_ACCEPTED\x10\x02\x12\x13\n\x0fOUTCOME_REFUSED\x10\x03\x12\x13\n\x0fOUTCOME_UNKNOWN\x10\x04*F\n\x06\x41nswer\x12\x16\n\x12\x41NSWER_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x41NSWER_BEGUN\x10\x01\x12\x12\n\x0e\x41NSWER_STOPPED\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'notification.v1.dispatch_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTCOME']._serialized_start=681
-  _globals['_OUTCOME']._serialized_end=779
-  _globals['_ANSWER']._serialized_start=781
-  _globals['_ANSWER']._serialized_end=851
+  _globals['_OUTCOME']._serialized_start=695
+  _globals['_OUTCOME']._serialized_end=793
+  _globals['_ANSWER']._serialized_start=795
+  _globals['_ANSWER']._serialized_end=865
   _globals['_DELIVERIESATTEMPTED']._serialized_start=82
   _globals['_DELIVERIESATTEMPTED']._serialized_end=293
   _globals['_NOTICESSTOPPED']._serialized_start=295
-  _globals['_NOTICESSTOPPED']._serialized_end=382
-  _globals['_PAUSESOBSERVED']._serialized_start=384
-  _globals['_PAUSESOBSERVED']._serialized_end=487
-  _globals['_DELIVERIESREFUSED']._serialized_start=489
-  _globals['_DELIVERIESREFUSED']._serialized_end=567
-  _globals['_RECEIPTSRECEIVED']._serialized_start=569
-  _globals['_RECEIPTSRECEIVED']._serialized_end=679
+  _globals['_NOTICESSTOPPED']._serialized_end=396
+  _globals['_PAUSESOBSERVED']._serialized_start=398
+  _globals['_PAUSESOBSERVED']._serialized_end=501
+  _globals['_DELIVERIESREFUSED']._serialized_start=503
+  _globals['_DELIVERIESREFUSED']._serialized_end=581
+  _globals['_RECEIPTSRECEIVED']._serialized_start=583
+  _globals['_RECEIPTSRECEIVED']._serialized_end=693
 # @@protoc_insertion_point(module_scope)

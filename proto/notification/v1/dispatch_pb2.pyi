@@ -55,16 +55,18 @@ class DeliveriesAttempted(_message.Message):
     def __init__(self, incident_id: _Optional[str] = ..., channel: _Optional[str] = ..., provider: _Optional[str] = ..., ids: _Optional[bytes] = ..., members: _Optional[bytes] = ..., revisions: _Optional[_Iterable[int]] = ..., attempts: _Optional[_Iterable[int]] = ..., outcomes: _Optional[bytes] = ..., cohort_ids: _Optional[_Iterable[str]] = ..., cohorts: _Optional[_Iterable[int]] = ..., at: _Optional[int] = ...) -> None: ...
 
 class NoticesStopped(_message.Message):
-    __slots__ = ("incident_id", "ids", "pseudonyms", "answers")
+    __slots__ = ("incident_id", "ids", "pseudonyms", "answers", "asks")
     INCIDENT_ID_FIELD_NUMBER: _ClassVar[int]
     IDS_FIELD_NUMBER: _ClassVar[int]
     PSEUDONYMS_FIELD_NUMBER: _ClassVar[int]
     ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    ASKS_FIELD_NUMBER: _ClassVar[int]
     incident_id: str
     ids: bytes
     pseudonyms: bytes
     answers: bytes
-    def __init__(self, incident_id: _Optional[str] = ..., ids: _Optional[bytes] = ..., pseudonyms: _Optional[bytes] = ..., answers: _Optional[bytes] = ...) -> None: ...
+    asks: bool
+    def __init__(self, incident_id: _Optional[str] = ..., ids: _Optional[bytes] = ..., pseudonyms: _Optional[bytes] = ..., answers: _Optional[bytes] = ..., asks: _Optional[bool] = ...) -> None: ...
 
 class PausesObserved(_message.Message):
     __slots__ = ("incident_id", "pause_id", "channel", "ids", "attempts")

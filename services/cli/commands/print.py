@@ -8,6 +8,7 @@ import click
 
 from services.cli.client import call, open_client
 from services.cli.console import number, print_json, say, table
+from services.cli.decided import after, decided_cells
 from services.cli.options import Commands, data_option, json_option
 from services.core.channel import Channel
 from services.core.rooms import dispatch_stage
@@ -15,7 +16,10 @@ from services.core.rooms import dispatch_stage
 __all__ = ["print"]
 
 _STAGE = dispatch_stage(Channel.LETTER)
-_COLUMNS = ("job", "state", "files", "letters", "waiting files", "since", "not printed", "why")
+_COLUMNS = (
+    *("job", "state", "files", "letters", "waiting files", "since", "not printed", "why"),
+    *("decided", "waits for"),
+)
 _LETTERS = ("incidentId", "cohortId", "noticeId", "attempt", "batchId", "since")
 _job = click.argument("job", metavar="JOB")
 _posted = click.option("--even-if-posted", is_flag=True, help="Although the print house also said that it was posted.")
@@ -85,7 +89,7 @@ def _decide(data: Path, job: str, act: str, words: str, *, even_if_posted: bool,
     if as_json:
         print_json(found)
     else:
-        say(f"{number(found['letters'])} letters of {job} {words}")
+        say(f"{number(found['letters'])} letters of {job} {words}{after(found)}")
 
 
 async def _fetch(data: Path, job: str) -> list[dict[str, Any]]:
@@ -104,5 +108,5 @@ def _cells(one: dict[str, Any]) -> list[str]:
     figures = [number(one[key]) for key in ("files", "letters", "filesWaiting")]
     return [
         one["job"], state, *figures, one["waitsSince"] or "", number(one["unprinted"]),
-        ", ".join(one["reasons"]),
+        ", ".join(one["reasons"]), *decided_cells(one["decided"]),
     ]  # fmt: skip

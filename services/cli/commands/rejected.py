@@ -8,13 +8,14 @@ import click
 
 from services.cli.client import call, open_client
 from services.cli.console import number, print_json, say, table
+from services.cli.decided import after, decided_cells
 from services.cli.options import Commands, data_option, json_option
 from services.core.channel import Channel
 from services.core.rooms import DISPATCH_STAGES, dispatch_stage
 
 __all__ = ["rejected"]
 
-_COLUMNS = ("channel", "incidentId", "notices", "since")
+_COLUMNS = ("channel", "incidentId", "notices", "since", "decided", "waits for")
 _NOTICES = ("channel", "incidentId", "cohortId", "noticeId", "attempt", "since")
 _BY_NAME = {one.label: one for one in Channel}
 _channel = click.argument("channel", type=click.Choice(list(_BY_NAME)), metavar="CHANNEL")
@@ -33,14 +34,14 @@ def rejected() -> None:
 @data_option
 @json_option
 def list_command(data: Path, *, as_json: bool) -> None:
-    """List channels and incidents of which something was rejected that nobody decided about."""
+    """List channels and incidents of which something was rejected, and what still waits after a decision."""
     found = asyncio.run(_fetch_all(data))
     if as_json:
         print_json(found)
     elif not found:
         say("no provider rejected anything that it had taken")
     else:
-        table("Rejected", _COLUMNS, [[str(one[key]) for key in _COLUMNS] for one in found], left=2)
+        table("Rejected", _COLUMNS, [_cells(one) for one in found], left=2)
 
 
 @rejected.command("notices")
@@ -84,7 +85,11 @@ def _decide(data: Path, channel: str, incident: str, act: str, words: str, *, as
     if as_json:
         print_json(found)
     else:
-        say(f"{number(found['notices'])} notices of {incident} {words}")
+        say(f"{number(found['notices'])} notices of {incident} {words}{after(found)}")
+
+
+def _cells(one: dict[str, Any]) -> list[str]:
+    return [*(str(one[key]) for key in _COLUMNS[:4]), *decided_cells(one["decided"])]
 
 
 async def _fetch_all(data: Path) -> list[dict[str, Any]]:

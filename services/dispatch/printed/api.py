@@ -7,10 +7,13 @@ from typing import Any, Final
 from aiohttp import web
 
 from services.core.access import Act, Caller
+from services.core.channel import Channel
 from services.dispatch.domain import Batch
 from services.dispatch.print_runs import HANDLINGS
-from services.dispatch.printed.deciding import Deciding, Decision, PostedError, UnknownJobError, file_of
+from services.dispatch.printed.deciding import Deciding, PostedError, UnknownJobError, file_of
 from services.dispatch.printed.store import JobLine, PrintedStore
+from services.dispatch.rejected.decided import Decision, Waiting
+from services.dispatch.rejected.store import RejectedStore
 from services.kit.errors import LostOwnershipError
 from services.kit.postgres import Pool
 from services.kit.process import Problem, Route, json_response
@@ -25,8 +28,9 @@ _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 class PrintedApi:
     """The routes and what they need."""
 
-    def __init__(self, pool: Pool, store: PrintedStore, deciding: Deciding) -> None:
-        self._pool, self._store, self._deciding = pool, store, deciding
+    def __init__(self, pool: Pool, channel: Channel, deciding: Deciding) -> None:
+        self._pool, self._store, self._deciding = pool, PrintedStore(channel), deciding
+        self._rejected = RejectedStore(channel)
 
     def routes(self) -> list[Route]:
         """Return the routes, each with the act that it asks for."""
@@ -42,10 +46,11 @@ class PrintedApi:
         async with self._pool.acquire() as connection:
             lines = await self._store.jobs(connection, MOST_JOBS, every=request.query.get("all") == "true")
             files = await self._store.rejected_files(connection, [line.run for line in lines if line.unprinted])
+            decided = await self._rejected.decided_jobs(connection)
         left: dict[str, list[dict[str, Any]]] = {}
         for run, job, letters in files:
             left.setdefault(run, []).append({"batchId": job.hex(), "letters": letters})
-        return json_response({"jobs": [_shown(line, left.get(line.run, [])) for line in lines]})
+        return json_response({"jobs": [_shown(line, left.get(line.run, []), decided.get(line.run)) for line in lines]})
 
     async def list_letters(self, request: web.Request, _caller: Caller) -> web.StreamResponse:
         """Return a page of the letters in a job that were rejected and that nobody decided about."""
@@ -69,9 +74,10 @@ class PrintedApi:
     async def _decide(
         self, request: web.Request, caller: Caller, decide: Callable[..., Awaitable[Decision]]
     ) -> web.StreamResponse:
-        even_if_posted = request.query.get("evenIfPosted") == "true"
+        """Answer what is decided: it is done once all is known that was acknowledged before."""
+        even_if_posted, job = request.query.get("evenIfPosted") == "true", request.match_info["job"]
         try:
-            found = await decide(request.match_info["job"], caller, even_if_posted=even_if_posted)
+            found = await decide(job, caller, even_if_posted=even_if_posted)
         except UnknownJobError:
             raise Problem(404, "No print job and no print file is called so", kind="unknown-print-job") from None
         except PostedError:
@@ -79,10 +85,10 @@ class PrintedApi:
             raise Problem(409, "Its people may be told already", detail, kind="posted") from None
         except LostOwnershipError:
             raise Problem(503, "This process has no part of the work now") from None
-        return json_response({"job": found.job, "letters": found.letters})
+        return json_response({"job": job, "letters": found.notices, "waiting": found.waiting}, status=202)
 
 
-def _shown(line: JobLine, files: list[dict[str, Any]]) -> dict[str, Any]:
+def _shown(line: JobLine, files: list[dict[str, Any]], decided: Waiting | None) -> dict[str, Any]:
     return {
         "job": line.run,
         "day": line.day,
@@ -98,6 +104,7 @@ def _shown(line: JobLine, files: list[dict[str, Any]]) -> dict[str, Any]:
         "contradictory": line.contradictory,
         "unprinted": line.unprinted,
         "unprintedFiles": files,
+        "decided": decided.as_json() if decided else None,
     }
 
 

@@ -1,21 +1,18 @@
 """What an operator decides about letters that the print house rejected: they are printed again, or given up.
 
-Nothing else begins them anew. Printed again, a letter is another attempt in another print file.
+Nothing else begins them anew. Printed again, a letter is another attempt in another print file. That is written down
+here, and done once nothing is overtaken by it (`rejected/carrying_out.py`).
 """
 
-from typing import NamedTuple
-
 from services.core.access import Act, Caller
-from services.core.clock import Clock
 from services.dispatch.printed.store import PrintedStore
 from services.dispatch.provider import Traits
-from services.dispatch.rejected.attempts import RejectedAttempts
-from services.dispatch.rejected.store import RejectedStore
-from services.dispatch.store import Store
+from services.dispatch.rejected.decided import Decision
+from services.dispatch.rejected.deciding import Decisions
 from services.kit.errors import LostOwnershipError
 from services.kit.stage import StageHandle
 
-__all__ = ["Deciding", "Decision", "PostedError", "UnknownJobError"]
+__all__ = ["Deciding", "PostedError", "UnknownJobError", "file_of"]
 
 
 class UnknownJobError(LookupError):
@@ -26,29 +23,21 @@ class PostedError(Exception):
     """The print house said of some of it that it was posted, and rejected it as well: people may be told twice."""
 
 
-class Decision(NamedTuple):
-    """What was decided, about how many letters."""
-
-    job: str
-    letters: int
-
-
 class Deciding:
-    """Carries out what operators decide, for all partitions: rows are locked, whoever owns them."""
+    """Takes what operators decide, for all partitions: rows are locked, whoever owns them."""
 
-    def __init__(self, store: Store, stage: StageHandle, traits: Traits, clock: Clock) -> None:
-        self._printed, self._rejected = PrintedStore(traits.channel), RejectedStore(traits.channel)
-        self._stage, self._attempts = stage, RejectedAttempts(store, traits, clock)
+    def __init__(self, decisions: Decisions, stage: StageHandle, traits: Traits) -> None:
+        self._decisions, self._stage, self._printed = decisions, stage, PrintedStore(traits.channel)
 
     async def print_again(self, job: str, caller: Caller, *, even_if_posted: bool = False) -> Decision:
-        """Queue what was rejected of a run or a print file, as attempts of their own.
+        """Have what was rejected of a run or a print file printed again, as attempts of their own.
 
         Raises UnknownJobError, PostedError unless `even_if_posted`, LostOwnershipError, and what databases raise.
         """
         return await self._decide(Act.PRINTED_AGAIN, job, caller, even_if_posted=even_if_posted)
 
     async def give_up(self, job: str, caller: Caller, *, even_if_posted: bool = False) -> Decision:
-        """Give what was rejected of a run or a print file back to routing, for the next channel. Raises likewise."""
+        """Have what was rejected of a run or a print file given back to routing, for the next channel. Likewise."""
         return await self._decide(Act.PRINT_GIVEN_UP, job, caller, even_if_posted=even_if_posted)
 
     async def _decide(self, act: Act, job: str, caller: Caller, *, even_if_posted: bool) -> Decision:
@@ -64,12 +53,7 @@ class Deciding:
             posted = {one.job for one in files if one.posted}
             if any(batch.print_job in posted for batch in batches) and not even_if_posted:
                 raise PostedError
-            end = self._attempts.give_up if act is Act.PRINT_GIVEN_UP else self._attempts.make_again
-            ended = await end(connection, batches)
-            transaction.emit(ended.outputs)
-            if ended.notices:
-                await self._rejected.record(connection, act, job, ended.notices, caller)
-        return Decision(job, ended.notices)
+            return await self._decisions.add(connection, act, job, batches, caller, even_if_posted=even_if_posted)
 
 
 def file_of(job: str) -> bytes | None:

@@ -32,7 +32,7 @@ where channel = $1 and state = 2 and job = any($2::bytea[])
 order by batch;
 
 -- name: unprinted_batches
--- The letters of print files that were rejected and that nobody decided about; the rows are locked.
+-- The letters of print files that were rejected; the rows are locked.
 select batch, partition, tries, at, job, block
 from batches
 where channel = $1 and state = 11 and job = any($2::bytea[])
@@ -45,6 +45,7 @@ select batches.batch, partition, tries, at, batches.job, block
 from batches
 join print_files using (job)
 where state = 11 and (print_files.run = $1 or print_files.job = $2) and batch > $3
+    and not exists (select from decided where decided.batch = batches.batch)
 order by batch
 limit $4;
 
@@ -63,7 +64,9 @@ select print_runs.run, print_runs.day, print_runs.handling, print_runs.state as 
 from print_files
 join print_runs using (run)
 left join lateral (
-    select sum(count) as letters_left from batches where batches.job = print_files.job and batches.state = 11
+    select sum(count) as letters_left from batches
+    where batches.job = print_files.job and batches.state = 11
+        and not exists (select from decided where decided.batch = batches.batch)
 ) as unprinted on true
 where position is not null and ($1 or print_files.run in (
     select run from print_files
@@ -81,6 +84,7 @@ select print_files.run, batches.job, sum(batches.count)::bigint as letters
 from batches
 join print_files using (job)
 where batches.state = 11 and print_files.run = any($1::text[])
+    and not exists (select from decided where decided.batch = batches.batch)
 group by print_files.run, batches.job
 order by print_files.run, batches.job;
 
@@ -91,8 +95,11 @@ select
      where position is not null and acknowledged_at is null and posted_at is null and rejected_at is null) as waiting,
     (select min(done_at) from print_files
      where position is not null and acknowledged_at is null and posted_at is null and rejected_at is null) as since,
-    (select count(distinct job) from batches where state = 11) as rejected,
-    (select coalesce(sum(count), 0) from batches where state = 11 and job is not null)::bigint as unprinted;
+    (select count(distinct job) from batches
+     where state = 11 and not exists (select from decided where decided.batch = batches.batch)) as rejected,
+    (select coalesce(sum(count), 0) from batches
+     where state = 11 and job is not null
+        and not exists (select from decided where decided.batch = batches.batch))::bigint as unprinted;
 
 -- name: clearable_files
 -- Of these print files those that the print house has had since $2 or longer, or rejected then, with nobody left in them

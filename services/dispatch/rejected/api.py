@@ -8,6 +8,7 @@ from aiohttp import web
 
 from services.core.access import Act, Caller
 from services.dispatch.domain import Batch
+from services.dispatch.rejected.decided import Decision
 from services.dispatch.rejected.deciding import RejectedDeciding
 from services.dispatch.rejected.store import RejectedStore
 from services.kit.errors import LostOwnershipError
@@ -36,26 +37,31 @@ class RejectedApi:
         ]
 
     async def list_incidents(self, _: web.Request, _caller: Caller) -> web.StreamResponse:
-        """Return of which incidents something was rejected that nobody decided about."""
+        """Return of which incidents something was rejected and is neither made again nor given up."""
         async with self._pool.acquire() as connection:
             found = await self._store.by_incident(connection)
         shown = [
             {"channel": self._store.channel.label, "incidentId": one.incident_id, "notices": one.notices}
             | {"since": one.since.isoformat(timespec="seconds")}
+            | {"decided": one.decided.as_json() if one.decided else None}
             for one in found
         ]
         return json_response({"rejected": shown})
 
     async def list_notices(self, request: web.Request, _caller: Caller) -> web.StreamResponse:
-        """Return a page of the rejected notices of an incident; it may have none, and yet not be the last."""
+        """Return a page of the rejected notices of an incident that nobody decided about.
+
+        It may have none, and yet not be the last.
+        """
         after, incident_id = request.query.get("after", "0"), request.match_info["incidentId"]
         if not _NUMBER.fullmatch(after):
             fault = {"field": "after", "problem": "must be the `next` of another page"}
             raise Problem(400, "That is no page", problems=[fault])
         async with self._pool.acquire() as connection:
             found = await self._store.page(connection, int(after), MOST_BATCHES)
-        following = str(found[-1].number) if len(found) == MOST_BATCHES else None
-        of_it = [batch for batch in found if batch.notices.incident_id == incident_id]
+        following = str(found[-1].batch.number) if len(found) == MOST_BATCHES else None
+        undecided = [one.batch for one in found if one.decided_at is None]
+        of_it = [batch for batch in undecided if batch.notices.incident_id == incident_id]
         return json_response({"notices": [one for batch in of_it for one in self._shown(batch)], "next": following})
 
     def _shown(self, batch: Batch) -> list[dict[str, Any]]:
@@ -76,11 +82,13 @@ class RejectedApi:
         return await self._decide(request, caller, self._deciding.give_up)
 
     async def _decide(
-        self, request: web.Request, caller: Caller, decide: Callable[[str, Caller], Awaitable[int]]
+        self, request: web.Request, caller: Caller, decide: Callable[[str, Caller], Awaitable[Decision]]
     ) -> web.StreamResponse:
+        """Answer what is decided: it is done once all is known that was acknowledged before."""
         incident_id = request.match_info["incidentId"]
         try:
-            notices = await decide(incident_id, caller)
+            found = await decide(incident_id, caller)
         except LostOwnershipError:
             raise Problem(503, "This process has no part of the work now") from None
-        return json_response({"channel": self._store.channel.label, "incidentId": incident_id, "notices": notices})
+        about = {"channel": self._store.channel.label, "incidentId": incident_id}
+        return json_response(about | {"notices": found.notices, "waiting": found.waiting}, status=202)

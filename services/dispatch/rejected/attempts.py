@@ -3,9 +3,9 @@
 Made again, a notice is another attempt; what was said of the first one stays said of it.
 """
 
-from collections.abc import Collection, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from services.core.access import Act
 from services.core.clock import Clock
 from services.core.ledger import UNPRINTED
 from services.core.notices import Notices, pieces
@@ -16,24 +16,18 @@ from services.dispatch.counting import Moved
 from services.dispatch.domain import Batch, Round, Taken
 from services.dispatch.outcomes import AttemptOutcome
 from services.dispatch.provider import Traits
+from services.dispatch.rejected.decided import GIVES_UP
 from services.dispatch.rejected.store import RejectedStore
 from services.dispatch.rounds import by_partition, cut, gathered
 from services.dispatch.store import Store
 from services.kit.eventlog import Output
 from services.kit.postgres import Connection
 
-__all__ = ["Ended", "RejectedAttempts"]
+__all__ = ["RejectedAttempts"]
 
 _WHY = why_back(ReceiptKind.REFUSED, ReceiptReason.PROVIDER)
 _ENDED = AttemptOutcome(AttemptState.REFUSED)
 _STAYS = AttemptOutcome(AttemptState.UNPRINTED)
-
-
-class Ended(NamedTuple):
-    """How many attempts ended, and the blocks that tell of it."""
-
-    notices: int
-    outputs: list[Output]
 
 
 class RejectedAttempts:
@@ -43,32 +37,37 @@ class RejectedAttempts:
         self._store, self._rejected = store, RejectedStore(traits.channel)
         self._traits, self._clock = traits, clock
 
-    async def make_again(self, connection: Connection, batches: Iterable[Batch]) -> Ended:
-        """Queue their notices as attempts of their own.
+    async def count(self, connection: Connection, act: Act, batches: Sequence[Batch]) -> int:
+        """Return how many notices an act would end now."""
+        notices = [notice for batch in batches for notice in batch.notices.ids]
+        return len(notices) - len(await self._staying(connection, act, notices)) if notices else 0
 
-        Who was called back since the first attempt stays: it would go where its record no longer says.
+    async def end(self, connection: Connection, act: Act, batches: Iterable[Batch], moved: Moved) -> list[Output]:
+        """Queue their notices as attempts of their own, or give them back to routing for the next channel.
+
+        Returns the blocks that go back; `moved` counts them as held no more.
         """
-        moved, count = Moved(), 0
+        outputs = list[Output]()
         for one in self._rounds(batches):
-            called_back = await self._rejected.called_back(connection, one.notices.ids)
-            ended = await self._end(connection, one, called_back.keys(), moved)
-            await self._queue(connection, one.partition, ended)
-            count += len(ended)
-        return Ended(count, await moved.written(connection, self._traits.channel))
+            staying = await self._staying(connection, act, one.notices.ids)
+            ended = await self._end(connection, one, staying, moved)
+            if act in GIVES_UP:
+                outputs += self._back(one.partition, ended)
+            else:
+                await self._queue(connection, one.partition, ended)
+        return outputs
 
-    async def give_up(self, connection: Connection, batches: Iterable[Batch]) -> Ended:
-        """Give their notices back to routing, for the next channel.
+    async def _staying(self, connection: Connection, act: Act, notices: Collection[bytes]) -> Collection[bytes]:
+        """Return those of these notices that an act leaves as they are.
 
-        Whose recall is looked at again just now stays: it is stopped, or answered once more (`recalls.py`).
+        Who was called back since the first attempt is not told again: that would go where the record no longer says.
+        Nor is one given up whose recall is looked at again just now: it is stopped, or answered once more
+        (`recalls.py`).
         """
-        moved, count, outputs = Moved(), 0, list[Output]()
-        for one in self._rounds(batches):
-            called_back = await self._rejected.called_back(connection, one.notices.ids)
-            looked_at = {notice for notice, answered in called_back.items() if not answered}
-            ended = await self._end(connection, one, looked_at, moved)
-            outputs += self._back(one.partition, ended)
-            count += len(ended)
-        return Ended(count, [*outputs, *await moved.written(connection, self._traits.channel)])
+        called_back = await self._rejected.called_back(connection, notices)
+        if act in GIVES_UP:
+            return {notice for notice, answered in called_back.items() if not answered}
+        return called_back.keys()
 
     def _rounds(self, batches: Iterable[Batch]) -> Iterator[Round]:
         now = self._clock.now()

@@ -1,8 +1,9 @@
 """Which rows of the log a room may see and write: row level security, made from the contracts of the topics.
 
 A room writes blocks of the topics that it produces, under its own sources alone, and reads those that it consumes,
-beside what it wrote itself. So a room that is taken over forges no other's block. The owner of the tables, who migrates
-and replays dead letters, is under no such rule; nobody else may write as the source of replays.
+beside what it wrote itself; of some more it sees how many there are. So a room that is taken over forges no other's
+block. The owner of the tables, who migrates and replays dead letters, is under no such rule; nobody else may write as
+the source of replays.
 """
 
 import hashlib
@@ -52,13 +53,14 @@ def policies(topics: Iterable[TopicSpec] = TOPICS) -> list[Policy]:
 def _of_room(room: str, topics: tuple[TopicSpec, ...]) -> Iterable[Policy]:
     role, stages = role_of(room), [stage for stage, of in STAGES.items() if of == room]
     consumed = [spec.name for spec in topics if {room, *stages}.intersection(spec.consumers)]
+    counted = [spec.name for spec in topics if {room, *stages}.intersection(spec.heads)]
     own = _among("source", stages)
     written = " or ".join(_written_by(stage, topics) for stage in stages)
     seen = f"{own} or {_among('topic', consumed)}"
     yield Policy("log", role, "select", seen)
     yield Policy("log", role, "insert", written)
     yield Policy("log", role, "delete", f"{own} or (source = '{_REPLAYED}' and {_among('topic', consumed)})")
-    yield Policy("head", role, "select", seen)
+    yield Policy("head", role, "select", f"{seen} or {_among('topic', counted)}" if counted else seen)
     yield Policy("head", role, "insert", written)
     yield Policy("head", role, "update", written)
     # How far each stage has read is no secret: whoever wrote a block prunes it once all have read it.

@@ -6,8 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from services.kit.eventlog import Record
+from services.wire.recalls import encode_asked
 from tests.conftest import RoomPool
-from tests.integration.deduplication.scene import PARTITIONS, Scene, Sent, block, people
+from tests.integration.deduplication.scene import INCIDENT, PARTITIONS, Scene, Sent, block, people
 
 
 @pytest.fixture
@@ -88,6 +90,21 @@ async def test_it_is_said_again_before_the_log_forgets_it(scene: Scene) -> None:
     next_day = await ticks(scene)
 
     assert [{1: (5, 0)}, {}, {}] * 2 == [sent.known for sent in (*first, *next_day)]
+
+
+async def test_who_asks_is_told_behind_what_is_called_back(scene: Scene) -> None:
+    """An operator's act waits in dispatch: it hears how far intake's blocks are known, with what those call back."""
+    rows = people(4)
+    await scene.take(block("wave", rows, partition=1))
+    asked = encode_asked(INCIDENT, 1)
+    question = Record(asked.topic, 1, 0, "dispatch-letter", 1, 0, asked.value)
+    await scene.took({1: 1, 2: 9})
+    behind = await scene.take(question)
+    await scene.took({1: 2})
+    moved = [replace(one, version=2, contact_since=2) for one in rows[:2]]
+    sent = await scene.take(question, block("wave", moved, partition=1, seq=2), question)
+
+    assert ({1: (1, 0)}, {1: (2, 2)}) == (behind.known, sent.known)
 
 
 async def test_nothing_is_asked_where_no_pause_ever_ended(scene: Scene) -> None:

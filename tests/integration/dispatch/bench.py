@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from notification.topics import MEMBERS_ACCEPTED
 from notification.v1 import dispatch_pb2
 from prometheus_client import CollectorRegistry
 
@@ -24,8 +25,10 @@ from services.dispatch.domain import Taken, Work
 from services.dispatch.handlers import DispatchHandler
 from services.dispatch.metrics import DispatchMetrics
 from services.dispatch.outcomes import HandOver
-from services.dispatch.provider import Provider
+from services.dispatch.provider import Provider, Traits
 from services.dispatch.rates import Cap
+from services.dispatch.rejected.carrying_out import CarryingOut
+from services.dispatch.rejected.deciding import Decisions
 from services.dispatch.run_store import RunStore
 from services.dispatch.sending.references import ReferencesByIncident
 from services.dispatch.sending.sender import Sender
@@ -42,6 +45,7 @@ from services.wire.testing import FakeIncidents
 from tests.unit.dispatch.people import REFERENCES, TRAITS, an_incident
 
 KEEP_RECALLS = timedelta(days=44)
+PARTITIONS = 2  # of the installation, where it matters
 
 
 class Transaction:
@@ -159,6 +163,7 @@ class Bench:
     partitions: int = 1  # of the channel
     may_go: Callable[[], bool] = lambda: True  # whether the channel goes on
     found: Callable[[], bool] = lambda: False  # whether letters may come that were found in print files
+    of_provider: Traits | None = None  # the traits of its provider, where they are others than nearly always
 
     def __post_init__(self) -> None:
         self.incidents = FakeIncidents(self.incident)
@@ -183,17 +188,35 @@ class Bench:
 
     def handler(self, clock: Clock | None = None) -> DispatchHandler:
         """Return the handler of a process of its own."""
+        clock = clock or self.clock
         return DispatchHandler(
-            traits=TRAITS[self.channel],
+            traits=self.traits,
             store=self.store,
             incidents=self.known(),
-            clock=clock or self.clock,
+            clock=clock,
             metrics=self.metrics,
             unknown_after=timedelta(hours=72),
             breaker=self.breaker,
             keep_recalls=KEEP_RECALLS,
+            decided=CarryingOut(self.store, self.traits, clock),
             busy=self.busy,
         )
+
+    @property
+    def traits(self) -> Traits:
+        """Return the traits of the channel's provider."""
+        return self.of_provider or TRAITS[self.channel]
+
+    @property
+    def decisions(self) -> Decisions:
+        """Return what writes down what operators decide."""
+        return Decisions(self.store, self.traits, self.clock, PARTITIONS)
+
+    async def acknowledge(self, *blocks: int) -> None:
+        """Let intake write so many blocks of members to each partition, as it does before it answers."""
+        outputs = [Output(MEMBERS_ACCEPTED, at, b"block") for at, count in enumerate(blocks) for _ in range(count)]
+        async with self.intake.acquire() as connection, connection.transaction():
+            await append_outputs(connection, "intake", outputs)
 
     def known(self) -> FakeIncidents:
         """Return the table of incidents and cohorts, the same for all."""

@@ -22,7 +22,7 @@ from services.tracking.histories import History, history_of
 from services.wire.receipts import decode_received, encode_accepted
 from services.wire.totals import decode_totals
 from tests.integration.dispatch.bench import Bench, ShiftedClock, a_payload
-from tests.unit.dispatch.people import TRAITS, an_id, some_notices
+from tests.unit.dispatch.people import an_id, some_notices
 
 KEEP = timedelta(days=7)
 
@@ -130,7 +130,7 @@ class Printed:
 
     def deciding(self) -> Deciding:
         """Return what operators' decisions are carried out by."""
-        return Deciding(self.bench.store, self.bench.stage, TRAITS[self.bench.channel], self.bench.clock)
+        return Deciding(self.bench.decisions, self.bench.stage, self.bench.traits)
 
     async def attempts(self) -> dict[tuple[int, AttemptState], int]:
         """Return how many attempts of each number are in each state."""

@@ -159,12 +159,13 @@ async def test_printed_again_is_another_attempt_in_another_file(printed: Printed
     await printed.hear()
     first = await printed.deciding().print_again(file, BY)
     second = await printed.deciding().print_again(file, BY)
+    await printed.bench.tick()
     queued, held = await printed.attempts(), await printed.held()
     await printed.bench.send(printed.provider)
     acts = await printed.bench.pool.fetch("select act, job, letters, principal, request_id from print_acts")
     line = await printed.line()
 
-    assert ((file, 3), (file, 0)) == (first, second)
+    assert ((3, 0), (0, 3)) == (first, second)
     assert ({(1, AttemptState.REFUSED): 3, (2, AttemptState.TAKEN): 3}, 0) == (queued, held)
     assert {(1, AttemptState.REFUSED): 3, (2, ACCEPTED): 3} == await printed.attempts()
     assert [("printed-again", file, 3, "op", "request-1")] == [tuple(row) for row in acts]
@@ -179,9 +180,10 @@ async def test_given_up_goes_to_the_next_channel(folder: Printed) -> None:
     folder.say(line.run, state="rejected", reason="layout")
     await folder.hear()
     done = await folder.deciding().give_up(line.run, BY)
+    await folder.bench.tick()
     back = await folder.bench.refused()
 
-    assert (3, {"refused:provider"}) == (done.letters, {reason for reason, _, _ in back})
+    assert (3, {"refused:provider"}) == (done.notices, {reason for reason, _, _ in back})
     assert ({(1, AttemptState.REFUSED): 3}, 0) == (await folder.attempts(), await folder.held())
 
 
@@ -198,7 +200,7 @@ async def test_what_was_posted_as_well_is_not_printed_again_by_mistake(folder: P
     held = await folder.held()
     done = await folder.deciding().print_again(file, BY, even_if_posted=True)
 
-    assert (2, 2) == (held, done.letters)
+    assert (2, 2) == (held, done.notices)
 
 
 async def test_a_job_that_is_posted_after_it_was_printed_again_is_told(folder: Printed, caplog: Any) -> None:
@@ -207,6 +209,7 @@ async def test_a_job_that_is_posted_after_it_was_printed_again_is_told(folder: P
     folder.say(file, "1.json", state="rejected")
     await folder.hear()
     await folder.deciding().print_again(file, BY)
+    await folder.bench.tick()
     folder.say(file, "2.json", state="posted")
     await folder.hear()
 

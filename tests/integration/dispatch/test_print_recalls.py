@@ -51,8 +51,9 @@ async def test_who_was_recalled_while_a_job_lies_rejected_is_stopped(folder: Pri
     await folder.hear()
     await _recalled(folder, an_id(("n", 0)))
     again = await folder.deciding().print_again(file, BY)
+    await folder.bench.tick()
 
-    assert (1, 0) == (again.letters, await folder.held())
+    assert (1, 0) == (again.notices, await folder.held())
     assert {(1, AttemptState.STOPPED): 1, (1, AttemptState.REFUSED): 1, (2, AttemptState.TAKEN): 1} == (
         await folder.attempts()
     )
@@ -74,7 +75,7 @@ async def test_who_was_recalled_before_the_job_was_rejected_is_stopped_too(folde
     await folder.bench.tick()
     given_up = await folder.deciding().give_up(file, BY)
 
-    assert (2, 1, 0, 0) == (held, again.letters, given_up.letters, await folder.held())
+    assert (2, 1, 0, 0) == (held, again.notices, given_up.notices, await folder.held())
     assert [(one, False), (one, True)] == await _answered(folder)
     assert {(1, AttemptState.STOPPED): 1, (1, AttemptState.REFUSED): 1, (2, AttemptState.TAKEN): 1} == (
         await folder.attempts()

@@ -20,8 +20,10 @@ from services.kit.process.health import Health
 from services.kit.testing import FakeClock, make_principals
 from tests.integration.dispatch.bench import Bench
 from tests.integration.dispatch.test_api import Face
+from tests.integration.dispatch.test_recalls import hear
+from tests.integration.dispatch.test_resuming import known
 from tests.principals import AUDITOR, LAB, OPERATOR, authenticator
-from tests.unit.dispatch.people import TRAITS, an_id, some_notices
+from tests.unit.dispatch.people import an_id, some_notices
 
 FILE = an_id("file")
 RUN = "20260820-0-normal-1"
@@ -33,9 +35,8 @@ class PrintedFace(Face):
     def __init__(self, bench: Bench, principals: Path) -> None:
         self.bench, clock = bench, FakeClock()
         self._tokens = make_principals(principals, OPERATOR, AUDITOR, LAB)
-        store = PrintedStore(bench.channel)
-        deciding = Deciding(bench.store, bench.stage, TRAITS[Channel.LETTER], bench.clock)
-        routes = PrintedApi(bench.pool, store, deciding).routes()
+        deciding = Deciding(bench.decisions, bench.stage, bench.traits)
+        routes = PrintedApi(bench.pool, bench.channel, deciding).routes()
         guard = authenticator(principals, clock)
         app = web_app(Health("dispatch", clock), CollectorRegistry(), guard, openapi=OPENAPI, routes=routes)
         self.client = TestClient(TestServer(app))
@@ -76,7 +77,7 @@ async def test_a_rejected_job_is_listed_with_its_files_and_why(face: PrintedFace
     assert job | {
         "job": RUN, "handling": "normal", "state": "rejected", "closed": True, "files": 1, "letters": 3,
         "filesWaiting": 0, "waitsSince": None, "filesRejected": 1, "reasons": ["font"], "contradictory": False,
-        "unprinted": 3, "unprintedFiles": [{"batchId": FILE.hex(), "letters": 3}],
+        "unprinted": 3, "unprintedFiles": [{"batchId": FILE.hex(), "letters": 3}], "decided": None,
     } == job  # fmt: skip
     assert 403 == (await face.get("/v1/print-jobs", "lab"))[0]
 
@@ -99,14 +100,23 @@ async def test_who_lies_in_it_is_listed_page_by_page(
 
 
 async def test_an_operator_decides_and_is_written_down(face: PrintedFace) -> None:
-    """Nobody else may; what was decided is not decided again, and the job is listed no more."""
+    """Nobody else may; what was decided is not decided again, and the job is listed no more once it is done."""
     await face.reject()
+    await face.bench.acknowledge(1, 2)
     refused, _ = await face.post(f"/v1/print-jobs/{RUN}/print-again", "auditor")
-    _, done = await face.post(f"/v1/print-jobs/{RUN}/print-again")
+    taken, done = await face.post(f"/v1/print-jobs/{RUN}/print-again")
     _, again = await face.post(f"/v1/print-jobs/{RUN}/give-up")
+    await face.bench.tick()
+    (job,) = (await face.get("/v1/print-jobs"))[1]["jobs"]
+    await hear(face.bench, known(1, 2))
+    await face.bench.tick()
     acts = await face.bench.pool.fetch("select act, job, letters, principal from print_acts")
 
-    assert (403, {"job": RUN, "letters": 3}, {"job": RUN, "letters": 0}) == (refused, done, again)
+    assert (403, 202, {"job": RUN, "letters": 3, "waiting": 0}) == (refused, taken, done)
+    assert {"job": RUN, "letters": 0, "waiting": 3} == again
+    assert (0, [], 3, [0, 1]) == (
+        job["unprinted"], job["unprintedFiles"], job["decided"]["notices"], job["decided"]["behindIn"],
+    )  # fmt: skip
     assert [("printed-again", RUN, 3, "operator")] == [tuple(row) for row in acts]
     assert [] == (await face.get("/v1/print-jobs"))[1]["jobs"]
     assert [RUN] == [job["job"] for job in (await face.get("/v1/print-jobs?all=true"))[1]["jobs"]]
@@ -120,4 +130,4 @@ async def test_what_may_have_been_told_is_asked_for_twice(face: PrintedFace) -> 
     even, done = await face.post(f"/v1/print-jobs/{RUN}/give-up?evenIfPosted=true")
 
     assert (404, 409, "urn:heraut:problem:posted") == (unknown, posted, problem["type"])
-    assert (200, 3) == (even, done["letters"])
+    assert (202, 3) == (even, done["letters"])

@@ -47,9 +47,9 @@ class RejectedFace(Face):
     def __init__(self, bench: Bench, principals: Path) -> None:
         self.bench, clock = bench, FakeClock()
         self._tokens = make_principals(principals, OPERATOR, AUDITOR, LAB)
-        store = RejectedStore(bench.channel)
-        self.deciding = RejectedDeciding(bench.store, bench.stage, TRAITS[bench.channel], bench.clock)
-        routes = RejectedApi(bench.pool, store, self.deciding).routes()
+        bench.of_provider = TRAITS[bench.channel]
+        self.deciding = RejectedDeciding(bench.decisions, bench.stage, bench.traits)
+        routes = RejectedApi(bench.pool, RejectedStore(bench.channel), self.deciding).routes()
         guard = authenticator(principals, clock)
         app = web_app(Health("dispatch", clock), CollectorRegistry(), guard, openapi=OPENAPI, routes=routes)
         self.client = TestClient(TestServer(app))
@@ -74,8 +74,10 @@ class RejectedFace(Face):
             transaction.emit(await handler.apply(transaction.connection, work))
 
     async def decide(self, act: str, incident_id: str = INCIDENT) -> int:
-        """Decide as an operator; returns about how many notices."""
-        return int((await self.post(f"/v1/rejected/{incident_id}/{act}"))[1]["notices"])
+        """Decide as an operator, with nothing to wait for; returns about how many notices."""
+        decided = (await self.post(f"/v1/rejected/{incident_id}/{act}"))[1]["notices"]
+        await self.bench.tick()
+        return int(decided)
 
     async def held(self) -> int:
         """Return how many dispatch says are held."""
@@ -114,14 +116,14 @@ async def test_what_was_rejected_is_held_and_listed(face: RejectedFace) -> None:
     await face.reject()
     await face.hear(face.ids)
     status, found = await face.get("/v1/rejected", "auditor")
-    ((channel, incident, notices, _),) = [tuple(one.values()) for one in found["rejected"]]
+    ((channel, incident, notices, _, decided),) = [tuple(one.values()) for one in found["rejected"]]
     first = (await face.get(f"/v1/rejected/{INCIDENT}"))[1]
     second = (await face.get(f"/v1/rejected/{INCIDENT}?after={first['next']}"))[1]
     other = (await face.get("/v1/rejected/another"))[1]
     async with face.bench.pool.acquire() as connection:
         standing = await face.bench.store.standing(connection)
 
-    assert (200, face.bench.channel.label, INCIDENT, SEVERAL) == (status, channel, incident, notices)
+    assert (200, face.bench.channel.label, INCIDENT, SEVERAL, None) == (status, channel, incident, notices, decided)
     listed = [bytes.fromhex(one["noticeId"]) for page in (first, second) for one in page["notices"]]
     assert (sorted(face.ids), None, []) == (sorted(listed), second["next"], other["notices"])
     assert (403, 400) == (
@@ -168,7 +170,6 @@ async def test_who_was_called_back_is_not_handed_over_again(face: RejectedFace) 
     await face.hear(face.ids)
     await face.take([_recall(face.ids[1])])
     again = await face.decide("again")
-    await face.bench.tick()
     given_up = await face.decide("give-up")
 
     assert (1, 0, 0) == (again, given_up, await face.held())

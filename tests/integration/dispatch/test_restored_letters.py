@@ -246,6 +246,7 @@ async def test_a_letter_that_is_printed_again_on_an_operators_word_is_printed(
     """What was found keeps nobody from that."""
     bench, job = printed.bench, await _rejected_after_a_restore(printed, set_back)
     await printed.deciding().print_again(job, Caller(OPERATOR.principal, "request-1"))
+    await bench.tick()
     async with set_back.resumed(bench):
         await bench.send(printed.provider)
 

@@ -71,11 +71,12 @@ async def test_a_room_reads_what_it_consumes_and_what_it_wrote(
         for stage in spec.producers
         if stage in stages or {room, *stages}.intersection(spec.consumers)
     }
+    counted = {(stage, spec.name) for spec in INSIDE for stage in spec.producers if {*stages}.intersection(spec.heads)}
     pool = await room_pool(room)
 
-    for table in ("log", "head"):
+    for table, more in (("log", set[tuple[str, str]]()), ("head", counted)):
         seen = await pool.fetch(f"select source, topic from log.{table}")
-        assert expected == {(source, topic) for source, topic in seen}
+        assert expected | more == {(source, topic) for source, topic in seen}
 
 
 async def test_a_room_takes_away_no_others_blocks(room_pool: RoomPool) -> None:

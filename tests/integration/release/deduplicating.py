@@ -45,8 +45,8 @@ class _HeldBack:
     async def fetch(self, limit: int, wait: float) -> Sequence[Record]:
         """Return blocks, less those that are kept back."""
         records = [*self._kept, *await self._log.fetch(limit, wait)]
-        self._kept = [record for record in records if record.partition in self._gate.shut]
-        return [record for record in records if record.partition not in self._gate.shut]
+        self._kept = [record for record in records if self._gate.keeps(record)]
+        return [record for record in records if not self._gate.keeps(record)]
 
     def pause(self, partitions: Sequence[TopicPartition]) -> None:
         """Pause the log."""
@@ -82,7 +82,12 @@ class Gate:
 
     def __init__(self) -> None:
         self.shut: Collection[int] = ()
+        self.topics: Collection[str] = TOPICS  # of which topics
         self.ticks = 0
+
+    def keeps(self, record: Record) -> bool:
+        """Tell whether a block is kept back."""
+        return record.partition in self.shut and record.topic in self.topics
 
 
 class _Ticking(DeduplicationHandler):

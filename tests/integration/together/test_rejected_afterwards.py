@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import ClientSession
+from notification.topics import MEMBERS_ACCEPTED
 
 from loadtests.providers.notify import MADE_UP_KEY, NotifyServer
 from services.core.channel import Channel
@@ -27,6 +28,7 @@ from services.tracking.app import run as tracking
 from services.tracking.config import Config as TrackingConfig
 from tests.conftest import RoomPool
 from tests.integration.dispatch.test_notify import text_of
+from tests.integration.release.deduplicating import EVERY_PARTITION
 from tests.integration.release.test_release import KEYS, Installation, installation
 from tests.integration.release.test_together import running, settings
 from tests.unit.intake.builders import a_record
@@ -116,6 +118,16 @@ class Run:
 
         await until(sent)
 
+    async def until_asked_or_sent(self, letters: int) -> None:
+        """Wait until dispatch has been told how far deduplication is, or more letters were handed over."""
+
+        async def so() -> bool:
+            query = "select exists (select from known where channel = $1)"
+            told = await self.pools["dispatch"].fetchval(query, int(Channel.LETTER))
+            return bool(told) or len(self.notify.kept) > letters
+
+        await until(so)
+
     async def until_called_back(self) -> None:
         """Wait until everybody knows how the one recall ended, and routing the new address."""
         query = "select (select count(*) from recalls where over_since is not null) * (select count(*) from addresses)"
@@ -191,3 +203,33 @@ async def test_what_an_operator_decides_about_rejected_letters_goes_by_the_recor
     assert [("Nieuweweg", CORRECTED_AFTER), ("Oudeweg", TOLD_AT_ONCE), ("Oudeweg", HANDED_OVER_AGAIN)] == told
     assert ["new@mail.example", f"old-{GIVEN_UP}@mail.example"] == sorted(to for to, _ in run.mails.taken)
     assert 8 == len(run.notify.kept)
+
+
+async def test_what_an_operator_decides_overtakes_no_correction(
+    installation: Installation, settings: Mapping[str, str], room_pool: RoomPool, tmp_path: Path
+) -> None:
+    """Corrected and acknowledged before the act, with deduplication behind: nobody is told at the old address."""
+    pools = {room: await room_pool(room) for room in ("routing", "dispatch", "tracking")}
+    gate = installation.room.gate
+    async with asyncio.timeout(120.0), _run(installation, settings, pools, tmp_path / "letters.ready") as run:
+        await installation.put(channels=["letter", "email"])
+        await installation.opened()
+        await installation.uploaded(*map(_record, EVERYBODY))
+        await installation.room.has_members(len(EVERYBODY))
+        await installation.released()
+        await run.until_counted("tracking", "notified", len(EVERYBODY))
+        rejected = await run.reject(0, 1)
+        await run.until_rejected(held=2, stopped=0)
+
+        gate.topics, gate.shut = (MEMBERS_ACCEPTED,), EVERY_PARTITION
+        await installation.uploaded(_record(0, street="Nieuweweg", email="new@mail.example"))
+        decided = await run.decide("again")
+        await run.until_asked_or_sent(len(EVERYBODY))
+        early = len(run.notify.kept)
+        gate.shut = ()
+        await run.until_counted("tracking", "notified", len(EVERYBODY))
+        await run.until_rejected(held=0, stopped=1)
+
+    told = sorted((street, number) for street, number, reference in run.sent() if reference not in rejected)
+    assert (2, len(EVERYBODY)) == (decided, early)
+    assert [("Nieuweweg", 0), *(("Oudeweg", number) for number in EVERYBODY[1:])] == told

@@ -30,7 +30,7 @@ def a_process(name: str, **changed: Any) -> Process:
 
 def a_channel(name: str, **changed: Any) -> dict[str, Any]:
     """Return a channel on which nothing waits."""
-    states = dict.fromkeys(("queued", "underWay", "unknown", "refused", "paused", "rejected"), _NOTHING)
+    states = dict.fromkeys(("queued", "underWay", "unknown", "refused", "paused", "rejected", "decided"), _NOTHING)
     held_back = HELD_BACK | changed.pop("held_back", {})
     return {"channel": name, "provider": "test", "pauses": [], "caps": [], "heldBack": held_back, **states, **changed}
 
@@ -107,6 +107,8 @@ def test_a_process_that_is_not_well_has_its_line(process: Process, mark: str, wo
         ({"queued": {"attempts": 2, "since": "2026-03-01T10:00:00+00:00"}}, {}, "look", "does its provider take"),
         ({"unknown": {"attempts": 3, "since": "2026-03-01T10:00:00+00:00"}}, {}, "look", "heraut unknown list"),
         ({"rejected": {"attempts": 3, "since": "2026-03-01T10:00:00+00:00"}}, {}, "FAULT", "heraut rejected list"),
+        ({"decided": {"attempts": 3, "since": "2026-03-01T10:00:00+00:00"}}, {}, "look", "deduplication is behind"),
+        ({"decided": {"attempts": 3, "since": "2026-03-01T11:59:00+00:00"}}, {}, "ok", "nothing waits"),
         ({"pauses": ["sender"]}, {}, "FAULT", "left alone (sender)"),
         ({"caps": [{"messages": 9, "seconds": 86400, "usedToday": 4}]}, {}, "ok", "nothing waits; 9 a day, 4 today"),
         ({"held_back": {"capsUntil": "2026-03-02T00:00:05+00:00"}}, {}, "look", "used up until 2026-03-02T00:00:05"),
