@@ -8,7 +8,8 @@
 
 One process of each service. Everybody gets a letter as data, so that rendering is not measured; with `--letters pdf`
 it is, and with `--marked` each sheet has a DataMatrix. CPU is that of all
-processes, PostgreSQL and the broker included; the driver's CPU is a figure of its own. With `--rates` more runs follow
+processes, PostgreSQL and the broker included; the driver's CPU is a figure of its own. Transactions are counted too:
+what else the machine does changes CPU, and never their number. With `--rates` more runs follow
 at these shares of the first one's rate: what a person costs then, and the time from acceptance to hand-over. With
 `--rest` the processes are looked at for so many seconds once all is handed over. With `--overlap` the cohorts are
 waves, one after the other, and so many of all records are about somebody of an earlier wave. With `--rounds` as many
@@ -30,6 +31,7 @@ from functools import cache
 from pathlib import Path
 
 import aiohttp
+import asyncpg
 import orjson
 
 from loadtests.chaos.fleet import Fleet
@@ -60,8 +62,10 @@ class Result:
     driver_cpu: float = 0.0
     latency: dict[str, float] = field(default_factory=dict)
     floor: dict[str, object] = field(default_factory=dict)
+    transactions: int = 0
     rest: dict[str, float] = field(default_factory=dict)  # percent of a core, where nothing is to be done
     printed: int = 0  # bytes of print files
+    rest_transactions: float = 0.0  # a second
 
     @property
     def rate(self) -> float:
@@ -81,11 +85,13 @@ class Result:
             "peoplePerSecond": round(self.rate), "uploadSeconds": round(self.uploaded, 1),
             "cpuMicrosecondsPerPerson": round(self.cost, 1), "cpu": cpu,
             "printedBytesPerPerson": round(self.printed / self.people),
+            "transactionsPerSecond": round(self.transactions / self.seconds),
             "driverCpu": round(self.driver_cpu / self.people * 1e6, 2),
             "residentMegabytes": {name: round(cost.resident / 1e6) for name, cost in self.costs.items()},
             **({"acceptedToHandedOverSeconds": self.latency} if self.latency else {}),
             **({"floor": self.floor} if self.floor else {}),
             **({"atRestPercentOfACore": self.rest} if self.rest else {}),
+            **({"atRestTransactionsPerSecond": self.rest_transactions} if self.rest else {}),
         }  # fmt: skip
 
 
@@ -103,7 +109,7 @@ async def measure(fleet: Fleet, incident_id: str, load: Load, rate: float | None
         letters = _letters(fleet, {})
         people = sum(letters.values()) + load.persons
         printed = sum(path.stat().st_size for path in fleet.print_dir.iterdir())
-        before, own = costs_of(_pids(fleet)), time.process_time()
+        transactions, before, own = await _transactions(fleet), costs_of(_pids(fleet)), time.process_time()
         started = time.monotonic()
         await _send(http, incident_id, load, rate)
         result.uploaded = time.monotonic() - started
@@ -111,6 +117,7 @@ async def measure(fleet: Fleet, incident_id: str, load: Load, rate: float | None
     result.costs = cost_between(before, costs_of(_pids(fleet)))
     result.printed = sum(path.stat().st_size for path in fleet.print_dir.iterdir()) - printed
     result.driver_cpu = time.process_time() - own
+    result.transactions = await _transactions(fleet) - transactions
     return result
 
 
@@ -255,7 +262,7 @@ async def _on_a_fleet(
             results.append(await measure(fleet, INCIDENT, load, rate))
             results[-1].latency = await _latency(fleet)
         if rate is None:
-            results[-1].rest = await _at_rest(fleet, arguments.rest)
+            await _rest(fleet, arguments.rest, results[-1])
             await fleet.stop_services()
             if len(loads) == 1:  # what many rounds filled says nothing about the floor
                 results[-1].floor = await floor(fleet, loads[0].persons)
@@ -264,16 +271,27 @@ async def _on_a_fleet(
     return results
 
 
-async def _at_rest(fleet: Fleet, seconds: float) -> dict[str, float]:
-    """Return what the processes use of a core where nothing is to be done, and together; nothing for no seconds."""
+async def _rest(fleet: Fleet, seconds: float, result: Result) -> None:
+    """Note what the processes use of a core where nothing is to be done, and together; nothing for no seconds."""
     if not seconds:
-        return {}
+        return
     await asyncio.sleep(_SETTLED)
-    before = costs_of(_pids(fleet))
+    transactions, before = await _transactions(fleet), costs_of(_pids(fleet))
     await asyncio.sleep(seconds)
     used = cost_between(before, costs_of(_pids(fleet)))
     found = {name: round(cost.cpu / seconds * 100, 2) for name, cost in used.items()}
-    return found | {"all": round(sum(found.values()), 1)}
+    result.rest = found | {"all": round(sum(found.values()), 1)}
+    result.rest_transactions = round((await _transactions(fleet) - transactions) / seconds, 1)
+
+
+async def _transactions(fleet: Fleet) -> int:
+    """Return how many transactions the database has ended, those included that only looked; a second late at most."""
+    connection = await asyncpg.connect(fleet.database_url)
+    try:
+        ended = "select xact_commit + xact_rollback from pg_stat_database where datname = current_database()"
+        return int(await connection.fetchval(ended))
+    finally:
+        await connection.close()
 
 
 def main() -> int:
