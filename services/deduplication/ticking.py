@@ -21,8 +21,8 @@ __all__ = ["PERSONS_A_TICK", "Ticking"]
 
 # At most so many people are decided again in one tick: that takes about a fifth of a second, far below a lease.
 PERSONS_A_TICK: Final = 5_000
-# After so many ticks, about a minute, every incident is looked at again: a partition that was lost and won back between
-# two ticks has rows that another process decided.
+# After so many ticks, one to three minutes, every incident is looked at again: a partition that was lost and won back
+# between two ticks has rows that another process decided.
 _TICKS_TO_TRUST: Final = 60
 # So many times 20,000 rows are looked through in one tick where nobody of a cancelled cohort is found.
 _LOOKS_A_TICK: Final = 2

@@ -11,14 +11,16 @@ order by row.notice, row.attempt
 on conflict (notice, attempt) do nothing
 returning batch, attempt, notice;
 
--- name: partitions_due
--- Which of these partitions have a batch whose turn has come.
-select wanted.partition
+-- name: first_due
+-- When it is the turn of the first batch in the queue of each of these partitions; none where it is empty.
+select wanted.partition, waiting.due
 from unnest($2::int[]) as wanted(partition)
-where exists (
-    select from batches
-    where channel = $1 and batches.partition = wanted.partition and state = 0 and due <= $3
-);
+cross join lateral (
+    select due from batches
+    where channel = $1 and batches.partition = wanted.partition and state = 0
+    order by due
+    limit 1
+) as waiting;
 
 -- name: queue
 -- The batches whose turn it is, longest waiting first: the first one, and more as long as they fit in the limit.
@@ -58,6 +60,15 @@ order by batches.batch;
 update batches set block = reworded.block
 from unnest($1::bigint[], $2::bytea[]) as reworded(batch, block)
 where batches.batch = reworded.batch and batches.state = 0;
+
+-- name: partitions_begun
+-- Which of these partitions have a batch whose hand-over was begun and not settled, and whose turn it is to be begun again.
+select wanted.partition
+from unnest($2::int[]) as wanted(partition)
+where exists (
+    select from batches
+    where channel = $1 and batches.partition = wanted.partition and state = 1 and due <= $3
+);
 
 -- name: open_intents
 -- The batches of a partition whose hand-over was begun and not settled, and whose turn it is to be begun again.
@@ -492,6 +503,16 @@ select coalesce(
 -- name: channel_stands
 -- The latest act on a channel.
 select act, at, principal from acts where channel = $1 order by number desc limit 1;
+
+-- name: channel_state
+-- The latest act on a channel, and what `restore_stands` says: each process asks for both all the time.
+select last.act, last.at, last.principal,
+    (select at from restores where channel = $1 and unread) as unread_since,
+    exists (select from found_letters where not settled) as found
+from (values (true)) as one(row)
+left join lateral (
+    select act, at, principal from acts where channel = $1 order by number desc limit 1
+) as last on true;
 
 -- name: lock_channel
 -- One caller at a time pauses a channel, or lets it go on; until the end of the transaction.

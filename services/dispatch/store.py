@@ -84,10 +84,17 @@ class Store:
         found = ((number, _less(batch, fresh[number])) for number, batch in numbered)
         return [(number, batch) for number, batch in found if batch.notices]
 
-    async def partitions_due(self, connection: Connection, partitions: Collection[int], now: datetime) -> list[int]:
-        """Return those of the partitions that have a batch whose turn has come."""
-        rows = await connection.fetch(_QUERIES["partitions_due"], self._channel, list(partitions), now)
-        return [row["partition"] for row in rows]
+    async def first_due(self, connection: Connection, partitions: Collection[int]) -> dict[int, datetime]:
+        """Return when it is the turn of the first batch in the queue, by partition; without those that are empty."""
+        rows = await connection.fetch(_QUERIES["first_due"], self._channel, list(partitions))
+        return {row["partition"]: row["due"] for row in rows}
+
+    async def partitions_begun(
+        self, connection: Connection, partitions: Collection[int], now: datetime
+    ) -> frozenset[int]:
+        """Return those of the partitions that have a batch whose hand-over is begun and whose wait is over."""
+        rows = await connection.fetch(_QUERIES["partitions_begun"], self._channel, list(partitions), now)
+        return frozenset(row["partition"] for row in rows)
 
     async def queue(self, connection: Connection, partition: int, now: datetime, limit: int) -> list[Batch]:
         """Return batches whose turn it is, the longest waiting first: one, or more with `limit` attempts at most."""

@@ -54,12 +54,15 @@ logger = logging.getLogger(__name__)
 
 _SET_ASIDE = 2048  # attempts that are looked through at once where some may not begin
 _EVER = datetime.min.replace(tzinfo=UTC)
-# Seconds between two looks at a queue where nothing is due: at first, and after more that found nothing.
-_POLL, _QUIET_POLL = 0.1, 0.3
+# Seconds between two looks at a queue: at least; at most where somebody waits for his turn, as who goes before all may
+# come; and at most where nobody does, as what is committed here ends that wait.
+_POLL, _BUSY_POLL, _QUIET_POLL = 0.1, 0.3, 1.0
 
 
 class Sender:
     """Works off the queue of one channel, for the partitions that the stage owns."""
+
+    _next_due: datetime | None = None  # the first turn to come, as the last look found
 
     def __init__(
         self,
@@ -107,7 +110,7 @@ class Sender:
         self._recording = self._recorder(metrics, breaker.policy.window)
         self._sink = Sink(stage, payloads, incidents, self._traits, clock)
         self._closing = closing_of(provider, stage, pool, clock)
-        self._rechecks, self._stop = Rechecks(), asyncio.Event()
+        self._rechecks, self._stop, self._news = Rechecks(), asyncio.Event(), stage.news()
         self._spans = HandOverSpans(tracing, pool, store, self._traits) if tracing.is_on else None
         self._slots = asyncio.Semaphore(provider.traits.rounds_at_once)
         self._unsent: set[int] = set()  # batches whose intent may stand, and that surely were not handed over
@@ -135,10 +138,21 @@ class Sender:
         async with asyncio.TaskGroup() as group:
             while not stop.is_set():
                 self._beat()
+                self._news.clear()
                 if await self._look(group):
                     idle.reset()
                 else:
-                    await pause_until(stop, idle.next())
+                    await self._sleep(stop, idle)
+
+    async def _sleep(self, stop: asyncio.Event, idle: Wait) -> None:
+        """Wait for news, or until it is somebody's turn; that the stage stops is news, too."""
+        await pause_until(stop, _POLL)
+        wait = (self._next_due - self._clock.now()).total_seconds() if self._next_due else 0.0
+        if wait > 0:
+            idle.reset()
+            await pause_until(stop, min(wait, _BUSY_POLL - _POLL))
+        elif not stop.is_set():
+            await pause_until(self._news, idle.next() - _POLL)
 
     def _go(self) -> bool:
         """Tell whether a hand-over may begin: not when others may take us for dead, nor unaware of a pause."""
@@ -176,18 +190,25 @@ class Sender:
 
     async def _reopen_due(self, group: asyncio.TaskGroup) -> bool:
         """Begin the open intents again of partitions that are due for a look."""
+        if not (due := self._rechecks.due(self._clock.monotonic())):
+            return False
+        async with self._pool.acquire() as connection:
+            begun = await self._store.partitions_begun(connection, due, self._clock.now())
         found = False
-        for partition in self._rechecks.due(self._clock.monotonic()):
+        for partition in due:
             self._rechecks.looked(partition, self._clock.monotonic())
-            found = await self._begin(group, partition, self._reopen) or found
+            if partition in begun:
+                found = await self._begin(group, partition, self._reopen) or found
         return found
 
     async def _claim_due(self, group: asyncio.TaskGroup) -> bool:
         """Begin the batches in the queue whose turn has come."""
         async with self._pool.acquire() as connection:
-            due = await self._store.partitions_due(connection, self._rechecks.epochs, self._due())
+            first = await self._store.first_due(connection, self._rechecks.epochs)
+        until = self._due()
+        self._next_due = min((at for at in first.values() if at > until), default=None)
         found = False
-        for partition in due:
+        for partition in [one for one, at in first.items() if at <= until]:
             found = await self._begin(group, partition, self._intend) or found
         return found
 

@@ -25,7 +25,8 @@ logger = logging.getLogger(__name__)
 Key = tuple[str, ...]
 
 _FETCH_RECORDS = 500
-_FETCH_SECONDS = 0.5
+# Between two questions whether there is more. Rooms act on what is not two seconds old: one late answer stops nobody.
+_FETCH_SECONDS = 0.75
 _BACKOFF_BASE, _BACKOFF_CAP = 0.1, 5.0
 # A wait for an entry ends with a RetryableError after this long, so that it shows in logs and metrics.
 _WAIT_SECONDS = 10.0
@@ -44,8 +45,14 @@ class GlobalTable:
         decode: Callable[[bytes | None], Sequence[Entry]],
         again: EventLog | None = None,
         shelf_bytes: int = _SHELF_BYTES,
+        *,
+        heard: Callable[[], None] = lambda: None,
     ) -> None:
-        """Make one; by `again`, a log of its own, entries that left the memory are read. Without it none leaves."""
+        """Make one; by `again`, a log of its own, entries that left the memory are read. Without it none leaves.
+
+        `heard` is told of each change.
+        """
+        self._heard = heard
         self._log = event_log
         self._at = TopicPartition(topic, 0)
         self._decode = decode
@@ -149,6 +156,7 @@ class GlobalTable:
                 return
             self._entries[entry.key] = entry
         self.changes += 1
+        self._heard()
         if causes := causes_of(record.headers):
             name = entry.key[:2][-1]
             self._led_to[name] = merged([causes, self.led_to(name)])[:_LATEST]

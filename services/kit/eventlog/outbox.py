@@ -10,14 +10,19 @@ from pathlib import Path
 
 from services.kit.eventlog.headers import encode_headers
 from services.kit.eventlog.port import Output
+from services.kit.eventlog.silence import Silence
 from services.kit.eventlog.topics import MAX_BLOCK_BYTES, is_dead_letter_topic
 from services.kit.postgres import Connection, Queries
 from services.kit.tracing import current_causes
 
-__all__ = ["append_outputs", "read_heads"]
+__all__ = ["BELL", "append_outputs", "read_heads"]
 
 
 _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
+
+BELL = "heraut_log"  # the channel of NOTIFY; what is said there is a topic
+# Of this process, whatever it has of connections: what it forgets or takes for another database's costs a late look.
+_SILENCE = Silence(0.5)
 
 
 async def append_outputs(connection: Connection, source: str, outputs: Sequence[Output]) -> None:
@@ -37,6 +42,8 @@ async def append_outputs(connection: Connection, source: str, outputs: Sequence[
         _check_size(output)
     places = Counter((output.topic, output.partition) for output in outputs)
     topics, partitions = zip(*places, strict=True)
+    if rung := _SILENCE.broken_by({*topics}):
+        await connection.execute(_QUERIES["ring"], BELL, rung)
     await connection.execute(
         _QUERIES["append"],
         source,

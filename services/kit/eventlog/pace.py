@@ -50,6 +50,11 @@ class Pace:
         else:
             self._next = self._monotonic() + self._waiting.next()
 
+    def looked_in_passing(self) -> None:
+        """Take note that somebody else saw nothing just now: where the last look found nothing, that is one more."""
+        if self.idle:
+            self._next = self._monotonic() + self._waiting.next()
+
     @property
     def idle(self) -> bool:
         """Tell whether the last look found nothing."""

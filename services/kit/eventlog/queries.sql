@@ -23,6 +23,10 @@ select $1::text, numbered.topic, numbered.partition, head.last_seq - numbered.fr
 from numbered join head using (topic, partition)
 order by numbered.topic, numbered.partition, numbered.place;
 
+-- name: ring
+-- Wake those who wait for blocks of these topics, once the transaction is committed.
+select pg_notify($1, topic) from unnest($2::text[]) as topic;
+
 -- name: timelines
 -- The timelines after the first, with the last sequences given when each began; one without has a row of nulls.
 select timeline.number, head.source, head.topic, head.partition, head.last_seq

@@ -30,6 +30,7 @@ from services.kit.eventlog import (
     Entry,
     EventLog,
     GlobalTable,
+    Installation,
     Retention,
     compare_partitions,
     fix_partitions,
@@ -57,7 +58,7 @@ from services.kit.process.log import configure_logs
 from services.kit.process.metrics import CertificateMetrics, FolderMetrics, ReadyMetrics, new_registry
 from services.kit.process.run import Job, run_jobs, stop_on_signals
 from services.kit.retry import backoff, pause_until
-from services.kit.stage import Handler, Stage, StageContext, StageMetrics, StagePolicy
+from services.kit.stage import Handler, News, Stage, StageContext, StageMetrics, StagePolicy
 from services.kit.tracing import NOT_TRACED, Tracing, fault_of, open_tracing
 
 __all__ = ["Service", "main", "open_service"]
@@ -85,7 +86,9 @@ class Service:
     authenticator: Authenticator
     tracing: Tracing = NOT_TRACED
     jobs: dict[str, Job] = field(default_factory=dict)
+    news: News = field(default_factory=News)
     _logs: list[EventLog] = field(default_factory=list)
+    _installation: Installation | None = None  # of the event log, once it is needed
 
     @property
     def room(self) -> str:
@@ -94,13 +97,14 @@ class Service:
 
     def new_log(self) -> EventLog:
         """Open the configured event log for this stage; it is closed with the service."""
-        log = installation_of(self.config, self.room).open(self.stage_name, self.pool)
+        self._installation = self._installation or installation_of(self.config, self.room)
+        log = self._installation.open(self.stage_name, self.pool)
         self._logs.append(log)
         return log
 
     def follow_table(self, part: str, topic: str, decode: Callable[[bytes | None], Sequence[Entry]]) -> GlobalTable:
         """Keep a small topic in memory, from now until the end; the process is ready once `part` was read whole."""
-        table = GlobalTable(self.new_log(), topic, decode, self.new_log())
+        table = GlobalTable(self.new_log(), topic, decode, self.new_log(), heard=self.news.spread)
         self.health.set_ready(part, ready=False)
 
         async def follow(stop: asyncio.Event) -> None:
@@ -140,6 +144,7 @@ class Service:
             policy=replace(policy or StagePolicy(), lease=lease, drain_timeout=drain_timeout),
             metrics=self.metrics,
             tracing=self.tracing,
+            news=self.news,
         )
         stage = Stage(context)
         self.jobs["stage"] = stage.run

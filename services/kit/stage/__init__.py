@@ -2,6 +2,7 @@
 
 from services.kit.stage.context import StageContext
 from services.kit.stage.metrics import StageMetrics
+from services.kit.stage.news import News
 from services.kit.stage.port import Handler, StageHandle, StagePolicy
 from services.kit.stage.published import wait_published
 from services.kit.stage.set_back import Ahead, go_on_behind
@@ -12,6 +13,7 @@ from services.kit.stage.totals import TotalsRow, move_totals, sum_totals
 __all__ = [
     "Ahead",
     "Handler",
+    "News",
     "Stage",
     "StageContext",
     "StageHandle",

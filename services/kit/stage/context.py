@@ -13,6 +13,7 @@ from services.kit.stage.failpoints import Failpoints, NoFailpoints
 from services.kit.stage.leases import new_holder
 from services.kit.stage.liveness import Liveness
 from services.kit.stage.metrics import StageMetrics
+from services.kit.stage.news import News
 from services.kit.stage.port import Handler, StagePolicy
 from services.kit.tracing import NOT_TRACED, Tracing, causes_of
 
@@ -38,6 +39,7 @@ class StageContext:
     # Held during the transaction of a batch or a tick, so that the two never run at the same time.
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     committed: asyncio.Event = field(default_factory=asyncio.Event)  # set when there may be blocks to publish
+    news: News = field(default_factory=News)  # of commits of this process, and of what its room follows
 
     @cached_property
     def assignment(self) -> Assignment:

@@ -93,6 +93,7 @@ class BlockLoop:
             raise Interrupted
         for partition, reason in taken.faults.items():
             self.stop_partition(partition, reason)
+        self._context.news.spread()
         self._log_take_over(taken, time.monotonic() - began)
         await self._context.failpoints.reached("take-over: done")
 
@@ -137,8 +138,8 @@ class BlockLoop:
     async def _read(self) -> list[Read]:
         context = self._context
         records = await context.log.fetch(context.policy.max_blocks, context.policy.fetch_wait)
-        context.liveness.log_answered()
-        if records:
+        if records:  # without any the log may not have been asked: the watcher asks it each second
+            context.liveness.log_answered()
             self._fetched = min(record.at for record in records)
         return [self._decode(record) for record in records]
 

@@ -1,5 +1,6 @@
 """What a stage asks of its room (`Handler`), what it offers to it (`StageHandle`), and how patient it is."""
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
@@ -44,7 +45,8 @@ class Handler(Protocol[W]):
     async def tick(self, connection: Connection, partitions: Sequence[int]) -> Sequence[Output]:
         """Do what time or control asks for (releases, time-outs) on owned partitions, a bounded piece at a time.
 
-        Called about once a second in a fenced transaction of its own, and at once again while it gives outputs.
+        Called in a fenced transaction of its own: about once a second while anything happens here, more seldom where
+        nothing does, and at once again while it gives outputs.
         """
         ...
 
@@ -92,6 +94,13 @@ class StageHandle(Protocol):
         """Tell whether log and database were heard from lately; no hand-over may begin otherwise."""
         ...
 
+    def news(self) -> asyncio.Event:
+        """Return an event that is set whenever something was committed here, or heard beside the blocks.
+
+        What other processes commit, or take over, sets it not: who waits for it looks again by itself after a while.
+        """
+        ...
+
     def stand_still(self, partition: int, reason: str) -> None:
         """Have nothing of a partition touched until it is taken over anew: our code cannot go on there."""
         ...
@@ -102,7 +111,7 @@ class StagePolicy:
     """How much a stage does at once, and how long it waits. All times in seconds."""
 
     max_blocks: int = 32  # full ones, when there is much to do: a transaction that does not hold its locks for long
-    fetch_wait: float = 0.5  # how long a fetch may wait for its first block; the logs gather fuller batches themselves
+    fetch_wait: float = 1.0  # how long a fetch may wait for its first block; the logs gather fuller batches themselves
     lease: float = 10.0
     drain_timeout: float = 20.0
     tick_every: float = 1.0

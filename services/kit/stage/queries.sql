@@ -33,17 +33,20 @@ select $1::text, partition, 0 from generate_series(0, $2::int - 1) as partition
 on conflict (stage, partition) do nothing;
 
 -- name: renew
--- Prolong all leases of this holder; a partition that is not among the rows returned has been lost.
+-- Prolong all leases of this holder; a partition that is not among the rows returned has been lost. What a crash of the
+-- server forgets of it lets a lease run out early, which epochs bear: so nobody waits for its flush.
 update owner set lease_until = clock_timestamp() + make_interval(secs => $3::float8)
+from (select set_config('synchronous_commit', 'off', true)) as unhurried
 where stage = $1 and holder = $2
 returning partition, epoch;
 
 -- name: be_seen
 -- Count this holder among the replicas for as long as a lease; return how many there are. Replicas that are long gone
--- are deleted.
+-- are deleted. Nobody waits for its flush.
 with seen as (
   insert into replica (stage, holder, seen_until)
-  values ($1, $2, clock_timestamp() + make_interval(secs => $3::float8))
+  select $1, $2, clock_timestamp() + make_interval(secs => $3::float8)
+  from (select set_config('synchronous_commit', 'off', true)) as unhurried
   on conflict (stage, holder) do update set seen_until = excluded.seen_until
 ), gone as (
   delete from replica

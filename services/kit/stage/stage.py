@@ -68,6 +68,10 @@ class Stage:
         """Tell whether log and database were heard from within a lease."""
         return self._context.liveness.both_within(self._context.policy.lease)
 
+    def news(self) -> asyncio.Event:
+        """Return an event that is set whenever something was committed here, or heard beside the blocks."""
+        return self._context.news.subscribe()
+
     def stand_still(self, partition: int, reason: str) -> None:
         """Have nothing of a partition touched until it is taken over anew."""
         self._loop.stop_partition(partition, reason)
@@ -100,6 +104,7 @@ class Stage:
         await stop.wait()
         self._lease_keeper.take_no_more()
         self._assignment.interrupt()
+        self._context.news.spread()  # nobody sleeps on
 
     async def _drain(self) -> None:
         """Wait for jobs that hold partitions, then publish what is left; no longer than the drain time-out."""

@@ -24,8 +24,12 @@ class Transaction:
 
 
 @asynccontextmanager
-async def transaction(context: StageContext, partitions: Collection[int], name: str) -> AsyncIterator[Transaction]:
+async def transaction(
+    context: StageContext, partitions: Collection[int], name: str, *, is_look: bool = False
+) -> AsyncIterator[Transaction]:
     """Open a fenced transaction; blocks go last, then it commits. `name` goes before its failpoints.
+
+    `is_look`: without blocks it is no news.
 
     Raises LostOwnershipError before anything is written. Any other fault of the commit may mean that it
     was done and only its answer lost.
@@ -43,16 +47,20 @@ async def transaction(context: StageContext, partitions: Collection[int], name: 
         await reached(f"{name}: committed")
     if fenced.outputs:
         context.committed.set()
+    if fenced.outputs or not is_look:
+        context.news.spread()
 
 
 @asynccontextmanager
-async def job_transaction(context: StageContext, partitions: Collection[int]) -> AsyncIterator[Transaction]:
-    """Open a fenced transaction for a tick or a room's own job.
+async def job_transaction(
+    context: StageContext, partitions: Collection[int], *, is_look: bool = False
+) -> AsyncIterator[Transaction]:
+    """Open a fenced transaction for a tick, which nearly always only looks, or a room's own job.
 
     Raises LostOwnershipError, with nothing written, where one of the partitions is not ours any more.
     """
     try:
-        async with transaction(context, partitions, "job") as fenced:
+        async with transaction(context, partitions, "job", is_look=is_look) as fenced:
             yield fenced
     except LostEpochsError as error:
         context.assignment.disown(error.epochs)  # where the lease is still ours, it is taken over afresh

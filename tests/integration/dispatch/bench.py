@@ -39,6 +39,7 @@ from services.kit.clock import SystemClock
 from services.kit.errors import LostOwnershipError
 from services.kit.eventlog import Output, append_outputs
 from services.kit.postgres import Pool
+from services.kit.stage import News
 from services.kit.vault import Payloads, Vault
 from services.kit.vault.key_files import create_keys
 from services.wire.testing import FakeIncidents
@@ -70,6 +71,7 @@ class OwnedStage:
         self.is_healthy = True
         self.standing_still: dict[int, str] = {}
         self.refuse: Callable[[], bool] = lambda: False
+        self.told = News()
 
     def owned(self) -> frozenset[int]:
         """Return what is owned."""
@@ -82,6 +84,10 @@ class OwnedStage:
     def healthy(self) -> bool:
         """Tell what the test says."""
         return self.is_healthy
+
+    def news(self) -> asyncio.Event:
+        """Return an event that is set whenever something is committed."""
+        return self.told.subscribe()
 
     def stand_still(self, partition: int, reason: str) -> None:
         """Own a partition no more, and remember why."""
@@ -104,6 +110,7 @@ class OwnedStage:
             transaction = Transaction(connection)
             yield transaction
             await append_outputs(connection, self.name, transaction.outputs)
+        self.told.spread()
 
 
 class CutOff:
@@ -185,6 +192,7 @@ class Bench:
         batches = self.handler().batches(Taken(partition, notices, encode_block(notices)))
         async with self.pool.acquire() as connection, connection.transaction():
             await self.store.take(connection, batches, now, now)
+        self.stage.told.spread()
 
     def handler(self, clock: Clock | None = None) -> DispatchHandler:
         """Return the handler of a process of its own."""
@@ -269,6 +277,7 @@ class Bench:
             while not (await until() if until else await self.nothing_open()):  # noqa: ASYNC110 - a table has no event
                 await asyncio.sleep(0.01)
             stop.set()
+            self.stage.told.spread()
 
     async def die_in(self, provider: Provider, *, after: bool) -> None:
         """Let a sender work until it hands a round over, and kill it there."""
@@ -281,7 +290,8 @@ class Bench:
     async def until_looked(self) -> None:
         """Let a sender look at its queue some times."""
         beats = self.beats
-        while self.beats < beats + 5:  # noqa: ASYNC110 - it has no event
+        while self.beats < beats + 5:
+            self.stage.told.spread()
             await asyncio.sleep(0.01)
 
     def _beat(self) -> None:

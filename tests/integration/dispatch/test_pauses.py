@@ -44,6 +44,7 @@ async def sending(messages: Bench, server: PortalServer) -> AsyncIterator[None]:
         group.create_task(messages.sender(portal).run(stop))
         yield
         stop.set()
+        messages.stage.told.spread()
     await portal.close()
 
 

@@ -59,6 +59,21 @@ async def _states(bench: Bench) -> dict[bytes, AttemptState]:
     return {one["notice"]: state[one["batch"]] for one in pointing}
 
 
+async def test_a_look_at_all_partitions_tells_whose_turn_it_is_and_what_was_begun(mails: Bench) -> None:
+    """One question each for the queue and for open intents, however many partitions are owned."""
+    await _apply(mails, some_notices(3))
+    async with mails.pool.acquire() as connection:
+        waiting = await mails.store.first_due(connection, [0, 1])
+        nothing = await mails.store.partitions_begun(connection, [0, 1], datetime.now(UTC))
+    await _begin(mails, Channel.EMAIL)
+    async with mails.pool.acquire() as connection:
+        empty = await mails.store.first_due(connection, [0, 1])
+        begun = await mails.store.partitions_begun(connection, [0, 1], datetime.now(UTC))
+
+    assert ([*waiting], nothing) == ([0], frozenset())
+    assert (empty, begun) == ({}, frozenset({0}))
+
+
 async def test_what_a_replay_mixes_with_new_attempts_is_taken_once(mails: Bench) -> None:
     """Attempts that are there stay as they are; a batch holds only what was new, each once."""
     notices = some_notices(40)

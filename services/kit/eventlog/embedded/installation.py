@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from services.kit.eventlog.durability import Durability
+from services.kit.eventlog.embedded.bell import Bell
 from services.kit.eventlog.embedded.log import EmbeddedLog
 from services.kit.eventlog.embedded.replay import EmbeddedDeadLetters
 from services.kit.eventlog.rights import Granted
@@ -16,9 +17,12 @@ class EmbeddedInstallation:
 
     outside_database = False
 
+    def __init__(self) -> None:
+        self._bells: dict[Pool, Bell] = {}
+
     def open(self, stage: str, pool: Pool) -> EmbeddedLog:
-        """Open the log of one stage of one process, in the database of `pool`."""
-        return EmbeddedLog(pool, stage)
+        """Open the log of one stage of one process, in the database of `pool`; its logs listen on one connection."""
+        return EmbeddedLog(pool, stage, self._bells.setdefault(pool, Bell(pool)))
 
     def dead_letters(self, connection: Connection) -> EmbeddedDeadLetters:
         """Open the dead letters in the database of `connection`."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import asyncpg
 
 from services.kit.errors import RetryableError
+from services.kit.eventlog.embedded.bell import Bell
 from services.kit.eventlog.headers import decode_headers
 from services.kit.eventlog.pace import Pace
 from services.kit.eventlog.port import Cursor, Output, Record, Row, TopicPartition
@@ -27,9 +28,11 @@ _QUERIES = Queries.load(Path(__file__).with_name("queries.sql"))
 
 # A first block waits half of this on average after a while in which there was work.
 _IDLE_SECONDS = 0.05
-# Four looks a second keep seven idle processes and their database nearly at rest. The first block after a silence waits
-# up to this long in each room.
+# The first block after a silence waits up to this long in each room where nobody rings: four looks a second.
 _QUIET_SECONDS = 0.25
+# With a bell the first block waits for no look. This is for bells that nobody hears; whoever counts the backlog once a
+# second (the stage's watcher, the table of incidents) has looked meanwhile, so that idle processes are nearly at rest.
+_RUNG_QUIET_SECONDS = 1.5
 # Under load, what a fuller batch saves is worth this much latency: at first, and in a steady stream.
 _FULLER_SECONDS = 0.05
 _FULLEST_SECONDS = 0.3
@@ -45,19 +48,24 @@ class EmbeddedLog:
 
     outside_database = False
 
-    def __init__(self, pool: Pool, stage: str) -> None:
+    def __init__(self, pool: Pool, stage: str, bell: Bell | None = None) -> None:
+        """Open it; without a bell it is looked at more often."""
         self._pool = pool
         self._stage = stage
         self._positions: dict[SourcePosition, int] = {}
         self._paused: set[TopicPartition] = set()
+        self._noted: dict[SourcePosition, int] = {}  # how far it is written down that the stage has read
         self._assignment = 0  # counts up, so that a fetch under way knows that its answer is stale
-        self._pace = Pace(idle=_IDLE_SECONDS, fuller=_FULLER_SECONDS, fullest=_FULLEST_SECONDS, quiet=_QUIET_SECONDS)
+        self._bell, self._rung = bell, False
+        quiet = _RUNG_QUIET_SECONDS if bell else _QUIET_SECONDS
+        self._pace = Pace(idle=_IDLE_SECONDS, fuller=_FULLER_SECONDS, fullest=_FULLEST_SECONDS, quiet=quiet)
         self._changed = asyncio.Event()
 
     async def assign(self, cursors: Mapping[TopicPartition, Cursor]) -> None:
         """Read these partitions, and no others, from these positions; forget what was fetched."""
         self._assignment += 1
         self._paused.clear()
+        self._noted.clear()
         self._positions = {
             (at, source): cursor.taken.get(source, 0)
             for at, cursor in cursors.items()
@@ -65,6 +73,8 @@ class EmbeddedLog:
         }
         self._pace.reset()
         self._changed.set()
+        if self._bell and cursors:
+            self._bell.listen(self, {at.topic for at in cursors}, self._ring)
 
     async def fetch(self, limit: int, wait: float) -> Sequence[Record]:
         """Return up to `limit` blocks past those given before; waits up to `wait` seconds for the first."""
@@ -104,30 +114,44 @@ class EmbeddedLog:
             return backlog
         taken = dict(wanted)
         topics, partitions, sources, _ = _columns(wanted)
+        self._rung = False
         async with self._connection() as connection:
             ends = await connection.fetch(_QUERIES["ends"], topics, partitions, sources)
         for topic, partition, source, last in ends:
             at = TopicPartition(topic, partition)
             backlog[at] += max(0, last - taken[at, source])
         if any(left for at, left in backlog.items() if at not in self._paused):
-            self._pace.wake()
+            self._ring()
+        elif not self._rung:
+            self._pace.looked_in_passing()
         return backlog
 
     async def note_progress(self, cursors: Mapping[TopicPartition, Cursor]) -> None:
-        """Write how far the stage has read, so that retention may go so far."""
-        read = [((at, source), taken) for at, cursor in cursors.items() for source, taken in cursor.taken.items()]
-        if read:
+        """Write how far the stage has read, where that has moved, so that retention may go so far."""
+        read = {(at, source): taken for at, cursor in cursors.items() for source, taken in cursor.taken.items()}
+        moved = [(place, taken) for place, taken in read.items() if self._noted.get(place) != taken]
+        if moved:
             async with self._connection() as connection:
-                await connection.execute(_QUERIES["note_progress"], self._stage, *_columns(read))
+                await connection.execute(_QUERIES["note_progress"], self._stage, *_columns(moved))
+            self._noted.update(moved)
 
     async def close(self) -> None:
         """Read nothing any more."""
         await self.assign({})
+        if self._bell:
+            await self._bell.leave(self)
+
+    def _ring(self) -> None:
+        """Look at once, where the last look found nothing: there may be blocks now."""
+        self._rung = True
+        self._pace.wake()
+        self._changed.set()
 
     async def _look(self, limit: int) -> Sequence[Record]:
         """Ask once, and move the reading positions past the blocks that are returned."""
         wanted = [(key, taken) for key, taken in self._positions.items() if key[0] not in self._paused]
         began, assignment = time.monotonic(), self._assignment
+        self._rung = False
         rows: Sequence[asyncpg.Record] = ()
         if wanted:
             columns = _columns(wanted)
@@ -143,6 +167,8 @@ class EmbeddedLog:
         for record in given:
             self._positions[record.topic_partition, record.source] = record.seq
         self._pace.looked(began, len(records), limit)
+        if self._rung:  # meanwhile, maybe too late for this look
+            self._pace.wake()
         return given
 
     async def _sleep(self, seconds: float) -> None:

@@ -48,10 +48,12 @@ from log.log as log
 where log.topic = $1 and log.partition = $2 and log.source = $3;
 
 -- name: note_progress
--- How far a stage has read, for retention; never backwards.
+-- How far a stage has read, for retention; never backwards. What a crash of the server forgets of it is written again, so
+-- nobody waits for its flush.
 insert into log.reader as reader (stage, topic, partition, source, taken)
 select $1, read.topic, read.partition, read.source, read.taken
 from unnest($2::text[], $3::int[], $4::text[], $5::bigint[]) as read(topic, partition, source, taken)
+cross join (select set_config('synchronous_commit', 'off', true)) as unhurried
 order by read.topic, read.partition, read.source
 on conflict (stage, topic, partition, source) do update
 set taken = excluded.taken where reader.taken < excluded.taken;

@@ -89,6 +89,19 @@ def test_what_is_seen_in_a_stream_breaks_no_batch_up() -> None:
     assert round(pace.remaining(), 6) == 0.2
 
 
+def test_a_look_of_somebody_else_counts() -> None:
+    """Who has just seen that there is nothing saves the log its own look; in a stream batches fill no longer for it."""
+    pace, clock = _pace()
+    pace.looked(clock.now, 3, 64)
+    pace.looked_in_passing()
+    streaming = round(pace.remaining(), 6)
+    pace.looked(clock.now, 0, 64)
+    clock.now += 0.05
+    pace.looked_in_passing()
+
+    assert (0.2, 0.075) == (streaming, round(pace.remaining(), 6))
+
+
 def test_a_change_makes_it_look_at_once() -> None:
     """A resume or a new assignment does not wait."""
     pace, clock = _pace()
