@@ -139,6 +139,7 @@ _CATEGORY: Final = _object(
                 for role in AddresseeRole
                 if role is not AddresseeRole.SELF
             },
+            "examples": [{"next-of-kin": {"nl": "Bel de huisarts van de overledene."}}],
         },
     },
     "code",

@@ -15,12 +15,12 @@ from services.kit.eventlog.outbox import append_outputs
 from services.kit.eventlog.port import Output
 from services.kit.tracing import Causes, Kind, TraceParent, Tracing, causes_of, open_tracing
 from tests.certificates import made_certificates
-from tests.integration.stage.conftest import embedded_world, stage_database
+from tests.integration.stage.conftest import embedded_world, stage_database, stage_databases
 from tests.integration.stage.room import INPUT, OUTPUT, SOURCE, STAGE, Breaking, Copying, World
 from tests.integration.tracing.collector import Collected, Collector
 from tests.waiting import until
 
-__all__ = ["embedded_world", "stage_database"]  # fixtures
+__all__ = ["embedded_world", "stage_database", "stage_databases"]  # fixtures
 
 A, B = (TraceParent(digit * 32, digit * 16, sampled=True) for digit in "ab")
 UNSAMPLED = A._replace(sampled=False)
