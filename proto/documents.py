@@ -53,8 +53,19 @@ PAGES = (
         "A line of NDJSON, a row of CSV with the same names as columns, or the data of an event. `heraut cohort\n"
         "template` prints a CSV with a line of each kind, `heraut cohort check FILE` tells what is wrong with yours.\n"
         "A record says whom it is about by `bsn`, by `personKey`, or by `familyName`, `birthDate`, `postcode` and\n"
-        "`houseNumber` together. In CSV all is text, a list has `|` between, and an empty cell is a field that is not\n"
-        "given. What is taken as well, and the codes of what is not: [intake](../../services/intake/README.md).\n",
+        "`houseNumber` together, where `birthName`, else `partnerName`, stands for a `familyName` that is not given.\n"
+        "\n"
+        "`familyName`, with `prefix` before it, is the name that the person uses. It is printed as it is given,\n"
+        "whatever else the record has: `birthName` and `partnerName` say what somebody may be called, and not what\n"
+        "they chose to be called (the *naamgebruik* of the BRP, which is no field of a record). A letter under a\n"
+        "name that somebody does not use is worse than one under a plain name: with `familyName` Vries, `birthName`\n"
+        "de Vries and `partnerName` Jansen it goes to Vries. Leave `familyName` out where you do not know which\n"
+        "name is used: it is then made of the other two (`Jansen-de Vries`), or of the one that is given, and the\n"
+        "record is as whole as any other. Both have their prefixes in them; a `prefix` beside them goes before the\n"
+        "`birthName`, or before the `partnerName` where that stands alone.\n"
+        "\n"
+        "In CSV all is text, a list has `|` between, and an empty cell is a field that is not given. What is taken\n"
+        "as well, and the codes of what is not: [intake](../../services/intake/README.md).\n",
     ),
 )
 

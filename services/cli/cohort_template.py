@@ -26,9 +26,9 @@ _KINDS: Final[tuple[tuple[str, tuple[str, ...], dict[str, str]], ...]] = (
     ),
     (
         "by-person-key",
-        ("personKey", *_NAME, *_ADDRESS),
-        {"initials": "K.", "prefix": "", "familyName": "Bakker", "birthDate": "1991-06-30", "houseNumber": "20",
-         "secretAddress": "true"},
+        ("personKey", "initials", "birthName", "partnerName", "birthDate", *_ADDRESS),
+        {"initials": "K.", "birthName": "de Boer", "partnerName": "Bakker", "birthDate": "1991-06-30",
+         "houseNumber": "20", "secretAddress": "true"},
     ),
     (
         "abroad",

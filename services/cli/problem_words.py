@@ -63,13 +63,19 @@ WORDS: Final[Mapping[str, str]] = MappingProxyType(
         "missing-column": "is missing in the first line",
     }
 )
-_IDENTITY = "needs a bsn, a personKey, or familyName, birthDate, postcode and houseNumber together"
+_IDENTITY = (
+    "needs a bsn, a personKey, or familyName (else birthName, else partnerName), birthDate, postcode and "
+    "houseNumber together"
+)
 
 # Columns as Dutch registers and spreadsheets call them, without blanks, underscores and case.
 _DUTCH: Final = {
     "referentie": "memberRef", "kenmerk": "memberRef", "burgerservicenummer": "bsn", "sofinummer": "bsn",
     "voorletters": "initials", "voornaam": "givenName", "voornamen": "givenName", "roepnaam": "givenName",
     "tussenvoegsel": "prefix", "voorvoegsel": "prefix", "achternaam": "familyName", "geslachtsnaam": "familyName",
+    "geboortenaam": "birthName", "geboorteachternaam": "birthName", "meisjesnaam": "birthName",
+    "maidenname": "birthName", "partnernaam": "partnerName", "naampartner": "partnerName",
+    "achternaampartner": "partnerName", "geslachtsnaampartner": "partnerName",
     "geboortedatum": "birthDate", "straat": "street", "straatnaam": "street", "huisnummer": "houseNumber",
     "huisletter": "houseLetter", "toevoeging": "houseNumberAddition", "huisnummertoevoeging": "houseNumberAddition",
     "postalcode": "postcode", "zipcode": "postcode", "woonplaats": "city", "plaats": "city", "land": "country",

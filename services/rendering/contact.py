@@ -42,3 +42,5 @@ class Contact(Textless, frozen=True):
     salutation: str = ""
     address_lines: str = ""  # with bars between
     role: str = ""  # `core.addressee`; empty = self
+    birth_name: str = ""  # this and the partner's name have their prefixes in them
+    partner_name: str = ""

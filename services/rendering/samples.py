@@ -60,8 +60,8 @@ CHINESE = Contact(
     email="chinese@mail.example", portal_id="portal-6",
 )  # fmt: skip
 REPRESENTED = Contact(
-    initials="P.", prefix="de", family_name="Wit", care_of="Bewindvoering Noord", street="Postweg", house_number="2",
-    postcode="9711AB", city="Groningen", email="bewind@mail.example", portal_id="portal-4",
+    initials="P.", birth_name="de Wit", partner_name="Postma", care_of="Bewindvoering Noord", street="Postweg",
+    house_number="2", postcode="9711AB", city="Groningen", email="bewind@mail.example", portal_id="portal-4",
     role=AddresseeRole.REPRESENTATIVE,
 )  # fmt: skip
 _REFERENCE, _EARLIER = "7K2M-9QXR-4TBN-W3HC", "2P8V-6JDS-5GZA-1FYE"

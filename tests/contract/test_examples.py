@@ -93,5 +93,5 @@ def test_no_example_holds_personal_data(path: Path) -> None:
     """An example names no person: no citizen number, birth date, postcode of a person or private address."""
     text = path.read_text(encoding="utf-8")
 
-    assert re.findall(r'"(?:bsn|familyName|givenName|birthDate|street|email|postcode)" *:', text) == []
+    assert re.findall(r'"(?:bsn|(?:family|birth|partner|given)Name|birthDate|street|email|postcode)" *:', text) == []
     assert re.findall(r"(?<![0-9A-Za-z+/=-])[0-9]{9}(?![0-9A-Za-z+/=])", text) == []

@@ -42,6 +42,7 @@ class CsvReader:
         # Columns that are left out are read from an empty cell put after each row.
         self._at = [names.index(name) if name in names else self._width for name in FIELD_NAMES]
         self._pick = itemgetter(*self._at)
+        self._left_out = frozenset(field.attribute for field in FIELDS if field.name not in names)
 
     def columnar(self, lines: Sequence[bytes]) -> Iterator[tuple[int, RecordColumns | None]]:
         """Return the lines as columns, a run of lines at a time, each with its number of lines.
@@ -69,7 +70,8 @@ class CsvReader:
             return None
         rows, cells = read
         cells.append([])  # each column that is left out gets a list of its own: odd cells are blanked in place
-        return RecordColumns(*(cells[at] or [""] * len(rows) for at in self._at), rows=rows)
+        columns = (cells[at] or [""] * len(rows) for at in self._at)
+        return RecordColumns(*columns, rows=rows, left_out=self._left_out)
 
     def _cut(self, lines: Sequence[bytes]) -> _Cells | None:
         """Cut lines at their commas; None where quotes, line ends or widths make that wrong."""

@@ -234,7 +234,8 @@ def _identities(columns: RecordColumns, odd: set[int]) -> list[bytes]:
 def _identity_without_bsn(columns: RecordColumns, row: int) -> bytes | None:
     if columns.person_key[row]:
         return f"key:{columns.person_key[row]}".encode()
-    named = columns.family_name[row], columns.birth_date[row], columns.postcode[row], columns.house_number[row]
+    name = columns.family_name[row] or columns.birth_name[row] or columns.partner_name[row]
+    named = name, columns.birth_date[row], columns.postcode[row], columns.house_number[row]
     return canonical_name(*named) if all(named) and is_whole(columns.birth_date[row]) else None
 
 
@@ -245,7 +246,7 @@ def _channels(columns: RecordColumns) -> list[int]:
         for row in _blanks(needed):
             letters[row] = LETTER if columns.address_lines[row] else 0
     for row in _blanks(columns.family_name):
-        if not columns.addressee[row]:
+        if not (columns.birth_name[row] or columns.partner_name[row] or columns.addressee[row]):
             letters[row] = 0
     masks = letters
     for channel, field in REACHED_BY:

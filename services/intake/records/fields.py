@@ -83,7 +83,21 @@ class MemberFields(msgspec.Struct, Generic[Text, Number, Word, Codes, Flag], ren
     initials: Annotated[Text, About("Initials", "J.P.", sealed=True)] = _NO_TEXT
     given_name: Annotated[Text, About("Given name", "Jan", sealed=True)] = _NO_TEXT
     prefix: Annotated[Text, About("What stands before the family name", "van der", sealed=True)] = _NO_TEXT
-    family_name: Annotated[Text, About("Family name without its prefix", "Berg", sealed=True)] = _NO_TEXT
+    family_name: Annotated[
+        Text, About("Family name as the person uses it, without its prefix", "Berg", sealed=True)
+    ] = _NO_TEXT
+    birth_name: Annotated[
+        Text,
+        About("Family name from birth, with its prefix; printed where there is no familyName", "de Vries", sealed=True),
+    ] = _NO_TEXT
+    partner_name: Annotated[
+        Text,
+        About(
+            "Partner's family name, with its prefix; printed before the birthName where there is no familyName",
+            "Jansen",
+            sealed=True,
+        ),
+    ] = _NO_TEXT
     birth_date: Annotated[
         Text, About("Date of birth, YYYY-MM-DD; 00 for an unknown part", "1970-03-05", sealed=True)
     ] = _NO_TEXT

@@ -1,7 +1,7 @@
 """Who a record is about, as keyed hashes. Pure.
 
 A person is known by one canonical text, of the strongest kind that the record has: `bsn:` nine digits,
-`key:` 64 hex digits, or `name:` normalised family name, date of birth, postcode and house number. Its
+`key:` 64 hex digits, or `name:` normalised family name (`names`), date of birth, postcode and house number. Its
 HMAC-SHA256 (first 16 bytes) is the pseudonym. The key of that is the incident's own, made from the pepper "match":
 without the pepper, the 90 million possible BSNs cannot be tried, and nobody is recognised in two incidents.
 
@@ -21,6 +21,7 @@ from hashlib import blake2b, sha256
 
 from services.core.ids import ID_BYTES, hash_begun
 from services.intake.domain import CONTACT_BYTES
+from services.intake.records.names import matched_name
 from services.intake.records.record import Record
 from services.intake.records.validation import Checked
 
@@ -76,7 +77,7 @@ def canonical(record: Record) -> bytes | None:
     if record.person_key:
         return f"key:{record.person_key}".encode()
     place = record.postcode or "", str(record.house_number)
-    return canonical_name(record.family_name or "", record.birth_date or "", *place)
+    return canonical_name(matched_name(record), record.birth_date or "", *place)
 
 
 def canonical_name(family_name: str, birth_date: str, postcode: str, house_number: str) -> bytes | None:

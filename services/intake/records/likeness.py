@@ -11,6 +11,7 @@ from typing import Final
 
 from services.intake.records.dates import is_whole
 from services.intake.records.identity import canonical_name, normal_name
+from services.intake.records.names import matched_name, matched_names
 from services.intake.records.record import Record, RecordColumns
 from services.intake.records.witnesses import Remembered, known_name
 
@@ -31,7 +32,7 @@ class Likenesses:
 
     def of(self, record: Record, witnesses: bytes) -> bytes:
         """Return the likeness of a checked record with these witnesses."""
-        name, born = record.family_name or "", record.birth_date or ""
+        name, born = matched_name(record), record.birth_date or ""
         place = record.postcode or "", str(record.house_number or "")
         if not (known_name(name) and is_whole(born) and all(place)):
             return b""
@@ -41,7 +42,7 @@ class Likenesses:
 
     def of_all(self, columns: RecordColumns, witnesses: list[bytes]) -> list[bytes]:
         """Return the likeness of each row of checked columns; those of odd rows mean nothing."""
-        names = list(map(self._names.__getitem__, columns.family_name))
+        names = list(map(self._names.__getitem__, matched_names(columns)))
         births = _births(columns.birth_date)
         parts = names, births, repeat("|"), columns.postcode, repeat("|"), columns.house_number
         keys = "\n".join(map("".join, zip(*parts, strict=False))).encode().split(b"\n")

@@ -41,6 +41,7 @@ class RecordColumns(MemberFields[list[str], list[str], list[str], list[str], lis
     """Rows of CSV as columns of cells; a column that the header does not have is empty texts."""
 
     rows: list[bytes]  # the cells of each row with commas between them, and no commas within them
+    left_out: frozenset[str] = frozenset()  # attributes whose column the header does not have
 
 
 class Flawed(NamedTuple):

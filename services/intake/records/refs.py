@@ -16,7 +16,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9._:/-]{1,64}", re.ASCII)
 _PERSON_KEY = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
 _BSN_DIGITS = 7  # at least, without leading zeros: fewer stand in a reference by chance
 _NO_DIGIT = re.compile(r"[^0-9]")
-_NAME_FIELDS = frozenset({"givenName", "familyName"})
+_NAME_FIELDS = frozenset({"givenName", "familyName", "birthName", "partnerName"})
 
 
 class _Names(msgspec.Struct, rename="camel"):
@@ -24,23 +24,28 @@ class _Names(msgspec.Struct, rename="camel"):
 
     given_name: str = ""
     family_name: str = ""
+    birth_name: str = ""
+    partner_name: str = ""
 
 
-_names = msgspec.json.Decoder(_Names).decode
+_read_names = msgspec.json.Decoder(_Names).decode
 
 
 def shown_of_record(record: Record, faults: Iterable[Fault]) -> str | None:
     """Return the memberRef of a checked record as far as it may be repeated."""
     if any(fault.field in _NAME_FIELDS for fault in faults):
         return None  # the name was emptied: whether it stands in the memberRef cannot be told any more
-    names = str(record.given_name or ""), str(record.family_name or "")
-    return _shown(str(record.member_ref or ""), str(record.bsn or ""), names)
+    return _shown(str(record.member_ref or ""), str(record.bsn or ""), _names_of(record))
 
 
 def shown_of_contact(ref: str, bsn: str, contact: bytes) -> str | None:
     """Return the memberRef of an accepted record as far as it may be repeated, by what was sealed of it."""
-    known = _names(contact)
-    return _shown(ref, bsn, (known.given_name, known.family_name))
+    return _shown(ref, bsn, _names_of(_read_names(contact)))
+
+
+def _names_of(named: Record | _Names) -> tuple[str, ...]:
+    given = named.given_name, named.family_name, named.birth_name, named.partner_name
+    return tuple(str(name or "") for name in given)
 
 
 def _shown(ref: str, bsn: str, names: Iterable[str]) -> str | None:

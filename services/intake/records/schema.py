@@ -31,7 +31,8 @@ def _schema(field: Field) -> dict[str, Any]:
 
 MEMBER_SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
-    "description": "A person in a cohort, by a bsn, a personKey, or familyName, birthDate, postcode and houseNumber",
+    "description": "A person in a cohort, by a bsn, a personKey, or familyName (else birthName, else partnerName), "
+    "birthDate, postcode and houseNumber",
     "required": [field.name for field in FIELDS if field.about.required],
     "additionalProperties": False,
     "properties": {field.name: _schema(field) for field in FIELDS},

@@ -28,6 +28,7 @@ from services.intake.records.bsn import is_bsn, normal_bsn
 from services.intake.records.dates import is_future, is_whole, normal_date
 from services.intake.records.email import normal_email
 from services.intake.records.fields import FIELDS, MAX_TEXT, SHORT_TEXTS, TEXTS, values_of
+from services.intake.records.names import matched_name
 from services.intake.records.record import Record
 from services.intake.records.texts import has_controls, normal_text
 
@@ -77,6 +78,7 @@ _MATCHED = frozenset({"familyName", "birthDate", "postcode", "houseNumber"})
 _TOLD_APART_BY = frozenset({"country", "initials", "givenName", "houseLetter", "houseNumberAddition"})
 _FATAL_WITHOUT_BSN = _FATAL | {"personKey"}
 _FATAL_BY_NAME = _FATAL_WITHOUT_BSN | _MATCHED | _TOLD_APART_BY
+_FATAL_BY_BIRTH_NAME = _FATAL_BY_NAME | {"birthName"}  # without it, the partner's name would be the match key's
 _IDENTITY = _MATCHED | {"identity", "bsn", "personKey"}
 _NO_CATEGORIES = Fault("dataCategories", "required")
 
@@ -210,16 +212,25 @@ def is_nobody(faults: Sequence[Fault]) -> bool:
 def _weighed(record: Record, faults: Sequence[Fault]) -> list[Fault]:
     """Return the first fault of each field, with its severity: the others follow from it."""
     first = {fault.field: fault for fault in reversed(faults)}
-    fatal = _FATAL if record.bsn else _FATAL_WITHOUT_BSN if record.person_key else _FATAL_BY_NAME
+    fatal = _fatal_of(record)
     in_order = reversed(first.values())
     return [fault if fault.field in fatal else fault._replace(severity=Severity.WARNING) for fault in in_order]
+
+
+def _fatal_of(record: Record) -> frozenset[str]:
+    """Return the fields whose flaw rejects this record, by what it says of who it is about."""
+    if record.bsn:
+        return _FATAL
+    if record.person_key:
+        return _FATAL_WITHOUT_BSN
+    return _FATAL_BY_NAME if record.family_name else _FATAL_BY_BIRTH_NAME
 
 
 def _check_match_key(record: Record, faults: list[Fault]) -> None:
     """Check that a record without BSN and person key says who it is about: a date known in part names too many."""
     if record.birth_date and not is_whole(record.birth_date):
         faults.append(Fault("birthDate", "incomplete-date"))
-    known = record.family_name and record.birth_date and record.postcode and record.house_number
+    known = matched_name(record) and record.birth_date and record.postcode and record.house_number
     if not known and not any(fault.field in _IDENTITY for fault in faults):
         faults.append(Fault("identity", "required"))
 
@@ -310,7 +321,8 @@ def _channels(record: Record) -> int:
     mask = sum(channel for (channel, _), given in zip(REACHED_BY, _reaches(record), strict=True) if given)
     abroad = record.country != DEFAULT_COUNTRY
     composed = record.street and record.city and (abroad or (record.postcode and record.house_number))
-    if (record.family_name or record.addressee) and (composed or record.address_lines):
+    named = record.family_name or record.birth_name or record.partner_name or record.addressee
+    if named and (composed or record.address_lines):
         mask |= LETTER
     return mask
 

@@ -4,9 +4,10 @@ They are the same in all of an incident's cohorts, and other ones in every other
 show shared and mistyped numbers; initials, given name, house letter and addition tell twins and neighbours apart. Who
 has a number has the latter too: they tell which records without a number may be tied to it.
 
-What stands for "not known" is not known: `onbekend`, `n.v.t.`, `-`, a single letter for a name. Of a double name, its
-parts are forms of the name too. Of a given name the first word counts; initials are compared one by one. A letter
-that stands in the field of the addition is a house letter.
+What stands for "not known" is not known: `onbekend`, `n.v.t.`, `-`, a single letter for a name. The name from birth
+is a form of the name too (`names` says which names count), and of a double name its parts are. Of a given name the
+first word counts; initials are compared one by one. A letter that stands in the field of the addition is a house
+letter.
 """
 
 import re
@@ -17,6 +18,7 @@ from typing import Final, TypeVar
 
 from services.core.witnesses import HASH_BYTES, IDENTIFIED, INITIALS, MAX_FORMS, PARTS
 from services.intake.records.identity import normal_name
+from services.intake.records.names import BETWEEN, compared_name, compared_names
 from services.intake.records.record import Record, RecordColumns
 
 __all__ = ["Remembered", "Witnesses", "known_name"]
@@ -52,7 +54,7 @@ class Witnesses:
         one, initials = self._initials[record.initials or ""]
         two, given_name = self._given_names[record.given_name or ""]
         three, suffix = self._suffixes[record.house_letter or "", record.house_number_addition or ""]
-        named = self._names[record.family_name or "", one | two | three | identified]
+        named = self._names[compared_name(record), one | two | three | identified]
         return named + self._births[record.birth_date or ""] + initials + given_name + suffix
 
     def of_all(self, columns: RecordColumns) -> list[bytes]:
@@ -65,7 +67,7 @@ class Witnesses:
             numbers = zip(columns.bsn, columns.person_key, strict=True)
             identified = [IDENTIFIED if bsn or key else 0 for bsn, key in numbers]
         rows = zip(
-            columns.family_name,
+            compared_names(columns),
             map(self._births.__getitem__, columns.birth_date),
             _made(self._initials, columns.initials),
             _made(self._given_names, columns.given_name),
@@ -141,10 +143,9 @@ class _Forms:
         self._hash = _Hash(key, b"family-name")
 
     def packed(self, said: tuple[str, int]) -> bytes:
-        """Pack the forms of a name behind their head, with more bits in it."""
-        family_name, bits = said
-        # The birth name and the partner's name are forms too, once a record has them.
-        written = [family_name, *_BETWEEN_NAMES.split(family_name)] if family_name else []
+        """Pack the forms of compared names behind their head, with more bits in it."""
+        names, bits = said
+        written = [form for name in names.split(BETWEEN) for form in (name, *_BETWEEN_NAMES.split(name))]
         letters = dict.fromkeys(filter(None, map(known_name, written)))
         forms = [self._hash.of(name) for name in letters][:MAX_FORMS]
         return bytes((len(forms) | bits,)) + b"".join(forms)

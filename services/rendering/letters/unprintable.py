@@ -12,13 +12,16 @@ _PRINTED = {
     "addressee": "addressee", "salutation": "salutation", "addressLines": "address_lines",
     "houseNumberAddition": "house_number_addition", "postcode": "postcode", "city": "city",
 }  # fmt: skip
+# Of these a name is made only where there is no family name.
+_MADE_OF = {"birthName": "birth_name", "partnerName": "partner_name"}
 _SHORT = 40  # a line of an address in full size; lines of so many signs fit its box
 
 
 def unprintable_in(contact: Contact) -> tuple[str, ...]:
     """Return the fields with signs that no face has; else the long ones, that the address does not fit for."""
     regular = own_face()
-    printed = {field: str(getattr(contact, name)) for field, name in _PRINTED.items()}
+    named = _PRINTED if contact.family_name else _PRINTED | _MADE_OF
+    printed = {field: str(getattr(contact, name)) for field, name in named.items()}
     without_glyph = tuple(field for field, text in printed.items() if regular.missing(text))
     return without_glyph or tuple(field for field, text in printed.items() if len(text) > _SHORT)
 

@@ -169,6 +169,24 @@ async def test_a_record_that_fits_two_people_is_held(scene: Scene) -> None:
     assert ({"t": RESULT | NAME}, {"released": 3, "conflicting": 3}) == (told(mended), await scene.counts())
 
 
+async def test_who_changed_names_is_told_once(scene: Scene) -> None:
+    """A record under the name in use and one under the name from birth are one person's, as the first says both."""
+    used = row("u", Record(bsn="123456782", family_name="Jansen", birth_name="de Vries"))
+    born = row("b", Record(bsn="123456782", family_name="Vries"), RESULT)
+    sent = await scene.take(block("open", [used, born]))
+
+    assert ([NAME | RESULT], {"released": 1, "merged": 1}) == (list(told(sent).values()), await scene.counts())
+
+
+async def test_a_partner_under_the_same_number_is_somebody_else(scene: Scene) -> None:
+    """That somebody has a partner Jansen makes a record of a Jansen no record of theirs."""
+    one = row("o", Record(bsn="123456782", family_name="Vries", birth_name="de Vries", partner_name="Jansen"))
+    partner = row("p", Record(bsn="123456782", family_name="Jansen"), RESULT)
+    sent = await scene.take(block("open", [one, partner]))
+
+    assert ({"o": NAME, "p": RESULT}, {"released": 2, "conflicting": 2}) == (told(sent), await scene.counts())
+
+
 async def test_a_policy_holds_those_who_contradict_and_lets_them_go(scene: Scene) -> None:
     """Under `hold` nobody of them is told; what was told stays told; under another policy the next tick tells them."""
     scene.incident(version=2, channels=CHANNELS, policy=HOLD)

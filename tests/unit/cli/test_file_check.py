@@ -201,8 +201,13 @@ def test_every_code_of_intake_has_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "field"), [("Geboortedatum", "birthDate"), ("postal_code", "postcode"), ("bsn", None), ("xyzzy", None)]
-)
+    ("column", "field"),
+    [
+        ("Geboortedatum", "birthDate"), ("postal_code", "postcode"), ("bsn", None), ("xyzzy", None),
+        ("Geboortenaam", "birthName"), ("meisjesnaam", "birthName"), ("Partner_naam", "partnerName"),
+        ("achternaam partner", "partnerName"), ("achternaam", "familyName"), ("birthdat", "birthDate"),
+    ],
+)  # fmt: skip
 def test_column_of_a_register_leads_to_its_field(column: str, field: str | None) -> None:
     """Dutch and English names, whatever their case and blanks."""
     assert field == meant_column(column)

@@ -62,6 +62,8 @@ SAID = {
             "31/12/1980",
         ),
     ],
+    "birthName": ["", "de Vries", "-", "onbekend"],
+    "partnerName": ["", "Jansen", "-"],
     "postcode": ["", "1234 ab", "0123AB", "12345", "SW1A 1AA"],
     "houseNumber": ["", "012", "0", "12a", "12 bis", "10A-II", "99999", "100000"],
     "houseLetter": ["", "A", "b"],
@@ -80,7 +82,7 @@ TEXTS = [
     *("a\x7fb", "\u00a0", "\u0301x", "x" * 199, "x" * 201, "Vries,", ", ", "---", "1", "王", "\U0001f600", "a\u200bb"),
 ]
 WHERE: list[tuple[int, dict[str, str]]] = [
-    *((0, {}), (15, {}), (9, {"bsn": ""}), (9, {"bsn": "", "personKey": KEY})),
+    *((0, {}), (15, {}), (9, {"bsn": ""}), (3, {"bsn": "", "familyName": ""}), (9, {"bsn": "", "personKey": KEY})),
     *((4, {"portalId": "", "email": ""}), (5, {"bsn": "", "birthDate": "1950-00-00"}), (6, {"dataCategories": ""})),
 ]
 CELLS = st.sampled_from(FIELD_NAMES).flatmap(
@@ -162,6 +164,20 @@ def test_each_odd_cell_comes_to_what_it_comes_to_alone(name: str) -> None:
             together, alone = both(lines)
 
             assert alone == together
+
+
+@pytest.mark.parametrize("left_out", [(), ("familyName",), ("birthName",), ("partnerName",)])
+def test_names_count_together_as_alone_whatever_columns_there_are(left_out: tuple[str, ...]) -> None:
+    """By which name somebody is matched follows from the row, and not from the header."""
+    names = [name for name in ("familyName", "birthName", "partnerName") if name not in left_out]
+    header = ["memberRef", *names, "birthDate", "street", "houseNumber", "postcode", "city", "dataCategories"]
+    rows = []
+    for at in range(20):
+        given = ["" if (at >> bit) % 2 else f"{name[0].upper()}aam" for bit, name in enumerate(names)]
+        rows.append(",".join([f"m-{at}", *given, "1970-03-05", "Laan", str(at + 1), "1234AB", "Ede", "name"]).encode())
+    chunks = [chunk_of(rows, reader(",".join(header).encode())) for reader in (CsvReader, OneByOne)]
+
+    assert asdict(chunks[1][0]) == asdict(chunks[0][0])
 
 
 @pytest.mark.parametrize("given", range(8))

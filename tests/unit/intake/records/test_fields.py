@@ -87,8 +87,9 @@ def test_fields_are_those_of_the_interface() -> None:
     A new field may stand anywhere; those that are there keep their order.
     """
     sealed = (
-        "initials givenName prefix familyName birthDate street houseNumber houseLetter houseNumberAddition postcode "
-        "city country careOf email portalId language addressee salutation addressLines role"
+        "initials givenName prefix familyName birthName partnerName birthDate street houseNumber houseLetter "
+        "houseNumberAddition postcode city country careOf email portalId language addressee salutation addressLines "
+        "role"
     )
     others = "memberRef bsn personKey dataCategories certainty deceased secretAddress notAtAddress"
 

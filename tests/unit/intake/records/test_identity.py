@@ -92,6 +92,21 @@ def test_strongest_identity_is_used() -> None:
     assert b"name:vries|1970-03-05|1234AB|12" == person(**name)
 
 
+@pytest.mark.parametrize(
+    ("names", "matched"),
+    [
+        ({"family_name": "Vries", "birth_name": "Smit", "partner_name": "Jansen"}, "vries"),
+        ({"birth_name": "de Vries", "partner_name": "Jansen"}, "vries"),
+        ({"partner_name": "Jansen"}, "jansen"),
+    ],
+)
+def test_the_match_key_has_one_name(names: dict[str, str], matched: str) -> None:
+    """The one in use, whatever else is known; else the name from birth, which stays; else the partner's."""
+    known = {"birth_date": "1970-03-05", "postcode": "1234AB", "house_number": "12"}
+
+    assert f"name:{matched}|1970-03-05|1234AB|12".encode() == person(**names, **known)
+
+
 def test_name_without_letters_is_nobody() -> None:
     """A family name of signs alone names no person."""
     assert person(family_name="-", birth_date="1970-03-05", postcode="1234AB", house_number="1") is None

@@ -116,6 +116,23 @@ def test_flaw_in_what_names_somebody_rejects_who_is_named_by_it(field: str, flaw
     ]
 
 
+@pytest.mark.parametrize(
+    ("names", "accepted"),
+    [
+        ({"familyName": None, "birthName": "de Vries"}, True),
+        ({"familyName": None, "partnerName": "Jansen"}, True),
+        ({"familyName": None}, False),
+        ({"birthName": "\0"}, True),
+        ({"familyName": None, "birthName": "\0", "partnerName": "Jansen"}, False),
+        ({"familyName": None, "birthName": "de Vries", "partnerName": "\0"}, True),
+        ({"familyName": None, "partnerName": "\0"}, False),
+    ],
+)
+def test_any_name_says_who_it_is_about(names: dict[str, Any], *, accepted: bool) -> None:
+    """A record is whole without a family name; the name that it is matched by must be sound, and no other one."""
+    assert accepted == is_accepted(check(bsn=None, **names)[2])
+
+
 def test_flawed_part_of_the_address_is_no_address() -> None:
     """A letter would come to another door: to 10 in place of 10-B."""
     for field in ("street", "city", "houseLetter", "houseNumberAddition", "careOf"):
@@ -237,6 +254,8 @@ def test_categories_may_come_as_one_text() -> None:
         ({"email": None, "portalId": None}, Channel.LETTER),
         ({"email": None, "city": None}, Channel.PORTAL),
         ({"email": None, "familyName": None}, Channel.PORTAL),
+        ({"email": None, "familyName": None, "birthName": "de Vries"}, Channel.PORTAL | Channel.LETTER),
+        ({"email": None, "familyName": None, "partnerName": "Jansen"}, Channel.PORTAL | Channel.LETTER),
         ({"email": None, "postcode": None}, Channel.PORTAL),
         ({"postcode": "SW1A 1AA", "houseNumber": None, "country": "GB"}, Channel(7)),
         ({"email": None, "portalId": None, "street": None}, Channel(0)),

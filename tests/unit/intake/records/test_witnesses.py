@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.core.witnesses import LENGTHS, Witnesses, unpacked
+from services.core.witnesses import LENGTHS, Witnesses, are_others, unpacked
 from services.intake.records.record import Record, RecordColumns
 from services.intake.records.witnesses import Remembered
 from services.intake.records.witnesses import Witnesses as Maker
 
 MAKER = Maker(b"w" * 32, "lab")
+TEXTS = st.sampled_from(["", "A", "Jansen-Berg", "onbekend", "J.P.", "Chr.", "bis", "12", "É"])
 
 
 def said(**fields: Any) -> Witnesses:
@@ -73,6 +74,41 @@ def test_a_name_that_says_that_there_is_none_is_none(text: str) -> None:
     assert frozenset() == named(text)
 
 
+def under_a_number(**names: str) -> Witnesses:
+    """Return the witnesses of somebody with a number, of whose birth date nothing is known."""
+    return said(bsn="123456782", **names)
+
+
+JANSEN, VRIES, BAKKER = (under_a_number(family_name=name) for name in ("Jansen", "Vries", "Bakker"))
+
+
+@pytest.mark.parametrize(
+    ("names", "agrees"),
+    [
+        ({"family_name": "Jansen", "birth_name": "de Vries"}, (True, True, False)),
+        ({"family_name": "Jansen-de Vries", "birth_name": "de Vries", "partner_name": "Jansen"}, (True, True, False)),
+        ({"family_name": "Vries", "partner_name": "Jansen"}, (False, True, False)),  # could be the partner
+        ({"birth_name": "de Vries", "partner_name": "Jansen"}, (True, True, False)),
+        ({"birth_name": "de Vries"}, (False, True, False)),
+        ({"partner_name": "Jansen"}, (True, False, False)),
+        ({"family_name": "onbekend", "birth_name": "de Vries"}, (False, True, False)),
+    ],
+)
+def test_a_name_from_birth_is_a_form_of_the_name(names: dict[str, str], agrees: tuple[bool, ...]) -> None:
+    """Who changed names is nobody else; the partner's name is the partner's too, unless no name is known to be used."""
+    one = under_a_number(**names)
+
+    assert agrees == tuple(not are_others(one, other) for other in (JANSEN, VRIES, BAKKER))
+
+
+@given(st.sampled_from(["Jansen", "A-B-C-D", "onbekend-Vries"]), TEXTS, TEXTS)
+def test_further_names_take_no_form_away(family: str, birth: str, partner: str) -> None:
+    """So nobody who agreed with a record contradicts it because it says more names."""
+    more = under_a_number(family_name=family, birth_name=birth, partner_name=partner)
+
+    assert named(family) <= more.forms
+
+
 def test_a_long_double_name_has_four_forms() -> None:
     """As it is written, and its first parts."""
     assert 4 == len(named("Aa-Bb-Cc-Dd-Ee"))
@@ -131,9 +167,9 @@ def test_another_pepper_makes_other_witnesses() -> None:
     assert MAKER.of(record) != Maker(b"v" * 32, "lab").of(record)
 
 
-TEXTS = st.sampled_from(["", "A", "Jansen-Berg", "onbekend", "J.P.", "Chr.", "bis", "12", "É"])
 RECORDS = st.fixed_dictionaries({
     "bsn": st.sampled_from(["", "123456782"]), "person_key": st.sampled_from(["", "0" * 64]), "family_name": TEXTS,
+    "birth_name": TEXTS, "partner_name": TEXTS,
     "birth_date": st.sampled_from(["", "1970-03-05", "1970-00-00", "0000-00-00", "rubbish"]), "initials": TEXTS,
     "given_name": TEXTS, "house_letter": TEXTS, "house_number_addition": TEXTS,
 })  # fmt: skip
@@ -144,10 +180,11 @@ def test_columns_come_to_what_records_come_to(records: list[dict[str, str]]) -> 
     """One by one or together: the same witnesses, each as long as its head says."""
     columns = RecordColumns(
         rows=[b""] * len(records),
+        left_out=frozenset(),
         **{
             field: [record.get(field, "") for record in records]
             for field in RecordColumns.__struct_fields__
-            if field != "rows"
+            if field not in {"rows", "left_out"}
         },
     )
     made = MAKER.of_all(columns)
