@@ -67,7 +67,10 @@ class Notices:
     has of it what still holds, so that it can name what is new; a *correction* has what holds no more as well.
     `cohorts` is the bearer's; `carriers` are all cohorts whose facts the notice names, in the order of their ids, the
     bearer's among them: whatever stops one of them stops the notice. Nearly all notices
-    share a few such tuples. Times are milliseconds since 1970, UTC.
+    share a few such tuples. `contact_since` says of some bearers, by member and version, since which version they have
+    the contact data of that one: of whoever was told something before, or corrected in other things. Of all others the
+    data came with the version. It may have more than the bearers of these notices. Times are milliseconds since 1970,
+    UTC.
     """
 
     incident_id: str
@@ -91,20 +94,21 @@ class Notices:
     attempts: list[int] = field(default_factory=list)  # number of the attempt, from 1; 0 = none made yet
     tried: list[int] = field(default_factory=list)  # set of the channels that refused; and LIES_UNREAD
     carriers: list[tuple[str, ...]] = field(default_factory=list)
+    contact_since: dict[tuple[bytes, int], int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def pick(self, rows: list[int]) -> "Notices":
         """Return the notices at these positions, in that order."""
-        picked = Notices(self.incident_id, self.incident_version)
+        picked = Notices(self.incident_id, self.incident_version, contact_since=self.contact_since)
         for name in COLUMNS:
             column = getattr(self, name)
             setattr(picked, name, [column[row] for row in rows])
         return picked
 
 
-COLUMNS = tuple(f.name for f in fields(Notices) if f.name not in {"incident_id", "incident_version"})
+COLUMNS = tuple(f.name for f in fields(Notices) if f.name not in {"incident_id", "incident_version", "contact_since"})
 
 
 def joined(parts: Sequence[Notices]) -> Notices:
@@ -116,6 +120,8 @@ def joined(parts: Sequence[Notices]) -> Notices:
         column = getattr(whole, name)
         for part in parts:
             column += getattr(part, name)  # copies the whole column at once
+    for part in parts:
+        whole.contact_since |= part.contact_since
     return whole
 
 
@@ -125,7 +131,7 @@ def pieces(notices: Notices, size: int = BLOCK_ENTRIES) -> Iterator[Notices]:
         yield notices
         return
     for start in range(0, len(notices), size):
-        piece = Notices(notices.incident_id, notices.incident_version)
+        piece = Notices(notices.incident_id, notices.incident_version, contact_since=notices.contact_since)
         for name in COLUMNS:
             setattr(piece, name, getattr(notices, name)[start : start + size])
         yield piece

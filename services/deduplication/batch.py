@@ -78,7 +78,7 @@ class Block:
         return Member(
             self.members[row], self.versions[row], cohort, self.accepted_at, self.exposed[row], self.confirmed[row],
             self.channels[row], self.flags[row], self.languages[row], self.slots[row], self.witnesses[row],
-            None if (own := self.pseudonyms[row]) == self.persons[row] else own,
+            None if (own := self.pseudonyms[row]) == self.persons[row] else own, self.contact_since.get(row),
         )  # fmt: skip
 
 
@@ -246,6 +246,9 @@ class Effects:
         notices.channels.append(bearer.channels & self.terms.named)
         notices.flags.append(bearer.flags)
         notices.languages.append(bearer.language)
+        if len(dossier.claims) > 1 or bearer.contact_since or bearer.pseudonym:
+            # Something may have come back to where this would go: routing is to ask. Of all others it cannot be so.
+            notices.contact_since[claim.bearer, claim.version] = bearer.contact_since or claim.version
         notices.cohorts.append(self.terms.cohorts[bearer.cohort])
         notices.accepted_at.append(bearer.accepted_at)
         notices.attempts.append(0)
@@ -287,9 +290,10 @@ def decide_batch(blocks: Sequence[tuple[Block, int]], known: Mapping[bytes, Doss
     """
     effects = Effects(terms)
     repeated = _repeated(blocks)
-    apart = repeated | known.keys()
+    # Whose contact data is older than the version is decided apart too: the columns of the many do not say so.
+    corrected = {block.persons[row] for block, _ in blocks for row in block.contact_since}
+    apart = repeated | known.keys() | corrected
     arrivals: dict[bytes, tuple[int, list[list[Member]]]] = {}
-    since = dict(chain.from_iterable(_contact_since(block) for block, _ in blocks))
     for block, cohort in blocks:
         rows: list[int] | None = None
         if apart and not apart.isdisjoint(block.persons):
@@ -305,14 +309,9 @@ def decide_batch(blocks: Sequence[tuple[Block, int]], known: Mapping[bytes, Doss
         else:
             decision = decide(dossier, steps, terms)
             effects.add(dossier, decision)
-            for moved in readdressed(dossier, decision.dossier, since, terms):
+            for moved in readdressed(dossier, decision.dossier, terms):
                 effects.readdressed.setdefault(decision.dossier.place_of(moved.notice), []).append(moved)
     return effects
-
-
-def _contact_since(block: Block) -> Iterable[tuple[tuple[bytes, int], int]]:
-    """Return, by member and version, which version brought the contact data of those that brought none themselves."""
-    return (((block.members[row], block.versions[row]), first) for row, first in block.contact_since.items())
 
 
 def decide_again(

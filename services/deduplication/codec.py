@@ -173,7 +173,8 @@ def _check(block: Block) -> None:
         return
     if not all(block.versions):
         raise InvalidBlockError("no-version")
-    if any(row >= len(block.members) for row in block.contact_since):
+    since = block.contact_since.items()
+    if any(row >= len(block.members) or not 0 < first <= block.versions[row] for row, first in since):
         raise InvalidBlockError("contact-since")
     if not (_CHANNELS.issuperset(block.channels) and _FLAGS.issuperset(block.flags)):
         raise InvalidBlockError("flags")

@@ -164,8 +164,10 @@ def data_of(withdrawal: Member, known: Member) -> Member:
     """
     if known.version != withdrawal.version - 1 or known.flags & FLAG_WITHDRAWN:
         return withdrawal
-    flags = known.flags | withdrawal.flags
-    return withdrawal._replace(channels=known.channels, flags=flags, language=known.language, slot=known.slot)
+    flags, since = known.flags | withdrawal.flags, known.contact_since or known.version
+    return withdrawal._replace(
+        channels=known.channels, flags=flags, language=known.language, slot=known.slot, contact_since=since
+    )
 
 
 def data_version(member: Member) -> int:

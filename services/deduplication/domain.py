@@ -63,6 +63,7 @@ class Member(NamedTuple):
     slot: int  # of the vault: where this version's data lies
     witnesses: bytes  # of who it is about: see `core.witnesses`
     pseudonym: bytes | None = None  # that its data is sealed for, where its person is at home under another one
+    contact_since: int | None = None  # the version that brought its contact data, where that is an earlier one
 
 
 class Standing(NamedTuple):

@@ -17,7 +17,7 @@ from services.deduplication.rows import NewPeople, Row
 __all__ = ["MEMBER_COLUMNS", "NOTICE_COLUMNS", "packed_claims", "packed_members"]
 
 MEMBER_COLUMNS: Final = (
-    "person", "member", "slot", "witnesses", "pseudonym", "merged_into", "notice",
+    "person", "member", "slot", "witnesses", "contact_since", "pseudonym", "merged_into", "notice",
     "accepted_at", "exposed", "confirmed", "incident", "cohort", "version", "told_with", "nth", "partition", "channels",
     "flags", "outcome", "waits", "usable", "conflict", "joined", "language",
 )  # fmt: skip
@@ -29,8 +29,8 @@ _OWN = struct.Struct("!h i16s i16s iq i")
 _COMMON = struct.Struct("!iq iq iq ii ii ii ii ih ih ih ih ih ih ih i? i? i")
 _NOTICE = struct.Struct("!h iq iq ii ii ii ii ih i? i16s i16s i16s")
 _NULL: Final = struct.pack("!i", -1)
-_NONE_OF_THREE: Final = 3 * _NULL
-_A_NOTICE: Final = 2 * _NULL + struct.pack("!i", ID_BYTES)
+_NONE_OF_FOUR: Final = 4 * _NULL
+_A_NOTICE: Final = 3 * _NULL + struct.pack("!i", ID_BYTES)
 
 # What many rows have in common, but for what is the same in all that are packed at once.
 _Common = tuple[int, int, int, int, int, str]  # version, exposed, confirmed, channels, flags, language
@@ -52,10 +52,10 @@ def _columns(incident: int, new: NewPeople) -> Iterator[bytes]:
     own, fields = _OWN.pack, len(MEMBER_COLUMNS)
     middle: Iterable[bytes]
     if new.pseudonyms is None:
-        middle = (_NONE_OF_THREE if one is None else _A_NOTICE + one for one in new.notices)
+        middle = (_NONE_OF_FOUR if one is None else _A_NOTICE + one for one in new.notices)
     else:
         pairs = zip(new.pseudonyms, new.notices, strict=True)
-        middle = (_optional(one) + _NULL + _optional(notice) for one, notice in pairs)
+        middle = (_NULL + _optional(one) + _NULL + _optional(notice) for one, notice in pairs)
     columns = new.persons, new.members, new.slots, new.witnesses, middle, map(tails.__getitem__, common)
     for person, member, slot, witnesses, between, tail in zip(*columns, strict=True):
         yield own(fields, 16, person, 16, member, 8, slot, len(witnesses)) + witnesses + between + tail
@@ -82,14 +82,15 @@ def _each(incident: int, rows: Iterable[Row]) -> Iterator[bytes]:
     tails: dict[Row, bytes] = {}
     own, fields = _OWN.pack, len(MEMBER_COLUMNS)
     for (person, partition, nth, notice, member, version, cohort, accepted_at, exposed, confirmed, channels, flags,
-         language, slot, witnesses, pseudonym, *standing) in rows:  # fmt: skip
+         language, slot, witnesses, pseudonym, contact_since, *standing) in rows:  # fmt: skip
         stands = Standing._make(standing)
         place, facts = (incident, cohort, nth, partition), (accepted_at, exposed, confirmed)
         key = place, facts, version, channels, flags, language, stands._replace(merged_into=None)
         tail = tails.get(key)
         if tail is None:
             tail = tails[key] = _common(*key)
-        between = _optional(pseudonym) + _optional(stands.merged_into) + _optional(notice)
+        between = _NULL if contact_since is None else _sized(contact_since.to_bytes(4, "big"))
+        between += _optional(pseudonym) + _optional(stands.merged_into) + _optional(notice)
         yield own(fields, 16, person, 16, member, 8, slot, len(witnesses)) + witnesses + between + tail
 
 

@@ -37,7 +37,7 @@ on conflict (incident, cohort_id) do nothing;
 -- All members of these persons, in the order of domain.Member and domain.Standing.
 select person, partition, notice,
        member, version, cohort, accepted_at, exposed, confirmed, channels, flags, language, slot, witnesses,
-       pseudonym, outcome, waits, usable, told_with, conflict, merged_into, joined
+       pseudonym, contact_since, outcome, waits, usable, told_with, conflict, merged_into, joined
 from members
 where incident = $1 and person = any($2::bytea[]);
 

@@ -4,7 +4,6 @@ A source corrects a record after its notice was released. Routing hears where th
 attempts the notice again if no channel is left for it. Whether that is so is not known here, and does not matter.
 """
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from services.core.notices import FLAG_DECEASED, FLAG_NEXT_OF_KIN, FLAG_RETRACTED
@@ -12,8 +11,6 @@ from services.deduplication.domain import Claim, Member, Terms, is_reachable, is
 from services.deduplication.dossier import Dossier
 
 __all__ = ["Readdressed", "readdressed"]
-
-ContactSince = Mapping[tuple[bytes, int], int]  # by member and version: the version that brought its contact data
 
 
 class Readdressed(NamedTuple):
@@ -28,11 +25,11 @@ class Readdressed(NamedTuple):
     language: str
 
 
-def readdressed(before: Dossier, after: Dossier, since: ContactSince, terms: Terms) -> list[Readdressed]:
+def readdressed(before: Dossier, after: Dossier, terms: Terms) -> list[Readdressed]:
     """Return the notices whose bearer's contact data is another one than it was at their release.
 
     Of a group only the last notice counts: it says all that the earlier ones said. Nobody is written to who was taken
-    back, or who died. `since` has versions whose contact data is older than themselves; of any other it is new.
+    back, or who died.
     """
     last = {claim.group: claim for claim in after.claims if not claim.void}
     found = []
@@ -41,7 +38,7 @@ def readdressed(before: Dossier, after: Dossier, since: ContactSince, terms: Ter
         known = before.members.get(claim.bearer)
         # Where the identity changed with it, the notice could not open what was sealed for the other one.
         if known is None or (known.version != bearer.version and known.pseudonym == bearer.pseudonym):
-            first = since.get((bearer.member, bearer.version), bearer.version)
+            first = bearer.contact_since or bearer.version
             if first > claim.version and _may_be_told(bearer, claim, after, terms):
                 usable = bearer.channels & terms.usable
                 row = (claim.notice, bearer.version, first, bearer.slot, usable, bearer.flags, bearer.language)

@@ -45,7 +45,7 @@ class NewPeople:
         columns = (
             self.persons, repeat(self.partition), repeat(0), self.notices, self.members, self.versions,
             repeat(self.cohort), repeat(self.accepted_at), self.exposed, self.confirmed, self.channels, self.flags,
-            self.languages, self.slots, self.witnesses, self.pseudonyms or repeat(None),
+            self.languages, self.slots, self.witnesses, self.pseudonyms or repeat(None), repeat(None),
         )  # fmt: skip
         for row in zip(*columns, strict=False):
             yield *row, *self.table[row[11]][row[10]]

@@ -41,6 +41,7 @@ create table members (
     notice      bytea,             -- the first notice of its pseudonym, where that is as this row says and has no row
     merged_into bytea,             -- the member that bears the notice for this one
     pseudonym   bytea,             -- that its data is sealed for, where the person is at home under another one
+    contact_since int,             -- the version that brought its contact data, where that is an earlier one
     primary key (incident, person, nth)
 ) with (autovacuum_vacuum_insert_threshold = 10000000, autovacuum_analyze_scale_factor = 1); -- services/kit/README.md
 

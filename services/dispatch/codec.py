@@ -88,9 +88,12 @@ def encode_observed(pause: Pause, channel: Channel, partition: int, begun: Seque
     return Output(PAUSES_OBSERVED, partition, block.SerializeToString())
 
 
-def encode_refused(notices: Notices, reason: str, partition: int) -> Output:
-    """Return the block that sends refused notices back to routing; their `tried` has this channel already."""
-    block = dispatch_pb2.DeliveriesRefused(notices=notices_to_wire(notices), reason=reason)
+def encode_refused(notices: Notices, reason: str, partition: int, came_back_on: int = 0) -> Output:
+    """Return the block that sends refused notices back to routing; their `tried` has this channel already.
+
+    `came_back_on`: the channel on which they had been handed over, where they came back.
+    """
+    block = dispatch_pb2.DeliveriesRefused(notices=notices_to_wire(notices), reason=reason, channel=came_back_on)
     return Output(DELIVERIES_REFUSED, partition, block.SerializeToString())
 
 

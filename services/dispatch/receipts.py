@@ -117,7 +117,7 @@ class Receipts:
             if consequence is not None and row in gone and _goes_back(consequence, state):
                 back[why_back(consequence.kind, consequence.reason)].append(row)
         return [
-            encode_refused(self._tried(one.notices.pick(rows)), why, one.partition)
+            encode_refused(self._tried(one.notices.pick(rows)), why, one.partition, self._channel)
             for why, rows in sorted(back.items())
         ]
 

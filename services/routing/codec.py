@@ -66,6 +66,8 @@ class Work:
     partition: int
     notices: Notices | None = None
     reason: str = ""  # why they were given back: unprintable, their channel is closed, or they came back
+    released: bool = False  # deduplication sent them, and no attempt was made
+    came_back_on: int = 0  # the channel on which they came back; 0 = they did not, or it is not said
     addresses: list[Address] = field(default_factory=list)
     recalled: Recalled | None = None
     whole: Whole | None = None
@@ -85,25 +87,26 @@ def decode_work(record: Record, goes_whole: GoesWhole = lambda _incident, _situa
         wire = parse(deduplication_pb2.NoticesReleased(), record.value).notices
         whole = _whole(wire, goes_whole)
         notices = None if whole else _some(notices_from_wire(wire))
-        return Work(record.partition, notices, whole=whole)
+        return Work(record.partition, notices, released=True, whole=whole)
     if record.topic == NOTICES_READDRESSED:
         return Work(record.partition, addresses=_decode_addresses(record))
     if record.topic == NOTICES_RECALLED:
         return Work(record.partition, recalled=decode_recalled(record))
     if record.topic != DELIVERIES_REFUSED:
         raise InvalidMessage("unexpected-topic")
-    notices, reason = _decode_refused(record.value)
-    return Work(record.partition, notices, reason)
+    notices, reason, channel = _decode_refused(record.value)
+    return Work(record.partition, notices, reason, came_back_on=channel)
 
 
 def _whole(wire: common_pb2.Notices, goes_whole: GoesWhole) -> Whole | None:
     """Return a block as it came, if it goes one way; None where it has to be read. Raises InvalidMessage.
 
     Columns that decide nothing here are only counted: dispatch reads them, and is where an impossible number is found.
-    Few notices are read all the same, to be packed together with others.
+    Few notices are read all the same, to be packed together with others; so are those of people who were told something
+    before: what came back from them decides too.
     """
     count = len(wire.ids) // ID_BYTES
-    if count < _WORTH_IT:
+    if count < _WORTH_IT or wire.contact_since:
         return None
     check_names(wire.incident_id)
     every = (wire.versions, wire.revisions, wire.exposed, wire.confirmed, wire.languages, wire.cohorts)
@@ -119,8 +122,8 @@ def _whole(wire: common_pb2.Notices, goes_whole: GoesWhole) -> Whole | None:
     return Whole(incident, situations, count, attempts, wire)
 
 
-def _decode_refused(value: bytes | None) -> tuple[Notices, str]:
-    """Read notices that were given back, and why, where that decides. Raises InvalidMessage."""
+def _decode_refused(value: bytes | None) -> tuple[Notices, str, int]:
+    """Read notices that were given back, why, where that decides, and where they came back. Raises InvalidMessage."""
     refused = parse(dispatch_pb2.DeliveriesRefused(), value)
     notices, reason = _some(notices_from_wire(refused.notices)), refused.reason
     if reason == UNKNOWN_FOR_TOO_LONG:
@@ -129,7 +132,9 @@ def _decode_refused(value: bytes | None) -> tuple[Notices, str]:
     if back and back[0] is ReceiptKind.UNREAD:
         notices.tried = [tried | LIES_UNREAD for tried in notices.tried]
     decides = reason in {CHANNEL_CLOSED, CALLED_BACK} or unprintable_fields(reason) is not None or back
-    return notices, reason if decides else ""
+    if refused.channel & ~ALL_CHANNELS:
+        raise InvalidMessage("number-range")
+    return notices, reason if decides else "", refused.channel
 
 
 def _some(notices: Notices) -> Notices:

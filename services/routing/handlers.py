@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
-from itertools import starmap
+from itertools import chain, starmap
 
 from notification.topics import NOTICES_RECALLED
 
@@ -19,6 +19,7 @@ from services.kit.errors import RetryableError
 from services.kit.eventlog import Output, Record, comes_again_within
 from services.kit.forgetting import Forgetting
 from services.kit.postgres import Connection
+from services.routing.came_back import in_question, latest, what_came_back, why_given_up, without_those
 from services.routing.cascading import goes_on, split
 from services.routing.codec import (
     Whole,
@@ -112,19 +113,20 @@ class RoutingHandler:
         """Return the blocks to send on, and note who was given up, or has a new address."""
         ways: _Ways = defaultdict(list)
         whole = [(self._way_of(one.whole), one.partition, one.whole) for one in work if one.whole]
+        back = await self._note_what_came_back(connection, work)
         for one in work:
             if one.notices:
-                for way, part in await self._next_of(connection, one.notices, one.reason):
+                for way, part in await self._next_of(connection, one.notices, one):
                     ways[one.partition, way].append(part)
         heard = {way: ways.pop(way) for way in [*ways] if isinstance(way[1], str)}
         again: list[Output] = []
         if heard or any(one.addresses for one in work):
             again = await self._answer(connection, heard, work, ways)
         given_up_now = {
-            notice: reason == CALLED_BACK or came_back(str(reason)) is not None
+            notice: reason == CALLED_BACK or (notice, attempt) in back
             for (_, reason), parts in heard.items()
             for part in parts
-            for notice in part.ids
+            for notice, attempt in zip(part.ids, part.attempts, strict=True)
         }
         again += await self._stop(connection, [one.recalled for one in work if one.recalled], given_up_now)
         for (_, way), parts in ways.items():
@@ -140,13 +142,31 @@ class RoutingHandler:
             raise RetryableError("a channel was closed after a block had been read")
         return channel
 
+    async def _note_what_came_back(self, connection: Connection, work: Sequence[Work]) -> Collection[tuple[bytes, int]]:
+        """Write down by which contact data something came back; return the attempts that did, each with its notice."""
+        given_back = [(notices, one) for one in work if (notices := one.notices) and came_back(one.reason)]
+        heard = (what_came_back(notices, one.reason, one.came_back_on) for notices, one in given_back)
+        if fresh := latest(chain.from_iterable(heard)):
+            await self._store.keep_came_back(connection, fresh)
+        return {key for notices, _ in given_back for key in zip(notices.ids, notices.attempts, strict=True)}
+
     async def _next_of(
-        self, connection: Connection, notices: Notices, reason: str
+        self, connection: Connection, notices: Notices, one: Work
     ) -> list[tuple[Channel | str, Notices]]:
-        """Return where notices go next. Who was recalled, and whose mail or letter came back, is not told anew."""
-        back = came_back(reason)
+        """Return where the notices of a block go next.
+
+        Who was recalled, and whose mail or letter came back, is not told anew. Nor is anybody written to where
+        something came back, before there is other contact data.
+        """
+        reason, back = one.reason, came_back(one.reason)
+        if back is None and reason not in {"", CHANNEL_CLOSED}:  # what cannot be printed is held, whatever is left
+            return [(reason, notices)]
+        bearers = in_question(notices, released=one.released)
+        known = await self._store.came_back(connection, bearers) if bearers else {}
+        notices, why = without_those(notices, known)
         if back is None:
-            return list(self._ways_of(notices, reason))
+            ways = list(self._ways_of(notices, reason))
+            return [part for way, its in ways for part in _asked(way, its, why)] if why else ways
         newest: Incident | None = self._incidents.get(("incident", notices.incident_id))
         cascade = newest.policy.cascade if newest else Cascade()
         unread = back[0] is ReceiptKind.UNREAD
@@ -161,9 +181,7 @@ class RoutingHandler:
         return found
 
     def _ways_of(self, notices: Notices, reason: str) -> Iterable[tuple[Channel | str, Notices]]:
-        """Return where notices go next; what cannot be printed is held, whatever channels are left."""
-        if reason not in {"", CHANNEL_CLOSED}:
-            return [(reason, notices)]
+        """Return where notices go next; `reason`: that the last channel was closed, where that is why they come."""
         version = notices.incident_id, notices.incident_version
         choices = self._choices(version)
         self._metrics.count_passed(passed_over(notices, choices_of(self._usable[version]), choices))
@@ -231,10 +249,17 @@ class RoutingHandler:
         addresses = await self._store.addresses(connection, notices)
         for incident_id, version in {one.incident for one in known.values()} - self._usable.keys():
             await self._learn(incident_id, version)
-        found = answers(heard, known, addresses, self._choices)
+        bearers = {one.columns.members[0] for one in (*heard, *known.values()) if one.notice in addresses}
+        backs = await self._store.came_back(connection, bearers) if bearers else {}
+        found = answers(heard, known, addresses, self._choices, backs)
         if found.kept:
             await self._store.keep_exhausted(connection, found.kept)
         return found
+
+
+def _asked(way: Channel | str, notices: Notices, why: Mapping[bytes, str]) -> Sequence[tuple[Channel | str, Notices]]:
+    """Return those of notices that are given up apart of which the source is asked for another address."""
+    return [(way, notices)] if isinstance(way, Channel) else why_given_up(notices, way, why)
 
 
 def _may_have_told(notice: Notices) -> bool:

@@ -12,6 +12,23 @@ select notice, version, since, slot, channels, flags, language
 from addresses
 where notice = any($1::bytea[]);
 
+-- name: read_came_back
+-- By which contact data of these members something came back, in the order of came_back.CameBack.
+select member, channels, version, reason
+from came_back
+where member = any($1::bytea[])
+order by member, channels;
+
+-- name: keep_came_back
+-- Contact data that came back, in the order of the keys; the highest version holds.
+insert into came_back (member, channels, version, reason)
+select new.member, new.channels, new.version, new.reason
+from unnest($1::bytea[], $2::smallint[], $3::int[], $4::text[]) as new(member, channels, version, reason)
+order by new.member, new.channels
+on conflict (member, channels) do update
+set version = excluded.version, reason = excluded.reason
+where excluded.version > came_back.version;
+
 -- name: keep_exhausted
 -- How notices were given up, in the order of their keys; the latest attempt holds.
 insert into exhausted (notice, attempt, version, answered, block, reason)

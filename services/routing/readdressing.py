@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from services.core.channel import IS_READ_THERE, Channel
 from services.core.notices import FLAG_MAYBE_TOLD, LIES_UNREAD, Notices
+from services.routing.came_back import CameBack, without_those
 from services.routing.domain import Choices, route
 
 __all__ = ["Address", "Answers", "GivenUp", "answers", "given_up"]
@@ -65,12 +66,14 @@ def answers(
     known: Mapping[bytes, GivenUp],
     addresses: Mapping[bytes, Address],
     choices: Callable[[tuple[str, int]], Choices],
+    backs: Mapping[bytes, Iterable[CameBack]],
 ) -> Answers:
     """Decide which notices are attempted again.
 
     `known` has what is stored of these notices and of those with an address in `addresses`, which has the newest one of
-    each. Of a notice the latest attempt holds. One that was given up already at that attempt, or later, is a repeat: it
-    says nothing. Each time that a notice is given up is answered once, so no attempt has a number twice.
+    each; `backs` what came back of their bearers. Of a notice the latest attempt holds. One that was given up already
+    at that attempt, or later, is a repeat: it says nothing. Each time that a notice is given up is answered once, so
+    no attempt has a number twice.
     """
     latest = dict(known)
     found = Answers()
@@ -80,19 +83,24 @@ def answers(
             found.fresh.append(one)
             latest[one.notice] = one
     for notice, one in sorted(latest.items()):
-        now = _answered(one, addresses.get(notice), choices, found)
+        now = _answered(one, addresses.get(notice), choices, backs, found)
         if now != known.get(notice):
             found.kept.append(now)
     return found
 
 
 def _answered(
-    one: GivenUp, address: Address | None, choices: Callable[[tuple[str, int]], Choices], found: Answers
+    one: GivenUp,
+    address: Address | None,
+    choices: Callable[[tuple[str, int]], Choices],
+    backs: Mapping[bytes, Iterable[CameBack]],
+    found: Answers,
 ) -> GivenUp:
     """Attempt a notice again if its bearer has other contact data than what was tried; return how it stands now."""
     if one.answered or address is None or address.since <= one.version:
         return one
-    ((channel, notice),) = route(_readdressed(one.columns, address), choices(one.incident))
+    readdressed, _ = without_those(_readdressed(one.columns, address), backs)
+    ((channel, notice),) = route(readdressed, choices(one.incident))
     if channel is None:  # nobody can be written to at the new address either
         return one
     found.again.append((channel, notice))
@@ -114,4 +122,5 @@ def _readdressed(notice: Notices, address: Address) -> Notices:
         flags=[address.flags | notice.flags[0] & FLAG_MAYBE_TOLD],
         languages=[address.language],
         tried=[notice.tried[0] & IS_READ_THERE if unread else 0],
+        contact_since={(notice.members[0], address.version): address.since},
     )

@@ -22,6 +22,16 @@ create table addresses (
     language text not null
 );
 
+-- Contact data by which something came back: nobody is told by it again on these channels. Newer data of the same member
+-- is tried. Rows stay: a supplement may come much later.
+create table came_back (
+    version  int not null,       -- of the member: the highest whose contact data came back there
+    channels smallint not null,
+    member   bytea not null,
+    reason   text not null,      -- why, as dispatch gave it back: core.receipts
+    primary key (member, channels)
+);
+
 -- Notices that must not begin any more, and that were not given up yet: one that is, is stopped here. A row that is over
 -- goes once no block of recalls can be heard again; an open one stays.
 create table recalls (

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from services.core.notices import Notices
 from services.kit.postgres import Connection, Queries
+from services.routing.came_back import CameBack
 from services.routing.codec import pack_notice, unpack_notice
 from services.routing.readdressing import Address, GivenUp
 from services.wire.recalls import Recall
@@ -27,6 +28,17 @@ class Store:
         """Return the new addresses that are known for these notices."""
         rows = await connection.fetch(_QUERIES["read_addresses"], sorted(notices))
         return {row[0]: Address._make(row) for row in rows}
+
+    async def came_back(self, connection: Connection, members: Collection[bytes]) -> dict[bytes, list[CameBack]]:
+        """Return by which contact data of these members something came back, and on which channels."""
+        found: dict[bytes, list[CameBack]] = {}
+        for row in await connection.fetch(_QUERIES["read_came_back"], sorted(members)):
+            found.setdefault(row[0], []).append(CameBack._make(row))
+        return found
+
+    async def keep_came_back(self, connection: Connection, heard: Sequence[CameBack]) -> None:
+        """Note by which contact data something came back, of each member and set of channels once."""
+        await connection.execute(_QUERIES["keep_came_back"], *map(list, zip(*heard, strict=True)))
 
     async def keep_exhausted(self, connection: Connection, kept: Sequence[GivenUp]) -> None:
         """Write how notices were given up."""

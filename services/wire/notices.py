@@ -74,6 +74,7 @@ def notices_to_wire(notices: Notices) -> common_pb2.Notices:
         tried=bytes(notices.tried or [0] * len(notices)),
         carrier_sets=carrier_sets,
         carriers=carriers,
+        contact_since=_since_to_wire(notices),
     )
 
 
@@ -85,12 +86,13 @@ def notices_from_wire(wire: common_pb2.Notices) -> Notices:
         raise InvalidMessage("no-incident")
     check_names(wire.incident_id)
     cohorts = looked_up(wire.cohort_ids, wire.cohorts, count)
+    members, versions = split_ids(wire.members, count), column(wire.versions, count)
     return Notices(
         incident_id=wire.incident_id,
         incident_version=wire.incident_version,
         ids=ids,
-        members=split_ids(wire.members, count),
-        versions=column(wire.versions, count),
+        members=members,
+        versions=versions,
         slots=slots_from_wire(wire.slots, count),
         pseudonyms=split_ids(wire.pseudonyms, count),
         revisions=column(wire.revisions, count),
@@ -107,6 +109,7 @@ def notices_from_wire(wire: common_pb2.Notices) -> Notices:
         attempts=column(wire.attempts, count, SMALL),
         tried=column(wire.tried, count),
         carriers=_carriers_from_wire(wire, cohorts),
+        contact_since=_since_from_wire(wire.contact_since, members, versions),
     )
 
 
@@ -132,6 +135,23 @@ def _carriers_from_wire(wire: common_pb2.Notices, cohorts: Sequence[str]) -> lis
     if not all(sets):
         raise InvalidMessage("no-cohort")
     return picked(sets, wire.carriers or [0] * len(cohorts), len(cohorts))
+
+
+def _since_to_wire(notices: Notices) -> dict[int, int]:
+    """Pack since when bearers have their contact data; of nearly all notices nothing is said."""
+    if not notices.contact_since:
+        return {}
+    bearers = enumerate(zip(notices.members, notices.versions, strict=True))
+    return {row: notices.contact_since[one] for row, one in bearers if one in notices.contact_since}
+
+
+def _since_from_wire(
+    rows: Mapping[int, int], members: Sequence[bytes], versions: Sequence[int]
+) -> dict[tuple[bytes, int], int]:
+    """Undo `_since_to_wire`. Raises InvalidMessage."""
+    if any(row >= len(members) for row in rows):
+        raise InvalidMessage("column-length")
+    return {(members[row], versions[row]): first for row, first in rows.items()}
 
 
 def _moments(relative: Sequence[int], count: int) -> list[int]:

@@ -27,6 +27,7 @@ from services.tracking.histories import History, history_of, moved
 from services.wire.notices import notices_from_wire
 from services.wire.recalls import Recall, Recalled, decode_stopped
 from services.wire.testing import FakeIncidents
+from tests.contract.recall_addresses import Addresses
 from tests.contract.recall_tables import NOW, Attempt, Table
 from tests.unit.deduplication.builders import INCIDENT, a_block, an_id, terms
 from tests.unit.deduplication.memory import Tables
@@ -84,6 +85,7 @@ class World:
         self.histories: dict[bytes, History] = {}
         self.deltas: Deltas = {}
         self.versions: Counter[str] = Counter()
+        self.addresses = Addresses()
 
     # Deduplication
 
@@ -182,11 +184,12 @@ class World:
         """Let the room that reads a queue take a message."""
         topic, channel = key
         if topic in {"released", "refused"}:
-            self._routes(Work(0, message))
+            self._routes(Work(0, message, released=topic == "released"))
         elif topic == "readdressed":
             self._routes(Work(0, addresses=message))
         elif topic == "given back":
-            self._routes(self.routing.decode(message))
+            self.addresses.hear(work := self.routing.decode(message))
+            self._routes(work)
         elif topic == "stopped":
             courses = {n: Course.STOPPED if s else Course.BEGUN for n, s in zip(message[2], message[4], strict=True)}
             self.sends(self.tables.hear(courses, self.terms))
@@ -226,7 +229,9 @@ class World:
                 self._find(Finding(message.ids[0], scope, bearer, 1, State.REATTEMPTED, attempt, 0, 0))
             else:
                 way = next(channel for channel in CHANNELS if f".{channel.label}." in output.topic)
-                self.put(("routed", way), notices_from_wire(routing_pb2.NoticesRouted.FromString(output.value).notices))
+                routed = notices_from_wire(routing_pb2.NoticesRouted.FromString(output.value).notices)
+                self.addresses.check(way, routed)
+                self.put(("routed", way), routed)
 
     def answers(self, outputs: Sequence[Output]) -> None:
         """Let what a channel or routing says be on its way."""
@@ -271,8 +276,8 @@ class World:
             else:
                 self.put(("refused", None), part)
 
-    def _gives_back(self, notices: Notices, why: str) -> None:
-        self.answers([encode_refused(notices, why, 0)])
+    def _gives_back(self, notices: Notices, why: str, came_back_on: int = 0) -> None:
+        self.answers([encode_refused(notices, why, 0, came_back_on)])
 
     def lies_unread(self, number: int) -> None:
         """Let days pass in which nobody reads a message of the portal."""
@@ -310,7 +315,7 @@ class World:
         else:
             part = notices.pick([0])
             part.tried = [part.tried[0] | channel]
-            self._gives_back(part, "bounced:hard")
+            self._gives_back(part, "bounced:hard", channel)
 
     def ticks(self) -> None:
         """Let every channel tick."""

@@ -14,7 +14,7 @@ from services.core.status import AttemptState
 from services.deduplication.domain import Course, Member
 from tests.contract.recall_acts import ActingWorld
 from tests.contract.recall_model import PERSON, World
-from tests.unit.deduplication.builders import a_member, terms
+from tests.unit.deduplication.builders import a_member, an_id, terms
 
 STEPS = st.lists(
     st.tuples(
@@ -37,10 +37,15 @@ def a_version(world: World, number: int) -> Member:
     world.versions[name] += 1
     cohort, version = "abc".index(name) + 1, world.versions[name]
     if number % 5 == 0 and version > 1:
+        world.addresses.withdraws(name)
         gone = a_member(name, cohort=cohort, version=version, exposed=0, channels=0, flags=FLAG_WITHDRAWN)
         return gone._replace(accepted_at=cohort)
-    channels = [Channel.EMAIL | Channel.LETTER, Channel.LETTER, 7, 0][number % 4]
-    return a_member(name, cohort=cohort, version=version, at=cohort, exposed=1 + number % 3, channels=channels)
+    channels, moved = [Channel.EMAIL | Channel.LETTER, Channel.LETTER, 7, 0][number % 4], number // 12 % 2 == 0
+    channels, since = world.addresses.says(an_id(name), name, version, channels, moved=moved)
+    older = since if since < version else None
+    return a_member(
+        name, cohort=cohort, version=version, at=cohort, exposed=1 + number % 3, channels=channels, since=older
+    )
 
 
 def _take(world: ActingWorld, step: str, number: int) -> None:
@@ -74,6 +79,7 @@ def test_nobody_is_told_twice_and_everybody_comes_to_one_end(steps: list[tuple[s
     world = ActingWorld()
     world.says(a_member("a", exposed=1, channels=7, at=1))
     world.versions["a"] = 1
+    world.addresses.says(an_id("a"), "a", 1, 7, moved=True)
     world.rules(terms())
     if unread:
         _lies_unread(world)

@@ -24,6 +24,10 @@ m-1,Bakker,1980-01-02,1011AB,1,Dam,Amsterdam,bakker@post.example,address,confirm
 m-2,Visser,1981-02-03,1012AB,2,Dam,Amsterdam,visser@post.example,address,confirmed
 m-3,Mulder,1982-03-04,1013AB,3,Dam,Amsterdam,,address,confirmed
 """
+_VISSER = PEOPLE.splitlines()[2]
+# Other facts of the same record at the same address, and then another address.
+SUPPLEMENT = _VISSER.replace(b",address,", b",address|doctor,")
+MOVED = SUPPLEMENT.replace(b",Dam,", b",Singel,").replace(b"visser@post.example", b"")
 
 
 class Run:
@@ -43,6 +47,12 @@ class Run:
             await http.put("/v1/incidents/lab", json=document)
             await http.put(COHORT, json={"source": "Lab B.V.", "autoRelease": True})
             await http.post(f"{COHORT}/members", data=PEOPLE, headers={"Content-Type": "text/csv"})
+
+    async def corrected(self, line: bytes) -> None:
+        """Send a later version of a record."""
+        body = PEOPLE.splitlines()[0] + b"\n" + line + b"\n"
+        async with self.http("intake") as http:
+            await http.post(f"{COHORT}/members", data=body, headers={"Content-Type": "text/csv"})
 
     async def totals(self) -> dict[str, int]:
         """Return the incident's ledger; nothing as long as nothing was heard of it."""
@@ -70,7 +80,10 @@ class Run:
 
 
 async def test_what_came_back_goes_on_to_the_next_way(tmp_path: Path) -> None:
-    """A mail that bounced becomes a letter; a letter that comes back is listed to its source; the ledger balances."""
+    """A mail that bounced becomes a letter; a letter that comes back is listed to its source; the ledger balances.
+
+    More about that person goes to neither address, and is listed in its place; it goes to the new one, once.
+    """
     async with MailServer().serve() as mails:
         port = free_port()
         settings = {
@@ -110,6 +123,19 @@ async def _tell_and_hear(run: Run) -> None:
     await until(lambda: stands(accepted=3, notified=2, exhausted=1, inFlight=0))
     (problem,) = await run.problems()
 
+    async def listed_anew() -> bool:
+        return [one["since"] for one in await run.problems()] not in ([], [problem["since"]])
+
+    await run.corrected(SUPPLEMENT)
+    await until(listed_anew)
+    await until(lambda: stands(accepted=3, notified=2, exhausted=1, inFlight=0))
+    held = await run.problems(), len(run.letters())
+    await run.corrected(MOVED)
+    await until(lambda: stands(accepted=3, notified=3, exhausted=0, inFlight=0))
+    (moved,) = [letter for letter in run.letters() if letter not in (*first, again)]
+
+    assert (["m-2"], 2) == ([one["memberRef"] for one in held[0]], held[1])
+    assert ("Singel" in str(moved["address"]), []) == (True, await run.problems())
     assert 250 == code
     assert (1, True) == (len(first), "Mulder" in str(first[0]["address"]))
     assert (True, 2) == ("Visser" in str(again["address"]), again["attempt"])

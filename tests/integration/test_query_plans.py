@@ -18,7 +18,7 @@ LARGE = {
     "deduplication": {"members", "notices", "homes"},
     "dispatch": {"attempts", "batches", "begun", "recalls", "taken_back"},
     "intake": {"homes", "matches", "members", "reference_blocks", "rejections", "ties", "unsettled"},
-    "routing": {"addresses", "exhausted", "recalls"},
+    "routing": {"addresses", "came_back", "exhausted", "recalls"},
     "tracking": {"blocks", "notices", "receipts", "refusals", "steps", "unread"},
 }
 # What reads every row and says so: the recount and a restore, which an operator asks for, and what a print house's

@@ -32,6 +32,7 @@ EXTRA = {
     "routing": {
         "readdressing.py": "a new attempt after a correction, apart from which channel comes next",
         "cascading.py": "whether what came back goes on, by the incident's policy",
+        "came_back.py": "where no later notice goes for that, whatever becomes of the one that came back",
     },
     "deduplication": {
         "agreement.py": "who is one person, apart from what a person is told",

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cnotification/v1/common.proto\x12\x0fnotification.v1\"\x8e\x06\n\x07Notices\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x18\n\x10incident_version\x18\x02 \x01(\r\x12\x0b\n\x03ids\x18\x03 \x01(\x0c\x12\x0f\n\x07members\x18\x04 \x01(\x0c\x12\x10\n\x08versions\x18\x05 \x03(\r\x12\x12\n\npseudonyms\x18\x06 \x01(\x0c\x12\x11\n\trevisions\x18\x07 \x03(\r\x12<\n\nsupersedes\x18\x08 \x03(\x0b\x32(.notification.v1.Notices.SupersedesEntry\x12\x0f\n\x07\x65xposed\x18\t \x03(\x04\x12\x11\n\tconfirmed\x18\n \x03(\x04\x12?\n\x0ctold_exposed\x18\x0b \x03(\x0b\x32).notification.v1.Notices.ToldExposedEntry\x12\x43\n\x0etold_confirmed\x18\x0c \x03(\x0b\x32+.notification.v1.Notices.ToldConfirmedEntry\x12\x10\n\x08\x63hannels\x18\r \x01(\x0c\x12\r\n\x05\x66lags\x18\x0e \x01(\x0c\x12\x16\n\x0elanguage_names\x18\x0f \x03(\t\x12\x11\n\tlanguages\x18\x10 \x03(\r\x12\x12\n\ncohort_ids\x18\x11 \x03(\t\x12\x0f\n\x07\x63ohorts\x18\x12 \x03(\r\x12\x13\n\x0b\x61\x63\x63\x65pted_at\x18\x13 \x03(\x12\x12\x10\n\x08\x61ttempts\x18\x14 \x03(\r\x12\r\n\x05tried\x18\x15 \x01(\x0c\x12\r\n\x05slots\x18\x16 \x03(\x12\x12\x30\n\x0c\x63\x61rrier_sets\x18\x17 \x03(\x0b\x32\x1a.notification.v1.CohortSet\x12\x10\n\x08\x63\x61rriers\x18\x18 \x03(\r\x1a\x31\n\x0fSupersedesEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\x1a\x32\n\x10ToldExposedEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a\x34\n\x12ToldConfirmedEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"\x1c\n\tCohortSet\x12\x0f\n\x07\x63ohorts\x18\x01 \x03(\r\"\xd1\x01\n\x06Totals\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x13\n\x0bincident_id\x18\x03 \x01(\t\x12\x11\n\tcohort_id\x18\x04 \x01(\t\x12\x10\n\x08sequence\x18\x05 \x01(\x04\x12\x33\n\x06\x63ounts\x18\x06 \x03(\x0b\x32#.notification.v1.Totals.CountsEntry\x12\n\n\x02\x61t\x18\x07 \x01(\x03\x1a-\n\x0b\x43ountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x12:\x02\x38\x01\"8\n\rTotalsChanged\x12\'\n\x06totals\x18\x01 \x03(\x0b\x32\x17.notification.v1.Totalsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cnotification/v1/common.proto\x12\x0fnotification.v1\"\x86\x07\n\x07Notices\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x18\n\x10incident_version\x18\x02 \x01(\r\x12\x0b\n\x03ids\x18\x03 \x01(\x0c\x12\x0f\n\x07members\x18\x04 \x01(\x0c\x12\x10\n\x08versions\x18\x05 \x03(\r\x12\x12\n\npseudonyms\x18\x06 \x01(\x0c\x12\x11\n\trevisions\x18\x07 \x03(\r\x12<\n\nsupersedes\x18\x08 \x03(\x0b\x32(.notification.v1.Notices.SupersedesEntry\x12\x0f\n\x07\x65xposed\x18\t \x03(\x04\x12\x11\n\tconfirmed\x18\n \x03(\x04\x12?\n\x0ctold_exposed\x18\x0b \x03(\x0b\x32).notification.v1.Notices.ToldExposedEntry\x12\x43\n\x0etold_confirmed\x18\x0c \x03(\x0b\x32+.notification.v1.Notices.ToldConfirmedEntry\x12\x10\n\x08\x63hannels\x18\r \x01(\x0c\x12\r\n\x05\x66lags\x18\x0e \x01(\x0c\x12\x16\n\x0elanguage_names\x18\x0f \x03(\t\x12\x11\n\tlanguages\x18\x10 \x03(\r\x12\x12\n\ncohort_ids\x18\x11 \x03(\t\x12\x0f\n\x07\x63ohorts\x18\x12 \x03(\r\x12\x13\n\x0b\x61\x63\x63\x65pted_at\x18\x13 \x03(\x12\x12\x10\n\x08\x61ttempts\x18\x14 \x03(\r\x12\r\n\x05tried\x18\x15 \x01(\x0c\x12\r\n\x05slots\x18\x16 \x03(\x12\x12\x30\n\x0c\x63\x61rrier_sets\x18\x17 \x03(\x0b\x32\x1a.notification.v1.CohortSet\x12\x10\n\x08\x63\x61rriers\x18\x18 \x03(\r\x12\x41\n\rcontact_since\x18\x19 \x03(\x0b\x32*.notification.v1.Notices.ContactSinceEntry\x1a\x31\n\x0fSupersedesEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\x1a\x32\n\x10ToldExposedEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a\x34\n\x12ToldConfirmedEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a\x33\n\x11\x43ontactSinceEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\"\x1c\n\tCohortSet\x12\x0f\n\x07\x63ohorts\x18\x01 \x03(\r\"\xd1\x01\n\x06Totals\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x13\n\x0bincident_id\x18\x03 \x01(\t\x12\x11\n\tcohort_id\x18\x04 \x01(\t\x12\x10\n\x08sequence\x18\x05 \x01(\x04\x12\x33\n\x06\x63ounts\x18\x06 \x03(\x0b\x32#.notification.v1.Totals.CountsEntry\x12\n\n\x02\x61t\x18\x07 \x01(\x03\x1a-\n\x0b\x43ountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x12:\x02\x38\x01\"8\n\rTotalsChanged\x12\'\n\x06totals\x18\x01 \x03(\x0b\x32\x17.notification.v1.Totalsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,22 +37,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NOTICES_TOLDEXPOSEDENTRY']._serialized_options = b'8\001'
   _globals['_NOTICES_TOLDCONFIRMEDENTRY']._loaded_options = None
   _globals['_NOTICES_TOLDCONFIRMEDENTRY']._serialized_options = b'8\001'
+  _globals['_NOTICES_CONTACTSINCEENTRY']._loaded_options = None
+  _globals['_NOTICES_CONTACTSINCEENTRY']._serialized_options = b'8\001'
   _globals['_TOTALS_COUNTSENTRY']._loaded_options = None
   _globals['_TOTALS_COUNTSENTRY']._serialized_options = b'8\001'
   _globals['_NOTICES']._serialized_start=50
-  _globals['_NOTICES']._serialized_end=832
-  _globals['_NOTICES_SUPERSEDESENTRY']._serialized_start=677
-  _globals['_NOTICES_SUPERSEDESENTRY']._serialized_end=726
-  _globals['_NOTICES_TOLDEXPOSEDENTRY']._serialized_start=728
-  _globals['_NOTICES_TOLDEXPOSEDENTRY']._serialized_end=778
-  _globals['_NOTICES_TOLDCONFIRMEDENTRY']._serialized_start=780
-  _globals['_NOTICES_TOLDCONFIRMEDENTRY']._serialized_end=832
-  _globals['_COHORTSET']._serialized_start=834
-  _globals['_COHORTSET']._serialized_end=862
-  _globals['_TOTALS']._serialized_start=865
-  _globals['_TOTALS']._serialized_end=1074
-  _globals['_TOTALS_COUNTSENTRY']._serialized_start=1029
-  _globals['_TOTALS_COUNTSENTRY']._serialized_end=1074
-  _globals['_TOTALSCHANGED']._serialized_start=1076
-  _globals['_TOTALSCHANGED']._serialized_end=1132
+  _globals['_NOTICES']._serialized_end=952
+  _globals['_NOTICES_SUPERSEDESENTRY']._serialized_start=744
+  _globals['_NOTICES_SUPERSEDESENTRY']._serialized_end=793
+  _globals['_NOTICES_TOLDEXPOSEDENTRY']._serialized_start=795
+  _globals['_NOTICES_TOLDEXPOSEDENTRY']._serialized_end=845
+  _globals['_NOTICES_TOLDCONFIRMEDENTRY']._serialized_start=847
+  _globals['_NOTICES_TOLDCONFIRMEDENTRY']._serialized_end=899
+  _globals['_NOTICES_CONTACTSINCEENTRY']._serialized_start=901
+  _globals['_NOTICES_CONTACTSINCEENTRY']._serialized_end=952
+  _globals['_COHORTSET']._serialized_start=954
+  _globals['_COHORTSET']._serialized_end=982
+  _globals['_TOTALS']._serialized_start=985
+  _globals['_TOTALS']._serialized_end=1194
+  _globals['_TOTALS_COUNTSENTRY']._serialized_start=1149
+  _globals['_TOTALS_COUNTSENTRY']._serialized_end=1194
+  _globals['_TOTALSCHANGED']._serialized_start=1196
+  _globals['_TOTALSCHANGED']._serialized_end=1252
 # @@protoc_insertion_point(module_scope)

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Notices(_message.Message):
-    __slots__ = ("incident_id", "incident_version", "ids", "members", "versions", "pseudonyms", "revisions", "supersedes", "exposed", "confirmed", "told_exposed", "told_confirmed", "channels", "flags", "language_names", "languages", "cohort_ids", "cohorts", "accepted_at", "attempts", "tried", "slots", "carrier_sets", "carriers")
+    __slots__ = ("incident_id", "incident_version", "ids", "members", "versions", "pseudonyms", "revisions", "supersedes", "exposed", "confirmed", "told_exposed", "told_confirmed", "channels", "flags", "language_names", "languages", "cohort_ids", "cohorts", "accepted_at", "attempts", "tried", "slots", "carrier_sets", "carriers", "contact_since")
     class SupersedesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +23,13 @@ class Notices(_message.Message):
         value: int
         def __init__(self, key: _Optional[int] = ..., value: _Optional[int] = ...) -> None: ...
     class ToldConfirmedEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: int
+        value: int
+        def __init__(self, key: _Optional[int] = ..., value: _Optional[int] = ...) -> None: ...
+    class ContactSinceEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
@@ -53,6 +60,7 @@ class Notices(_message.Message):
     SLOTS_FIELD_NUMBER: _ClassVar[int]
     CARRIER_SETS_FIELD_NUMBER: _ClassVar[int]
     CARRIERS_FIELD_NUMBER: _ClassVar[int]
+    CONTACT_SINCE_FIELD_NUMBER: _ClassVar[int]
     incident_id: str
     incident_version: int
     ids: bytes
@@ -77,7 +85,8 @@ class Notices(_message.Message):
     slots: _containers.RepeatedScalarFieldContainer[int]
     carrier_sets: _containers.RepeatedCompositeFieldContainer[CohortSet]
     carriers: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, incident_id: _Optional[str] = ..., incident_version: _Optional[int] = ..., ids: _Optional[bytes] = ..., members: _Optional[bytes] = ..., versions: _Optional[_Iterable[int]] = ..., pseudonyms: _Optional[bytes] = ..., revisions: _Optional[_Iterable[int]] = ..., supersedes: _Optional[_Mapping[int, bytes]] = ..., exposed: _Optional[_Iterable[int]] = ..., confirmed: _Optional[_Iterable[int]] = ..., told_exposed: _Optional[_Mapping[int, int]] = ..., told_confirmed: _Optional[_Mapping[int, int]] = ..., channels: _Optional[bytes] = ..., flags: _Optional[bytes] = ..., language_names: _Optional[_Iterable[str]] = ..., languages: _Optional[_Iterable[int]] = ..., cohort_ids: _Optional[_Iterable[str]] = ..., cohorts: _Optional[_Iterable[int]] = ..., accepted_at: _Optional[_Iterable[int]] = ..., attempts: _Optional[_Iterable[int]] = ..., tried: _Optional[bytes] = ..., slots: _Optional[_Iterable[int]] = ..., carrier_sets: _Optional[_Iterable[_Union[CohortSet, _Mapping]]] = ..., carriers: _Optional[_Iterable[int]] = ...) -> None: ...
+    contact_since: _containers.ScalarMap[int, int]
+    def __init__(self, incident_id: _Optional[str] = ..., incident_version: _Optional[int] = ..., ids: _Optional[bytes] = ..., members: _Optional[bytes] = ..., versions: _Optional[_Iterable[int]] = ..., pseudonyms: _Optional[bytes] = ..., revisions: _Optional[_Iterable[int]] = ..., supersedes: _Optional[_Mapping[int, bytes]] = ..., exposed: _Optional[_Iterable[int]] = ..., confirmed: _Optional[_Iterable[int]] = ..., told_exposed: _Optional[_Mapping[int, int]] = ..., told_confirmed: _Optional[_Mapping[int, int]] = ..., channels: _Optional[bytes] = ..., flags: _Optional[bytes] = ..., language_names: _Optional[_Iterable[str]] = ..., languages: _Optional[_Iterable[int]] = ..., cohort_ids: _Optional[_Iterable[str]] = ..., cohorts: _Optional[_Iterable[int]] = ..., accepted_at: _Optional[_Iterable[int]] = ..., attempts: _Optional[_Iterable[int]] = ..., tried: _Optional[bytes] = ..., slots: _Optional[_Iterable[int]] = ..., carrier_sets: _Optional[_Iterable[_Union[CohortSet, _Mapping]]] = ..., carriers: _Optional[_Iterable[int]] = ..., contact_since: _Optional[_Mapping[int, int]] = ...) -> None: ...
 
 class CohortSet(_message.Message):
     __slots__ = ("cohorts",)

@@ -83,12 +83,14 @@ class PausesObserved(_message.Message):
     def __init__(self, incident_id: _Optional[str] = ..., pause_id: _Optional[str] = ..., channel: _Optional[str] = ..., ids: _Optional[bytes] = ..., attempts: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class DeliveriesRefused(_message.Message):
-    __slots__ = ("notices", "reason")
+    __slots__ = ("notices", "reason", "channel")
     NOTICES_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
     notices: _common_pb2.Notices
     reason: str
-    def __init__(self, notices: _Optional[_Union[_common_pb2.Notices, _Mapping]] = ..., reason: _Optional[str] = ...) -> None: ...
+    channel: int
+    def __init__(self, notices: _Optional[_Union[_common_pb2.Notices, _Mapping]] = ..., reason: _Optional[str] = ..., channel: _Optional[int] = ...) -> None: ...
 
 class ReceiptsReceived(_message.Message):
     __slots__ = ("channel", "ids", "attempts", "kinds", "reasons", "at")

@@ -41,7 +41,7 @@ _WAYS = len(EVERY_PARTITION) * len(CHANNELS)
 _TABLES = {
     "intake": ("members", "reference_blocks", "unsettled", "synthetic"),
     "vault": ("pages", "keys"),
-    "routing": ("exhausted", "addresses", "recalls"),
+    "routing": ("exhausted", "addresses", "came_back", "recalls"),
     "dispatch": ("batches", "attempts", "print_files", "print_runs"),
     "tracking": ("cohorts", "notices", "steps", "receipts", "refusals", "unread", "stage_totals", "totals"),
 }

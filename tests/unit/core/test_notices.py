@@ -38,3 +38,15 @@ def test_notices_are_joined_and_cut_in_their_order(sizes: list[int], size: int) 
     for name in COLUMNS:
         assert list(range(sum(sizes))) == [row for piece in cut for row in getattr(piece, name)]
     assert sizes == [len(part) for part in parts]
+
+
+def test_since_when_contact_data_stands_goes_along() -> None:
+    """It is said of bearers, whichever of their notices are picked, joined or cut."""
+    one, other = notices_of(range(3)), notices_of(range(3, 5))
+    one.contact_since, other.contact_since = {(b"a", 2): 1}, {(b"b", 1): 1}
+
+    whole = joined([one, other])
+
+    assert {(b"a", 2): 1, (b"b", 1): 1} == whole.contact_since
+    assert [whole.contact_since] * 4 == [part.contact_since for part in (whole.pick([1]), *pieces(whole, 2))]
+    assert {(b"a", 2): 1} == one.contact_since

@@ -35,12 +35,13 @@ def a_member(
     channels: int = Channel.LETTER,
     flags: int = 0,
     said: Said = NOBODY,
+    since: int | None = None,
 ) -> Member:
     """Return a member; its facts are certain unless said otherwise."""
     sure = exposed if confirmed is None else confirmed
     return Member(
         an_id(name), version, cohort, at, exposed, sure, int(channels), flags, "nl", a_slot(an_id(name), version),
-        packed(said),
+        packed(said), contact_since=since,
     )  # fmt: skip
 
 
@@ -99,5 +100,6 @@ def a_block(rows: Iterable[tuple[bytes, Member]], *, partition: int = 0) -> tupl
         flags=[m.flags for m in members],
         languages=[m.language for m in members],
         witnesses=[m.witnesses for m in members],
+        contact_since={row: m.contact_since for row, m in enumerate(members) if m.contact_since},
     )
     return block, cohort

@@ -58,7 +58,9 @@ def test_block_is_read_into_columns() -> None:
         work.block.cohort_version,
         work.block.accepted_at,
     )
-    assert (an_id("b"), 2, 9, 1000, 1, 0, 7, 8, "nl", 70_001, NO_WITNESSES, None) == tuple(work.block.member(1, 9))
+    assert (an_id("b"), 2, 9, 1000, 1, 0, 7, 8, "nl", 70_001, NO_WITNESSES, None, None) == tuple(
+        work.block.member(1, 9)
+    )
     assert _FULL == work.block.witnesses[0]
     assert work.totals is None
 

@@ -165,9 +165,8 @@ def some_notices(count: int, incident: Incident | None = None, **columns: Sequen
         "tried": [0] * count,
         "carriers": [("wave-1",)] * count,
     }
-    return Notices(
-        about.incident_id, about.version, **{name: list(column) for name, column in (values | columns).items()}
-    )
+    given: dict[str, Any] = {name: list(column) for name, column in (values | columns).items()}
+    return Notices(about.incident_id, about.version, **given)
 
 
 def a_round(notices: Notices, channel: Channel = Channel.LETTER) -> Round:

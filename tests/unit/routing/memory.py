@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from services.core.notices import Notices
 from services.kit.postgres import Connection
+from services.routing.came_back import CameBack
 from services.routing.readdressing import Address, GivenUp
 from services.routing.store import Store
 from services.wire.recalls import Recall
@@ -24,6 +25,7 @@ class MemoryStore(Store):
         self.recalls: dict[bytes, Recall] = {}
         self.forgot_before: datetime | None = None
         self.over: set[bytes] = set()  # recalls of which it is known how they ended
+        self.backs: dict[tuple[bytes, int], CameBack] = {}
 
     async def exhausted(self, connection: Connection, notices: Collection[bytes]) -> dict[bytes, GivenUp]:  # noqa: ARG002
         """Return those of these notices that were given up."""
@@ -32,6 +34,21 @@ class MemoryStore(Store):
     async def addresses(self, connection: Connection, notices: Collection[bytes]) -> dict[bytes, Address]:  # noqa: ARG002
         """Return the new addresses that are known for these notices."""
         return {notice: self.moved[notice] for notice in notices if notice in self.moved}
+
+    async def came_back(self, connection: Connection, members: Collection[bytes]) -> dict[bytes, list[CameBack]]:  # noqa: ARG002
+        """Return what came back of these members."""
+        found: dict[bytes, list[CameBack]] = {}
+        for one in self.backs.values():
+            if one.member in members:
+                found.setdefault(one.member, []).append(one)
+        return found
+
+    async def keep_came_back(self, connection: Connection, heard: Sequence[CameBack]) -> None:  # noqa: ARG002
+        """Note it; of those that are known the highest version stays."""
+        for one in heard:
+            known = self.backs.setdefault(one[:2], one)
+            if one.version > known.version:
+                self.backs[one[:2]] = one
 
     async def keep_exhausted(self, connection: Connection, kept: Sequence[GivenUp]) -> None:  # noqa: ARG002
         """Write how notices were given up."""

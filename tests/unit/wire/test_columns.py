@@ -44,13 +44,14 @@ def notices_of(count: int) -> Notices:
         "supersedes": b"", "exposed": 1, "confirmed": 1, "told_exposed": 0, "told_confirmed": 0, "channels": 4,
         "flags": 0, "languages": "nl", "cohorts": "a", "accepted_at": 1, "attempts": 0, "tried": 0, "carriers": ("a",),
     }  # fmt: skip
-    return Notices("lab", 1, **{name: [value] * count for name, value in columns.items()})
+    given: dict[str, Any] = {name: [value] * count for name, value in columns.items()}
+    return Notices("lab", 1, **given)
 
 
 @given(st.lists(_row(), max_size=6))
 def test_notices_come_back_the_same(rows: list[tuple[object, ...]]) -> None:
     """No column is lost, shifted or mixed with another on the way between rooms."""
-    columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(19)]
+    columns: list[Any] = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(19)]
     sent = Notices("lab", 3, *columns)
 
     wire = common_pb2.Notices.FromString(notices_to_wire(sent).SerializeToString())
