@@ -36,7 +36,7 @@ from services.kit.postgres.logins import fresh_password, logged_in_as, password_
 from services.kit.postgres.programs import ServerUser, can_enter, installed, is_shared, root_home, run_as, server_user
 from services.kit.postgres.scram import verifier
 
-__all__ = ["EmbeddedPostgres", "EmbeddedPostgresError"]
+__all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "memory_for_us"]
 
 _SUPERUSER = "heraut"
 _DATABASE = "heraut"
@@ -331,8 +331,15 @@ def _shared_buffers(*, durable: bool) -> str:
     Entries come in random order, so what does not fit costs a read and a write a person for each index. A server that
     is thrown away has 64 MB: each database that it creates or drops looks through all buffers.
     """
+    return f"{max(32, min(4096, memory_for_us() // 4 // 2**20)) if durable else 64}MB"
+
+
+def memory_for_us(limit: Path = Path("/sys/fs/cgroup/memory.max")) -> int:
+    """Return the bytes of memory that this machine has, or those that a container leaves us (cgroup v2)."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return f"{max(32, min(4096, memory // 4 // 2**20)) if durable else 64}MB"
+    with suppress(OSError, ValueError):  # no such group, or "max"
+        memory = min(memory, int(limit.read_text(encoding="ascii")))
+    return memory
 
 
 def _short_hash(text: str) -> str:

@@ -11,6 +11,7 @@ from notification.topics import RECEIPTS_RECEIVED
 
 from loadtests.providers.notify import MADE_UP_KEY, NotifyServer
 from services.core.channel import Channel
+from services.core.notices import Notices
 from services.core.receipts import Receipt, ReceiptKind, ReceiptReason, is_the_recipients
 from services.dispatch.blame import NOTIFY_STATUSES
 from services.dispatch.bounces.callbacks import Callbacks
@@ -168,9 +169,9 @@ async def test_what_cannot_be_kept_now_is_called_again(mails: Bench) -> None:
     assert (503, 204, 1) == (first, second, len(await _heard(mails)))
 
 
-async def test_letters_that_failed_after_they_were_taken_are_asked_for(letters: Bench) -> None:
-    """Notify takes a letter before it looks at it, and calls nobody about it: each failure is heard once."""
-    notices = some_notices(300)
+@asynccontextmanager
+async def _asked(letters: Bench, notices: Notices) -> AsyncIterator[tuple[NotifyServer, Polling]]:
+    """Have a Notify that has found all of these letters wanting but the first, and what asks it."""
     async with NotifyServer().serve() as server:
         settings = {"HERAUT_NOTIFY_URL": server.url, "HERAUT_NOTIFY_KEY": MADE_UP_KEY}
         notify = open_failures(load(LetterConfig, settings), letters.clock)
@@ -179,12 +180,19 @@ async def test_letters_that_failed_after_they_were_taken_are_asked_for(letters: 
             server.kept.append(kept | {"reference": attempt_name(notice, 1), "created_at": "2026-11-20T10:00:00Z"})
         server.becomes(attempt_name(notices.ids[0], 1), "received")
         polling = Polling(notify, stage=letters.stage, channel=letters.channel, clock=letters.clock)
+        yield server, polling
+        await notify.close()
+
+
+async def test_letters_that_failed_after_they_were_taken_are_asked_for(letters: Bench) -> None:
+    """Notify takes a letter before it looks at it, and calls nobody about it: each failure is heard once."""
+    notices = some_notices(300)
+    async with _asked(letters, notices) as (server, polling):
         await polling.look()
         first = await _heard(letters)
         await polling.look()
         server.said.statuses = [500] * 10
         await polling.look()
-        await notify.close()
 
     assert set(notices.ids[1:]) == {one.notice for one in first}
     assert {ReceiptKind.REFUSED} == {one.kind for one in first}
@@ -194,17 +202,9 @@ async def test_letters_that_failed_after_they_were_taken_are_asked_for(letters: 
 async def test_what_fails_late_is_found_behind_all_that_is_known(letters: Bench) -> None:
     """Notify shows the newest first: a letter that was sent before hundreds of known failures may fail after them."""
     notices = some_notices(301)
-    async with NotifyServer().serve() as server:
-        settings = {"HERAUT_NOTIFY_URL": server.url, "HERAUT_NOTIFY_KEY": MADE_UP_KEY}
-        notify = open_failures(load(LetterConfig, settings), letters.clock)
-        for notice in notices.ids:
-            kept = {"id": notice.hex(), "type": "letter", "status": "validation-failed"}
-            server.kept.append(kept | {"reference": attempt_name(notice, 1), "created_at": "2026-11-20T10:00:00Z"})
-        server.becomes(attempt_name(notices.ids[0], 1), "received")
-        polling = Polling(notify, stage=letters.stage, channel=letters.channel, clock=letters.clock)
+    async with _asked(letters, notices) as (server, polling):
         await polling.look()
         server.becomes(attempt_name(notices.ids[0], 1), "validation-failed")
         await polling.look()
-        await notify.close()
 
     assert sorted(notices.ids) == sorted(one.notice for one in await _heard(letters))
