@@ -89,9 +89,8 @@ class Leases:
         async with self._pool.acquire() as connection:
             renewed = await connection.fetch(_QUERIES["renew"], self._stage, self._holder, self._seconds)
             replicas = await connection.fetchval(_QUERIES["be_seen"], self._stage, self._holder, self._seconds)
-            if len(renewed) == fair_share(
-                self._partitions, replicas
-            ):  # nearly always: nothing to take, nothing to give
+            # Nearly always: nothing to take, nothing to give.
+            if len(renewed) == fair_share(self._partitions, replicas):
                 return Holding(epochs_of_rows(renewed), frozenset(), short=False)
             rows = await connection.fetch(_QUERIES["leases"], self._stage, self._partitions)
             plan = shares([Lease(*row) for row in rows], self._holder, replicas)

@@ -53,9 +53,11 @@ class Bell:
                     await self._listen_on(connection)
                 attempt = 0
             except Exception as error:
-                if not is_retryable(error):
-                    raise
-                logger.warning("nobody listens for new blocks", extra={"error_class": type(error).__name__})
+                # Nobody waits for this task, so a bug that ended it would be seen nowhere; readers look by themselves.
+                if is_retryable(error):
+                    logger.warning("nobody listens for new blocks", extra={"error_class": type(error).__name__})
+                else:
+                    logger.exception("listening for new blocks broke")
             await asyncio.sleep(backoff(attempt, base=_BACKOFF_BASE, cap=_BACKOFF_CAP, random=random.random))
             attempt += 1
 
